@@ -16,7 +16,7 @@ pub enum Kind {
     NotFound,
     /// Could not find out: a registry did not answer, refused, or limited us.
     Unknown,
-    /// The builder does not answer, so that nobody knows what a build would come to.
+    /// The builder does not answer, so that it is not known what a build would come to.
     BuilderAway,
     /// Another watcher holds the state directory.
     Locked,

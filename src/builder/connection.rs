@@ -113,7 +113,7 @@ pub(super) const SERVER_VERSION: [&str; 3] = ["version", "--format", "{{.Server.
 /// What buildctl is asked for the workers of its daemon.
 pub(super) const WORKERS: [&str; 2] = ["debug", "workers"];
 
-/// Returns the question whether a builder is there, which it answers as long as it could build, and at once; none for one that has no daemon, and for one that nobody can ask. Asks nothing.
+/// Returns the question whether a builder is there, which it answers as long as it could build, and at once; none for one that has no daemon, and for one that cannot be asked. Asks nothing.
 pub fn presence(name: &str, settings: &Settings) -> Option<Question<bool>> {
     let (kind, own) = settings.config.builder(name)?;
     let program = program(kind, &own, settings)?;
@@ -148,7 +148,7 @@ pub fn lacks_buildx(errors: &str) -> bool {
 }
 
 /// Reads what `docker buildx inspect` prints, which ends well even where no node answers. A node that a build would start first is there;
-/// of one that somebody else starts, buildx only says that it is not running.
+/// of one that is started elsewhere, buildx only says that it is not running.
 fn is_node_there(text: &str) -> bool {
     let field = |name: &str| {
         let mut lines = text.lines();

@@ -20,7 +20,7 @@ pub const ORDER: [BuilderKind; 4] = [
     BuilderKind::Buildctl,
 ];
 
-/// Returns the name of the builder or pool that somebody has chosen: `choice` (the command line, then the task), else `ACRT_BUILDER`,
+/// Returns the name of the builder or pool that was chosen: `choice` (the command line, then the task), else `ACRT_BUILDER`,
 /// else the config file's.
 pub fn chosen_name<'s>(choice: Option<&'s str>, settings: &'s Settings) -> Option<&'s str> {
     let named = choice.or(settings.builder.as_deref());

@@ -177,7 +177,7 @@ impl Builder {
     }
 
     /// Returns the command that says, as JSON, what the builder itself holds under a name, and fails where it holds nothing; none where
-    /// nobody can tell. [`HeldImage::parse`] reads it.
+    /// it cannot be told. [`HeldImage::parse`] reads it.
     pub fn inspect_image(&self, name: &str) -> Option<CommandLine> {
         match self {
             Self::Docker { program, .. }

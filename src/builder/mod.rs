@@ -92,7 +92,7 @@ impl Builder {
     }
 
     /// Tells whether the builder reads an ignore file that lies beside the Dockerfile. Docker's classic builder does not, and of any other
-    /// program nobody knows.
+    /// program is not known.
     pub fn reads_ignore_file_beside(&self, settings: &Settings) -> bool {
         match self {
             Self::Docker { can, .. } => can.load || settings.has_buildkit,
@@ -146,7 +146,7 @@ impl Builder {
         }
     }
 
-    /// Returns the command that prints the builder's version; none where nobody can tell.
+    /// Returns the command that prints the builder's version; none where it cannot be told.
     pub fn version(&self) -> Option<CommandLine> {
         match self {
             // Asks the daemon too: a client alone builds nothing.

@@ -1,4 +1,4 @@
-//! For which platforms a builder builds where nobody names any: what its settings name, else what it runs on itself.
+//! For which platforms a builder builds where none is named: what its settings name, else what it runs on itself.
 
 use crate::image::Platform;
 
@@ -100,7 +100,7 @@ impl Builder {
 }
 
 impl BuilderPlatforms {
-    /// Returns the platforms that somebody wants of a build: those of the task, else those of the builder's settings; none where the
+    /// Returns the platforms that a build is wanted for: those of the task, else those of the builder's settings; none where the
     /// builder builds for its own.
     pub fn wanted(&self, task: &[Platform]) -> Vec<Platform> {
         if task.is_empty() {

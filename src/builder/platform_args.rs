@@ -71,7 +71,7 @@ impl Named {
             .extend(list.split(',').map(|one| one.trim().to_owned()));
     }
 
-    /// Returns the platforms; none where none is named, or one that nobody but the builder can read. `own` completes what is named in
+    /// Returns the platforms; none where none is named, or one that only the builder can read. `own` completes what is named in
     /// part.
     pub fn platforms(&self, own: &Platform) -> Vec<Platform> {
         if !self.platforms.is_empty() {

@@ -33,7 +33,7 @@ impl Program {
         }
     }
 
-    /// Tells whether a build is for platforms that somebody has named, and not for the builder's own.
+    /// Tells whether a build is for platforms that were named, and not for the builder's own.
     pub(super) fn is_for_named_platforms(&self, request: &BuildRequest) -> bool {
         let is_every_build = || without_platforms(&self.build_args) != self.build_args;
         !request.platforms.is_empty() || is_every_build()

@@ -45,7 +45,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Returns by what each layer of a history was made; none where nobody says it.
+/// Returns by what each layer of a history was made; none where it is not said.
 fn lines(history: &Value) -> Option<Vec<&str>> {
     let entries = history.as_array()?.iter();
     Some(

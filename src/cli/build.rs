@@ -123,7 +123,7 @@ fn request(
     if from_stdin && args.no_wait {
         return Err(Error::new(
             Kind::Invalid,
-            "`--file -` needs somebody who waits: standard input ends with this command",
+            "`--file -` needs a run that is waited for: standard input ends with this command",
         )
         .hint("write the Dockerfile to a file, or leave out --no-wait"));
     }

@@ -27,7 +27,7 @@ pub fn task_view(app: &App, task: TaskAnswer) -> View {
     View::of(task, TASK).with_rows(ages(app))
 }
 
-/// Shows tasks, which are only made where somebody wants to see them.
+/// Shows tasks, which are only made where they are shown.
 pub fn tasks_view<I: Iterator<Item = TaskAnswer> + 'static>(
     app: &App,
     tasks: impl FnOnce() -> I + 'static,

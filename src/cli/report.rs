@@ -33,12 +33,12 @@ const UNWRITTEN: &str = "cannot write to stdout";
 pub struct Report {
     only_errors: bool,
     verbose: bool,
-    /// The format that somebody has asked for.
+    /// The format that was asked for.
     format: Option<Format>,
     table: bool,
     summary: RefCell<Vec<String>>,
     progress: Option<Progress>,
-    /// Whoever read stdout has gone: the rest of the log goes nowhere, and the work goes on.
+    /// The reader of stdout has gone: the rest of the log goes nowhere, and the work goes on.
     reader_gone: Cell<bool>,
     /// Something that was to be on stdout could not be written, as on a full disk, and the work went on.
     output_lost: Cell<bool>,
@@ -194,7 +194,7 @@ impl Report {
         self.output_lost.get()
     }
 
-    /// Tells whether somebody still reads stdout, as far as the last write has shown.
+    /// Tells whether stdout is still read, as far as the last write has shown.
     pub fn is_read(&self) -> bool {
         !self.reader_gone.get() && !self.output_lost.get()
     }
@@ -409,7 +409,7 @@ impl Report {
     }
 
     fn tell(&self, text: &str) {
-        // Where stderr is closed there is nobody to tell.
+        // Where stderr is closed there is no place to say it.
         let _ = self.above(|| io::stderr().lock().write_all(text.as_bytes()));
     }
 
@@ -449,7 +449,7 @@ fn plain(error: &Error) -> String {
 
 /// Says why a command is refused as wrong usage.
 pub fn refused(error: &Error) -> ExitCode {
-    // Where it cannot be printed there is nobody to tell.
+    // Where it cannot be printed there is no place to say it.
     let _ = io::stderr().lock().write_all(plain(error).as_bytes());
     ExitCode::from(error.kind().exit_code())
 }
@@ -458,7 +458,7 @@ pub fn refused(error: &Error) -> ExitCode {
 pub fn usage(usage: &clap::Error) -> ExitCode {
     let printed = usage.print().and_then(|()| io::stdout().flush());
     if usage.use_stderr() {
-        // Where it cannot be printed there is nobody to tell.
+        // Where it cannot be printed there is no place to say it.
         return ExitCode::from(Kind::Invalid.exit_code());
     }
     match printed {

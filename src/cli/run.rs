@@ -114,7 +114,7 @@ fn request(app: &App, report: &Report, args: &QuickRunArgs) -> Result<RunRequest
         trust_context: args.trust.trust_context,
     };
     let step = match outside.filter(|path| is_task_file(path)) {
-        // The owner's own file, whoever's the context is.
+        // The owner's own file, whatever the context is.
         Some(path) => Some(wanted.encoded(&text_of(&path)?)?),
         None => wanted.step()?,
     };

@@ -42,7 +42,7 @@ fn content_of(path: &str) -> Option<String> {
             .read_to_string(&mut text)
             .ok()?;
     } else {
-        // A pipe would keep waiting whoever opens it.
+        // To open a pipe would be to wait.
         let is_file = Path::new(path).metadata().is_ok_and(|it| it.is_file());
         let file = is_file.then(|| File::open(path).ok())??;
         file.take(MAX_FILE).read_to_string(&mut text).ok()?;

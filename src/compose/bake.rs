@@ -104,7 +104,7 @@ impl Reader<'_> {
             let own = self.targets.keys().filter(|name| !name.starts_with('_'));
             wanted.extend(own.cloned());
         }
-        // What is built is taken from targets that nobody named.
+        // What is built is taken from targets that were not named.
         for _ in 0..MAX_DEPTH {
             let named: Vec<String> = wanted
                 .iter()

@@ -164,7 +164,7 @@ impl Node {
         let mut entries: Vec<(String, Self)> = Vec::new();
         for item in items {
             let Value::Text(text) = &item.value else {
-                // What it is, is told when somebody asks for its text.
+                // What it is, is told when its text is asked for.
                 entries.push((String::new(), item.clone()));
                 continue;
             };

@@ -9,7 +9,7 @@ use super::{pattern::PatternError, text::BYTE_ORDER_MARK};
 
 pub(super) type BuildVariables = HashMap<String, String>;
 
-/// How deep `${a:-${b:-…}}` may nest. Nobody writes more than three.
+/// How deep `${a:-${b:-…}}` may nest. People write no more than three.
 pub(super) const DEEPEST: usize = 64;
 
 /// Why a word cannot be expanded.

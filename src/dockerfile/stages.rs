@@ -2,7 +2,7 @@
 //!
 //! The crate knows the instructions of a Dockerfile and neither BuildKit's lines nor its heredocs, quotes and escapes,
 //! and it recurses where a line is continued. So it gets a canonical text: one line for each instruction that
-//! matters, with a number in place of every word that somebody else wrote. It cannot refuse that text, nor split it in
+//! matters, with a number in place of every word from the file. It cannot refuse that text, nor split it in
 //! another way. See `docs/design/0001-dockerfile-parser.md`; nothing outside this file knows the crate.
 
 use std::fmt::Write as _;

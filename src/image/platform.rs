@@ -265,7 +265,7 @@ impl Platform {
         if ours == theirs {
             return Some(0);
         }
-        // Of other systems nobody compares versions.
+        // Versions of other systems are not compared.
         let is_same_build = self.os() != "windows" || build(ours).starts_with(&build(theirs));
         is_same_build.then_some(1)
     }
@@ -373,7 +373,7 @@ impl FromStr for Platform {
 
     /// Reads a platform that a person wrote, as containerd reads it, with four differences. `linux` and `windows` alone are
     /// `amd64`, as in ACR. An architecture alone, with or without its variant (`arm64`, `arm/v7`), is Linux's. What
-    /// `uname -m` says (`armv7l`) is understood. An operating system or architecture that nobody knows is refused.
+    /// `uname -m` says (`armv7l`) is understood. An unknown operating system or architecture is refused.
     fn from_str(text: &str) -> Result<Self, InvalidPlatform> {
         let parts: Vec<&str> = text.split('/').collect();
         let whole = match parts.as_slice() {

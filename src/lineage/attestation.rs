@@ -1,7 +1,7 @@
 //! Provenance: what a builder attests of how it made an image, and what it took in.
 //!
-//! A statement of in-toto whose predicate is SLSA's, of version 0.2 or 1, as it is or in an envelope that somebody signed. Signatures are
-//! not looked at: whoever may push an image may say of it what he likes, and `verify` is for whom that is not enough.
+//! A statement of in-toto whose predicate is SLSA's, of version 0.2 or 1, as it is or in a signed envelope. Signatures are
+//! not looked at: one who may push an image may say of it anything; `verify` is there where that is not enough.
 //!
 //! <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>,
 //! <https://slsa.dev/spec/v1.0/provenance>, <https://slsa.dev/spec/v0.2/provenance>,

@@ -1,7 +1,7 @@
 //! Who is let in: how many connections there are at once, and which of them has to go when there are too many.
 //!
-//! Whoever comes gets in, unless very many come at once: it is the one who has been inside the longest without having shown a secret
-//! that goes. So connections that are only held open keep nobody out for longer than [`FAIR`].
+//! Every connection gets in, unless very many come at once: it is the one who has been inside the longest without having shown a secret
+//! that goes. So connections that are only held open keep no other out for longer than [`FAIR`].
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -15,7 +15,7 @@ use tokio::{sync::Notify, time::Instant};
 /// Connections that are served at once.
 const INSIDE: usize = 64;
 
-/// How many of these may be of strangers: of addresses from which nobody has ever shown a secret.
+/// How many of these may be of strangers: of addresses that have never shown a secret.
 const STRANGERS: usize = 48;
 
 /// How many of these may come from one address.
@@ -31,7 +31,7 @@ const LISTENING: usize = 256;
 /// How long everybody may be inside before they have to go for others. A request takes milliseconds.
 const FAIR: Duration = Duration::from_secs(2);
 
-/// How many addresses are remembered from which somebody has shown a secret.
+/// How many addresses are remembered that have shown a secret.
 const KNOWN: usize = 1000;
 
 /// Where a connection comes from: an address, or the network that one customer gets of IPv6.
@@ -59,7 +59,7 @@ struct SharedDoor {
     /// How long everybody may be inside.
     fair: Duration,
     state: Mutex<DoorState>,
-    /// Somebody has left.
+    /// A connection has ended.
     left: Notify,
 }
 
@@ -70,7 +70,7 @@ struct DoorState {
     /// Those who only listen.
     listening: BTreeSet<u64>,
     waiting: BTreeMap<Origin, usize>,
-    /// Addresses from which somebody has shown a secret, the latest last.
+    /// Addresses that have shown a secret, the latest last.
     known: VecDeque<Origin>,
 }
 
@@ -82,7 +82,7 @@ struct Guest {
     cut: Arc<Notify>,
 }
 
-/// What becomes of somebody who wants to get in.
+/// What becomes of a connection that wants to get in.
 #[derive(Debug, PartialEq, Eq)]
 enum Room {
     /// There is room.
@@ -123,7 +123,7 @@ impl DoorState {
         }
     }
 
-    /// Lets somebody in, if there is room.
+    /// Lets a connection in, if there is room.
     fn admit(
         &mut self,
         origin: Origin,
@@ -166,7 +166,7 @@ impl DoorState {
         }
     }
 
-    /// Lets somebody wait, unless too many do.
+    /// Lets a connection wait, unless too many do.
     fn queue(&mut self, origin: Origin) -> bool {
         let all: usize = self.waiting.values().sum();
         let own = self.waiting.entry(origin).or_default();
@@ -193,7 +193,7 @@ pub struct Slot {
     cut: Arc<Notify>,
 }
 
-/// The place of somebody who waits.
+/// The place of a connection that waits.
 struct Queued<'a> {
     door: &'a Door,
     origin: Origin,
@@ -224,7 +224,7 @@ impl Door {
         }
         let queued = Queued { door: self, origin };
         loop {
-            // Somebody leaves, or has been inside for long enough to go.
+            // A connection ends, or has been inside for long enough to go.
             let _ = tokio::time::timeout(self.0.fair / 8, queued.door.0.left.notified()).await;
             if let Some(slot) = self.try_enter(origin) {
                 return Some(slot);
@@ -307,7 +307,7 @@ mod tests {
     fn one_address_makes_room_among_its_own_and_leaves_others_alone() {
         let (mut state, start) = (DoorState::default(), Instant::now());
         fill(&mut state, origin(1), OF_ONE, start);
-        // In a burst nobody is sent away: they wait.
+        // In a burst none is sent away: they wait.
         assert_eq!(state.room(origin(1), start, FAIR), Room::None);
         assert_eq!(state.room(origin(2), start, FAIR), Room::Free);
         let later = start + FAIR;

@@ -1,4 +1,4 @@
-//! What a webhook tells, whoever sent it.
+//! What a webhook tells, whatever its sender.
 
 use crate::image::Reference;
 
@@ -38,7 +38,7 @@ pub enum Change {
         into: String,
         /// Its last commit.
         commit: String,
-        /// Whether it comes from somebody else's repository: what it would build is a stranger's.
+        /// Whether it comes from another repository: what it would build is a stranger's.
         from_fork: bool,
     },
 }

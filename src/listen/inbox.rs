@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 
 use super::hint::Hint;
 
-/// How many different hints may wait. Whoever sends more is answered by a look at everything.
+/// How many different hints may wait. More than that are answered by a look at everything.
 const ROOM: usize = 1000;
 
-/// The box between the server, which puts hints in, and whoever takes them out.
+/// The box between the server, which puts hints in, and the loop, which takes them out.
 #[derive(Clone, Debug, Default)]
 pub struct Inbox(Arc<SharedInbox>);
 
@@ -56,7 +56,7 @@ pub enum Outcome {
     Hinted,
     /// It told of something else, such as a pull or a delivery to try the connection.
     Ignored,
-    /// Nobody here knows what it tells.
+    /// It is not known what it tells.
     NotUnderstood,
     /// It did not know the secret.
     Refused,

@@ -1,4 +1,4 @@
-//! Webhooks: an HTTP request as a hint of where to look. Acts on none, and asks nobody anything. Beside them, on the same server, the page
+//! Webhooks: an HTTP request as a hint of where to look. Acts on none, and asks nothing. Beside them, on the same server, the page
 //! that people see; what it shows is handed in.
 //!
 //! A hint is never the truth: what a sender says moved is looked at, and only what is seen there counts. So a hint that is lost, comes

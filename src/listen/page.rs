@@ -26,7 +26,7 @@ use super::{
     door::Slot,
 };
 
-/// Everything comes from this server, nothing is inline, and nobody puts the page into a frame.
+/// Everything comes from this server, nothing is inline, and no other page puts this one into a frame.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 /// The path of the form that asks for the token.

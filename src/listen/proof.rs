@@ -1,4 +1,4 @@
-//! Whether a request was sent by somebody who knows the secret.
+//! Whether the sender of a request knows the secret.
 //!
 //! All comparisons take the same time whatever is compared: of a signature by the MAC itself, of everything else by a MAC over both sides.
 

@@ -102,7 +102,7 @@ pub struct Source {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     named: BTreeMap<String, Source>,
-    /// What whoever reads the metrics must know.
+    /// What a reader of the metrics must know.
     metrics: Option<Secret>,
     /// Who may see the page.
     page: Option<Arc<Access>>,
@@ -144,7 +144,7 @@ impl ServerState {
 }
 
 impl Sources {
-    /// Takes up sources, and what whoever reads the metrics must know, if that is more than nothing.
+    /// Takes up sources, and what a reader of the metrics must know, if that is more than nothing.
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ impl Sources {
         }
         Some(counts.only(|name| match self.named.get(name) {
             Some(source) => source.secret.as_ref().is_none_or(shows),
-            // Who was taken out of the config file had a secret, or was nobody in particular.
+            // Who was taken out of the config file had a secret, or was any sender.
             None => name == ANYBODY,
         }))
     }
@@ -231,7 +231,7 @@ impl Sources {
             .find(|(_, source)| source.secret.is_none());
         let problem = match open {
             Some((name, _)) => format!("webhook source `{name}` has no secret"),
-            // Nobody may send: the server is there for the page.
+            // No sender is allowed: the server is there for the page.
             None if self.named.is_empty() && self.page.is_some() => return Ok(()),
             None if self.named.is_empty() => "no webhook source has a secret".to_owned(),
             None => return Ok(()),
@@ -466,7 +466,7 @@ async fn receive(
     received(&site, Some(&name), request).await
 }
 
-/// Takes in one request. Whoever knows the secret gets an answer of success, whatever was sent: to an error, Docker Distribution sends the
+/// Takes in one request. A sender that knows the secret gets an answer of success, whatever was sent: to an error, Docker Distribution sends the
 /// same event for ever and no other, and Quay and GitLab give up.
 async fn received(site: &ServerState, name: Option<&str>, request: Request) -> Response {
     let found = site.sources().find(name, site.is_local);
@@ -685,7 +685,7 @@ mod tests {
         }
         let all = seen(&sources(Some("all")), Some("Bearer all")).unwrap();
         assert_eq!(all.len(), 4);
-        // Whoever stands before it may want a login of its own.
+        // A proxy before it may want a login of its own.
         assert!(seen(&Sources::default(), Some("Bearer theirs")).is_some());
     }
 }

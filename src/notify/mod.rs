@@ -1,4 +1,4 @@
-//! Tells somebody outside: a program of the user's, or a server by a webhook. Knows how to deliver, and not what is worth telling.
+//! Sends notifications: to a program of the user's, or to a server by a webhook. Knows how to deliver, and not what is worth telling.
 
 mod command;
 mod payload;

@@ -159,11 +159,11 @@ fn words(error: reqwest::Error) -> String {
 }
 
 fn client(url: &Url) -> Result<Client, String> {
-    // Somebody else may have chosen a provider before; then that one serves.
+    // A provider may have been chosen before; then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
-        // A redirect would turn the POST into a GET, and carry the message to somebody else.
+        // A redirect would turn the POST into a GET, and carry the message to another server.
         .redirect(reqwest::redirect::Policy::none())
         .timeout(PATIENCE);
     if settings::is_loopback(url.host_str().unwrap_or_default()) {

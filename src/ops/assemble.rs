@@ -197,7 +197,7 @@ pub(super) fn unverified<'r>(
         .collect()
 }
 
-/// Says in every run which registries anybody could stand in for.
+/// Says in every run which registries are asked without TLS, or without a check of it.
 pub(super) fn tell_what_is_not_verified<'r>(
     app: &App,
     images: impl Iterator<Item = &'r Reference>,

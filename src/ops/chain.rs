@@ -30,7 +30,7 @@ pub fn others_that_push(app: &App, task: &Task, pushes: &[Reference]) -> Result<
     Ok(same.map(|other| other.key()).collect())
 }
 
-/// Follows what `task` depends on upwards, through the tasks that make those images. Where somebody who knows all tasks has found out what
+/// Follows what `task` depends on upwards, through the tasks that make those images. Where a caller that knows all tasks has found out what
 /// is built on its images, `known`, no other task is read; nor where it depends on and pushes what it did when it last succeeded: a
 /// circle that has come since goes through another task that depends on or pushes something new, and that one is refused.
 ///

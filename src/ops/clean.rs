@@ -29,7 +29,7 @@ use super::{App, builders, local, platforms, run_builders::PlacedBuilder, run_lo
 /// How long a builder may take to take something away, or to look through its cache.
 const REMOVAL: Duration = Duration::from_mins(2);
 
-/// By how many names an image may be taken away: it is bounded so that a builder that keeps it holds nobody up.
+/// By how many names an image may be taken away: it is bounded so that a builder that keeps it holds nothing up.
 const MAX_NAMES: usize = 32;
 
 /// How often a builder prunes its cache.
@@ -224,7 +224,7 @@ impl<'a> Traces<'a> {
             return false;
         };
         let printed = platforms::answer(&line).await;
-        // Where nobody says it, it is.
+        // Where it is not said, it is.
         printed.is_none_or(|printed| !printed.trim_ascii().is_empty())
     }
 

@@ -9,7 +9,7 @@ use crate::{
     watch::{Verdict, notified::Outage},
 };
 
-/// Something that happened, for whoever watches.
+/// Something that happened, for those who watch.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A run has its id and will start.
@@ -60,7 +60,7 @@ pub enum Event<'a> {
     },
     /// A registry or git repository that did not do so says it again.
     AnswersAgain(&'a str),
-    /// Something for whoever asks for details.
+    /// A detail, for `--verbose`.
     Detail(String),
     /// Something that people should know and that changes no result.
     Note(String),

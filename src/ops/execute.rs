@@ -112,7 +112,7 @@ async fn work(
 ) -> Result<(), Failure> {
     let _fetched = fetch_context(execution, held, log).await?;
     if execution.recorded && execution.stored.is_none() {
-        // What is wrong with the files is told by whoever needs them.
+        // What is wrong with the files is told by the step that needs them.
         let (app, task) = (execution.app, &execution.task);
         let survey = reading::survey_with_source(app, task, &execution.secrets).ok();
         execution.named = survey.map(|survey| Named {

@@ -109,11 +109,11 @@ pub struct Execution<'a> {
     pub jobs: usize,
     /// The definition as it is stored, once `task` has its context on this machine.
     pub stored: Option<Task>,
-    /// What the files of a local context named when the run began; none where nobody asks.
+    /// What the files of a local context named when the run began; none where that is not asked.
     pub named: Option<Named>,
     /// What it is made of, once that is read: another value is worth another try.
     pub inputs: OnceCell<Digest>,
-    /// What it must not depend on, where somebody has found that out who knows all tasks.
+    /// What it must not depend on, where a caller that knows all tasks has found that out.
     pub descendants: Option<Descendants>,
     /// The builders on which it has a place; none leaves it to the task.
     pub placed: Vec<Assignment>,

@@ -49,7 +49,7 @@ impl Fetched {
 
 impl Drop for Fetched {
     fn drop(&mut self) {
-        // Whoever was stopped on the way may write what they have begun. What stays nevertheless is removed with the run, and
+        // A child that was stopped on the way may write what it has begun. What stays nevertheless is removed with the run, and
         // only its owner can read it.
         for _ in 0..TRIES {
             match fs::remove_dir_all(&self.root) {
@@ -60,7 +60,7 @@ impl Drop for Fetched {
     }
 }
 
-/// How often it is tried to remove what somebody still writes to.
+/// How often it is tried to remove what a process still writes to.
 const TRIES: usize = 1000;
 
 /// How often it is looked how much git has brought: git itself knows no bound.

@@ -35,7 +35,7 @@ pub struct GraphNode {
     /// The task, if it is one.
     #[serde(skip)]
     pub key: Option<TaskKey>,
-    /// How a task is doing, as far as is known without asking anybody.
+    /// How a task is doing, as far as is known without asking a registry.
     pub state: Option<State>,
     /// How many tasks are rebuilt when it moves.
     pub rebuilds: usize,

@@ -83,7 +83,7 @@ impl PushTimes {
 #[derive(Clone, Debug)]
 pub struct Tag {
     pub name: String,
-    /// What it is; `None` where the registry gives something for it that nobody can read.
+    /// What it is; `None` where the registry's answer for it cannot be read.
     pub seen: Option<Seen>,
 }
 
@@ -117,7 +117,7 @@ impl Inventory {
         Ok(Self::new(app, named(registry, repository)?, times, AT_ONCE))
     }
 
-    /// Returns the repository of an image, of which nobody wants to know when it was pushed.
+    /// Returns the repository of an image, without when it was pushed.
     pub fn without_times(app: &App, image: &Reference) -> Result<Self> {
         let repository = named(image.registry(), image.repository())?;
         Ok(Self::new(app, repository, Rc::default(), AT_ONCE))

@@ -1,7 +1,7 @@
 //! Images that stay with the builder: which they are, and what the builder has under their names now.
 //!
 //! What tells one from another is the id that the builder gives it. No registry is asked for them, so that an image of the same name
-//! elsewhere, whoever has put it there, is never taken for one of them.
+//! elsewhere is never taken for one of them.
 
 use std::collections::BTreeSet;
 

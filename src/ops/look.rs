@@ -206,7 +206,7 @@ struct LookQuestion {
 }
 
 impl LookQuestion {
-    /// Tells whether nobody has seen the tag with this digest before. Only then its manifest is read, to see whether it is an image.
+    /// Tells whether the tag is seen with this digest for the first time. Only then its manifest is read, to see whether it is an image.
     fn is_new(&self, digest: &Digest) -> bool {
         let was_read = self.read.as_ref().is_some_and(|(read, _)| read == digest);
         !self.built_on.is_empty() && !was_read && !self.built_on.contains(digest)
@@ -245,7 +245,7 @@ pub fn looking_at<'a>(tags: usize) -> Event<'a> {
 }
 
 /// Everything that has been asked and has yet to answer. It may outlive the round that asked: what one registry keeps back keeps
-/// nobody else waiting.
+/// no other task waiting.
 #[derive(Debug)]
 pub struct PendingLooks {
     work: JoinSet<()>,
@@ -280,7 +280,7 @@ impl PendingLooks {
         let mut questions = wanted.questions(which, tags, now);
         questions.retain(|one| self.asked.ask(Awaited::Tag(one.tag.clone()), now));
         for question in &questions {
-            // Whoever makes it due from now on wants an answer to a later question.
+            // What makes it due from now on wants an answer to a later question.
             tags.entry(&question.tag).next_look = Some(now);
         }
         let asked = questions.len();
@@ -303,7 +303,7 @@ impl PendingLooks {
         let verifier = Rc::clone(&app.verifier);
         self.work.spawn_local(async move {
             look(registries, verifier, (questions, now), |look| {
-                // Where nobody listens any more, nobody wants to know.
+                // Where the receiver is gone, the answer is not needed.
                 let _ = sender.send(Answer::Tag(Box::new(look)));
             })
             .await;
@@ -334,7 +334,7 @@ impl PendingLooks {
                 asked += 1;
             }
         }
-        // A server that hangs keeps nobody waiting but those who ask it.
+        // A server that hangs keeps only those waiting who ask it.
         for open in servers.into_values() {
             self.ask_server(open, stop);
         }
@@ -557,7 +557,7 @@ fn miss(error: LookupError) -> Miss {
 }
 
 /// Reads what is behind what was seen. A registry that names one digest and gives the content of another does not say what the
-/// tag is: nobody knows then, even if that content is what was built on.
+/// tag is: that is unknown then, even if that content is what was built on.
 async fn observation(
     registries: &Registries,
     verifier: &Verifier,

@@ -39,7 +39,7 @@ pub struct ManifestAnswer {
     tags: Vec<String>,
 }
 
-/// A manifest, as `az acr repository show-manifests` shows it where nobody asks for details.
+/// A manifest, as `az acr repository show-manifests` shows it without `--detail`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ShortAnswer {
     digest: Digest,

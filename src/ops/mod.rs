@@ -161,7 +161,7 @@ impl App {
         })
     }
 
-    /// Refuses a state directory that another user can change, unless somebody insists on it. For commands that use it.
+    /// Refuses a state directory that another user can change, unless the user insists on it. For commands that use it.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! A build for several platforms of which no builder has all: made in parts on several builders side by side, and joined to one index.
 //!
-//! Each part is pushed without a tag where its builder can, else under a tag of its own that is removed again. Nothing that anybody
+//! Each part is pushed without a tag where its builder can, else under a tag of its own that is removed again. Nothing that is
 //! names is moved before all parts are there and the index over them is.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -66,7 +66,7 @@ pub(super) enum Placed {
 /// All builders that have a name, with what is known of them now.
 #[derive(Debug)]
 pub(super) struct Fleet {
-    /// One by one; the last stands for whichever the machine has, where nobody has named one.
+    /// One by one; the last stands for whichever the machine has, where none is named.
     pub members: Vec<Member>,
     away: BTreeMap<String, AwayRecord>,
 }
@@ -290,7 +290,7 @@ impl App {
     }
 }
 
-/// Waits for a place on a builder that answers, for a run that somebody has asked for. Asks each builder, whatever is known of it.
+/// Waits for a place on a builder that answers, for a run by hand. Asks each builder, whatever is known of it.
 ///
 /// # Errors
 ///
@@ -440,7 +440,7 @@ pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
     let printed = String::from_utf8_lossy(&reply.output);
     match reply.ended {
         Ended::Exited(0) if question.read(&printed) => None,
-        // No time mends that. Whoever uses it is told what is missing.
+        // No time mends that. Its run is told what is missing.
         _ if builder::lacks_buildx(&String::from_utf8_lossy(&reply.errors)) => None,
         Ended::TimedOut => Some(format!("no answer within {} seconds", PATIENCE.as_secs())),
         _ => {
@@ -453,7 +453,7 @@ pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
     }
 }
 
-/// Adds to tasks which of their builders do not answer. `asks` tells whether somebody is going to ask these again.
+/// Adds to tasks which of their builders do not answer. `asks` tells whether these are going to be asked again.
 pub(super) fn add_away(app: &App, loaded: &mut [Snapshot], asks: bool) {
     if app.store.builders().away.is_empty() {
         return;

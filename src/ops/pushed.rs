@@ -50,7 +50,7 @@ pub(super) fn digest(source: &DigestSource, printed: &[u8]) -> Result<Option<Dig
 
 /// Looks once at each tag that was pushed. Returns what was pushed: of each, the digest that the builder reported for it, or that of a
 /// list with it. `reported` has no digest for a tag of which the builder said none; that one only has to be there. Where another watcher,
-/// or anybody else, has moved the tag since, the image has arrived all the same.
+/// or another client, has moved the tag since, the image has arrived all the same.
 ///
 /// # Errors
 ///
@@ -229,7 +229,7 @@ pub(super) fn in_words_of(
 /// Says which platforms an image is for that it should not be for, or is not for.
 ///
 /// `forced` are those that the Dockerfile itself says of its last stage, whatever the build is for. Nothing where all is as it should be,
-/// or where nobody wants anything or nobody knows what was made.
+/// or where nothing is wanted or it is not known what was made.
 pub(super) fn mismatch(
     made: &BTreeSet<Platform>,
     wanted: &[Platform],

@@ -1,6 +1,6 @@
 //! Recovers runs whose acrt was killed: ends their builders, removes what they have left, and puts on record how they ended.
 //!
-//! The lock of a task is free as soon as the process that held it is dead, and the builder of that process may still be alive. So whoever
+//! The lock of a task is free as soon as the process that held it is dead, and the builder of that process may still be alive. So the process that
 //! has taken the lock recovers the runs of the task before a builder starts. A recovery that is itself killed is made again: the run is
 //! open until everything else is done.
 

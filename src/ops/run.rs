@@ -68,7 +68,7 @@ pub async fn run(
         task: &key,
         is_build: held.run.run_type == RunType::QuickBuild,
     });
-    // A quick run waits for nobody, and nobody for it.
+    // A quick run waits for no other, and no other for it.
     let locked = if is_quick {
         None
     } else {
@@ -248,7 +248,7 @@ pub async fn plan(app: &App, request: &RunRequest, events: &EventSink<'_>) -> Re
 /// [`Kind::NotFound`] if there is no such task; [`Kind::Invalid`] where the request does not fit it; [`Kind::Failed`] where the process
 /// cannot be started.
 pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
-    // What is wrong with the request is said here, and not by a process that nobody sees.
+    // What is wrong with the request is said here, and not by a process in the background.
     prepare(app, request)?;
     let line = own_command(app)?;
     // By standard input: the request may hold secrets, which other users could read in a command line.

@@ -1,4 +1,4 @@
-//! The log of a run, and whoever watches the run: what is written into the one is told to the other, as it was written.
+//! The log of a run, and those who watch the run: what is written into the one is told to the others, as it was written.
 
 use std::cell::RefCell;
 

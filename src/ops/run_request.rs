@@ -46,7 +46,7 @@ pub struct Overrides {
     pub keep_vcs: bool,
 }
 
-/// A run that somebody asks for.
+/// A run that is asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunRequest {
     pub registry: String,
@@ -61,16 +61,16 @@ pub struct RunRequest {
     /// What registries have answered already about what it is built on. What they say that a tag is, it is for this run.
     #[serde(default)]
     pub answers: Answers,
-    /// Whether whoever asks reads the log while it is written.
+    /// Whether the caller reads the log while it is written.
     #[serde(default)]
     pub follows_log: bool,
-    /// What the task must not depend on, where somebody has found that out who knows all tasks.
+    /// What the task must not depend on, where a caller that knows all tasks has found that out.
     #[serde(default)]
     pub descendants: Option<Descendants>,
     /// The builders on which the process that asks has taken a place for it; none leaves it to the task.
     #[serde(default)]
     pub builders: Vec<Assignment>,
-    /// What is run instead of a stored task: a quick run, whose definition nobody keeps.
+    /// What is run instead of a stored task: a quick run, whose definition is not kept.
     #[serde(default)]
     pub quick: Option<Box<Quick>>,
 }

@@ -184,7 +184,7 @@ pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
     })
 }
 
-/// Hands on a run's log, and goes on with it until the run has ended, or nobody reads what was handed on.
+/// Hands on a run's log, and goes on with it until the run has ended, or its reader has gone.
 ///
 /// # Errors
 ///

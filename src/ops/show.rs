@@ -1,4 +1,4 @@
-//! Shows tasks as they are defined, with what each needed when its tags were last looked at: nobody is asked.
+//! Shows tasks as they are defined, with what each needed when its tags were last looked at: no registry is asked.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -51,7 +51,7 @@ pub fn with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     Ok(answer)
 }
 
-/// Many tasks. They are read, and what each needed is worked out, when somebody wants to see it.
+/// Many tasks. They are read, and what each needed is worked out, when they are shown.
 pub struct TaskList {
     app: App,
     files: Option<FollowedFiles>,
@@ -194,7 +194,7 @@ pub(super) fn verdict_of(app: &App, key: &TaskKey) -> Result<Option<Verdict>> {
     Ok(own.map(|(_, verdict, _)| verdict.clone()))
 }
 
-/// A task for people: what is known of it without asking anybody.
+/// A task for people: what is known of it without asking a registry.
 pub struct TaskPortrait {
     /// As `task check` would say it.
     pub check: CheckAnswer,
@@ -224,7 +224,7 @@ pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Opti
     Ok(own.next().map(|check| TaskPortrait { check, runs }))
 }
 
-/// Returns what is known of the tags of tasks. Where that cannot be read, nobody has looked as far as anybody can tell.
+/// Returns what is known of the tags of tasks. Where that cannot be read, none has been looked at as far as is known.
 fn known(app: &App, nodes: &[Node<'_>]) -> Tags {
     let known = recall::tags(app, &EventSink::none()).unwrap_or_default();
     with_runs(known, nodes)

@@ -1,4 +1,4 @@
-//! Says how all tasks are doing, for people: from what is known, and without asking anybody.
+//! Says how all tasks are doing, for people: from what is known, and without asking a registry.
 
 use std::{
     cmp::Reverse,

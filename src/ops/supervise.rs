@@ -101,7 +101,7 @@ impl From<ErrorText> for Error {
 }
 
 impl WorkerMessage {
-    /// Returns what is to be told of an event; nothing for what is in the record of the run, nor of its log where nobody follows it.
+    /// Returns what is to be told of an event; nothing for what is in the record of the run, nor of its log where it is not followed.
     pub fn of(event: &Event<'_>, follows_log: bool) -> Option<Self> {
         match event {
             Event::Doing(text) => Some(Self::Doing(text.clone())),

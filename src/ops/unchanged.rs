@@ -33,7 +33,7 @@ pub fn settled(same: BTreeMap<Reference, Option<Unchanged>>) -> BTreeMap<Referen
 }
 
 /// Returns the digest that a tag has, where that is what was built just now, and what the task's last run pushed. None where it is not, or
-/// nobody can tell: then it is pushed. `built` are the images as the builder holds them, one for each platform.
+/// it cannot be told: then it is pushed. `built` are the images as the builder holds them, one for each platform.
 pub async fn look(
     app: &App,
     baseline: &Baseline,

@@ -79,7 +79,7 @@ impl Verifier {
         self.rules_for(image).any(|rule| rule.exempt_from_min_age)
     }
 
-    /// Tells whether somebody has to vouch for an image.
+    /// Tells whether an image has to be verified.
     pub fn has_rules_for(&self, image: &Reference) -> bool {
         self.rules_for(image).next().is_some()
     }

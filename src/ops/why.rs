@@ -148,7 +148,7 @@ async fn compare(app: &App, update: &BaseUpdate) -> BaseDifference {
 async fn read_both(app: &App, update: &BaseUpdate) -> Result<(Makeup, Makeup), String> {
     let of = |manifest: &Option<Digest>, whole: &Option<Digest>| manifest.clone().or(whole.clone());
     let before = of(&update.previous_manifest, &update.previous_digest)
-        .ok_or("nobody knows what it was built on before")?;
+        .ok_or("it is not known what it was built on before")?;
     let after = of(&update.manifest, &update.digest)
         .ok_or("it has yet to be made by the run of another task")?;
     let image: Reference = update

@@ -1,4 +1,4 @@
-//! The status page: what is known in, HTML out. Reads nothing and asks nobody; whatever comes from outside is escaped here.
+//! The status page: what is known in, HTML out. Reads nothing and asks nothing; whatever comes from outside is escaped here.
 //!
 //! All of it works without the script and without the style sheet, which are files of their own: nothing is inline.
 

@@ -48,7 +48,7 @@ pub fn frame(title: &str, here: &str, main: &Markup) -> String {
     .into_string()
 }
 
-/// Returns a text of somebody else's as it may be shown: no control character, and nothing that turns the writing round.
+/// Returns a text from outside as it may be shown: no control character, and nothing that turns the writing round.
 pub fn text(text: &str) -> String {
     harmless(text)
 }

@@ -1,4 +1,4 @@
-//! The files of an artifact: what somebody pushed to a registry that is no image, such as a build context.
+//! The files of an artifact: what was pushed to a registry and is no image, such as a build context.
 
 use std::fs::File;
 

@@ -49,7 +49,7 @@ pub struct Registries {
     memory: Arc<Memory>,
 }
 
-/// How many tags of a run are looked at at once that nobody has looked at before.
+/// How many tags of a run are looked at at once that are looked at for the first time.
 const CACHED_AT_ONCE: usize = 16;
 
 impl Registries {
@@ -96,7 +96,7 @@ impl Registries {
         self.memory.cache.hold_tags()
     }
 
-    /// Forgets what a tag was seen as, because somebody has pushed it.
+    /// Forgets what a tag was seen as, because it was pushed.
     pub fn forget_tag(&self, tag: &Reference) {
         self.cache().forget_tag(tag);
     }
@@ -146,7 +146,7 @@ impl Registries {
     }
 
     /// Looks at many tags as [`Self::look_all`], and hands over each as soon as it is known, so that a slow registry
-    /// keeps back nobody's answer but its own.
+    /// keeps back no answer but its own.
     pub fn looks(&self, tags: Vec<Reference>) -> impl Stream<Item = LookedTag> + '_ {
         let mut by_registry: BTreeMap<String, BTreeSet<Reference>> = BTreeMap::new();
         for tag in tags {

@@ -34,7 +34,7 @@ pub struct JoinedIndex {
 }
 
 impl Registries {
-    /// Puts an index over `parts` together, all of which are in `repository`. Writes nothing. The same parts give the same index, whoever
+    /// Puts an index over `parts` together, all of which are in `repository`. Writes nothing. The same parts give the same index, whichever builder
     /// has built which of them. `annotations` are those of the index; a list of Docker's has none.
     pub async fn join(
         &self,

@@ -29,7 +29,7 @@ pub enum LookupError {
 pub enum Absence {
     /// The repository is there, the tag or digest is not.
     Tag,
-    /// The repository is unknown, or hidden from whoever asks.
+    /// The repository is unknown, or hidden from this client.
     Repository,
     /// The image is there, but not for the platform.
     Platform,
@@ -226,7 +226,7 @@ impl LookupError {
         }
     }
 
-    /// Returns the same failure as it concerns somebody who would write to `place`, a repository or an image.
+    /// Returns the same failure as it concerns a writer to `place`, a repository or an image.
     #[must_use]
     pub fn of_writing(self, place: &str) -> Error {
         let registry = self.asked().registry.clone();

@@ -53,7 +53,7 @@ pub struct RepositoryOptions {
 #[error("{0}")]
 pub struct InvalidCommand(String);
 
-/// What is said where somebody asks for help.
+/// The help text.
 pub const HELP: &str = "\
 acr purge --filter REPOSITORY:TAG --ago AGE [--untagged] [--keep COUNT] [--concurrency COUNT] [--dry-run]
 acr purge --untagged-only [--filter REPOSITORY:TAG] [--ago AGE] [--dry-run]

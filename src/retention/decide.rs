@@ -19,7 +19,7 @@ pub struct Snapshot {
     pub needed: BTreeMap<Digest, String>,
     /// Tags that something else needs, with what that is.
     pub needed_tags: BTreeMap<String, String>,
-    /// Tags of which nobody can say what they name.
+    /// Tags of which it is unknown what they name.
     pub unread: BTreeSet<String>,
 }
 
@@ -68,7 +68,7 @@ pub enum Why {
     Needed(String),
     /// Nothing says how old it is.
     UnknownAge,
-    /// Nobody can say what it names, so that it is not known either what it needs.
+    /// It is unknown what it names, and so what it needs.
     Unread,
 }
 

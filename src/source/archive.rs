@@ -50,7 +50,7 @@ pub struct Unpacking<'a> {
     room: Rc<Cell<u64>>,
 }
 
-/// The mode and the time of something, which is 1970 where nobody said it: what is unpacked twice is the same.
+/// The mode and the time of something, which is 1970 where it is not said: what is unpacked twice is the same.
 #[derive(Clone, Copy, Debug, Default)]
 struct Note {
     mode: Option<u32>,
@@ -153,7 +153,7 @@ impl<'a> Unpacking<'a> {
             return Err(io::Error::other(GivenUp));
         }
         if let Some(mode) = note.mode {
-            // Whoever cannot enter a folder cannot build from it, nor take it away.
+            // A folder that cannot be entered can neither be built from nor be removed.
             fs::set_permissions(path, Permissions::from_mode(mode & 0o777 | 0o700))?;
         }
         stamp(path, note.seconds())
@@ -387,10 +387,10 @@ enum Unmade {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("nobody waits for it any more")]
+#[error("it is not waited for any more")]
 struct GivenUp;
 
-/// What is read of an archive, counted after it was decompressed, and ended when nobody waits for it.
+/// What is read of an archive, counted after it was decompressed, and ended when its reader has gone.
 struct Counted<'a, R> {
     inner: R,
     room: Rc<Cell<u64>>,
@@ -655,7 +655,7 @@ mod tests {
         let given_up = Wanted::given_up();
         let root = folder.root();
         let error = Unpacking::new(&root, &given_up).archive("a.tar", bytes.as_slice());
-        assert!(error.unwrap_err().one_line().contains("nobody waits"));
+        assert!(error.unwrap_err().one_line().contains("not waited for"));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub struct Git<'a> {
     token: Option<&'a Secret>,
     stop: &'a Stop,
     marker: Option<(&'static str, String)>,
-    /// Whether ssh is to be told that nobody can answer it; found out once.
+    /// Whether ssh is to be told that it must not ask; found out once.
     tells_ssh: OnceCell<bool>,
 }
 
@@ -183,7 +183,7 @@ impl<'a> Git<'a> {
         Ok(())
     }
 
-    /// Finds out whether the user has chosen how ssh is called: then that holds. Else ssh must not wait for somebody who types a
+    /// Finds out whether the user has chosen how ssh is called: then that holds. Else ssh must not wait for a person who types a
     /// password.
     async fn find_ssh(&self, dir: &Path) {
         let is_set =
@@ -306,7 +306,7 @@ impl<'a> Git<'a> {
         let mut line = CommandLine::new("git")
             .args(args)
             .env("GIT_TERMINAL_PROMPT", "0")
-            // Whoever does without what Git LFS keeps builds something else.
+            // Without what Git LFS keeps, something else would be built.
             .env("GIT_LFS_SKIP_SMUDGE", "0")
             // Messages are shown, and not taken apart; these are the ones that people can look up.
             .env("LC_ALL", "C");
@@ -316,7 +316,7 @@ impl<'a> Git<'a> {
         line.dir = Some(dir.to_owned());
         if let (Some(token), Some(host)) = (self.token, host_of(&self.context.url)) {
             // Any user will do with a token. The helper is asked for this host alone, so that neither a redirect nor a
-            // submodule of somebody else gets to see it.
+            // submodule of another owner gets to see it.
             let helper = format!(
                 "!f() {{ test \"$1\" = get && echo username=x-access-token && echo \"password=${TOKEN}\"; }}; f"
             );

@@ -10,7 +10,7 @@ use crate::{
 /// The largest Dockerfile or ignore file that is read, in bytes: far beyond any that a person or a generator writes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// What a Dockerfile is called where nobody says how.
+/// The name of a Dockerfile where none is given.
 const DOCKERFILE: &str = "Dockerfile";
 
 /// What else it may be called: builders take these where there is no file of the first name, each its own.
@@ -228,7 +228,7 @@ mod tests {
         assert!(preferred_to(Path::new("a/Dockerfile")).is_empty());
         assert!(preferred_to(Path::new("a/Dockerfile.prod")).is_empty());
         let error = context.dockerfile(Path::new("Dockerfile.prod"));
-        assert!(error.is_err(), "a name that somebody chose is that name");
+        assert!(error.is_err(), "a name that was chosen is that name");
     }
 
     #[test]

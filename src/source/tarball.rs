@@ -40,7 +40,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
     let name = url.split(['?', '#']).next().unwrap_or(url).to_owned();
     let cannot = || Error::new(Kind::Unknown, format!("cannot fetch `{name}`"));
     let unsaid = |problem: reqwest::Error| cannot().because(problem.without_url());
-    // Somebody else may have chosen a provider before; then that one serves.
+    // A provider may have been chosen before; then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
@@ -104,7 +104,7 @@ fn next(from: &Url, location: &str) -> Result<Url, anyhow::Error> {
     match (from.scheme(), next.scheme()) {
         ("http", "http" | "https") | ("https", "https") => Ok(next),
         ("https", "http") => Err(anyhow::anyhow!(
-            "it is sent on to {}, where anybody on the way could change it",
+            "it is sent on to {}, where it could be changed on the way",
             told(&next)
         )),
         (_, other) => Err(anyhow::anyhow!("it is sent on to an address of `{other}`")),

@@ -69,11 +69,11 @@ pub enum Misplaced {
     #[error("is a link to `{0}`, which is no file that came before it")]
     NoTarget(PathBuf),
     /// Links lead to links without end.
-    #[error("is reached by more links than anybody follows")]
+    #[error("is reached by too many links")]
     TooManyLinks,
     #[error("lies deeper than {MAX_DEPTH} folders")]
     TooDeep,
-    #[error("is one name more than anybody can follow: the links lead to and fro without end")]
+    #[error("cannot be followed: the links lead to and fro without end")]
     TooMuch,
     #[error("is one name more than an archive may have: 64 MiB of them in all")]
     TooLong,

@@ -30,7 +30,7 @@ const STEPS_OF_LOOK: u64 = 256;
 /// What a value takes up in a list.
 pub(super) const BYTES_OF_ITEM: usize = size_of::<Value>();
 
-/// Tells whether the time is up, by a clock of whoever reads the file.
+/// Tells whether the time is up, by the clock of the reader.
 pub type IsLate = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// What is left of what the templates of one file may use.
@@ -125,7 +125,7 @@ impl TemplateBudget {
         }
     }
 
-    /// Checks that a value can become part of another: whoever drops or prints that must get to the bottom of it.
+    /// Checks that a value can become part of another: to drop or print it is to get to the bottom of it.
     pub fn check_depth(&self, value: &Value) -> Result<(), TemplateError> {
         self.check_depth_from(value, 1)
     }

@@ -83,7 +83,7 @@ impl Notices {
     }
 }
 
-/// Writes a message, without what nobody would read, such as a value of a megabyte.
+/// Writes a message, without what is not worth reading, such as a value of a megabyte.
 fn show(f: &mut fmt::Formatter<'_>, line: Option<usize>, text: &str) -> fmt::Result {
     if let Some(line) = line {
         write!(f, "line {line}: ")?;

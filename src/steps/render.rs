@@ -32,7 +32,7 @@ const MAX_ACTIONS: usize = 10_000;
 /// How many bytes all actions of a file may have.
 const MAX_ACTION_BYTES: usize = 256 * 1024;
 
-/// How many `else if` and `else with` a file may have. Each is one level deeper to whoever parses and drops them.
+/// How many `else if` and `else with` a file may have. Each is one level deeper to parse and drop.
 const MAX_ELSE: usize = 200;
 
 /// How Go prints what is not there; ACR takes it out, as Helm does.
@@ -173,7 +173,7 @@ impl Renderer {
             return problem;
         }
         match problem {
-            // Told of the end of the file, where nobody would look.
+            // Told of the end of the file, where it would not be looked for.
             TemplateError::Lex { message, .. } if message.contains("unclosed action") => {
                 let opened = text.rfind("{{").unwrap_or_default();
                 let line = text[..opened].matches('\n').count() + 1;

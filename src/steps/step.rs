@@ -103,7 +103,7 @@ pub struct CmdStep {
     pub detach: bool,
     /// Whether it is kept after it ended, until the run ends.
     pub keep: bool,
-    /// Whether it may do anything to the machine. Only with leave from whoever runs the file.
+    /// Whether it may do anything to the machine. Only with leave from the user who runs the file.
     pub privileged: bool,
     /// Whether the image is fetched anew even if the machine has it.
     pub pull: bool,
@@ -140,7 +140,7 @@ impl CmdStep {
     /// containers that go on.
     pub fn own(&self) -> Option<OwnCommand<'_>> {
         let image = (self.image.registry(), self.image.repository());
-        // Whoever brings a daemon of their own means that one.
+        // A daemon of its own is the one that is meant.
         let has_daemon = self.place.env.iter().any(|(name, _)| name == "DOCKER_HOST");
         if self.place.entry_point.is_some() || has_daemon {
             return None;

@@ -1,7 +1,7 @@
 //! What is remembered of tags, in one file; and what has changed since that was written, in a journal beside it.
 //!
 //! With ten thousand tags the file has megabytes, and a few of them are looked at each minute. So these are added to `bases.journal`, and
-//! when that has grown as large as the file, the whole is written anew. The first line of the journal says which file it belongs to: whoever
+//! when that has grown as large as the file, the whole is written anew. The first line of the journal says which file it belongs to: a process that
 //! writes that anew makes the journal void, also an acrt that knows of none.
 
 use std::{

@@ -3,7 +3,7 @@
 //! The files stay the truth. A copy counts only while its file has the same inode, size and times; the cache may be removed at
 //! any time, and is not made at all for folders that are read fast enough without it. It has a line of JSON for each copy; then a line for
 //! each that says of which state of which file it is, and where it lies; and a last line that says where those begin, with a sum of them.
-//! So whoever only wants to know what there is reads no copy, and whoever reads all has one at a time in memory.
+//! So to know what there is, no copy is read, and to read all, one at a time is in memory.
 
 use std::{
     cmp::Ordering,

@@ -416,7 +416,7 @@ mod tests {
     fn temporary_file_is_removed_once_its_process_is_gone_and_not_before() {
         let folder = tempfile::tempdir().unwrap();
         let written = temporary(folder.path()).unwrap();
-        // What a killed process leaves: a file that nobody holds.
+        // What a killed process leaves: a file without a lock.
         fs::write(folder.path().join(".tmpAbC123"), "half").unwrap();
         fs::write(folder.path().join("kept.json"), "{}").unwrap();
         remove_abandoned(folder.path());

@@ -63,7 +63,7 @@ pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
     }
 }
 
-/// Makes a lock that was not there, in one step: nobody sees it before it is held.
+/// Makes a lock that was not there, in one step: it is not seen before it is held.
 ///
 /// # Errors
 ///
@@ -119,7 +119,7 @@ pub fn note(path: &Path) -> String {
 }
 
 impl Lock {
-    /// Lets go of a lock that nobody will want again, and removes its file.
+    /// Lets go of a lock that will not be wanted again, and removes its file.
     ///
     /// # Errors
     ///

@@ -65,7 +65,7 @@ impl Store {
         let root = self.layout.root();
         match std::fs::metadata(root) {
             Ok(metadata) => ownership::check("the state directory", root, &metadata),
-            // What is not there is made; what cannot be read is told by whoever reads it.
+            // What is not there is made; what cannot be read is told by its reader.
             Err(_) => Ok(()),
         }
     }
@@ -109,7 +109,7 @@ fn without_links(path: &Path) -> PathBuf {
                 .rev()
                 .fold(real, |path, name| path.join(name));
         }
-        // Of a folder that is not there, nobody can tell what is above it.
+        // Of a folder that is not there, it is not known what is above it.
         let Some(name) = folder.file_name() else {
             break;
         };

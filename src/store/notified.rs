@@ -1,4 +1,4 @@
-//! What people have been told, so that each change is told once, whoever watches and however often it is restarted.
+//! What people have been told, so that each change is told once, however often the watcher is restarted.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Which runs each task has, so that nobody reads the runs of all tasks to find those of one.
+//! Which runs each task has, so that the runs of all tasks need not be read to find those of one.
 //!
 //! `runs/of/<registry>/<name>` has a line for each run of a task, the oldest first, and `runs/listed` the number up to which all runs are in
 //! these lists. They may be removed at any time: where that number is not the newest run's, the next run lists those that are missing.
@@ -53,7 +53,7 @@ impl Store {
         Ok(ids)
     }
 
-    /// Adds runs to the list of a task. Whoever does holds the lock of the numbers.
+    /// Adds runs to the list of a task. The caller holds the lock of the numbers.
     pub(super) fn list_runs(&self, key: &TaskKey, ids: &[RunId]) -> Result<()> {
         let path = self.layout.runs_of(key);
         if let Some(folder) = path.parent() {
@@ -74,7 +74,7 @@ impl Store {
         })
     }
 
-    /// Takes runs that are gone out of the list of a task. Whoever does holds the lock of the numbers.
+    /// Takes runs that are gone out of the list of a task. The caller holds the lock of the numbers.
     pub(super) fn unlist_runs(&self, key: &TaskKey, gone: &BTreeSet<RunId>) -> Result<()> {
         let ids = self.list_of(key)?;
         let left = ids.iter().rev().filter(|id| !gone.contains(id));
@@ -86,7 +86,7 @@ impl Store {
         }
     }
 
-    /// Lists all runs up to the number `last` that are not listed yet: after an upgrade, and after a crash. Whoever does holds the lock of
+    /// Lists all runs up to the number `last` that are not listed yet: after an upgrade, and after a crash. The caller holds the lock of
     /// the numbers.
     pub(super) fn list_missing_runs(&self, last: u64) -> Result<()> {
         if self.is_listed_up_to(last) {

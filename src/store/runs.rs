@@ -20,7 +20,7 @@ pub const MARKER: &str = "ACRT_RUN";
 /// What is said of a run whose process is gone.
 pub const DIED: &str = "the process that carried out this run ended before the run did";
 
-/// A run that this process carries out. While it is held, nobody takes the run for dead.
+/// A run that this process carries out. While it is held, the run is not taken for dead.
 #[derive(Debug)]
 pub struct HeldRun {
     pub run: Run,
@@ -35,7 +35,7 @@ pub enum Claim {
     Ours(Lock),
     /// Another process, at this moment.
     Taken,
-    /// Nobody any more: it has been recovered.
+    /// It has been recovered.
     Done,
 }
 
@@ -146,7 +146,7 @@ impl Store {
         ids_in(&self.layout.runs())
     }
 
-    /// Returns the runs whose processes are gone and that nobody has recovered: all, or those that may be of one task. A record that
+    /// Returns the runs whose processes are gone and that have not been recovered: all, or those that may be of one task. A record that
     /// cannot be read may be of any.
     ///
     /// # Errors
@@ -198,7 +198,7 @@ impl Store {
                 Some(run)
             }
             Ok(None) => {
-                // It is empty, or somebody's own files are in it.
+                // It is empty, or files of a person are in it.
                 let _ = fs::remove_dir(self.layout.run_folder(id));
                 None
             }
@@ -421,7 +421,7 @@ mod tests {
         store.end_run(held).unwrap().run_id
     }
 
-    /// Reads what belongs to `run` alone from now on: the records of all others become such as nobody could read.
+    /// Reads what belongs to `run` alone from now on: the records of all others become such as could not be read.
     fn break_all_but(store: &Store, which: impl Fn(RunId) -> bool) {
         for id in store.run_ids().unwrap() {
             if !which(id) {

@@ -27,7 +27,7 @@ const COPY: &str = "upgraded-from-0.1";
 impl Store {
     /// Moves the files of version 0.1 to their places of today, after a copy was made of them. Killed at any point, the next call goes on.
     ///
-    /// A directory that another user can change stays as it is too, unless its user insists: whoever uses it refuses it.
+    /// A directory that another user can change stays as it is too, unless its user insists: its use refuses it.
     ///
     /// A directory that may only be read, or that a watcher of version 0.1 still holds, stays as it is: its baselines are then used where
     /// they are. Where version 0.1 has written anew beside this one, the newer of two baselines is taken.
@@ -59,7 +59,7 @@ impl Store {
     /// Tells whether everything is in its place now; not, where another process watches by the places of version 0.1.
     fn move_from_0_1(&self, old: &Path) -> Result<bool> {
         let new = self.layout.baselines_folder();
-        // A watcher of this version has made `baselines`; without it, whoever holds the lock is of version 0.1, or is upgrading.
+        // A watcher of this version has made `baselines`; without it, the holder of the lock is of version 0.1, or is upgrading.
         let Some(_lock) = lock::try_lock(&self.layout.watch_lock())? else {
             return Ok(new.exists());
         };

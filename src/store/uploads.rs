@@ -15,7 +15,7 @@ use super::{
 /// How long an upload is kept. Registries forget theirs sooner or later too.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
-/// An upload that this process works at. The file is private, for whoever knows the URL may be able to write there.
+/// An upload that this process works at. The file is private, for to know the URL may be enough to write there.
 #[derive(Debug)]
 pub struct UploadRecord {
     lock: Lock,

@@ -7,24 +7,24 @@ use std::sync::{
 
 use crate::error::{Context as _, Kind, Result};
 
-/// Whether somebody still waits for the work. It is asked as often as the work can end.
+/// Whether the work is still waited for. It is asked as often as the work can end.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted(Arc<AtomicBool>);
 
 impl Wanted {
-    /// What nobody waits for from the beginning.
+    /// Work that is not waited for from the beginning.
     #[cfg(test)]
     pub fn given_up() -> Self {
         Self(Arc::new(AtomicBool::new(true)))
     }
 
-    /// Tells whether nobody waits any more: the work is to end where it is.
+    /// Tells whether the waiting is over: the work is to end where it is.
     pub fn is_over(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Says that nobody waits any more, however the waiting ended.
+/// Says that the waiting is over, however it ended.
 struct Waiting(Wanted);
 
 impl Drop for Waiting {

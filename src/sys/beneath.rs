@@ -1,6 +1,6 @@
-//! Files and folders that somebody else has written: opened without leaving a folder, and only if they are what they should be.
+//! Files and folders of another owner: opened without leaving a folder, and only if they are what they should be.
 //!
-//! A link may lead to `/etc/shadow`, a name may be a pipe that nobody writes into, and both may change between a look and the next.
+//! A link may lead to `/etc/shadow`, a name may be a pipe without a writer, and both may change between a look and the next.
 
 use std::{
     fs::{self, File},
@@ -21,7 +21,7 @@ pub enum Unreadable {
     /// It is a device, a pipe, a socket, or a file of the kernel's: to read it could take for ever, or do something.
     #[error("it is not a regular file")]
     NoFile,
-    /// It is larger than whoever reads it wants.
+    /// It is larger than its reader wants.
     #[error("it is larger than {}", size(*.0))]
     TooLarge(u64),
     /// A part of its path leads out of the folder.
@@ -109,7 +109,7 @@ fn open_in(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> 
     };
     let (folder, how) = (File::open(root)?, harmless(flags));
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    // Where somebody moves folders about at the same time, the kernel asks for another try.
+    // Where folders are moved about at the same time, the kernel asks for another try.
     for _ in 0..16 {
         match rustix::fs::openat2(&folder, path, how, Mode::empty(), resolve) {
             Ok(file) => return Ok(File::from(file)),

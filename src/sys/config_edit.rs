@@ -1,7 +1,7 @@
 //! Changes of a YAML text that leave its comments, its order and its style alone.
 //!
 //! Where values stand is told by the marks of `saphyr-parser`; what is written there is put together by `serde_yaml`. Nothing here
-//! looks whether the text then says what it should: whoever asks for a change compares.
+//! looks whether the text then says what it should: the caller compares.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
 //! What of its own environment acrt hands on to the programs that it starts: what they need to find their files, their servers and
-//! their words, and nothing that may be a secret of somebody else.
+//! their words, and nothing that may be another's secret.
 //!
 //! The environment belongs to the whole process, and so do these rules.
 

@@ -1,4 +1,4 @@
-//! Whether a file is safe from other users, as ssh asks of its own: whoever can write the config file or the state directory has acrt
+//! Whether a file is safe from other users, as ssh asks of its own: a user who can write the config file or the state directory has acrt
 //! do what they like, as the user who started it.
 
 use std::{fmt, fs::Metadata, os::unix::fs::MetadataExt as _, path::Path};
@@ -41,8 +41,8 @@ fn fault(owner: u32, mode: u32, me: u32) -> Option<Fault> {
     (mode & WRITABLE != 0).then_some(Fault::Writable(mode))
 }
 
-/// Checks that no other user can change a file or a folder. Pipes and devices are what somebody gave on the command line. The folders above are not looked at:
-/// one that everybody may write to, as `/tmp`, lets nobody touch what others have in it.
+/// Checks that no other user can change a file or a folder. Pipes and devices were given on the command line. The folders above are not looked at:
+/// one that every user may write to, as `/tmp`, lets none touch what others have in it.
 ///
 /// `what` says what it is: `the config file`.
 ///

@@ -164,7 +164,7 @@ async fn carry_out(
         }
     };
     stopper.running = false;
-    // Whoever else has killed the process did not mean to leave its children.
+    // What else has killed the process did not mean to leave its children.
     if stopper.ending.is_some() || status.signal().is_some() {
         stopper.send(Kill::KILL);
     }
@@ -343,7 +343,7 @@ pub fn interrupt(pid: u32) -> Result<()> {
     rustix::process::kill_process(process, Kill::INT).context(Kind::Failed, cannot)
 }
 
-/// Lets this process die with the one that started it: nobody would wait for it any more. Linux and FreeBSD only; elsewhere it goes on.
+/// Lets this process die with the one that started it. Linux and FreeBSD only; elsewhere it goes on.
 pub fn die_with_parent() {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     {
@@ -352,7 +352,7 @@ pub fn die_with_parent() {
     }
 }
 
-/// Leaves the session and the terminal of whoever started this process.
+/// Leaves the session and the terminal of the process that started this one.
 ///
 /// # Errors
 ///
@@ -454,7 +454,7 @@ fn has_variable(pid: i32, marker: &[u8]) -> bool {
 
 fn send(group: i32, signal: Kill) {
     if let Some(group) = Pid::from_raw(group) {
-        // That nobody is left is what we want.
+        // That none is left is what we want.
         let _ = kill_process_group(group, signal);
     }
 }
@@ -529,7 +529,7 @@ struct Stopper {
 }
 
 impl Drop for Stopper {
-    /// Nobody waits for the process any more: it must not go on unseen.
+    /// The process is not waited for any more: it must not go on unseen.
     fn drop(&mut self) {
         if self.running {
             self.send(Kill::KILL);
@@ -567,7 +567,7 @@ impl Stopper {
 
     fn send(&self, signal: Kill) {
         if let Some(group) = self.group {
-            // One that is about to make a session of its own leads no group yet. That nobody is left is what we want.
+            // One that is about to make a session of its own leads no group yet. That none is left is what we want.
             if kill_process_group(group, signal).is_err() {
                 let _ = rustix::process::kill_process(group, signal);
             }

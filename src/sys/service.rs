@@ -9,7 +9,7 @@ use std::{
 
 use super::{clock::Clock, environment, pulse::Pulse};
 
-/// What the service manager is told. Without one, nothing is told to nobody.
+/// What the service manager is told. Without one, nothing is told.
 #[derive(Debug)]
 pub struct Service {
     watchdog: Option<tokio::task::JoinHandle<()>>,

@@ -116,7 +116,7 @@ pub struct PageSettings {
     pub on: bool,
     /// Where people find it: `https://acrt.example.org`.
     pub url: Option<String>,
-    /// Where the token is that whoever sees it must know.
+    /// Where the token is without which the page is not shown.
     pub token: Option<SecretPlace>,
     /// The addresses of the proxies that ask for a login of their own, or their networks as `10.0.0.0/8`.
     pub trust_proxy: Vec<String>,
@@ -174,7 +174,7 @@ pub struct MetricsSettings {
     pub secret: Option<SecretPlace>,
 }
 
-/// Somebody who is told: by a program or by a webhook.
+/// A receiver of notifications: a program or a webhook.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct NotifySettings {
@@ -606,7 +606,7 @@ pub fn wants_colour(is_terminal: bool) -> bool {
     is_terminal && !off && set("TERM").is_some_and(|term| term != "dumb")
 }
 
-/// Tells whether somebody watches a stream on which a line is drawn again and again: a terminal that is not dumb, and not
+/// Tells whether a stream is one on which a line is drawn again and again: a terminal that is not dumb, and not
 /// that of a job of CI, whose log would hold every drawing.
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub fn wants_progress(is_terminal: bool) -> bool {

@@ -113,7 +113,7 @@ impl Stop {
         })
     }
 
-    /// Returns a stop that never comes, for work that nobody waits for.
+    /// Returns a stop that never comes.
     pub fn never() -> Self {
         Self {
             asked: watch::channel((None, 0)).1,
@@ -122,7 +122,7 @@ impl Stop {
         }
     }
 
-    /// Returns a stop that also comes when somebody in this program asks for it.
+    /// Returns a stop that also comes when this program asks for it.
     pub fn or_halt(&self) -> (Halt, Self) {
         let (sender, halted) = watch::channel((None, 0));
         let stop = Self {
@@ -144,7 +144,7 @@ impl Stop {
         self.nth(1).await
     }
 
-    /// Waits for the second signal: somebody does not want to wait for an orderly end.
+    /// Waits for the second signal: the user does not want to wait for an orderly end.
     pub async fn wait_again(&self) {
         self.nth(2).await;
     }
@@ -152,7 +152,7 @@ impl Stop {
     /// Waits until everything is to be read again; at once, if that was asked for since the last time.
     pub async fn reload(&mut self) {
         if self.reloads.changed().await.is_err() {
-            // Nobody listens, so that nothing will ever come.
+            // There is no receiver, so that nothing will ever come.
             std::future::pending().await
         }
     }
@@ -197,7 +197,7 @@ async fn nth(asked: &watch::Receiver<(Option<Signal>, u32)>, n: u32) -> Signal {
     let mut asked = asked.clone();
     match asked.wait_for(|(_, count)| *count >= n).await {
         Ok(state) => state.0.unwrap_or(Signal::Terminate),
-        // Nobody listens, so that nothing will ever come.
+        // There is no receiver, so that nothing will ever come.
         Err(_) => std::future::pending().await,
     }
 }

@@ -9,7 +9,7 @@ use crate::image::{Digest, Platform, Reference};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SeenBy {
-    /// A look whose time had come, or that somebody asked for.
+    /// A look whose time had come, or that a person asked for.
     Poll,
     /// A look that a webhook asked for.
     Webhook,

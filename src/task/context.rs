@@ -45,7 +45,7 @@ pub enum InvalidContext {
     /// What docker takes from standard input is an archive.
     #[error("context `-` would be an archive on standard input: unpack it, and name the folder")]
     Stdin,
-    /// A URL of a kind that nobody knows.
+    /// A URL of an unknown kind.
     #[error(
         "context `{0}` is no git repository, archive or artifact: these begin with https://, http://, ssh://, git://, git@, file:// or oci://"
     )]

@@ -88,7 +88,7 @@ fn default_timeout() -> u32 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnChange {
-    /// It is said: the state is `changed` until somebody runs the task.
+    /// It is said: the state is `changed` until the task is run.
     #[default]
     Tell,
     /// The task is run, as if a base had moved.
@@ -380,7 +380,7 @@ impl Task {
         Digest::of(&serde_json::to_vec(&self.bare()).unwrap_or_default())
     }
 
-    /// Tells whether somebody has changed the definition since it was adopted.
+    /// Tells whether the definition was changed since it was adopted.
     pub fn is_edited(&self) -> bool {
         let written = self
             .source

@@ -165,7 +165,7 @@ impl DependencyKind {
     }
 }
 
-/// The manifest for each platform that somebody builds for; `None` for a platform that the image does not have, or not yet.
+/// The manifest for each platform that tasks build for; `None` for a platform that the image does not have, or not yet.
 ///
 /// Nearly always one entry, and kept for every task and every tag.
 pub type Manifests = LiteMap<Platform, Option<Digest>>;
@@ -175,7 +175,7 @@ pub type Manifests = LiteMap<Platform, Option<Digest>>;
 #[serde(rename_all = "camelCase", from = "DependencyFields")]
 pub struct Dependency {
     /// The image, its tag, and the digest that the run was built on. Without a digest, its registry did not answer and the builder used a
-    /// copy of its own of which nobody knows what it is: the first answer of the registry is then an update.
+    /// copy of its own of which it is not known what it is: the first answer of the registry is then an update.
     #[serde(flatten)]
     pub image: ImageDescriptor,
     #[serde(rename = "type")]

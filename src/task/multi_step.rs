@@ -29,7 +29,7 @@ pub struct FileStep {
     /// Whether what the context brings may do all that the definition may, wherever it comes from.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust_context: bool,
-    /// The images that it pushes under names that stay the same, where somebody has found out.
+    /// The images that it pushes under names that stay the same, where they are known.
     #[serde(skip)]
     pub pushes: Vec<Reference>,
 }
@@ -55,7 +55,7 @@ pub struct EncodedStep {
     /// Whether what the context brings may do all that the definition may, wherever it comes from.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust_context: bool,
-    /// The images that it pushes under names that stay the same, where somebody has found out.
+    /// The images that it pushes under names that stay the same, where they are known.
     #[serde(skip)]
     pub pushes: Vec<Reference>,
 }

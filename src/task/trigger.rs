@@ -46,7 +46,7 @@ pub struct SourceTrigger {
 pub enum SourceEvent {
     /// The branch of the context names another commit.
     Commit,
-    /// Somebody asks for a change to be taken in. Only a webhook can tell.
+    /// A pull request. Only a webhook can tell.
     PullRequest,
 }
 

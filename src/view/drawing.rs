@@ -266,7 +266,7 @@ pub fn svg(vertices: &[Vertex]) -> String {
 /// Returns the vertices in columns, those of each ordered by where their parents are. A circle is broken where it is entered.
 fn columns(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     let mut depths: Vec<usize> = vec![0; vertices.len()];
-    // As long as the longest way, each pass moves somebody; in a circle, no longer.
+    // As long as the longest way, each pass moves a vertex; in a circle, no longer.
     for _ in 0..vertices.len() {
         let mut moved = false;
         for n in 0..vertices.len() {

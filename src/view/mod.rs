@@ -72,7 +72,7 @@ type Prepare = Box<dyn Fn(&mut Value)>;
 /// The items of a list, each made when it is drawn.
 type Items = Box<dyn Iterator<Item = Result<Value, serde_json::Error>>>;
 
-/// What a command answers, before it is known whether anybody wants to see it.
+/// What a command answers, before it is known whether it is shown.
 enum Answer {
     Whole(Box<dyn FnOnce() -> Result<Value, serde_json::Error>>),
     List(Box<dyn FnOnce() -> Items>),
@@ -131,13 +131,13 @@ impl Rows {
 }
 
 impl View {
-    /// Takes an answer. It becomes JSON only when somebody wants to see it. Without columns its table is az's for any answer.
+    /// Takes an answer. It becomes JSON only when it is shown. Without columns its table is az's for any answer.
     pub fn of<T: Serialize + 'static>(answer: T, columns: &'static [Column]) -> Self {
         let whole = move || serde_json::to_value(&answer);
         Self::showing(Answer::Whole(Box::new(whole)), columns)
     }
 
-    /// Takes what makes the items of a list when somebody wants to see it. Where they can be drawn one by one, they are never there all at
+    /// Takes what makes the items of a list when it is shown. Where they can be drawn one by one, they are never there all at
     /// once.
     pub fn list<T: Serialize, I: Iterator<Item = T> + 'static>(
         items: impl FnOnce() -> I + 'static,
@@ -158,7 +158,7 @@ impl View {
         }
     }
 
-    /// Says that people are who asks for it: it is a table where nobody wants another format.
+    /// Says that it is for people: a table where no other format is asked for.
     #[must_use]
     pub fn for_people(mut self) -> Self {
         self.is_for_people = true;

@@ -35,7 +35,7 @@ enum Sequence {
     Broken(u8),
     /// A line end by itself, which would have the next text stand over this one.
     Return,
-    /// Nobody can tell before more has come.
+    /// It cannot be told before more has come.
     Unfinished,
 }
 

@@ -10,7 +10,7 @@ pub struct AwayBuilder {
     pub why: String,
     /// Whether it answers, and has no room left on its disk.
     pub is_full: bool,
-    /// When it is asked again; `None` where nobody is going to.
+    /// When it is asked again; `None` where it is not going to be.
     pub until: Option<Timestamp>,
 }
 

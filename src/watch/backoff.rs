@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 /// The longest pause: a day.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
-/// After how many failures in a row somebody has to look: from then on the task is marked as stalled. It is still tried, ever more seldom.
+/// After how many failures in a row a person has to look: from then on the task is marked as stalled. It is still tried, ever more seldom.
 pub const STALLED_AFTER: u32 = 5;
 
 /// Returns when a task that has failed `failures` times in a row is tried again: after 1, 2, 4 … minutes, at most a day.

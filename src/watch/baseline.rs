@@ -271,7 +271,7 @@ impl Baseline {
         }));
     }
 
-    /// Tells whether it has failed so often in a row that somebody has to look.
+    /// Tells whether it has failed so often in a row that a person has to look.
     pub fn is_stalled(&self) -> bool {
         let failures = self.failure.as_ref().map_or(0, |failure| failure.count);
         failures >= backoff::STALLED_AFTER

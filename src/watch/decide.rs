@@ -144,7 +144,7 @@ impl Problem {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemKind {
-    /// A registry or a git repository does not say what somebody wants to know.
+    /// A registry or a git repository does not answer.
     Silent,
     /// An image, or a platform of it, is gone.
     Gone,
@@ -383,7 +383,7 @@ impl Node<'_> {
         fired.collect()
     }
 
-    /// Returns the timers of which nobody knows since when they count: they count from now on.
+    /// Returns the timers of which it is not known since when they count: they count from now on.
     pub fn unserved(&self, now: Timestamp) -> impl Iterator<Item = &TimerTrigger> {
         let timers = self.task.trigger.timers();
         timers.filter(move |timer| self.served(timer, now).is_none())
@@ -630,7 +630,7 @@ impl Node<'_> {
         })
     }
 
-    /// Returns that images which it pushed are gone, if somebody looked and found that.
+    /// Returns that images which it pushed are gone, if that was looked at and found.
     pub(super) fn missing_images(&self, tags: &Tags) -> Option<Verdict> {
         let pushed_at = self.baseline.pushed_at()?;
         let gone = self.pushed().filter_map(|(tag, output, digest)| {

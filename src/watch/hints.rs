@@ -1,4 +1,4 @@
-//! What it changes that somebody says a tag was pushed: when that tag is looked at next, and nothing else.
+//! What a hint that a tag was pushed changes: when that tag is looked at next, and nothing else.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 pub struct HintThrottle(BTreeMap<Reference, Timestamp>);
 
 impl HintThrottle {
-    /// Makes due what is meant by `pushed`, and returns it: no tag, where nobody depends on it. A digest in it is looked for until a look finds it.
+    /// Makes due what is meant by `pushed`, and returns it: no tag, where no task depends on it. A digest in it is looked for until a look finds it.
     ///
     /// That is the tag of this name. Where there is none, it is every tag of the same repository and name in a registry of one's own: who pushes
     /// to a registry often knows it by another name or address than those who pull.
@@ -174,7 +174,7 @@ mod tests {
                 .mark_due(&mut tags, &image("127.0.0.1:5000/library/b:1"), at(10))
                 .is_empty()
         );
-        // Docker Hub is no alias of anybody.
+        // Docker Hub is no alias of another registry.
         assert!(
             !HintThrottle::default()
                 .mark_due(&mut tags, &image("docker.io/library/a:1"), at(10))

@@ -23,7 +23,7 @@ pub enum NotificationEvent {
     Failure,
     /// A run has succeeded after one that failed, or a registry answers again.
     Recovery,
-    /// A task has failed so often in a row that somebody has to look.
+    /// A task has failed so often in a row that a person has to look.
     Stalled,
     /// A registry or git repository does not say what tasks need to know.
     CheckFailing,
@@ -177,7 +177,7 @@ impl NotifiedState {
 
     /// Tells whether it rests, because it could not be told.
     pub fn rests(&self, now: Timestamp) -> bool {
-        // A clock that was set back must not silence anybody for long.
+        // A clock that was set back must not silence notifications for long.
         let sensible = |next: &Timestamp| *next <= backoff::next_try(self.failures.max(1), now);
         self.next_try
             .filter(sensible)

@@ -92,7 +92,7 @@ impl From<Verdict> for Decision {
 ///
 /// It starts nothing and waits for nothing. The caller says what has answered, makes each [`Job`], one after the other or side by side, and
 /// when one has ended looks again at the tags that the job pushed, and then says how it ended. Only that lets the tasks that depend on it be
-/// decided. What never answers keeps nobody waiting but the tasks that depend on it: they are not decided in this round.
+/// decided. What never answers keeps only the tasks waiting that depend on it: they are not decided in this round.
 #[derive(Debug)]
 pub struct Round<'a> {
     nodes: Vec<Node<'a>>,
@@ -168,7 +168,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Runs what a person asks for, if somebody does, and nothing else.
+    /// Runs what a person asks for, and nothing else.
     #[must_use]
     pub fn of_selection(self, selection: Option<Selection>) -> Self {
         Self { selection, ..self }
@@ -575,7 +575,7 @@ impl<'a> Round<'a> {
 
 impl Round<'_> {
     /// Returns the tasks that make each other run although no name tells: a base that moved is what the task itself pushed, under a name
-    /// of its registry that nobody declared, or what another task pushed that depends on it in the same way.
+    /// of its registry that was not declared, or what another task pushed that depends on it in the same way.
     fn cycle_by_digest(&self, n: usize, tags: &Tags, moves: &[Move]) -> Option<Vec<TaskKey>> {
         let mut path = Vec::new();
         let mut seen = BTreeSet::new();
@@ -631,7 +631,7 @@ impl Round<'_> {
     }
 }
 
-/// Returns the answers without which nobody can decide about a task.
+/// Returns the answers without which a task cannot be decided.
 pub fn awaited_by(node: Node<'_>) -> impl Iterator<Item = Awaited> {
     let tags = node.followed().map(|(tag, _)| Awaited::Tag(tag.clone()));
     let source = node.source().cloned().map(Awaited::Source);
@@ -843,7 +843,7 @@ mod tests {
     }
 
     #[test]
-    fn window_opens_at_the_next_due_time_and_keeps_nobody_from_running_by_hand() {
+    fn window_opens_at_the_next_due_time_and_keeps_no_run_by_hand_away() {
         let mut story = chain();
         story.tasks[1].0 = in_hour(task("app"), 5);
         let snapshots = snapshots(&story.tasks);

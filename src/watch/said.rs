@@ -52,7 +52,7 @@ impl Said {
     }
 }
 
-/// A clock that was set back must not silence anybody: what lies ahead of it is said anew.
+/// A clock that was set back must not silence anything: what lies ahead of it is said anew.
 fn is_recent(said: Timestamp, now: Timestamp) -> bool {
     said <= now && now.duration_since(said) < PAUSE
 }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_that_is_set_back_silences_nobody() {
+    fn clock_that_is_set_back_silences_nothing() {
         let mut said = Said::default();
         assert!(say(&mut said, "r.io/web", "refused", 300 * DAY));
         assert!(say(&mut said, "r.io/web", "refused", DAY));

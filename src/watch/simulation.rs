@@ -30,9 +30,9 @@ use super::{
 /// Something that happens to the world.
 #[derive(Clone, Debug)]
 enum Happening {
-    /// Somebody pushes a new version of an image, which may be one that a task makes.
+    /// A new version of an image is pushed, which may be one that a task makes.
     Push(usize),
-    /// Somebody pushes the version of an outside base that was there first: a roll-back, or a tag that flaps.
+    /// The version of an outside base that was there first is pushed: a roll-back, or a tag that flaps.
     PushBack(usize),
     /// The index of an outside base changes, and no image in it: an attestation was added.
     Attest(usize),
@@ -798,7 +798,7 @@ impl SimulatedWorld {
             });
             self.tick();
         }
-        self.check_that_nobody_waits_for_others(work);
+        self.check_that_no_task_waits_for_others(work);
     }
 
     /// Decides what can be decided, and checks that.
@@ -843,7 +843,7 @@ impl SimulatedWorld {
     }
 
     /// Checks that each task that is not decided waits for a base of its own, or for a task that it depends on.
-    fn check_that_nobody_waits_for_others(&self, work: &SimulatedRound<'_>) {
+    fn check_that_no_task_waits_for_others(&self, work: &SimulatedRound<'_>) {
         let is_full = self.running.len() >= self.manner.jobs;
         assert!(work.queue.is_empty() || is_full, "a run waits for nothing");
         for (n, node) in work.nodes.iter().enumerate() {
@@ -1140,7 +1140,7 @@ fn end_well(
     }
     world.mend();
     // Once what moved is seen and has been quiet, one round carries all changes to the end: up to each
-    // name that nobody declared, behind which they are seen anew and have to be quiet once more.
+    // name that was not declared, behind which they are seen anew and have to be quiet once more.
     world.round(&once());
     world.runs.fill(0);
     let quiet = SignedDuration::from_secs(world.manner.settle);

@@ -17,7 +17,7 @@ pub struct Snapshot {
     pub task: Task,
     /// What its last successful run was built on and made.
     pub baseline: Baseline,
-    /// What its files say now, as far as somebody read them.
+    /// What its files say now, as far as they were read.
     pub reading: Option<Box<Reading>>,
     away: Box<[AwayBuilder]>,
     is_stuck: bool,
@@ -56,7 +56,7 @@ pub struct Node<'a> {
     pub task: &'a Task,
     /// What its last successful run was built on and made.
     pub baseline: &'a Baseline,
-    /// What its files say now, as far as somebody read them.
+    /// What its files say now, as far as they were read.
     pub reading: Option<&'a Reading>,
     /// Those of its builders that do not answer.
     pub away: &'a [AwayBuilder],

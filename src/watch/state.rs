@@ -22,7 +22,7 @@ pub enum State {
     /// It failed many times in a row, and is tried ever more seldom.
     Stalled,
     Unknown,
-    /// An image that it depends on moved, and nobody vouches for what it is now.
+    /// An image that it depends on moved, and what it is now is not verified.
     Unverified,
     /// An image that it depends on is gone.
     Missing,
@@ -81,7 +81,7 @@ impl State {
         }
     }
 
-    /// Returns how much it wants to be seen: 4 of what fails, 3 of what nobody can tell, 2 of what is to be run, 1 of what nothing runs, 0 of
+    /// Returns how much it wants to be seen: 4 of what fails, 3 of what is unknown, 2 of what is to be run, 1 of what nothing runs, 0 of
     /// what is current.
     pub fn severity(self) -> u8 {
         match self {
@@ -127,11 +127,11 @@ pub enum BaseState {
     Moved,
     /// It has moved, and has yet to be as old as is asked of it.
     TooYoung,
-    /// It has moved, and nobody vouches for what it is now.
+    /// It has moved, and what it is now is not verified.
     Unverified,
     Missing,
     Unknown,
-    /// It cannot move, or nobody asks whether it does.
+    /// It cannot move, or is not asked about.
     NotFollowed,
 }
 

@@ -29,7 +29,7 @@ pub struct Observation {
 pub struct TagRecord {
     /// The last good answer. An error never erases it.
     pub digest: Option<Digest>,
-    /// The manifests behind it, for the platforms that somebody builds for.
+    /// The manifests behind it, for the platforms that tasks build for.
     pub manifests: Manifests,
     /// When this digest was first seen.
     pub first_seen: Option<Timestamp>,
@@ -39,13 +39,13 @@ pub struct TagRecord {
     /// Whether the next look is made because of a webhook.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_hinted: bool,
-    /// When the tag began to move after it had been debounce; only where somebody waits for it to be debounce again.
+    /// When the tag began to move after it had been quiet; only where a task waits for it to be quiet again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restless_since: Option<Timestamp>,
     /// When a registry was last asked that has answered since, whatever it said.
     pub last_looked: Option<Timestamp>,
     pub next_look: Option<Timestamp>,
-    /// Before when its registry wants no more questions, whoever asks.
+    /// Before when its registry wants no more questions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
     /// What kept the last look from an answer.
@@ -85,7 +85,7 @@ const MAX_EARLIER: usize = 64;
 const LONGEST_REST: SignedDuration = SignedDuration::from_hours(1);
 
 impl TagRecord {
-    /// Keeps what the tag is for what it was, if somebody wants to know that.
+    /// Keeps what the tag is for what it was, if that is asked for.
     fn remember_earlier(&mut self, keeps: bool) {
         if !keeps {
             self.history.clear();
@@ -153,7 +153,7 @@ impl TagRecord {
         next <= now || next > later(now, pauses.longest(self.unanswered()))
     }
 
-    /// Returns how many looks in a row have had no answer, or none that somebody vouches for.
+    /// Returns how many looks in a row have had no answer, or none that is verified.
     fn unanswered(&self) -> u32 {
         let error = self.error.as_ref();
         let error = error.filter(|error| {
@@ -206,7 +206,7 @@ pub struct LookError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LookErrorKind {
-    /// Nobody knows what the tag is.
+    /// It is unknown what the tag is.
     #[default]
     Unknown,
     /// The registry answers that there is no such tag.
@@ -239,7 +239,7 @@ pub struct Miss {
 }
 
 impl Miss {
-    /// Returns that nobody could tell, and why.
+    /// Returns that it is unknown, and why.
     pub fn unknown(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -568,7 +568,7 @@ impl Tags {
         (written <= now && until > now).then_some(until)
     }
 
-    /// Forgets every tag that nobody depends on any more.
+    /// Forgets every tag that no task depends on any more.
     pub fn keep_only(&mut self, wanted: &BTreeSet<Reference>) {
         let unwritten = &mut self.unwritten.0;
         self.records.retain(|tag, _| {
@@ -580,7 +580,7 @@ impl Tags {
         });
     }
 
-    /// Returns the tags whose records have changed, or gone, since this was asked last: whoever asks writes them down.
+    /// Returns the tags whose records have changed, or gone, since this was asked last: the caller writes them down.
     pub fn take_unwritten(&mut self) -> BTreeSet<Reference> {
         std::mem::take(&mut self.unwritten.0)
     }
@@ -747,11 +747,11 @@ impl Tags {
 /// What became of an image that a task pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutputStatus {
-    /// Nobody has looked since it was pushed.
+    /// It has not been looked at since it was pushed.
     NotLooked,
     /// Its tag is what was pushed.
     Current,
-    /// Somebody else has moved its tag, to this.
+    /// Its tag was moved from elsewhere, to this.
     Moved(Digest),
     Missing {
         since: Timestamp,

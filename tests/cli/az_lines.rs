@@ -73,7 +73,7 @@ impl Machine {
             registry,
             server,
         };
-        // The last run, the tags to purge and an image of acr-cli, which nobody needs to fetch.
+        // The last run, the tags to purge and an image of acr-cli, which need not be fetched.
         machine.type_words("build -r example -t web:0 .", "").ok();
         machine
     }
@@ -96,7 +96,7 @@ impl Machine {
         for name in ["example", "examplebase", "exampledate"] {
             line = line.replace(&format!("{name}.azurecr.io"), &host);
         }
-        // The image of acr-cli is nobody's to fetch: acrt does its work.
+        // The image of acr-cli is not fetched: acrt does its work.
         if !line.contains("acr/acr-cli") {
             for (other, here) in [
                 ("docker.io/library", "library"),

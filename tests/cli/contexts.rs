@@ -575,7 +575,7 @@ fn what_git_lfs_keeps_is_built_and_not_the_line_that_says_where_it_is() {
 fn without_git_lfs_a_repository_that_needs_it_is_not_built() {
     let (world, registry) = world();
     let context = with_lfs(&world, &registry);
-    // Somebody has set it up once, and it is gone.
+    // It was set up once, and is gone.
     world.write(
         "home/.gitconfig",
         "[filter \"lfs\"]\nprocess = git-lfs filter-process\nrequired = true\n",

@@ -31,7 +31,7 @@ fn runtime_and_buildtime_images_are_told_apart() {
         .collect();
     assert_eq!(buildtime.len(), 2, "{buildtime:?}");
     assert!(buildtime.contains(&"docker.io/library/golang:1.22"));
-    // It asked nobody and made nothing.
+    // It asked nothing and made nothing.
     assert!(!world.state().exists());
 }
 

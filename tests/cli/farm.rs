@@ -114,7 +114,7 @@ fn farm(pool: &str) -> (World, Registry) {
     (world, registry)
 }
 
-/// Has somebody hear of what happens.
+/// Starts a receiver of notifications.
 fn receiver(world: &World) -> Receiver {
     let receiver = Receiver::start();
     let config = fs::read_to_string(world.path("config/acrt/config.yaml")).unwrap();

@@ -105,7 +105,7 @@ fn images_of_buildah_for_several_platforms_grow_by_nothing() {
     grow_by_nothing(World::buildah, "buildah", &BOTH_PLATFORMS);
 }
 
-/// Checks that what somebody else has named, made or fetched is there after rebuilds.
+/// Checks that what others have named, made or fetched is there after rebuilds.
 fn others_keep_theirs(put_on_path: impl Fn(&World) -> Calls, builder: &str) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -139,7 +139,7 @@ fn others_keep_theirs(put_on_path: impl Fn(&World) -> Calls, builder: &str) {
     world.run("web").ok();
     let theirs = registry.image("web:theirs");
     world.set("ACRT_STATE_DIR", &state);
-    // One of somebody who builds on an image of the task, and inherits its labels.
+    // One that is built elsewhere on an image of the task, and inherits its labels.
     let heir = world.context("heir", &format!("FROM {web}\nENV E=f\n"));
     let build = [&["build", "--quiet"], plain, &[&heir[..]]].concat();
     let heir = call(&world, builder, &build).ok().stdout.trim().to_owned();
@@ -203,7 +203,7 @@ fn builder_is_left_as_its_settings_say() {
     let first = images(&world, "buildah").len();
     world.config("builders: {buildah: {clean: off}}\n");
     rebuild(&world, &registry, "1");
-    // Nobody has written down what this one is, so that it stays.
+    // It is not written down what this one is, so that it stays.
     let stays = images(&world, "buildah").len() - first;
     assert!(stays > 0);
     world.config("builders: {buildah: {clean: all}}\n");

@@ -46,7 +46,7 @@ fn a_copy_that_is_what_its_source_is_takes_its_place_in_the_build() {
         &format!("FROM {copy}@{digest}"),
     ]);
     assert_eq!(pulls(&upstream), 0);
-    // Whoever reads the label finds what the Dockerfile names.
+    // The label says what the Dockerfile names.
     let label = own.label("web:latest", "org.opencontainers.image.base.name");
     assert_eq!(label, Some(upstream.image("lib/base:1")));
     let show = world.acrt(&["task", "show", "--name", "web"]).ok().json();
@@ -96,11 +96,11 @@ fn where_the_source_does_not_answer_the_copy_is_built_on_and_never_called_curren
     world.task(&own, "web", &from(&upstream));
     upstream.stop();
     let run = world.run("web").ok();
-    run.says(&["is used although nobody can tell"]);
+    run.says(&["is used although it is not known"]);
     assert_eq!(world.state_of("web"), "unknown");
     upstream.restart();
     assert_eq!(world.state_of("web"), "current");
-    // What moved while nobody could see it is an update.
+    // What moved unseen is an update.
     upstream.push_shell("lib/base:1", &[("version", "two")]);
     upstream.stop();
     world.run("web").ok();

@@ -173,7 +173,7 @@ fn tasks_are_found_by_every_name_of_their_registry() {
     let runs = world.acrt(&runs).ok().json();
     assert_eq!(runs.as_array().unwrap().len(), 1);
 
-    // As somebody wrote it.
+    // As a person wrote it.
     let path = format!("state/tasks/{local}/web.yaml");
     let definition = fs::read_to_string(world.path(&path)).unwrap();
     world.write(&path, &definition.replace(&local, &upper));

@@ -12,7 +12,7 @@ use crate::support::{Gate, PATIENCE, Registry, Running, World, eventually};
 
 const TOKEN: &str = "page-canary-0123456789";
 
-/// A page that somebody shows, by whichever command.
+/// A page that is shown, by whichever command.
 pub struct Page {
     pub running: Running,
     pub url: String,
@@ -550,7 +550,7 @@ fn log_of_many_megabytes_is_shown_in_parts_and_takes_little_memory() {
         .has(&["id=\"L100000\"", "id=\"L100040\""])
         .lacks(&["the very end", "id=\"L99999\""]);
     assert!(end.body.len() < 90_000, "{}", end.body.len());
-    // One who asks for all of it and does not read it keeps nobody waiting.
+    // A client that asks for all of it and does not read it keeps no other waiting.
     let mut slow = TcpStream::connect(page.address()).unwrap();
     slow.write_all(b"GET /runs/ca1/log HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();

@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{GitServer, PASSWORD, Registry, World, eventually};
 
-/// Variables that are nobody's business but acrt's and the user's.
+/// Variables that reach no program but acrt.
 const CANARIES: [&str; 5] = [
     "AWS_SECRET_ACCESS_KEY",
     "AZURE_CLIENT_SECRET",
@@ -197,7 +197,7 @@ fn config_file_that_others_may_write_is_refused_without_the_insisting_flag() {
     world.acrt(&["task", "list"]).ok();
     world.set("ACRT_ALLOW_UNSAFE_PERMISSIONS", "false");
     world.acrt(&["task", "list"]).exits(2);
-    // A device is no file that somebody else has written.
+    // A device is no file of another user.
     world.acrt(&["task", "list", "--config", "/dev/null"]).ok();
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{build, check};
 
-/// Pieces that mean something to somebody.
+/// Pieces that mean something to a parser.
 const PIECES: [&str; 59] = [
     "\\",
     "`",

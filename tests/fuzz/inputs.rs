@@ -91,7 +91,7 @@ pub fn corpus() -> Corpus {
     }
 }
 
-/// Pieces that mean something to somebody.
+/// Pieces that mean something to a parser.
 const PIECES: &[&str] = &[
     "{{",
     "}}",

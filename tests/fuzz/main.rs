@@ -32,7 +32,7 @@ const SLOWEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 4 } el
 /// How many bytes one input may take up, besides itself.
 const LARGEST: usize = 64 * 1024 * 1024;
 
-/// How many inputs are tried where nobody says.
+/// How many inputs are tried where no number is given.
 const COUNT: u64 = 20_000;
 
 fn variables() -> Variables {

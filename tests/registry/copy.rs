@@ -297,7 +297,7 @@ async fn what_refers_to_an_image_is_copied_when_that_is_asked_for() {
         bytes: serde_json::to_vec(&signature).unwrap(),
     };
     source.put("base", &signature.digest(), &signature).await;
-    // This registry keeps no list of referrers, so whoever signs keeps it under a tag.
+    // This registry keeps no list of referrers, so a signature is kept under a tag.
     let list = documents::index(&[
         json!({"mediaType": documents::MANIFEST, "digest": signature.digest(), "size": signature.bytes.len()}),
     ]);
@@ -570,7 +570,7 @@ async fn an_image_goes_into_a_folder_and_out_again() {
 }
 
 #[tokio::test]
-async fn a_copy_of_more_than_anybody_means_is_refused_before_a_byte_of_it_is_read() {
+async fn copy_of_more_than_its_limits_is_refused_before_a_byte_of_it_is_read() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let image = source.layered("base", "1", &[b"a"]).await;
     let mut manifest: serde_json::Value = serde_json::from_slice(&image.bytes).unwrap();

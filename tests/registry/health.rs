@@ -1,4 +1,4 @@
-//! What is told about a registry to somebody who asks how it is doing.
+//! What is told about a registry by `check-health`.
 
 use std::time::Duration;
 

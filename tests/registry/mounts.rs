@@ -198,7 +198,7 @@ async fn one_token_allows_to_read_the_one_repository_and_to_write_to_the_other()
     let both = ["repository:web:pull,push", "repository:other:pull"];
     let scopes = service.scopes();
     assert!(scopes.iter().any(|asked| *asked == both), "{scopes:?}");
-    // Whatever else is asked for, nobody wants to write to the other.
+    // Whatever else is asked for, the other is not written to.
     let mut all = scopes.iter().flatten();
     assert!(all.all(|scope| !scope.starts_with("repository:other:") || scope.ends_with(":pull")));
 }

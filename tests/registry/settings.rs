@@ -12,12 +12,12 @@ use acrt::{
     },
 };
 
-/// The settings of somebody whose home is empty.
+/// The settings of a user whose home is empty.
 pub fn nobody() -> Settings {
     Settings::default()
 }
 
-/// The settings of somebody whose docker keeps logins in `home`.
+/// The settings of a user whose docker keeps logins in `home`.
 pub fn at_home(home: &Path) -> Settings {
     let mut settings = Settings::default();
     settings.home = Some(home.to_owned());
@@ -37,7 +37,7 @@ pub fn client(settings: &Settings, logins: Vec<Login>) -> (Registries, Clock) {
     (Registries::new(settings, clock.clone(), logins), clock)
 }
 
-/// A client of somebody without settings and logins.
+/// A client without settings and logins.
 pub fn anonymous() -> Registries {
     client(&nobody(), Vec::new()).0
 }

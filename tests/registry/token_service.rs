@@ -26,7 +26,7 @@ pub struct Rules {
     pub only_first: bool,
     /// Refuses to answer a request for more than one scope.
     pub one_scope: bool,
-    /// Repositories that nobody gets a token for.
+    /// Repositories for which no token is given.
     pub denied: Vec<&'static str>,
     /// The life of tokens in seconds that is told; none, if unset.
     pub expires_in: Option<u64>,

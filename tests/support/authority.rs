@@ -1,4 +1,4 @@
-//! A certificate authority that nobody knows, with certificates of its own making.
+//! A certificate authority that no system trusts, with certificates of its own making.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// A certificate authority that nobody knows.
+/// A certificate authority that no system trusts.
 pub struct Authority {
     dir: tempfile::TempDir,
 }

@@ -18,14 +18,14 @@ pub struct Waiting {
 }
 
 impl Gate {
-    /// A gate nobody waits at yet.
+    /// A gate without waiters.
     pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         Self { listener }
     }
 
-    /// Where it is, for whoever asks over HTTP.
+    /// Where it is asked over HTTP.
     pub fn url(&self) -> String {
         format!("http://{}", self.listener.local_addr().unwrap())
     }

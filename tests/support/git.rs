@@ -96,7 +96,7 @@ impl Repository {
     }
 }
 
-/// Calls git as somebody who has no settings.
+/// Calls git as a user without settings.
 fn git(dir: &Path, args: &[&str]) -> String {
     let output = super::command("/usr/bin/git")
         .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
@@ -117,7 +117,7 @@ pub struct GitServer {
 }
 
 impl GitServer {
-    /// Serves `root`; with a token, to nobody who does not show it.
+    /// Serves `root`; with a token, only to a client that shows it.
     pub fn start(root: &Path, token: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();

@@ -51,7 +51,7 @@ pub struct Registry {
     forgotten: Cell<usize>,
 }
 
-/// The same registry at another address, which nobody declared.
+/// The same registry at another address, which was not declared.
 pub struct Twin {
     host: String,
     _service: Service,
@@ -69,7 +69,7 @@ impl Twin {
     }
 }
 
-/// A request that somebody other than the test made.
+/// A request that was not made by the test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub method: String,
@@ -475,7 +475,7 @@ impl Registry {
         self.service.borrow().is_some()
     }
 
-    /// Starts the program at an address, with files of this name; nothing, if somebody else has the address.
+    /// Starts the program at an address, with files of this name; nothing, if another program has the address.
     fn serve(&self, host: &str, name: &str, tls: &str) -> Option<Service> {
         let dir = self.dir.path();
         let auth = if self.password {
@@ -535,7 +535,7 @@ impl Request {
     }
 }
 
-/// Returns a port below those that the kernel hands out by itself, so that nobody takes it while a registry is stopped.
+/// Returns a port below those that the kernel hands out by itself, so that it is not taken while a registry is stopped.
 pub fn next_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let seed = u16::try_from(std::process::id() % 1_000).unwrap() * 10;

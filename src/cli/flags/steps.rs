@@ -40,7 +40,7 @@ pub struct ValueArgs {
 // `--trust-context` of a stored task.
 #[derive(Debug, Default, clap::Args)]
 pub struct TrustArgs {
-    /// Let what the context brings do all that the task may: for contexts that nobody else writes
+    /// Let what the context brings do all that the task may: for contexts that you alone write
     #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     pub trust_context: Option<bool>,
 }
@@ -48,7 +48,7 @@ pub struct TrustArgs {
 // `--trust-context` of one run.
 #[derive(Debug, Default, clap::Args)]
 pub struct TrustOnceArgs {
-    /// Let what the context brings do all that you may: for contexts that nobody else writes
+    /// Let what the context brings do all that you may: for contexts that you alone write
     #[arg(long, help_heading = "What is built")]
     pub trust_context: bool,
 }

@@ -110,7 +110,7 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
         if !report.can_ask() {
             return Err(Error::new(
                 Kind::Invalid,
-                "nothing is written without a yes, and nobody is there to ask",
+                "nothing is written without a yes, and there is no terminal to ask on",
             )
             .hint("use --yes, or --dry-run to see what would be written"));
         }
@@ -194,7 +194,7 @@ fn tell_tracking(report: &Report, answer: &AdoptAnswer) {
     }
 }
 
-/// Says in one line what becomes of a task, for whoever is asked.
+/// Says in one line what becomes of a task, for the question.
 fn line(task: &adopt::Proposal) -> String {
     let after: Vec<&str> = task.depends_on.iter().map(|name| name.as_str()).collect();
     let after = if after.is_empty() {

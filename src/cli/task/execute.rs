@@ -37,7 +37,7 @@ pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {
     }
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
-        // The id tells whoever asked that this process has taken over. The log is in its file.
+        // The id tells the parent that this process has taken over. The log is in its file.
         let events = EventSink::new(|event| {
             if let Event::Queued { id, .. } = event {
                 drop(report.answer(format!("{id}\n").as_bytes()));

@@ -14,7 +14,7 @@ use super::{
     registries,
 };
 
-/// The type of the event with which Event Grid makes sure that somebody wants its events.
+/// The type of the event with which Event Grid makes sure that its events are wanted.
 const VALIDATION: &str = "Microsoft.EventGrid.SubscriptionValidationEvent";
 
 /// Returns the code that Event Grid wants back, if this is the event in which it asks for it.

@@ -22,7 +22,7 @@ pub enum ParsedWebhook {
     Validation(String),
 }
 
-/// Nobody here knows such a body.
+/// The body is of no known kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUnderstood;
 

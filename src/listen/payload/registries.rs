@@ -11,11 +11,11 @@ use super::fields::{image, text};
 /// <https://distribution.github.io/distribution/about/notifications/#events>,
 /// <https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference>
 pub fn distribution(event: &Value, registry: Option<&str>) -> Option<Hint> {
-    // Every HEAD and GET of a manifest is an event too, also our own: whoever followed those would look for ever.
+    // Every HEAD and GET of a manifest is an event too, also our own: to follow those would be to look for ever.
     if text(event, "/action") != Some("push") {
         return None;
     }
-    // The name under which whoever pushed it knows the registry.
+    // The name under which the pusher knows the registry.
     let host = registry.or_else(|| text(event, "/request/host"))?;
     let repository = text(event, "/target/repository")?;
     // Layers, and the manifests of single platforms, have none.

@@ -42,8 +42,8 @@ fn invalid(text: String) -> Error {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where something of it cannot be used; [`Kind::NotFound`] where nobody can tell which registry its images go to, which
-/// nobody can for the others then.
+/// [`Kind::Invalid`] where something of it cannot be used; [`Kind::NotFound`] where it is not known which registry its images go to, which
+/// is not known for the others then.
 pub fn draft(
     app: &App,
     options: &AdoptOptions,

@@ -27,7 +27,7 @@ pub use write::write;
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Invalid`] where a path cannot be searched, or nobody can tell which registry the images go to.
+/// [`crate::error::Kind::Invalid`] where a path cannot be searched, or it is not known which registry the images go to.
 pub async fn propose(
     app: &App,
     options: &AdoptOptions,

@@ -88,7 +88,7 @@ pub struct Proposal {
     pub depends_on: Vec<TaskName>,
     /// Why it is proposed, and what else is to be known of it.
     pub why: String,
-    /// Whether it is followed by its image that is there already; none where nobody asked, or it follows that of a run.
+    /// Whether it is followed by its image that is there already; none where that was not asked, or it follows that of a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracking: Option<TrackingAnswer>,
     /// The lines that differ from the definition that is there, each with `-` or `+` in front.

@@ -61,7 +61,7 @@ impl Existing {
         found.next().is_none().then_some(one)
     }
 
-    /// Lets what is new go where all the rest of it went before, where nobody says where to.
+    /// Lets what is new go where all the rest of it went before, where no place is named.
     pub fn destination(&self, options: &AdoptOptions, entries: &[Entry]) -> AdoptOptions {
         let mut options = options.clone();
         if options.destination == Destination::AsBefore {

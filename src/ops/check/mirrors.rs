@@ -1,4 +1,4 @@
-//! Compares the copies of what a task depends on with their sources, for whoever asks about that task.
+//! Compares the copies of what a task depends on with their sources, where that task is asked about.
 
 use std::collections::BTreeMap;
 

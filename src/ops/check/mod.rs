@@ -129,7 +129,7 @@ pub(super) fn snapshot(app: &App, mut task: Task, mut baseline: Baseline) -> Sna
     set_windows(app, &mut task);
     steps::read::find_pushes(app, &mut task);
     let reading = reading::reading(app, &task, &baseline);
-    // Nobody else wants to know what that was compared with, and there may be ten thousand.
+    // What that was compared with is not needed any more, and there may be ten thousand.
     baseline.files = Vec::new();
     baseline.named = None;
     let canonical = |image: &Reference| app.canonical(image);
@@ -282,7 +282,7 @@ fn worst(tasks: &[CheckAnswer], broken: usize, images: bool) -> Option<Kind> {
     )
 }
 
-/// Returns the worst of what was found: what failed, before what nobody can tell, before what is stale.
+/// Returns the worst of what was found: what failed, before what is unknown, before what is stale.
 pub(super) fn worst_of(found: impl Iterator<Item = Kind>) -> Option<Kind> {
     let found: Vec<Kind> = found.collect();
     let order = [Kind::Failed, Kind::Unknown, Kind::Stale];
@@ -308,7 +308,7 @@ pub(super) fn keep_with_ancestors(loaded: &mut Vec<Snapshot>, key: &TaskKey) -> 
     others.into_iter().map(|(_, one)| one).collect()
 }
 
-/// Takes out of `others` the tasks that have pushed what `kept` ones depend on now, by names that nobody declared.
+/// Takes out of `others` the tasks that have pushed what `kept` ones depend on now, by names that were not declared.
 pub(super) fn keep_makers(
     kept: &[Snapshot],
     others: &mut Vec<Snapshot>,
@@ -381,7 +381,7 @@ impl CheckAnswer {
 }
 
 /// Says a verdict's reason on one line, and with it what else must not be overlooked: the images that nothing follows, who makes those that
-/// are missing, and those of its own that somebody else has moved.
+/// are missing, and those of its own that were moved from elsewhere.
 fn with_remarks(
     node: &Node<'_>,
     verdict: &Verdict,
@@ -424,7 +424,7 @@ fn with_remarks(
         let image = output.tagged();
         match output_status(node, tag, pushed, tags) {
             OutputStatus::Moved(now) => parts.push(format!(
-                "`{image}` was pushed as {}, and somebody else has moved it to {}",
+                "`{image}` was pushed as {}, and was moved to {} from elsewhere",
                 pushed.short(),
                 now.short()
             )),

@@ -36,7 +36,7 @@ pub fn outage_text(place: &str, outage: &Outage) -> String {
     )
 }
 
-/// Says which registries and repositories do not answer, a line for each, whoever waits for them.
+/// Says which registries and repositories do not answer, a line for each, however many tasks wait for them.
 pub fn outage_lines(tasks: &[CheckAnswer]) -> Vec<String> {
     let silent = tasks.iter().filter(|task| !task.silent.is_empty());
     let silent = silent.map(|task| {

@@ -379,7 +379,7 @@ impl Candidate<'_> {
                 let fate = match found.state {
                     BaseState::Current => Fate::Current,
                     BaseState::Moved => Fate::Moved(base.digest.clone()),
-                    // What is gone is told by what it was, if anybody knows that.
+                    // What is gone is told by what it was, if that is known.
                     BaseState::Missing if base.digest.is_some() => Fate::Moved(base.digest.clone()),
                     _ => {
                         let why = found.error.clone().unwrap_or_default();

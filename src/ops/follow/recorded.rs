@@ -15,7 +15,7 @@ use super::matching::Named;
 pub enum Fate {
     /// It is what the image was built on.
     Current,
-    /// It is another one now. By layers nobody knows what it was.
+    /// It is another one now. Layers do not say what it was.
     Moved(Option<Digest>),
 }
 

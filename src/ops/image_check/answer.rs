@@ -19,7 +19,7 @@ pub struct Row {
     /// The services and containers that it is the image of.
     pub services: Vec<String>,
     pub containers: Vec<String>,
-    /// The platform; none where nobody knows.
+    /// The platform; none where it is not known.
     pub platform: Option<Platform>,
     pub facts: Result<Facts, String>,
 }

@@ -47,7 +47,7 @@ impl Assumed {
         })
     }
 
-    /// Returns the base for a platform; nothing where nobody knows it, and a base of nothing for one from `scratch`.
+    /// Returns the base for a platform; nothing where it is not known, and a base of nothing for one from `scratch`.
     pub fn base(&self, platform: Option<&Platform>) -> Option<Option<Reference>> {
         match self {
             Self::Unknown => None,
@@ -63,7 +63,7 @@ impl Assumed {
         }
     }
 
-    /// Returns the tag that is meant by a base whose own tag nobody said.
+    /// Returns the tag that is meant by a base without a tag of its own.
     pub fn tag_of(&self, base: &Base, platform: Option<&Platform>) -> Option<Reference> {
         let tag = self.base(platform)??.without_digest()?;
         let is_same = |image: &Reference| image.name() == tag.name();

@@ -188,7 +188,7 @@ impl<'a> Judge<'a> {
         answer
     }
 
-    /// Returns what became of each base; none where nobody knows the bases.
+    /// Returns what became of each base; none where the bases are not known.
     async fn verdicts(&self, row: &Row, facts: &Facts) -> Option<Vec<Verdict>> {
         let platform = row.platform.as_ref();
         if facts.lineage.evidence.is_none() {
@@ -205,7 +205,7 @@ impl<'a> Judge<'a> {
         Some(verdicts)
     }
 
-    /// Compares an image with a base that somebody says it has: with what its tag is now, or with the digest that alone is named.
+    /// Compares an image with the base that it is said to have: with what its tag is now, or with the digest that alone is named.
     async fn by_assumption(
         &self,
         base: Reference,

@@ -64,7 +64,7 @@ pub struct ImageCheckReport {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where a name makes no sense, the Dockerfile, or a compose file as a whole; [`Kind::Unknown`] where nobody says which containers run. What is
+/// [`Kind::Invalid`] where a name makes no sense, the Dockerfile, or a compose file as a whole; [`Kind::Unknown`] where it is not known which containers run. What is
 /// wrong with one image is in its answer.
 pub async fn check(
     app: &App,

@@ -130,10 +130,10 @@ pub async fn import(
     })
 }
 
-/// Returns the run that copies an image by itself, while nobody waits.
+/// Returns the run that copies an image by itself, in the background.
 pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
     let source = places::source(app, &import.source, import.source_registry.as_deref())?;
-    // Told now, to whoever typed it, and not to a log later.
+    // Told now, to the one who typed it, and not to a log later.
     let targets = places::targets(app, import, &source)?;
     let name = "import".parse();
     let name = name.map_err(|problem| {

@@ -81,7 +81,7 @@ pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<Place> {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where a name makes no sense, or nobody can tell which registry is meant.
+/// [`Kind::Invalid`] where a name makes no sense, or it is not known which registry is meant.
 pub fn targets(app: &App, import: &Import, source: &Place) -> Result<Vec<Target>> {
     let needs_registry = |names: &[String]| names.iter().any(|name| !name.starts_with(FOLDER));
     let nothing = import.images.is_empty() && import.repositories.is_empty();

@@ -223,7 +223,7 @@ impl Copy<'_> {
         Ok(made)
     }
 
-    /// Lets the new copy be tried by a program of the user's, before anybody who pulls the tag gets it.
+    /// Lets the new copy be tried by a program of the user's, before a pull of the tag gets it.
     async fn try_out(&self, target: &Target, digest: &Digest) -> Result<(), Failure> {
         let Some((program, arguments)) = self.step.test.split_first() else {
             return Ok(());
@@ -267,7 +267,7 @@ impl Copy<'_> {
     }
 }
 
-/// Returns the same target under tags that nobody pulls by mistake.
+/// Returns the same target under tags that are not pulled by mistake.
 fn as_candidate(target: &Target) -> Option<Target> {
     let tag = target.tags.first()?;
     Some(Target {

@@ -30,9 +30,9 @@ const BY_DEFAULT: [NotificationEvent; 4] = [
     NotificationEvent::CheckFailing,
 ];
 
-/// Somebody who is told.
+/// A receiver of notifications.
 pub struct Channel {
-    /// What it is kept under: it changes when it becomes somebody else.
+    /// What it is kept under: it changes when it becomes another receiver.
     pub id: String,
     /// What it is called in messages.
     pub name: String,
@@ -67,7 +67,7 @@ pub enum Shape {
 }
 
 impl Channel {
-    /// Returns somebody who is told of nothing but each success of a task.
+    /// Returns a receiver of nothing but each success of a task.
     fn after_success(key: TaskKey, receiver: Receiver) -> Self {
         Self {
             id: String::new(),

@@ -212,7 +212,7 @@ impl Message {
                     1 => subject,
                     _ => &concerned,
                 };
-                format!("nobody can tell what {whose} depends on: {why}")
+                format!("it is not known what {whose} depends on: {why}")
             }
         };
         let tasks = silence.tasks.iter().take(SHOWN).map(TaskKey::full);

@@ -45,7 +45,7 @@ pub use sample::{PresetAnswer, SampleAnswer, events, presets, test};
 /// How much of the end of a log is looked at for its last lines, in bytes.
 const END_OF_LOG: u64 = 16 * 1024;
 
-/// How long it is waited for somebody else who tells, before it is looked again.
+/// How long to wait for another sender, before the next look.
 const WAIT: Duration = Duration::from_millis(100);
 
 /// Lets those who are told of a task know that it is going to run, so that what it comes to is news to them even after a crash.
@@ -72,7 +72,7 @@ pub async fn before_run(app: &App, task: &Task, events: &EventSink<'_>) -> Resul
     app.store.save_notified(&notified)
 }
 
-/// Waits until nobody else tells anybody. Not by the kernel's own waiting: who holds the lock may be another run of this very process.
+/// Waits until no other process sends. Not by the kernel's own waiting: who holds the lock may be another run of this very process.
 pub(super) async fn hold(app: &App) -> Result<Lock> {
     let path = app.store.layout().notified_lock();
     loop {
@@ -83,7 +83,7 @@ pub(super) async fn hold(app: &App) -> Result<Lock> {
     }
 }
 
-/// Tells what a run of a task has changed. That somebody could not be told is said, and changes nothing else.
+/// Tells what a run of a task has changed. A receiver that could not be told is said, and changes nothing else.
 /// Who is told when acrt is stopped is told later.
 pub async fn after_run(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
     tell_run(app, task, |_| true, stop, events).await;

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn slack_gets_a_text_in_which_names_call_nobody() {
+    fn slack_text_with_names_of_people_calls_none_of_them() {
         let text = json_of("slack")["text"].as_str().unwrap().to_owned();
         assert!(text.starts_with("*web: failure*\n"), "{text}");
         assert!(!text.contains("<!channel>") && text.contains("&lt;!channel&gt;"));

@@ -36,7 +36,7 @@ pub use serve::serve;
 /// How many requests may wait for the thread that makes pages.
 const WAITING: usize = 64;
 
-/// How often it is looked whether something has changed, while somebody listens for that.
+/// How often it is looked whether something has changed, while a stream listens for that.
 const TICK: Duration = Duration::from_millis(500);
 
 /// What the thread that makes pages is asked for.
@@ -46,11 +46,11 @@ enum Job {
     Reload,
 }
 
-/// The page, and the thread that makes it. The thread ends when nobody can ask it any more.
+/// The page, and the thread that makes it. The thread ends with the last handle to it.
 #[derive(Clone)]
 pub struct StatusPage {
     jobs: SyncSender<Job>,
-    /// One for all, from which streams get their own: how many there are tells whether anybody listens.
+    /// One for all, from which streams get their own: how many there are tells whether any is open.
     changes: Arc<watch::Receiver<u64>>,
     store: Store,
     clock: Clock,
@@ -173,7 +173,7 @@ impl Seed {
     }
 }
 
-/// Makes what is asked for, until nobody can ask any more. Tells those who listen that something has changed.
+/// Makes what is asked for, until the last handle is gone. Tells open streams that something has changed.
 fn work(mut desk: Desk, seed: &Seed, jobs: &Receiver<Job>, changed: &watch::Sender<u64>) {
     desk.refresh();
     loop {

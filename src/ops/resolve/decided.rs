@@ -65,7 +65,7 @@ pub enum Answer {
         /// The copy of one's own, if it has one.
         mirror: Option<Mirror>,
     },
-    /// It was written with a digest, which nobody needs to ask for.
+    /// It was written with a digest, which need not be asked for.
     Fixed {
         digest: Digest,
         /// The copy of one's own, if it has one.
@@ -259,7 +259,7 @@ fn dependency(
     }
 }
 
-/// Returns what is recorded of a copy of the builder's own. Whether its digest is that of an index or of a manifest, nobody can tell for
+/// Returns what is recorded of a copy of the builder's own. Whether its digest is that of an index or of a manifest is not known for
 /// sure, so that it stands for both; where the builder knows none, the first answer of the registry is an update.
 fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
     let digests = image.digests_of(&base.reference);

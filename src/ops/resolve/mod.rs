@@ -281,7 +281,7 @@ impl Resolver<'_> {
         let source = &base.reference;
         let why = Error::from(error.clone()).one_line();
         events.send(Event::Warning(format!(
-            "mirror `{copy}` is used although nobody can tell whether it is what `{source}` is: {why}"
+            "mirror `{copy}` is used although it is not known whether it is what `{source}` is: {why}"
         )));
         let answer = self.found(source, &copy, seen, platforms).await?;
         Ok(Some(match answer {
@@ -340,7 +340,7 @@ impl Resolver<'_> {
         Ok(verified?)
     }
 
-    /// Makes sure that somebody vouches for an image of the builder's own, where that is asked of its name: for one of the digests under
+    /// Makes sure that an image of the builder's own is verified, where that is asked of its name: for one of the digests under
     /// which its registry knows it.
     async fn verify_held(&self, named: &Reference, image: &HeldImage) -> Result<()> {
         if !self.app.verifier.has_rules_for(named) {
@@ -349,7 +349,7 @@ impl Resolver<'_> {
         let mut refusal = Error::new(
             Kind::Failed,
             format!(
-                "`{named}` is not verified: the builder's own copy has no digest that anybody could vouch for"
+                "`{named}` is not verified: the builder's own copy has no digest that could be verified"
             ),
         );
         for digest in image.digests_of(named) {
@@ -474,7 +474,7 @@ pub async fn on_build<'b>(
     Ok(triggers)
 }
 
-/// Tells whether an image of the builder's own is what the last successful run was built on; also where nobody knew what that was.
+/// Tells whether an image of the builder's own is what the last successful run was built on; also where that was not known.
 fn is_same(before: &Dependency, image: &HeldImage, reference: &Reference) -> bool {
     let Some(digest) = &before.image.digest else {
         return true;

@@ -155,7 +155,7 @@ async fn fetch(work: &StepRun<'_>, build: &BuildStep) -> Result<Option<Fetched>,
     Ok(Some(fetched))
 }
 
-/// Returns what a fetch may use: the token of the task is for the host of its own context, and for nobody else. The file of a guest
+/// Returns what a fetch may use: the token of the task is for the host of its own context alone. The file of a guest
 /// never has it sent anywhere.
 fn secrets_of_fetch(work: &StepRun<'_>, context: &Context) -> Secrets {
     let execution = work.shared.execution;
@@ -176,7 +176,7 @@ fn inputs(work: &StepRun<'_>, build: &BuildStep, fetched: Option<&Fetched>) -> R
     let directory = build.working_directory.as_deref();
     let root = work.shared.workspace.workspace();
     let (context, path) = match fetched {
-        // Somebody else's, whoever's the task file is.
+        // Another owner's than that of the task file.
         Some(fetched) => {
             let context = LocalContext::open(&fetched.folder)?.confined_to(&fetched.folder);
             (context, inside(None, &build.file_path())?)

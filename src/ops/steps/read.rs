@@ -40,7 +40,7 @@ const MAX_DOCKERFILES: usize = 4 * 1024 * 1024;
 /// How long the templates of one file may take.
 const TEMPLATES: Duration = Duration::from_secs(2);
 
-/// What stands for a secret where nobody needs its value: base64 too, because files of volumes are.
+/// What stands for a secret where its value is not needed: base64 too, because files of volumes are.
 const STAND_IN: &str = "c2VjcmV0";
 
 /// A multi-step file, ready to be carried out.
@@ -171,7 +171,7 @@ pub fn read(
     })
 }
 
-/// Refuses a build whose context is somewhere that nobody can fetch it from.
+/// Refuses a build whose context is where it cannot be fetched from.
 fn check_remotes(graph: &Graph) -> Result<(), InvalidTaskFile> {
     for step in graph.steps() {
         if let Action::Build(build) = &step.action

@@ -186,7 +186,7 @@ impl<'a> StepRun<'a> {
     }
 }
 
-/// What a container of somebody prints says nothing of the builder.
+/// What a container prints says nothing of the builder.
 fn because_of_words(error: Error, said: &[String]) -> Error {
     match said {
         [] => error,

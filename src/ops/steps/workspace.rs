@@ -214,7 +214,7 @@ struct Copying<'a> {
     depth: usize,
 }
 
-/// Copies what is in an open folder. Everything is opened by the folder that it is in: whoever owns the context could put a link in
+/// Copies what is in an open folder. Everything is opened by the folder that it is in: the owner of the context could put a link in
 /// the place of what has just been looked at. `from` is only for messages.
 fn copy_opened(folder: &fs::File, from: &Path, to: &Path, copying: &Copying<'_>) -> Result<()> {
     let cannot = |problem: rustix::io::Errno| {

@@ -95,7 +95,7 @@ pub fn create(
     Ok(key)
 }
 
-/// Says what a task is called that nobody named.
+/// Names a task that was given no name.
 fn named_after(task: &Task, old: Option<&Task>, events: &EventSink<'_>) -> Result<()> {
     let name = &task.name;
     let what = |task: &Task| match &task.step {
@@ -138,11 +138,11 @@ pub struct QuickTask<'a> {
     pub keep_vcs: bool,
 }
 
-/// Returns the definition of a run that nobody keeps, with its secrets.
+/// Returns the definition of a run that is not kept, with its secrets.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where its files cannot be used, or nobody can tell which registry it is for.
+/// [`Kind::Invalid`] where its files cannot be used, or it is not known which registry it is for.
 pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     let name = "quick-run".parse();
     // What pushes nothing needs no registry, and no more does docker.

@@ -37,7 +37,7 @@ const END_OF_BUILDER: SignedDuration = SignedDuration::from_mins(1);
 /// What webhooks have named.
 #[derive(Debug, Default)]
 pub struct Hinted {
-    /// The tags that somebody depends on.
+    /// The tags that tasks depend on.
     pub tags: Vec<Reference>,
     /// The git repositories.
     pub sources: Vec<SourceHint>,

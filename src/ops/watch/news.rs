@@ -38,7 +38,7 @@ impl News {
     ///
     /// [`crate::error::Kind::Failed`] where that cannot be read or written: what could not be taken back must not silence anything.
     pub fn recall(app: &App, events: &EventSink<'_>) -> Result<Self> {
-        // Whoever else holds the lock is writing the file, so that it can be written.
+        // Another process that holds the lock is writing the file, so that it can be written.
         let lock = lock::try_lock(&app.store.layout().notified_lock())?;
         let file = recall::notified(app, events)?;
         if lock.is_some() && !file.said.is_empty() {

@@ -777,7 +777,7 @@ impl Remark {
     }
 }
 
-/// Notes for timers that nobody has seen before, in definitions written by hand, that they count from now on.
+/// Notes for timers that are new, in definitions written by hand, that they count from now on.
 fn begin_timers(app: &App, loaded: &mut [Snapshot], now: Timestamp) -> Result<()> {
     for one in loaded {
         let names: Vec<TimerName> = one
@@ -812,8 +812,8 @@ fn to_tell(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> Option<Problems
             || !one.task.on_success.is_empty()
             || trigger.is_some_and(|trigger| trigger.update_trigger_payload_type.is_some())
     };
-    let nobody = config.notify.is_empty() && config.on_success.is_empty();
-    if nobody && !loaded.iter().any(of_task) {
+    let has_none = config.notify.is_empty() && config.on_success.is_empty();
+    if has_none && !loaded.iter().any(of_task) {
         return None;
     }
     let away = app.store.builders().away;
@@ -863,7 +863,7 @@ impl OutageSummary {
                     ProblemKind::Silent => format!("wait for `{group}`"),
                     ProblemKind::Gone => format!("miss {group}"),
                     ProblemKind::NoImage => format!("name {group} that are none"),
-                    ProblemKind::Unverified => format!("name {group} that nobody vouches for"),
+                    ProblemKind::Unverified => format!("name {group} that must be verified"),
                     ProblemKind::Files => "have files that cannot be used".to_owned(),
                     ProblemKind::Builder => format!("wait for {group}"),
                 };

@@ -37,7 +37,7 @@ pub struct Auth {
     expected: Mutex<Vec<String>>,
     groups: Mutex<Groups>,
     tokens: Tokens,
-    /// What token services think of each login, and of nobody's.
+    /// What token services think of each login, and of none.
     standing: Mutex<HashMap<Option<Credential>, CredentialStatus>>,
 }
 
@@ -238,7 +238,7 @@ impl Auth {
         self.token(request, realm, scopes, breadth).await.map(Some)
     }
 
-    /// Takes in that the registry let somebody in.
+    /// Takes in that the registry accepted a login.
     pub fn accepted(&self, pass: &Authorization) {
         match pass {
             Authorization::Basic { credential, .. } => {
@@ -344,7 +344,7 @@ impl Auth {
     }
 
     /// Returns why a login gets no tokens at all, so that a wrong password is not tried for each of many repositories:
-    /// some services lock out whoever does that.
+    /// some services lock out a client that does.
     fn refusal(&self, credential: &Option<Credential>) -> Option<LookupError> {
         match lock(&self.standing).get(credential) {
             Some(CredentialStatus::Refused { since, error }) if since.elapsed() < FRESH => {

@@ -89,7 +89,7 @@ pub fn alone(repository: &str) -> Arc<[String]> {
     }
 }
 
-/// Returns the scopes of somebody who writes to a repository. They share no token: a service that grants less than it was asked
+/// Returns the scopes of a writer to a repository. They share no token: a service that grants less than it was asked
 /// for would keep from all what it keeps from one.
 pub fn to_write(repository: &str, access: &Access) -> Arc<[String]> {
     let both = format!("repository:{repository}:pull,push");

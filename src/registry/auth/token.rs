@@ -178,7 +178,7 @@ pub fn basic(username: &str, password: &Secret) -> HeaderValue {
     header
 }
 
-/// Tokens that were granted, and those that somebody is asking for right now.
+/// Tokens that were granted, and those that are being asked for right now.
 #[derive(Default)]
 pub struct Tokens {
     cells: Mutex<HashMap<TokenKey, Arc<TokenCell>>>,
@@ -186,7 +186,7 @@ pub struct Tokens {
 
 #[derive(Default)]
 struct TokenCell {
-    /// How many times this token was asked for: tells whoever waited that the answer is newer than their question.
+    /// How many times this token was asked for: tells a waiter that the answer is newer than its question.
     asked: AtomicU64,
     last: tokio::sync::Mutex<Option<Result<Arc<Token>, LookupError>>>,
 }
@@ -198,7 +198,7 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Returns a token for `key`, and whether it is new. Where there is none, `ask` gets one; whoever else wants it
+    /// Returns a token for `key`, and whether it is new. Where there is none, `ask` gets one; other callers that want it
     /// meanwhile waits and shares the outcome, a failure too.
     pub async fn get(
         &self,

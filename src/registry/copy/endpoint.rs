@@ -116,7 +116,7 @@ impl Endpoint {
     pub async fn has_document(&self, digest: &Digest) -> Result<bool, CopyError> {
         match self {
             Self::Registry(remote) => remote.has_document(digest).await,
-            // In a folder nobody checks what a manifest depends on; to look for each blob costs nothing there.
+            // In a folder it is not checked what a manifest depends on; to look for each blob costs nothing there.
             Self::Layout(_) => Ok(false),
         }
     }

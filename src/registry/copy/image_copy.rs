@@ -29,7 +29,7 @@ pub const AT_ONCE: usize = 6;
 const SMALL: u64 = 256 * 1024;
 
 /// How many small blobs are on their way at once, for each so many milliseconds that a request takes to where they go: the further away
-/// that is, the longer each takes, and the less all of them are for anybody on the way.
+/// that is, the longer each takes, and the less they all are for what is on the way.
 const MILLIS_FOR_ONE: u128 = 3;
 
 /// The most that are on their way at once.

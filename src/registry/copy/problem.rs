@@ -81,7 +81,7 @@ impl CopyError {
         }
     }
 
-    /// Tells whether another try in a moment may help: something broke off, and nobody said no.
+    /// Tells whether another try in a moment may help: something broke off, and was not refused.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Read(error) | Self::Write { why: error, .. } => error.is_unreachable(),

@@ -16,7 +16,7 @@ use crate::{
 use super::upload_part::next;
 
 impl Registries {
-    /// Returns why the registry of `image` lets nobody push there with the login that there is for it. A registry that does not answer, or
+    /// Returns why the registry of `image` refuses a push with the login that there is for it. A registry that does not answer, or
     /// fails, refuses nothing: it may be there again when the build has ended.
     ///
     /// A token says nothing: services grant one for less than was asked for. `POST …/blobs/uploads/` is the first request of any push
@@ -40,7 +40,7 @@ impl Registries {
                 let from = begin.url(&host.origin);
                 if let Ok(upload) = next(&host.guard, &from, &response.headers) {
                     let end = RequestSpec::upload(Method::DELETE, image, upload);
-                    // Registries forget what nobody goes on with.
+                    // Registries forget an upload that is not gone on with.
                     let _ = Attempt::new(&host, &end).go(&mut pass).await;
                 }
                 None

@@ -31,7 +31,7 @@ pub enum Sink<'a> {
 /// Why a blob did not come to its end.
 pub enum Abort {
     Source(CopyError),
-    /// Whoever takes the bytes does not want more, or not now.
+    /// The writer does not want more, or not now.
     Sink(String),
 }
 

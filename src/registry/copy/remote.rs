@@ -33,7 +33,7 @@ pub struct Remote {
 pub enum Listed {
     /// It does.
     ByRegistry,
-    /// Whoever writes must keep the list.
+    /// The writer must keep the list.
     ByNobody,
 }
 

@@ -72,7 +72,7 @@ pub struct Amount {
     pub manifests: usize,
 }
 
-/// What happens during a copy, for whoever watches.
+/// What happens during a copy, for those who watch.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
     /// So many bytes of blobs are to be copied in all.

@@ -31,7 +31,7 @@ impl Registries {
         copied
     }
 
-    /// Tells whether a copy would be refused because a tag stands for another image, for whoever copies to several places and wants
+    /// Tells whether a copy would be refused because a tag stands for another image, for a copy to several places that wants
     /// all of them or none.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ pub async fn of(
         Document::NoImage {
             kind: Kind::Index, ..
         } => Vec::new(),
-        // A single manifest is everybody's, as it is for whoever pulls it.
+        // A single manifest is for every platform, as it is in a pull.
         Document::Manifest { .. } | Document::NoImage { .. } => return Ok(root),
     };
     let mut chosen = Vec::new();

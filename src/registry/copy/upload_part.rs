@@ -188,7 +188,7 @@ async fn answer_of(mut response: RawResponse, asked: Asked, pass: &Authorization
     Answer::new(response, asked, pass)
 }
 
-/// Reads from the source and writes to the registry at the same time. Whoever ends early ends the other; a registry that has got
+/// Reads from the source and writes to the registry at the same time. The one that ends early ends the other; a registry that has got
 /// all bytes gets some more time to store them.
 async fn side_by_side(
     reader: &mut BlobReader<'_>,

@@ -20,7 +20,7 @@ pub struct Login {
     pub repositories: BTreeSet<String>,
 }
 
-/// What somebody proves with who they are.
+/// What proves to a registry who asks.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
     Password {

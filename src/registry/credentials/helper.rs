@@ -18,7 +18,7 @@ pub const UNKNOWN: &str = "credentials not found";
 
 /// Asks a helper for the login to `server`; none that it knows is `None`.
 ///
-/// A helper has ten seconds. A locked keychain waits for somebody to unlock it, which under cron is nobody.
+/// A helper has ten seconds. A locked keychain waits to be unlocked, which under cron never comes.
 ///
 /// # Errors
 ///

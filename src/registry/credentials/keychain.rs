@@ -112,7 +112,7 @@ impl Keychain {
                 .into_iter()
                 .map(move |spot| LoginPlace::File(n, spot))
         });
-        // A repository that nobody has named may still be that of a task which has just begun to depend on it.
+        // A repository that was not named may still be that of a task which has just begun to depend on it.
         let others = self.logins.iter().position(of_server);
         Ok(spots.chain(others.map(LoginPlace::Task)).collect())
     }
@@ -285,7 +285,7 @@ mod tests {
         let nobody = Folder::with(&[]).keychain(logins.clone());
         assert_eq!(user(&nobody, "a/x").await, "ann");
         assert_eq!(user(&nobody, "b/x").await, "bob");
-        // One that nobody has named: the user's own login first, then any.
+        // One that was not named: the user's own login first, then any.
         assert_eq!(user(&nobody, "c/x").await, "ann");
         let auth = r#"{"auths":{"r.example":{"auth":"bWU6cHc="}}}"#;
         let mine = Folder::with(&[(DOCKER, auth)]);

@@ -157,7 +157,7 @@ impl LoginFile {
         })
     }
 
-    /// Returns all that the file says, for whoever passes it on.
+    /// Returns all that the file says, to be passed on.
     pub fn document(&self) -> &Map<String, Value> {
         &self.document
     }

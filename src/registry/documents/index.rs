@@ -14,7 +14,7 @@ pub enum Choice<'a> {
     Manifest(&'a Digest),
     /// None: the index names the platforms of its images, and this one is not among them.
     Missing,
-    /// Nobody can tell: it may be one of the images whose platform the index does not name.
+    /// It is unknown: it may be one of the images whose platform the index does not name.
     Open,
 }
 

@@ -56,7 +56,7 @@ pub fn is_layer(media_type: &str) -> bool {
         })
 }
 
-/// Returns what people call that which has this media type: an artifact, if nobody has a better word.
+/// Returns what people call that which has this media type: an artifact, if there is no better word.
 pub fn name(media_type: &str) -> &'static str {
     let has = |parts: &[&str]| parts.iter().any(|part| media_type.contains(part));
     match media_type {

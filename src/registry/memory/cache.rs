@@ -1,5 +1,5 @@
 //! What is kept so that nothing is asked twice: answers by digest, which cannot be out of date, for as long as the process
-//! lives; and what tags were seen as, for as long as somebody says that this is recent enough.
+//! lives; and what tags were seen as, for as long as a caller takes this for recent enough.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -29,7 +29,7 @@ pub struct Cache {
     tags: Mutex<RememberedTags>,
     pub document_flights: Flights<RepositoryDigest, Arc<Document>>,
     pub config_flights: Flights<RepositoryDigest, Arc<ImageConfig>>,
-    /// Tags that are being looked at for somebody who would take a recent answer.
+    /// Tags that are being looked at for callers that would take a recent answer.
     pub look_flights: Flights<Reference, Seen>,
 }
 
@@ -67,7 +67,7 @@ impl<T: Clone> KeptAnswer<T> {
     }
 }
 
-/// What tags were seen as since somebody asked for it to be remembered.
+/// What tags were seen as since it was asked to remember.
 #[derive(Debug, Default)]
 struct RememberedTags {
     /// How many want that.

@@ -27,7 +27,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long an exchange may take as a whole, so that a registry that sends a byte a second is not waited for.
 const TOTAL: Duration = Duration::from_secs(30);
 
-/// How long a body may take that is read or sent as it comes; whoever does that bounds each of its parts.
+/// How long a body may take that is read or sent as it comes; the caller bounds each of its parts.
 const UNBOUNDED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How long a body may pause that is read or sent as it comes.
@@ -76,7 +76,7 @@ pub struct Response {
 pub enum Body {
     /// It is read, up to so many bytes.
     UpTo(usize),
-    /// It is left to be read by whoever asked, in as much time as it takes.
+    /// It is left to be read by the caller, in as much time as it takes.
     Left,
 }
 
@@ -184,7 +184,7 @@ impl HttpClient {
     }
 
     fn build(&self) -> Result<Client, TransportError> {
-        // Somebody else may have chosen a provider before; then that one serves.
+        // A provider may have been chosen before; then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
@@ -201,7 +201,7 @@ impl HttpClient {
         builder = if self.tls {
             self.with_tls(builder)?
         } else {
-            // Without trust in anybody, the system's certificates need not be read.
+            // Where no certificate is checked, the system's need not be read.
             builder.tls_certs_only([])
         };
         builder.build().map_err(|error| {
@@ -265,7 +265,7 @@ pub fn broken(error: reqwest::Error) -> TransportError {
         }
         next = cause.source();
     }
-    // The URL is told by whoever asked, without its query.
+    // The URL is told by the caller, without its query.
     TransportError::Network(error.without_url())
 }
 

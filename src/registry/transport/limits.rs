@@ -54,7 +54,7 @@ const TAGS_A_LANE: usize = 2500;
 /// Requests in flight on each connection, where there are several: each takes memory, and servers allow about as many.
 const WIDTH_LANE: usize = 128;
 
-/// Requests a second, and at once, to registries that are known to lock out whoever asks faster.
+/// Requests a second, and at once, to registries that are known to lock out a client that asks faster.
 const POLITE: &[(&str, Rate)] = &[(
     "docker.io",
     // What docker-library's own tools keep to: 300 a minute, after a burst of 300.
@@ -128,7 +128,7 @@ struct LimitState {
 #[derive(Clone, Debug)]
 struct Pause {
     until: Timestamp,
-    /// What whoever asks meanwhile is told; to be waited out, if unset.
+    /// What callers are told meanwhile; to be waited out, if unset.
     answer: Option<LookupError>,
 }
 

@@ -58,7 +58,7 @@ pub struct Extras {
     pub url: Option<Url>,
     pub headers: HeaderMap,
     pub body: bytes::Bytes,
-    /// Whether the body of a success is left unread, however long it is, for whoever asked.
+    /// Whether the body of a success is left unread, however long it is, for the caller.
     pub leaves_body: bool,
 }
 
@@ -130,7 +130,7 @@ impl RequestSpec {
         }
     }
 
-    /// Asks for what a reference names as somebody who is going to write beside it: a token for both serves both.
+    /// Asks for what a reference names as a client that is going to write beside it: a token for both serves both.
     pub fn head_to_push(image: &Reference) -> Self {
         Self::head(image).with(|more| more.access = Access::Push)
     }

@@ -183,7 +183,7 @@ fn names_of_bases_are_read_as_they_are_meant() {
         ("follows-nothing", "it depends on no image")
     );
 
-    // The tag that nobody said is the one that is given, if it is of the same repository.
+    // A tag that the image does not name is the one that is given, if it is of the same repository.
     let web = registry.image("web:1");
     put(json!({NAME: format!("{name}@{base}")}));
     let given = registry.image("base:latest");

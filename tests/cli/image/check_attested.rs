@@ -42,7 +42,7 @@ fn statement(version: &str, subject: &str, materials: &[(&str, &str)]) -> Value 
     })
 }
 
-/// Signs a statement as far as anybody looks at it.
+/// Signs a statement as far as it is looked at.
 pub fn envelope(statement: &Value) -> Value {
     let payload = BASE64_STANDARD.encode(statement.to_string());
     json!({"payloadType": "application/vnd.in-toto+json", "payload": payload, "signatures": [{"sig": ""}]})

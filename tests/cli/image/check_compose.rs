@@ -88,7 +88,7 @@ fn images_of_all_services_are_stale_when_their_base_moves() {
     // The folder means the same.
     let of_folder = checked(&world, &["--compose", "shop"]);
     assert_eq!(found(&of_folder), states("stale")[1..]);
-    // What nobody knows weighs more than what is stale, as in `task check`.
+    // What is unknown weighs more than what is stale, as in `task check`.
     let line = ["image", "check", "--compose", "shop", "--exit-code"];
     world.acrt(&line).exits(4);
 }

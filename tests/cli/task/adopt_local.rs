@@ -329,7 +329,7 @@ fn thirty_services_in_chains_are_adopted_built_in_order_and_rebuilt_when_a_base_
     );
 }
 
-/// Adopts a service of a file and a profile that nobody finds by himself, lets its base move, and returns whether it was started anew.
+/// Adopts a service of a file and a profile that are not found without being named, lets its base move, and returns whether it was started anew.
 fn is_started_anew(world: &World, program: &[&str]) -> bool {
     let registry = Registry::start();
     registry.push_shell("from:1", &[("version", "one")]);

@@ -1,4 +1,4 @@
-//! Tasks that run each other by names of a registry that nobody declared: found by what they push.
+//! Tasks that run each other by names of a registry that were not declared: found by what they push.
 
 use crate::support::{Registry, World};
 

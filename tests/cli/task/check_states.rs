@@ -510,7 +510,7 @@ fn pushed_image_that_is_gone_or_moved_is_found_when_asked_and_once_a_day() {
     let moved = answer(&world.acrt(&images).ok(), "web");
     assert_eq!(moved["state"], "current");
     let why = moved["reason"].as_str().unwrap();
-    assert!(why.contains("somebody else has moved it"), "{why}");
+    assert!(why.contains("from elsewhere"), "{why}");
     let output = &moved["outputImages"][0];
     assert_eq!(output["state"], "moved");
     assert_eq!(

@@ -58,7 +58,7 @@ fn a_broken_definition_is_said_and_left_out() {
 }
 
 #[test]
-fn it_says_the_last_known_state_and_its_age_without_asking_anybody() {
+fn list_says_the_last_known_state_and_its_age_without_asking_a_registry() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.set("ACRT_NOW", "2027-01-01T08:00:00Z");
@@ -117,7 +117,7 @@ fn it_says_the_last_known_state_and_its_age_without_asking_anybody() {
         rows("2027-01-01T09:06:59Z")[2],
         ["web", "unknown", "1 min ago"]
     );
-    // What the files say now is no question to anybody.
+    // What the files say now is asked of no registry.
     world.acrt(&["task", "check"]).ok();
     world.write("web/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
     assert_eq!(rows("2027-01-01T09:07:00Z")[2][1], "changed");

@@ -691,7 +691,7 @@ fn a_file_of_another_frontend_is_followed_as_far_as_it_can_be_read() {
 fn a_stage_that_only_another_frontend_knows_is_taken_for_no_image() {
     let (world, registry) = (World::new(), Registry::start());
     including_builder(&world);
-    // Nobody answers for Docker Hub.
+    // Docker Hub does not answer.
     world.set("HTTPS_PROXY", "http://127.0.0.1:1");
     let base = registry.push("base:1", &[("version", "one")]);
     registry.push("frontend:1", &[]);
@@ -1018,7 +1018,7 @@ fn stale_tasks_are_run_and_the_others_are_not() {
         world.history()[3..],
         ["parent Succeeded", "a-child Succeeded"]
     );
-    // It was the base that moved, whoever asked.
+    // It was the base that moved, though a person asked.
     let cause = &world.runs()[1]["imageUpdateTrigger"];
     assert!(cause.is_object(), "{cause}");
 }

@@ -148,7 +148,7 @@ fn tags_of_a_run_are_one_image_whatever_of_them_was_there() {
 }
 
 #[test]
-fn tag_that_somebody_else_has_moved_is_pushed_again() {
+fn tag_that_was_moved_from_elsewhere_is_pushed_again() {
     let (world, registry) = with_child(World::docker, "", &[]);
     let own = registry.digest("web:latest");
     registry.push("web:latest", &[("version", "another")]);

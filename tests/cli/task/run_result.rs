@@ -962,5 +962,5 @@ fn a_copy_of_the_builders_own_is_built_on_only_if_it_is_vouched_for() {
     world
         .run("web")
         .exits(1)
-        .says(&["no digest that anybody could vouch for"]);
+        .says(&["no digest that could be verified"]);
 }

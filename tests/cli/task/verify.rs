@@ -1,4 +1,4 @@
-//! Bases that are built on only when somebody vouches for them, or when they are old enough.
+//! Bases that are built on only when they are verified, or when they are old enough.
 
 use crate::support::{Registry, World, eventually};
 

@@ -209,7 +209,7 @@ fn git_server_that_hangs_keeps_no_other_task_waiting() {
     let round = place.world.spawn(&["task", "watch", "--once"]);
     let asked = server.accept().unwrap().0;
     round.stdout_has("quick: rebuilt");
-    assert!(is_open(&asked), "nobody waits for the git server any more");
+    assert!(is_open(&asked), "the git server is not waited for any more");
     // From here on it refuses every connection.
     drop((server, asked));
     round.wait().exits(4);

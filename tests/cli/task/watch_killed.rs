@@ -55,7 +55,7 @@ fn fifty_kills_at_random_moments_lose_no_update_and_build_none_more_than_twice()
             eventually("the moment", || (start.elapsed() >= moment).then_some(()));
             watch.kill();
         }
-        // Whoever comes next finds everything as it is, and needs no more than one round.
+        // The next watcher finds everything as it is, and needs no more than one round.
         world.watch_once().ok();
         world.watch_once().ok().silent();
         assert_eq!(

@@ -180,7 +180,7 @@ fn of_many_tasks_only_those_that_a_webhook_concerns_are_read_and_decided() {
     }
     let watch = Loop::start_with(&world, &["--verbose"]);
     watch.rests();
-    // Whoever reads another one from now on says that it is broken.
+    // To read another one from now on is to say that it is broken.
     std::fs::write(file("tasks", "t7.yaml"), "schema: [").unwrap();
     registry.push_shell("base:1", &[("version", "two")]);
     assert_eq!(watch.pushed(&registry, "base:1"), 202);
@@ -645,7 +645,7 @@ fn strangers_are_not_let_in_without_a_secret() {
 }
 
 #[test]
-fn on_loopback_anybody_may_send_where_no_source_is_named() {
+fn sender_on_loopback_is_accepted_where_no_source_is_named() {
     let (world, registry) = world();
     configure(&world, "  {}\n");
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));

@@ -155,7 +155,7 @@ fn a_receiver_that_stumbles_is_told_again_and_one_that_is_gone_is_told_later() {
     minute(&world, 12);
     world.watch_once().ok().silent();
     assert_eq!(receiver.told().len(), before + 1);
-    // What it does not want is not sent again and again, and its path is nobody's business.
+    // What it does not want is not sent again and again, and its path is not shown.
     receiver.answers(&[404]);
     minute(&world, 20);
     let run = world.run("web").ok();

@@ -199,6 +199,6 @@ fn push_of_another_watcher_at_the_same_moment_is_no_failure() {
     let check = world.acrt(&["task", "check", "--images"]).ok().json();
     assert_eq!(check[0]["state"], "current");
     let reason = check[0]["reason"].as_str().unwrap();
-    assert!(reason.contains("somebody else has moved it"), "{reason}");
+    assert!(reason.contains("from elsewhere"), "{reason}");
     world.watch_once().ok().silent();
 }

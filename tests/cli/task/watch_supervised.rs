@@ -186,7 +186,7 @@ fn run_by_hand_whose_process_is_killed_is_one_failed_run_that_leaves_no_builder(
     ];
     world.acrt(&create).ok();
     world.run("web").exits(1).says(told);
-    // Nobody waits for this one.
+    // This one is not waited for.
     let run = world.acrt(&[
         "task",
         "run",

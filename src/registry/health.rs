@@ -57,11 +57,17 @@ impl Registries {
         {
             return Ok(Some(token));
         }
-        let mut pass = Authorization::Nothing;
-        if Attempt::new(&host, &api).go(&mut pass).await.is_err() {
+        let mut authorization = Authorization::Nothing;
+        if Attempt::new(&host, &api)
+            .send(&mut authorization)
+            .await
+            .is_err()
+        {
             return Ok(None);
         }
-        let header = pass.header().and_then(|header| header.to_str().ok());
+        let header = authorization
+            .header()
+            .and_then(|header| header.to_str().ok());
         let token = header.and_then(|header| header.strip_prefix("Bearer "));
         Ok(token.map(Secret::new))
     }

@@ -141,7 +141,7 @@ impl Auth {
     }
 
     /// Returns what to enter a repository with, as far as is known how.
-    pub async fn pass<S: TokenSource>(
+    pub async fn authorize<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
     ) -> Result<Authorization, LookupError> {
@@ -165,18 +165,19 @@ impl Auth {
         }
     }
 
-    /// Returns what to try after a 401 or 403 that came in spite of `pass`, or nothing if all has been tried.
+    /// Returns what to try after a 401 or 403 that came in spite of `authorization`, or nothing if all has been tried.
     pub async fn next<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
-        pass: &Authorization,
+        authorization: &Authorization,
         response: &Response,
     ) -> Result<Option<Authorization>, LookupError> {
-        match pass {
+        match authorization {
             Authorization::Nothing if response.status == 401 => {
                 self.learn(request, response).await?;
-                let pass = self.pass(request).await?;
-                Ok(Some(pass).filter(|pass| !matches!(pass, Authorization::Nothing)))
+                let authorization = self.authorize(request).await?;
+                Ok(Some(authorization)
+                    .filter(|authorization| !matches!(authorization, Authorization::Nothing)))
             }
             Authorization::Basic {
                 credential, login, ..
@@ -186,7 +187,7 @@ impl Auth {
                 Err(error)
             }
             Authorization::Nothing | Authorization::Basic { .. } => Ok(None),
-            Authorization::Token { .. } => self.next_token(request, pass, response).await,
+            Authorization::Token { .. } => self.next_token(request, authorization, response).await,
         }
     }
 
@@ -195,7 +196,7 @@ impl Auth {
     async fn next_token<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
-        pass: &Authorization,
+        authorization: &Authorization,
         response: &Response,
     ) -> Result<Option<Authorization>, LookupError> {
         let Authorization::Token {
@@ -204,7 +205,7 @@ impl Auth {
             breadth,
             is_new,
             ..
-        } = pass
+        } = authorization
         else {
             return Ok(None);
         };
@@ -239,8 +240,8 @@ impl Auth {
     }
 
     /// Takes in that the registry accepted a login.
-    pub fn accepted(&self, pass: &Authorization) {
-        match pass {
+    pub fn accepted(&self, authorization: &Authorization) {
+        match authorization {
             Authorization::Basic { credential, .. } => {
                 lock(&self.standing).insert(Some(credential.clone()), CredentialStatus::Good);
             }

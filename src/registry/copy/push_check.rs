@@ -27,8 +27,8 @@ impl Registries {
         let _slot = host.limits.enter(&host.clock).await.ok()?;
         let begin = RequestSpec::begin_upload(image, None);
         let mut attempt = Attempt::new(&host, &begin);
-        let mut pass = Authorization::Nothing;
-        let response = match attempt.go(&mut pass).await {
+        let mut authorization = Authorization::Nothing;
+        let response = match attempt.send(&mut authorization).await {
             Ok(response) => response,
             Err(AttemptFailure::Final(error)) => {
                 return Some(error).filter(LookupError::is_refused);
@@ -41,13 +41,13 @@ impl Registries {
                 if let Ok(upload) = next(&host.guard, &from, &response.headers) {
                     let end = RequestSpec::upload(Method::DELETE, image, upload);
                     // Registries forget an upload that is not gone on with.
-                    let _ = Attempt::new(&host, &end).go(&mut pass).await;
+                    let _ = Attempt::new(&host, &end).send(&mut authorization).await;
                 }
                 None
             }
             401 | 403 => {
                 let asked = attempt.asked_first();
-                Some(refusal(&Answer::new(response, asked, &pass)))
+                Some(refusal(&Answer::new(response, asked, &authorization)))
             }
             _ => None,
         }

@@ -84,14 +84,14 @@ impl Remote {
         }
         let request_spec = RequestSpec::upload(method.clone(), &self.image, url.clone());
         let attempt = Attempt::new(&self.host, &request_spec);
-        let pass = match attempt.authorization().await {
-            Ok(pass) => pass,
+        let authorization = match attempt.authorization().await {
+            Ok(authorization) => authorization,
             Err(error) => return PartOutcome::Failed(self.unwritten(error)),
         };
         let asked = attempt.asked(request_spec.verb(), &url);
         let (sender, receiver) = mpsc::channel::<Bytes>(IN_FLIGHT);
         let mut request = Request::new(method, url.clone());
-        *request.headers_mut() = self.headers(part, blob.size, &url, &pass);
+        *request.headers_mut() = self.headers(part, blob.size, &url, &authorization);
         *request.body_mut() = Some(body(receiver));
         let http_client = self.host.client_to(&url, 0);
         let answer = http_client.open(request);
@@ -99,8 +99,8 @@ impl Remote {
         match (poured, answered) {
             (Err(Abort::Source(error)), _) => PartOutcome::Failed(error),
             (_, Some(Ok(response))) => {
-                let answer = answer_of(response, asked, &pass).await;
-                self.judge(answer, part, &attempt, &pass).await
+                let answer = answer_of(response, asked, &authorization).await;
+                self.judge(answer, part, &attempt, &authorization).await
             }
             (_, Some(Err(broken))) => PartOutcome::Broken(torn(broken, asked)),
             (Err(Abort::Sink(problem)), None) => {
@@ -110,7 +110,13 @@ impl Remote {
         }
     }
 
-    fn headers(&self, part: &UploadPart, size: u64, url: &Url, pass: &Authorization) -> HeaderMap {
+    fn headers(
+        &self,
+        part: &UploadPart,
+        size: u64,
+        url: &Url,
+        authorization: &Authorization,
+    ) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let octets = HeaderValue::from_static("application/octet-stream");
         headers.insert(CONTENT_TYPE, octets);
@@ -121,7 +127,7 @@ impl Remote {
             let range = HeaderValue::from_str(&format!("{start}-{}", end - 1));
             headers.extend(range.ok().map(|range| (CONTENT_RANGE, range)));
         }
-        if let Some(login) = pass.header().filter(|_| self.host.is_own(url)) {
+        if let Some(login) = authorization.header().filter(|_| self.host.is_own(url)) {
             headers.insert(AUTHORIZATION, login.clone());
         }
         headers
@@ -133,7 +139,7 @@ impl Remote {
         answer: Answer,
         part: &UploadPart,
         attempt: &Attempt<'_>,
-        pass: &Authorization,
+        authorization: &Authorization,
     ) -> PartOutcome {
         let Response { status, .. } = answer.response;
         match status {
@@ -141,9 +147,11 @@ impl Remote {
             200..=204 => return self.stored(&answer, part),
             _ => {}
         }
-        if status == 401 && matches!(pass, Authorization::Token { .. }) {
+        if status == 401 && matches!(authorization, Authorization::Token { .. }) {
             // The token has run out on the way; what is asked for next brings a new one.
-            let _ = attempt.next_authorization(pass, &answer.response).await;
+            let _ = attempt
+                .next_authorization(authorization, &answer.response)
+                .await;
             let why = LookupFailure::Refused { login: None };
             return PartOutcome::Broken(LookupError::unknown(why, answer.asked));
         }
@@ -175,7 +183,11 @@ impl Remote {
     }
 }
 
-async fn answer_of(mut response: RawResponse, asked: Asked, pass: &Authorization) -> Answer {
+async fn answer_of(
+    mut response: RawResponse,
+    asked: Asked,
+    authorization: &Authorization,
+) -> Answer {
     let status = response.status().as_u16();
     let body = http_client::words_of(&mut response).await;
     let response = Response {
@@ -185,7 +197,7 @@ async fn answer_of(mut response: RawResponse, asked: Asked, pass: &Authorization
         http2: false,
         rest: None,
     };
-    Answer::new(response, asked, pass)
+    Answer::new(response, asked, authorization)
 }
 
 /// Reads from the source and writes to the registry at the same time. The one that ends early ends the other; a registry that has got

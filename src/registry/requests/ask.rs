@@ -39,13 +39,13 @@ impl Host {
         loop {
             tries.made += 1;
             let mut attempt = Attempt::new(self, request_spec);
-            let mut pass = Authorization::Nothing;
-            let outcome = attempt.go(&mut pass).await;
+            let mut authorization = Authorization::Nothing;
+            let outcome = attempt.send(&mut authorization).await;
             let asked = attempt.asked_first();
             match self.after(outcome, tries, asked.clone()) {
                 After::Done(response) => {
                     self.limits.answered(response.http2, &response.headers);
-                    return Ok(Answer::new(response, asked, &pass));
+                    return Ok(Answer::new(response, asked, &authorization));
                 }
                 After::Failed(error) => return Err(error),
                 After::Again(pause) => self.clock.sleep(pause).await,
@@ -56,13 +56,13 @@ impl Host {
 }
 
 impl Answer {
-    /// Returns an answer that `pass` was good for, or was not.
-    pub fn new(response: Response, asked: Asked, pass: &Authorization) -> Self {
+    /// Returns an answer that `authorization` was good for, or was not.
+    pub fn new(response: Response, asked: Asked, authorization: &Authorization) -> Self {
         Self {
             asked: told(asked, &response),
             response,
-            login: pass.login().map(str::to_owned),
-            had_token: matches!(pass, Authorization::Token { .. }),
+            login: authorization.login().map(str::to_owned),
+            had_token: matches!(authorization, Authorization::Token { .. }),
         }
     }
 }

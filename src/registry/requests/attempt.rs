@@ -35,17 +35,20 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Makes one try: as many requests as challenge, tokens and redirects take. `pass` is what got in, or did not.
-    pub async fn go(&mut self, pass: &mut Authorization) -> Result<Response, AttemptFailure> {
+    /// Makes one try: as many requests as challenge, tokens and redirects take. `authorization` is what got in, or did not.
+    pub async fn send(
+        &mut self,
+        authorization: &mut Authorization,
+    ) -> Result<Response, AttemptFailure> {
         let Destination {
             host, request_spec, ..
         } = self.destination;
         let mut url = request_spec.url(&host.origin);
-        *pass = self.authorization().await.map_err(AttemptFailure::Final)?;
+        *authorization = self.authorization().await.map_err(AttemptFailure::Final)?;
         let mut redirects = 0;
         for _ in 0..MAX_STEPS {
             let is_here = self.destination.is_at(&url);
-            let request = request_spec.request(&url, pass.header().filter(|_| is_here));
+            let request = request_spec.request(&url, authorization.header().filter(|_| is_here));
             let http_client = host.client_to(&url, request_spec.connection);
             let response = http_client.send(request, request_spec.wanted()).await;
             let response = response.map_err(AttemptFailure::at(&url))?;
@@ -56,19 +59,20 @@ impl<'a> Attempt<'a> {
                         .redirected(&url, &response)
                         .map_err(AttemptFailure::Final)?;
                     if self.moves_to(&url) {
-                        *pass = self.authorization().await.map_err(AttemptFailure::Final)?;
+                        *authorization =
+                            self.authorization().await.map_err(AttemptFailure::Final)?;
                     }
                 }
                 401 | 403 if is_here => {
-                    let next = Box::pin(self.next_authorization(pass, &response)).await;
+                    let next = Box::pin(self.next_authorization(authorization, &response)).await;
                     match next.map_err(AttemptFailure::Final)? {
-                        Some(next) => *pass = next,
+                        Some(next) => *authorization = next,
                         None => return Ok(response),
                     }
                 }
                 status => {
                     if status < 400 {
-                        self.destination.auth().accepted(pass);
+                        self.destination.auth().accepted(authorization);
                     }
                     return Ok(response);
                 }
@@ -84,17 +88,18 @@ impl<'a> Attempt<'a> {
     /// Returns what to enter the registry with, as far as is known how.
     pub async fn authorization(&self) -> Result<Authorization, LookupError> {
         let auth = self.destination.auth();
-        auth.pass(&self.auth_request()).await
+        auth.authorize(&self.auth_request()).await
     }
 
-    /// Returns what to try after a 401 or 403 that came in spite of `pass`, or nothing if all has been tried.
+    /// Returns what to try after a 401 or 403 that came in spite of `authorization`, or nothing if all has been tried.
     pub async fn next_authorization(
         &self,
-        pass: &Authorization,
+        authorization: &Authorization,
         response: &Response,
     ) -> Result<Option<Authorization>, LookupError> {
         let auth = self.destination.auth();
-        auth.next(&self.auth_request(), pass, response).await
+        auth.next(&self.auth_request(), authorization, response)
+            .await
     }
 
     fn auth_request(&self) -> AuthRequest<'_, Destination<'a>> {

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::eventually;
+use super::{PATIENCE, eventually};
 
 /// An `acrt` that has been started. It is killed when the test ends.
 pub struct Running {
@@ -101,7 +101,24 @@ impl Running {
 
     /// Waits for its end.
     pub fn wait(mut self) -> Output {
-        let status = eventually(&self.line, || self.child.try_wait().unwrap());
+        let Self {
+            child,
+            line,
+            stderr,
+            ..
+        } = &mut self;
+        let asked = Instant::now();
+        let status = eventually(line, || {
+            let ended = child.try_wait().unwrap();
+            // What it has said tells what it waits for.
+            let is_late = ended.is_none() && asked.elapsed() > PATIENCE - Duration::from_secs(1);
+            assert!(
+                !is_late,
+                "no end of {line}: {:?}",
+                fs::read_to_string(&stderr)
+            );
+            ended
+        });
         Output {
             line: self.line.clone(),
             code: exit_code(status),

@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     assemble, blame,
-    cache_traces::CacheTraces,
+    cache_traces::{self, CacheTraces},
     clean::Traces,
     commands::{CommandFailure, Commands},
     execution::{Execution, Failure, GRACE},
@@ -60,21 +60,20 @@ impl BuildJob<'_> {
     /// Builds with one builder, and once more where its disk was full and has been pruned.
     pub async fn build_on(&self, work: BuilderWork<'_>) -> Result<BuildOutcome, Failure> {
         let (execution, name) = (self.execution, &work.on.name);
-        let (app, on) = (execution.app, (&work.on.builder, name.as_str()));
-        let cache = match CacheTraces::of(app, on, &execution.task, self.run, work.stop) {
-            Some(traces) => Some(traces.before("").await),
-            None => None,
+        let app = execution.app;
+        let traces = CacheTraces::of(app, work.on, &execution.task, self.run, work.stop);
+        let build = async {
+            match self.try_on(&work).await {
+                Err(failure)
+                    if has_no_disk(&failure.error)
+                        && blame::free_disk(execution, name, &work.lines).await =>
+                {
+                    self.try_on(&work).await
+                }
+                built => built,
+            }
         };
-        let mut built = self.try_on(&work).await;
-        if let Err(failure) = &built
-            && has_no_disk(&failure.error)
-            && blame::free_disk(execution, name, &work.lines).await
-        {
-            built = self.try_on(&work).await;
-        }
-        if let Some(cache) = cache {
-            cache.note(self.resolved.pulled.keys()).await;
-        }
+        let built = cache_traces::noted(traces, "", self.resolved.pulled.keys(), build).await;
         match built {
             Ok(outcome) => {
                 blame::note_room(app, name)?;
@@ -98,11 +97,8 @@ impl BuildJob<'_> {
         assemble::place_dockerfile(&request, resolved, ignore.as_deref())?;
         let _lean = assemble::place_lean_context(execution, &on.builder, &mut request)?;
         let variables = execution.secret_variables()?;
-        let traces = Traces::of(execution.app, on, &execution.task, self.run);
-        let absent = match &traces {
-            Some(traces) => traces.absent(resolved.pulled.keys()).await,
-            None => BTreeSet::new(),
-        };
+        let pulled = || resolved.pulled.keys();
+        let traces = Traces::before(execution.app, on, &execution.task, self.run, pulled()).await;
         let commands = Commands {
             execution,
             run: self.run.run_id,
@@ -139,8 +135,7 @@ impl BuildJob<'_> {
                 judge_platforms(&outcome.platforms, &request.platforms, resolved)?;
                 let built = unchanged::parts(&on.builder, &request, built).await;
                 if let Some(traces) = &traces {
-                    let pulled = resolved.pulled.keys();
-                    traces.note(built.iter(), &request.images, pulled, &absent)?;
+                    traces.note(built.iter(), &request.images, pulled())?;
                 }
                 // A part is judged when it is joined: the same parts give the same index.
                 if on.platforms.is_empty() {

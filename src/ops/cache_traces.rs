@@ -6,80 +6,67 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    builder::{Builder, CacheRecord},
+    builder::CacheRecord,
     image::{Digest, Reference},
     store::made::MadeRecord,
     sys::{builders::Clean, process, signal::Stop},
     task::{Run, RunId, Task},
 };
 
-use super::{App, clean, run_log::RunLog};
+use super::{App, clean, run_builders::PlacedBuilder, run_log::RunLog};
 
 /// What the builds of one run leave in the cache of its builder.
 pub(super) struct CacheTraces<'a> {
     app: &'a App,
-    builder: &'a Builder,
-    name: String,
+    on: &'a PlacedBuilder,
     policy: Clean,
     task: String,
-    /// Of a multi-step run the step that builds.
-    step: String,
     run: RunId,
     stop: &'a Stop,
-    /// What was there before the build.
-    before: Option<BTreeSet<String>>,
 }
 
 impl<'a> CacheTraces<'a> {
     /// Begins to note what a run leaves; none where nothing is taken away after it, or the builder is not BuildKit.
     pub fn of(
         app: &'a App,
-        (builder, name): (&'a Builder, &str),
+        on: &'a PlacedBuilder,
         task: &Task,
         run: &Run,
         stop: &'a Stop,
     ) -> Option<Self> {
-        let policy = clean::policy(app, name, task, run)?;
-        builder.list_cache()?;
+        let policy = clean::policy(app, &on.name, task, run)?;
+        on.builder.list_cache()?;
         Some(Self {
             app,
-            builder,
-            name: name.to_owned(),
+            on,
             policy,
             task: task.key().full(),
-            step: String::new(),
             run: run.run_id,
             stop,
-            before: None,
         })
     }
 
-    /// Looks at what is there before a build, of this step where there are several.
-    pub async fn before(mut self, step: &str) -> Self {
-        let records = self.records().await;
-        self.before = records.map(|all| all.into_keys().collect());
-        step.clone_into(&mut self.step);
-        self
-    }
-
-    /// Notes what a build has made, well ended or not. `pulled` are its bases.
-    pub async fn note(&self, pulled: impl Iterator<Item = &Reference>) {
-        let Some(before) = &self.before else {
-            return;
-        };
+    /// Notes what a build has made, well ended or not: of `step`, where there are several. `before` are the records that were there before it,
+    /// and `pulled` its bases.
+    async fn note(
+        &self,
+        step: &str,
+        before: &BTreeMap<String, CacheRecord>,
+        pulled: impl Iterator<Item = &Reference>,
+    ) {
         let Some(records) = self.records().await else {
             return;
         };
         let bases: BTreeSet<Digest> = pulled.filter_map(|it| it.digest().cloned()).collect();
-        let noted = self.app.store.change_made(&self.name, |made| {
+        let noted = self.app.store.change_made(&self.on.name, |made| {
             made.cache.retain(|id, _| records.contains_key(id));
-            for id in records.keys().filter(|id| !before.contains(*id)) {
+            for id in records.keys().filter(|id| !before.contains_key(*id)) {
                 let Some(bases) = bases_of(id, &records, &bases) else {
                     continue;
                 };
                 let record = made.cache.entry(id.clone()).or_insert_with(|| MadeRecord {
                     task: self.task.clone(),
-                    step: self.step.clone(),
+                    step: step.to_owned(),
                     run: self.run,
                     bases: BTreeSet::new(),
                 });
@@ -92,7 +79,7 @@ impl<'a> CacheTraces<'a> {
 
     /// Takes out what nothing needs any more, once the run has succeeded.
     pub async fn clean(&self, run: &Run, log: &RunLog<'_>) {
-        let noted = self.app.store.made_on(&self.name).cache;
+        let noted = self.app.store.made_on(&self.on.name).cache;
         let is_own = |one: &MadeRecord| one.task == self.task;
         // Where it has made nothing, it has superseded nothing.
         if !noted.values().any(|one| is_own(one) && one.run == self.run) {
@@ -106,9 +93,9 @@ impl<'a> CacheTraces<'a> {
             own.map(|(id, _)| id.clone()).collect()
         } else {
             let left = self.left(&noted, run);
-            superseded(&noted, &records, (&self.task, self.run), &left)
+            superseded(&noted, &records, &self.task, self.run, &left)
         };
-        for line in self.builder.remove_cache(&gone) {
+        for line in self.on.builder.remove_cache(&gone) {
             match clean::converse(&line).await {
                 Ok(printed) => {
                     let freed = process::last_line(&printed).unwrap_or_default();
@@ -116,13 +103,13 @@ impl<'a> CacheTraces<'a> {
                     if !freed.starts_with("0") {
                         log.say(&format!(
                             "removed from {}: superseded cache, {freed}",
-                            self.name
+                            self.on.name
                         ));
                     }
                 }
                 Err(why) => log.say(&format!(
                     "cannot remove superseded cache from {}: {why}",
-                    self.name
+                    self.on.name
                 )),
             }
         }
@@ -147,7 +134,7 @@ impl<'a> CacheTraces<'a> {
     }
 
     async fn records(&self) -> Option<BTreeMap<String, CacheRecord>> {
-        let list = self.builder.list_cache()?;
+        let list = self.on.builder.list_cache()?;
         // A large cache on a busy machine is longer in being looked through than a question may take.
         let printed = tokio::select! {
             printed = clean::converse(&list) => printed.ok()?,
@@ -157,6 +144,25 @@ impl<'a> CacheTraces<'a> {
         let all = all.into_iter().filter(CacheRecord::is_of_a_build);
         Some(all.map(|one| (one.id.clone(), one)).collect())
     }
+}
+
+/// Carries out a build on the bases `pulled`, and notes what it leaves in the cache of its builder, if that is wanted: of `step`, where the run
+/// has several that build.
+pub(super) async fn noted<T>(
+    traces: Option<CacheTraces<'_>>,
+    step: &str,
+    pulled: impl Iterator<Item = &Reference>,
+    build: impl Future<Output = T>,
+) -> T {
+    let Some(traces) = traces else {
+        return build.await;
+    };
+    let before = traces.records().await;
+    let built = build.await;
+    if let Some(before) = before {
+        traces.note(step, &before, pulled).await;
+    }
+    built
 }
 
 /// Returns on which of the bases of a build a record is; none where it is of another build, as far as can be told.
@@ -186,7 +192,8 @@ fn bases_of(
 fn superseded(
     noted: &BTreeMap<String, MadeRecord>,
     records: &BTreeMap<String, CacheRecord>,
-    (task, run): (&str, RunId),
+    task: &str,
+    run: RunId,
     left: &BTreeSet<Digest>,
 ) -> Vec<String> {
     let here: Vec<(&String, &MadeRecord, &CacheRecord)> = noted
@@ -302,7 +309,7 @@ mod tests {
         ]);
         let gone = |left: &[&Digest]| {
             let left = left.iter().map(|it| (*it).clone()).collect();
-            superseded(&web, &all, ("web", RunId::new(3)), &left)
+            superseded(&web, &all, "web", RunId::new(3), &left)
         };
         assert_eq!(gone(&[]), ["copy2", "run2"]);
         assert_eq!(gone(&[&old]), ["base1", "copy1", "copy2", "other1", "run2"]);

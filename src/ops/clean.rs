@@ -42,6 +42,8 @@ pub(super) struct Traces<'a> {
     policy: Clean,
     task: String,
     run: RunId,
+    /// The bases that the builder did not have before the build.
+    absent: BTreeSet<Reference>,
 }
 
 impl<'a> Traces<'a> {
@@ -55,28 +57,34 @@ impl<'a> Traces<'a> {
             policy,
             task: task.key().full(),
             run: run.run_id,
+            absent: BTreeSet::new(),
         })
     }
 
-    /// Returns those of the images that a build is going to take from registries which the builder does not have yet.
-    pub async fn absent(&self, pulled: impl Iterator<Item = &Reference>) -> BTreeSet<Reference> {
-        let known = self.app.store.made_on(&self.on.name).bases;
-        let mut absent = BTreeSet::new();
+    /// The same before a build that is going to take the images `pulled` from registries: looks which of these the builder does not have yet.
+    pub async fn before(
+        app: &'a App,
+        on: &'a PlacedBuilder,
+        task: &Task,
+        run: &Run,
+        pulled: impl Iterator<Item = &Reference>,
+    ) -> Option<Self> {
+        let mut traces = Self::of(app, on, task, run)?;
+        let known = app.store.made_on(&on.name).bases;
         for base in pulled.filter(|base| !known.contains_key(*base)) {
-            if matches!(local::held(&self.on.builder, base).await, Ok(None)) {
-                absent.insert(base.clone());
+            if matches!(local::held(&on.builder, base).await, Ok(None)) {
+                traces.absent.insert(base.clone());
             }
         }
-        absent
+        Some(traces)
     }
 
-    /// Notes what a build has made, before anything is pushed, and what it is built on. `absent` were not there before.
+    /// Notes what a build has made, before anything is pushed, and what it is built on.
     pub fn note<'r>(
         &self,
         images: impl Iterator<Item = &'r HeldImage>,
         tags: &[Reference],
         pulled: impl Iterator<Item = &'r Reference>,
-        absent: &BTreeSet<Reference>,
     ) -> Result<()> {
         self.app.store.change_made(&self.on.name, |made| {
             for image in images {
@@ -85,7 +93,7 @@ impl<'a> Traces<'a> {
                     made.note_image(id, &self.task, self.run, tags);
                 }
             }
-            made.note_bases(&self.task, self.run, pulled, absent);
+            made.note_bases(&self.task, self.run, pulled, &self.absent);
         })
     }
 

@@ -24,7 +24,7 @@ pub(super) async fn after_run(
         log.doing("tidying up on the builder".into());
         traces.clean(log).await;
     }
-    let cache = CacheTraces::of(app, (&on.builder, &on.name), task, run, stop);
+    let cache = CacheTraces::of(app, on, task, run, stop);
     if let Some(traces) = cache.filter(|_| is_pushed) {
         traces.clean(run, log).await;
     }

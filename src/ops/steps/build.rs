@@ -11,7 +11,7 @@ use crate::{
     image::Platform,
     ops::{
         assemble,
-        cache_traces::CacheTraces,
+        cache_traces::{self, CacheTraces},
         clean::Traces,
         fetch::{self, Destination, Fetched},
         inputs::{self, Inputs},
@@ -56,17 +56,16 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     if build.bares_secret {
         work.warn_of_bare_secret();
     }
-    let on = (builder, shared.on.name.as_str());
-    let cache = CacheTraces::of(execution.app, on, &execution.task, shared.run, &shared.stop);
-    let cache = match cache {
-        Some(traces) => Some(traces.before(step.id.as_str()).await),
-        None => None,
-    };
-    let made = run_lines(work, build, &request, &inputs, &resolved).await;
-    if let Some(cache) = cache {
-        cache.note(resolved.pulled.keys()).await;
-    }
-    let made = made?;
+    let traces = CacheTraces::of(
+        execution.app,
+        shared.on,
+        &execution.task,
+        shared.run,
+        &shared.stop,
+    );
+    let running = run_lines(work, build, &request, &inputs, &resolved);
+    let pulled = resolved.pulled.keys();
+    let made = cache_traces::noted(traces, step.id.as_str(), pulled, running).await?;
     resolved.made_for(execution.app, &inputs, &made).await?;
     let mut found = shared.found.borrow_mut();
     found.take(&step.id, &resolved.dependencies, &resolved.untracked);
@@ -91,11 +90,15 @@ async fn run_lines(
     let shared = work.shared;
     let (execution, builder) = (shared.execution, &shared.on.builder);
     let directory = work.directory(build.working_directory.as_deref(), ".")?;
-    let traces = Traces::of(execution.app, shared.on, &execution.task, shared.run);
-    let absent = match &traces {
-        Some(traces) => traces.absent(resolved.pulled.keys()).await,
-        None => BTreeSet::new(),
-    };
+    let pulled = || resolved.pulled.keys();
+    let traces = Traces::before(
+        execution.app,
+        shared.on,
+        &execution.task,
+        shared.run,
+        pulled(),
+    )
+    .await;
     let mut made = BTreeSet::new();
     for planned in builder.plan(request)? {
         let mut line = with_variables(work, planned.line, build);
@@ -107,8 +110,7 @@ async fn run_lines(
             made = pushed::in_words_of(&inputs.build.platforms, named);
             if let Some(traces) = &traces {
                 let built = unchanged::parts(builder, request, built).await;
-                let pulled = resolved.pulled.keys();
-                traces.note(built.iter(), &request.images, pulled, &absent)?;
+                traces.note(built.iter(), &request.images, pulled())?;
             }
             judge_platforms(&made, &inputs.wanted, resolved)?;
         }

@@ -49,7 +49,7 @@ pub use outage::{brief, outage_lines, outage_text};
 /// [`Kind::Failed`] where the state directory itself cannot be read.
 pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec<Snapshot>> {
     let files = app.store.follow()?;
-    Ok(snapshots(app, (files.len(), files.read()), broken, events))
+    Ok(snapshots(app, files.len(), files.read(), broken, events))
 }
 
 /// Reads the same of some tasks. Those that are no more are left out.
@@ -60,12 +60,13 @@ pub fn load_some(
     events: &EventSink<'_>,
 ) -> Vec<Snapshot> {
     let followed = app.store.followed_of(keys);
-    snapshots(app, (keys.len(), followed.into_iter()), broken, events)
+    snapshots(app, keys.len(), followed.into_iter(), broken, events)
 }
 
 fn snapshots(
     app: &App,
-    (count, followed): (usize, impl Iterator<Item = Followed>),
+    count: usize,
+    followed: impl Iterator<Item = Followed>,
     broken: &mut usize,
     events: &EventSink<'_>,
 ) -> Vec<Snapshot> {

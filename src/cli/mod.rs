@@ -64,7 +64,7 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     #[command(subcommand)]
-    Task(Box<task::TaskCommand>),
+    Task(task::TaskCommand),
     /// Build and push an image without a task
     ///
     /// Its bases are resolved and pinned as those of a task are. What it depends on is recorded with the run, and not followed.
@@ -84,11 +84,11 @@ enum Command {
     /// What a tag that stays names stays, with all that is beneath it and all that refers to it; so does what a task was built on or has pushed last.
     Purge(Late<purge::PurgeArgs>),
     #[command(subcommand)]
-    Repository(Box<repository::RepositoryCommand>),
+    Repository(repository::RepositoryCommand),
     #[command(subcommand)]
-    Manifest(Box<manifest::ManifestCommand>),
+    Manifest(manifest::ManifestCommand),
     #[command(subcommand)]
-    Image(Box<image::ImageCommand>),
+    Image(image::ImageCommand),
     /// Log in to a registry, for docker, podman and acrt alike
     ///
     /// The login is checked first. It is kept where docker and podman find it: with the credential helper that they are set up for, else in their files. Without a user, the login that there is is checked.
@@ -176,15 +176,15 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Ok(app)
     };
     match command {
-        Command::Task(command) => task::run(&with_state()?, report, *command),
+        Command::Task(command) => task::run(&with_state()?, report, command),
         Command::Build(args) => build::run(&with_state()?, report, *args.0),
         Command::Run(args) => run::run(&with_state()?, report, *args.0),
         Command::Import(args) => import::run(&with_state()?, report, *args.0),
         Command::Status(args) => status::run(&with_state()?, report, *args.0),
         Command::Purge(args) => purge::run(&with_state()?, report, *args.0),
-        Command::Repository(command) => repository::run(&with_state()?, report, *command),
-        Command::Manifest(command) => manifest::run(&with_state()?, report, *command),
-        Command::Image(command) => image::run(&app()?, report, *command),
+        Command::Repository(command) => repository::run(&with_state()?, report, command),
+        Command::Manifest(command) => manifest::run(&with_state()?, report, command),
+        Command::Image(command) => image::run(&app()?, report, command),
         Command::Login(args) => login::run(&app()?, report, *args.0),
         Command::Logout(args) => logout::run(&app()?, report, *args.0),
         Command::Notify(command) => notify::run(&app()?, command),

@@ -124,7 +124,7 @@ impl Browser {
 
     /// Does something with the first element that a CSS selector finds. A page that gets live may replace it at that moment: once more.
     fn with(&self, selector: &str, command: &str, body: &Value) -> Value {
-        eventually(&format!("`{selector}` in the page"), || {
+        eventually(format!("`{selector}` in the page"), || {
             let find = json!({"using": "css selector", "value": selector});
             let found = self.attempt("/element", &find).ok()?;
             let path = format!("/element/{}/{command}", found[ELEMENT].as_str()?);

@@ -24,6 +24,7 @@ mod tasks;
 mod world;
 
 use std::{
+    fmt::Display,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -60,7 +61,7 @@ const NO_COLLECTION: [(&str, &str); 2] = [("GOGC", "off"), ("GOMEMLIMIT", "256Mi
 const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 
 /// Returns what `probe` finds, asking again until it finds something.
-pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: impl Display, mut probe: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = probe() {

@@ -1,16 +1,17 @@
 //! A program that runs, and what it leaves when it has ended.
 
 use std::{
+    fmt::{Display, from_fn},
     fs,
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{PATIENCE, eventually};
+use super::eventually;
 
 /// An `acrt` that has been started. It is killed when the test ends.
 pub struct Running {
@@ -61,7 +62,7 @@ impl Running {
 
     /// Waits until its standard error contains `text`.
     pub fn stderr_has(&self, text: &str) {
-        eventually(&format!("`{text}` from {}", self.line), || {
+        eventually(self.text(text), || {
             fs::read_to_string(&self.stderr)
                 .unwrap()
                 .contains(text)
@@ -71,7 +72,7 @@ impl Running {
 
     /// Waits until its standard error has a line with `text`, and returns what stands behind that in it.
     pub fn stderr_after(&self, text: &str) -> String {
-        eventually(&format!("`{text}` from {}", self.line), || {
+        eventually(self.text(text), || {
             let printed = fs::read_to_string(&self.stderr).unwrap();
             let (_, rest) = printed.split_once(text)?;
             // A line that is not ended may still grow.
@@ -81,12 +82,16 @@ impl Running {
 
     /// Waits until its standard output contains `text`.
     pub fn stdout_has(&self, text: &str) {
-        eventually(&format!("`{text}` from {}", self.line), || {
+        eventually(self.text(text), || {
             fs::read_to_string(&self.stdout)
                 .unwrap()
                 .contains(text)
                 .then_some(())
         });
+    }
+
+    fn text(&self, text: &str) -> impl Display {
+        awaited(format!("`{text}`"), &self.line, &self.stderr)
     }
 
     /// Returns its standard output so far.
@@ -101,24 +106,8 @@ impl Running {
 
     /// Waits for its end.
     pub fn wait(mut self) -> Output {
-        let Self {
-            child,
-            line,
-            stderr,
-            ..
-        } = &mut self;
-        let asked = Instant::now();
-        let status = eventually(line, || {
-            let ended = child.try_wait().unwrap();
-            // What it has said tells what it waits for.
-            let is_late = ended.is_none() && asked.elapsed() > PATIENCE - Duration::from_secs(1);
-            assert!(
-                !is_late,
-                "no end of {line}: {:?}",
-                fs::read_to_string(&stderr)
-            );
-            ended
-        });
+        let what = awaited("the end".to_owned(), &self.line, &self.stderr);
+        let status = eventually(what, || self.child.try_wait().unwrap());
         Output {
             line: self.line.clone(),
             code: exit_code(status),
@@ -132,6 +121,14 @@ impl Running {
         self.signal(Signal::KILL);
         self.wait()
     }
+}
+
+/// Says what of a program was awaited in vain, and what it has said by then, which tells what it waits for itself.
+fn awaited(what: String, line: &str, stderr: &Path) -> impl Display {
+    from_fn(move |f| {
+        let said = fs::read_to_string(stderr).unwrap_or_default();
+        write!(f, "{what} of {line}, which has said {said:?}")
+    })
 }
 
 impl Drop for Running {

@@ -61,7 +61,7 @@ impl Place {
     /// Waits until the image of a task has this version.
     fn has(&self, task: &str, version: &str) {
         let image = format!("{task}:latest");
-        eventually(&format!("version {version} of {task}"), || {
+        eventually(format!("version {version} of {task}"), || {
             let now = self.registry.file(&image, "version");
             (now.as_deref() == Some(version)).then_some(())
         });

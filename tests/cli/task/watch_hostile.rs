@@ -278,7 +278,7 @@ fn loop_beside_eight_hostile_tasks_keeps_twelve_current_in_little_memory() {
         }
         for name in &healthy {
             let image = format!("{name}:latest");
-            eventually(&format!("version {version} of {name}"), || {
+            eventually(format!("version {version} of {name}"), || {
                 is_healthy();
                 let now = registry.file(&image, "version");
                 (now.as_deref() == Some(version.as_str())).then_some(())

@@ -1,6 +1,6 @@
 //! What the config file says of builders: where each is and what it may be given, and which stand in for each other.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, path::PathBuf, str::FromStr};
 
 use serde::{
     Deserialize, Deserializer,
@@ -425,47 +425,34 @@ impl Names<'_> {
 pub(super) fn named<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, BuilderSettings>, D::Error> {
-    deserializer.deserialize_any(Builders)
+    deserializer.deserialize_any(ByName {
+        kind: "builder",
+        one: OneBuilder,
+    })
 }
 
 /// Reads the pools of a config file, each of which there is once.
 pub(super) fn pools<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, PoolSettings>, D::Error> {
-    deserializer.deserialize_any(Pools)
+    deserializer.deserialize_any(ByName {
+        kind: "pool",
+        one: |_| PhantomData::<PoolSettings>,
+    })
 }
 
-struct Pools;
-
-impl<'de> Visitor<'de> for Pools {
-    type Value = BTreeMap<String, PoolSettings>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("pools by their names")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-        Ok(BTreeMap::new())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut all = BTreeMap::new();
-        while let Some((name, own)) = map.next_entry::<String, PoolSettings>()? {
-            if all.insert(name.clone(), own).is_some() {
-                return Err(A::Error::custom(format!("there are two pools `{name}`")));
-            }
-        }
-        Ok(all)
-    }
+/// Things of a kind by their names, each of which there is once.
+struct ByName<S> {
+    kind: &'static str,
+    /// What reads the one of a name.
+    one: fn(String) -> S,
 }
 
-struct Builders;
-
-impl<'de> Visitor<'de> for Builders {
-    type Value = BTreeMap<String, BuilderSettings>;
+impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for ByName<S> {
+    type Value = BTreeMap<String, S::Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("builders by their names")
+        write!(f, "{}s by their names", self.kind)
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
@@ -475,9 +462,10 @@ impl<'de> Visitor<'de> for Builders {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut all = BTreeMap::new();
         while let Some(name) = map.next_key::<String>()? {
-            let own = map.next_value_seed(OneBuilder(&name))?;
+            let own = map.next_value_seed((self.one)(name.clone()))?;
             if all.insert(name.clone(), own).is_some() {
-                return Err(A::Error::custom(format!("there are two builders `{name}`")));
+                let twice = format!("there are two {}s `{name}`", self.kind);
+                return Err(A::Error::custom(twice));
             }
         }
         Ok(all)
@@ -485,9 +473,9 @@ impl<'de> Visitor<'de> for Builders {
 }
 
 /// One builder: what it may have depends on its name.
-struct OneBuilder<'n>(&'n str);
+struct OneBuilder(String);
 
-impl<'de> DeserializeSeed<'de> for OneBuilder<'_> {
+impl<'de> DeserializeSeed<'de> for OneBuilder {
     type Value = BuilderSettings;
 
     fn deserialize<D: Deserializer<'de>>(
@@ -498,7 +486,7 @@ impl<'de> DeserializeSeed<'de> for OneBuilder<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for OneBuilder<'_> {
+impl<'de> Visitor<'de> for OneBuilder {
     type Value = BuilderSettings;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -511,7 +499,7 @@ impl<'de> Visitor<'de> for OneBuilder<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BuilderSettings, A::Error> {
         let own = BuilderSettings::deserialize(MapAccessDeserializer::new(map))?;
-        match own.problem(self.0) {
+        match own.problem(&self.0) {
             Some(problem) => Err(A::Error::custom(problem)),
             None => Ok(own),
         }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::{ArgMatches, FromArgMatches as _};
+
 use super::flags::AZURE;
 use crate::{
     error::Result,
@@ -14,38 +16,62 @@ use crate::{
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Print the answer as json, jsonc, yaml, yamlc, table, tsv or none [default: table on a terminal, else json; or $ACRT_OUTPUT]
-    #[arg(short, long, global = true, value_name = "FORMAT")]
+    #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<Format>,
     /// Pick from the answer, a JMESPath expression
-    #[arg(long, global = true, value_name = "JMESPATH")]
+    #[arg(long, value_name = "JMESPATH")]
     pub query: Option<Query>,
     /// Print errors only, no warnings
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub only_show_errors: bool,
     /// Tell more about what is done
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub verbose: bool,
     /// Tell everything about what is done
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long, hide_short_help = true)]
     pub debug: bool,
     /// Builder: docker, buildx, podman, buildah, buildctl or command [default: the first that works, or $ACRT_BUILDER]
-    #[arg(long, global = true, value_name = "BUILDER")]
+    #[arg(long, value_name = "BUILDER")]
     pub builder: Option<String>,
     /// Folder that keeps tasks and runs [default: the platform's, or $ACRT_STATE_DIR]
-    #[arg(long, global = true, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
     /// Config file [default: the platform's, or $ACRT_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Use a config file or state directory that other users may change [default: $ACRT_ALLOW_UNSAFE_PERMISSIONS]
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long, hide_short_help = true)]
     pub allow_unsafe_permissions: bool,
     /// Name or id of a subscription; without effect
-    #[arg(long, global = true, hide_short_help = true, help_heading = AZURE, value_name = "NAME")]
+    #[arg(long, hide_short_help = true, help_heading = AZURE, value_name = "NAME")]
     pub subscription: Option<String>,
 }
 
 impl Global {
+    /// Returns those that are typed, before or behind the words of the command; of two, the one further behind counts.
+    ///
+    /// To clap they are options of each command, because it would copy options that it calls global into every command beside the typed one.
+    pub fn typed(matches: &ArgMatches) -> clap::error::Result<Self> {
+        let before = Self::from_arg_matches(matches)?;
+        let Some((_, matches)) = matches.subcommand() else {
+            return Ok(before);
+        };
+        let behind = Self::typed(matches)?;
+        Ok(Self {
+            output: behind.output.or(before.output),
+            query: behind.query.or(before.query),
+            only_show_errors: behind.only_show_errors || before.only_show_errors,
+            verbose: behind.verbose || before.verbose,
+            debug: behind.debug || before.debug,
+            builder: behind.builder.or(before.builder),
+            state_dir: behind.state_dir.or(before.state_dir),
+            config: behind.config.or(before.config),
+            allow_unsafe_permissions: behind.allow_unsafe_permissions
+                || before.allow_unsafe_permissions,
+            subscription: behind.subscription.or(before.subscription),
+        })
+    }
+
     /// Returns the format that `-o`, `$ACRT_OUTPUT` or the config file names.
     pub fn format(&self) -> Result<Option<Format>> {
         match self.output {

@@ -63,8 +63,9 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Define, run and watch tasks
     #[command(subcommand)]
-    Task(task::TaskCommand),
+    Task(Late<task::TaskCommand>),
     /// Build and push an image without a task
     ///
     /// Its bases are resolved and pinned as those of a task are. What it depends on is recorded with the run, and not followed.
@@ -83,12 +84,15 @@ enum Command {
     ///
     /// What a tag that stays names stays, with all that is beneath it and all that refers to it; so does what a task was built on or has pushed last.
     Purge(Late<purge::PurgeArgs>),
+    /// List, show and delete the repositories and tags of a registry
     #[command(subcommand)]
-    Repository(repository::RepositoryCommand),
+    Repository(Late<repository::RepositoryCommand>),
+    /// List, show and delete manifests
     #[command(subcommand)]
-    Manifest(manifest::ManifestCommand),
+    Manifest(Late<manifest::ManifestCommand>),
+    /// Ask about images that no task makes
     #[command(subcommand)]
-    Image(image::ImageCommand),
+    Image(Late<image::ImageCommand>),
     /// Log in to a registry, for docker, podman and acrt alike
     ///
     /// The login is checked first. It is kept where docker and podman find it: with the credential helper that they are set up for, else in their files. Without a user, the login that there is is checked.
@@ -97,10 +101,12 @@ enum Command {
     ///
     /// Logins of tasks stay: acrt task credential remove.
     Logout(Late<logout::LogoutArgs>),
+    /// Try who is told of runs and failures
     #[command(subcommand)]
-    Notify(notify::NotifyCommand),
+    Notify(Late<notify::NotifyCommand>),
+    /// List, check and prune builders
     #[command(subcommand)]
-    Builder(builder::BuilderCommand),
+    Builder(Late<builder::BuilderCommand>),
     /// Show which images a Dockerfile depends on
     ///
     /// Works offline, without a task. Variables, stages and `COPY --from` are read as BuildKit reads them. What only another
@@ -110,8 +116,9 @@ enum Command {
     ///
     /// Says which file and key a login comes from, and never the login itself.
     CheckHealth(Late<check_health::CheckHealthArgs>),
+    /// Read and change the config file
     #[command(subcommand)]
-    Config(config::ConfigCommand),
+    Config(Late<config::ConfigCommand>),
     /// Print the completion script of a shell
     ///
     /// The script asks acrt itself, and so knows the names of tasks and runs too.
@@ -135,7 +142,10 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args = typed::meant(args);
     let mut all = command();
     let parsed = all.try_get_matches_from_mut(&args).and_then(|matches| {
-        let cli = Cli::from_arg_matches(&matches);
+        let cli = Cli::from_arg_matches(&matches).and_then(|cli| {
+            let global = Global::typed(&matches)?;
+            Ok(Cli { global, ..cli })
+        });
         Ok((cli.map_err(|usage| usage.format(&mut all))?, matches))
     });
     let (cli, matches) = match parsed {
@@ -176,22 +186,22 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Ok(app)
     };
     match command {
-        Command::Task(command) => task::run(&with_state()?, report, command),
+        Command::Task(group) => task::run(&with_state()?, report, *group.0),
         Command::Build(args) => build::run(&with_state()?, report, *args.0),
         Command::Run(args) => run::run(&with_state()?, report, *args.0),
         Command::Import(args) => import::run(&with_state()?, report, *args.0),
         Command::Status(args) => status::run(&with_state()?, report, *args.0),
         Command::Purge(args) => purge::run(&with_state()?, report, *args.0),
-        Command::Repository(command) => repository::run(&with_state()?, report, command),
-        Command::Manifest(command) => manifest::run(&with_state()?, report, command),
-        Command::Image(command) => image::run(&app()?, report, command),
+        Command::Repository(group) => repository::run(&with_state()?, report, *group.0),
+        Command::Manifest(group) => manifest::run(&with_state()?, report, *group.0),
+        Command::Image(group) => image::run(&app()?, report, *group.0),
         Command::Login(args) => login::run(&app()?, report, *args.0),
         Command::Logout(args) => logout::run(&app()?, report, *args.0),
-        Command::Notify(command) => notify::run(&app()?, command),
-        Command::Builder(command) => builder::run(&with_state()?, report, command),
+        Command::Notify(group) => notify::run(&app()?, *group.0),
+        Command::Builder(group) => builder::run(&with_state()?, report, *group.0),
         Command::Deps(args) => deps::run(&app()?, report, *args.0),
         Command::CheckHealth(args) => check_health::run(&app()?, report, *args.0),
-        Command::Config(command) => config::run(around, command),
+        Command::Config(group) => config::run(around, *group.0),
         Command::Completion(args) => completion::run(report, *args.0),
     }
 }
@@ -213,55 +223,76 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// Calls `look` with each command that people see, as far as it is built.
-    fn every_command(command: &clap::Command, look: &mut dyn FnMut(&clap::Command)) {
+    /// Returns the commands directly below one, as people see them, with what each is said to do.
+    fn below(command: &clap::Command) -> Vec<(String, String)> {
         let visible = command.get_subcommands();
-        for sub in visible.filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
-            look(sub);
-            every_command(sub, look);
-        }
+        let visible = visible.filter(|sub| !sub.is_hide_set() && sub.get_name() != "help");
+        let said = |sub: &clap::Command| sub.get_about().map(ToString::to_string);
+        visible
+            .map(|sub| (sub.get_name().to_owned(), said(sub).unwrap_or_default()))
+            .collect()
     }
 
-    fn about(command: &clap::Command) -> String {
-        let about = command.get_about().map(ToString::to_string);
-        about.unwrap_or_default()
+    /// Calls `look` with each command and group, all of them built, and the words that are typed for it.
+    fn every_command(look: &mut dyn FnMut(&[&str], &clap::Command)) {
+        fn each(
+            words: &[&str],
+            command: &clap::Command,
+            look: &mut dyn FnMut(&[&str], &clap::Command),
+        ) {
+            look(words, command);
+            for (name, _) in below(command) {
+                let words = [words, &[&name]].concat();
+                each(&words, command.find_subcommand(&name).unwrap(), look);
+            }
+        }
+        let mut root = command();
+        root.build();
+        each(&["acrt"], &root, look);
     }
 
     #[test]
     fn every_command_says_what_it_does_in_one_short_line_without_a_full_stop() {
-        every_command(&command(), &mut |sub| {
-            let (name, about) = (sub.get_name(), about(sub));
-            assert!(!about.is_empty(), "{name} has no help");
-            assert!(
-                about.len() <= 72 && !about.ends_with('.'),
-                "{name}: {about}"
-            );
+        every_command(&mut |_, command| {
+            for (name, about) in below(command) {
+                assert!(!about.is_empty(), "{name} has no help");
+                assert!(
+                    about.len() <= 72 && !about.ends_with('.'),
+                    "{name}: {about}"
+                );
+            }
         });
     }
 
     #[test]
-    fn only_the_command_that_is_typed_is_built_and_says_the_same_of_itself() {
-        let mut root = command();
-        let mut listed = Vec::new();
-        every_command(&root, &mut |sub| {
-            assert_eq!(sub.get_arguments().count(), 0, "{}", sub.get_name());
-            listed.push(about(sub));
+    fn only_what_is_typed_is_built_and_a_command_that_is_not_built_says_the_same_of_itself() {
+        every_command(&mut |words, built| {
+            let mut root = command();
+            let line = words.iter().chain(&["--help"]);
+            root.try_get_matches_from_mut(line).unwrap_err();
+            let typed = words[1..].iter().fold(&root, |group, word| {
+                let others = group.get_subcommands();
+                for other in others.filter(|it| ![*word, "help"].contains(&it.get_name())) {
+                    assert_eq!(other.get_arguments().count(), 0, "{other}");
+                    assert!(!other.has_subcommands(), "{other}");
+                }
+                group.find_subcommand(word).unwrap()
+            });
+            assert_eq!(below(typed), below(built));
         });
-        let line = "acrt task show --name web";
-        root.try_get_matches_from_mut(line.split(' ')).unwrap();
-        let mut built = Vec::new();
-        every_command(&root, &mut |sub| {
-            if sub.get_arguments().any(|arg| !arg.is_global_set()) {
-                built.push(sub.get_name().to_owned());
-            }
-        });
-        assert_eq!(built, ["task", "show"]);
-        // Of what is flattened into a command, nothing may say what the command does.
-        let mut root = command();
-        root.build();
-        let mut said = Vec::new();
-        every_command(&root, &mut |sub| said.push(about(sub)));
-        assert_eq!(said, listed);
+    }
+
+    #[test]
+    fn options_of_all_commands_stand_anywhere_and_the_last_of_two_counts() {
+        let of = |line: &str| {
+            let matches = command().get_matches_from(line.split(' '));
+            Global::typed(&matches).unwrap()
+        };
+        let global = of("acrt --verbose -o json task --state-dir a -o tsv list --state-dir b");
+        assert!(global.verbose && !global.debug);
+        assert_eq!(global.output, Some(crate::view::Format::Tsv));
+        assert_eq!(global.state_dir, Some("b".into()));
+        assert!(of("acrt task credential --debug list -n web").debug);
     }
 
     #[test]

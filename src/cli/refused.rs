@@ -119,7 +119,9 @@ pub fn refusal(usage: &clap::Error, args: &[OsString], root: fn() -> Command) ->
     };
     match usage.kind() {
         ErrorKind::InvalidSubcommand => {
-            command_refused(told(ContextKind::InvalidSubcommand)?, args, &root())
+            let mut root = root();
+            root.build();
+            command_refused(told(ContextKind::InvalidSubcommand)?, args, &root)
         }
         ErrorKind::UnknownArgument => option_refused(told(ContextKind::InvalidArg)?),
         _ => None,
@@ -212,7 +214,8 @@ mod tests {
 
     #[test]
     fn what_is_meant_is_found_in_the_own_group_first() {
-        let root = crate::cli::command();
+        let mut root = crate::cli::command();
+        root.build();
         let of = |group: &[&str], word: &str| meant(word, group, &root);
         for (group, word, expected) in [
             (&[][..], "list", "task list"),
@@ -234,7 +237,8 @@ mod tests {
 
     #[test]
     fn nothing_is_refused_that_acrt_has() {
-        let acrt = crate::cli::command();
+        let mut acrt = crate::cli::command();
+        acrt.build();
         for (name, _) in REFUSED.lines().filter_map(|line| line.split_once(": ")) {
             let found = name
                 .split(' ')

@@ -8,7 +8,6 @@ use crate::{error::Result, ops::App};
 
 use super::{late::Late, outcome::Outcome, report::Report};
 
-/// List, check and prune builders
 #[derive(Debug, clap::Subcommand)]
 pub enum BuilderCommand {
     /// List the builders of the config file, or those of this machine

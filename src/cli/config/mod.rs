@@ -9,7 +9,6 @@ use crate::{error::Result, ops::GlobalOptions};
 
 use super::{late::Late, outcome::Outcome};
 
-/// Read and change the config file
 #[derive(Debug, clap::Subcommand)]
 pub enum ConfigCommand {
     /// Show a value of the config file

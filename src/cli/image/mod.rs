@@ -8,7 +8,6 @@ use crate::{
     ops::App,
 };
 
-/// Ask about images that no task makes
 #[derive(Debug, clap::Subcommand)]
 pub enum ImageCommand {
     /// Say whether images are on their newest bases, without a task

@@ -11,7 +11,6 @@ use crate::{
     ops::App,
 };
 
-/// List, show and delete manifests
 #[derive(Debug, clap::Subcommand)]
 pub enum ManifestCommand {
     /// List the manifests of a repository

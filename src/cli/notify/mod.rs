@@ -9,7 +9,6 @@ use crate::{
     ops::App,
 };
 
-/// Try who is told of runs and failures
 #[derive(Debug, clap::Subcommand)]
 pub enum NotifyCommand {
     /// Show the templates that services are told with

@@ -13,7 +13,6 @@ use crate::{
     ops::App,
 };
 
-/// List, show and delete the repositories and tags of a registry
 #[derive(Debug, clap::Subcommand)]
 pub enum RepositoryCommand {
     /// List the repositories of a registry

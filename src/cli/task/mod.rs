@@ -30,7 +30,6 @@ use super::{
     status::{self, StatusArgs},
 };
 
-/// Define, run and watch tasks
 #[derive(Debug, clap::Subcommand)]
 pub enum TaskCommand {
     /// Create a task, or replace the one of that name
@@ -88,12 +87,15 @@ pub enum TaskCommand {
     CancelRun(Late<cancel_run::CancelRunArgs>),
     /// Keep a run from being removed when it grows old, or no longer
     UpdateRun(Late<update_run::UpdateRunArgs>),
+    /// Run a task at set times
     #[command(subcommand)]
-    Timer(timer::TimerCommand),
+    Timer(Late<timer::TimerCommand>),
+    /// Give a task logins to registries, before those of docker and podman
     #[command(subcommand)]
-    Credential(credential::CredentialCommand),
+    Credential(Late<credential::CredentialCommand>),
+    /// Accept what az says of managed identities; there are none here
     #[command(subcommand)]
-    Identity(identity::IdentityCommand),
+    Identity(Late<identity::IdentityCommand>),
     /// Carry out a run that another acrt hands over on standard input
     #[command(hide = true)]
     Execute(Late<execute::ExecuteArgs>),
@@ -118,9 +120,9 @@ pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> 
         TaskCommand::Logs(args) => logs::run(app, report, *args.0),
         TaskCommand::CancelRun(args) => cancel_run::run(app, report, *args.0),
         TaskCommand::UpdateRun(args) => update_run::run(app, *args.0),
-        TaskCommand::Timer(command) => timer::run(app, command),
-        TaskCommand::Credential(command) => credential::run(app, report, command),
-        TaskCommand::Identity(command) => identity::run(app, report, command),
+        TaskCommand::Timer(group) => timer::run(app, *group.0),
+        TaskCommand::Credential(group) => credential::run(app, report, *group.0),
+        TaskCommand::Identity(group) => identity::run(app, report, *group.0),
         TaskCommand::Execute(args) => execute::run(app, report, *args.0),
     }
 }

@@ -11,7 +11,6 @@ use crate::{
     ops::App,
 };
 
-/// Give a task logins to registries, before those of docker and podman
 #[derive(Debug, clap::Subcommand)]
 pub enum CredentialCommand {
     /// Add a login to a task

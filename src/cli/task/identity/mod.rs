@@ -11,7 +11,6 @@ use crate::{
     ops::App,
 };
 
-/// Accept what az says of managed identities; there are none here
 #[derive(Debug, clap::Subcommand)]
 pub enum IdentityCommand {
     /// Accept an identity for a task; without effect

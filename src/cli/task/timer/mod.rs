@@ -11,7 +11,6 @@ use crate::{
     ops::App,
 };
 
-/// Run a task at set times
 #[derive(Debug, clap::Subcommand)]
 pub enum TimerCommand {
     /// Add a timer to a task

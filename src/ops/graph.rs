@@ -19,6 +19,7 @@ use super::{
     App,
     check::{load, simulated, state_of},
     event::EventSink,
+    joined::joined,
     look::TagSubscriptions,
     recall,
     show::with_runs,
@@ -50,8 +51,7 @@ impl GraphNode {
             many => Some(format!("rebuilds {many} images")),
         };
         let state = self.state.map(|state| state.word().to_owned());
-        let notes: Vec<String> = state.into_iter().chain(rebuilds).collect();
-        notes.join(", ")
+        joined(state.into_iter().chain(rebuilds), ", ")
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     App,
     credential::all_logins,
     event::{Event, EventSink},
+    joined::joined,
 };
 
 /// Clocks that differ by more than this, in seconds, make tokens and certificates fail.
@@ -278,9 +279,7 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
         }
         Err(error) => Finding::of_error("registry", registry.clone(), &Error::from(error)),
     });
-    let looked = health.looked_into.iter();
-    let looked: Vec<String> = looked.map(|path| path.display().to_string()).collect();
-    let looked = looked.join(", ");
+    let looked = joined(health.looked_into.iter().map(|path| path.display()), ", ");
     findings.push(match health.login {
         Ok(Some(place)) => found("login", Verdict::Ok, place),
         Ok(None) if wants_login => {

@@ -27,6 +27,7 @@ use crate::{
 use super::{
     App,
     event::{Event, EventSink},
+    joined::joined,
     run_request::Assignment,
 };
 
@@ -363,15 +364,10 @@ fn unfit(app: &App, task: &Task) -> Error {
     };
     let nobodys = |it: &&Platform| !wish.among.iter().any(|n| is_for(it, n));
     let name = app.builder_of(task).unwrap_or_default();
-    let mut platforms: Vec<String> = task
-        .platforms
-        .iter()
-        .filter(nobodys)
-        .map(Platform::to_string)
-        .collect();
+    let mut platforms: Vec<&Platform> = task.platforms.iter().filter(nobodys).collect();
     let is_covered = platforms.is_empty();
     if is_covered {
-        platforms = task.platforms.iter().map(Platform::to_string).collect();
+        platforms.extend(&task.platforms);
     }
     let of = if app.settings.config.pools.contains_key(&name) {
         format!("no builder of the pool `{name}` is")
@@ -380,7 +376,7 @@ fn unfit(app: &App, task: &Task) -> Error {
     };
     let text = format!(
         "{of} for {}, as its `platforms` say",
-        platforms.join(" and ")
+        joined(platforms, " and ")
     );
     let hint = if is_covered {
         "all steps of a run, and an image that stays local, are made by one builder: give one these `platforms` in the config file"
@@ -392,9 +388,8 @@ fn unfit(app: &App, task: &Task) -> Error {
 
 /// Says which builders do not answer.
 pub(super) fn away_error(away: &[AwayBuilder]) -> Error {
-    let said: Vec<String> = away.iter().map(AwayBuilder::said).collect();
-    Error::new(Kind::BuilderAway, said.join("; "))
-        .hint("see all builders: acrt builder list -o table")
+    let said = joined(away.iter().map(AwayBuilder::said), "; ");
+    Error::new(Kind::BuilderAway, said).hint("see all builders: acrt builder list -o table")
 }
 
 /// Asks builders whether they are there, and keeps the answers. Returns the first that is not.

@@ -8,7 +8,7 @@ use crate::{
     task::{Cron, Status, Task, TaskKey, TimerName, TimerTrigger},
 };
 
-use super::{App, answer::AzTimestamp, task::existing};
+use super::{App, answer::AzTimestamp, joined::joined, task::existing};
 
 /// How many coming times a list of timers shows.
 const COMING: usize = 3;
@@ -211,18 +211,18 @@ fn refuse_twin(timers: &[TimerTrigger], new: &TimerTrigger) -> Result<()> {
 fn place_of(task: &Task, key: &TaskKey, name: &TimerName) -> Result<usize> {
     let mut timers = task.trigger.timer_triggers.iter();
     timers.position(|timer| timer.name == *name).ok_or_else(|| {
-        let known: Vec<String> = task.trigger.timer_triggers.iter().map(|timer| timer.name.to_string()).collect();
         let error = Error::new(
             Kind::NotFound,
             format!("task `{key}` has no timer `{name}`"),
         );
-        if known.is_empty() {
-error.hint(format!(
-                "add one: acrt task timer add --name {key} --timer-name {name} --schedule \"0 3 * * *\""
-            ))
-} else {
-error.hint(format!("it has {}", known.join(", ")))
-}
+        let known = task.trigger.timer_triggers.iter().map(|timer| &timer.name);
+        match joined(known, ", ").as_str() {
+            "" => error.hint(format!(
+                "add one: acrt task timer add --name {key} --timer-name {name} \
+                 --schedule \"0 3 * * *\""
+            )),
+            known => error.hint(format!("it has {known}")),
+        }
     })
 }
 

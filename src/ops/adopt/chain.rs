@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use crate::{
     compose::Place,
     image::Reference,
-    ops::{App, reading},
+    ops::{App, joined::joined, reading},
     store::secrets::Secrets,
     task::Step,
     watch::graph::{Graph, Vertex},
@@ -142,8 +142,8 @@ pub fn in_order(drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec<Draft> {
         .cycles
         .iter()
         .map(|cycle| {
-            let names = cycle.iter().map(|n| drafts[*n].entry.recipe.key.clone());
-            names.collect::<Vec<_>>().join(" -> ")
+            let names = cycle.iter().map(|n| &drafts[*n].entry.recipe.key);
+            joined(names, " -> ")
         })
         .collect();
     let mut ordered: Vec<(usize, Draft)> = Vec::new();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     error::Result,
-    ops::App,
+    ops::{App, joined::joined_first},
     task::{RunStatus, TaskKey},
     watch::Baseline,
 };
@@ -96,12 +96,7 @@ fn line(word: &str, names: &BTreeSet<String>) -> String {
     if names.is_empty() {
         return String::new();
     }
-    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
-    let more = match names.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("\n{word}: {}{more}", shown.join(", "))
+    format!("\n{word}: {}", joined_first(names, SHOWN))
 }
 
 #[cfg(test)]

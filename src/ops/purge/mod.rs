@@ -17,6 +17,7 @@ use super::{
     App,
     event::{Event, EventSink},
     inventory::{Inventory, PushTimes, named},
+    joined::joined_first,
     task::registry_for,
 };
 
@@ -231,21 +232,13 @@ impl PurgeWork<'_> {
             reasons.entry(why).or_default().push(&one.name);
         }
         for (why, names) in reasons {
-            let shown = names.iter().take(NAMED);
-            let shown: Vec<String> = shown
-                .map(|name| {
-                    let separator = if name.contains(':') { '@' } else { ':' };
-                    format!("{}/{repository}{separator}{name}", self.registry)
-                })
-                .collect();
-            let more = match names.len().saturating_sub(NAMED) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            self.manner.events.send(Event::Note(format!(
-                "kept {}{more}: {why}",
-                shown.join(", ")
-            )));
+            let names = names.iter().map(|name| {
+                let separator = if name.contains(':') { '@' } else { ':' };
+                format!("{}/{repository}{separator}{name}", self.registry)
+            });
+            let names = joined_first(names, NAMED);
+            let note = format!("kept {names}: {why}");
+            self.manner.events.send(Event::Note(note));
         }
     }
 }

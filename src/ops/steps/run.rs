@@ -13,12 +13,13 @@ use crate::{
         blame, chain,
         event::{Event, EventSink},
         execution::{Execution, Failure},
+        joined::joined,
         outputs, platforms, push_login, pushed,
         run_builders::{self, PlacedBuilder},
         run_log::RunLog,
         run_record, tidy,
     },
-    steps::{Action, Graph, OwnCommand, Step, StepId},
+    steps::{Action, Graph, OwnCommand, Step},
     store::runs::HeldRun,
     sys::secret::MaskedText,
     task::{ImageDescriptor, Run, RunStatus, Task, template::RunVariables},
@@ -222,22 +223,20 @@ fn needs_builder(graph: &Graph) -> bool {
 
 /// Returns a step as `--dry-run` shows it.
 fn planned(step: &Step) -> String {
-    let after: Vec<&str> = step.after.iter().map(StepId::as_str).collect();
-    let after = if after.is_empty() {
+    let after = if step.after.is_empty() {
         String::new()
     } else {
-        format!(" after {}", after.join(", "))
+        format!(" after {}", joined(&step.after, ", "))
     };
     let quoted = |words: &[MaskedText]| shell_words::join(words.iter().map(ToString::to_string));
     let action = match &step.action {
         Action::Build(build) => {
-            let images: Vec<String> = build.images.iter().map(ToString::to_string).collect();
             let context = build.remote.as_ref().unwrap_or(&build.context);
-            format!("build {} from {context}", images.join(", "))
+            format!("build {} from {context}", joined(&build.images, ", "))
         }
         Action::Push(pushed) => {
-            let images: Vec<String> = pushed.iter().map(|one| one.image.to_string()).collect();
-            format!("push {}", images.join(", "))
+            let images = joined(pushed.iter().map(|one| &one.image), ", ");
+            format!("push {images}")
         }
         Action::Cmd(cmd) => format!("run {} {}", cmd.image, quoted(&cmd.args)),
     };

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     error::{Context as _, Kind, Result},
-    ops::App,
+    ops::{App, joined::joined},
     sys::environment,
 };
 
@@ -76,11 +76,8 @@ pub fn crontab(app: &App) -> Result<String> {
         .words
         .iter()
         .map(|word| shell_words::quote(word).into_owned());
-    let line: Vec<String> = variables.chain(words).collect();
-    Ok(format!(
-        "*/5 * * * * {}\n",
-        line.join(" ").replace('%', "\\%")
-    ))
+    let line = joined(variables.chain(words), " ");
+    Ok(format!("*/5 * * * * {}\n", line.replace('%', "\\%")))
 }
 
 /// Returns the unit of systemd that packages bring, with this acrt and these folders.
@@ -90,7 +87,7 @@ pub fn unit(app: &App) -> Result<String> {
         .words
         .iter()
         .map(|word| escaped(word).replace('$', "$$"));
-    let words: Vec<String> = words.collect();
+    let words = joined(words, " ");
     let mut text = String::new();
     for line in UNIT.lines() {
         if line.starts_with("ExecStart=") {
@@ -100,7 +97,7 @@ pub fn unit(app: &App) -> Result<String> {
                     escaped(&format!("{name}={value}"))
                 ));
             }
-            text.push_str(&format!("ExecStart={}\n", words.join(" ")));
+            text.push_str(&format!("ExecStart={words}\n"));
         } else {
             text.push_str(&format!("{line}\n"));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     error::Result,
-    ops::{App, task},
+    ops::{App, joined::joined_first, task},
 };
 
 /// How many tasks are named that were never run.
@@ -48,13 +48,6 @@ pub fn scope(app: &App) -> Result<String> {
     }
     let count = never.len();
     let verb = if count == 1 { "has" } else { "have" };
-    let named: Vec<&str> = never.iter().take(NAMED).map(|name| name.as_str()).collect();
-    let more = match count.saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    Ok(format!(
-        "{follows}; {count} {verb} never run: {}{more}",
-        named.join(", ")
-    ))
+    let named = joined_first(&never, NAMED);
+    Ok(format!("{follows}; {count} {verb} never run: {named}"))
 }

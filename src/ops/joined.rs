@@ -1,0 +1,23 @@
+//! Several things in one line of text.
+
+use std::fmt::Display;
+
+/// Writes things one after the other, with `between` in between.
+pub(super) fn joined(items: impl IntoIterator<Item: Display>, between: &str) -> String {
+    let items: Vec<String> = items.into_iter().map(|it| it.to_string()).collect();
+    items.join(between)
+}
+
+/// Writes the first `most` of some things, and how many more there are.
+pub(super) fn joined_first<I>(items: I, most: usize) -> String
+where
+    I: IntoIterator<Item: Display, IntoIter: ExactSizeIterator>,
+{
+    let items = items.into_iter();
+    let more = items.len().saturating_sub(most);
+    let shown = joined(items.take(most), ", ");
+    match more {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -146,7 +146,7 @@ fn of(app: &App, task: &Task, baseline: &Baseline) -> LastRecorded {
     let states = last_known(app, &all);
     let both = all.iter().zip(states);
     let mut own = both.filter(|(one, _)| one.task.key() == task.key());
-    own.next().map_or(LastRecorded::default(), |(_, last)| last)
+    own.next().map(|(_, last)| last).unwrap_or_default()
 }
 
 /// Returns a task with all that it depends on, and those who make that.
@@ -212,15 +212,12 @@ pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Opti
     let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();
     let tags = known(app, &nodes);
     let answers = simulate_round(nodes, tags, app.clock.now()).into_iter();
-    let is_it = |it: &CheckAnswer| it.name == key.name && it.registry == key.registry;
     let filter = RunFilter {
-        task: Some(key.name.clone()),
-        registry: Some(key.registry.clone()),
         top: RUNS,
-        ..RunFilter::default()
+        ..runs::of_task(key)
     };
     let runs = runs::list(app, &filter, events)?;
-    let mut own = answers.filter(is_it);
+    let mut own = answers.filter(|answer| answer.key() == *key);
     Ok(own.next().map(|check| TaskPortrait { check, runs }))
 }
 

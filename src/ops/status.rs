@@ -122,11 +122,8 @@ pub(super) fn report(
     let mut tasks: Vec<TaskStatus> = answers
         .into_iter()
         .filter_map(|answer| {
-            let key = TaskKey {
-                registry: answer.registry.clone(),
-                name: answer.name.clone(),
-            };
-            Some(TaskStatus::new(answer, by_key.get(&key)?, tags, now))
+            let node = by_key.get(&answer.key())?;
+            Some(TaskStatus::new(answer, node, tags, now))
         })
         .collect();
     tasks.sort_by_key(|task| Reverse(severity(task.state)));

@@ -23,9 +23,7 @@ pub async fn look_at_mirrors(
     loaded: &[Snapshot],
     events: &EventSink<'_>,
 ) -> Result<()> {
-    let own = loaded
-        .iter()
-        .find(|one| one.task.name == task.name && one.task.registry == task.registry);
+    let own = loaded.iter().find(|one| one.task.key() == task.key());
     // A task that copies reads the source itself.
     let Some(own) = own.filter(|one| !matches!(one.task.step, Step::Import(_))) else {
         return Ok(());
@@ -52,14 +50,11 @@ pub async fn look_at_mirrors(
     let found = mirror::compare(app, &wanted).await;
     for image in &mut task.images {
         let source = image.image.parse::<Reference>().ok();
-        let Some((source, found)) = source.and_then(|source| {
-            let found = found.get(&source)?;
-            Some((source, found))
-        }) else {
+        let Some((source, found)) = source.and_then(|source| found.get_key_value(&source)) else {
             continue;
         };
         let digest = image.current_digest.as_ref();
-        let advice = digest.and_then(|digest| found.complaint(&source, digest));
+        let advice = digest.and_then(|digest| found.complaint(source, digest));
         if let Some(text) = &advice {
             events.send(Event::Warning(text.clone()));
         }

@@ -31,6 +31,7 @@ use super::{
     credential::all_logins,
     event::{Event, EventSink},
     heads::Heads,
+    joined::joined,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},
     placing, reading, recall, steps, timer,
     why_failed::made_by,
@@ -195,7 +196,7 @@ pub async fn check(
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     let mut tasks = simulate_round(nodes, tags, app.clock.now());
     if let Some(key) = options.only {
-        tasks.retain(|answer| answer.name == key.name && answer.registry == key.registry);
+        tasks.retain(|answer| answer.key() == *key);
         for task in &mut tasks {
             look_at_mirrors(app, task, &loaded, events).await?;
         }
@@ -374,6 +375,14 @@ impl CheckAnswer {
         }
     }
 
+    /// Returns what tells the task from all others.
+    pub(super) fn key(&self) -> TaskKey {
+        TaskKey {
+            registry: self.registry.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     fn has_unknown_output(&self) -> bool {
         self.output_images
             .iter()
@@ -508,20 +517,16 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             key.name
         ),
         Verdict::ImageMissing { images, since } => {
-            let images: Vec<String> = images.iter().map(|image| format!("`{image}`")).collect();
+            let images = joined(images.iter().map(|image| format!("`{image}`")), ", ");
             format!(
-                "{} is gone since {since:.0}; to make it again: acrt task run --name {}",
-                images.join(", "),
+                "{images} is gone since {since:.0}; to make it again: acrt task run --name {}",
                 key.name
             )
         }
         Verdict::Stale(reasons) => told(reasons),
         Verdict::Unknown { problems, .. }
         | Verdict::Missing { problems, .. }
-        | Verdict::Unverified { problems, .. } => {
-            let problems = problems.iter().map(said);
-            problems.collect::<Vec<_>>().join("; ")
-        }
+        | Verdict::Unverified { problems, .. } => joined(problems.iter().map(said), "; "),
         Verdict::BackingOff {
             reasons,
             until,
@@ -554,8 +559,7 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             until.strftime("%a %Y-%m-%d %H:%MZ")
         ),
         Verdict::Waiting { on, reasons } => {
-            let on: Vec<String> = on.iter().map(ToString::to_string).collect();
-            let on = on.join(", ");
+            let on = joined(on, ", ");
             if reasons.is_empty() {
                 format!("depends on {on}, which is to be rebuilt and was not")
             } else {
@@ -563,13 +567,12 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             }
         }
         Verdict::NoBuilder { away, reasons } => {
-            let away: Vec<String> = away.iter().map(AwayBuilder::said).collect();
-            format!("{}; to be run for {}", away.join("; "), told(reasons))
+            let away = joined(away.iter().map(AwayBuilder::said), "; ");
+            format!("{away}; to be run for {}", told(reasons))
         }
         Verdict::Cycle(path) => {
-            let mut names: Vec<String> = path.iter().map(ToString::to_string).collect();
-            names.extend(names.first().cloned());
-            format!("the tasks depend on each other: {}", names.join(" -> "))
+            let names = joined(path.iter().chain(path.first()), " -> ");
+            format!("the tasks depend on each other: {names}")
         }
     }
 }
@@ -578,8 +581,7 @@ fn names_of(images: &[Reference]) -> String {
     if images.is_empty() {
         return "no image".to_owned();
     }
-    let names: Vec<String> = images.iter().map(ToString::to_string).collect();
-    names.join(", ")
+    joined(images, ", ")
 }
 
 fn said(problem: &Problem) -> String {
@@ -624,18 +626,13 @@ pub fn told(reasons: &Reasons) -> String {
         let commit = source.commit_id.get(..12).unwrap_or(&source.commit_id);
         format!("{} {branch} -> {commit}", source.repository_url)
     });
-    let change = reasons.change.iter().map(|change| {
-        let named: Vec<String> = change.named.iter().map(ToString::to_string).collect();
-        format!("its files name {} now", named.join(", "))
-    });
+    let change = reasons
+        .change
+        .iter()
+        .map(|change| format!("its files name {} now", joined(&change.named, ", ")));
     let by_hand = reasons.by_hand.then(|| "asked for by hand".to_owned());
-    moves
-        .chain(change)
-        .chain(source)
-        .chain(timers)
-        .chain(by_hand)
-        .collect::<Vec<_>>()
-        .join(", ")
+    let all = moves.chain(change).chain(source).chain(timers);
+    joined(all.chain(by_hand), ", ")
 }
 
 fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {

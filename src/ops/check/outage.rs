@@ -1,7 +1,7 @@
 //! How tables and lines say that registries and repositories do not answer: each once, for all tasks that wait.
 
 use crate::{
-    task::TaskKey,
+    ops::joined::joined_first,
     watch::{
         State,
         notified::{Outage, outages},
@@ -22,16 +22,11 @@ pub fn outage_text(place: &str, outage: &Outage) -> String {
         return format!("{task}: {word}: {}{since}", outage.why);
     }
     let count = outage.tasks.len();
-    let names = outage.tasks.iter().take(NAMED);
-    let mut names: Vec<String> = names.map(|task| task.name.to_string()).collect();
-    if count > NAMED {
-        names.push(format!("and {} more", count - NAMED));
-    }
+    let names = joined_first(outage.tasks.iter().map(|task| &task.name), NAMED);
     let hint = outage.hint.as_ref().map(|hint| format!("; {hint}"));
     format!(
-        "{place}: {word}: {}{since}; {count} tasks wait for it: {}{}",
+        "{place}: {word}: {}{since}; {count} tasks wait for it: {names}{}",
         outage.reason(),
-        names.join(", ").replace(", and", " and"),
         hint.unwrap_or_default()
     )
 }
@@ -39,10 +34,7 @@ pub fn outage_text(place: &str, outage: &Outage) -> String {
 /// Says which registries and repositories do not answer, a line for each, however many tasks wait for them.
 pub fn outage_lines(tasks: &[CheckAnswer]) -> Vec<String> {
     let silent = tasks.iter().filter(|task| !task.silent.is_empty());
-    let silent = silent.map(|task| {
-        let (registry, name) = (task.registry.clone(), task.name.clone());
-        (TaskKey { registry, name }, task.silent.as_slice())
-    });
+    let silent = silent.map(|task| (task.key(), task.silent.as_slice()));
     let outages = outages(silent);
     let lines = outages.iter();
     lines

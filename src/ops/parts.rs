@@ -20,6 +20,7 @@ use super::{
     App,
     build_job::{BuildJob, BuildOutcome, BuilderWork},
     execution::{Execution, Failure},
+    joined::joined,
     outputs::judge_platforms,
     pushed,
     run_builders::PlacedBuilder,
@@ -132,7 +133,7 @@ async fn make_parts(
                 request: request.clone(),
                 lines: PrefixedLog {
                     log,
-                    prefix: format!("{} | ", words(&on.platforms)),
+                    prefix: format!("{} | ", joined(&on.platforms, " and ")),
                 },
                 stop: &stop,
             };
@@ -185,9 +186,9 @@ async fn make_part(job: &BuildJob<'_>, work: BuilderWork<'_>) -> Result<PushedPa
         judge_platforms(&made, &on.platforms, job.resolved)?;
         part.insert(image.name(), digest);
     }
-    let digests: BTreeSet<&str> = part.values().map(Digest::as_str).collect();
-    let digests: Vec<&str> = digests.into_iter().collect();
-    lines.say(&format!("built by {}: {}", on.name, digests.join(", ")));
+    let digests: BTreeSet<&Digest> = part.values().collect();
+    let digests = joined(digests, ", ");
+    lines.say(&format!("built by {}: {digests}", on.name));
     Ok(part)
 }
 
@@ -260,28 +261,15 @@ async fn remove_temporary(app: &App, tags: &[&Reference], is_joined: bool, log: 
     }
 }
 
-fn words(platforms: &[Platform]) -> String {
-    let words: Vec<String> = platforms.iter().map(Platform::to_string).collect();
-    words.join(" and ")
-}
-
 /// Says which part has failed, and on which builder.
 fn named(failure: Failure, on: &PlacedBuilder) -> Failure {
     if failure.status == RunStatus::Canceled {
         return failure;
     }
-    let text = format!(
-        "the part for {} on builder {} failed",
-        words(&on.platforms),
-        on.name
-    );
-    let advice = failure.error.advice().map(str::to_owned);
-    let error = Error::new(failure.error.kind(), text).because(failure.error);
+    let platforms = joined(&on.platforms, " and ");
+    let text = format!("the part for {platforms} on builder {} failed", on.name);
     Failure {
         status: failure.status,
-        error: match advice {
-            Some(advice) => error.hint(advice),
-            None => error,
-        },
+        error: Error::new(failure.error.kind(), text).because(failure.error),
     }
 }

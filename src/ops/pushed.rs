@@ -14,7 +14,7 @@ use crate::{
     task::ImageDescriptor,
 };
 
-use super::App;
+use super::{App, joined::joined};
 
 /// The largest file of a digest, in bytes.
 const MAX_DIGEST: u64 = 1024;
@@ -163,13 +163,8 @@ fn not_there(image: &Reference, reported: Option<&Digest>) -> Error {
 
 fn unseen(image: &Reference, error: LookupError) -> Error {
     let error = Error::from(error);
-    let hint = error.advice().unwrap_or_default().to_owned();
-    Error::new(
-        error.kind(),
-        format!("cannot see the pushed image `{image}`"),
-    )
-    .because(error)
-    .hint(hint)
+    let text = format!("cannot see the pushed image `{image}`");
+    Error::new(error.kind(), text).because(error)
 }
 
 /// Returns the platforms that pushed images are made for, in the words of `planned` where those say the same; empty where no image says
@@ -249,8 +244,8 @@ pub(super) fn mismatch(
     }
     Some(format!(
         "the builder made an image for {} where one for {} is wanted",
-        listed(made),
-        listed(&wanted)
+        joined(made, ", "),
+        joined(&wanted, ", ")
     ))
 }
 
@@ -258,16 +253,11 @@ pub(super) fn mismatch(
 pub(super) fn surprise(made: &BTreeSet<Platform>, planned: &[Platform]) -> Option<String> {
     let planned: BTreeSet<Platform> = planned.iter().cloned().collect();
     (*made != planned).then(|| {
-        let (made, planned) = (listed(made), listed(&planned));
+        let (made, planned) = (joined(made, ", "), joined(&planned, ", "));
         format!(
             "the image is for {made} and not, as was expected, for {planned}; {made} is followed"
         )
     })
-}
-
-fn listed(platforms: &BTreeSet<Platform>) -> String {
-    let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
-    names.join(", ")
 }
 
 #[cfg(test)]

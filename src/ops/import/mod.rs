@@ -305,13 +305,9 @@ fn nearest(made: &[MadeCopy], targets: &[Target], target: &Target) -> Option<Pla
 
 /// Says which copy failed, above why.
 fn failed(source: &Place, target: &Target, error: Error) -> Error {
-    let (kind, hint) = (error.kind(), error.advice().map(str::to_owned));
     let (source, names) = (places::name(source), target.names().join("`, `"));
-    let failed = Error::new(kind, format!("cannot copy `{source}` to `{names}`")).because(error);
-    match hint {
-        Some(hint) => failed.hint(hint),
-        None => failed,
-    }
+    let text = format!("cannot copy `{source}` to `{names}`");
+    Error::new(error.kind(), text).because(error)
 }
 
 fn state_of(tagged: &Tagged) -> &'static str {

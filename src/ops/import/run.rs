@@ -149,10 +149,7 @@ async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<Decided> {
         let absent = error.is_absent();
         let error = Error::from(error);
         let kind = if absent { Kind::Failed } else { error.kind() };
-        let hint = error.advice().unwrap_or_default().to_owned();
-        Error::new(kind, format!("cannot find out what `{source}` is"))
-            .because(error)
-            .hint(hint)
+        Error::new(kind, format!("cannot find out what `{source}` is")).because(error)
     })?;
     let image = source.at(seen.digest.clone());
     let verified = app.verifier.verify(&source, &image).await;

@@ -393,28 +393,19 @@ impl Resolver<'_> {
         }
         let kind = error.is_absent().then_some(Kind::Failed);
         let told = Error::from(error.clone());
-        let hint = told.advice().map(str::to_owned);
         // What it is about stands in the outer message.
         let text = told.to_string();
         let about = format!("cannot find out what `{}` is: ", base.reference);
         let text = text.strip_prefix(&about).unwrap_or(&text).to_owned();
-        let error = Error::new(told.kind(), text).because(error);
-        let error = Error::new(
-            kind.unwrap_or(error.kind()),
-            format!(
-                "cannot find out what `{}` is{}",
-                base.reference,
-                match base.line {
-                    0 => String::new(),
-                    line => format!(", which line {line} depends on"),
-                }
-            ),
-        )
-        .because(error);
-        Err(match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        })
+        let told = Error::new(told.kind(), text)
+            .hint(told.advice().unwrap_or_default())
+            .because(error);
+        let line = match base.line {
+            0 => String::new(),
+            line => format!(", which line {line} depends on"),
+        };
+        let text = format!("cannot find out what `{}` is{line}", base.reference);
+        Err(Error::new(kind.unwrap_or(told.kind()), text).because(told))
     }
 
     /// Returns what the last successful run was built on under a name, if that is followed.

@@ -167,26 +167,16 @@ fn rebuilt(key: &TaskKey, why: &str, run: &Run) -> String {
 
 fn failed(key: &TaskKey, run: &Run, cause: Option<Error>) -> Error {
     let kind = cause.as_ref().map_or(Kind::Failed, |it| it.kind().of_run());
-    let error = Error::new(
+    let (id, status) = (run.run_id, run.status);
+    let mut error = Error::new(
         kind,
-        format!(
-            "run `{}` of task `{key}` ended with {}",
-            run.run_id, run.status
-        ),
-    )
-    .hint(format!(
-        "read its log: acrt task logs --run-id {}",
-        run.run_id
-    ));
-    match cause {
-        Some(cause) => {
-            let advice = cause.advice().map(str::to_owned);
-            let error = error.because(cause);
-            match advice {
-                Some(advice) => error.hint(advice),
-                None => error,
-            }
-        }
-        None => error,
+        format!("run `{id}` of task `{key}` ended with {status}"),
+    );
+    if let Some(cause) = cause {
+        error = error.because(cause);
+    }
+    match error.advice() {
+        Some(_) => error,
+        None => error.hint(format!("read its log: acrt task logs --run-id {id}")),
     }
 }

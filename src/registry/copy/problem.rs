@@ -95,10 +95,7 @@ impl From<CopyError> for Error {
         let (message, hint) = match error {
             CopyError::Read(error) if error.is_absent() => {
                 let failed = Self::from(error);
-                let hint = failed.advice().map(str::to_owned).unwrap_or_default();
-                return Self::new(Kind::Failed, "the source is not there")
-                    .hint(hint)
-                    .because(failed);
+                return Self::new(Kind::Failed, "the source is not there").because(failed);
             }
             CopyError::Read(error) => return error.into(),
             CopyError::Write { place, why } => return why.of_writing(&place),

@@ -91,6 +91,22 @@ impl Registries {
         }
     }
 
+    /// Returns the manifest for one platform of what a tag was seen to be; none where it is not made for that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::platforms`].
+    pub async fn manifest_for(
+        &self,
+        image: &Reference,
+        seen: &Seen,
+        platform: &Platform,
+    ) -> Result<Option<Digest>, LookupError> {
+        let platforms = std::slice::from_ref(platform);
+        let mut found = self.platforms(image, seen, platforms).await?;
+        Ok(found.remove(platform).flatten())
+    }
+
     /// Reads the config of an image at a digest, an index or one manifest, for a platform.
     ///
     /// # Errors
@@ -102,18 +118,14 @@ impl Registries {
         platform: &Platform,
     ) -> Result<ImageConfig, LookupError> {
         let seen = match image.digest() {
-            Some(digest) => Seen {
-                digest: digest.clone(),
-                kind: Kind::Index,
-                media_type: String::new(),
-            },
+            Some(digest) => Seen::at(digest.clone()),
             None => self.look(image).await?,
         };
         let mut document = self.document(image, &seen.digest).await?;
         if let Document::Index(_) = &*document {
-            let found = self.platforms(image, &seen, std::slice::from_ref(platform));
-            let found = found.await?.remove(platform).flatten();
-            let manifest = found
+            let manifest = self
+                .manifest_for(image, &seen, platform)
+                .await?
                 .filter(|digest| *digest != seen.digest)
                 .ok_or_else(|| {
                     let asked = self.asked_about(image, &seen.digest);

@@ -6,7 +6,7 @@ use crate::{
     dockerfile::BaseImage,
     image::{Platform, Reference},
     lineage::{Base, Evidence},
-    ops::{image_check::read::Lineage, resolve},
+    ops::{image_check::read::Lineage, joined::joined, resolve},
     task::{BaseImageTriggerType, DependencyKind},
 };
 
@@ -198,10 +198,10 @@ fn by_layers(named: &[Named], trigger: BaseImageTriggerType) -> Result<Matched, 
 }
 
 fn listed<'n>(named: impl Iterator<Item = &'n Named>) -> String {
-    let names: Vec<String> = named
-        .map(|it| format!("`{}`", it.reference.familiar()))
-        .collect();
-    names.join(", ")
+    joined(
+        named.map(|it| format!("`{}`", it.reference.familiar())),
+        ", ",
+    )
 }
 
 #[cfg(test)]

@@ -34,9 +34,8 @@ use super::{
         answer::Row,
         assumed::Assumed,
         held,
-        judge::{self, Judge},
-        read::{Facts, Lineage, PlatformFacts},
-        read_stored,
+        judge::{self, Judge, SeenTag},
+        read::{self, Facts, Lineage, PlatformFacts},
     },
     inputs::{self, Inputs},
     local, pushed, reading, recall, resolve,
@@ -60,6 +59,7 @@ struct Explanation {
 /// The image of a task as it was read.
 struct Candidate<'t> {
     task: &'t Task,
+    trigger: BaseImageTriggerType,
     inputs: Inputs,
     outputs: Vec<ImageDescriptor>,
     rows: Vec<CandidateRow>,
@@ -219,25 +219,22 @@ async fn candidate<'t>(
     };
     let mut candidate = Candidate {
         task,
+        trigger: trigger.base_image_trigger_type,
         inputs,
         outputs,
         rows: Vec::new(),
     };
-    let of_local = local.clone();
-    let local = if step.is_local {
-        of_local
-    } else {
-        BTreeSet::new()
-    };
+    // Only a local task is built on what local tasks make.
+    let none = BTreeSet::new();
+    let local = if step.is_local { local } else { &none };
     for PlatformFacts { platform, facts } in found {
         let platform = platform.unwrap_or_else(Platform::host);
         let shown = image.familiar();
         let facts = facts.map_err(|why| format!("`{shown}` for {platform}: {why}"))?;
         let words = pushed::in_words_of(&task.platforms, [platform.clone()]);
         for platform in words {
-            let trigger = trigger.base_image_trigger_type;
-            let row = candidate.row(app, (platform, facts.clone()), trigger, &local);
-            let row = row.await.map_err(|why| format!("`{shown}`: {why}"))?;
+            let row = candidate.row(app, platform, facts.clone(), local).await;
+            let row = row.map_err(|why| format!("`{shown}`: {why}"))?;
             candidate.rows.push(row);
         }
     }
@@ -254,7 +251,7 @@ async fn of_registry(
 ) -> std::result::Result<Read, String> {
     let first = images.first().cloned().ok_or("it names no image")?;
     let place = Place::Registry(first.clone());
-    let read = read_stored(app, &place, &task.platforms).await?;
+    let read = read::read(app, &place, &task.platforms).await?;
     let others = images.iter().skip(1).cloned().collect();
     for (image, seen) in app.registries().look_all(others).await {
         if seen.map_err(one_line)?.digest != read.digest {
@@ -304,15 +301,15 @@ impl Candidate<'_> {
     async fn row(
         &mut self,
         app: &App,
-        (platform, facts): (Platform, Facts),
-        trigger: BaseImageTriggerType,
+        platform: Platform,
+        facts: Facts,
         local: &BTreeSet<Reference>,
     ) -> std::result::Result<CandidateRow, String> {
         self.inputs.build.platforms = vec![platform.clone()];
         let bases = self.inputs.bases().map_err(one_line)?;
         let is_local = |image: &Reference| local.contains(&app.canonical(image));
         let named = Named::all(&bases, is_local);
-        let matched = matched(&facts.lineage, &named, trigger)?;
+        let matched = matched(&facts.lineage, &named, self.trigger)?;
         let mut of_store = BTreeMap::new();
         for n in matched.bases.iter().map(|(n, _)| *n) {
             let one = &named[n];
@@ -389,8 +386,8 @@ impl Candidate<'_> {
                 is_missing |= found.state == BaseState::Missing;
                 is_stale |= found.state == BaseState::Moved;
                 let platform = base.platform.as_ref().unwrap_or(&row.platform);
-                let of = (&row.named[*n], platform);
-                recorded.add(app, judge, of, fate).await?;
+                let named = &row.named[*n];
+                recorded.add(judge, named, platform, fate).await?;
             }
             for (n, (id, is_on)) in &row.local {
                 is_stale |= !is_on;
@@ -444,11 +441,8 @@ impl Candidate<'_> {
         judge: &Judge<'_>,
     ) -> std::result::Result<(), String> {
         let bases = self.inputs.bases().map_err(one_line)?;
-        let at_now = |base: &'_ BaseImage| {
-            let (image, seen) = judge.seen(&base.reference)?;
-            Some(image.at(seen.digest.clone()))
-        };
-        let images = bases.iter().filter_map(|base| Some((base, at_now(base)?)));
+        let images = bases.iter();
+        let images = images.filter_map(|it| Some((it, judge.seen(&it.reference)?.pinned())));
         let mut build = self.inputs.build.clone();
         build.on_build = resolve::on_build(app, images).await.map_err(one_line)?;
         let further = self.inputs.dockerfile.bases(&build);
@@ -501,7 +495,7 @@ async fn seen(
         let Some(tag) = dependency.image.reference() else {
             continue;
         };
-        let Some((image, seen)) = judge.seen(&tag) else {
+        let Some(SeenTag { image, seen }) = judge.seen(&tag) else {
             continue;
         };
         let platforms: Vec<Platform> = dependency.manifests.keys().cloned().collect();

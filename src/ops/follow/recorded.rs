@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    error::Error,
     image::{Digest, Platform, Reference},
-    ops::{App, image_check::judge::Judge},
-    registry::{Kind, Seen},
+    ops::image_check::judge::{Judge, SeenTag},
+    registry::Seen,
     task::{Dependency, ImageDescriptor, Manifests},
 };
 
@@ -31,27 +32,23 @@ impl Recorded {
     /// Takes in a base of a registry for one platform.
     pub async fn add(
         &mut self,
-        app: &App,
         judge: &Judge<'_>,
-        (named, platform): (&Named, &Platform),
+        named: &Named,
+        platform: &Platform,
         fate: Fate,
     ) -> Result<(), String> {
-        let tag = &named.reference;
+        let (tag, registries) = (&named.reference, judge.app.registries());
         let manifest = match &fate {
             Fate::Current => {
-                let (image, seen) = judge.seen(tag).ok_or("it was not looked at")?;
-                let found = manifest(app, image, seen, platform).await?;
+                let SeenTag { image, seen } = judge.seen(tag).ok_or("it was not looked at")?;
                 self.entry(named).image.digest = Some(seen.digest.clone());
-                found
+                let found = registries.manifest_for(image, seen, platform).await;
+                found.map_err(|error| Error::from(error).one_line())?
             }
             Fate::Moved(Some(digest)) => {
-                let before = Seen {
-                    digest: digest.clone(),
-                    kind: Kind::Index,
-                    media_type: String::new(),
-                };
+                let (at, before) = (tag.at(digest.clone()), Seen::at(digest.clone()));
+                let found = registries.manifest_for(&at, &before, platform).await;
                 // One that its registry has no more is told by its own digest.
-                let found = manifest(app, &tag.at(digest.clone()), &before, platform).await;
                 Some(found.ok().flatten().unwrap_or_else(|| digest.clone()))
             }
             Fate::Moved(None) => None,
@@ -102,17 +99,4 @@ impl Recorded {
         }
         dependencies.into_values().collect()
     }
-}
-
-pub async fn manifest(
-    app: &App,
-    image: &Reference,
-    seen: &Seen,
-    platform: &Platform,
-) -> Result<Option<Digest>, String> {
-    let platforms = std::slice::from_ref(platform);
-    let registries = app.registries();
-    let found = registries.platforms(image, seen, platforms).await;
-    let found = found.map_err(|error| crate::error::Error::from(error).one_line());
-    Ok(found?.remove(platform).flatten())
 }

@@ -13,7 +13,7 @@ use crate::{
         App,
         event::{Event, EventSink},
     },
-    registry::copy::{Endpoint, Place},
+    registry::copy::Place,
     sys::{
         command::CommandLine,
         process::{self, Ended},
@@ -155,10 +155,7 @@ async fn of_registry(
     image: &Reference,
     platforms: &[Platform],
 ) -> Result<Lineage, String> {
-    let place = Place::Registry(image.clone());
-    let reader = Endpoint::source(&app.registries(), &place)
-        .map_err(|error| Error::from(error).one_line())?;
-    let read = read::read(&reader, platforms).await?;
+    let read = read::read(app, &Place::Registry(image.clone()), platforms).await?;
     let first = read.platforms.into_iter().next();
     first.map_or_else(
         || Ok(Lineage::default()),

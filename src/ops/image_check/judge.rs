@@ -18,12 +18,10 @@ use crate::{
         answer::AzTimestamp,
         check::MirrorAnswer,
         event::{Event, EventSink},
+        joined::joined,
         mirror::{self, Mirror, MirrorQuery},
     },
-    registry::{
-        self, LookupError, Seen,
-        copy::{Endpoint, Place},
-    },
+    registry::{LookupError, Seen, copy::Place},
     watch::{BaseState, State},
 };
 
@@ -57,9 +55,23 @@ pub fn tags(rows: &[Row], assumed: &Assumed) -> BTreeSet<Reference> {
     tags
 }
 
+/// What a tag is now, with the name that its registry was asked by.
+#[derive(Clone, Copy)]
+pub struct SeenTag<'a> {
+    pub image: &'a Reference,
+    pub seen: &'a Seen,
+}
+
+impl SeenTag<'_> {
+    /// Returns the image by its digest.
+    pub fn pinned(&self) -> Reference {
+        self.image.at(self.seen.digest.clone())
+    }
+}
+
 /// What all bases are now.
 pub struct Judge<'a> {
-    app: &'a App,
+    pub app: &'a App,
     assumed: Assumed,
     /// By the one name of their registry: the name that was asked for, and the answer.
     looked: BTreeMap<Reference, (Reference, Result<Seen, LookupError>)>,
@@ -136,10 +148,11 @@ impl<'a> Judge<'a> {
         complained.collect()
     }
 
-    /// Returns what a tag was seen to be, and the name of it that was asked for; none where no registry said it.
-    pub fn seen(&self, tag: &Reference) -> Option<(&Reference, &Seen)> {
+    /// Returns what a tag was seen to be; none where no registry said it.
+    pub fn seen(&self, tag: &Reference) -> Option<SeenTag<'_>> {
         let (image, seen) = self.looked.get(&self.app.canonical(tag))?;
-        Some((image, seen.as_ref().ok()?))
+        let seen = seen.as_ref().ok()?;
+        Some(SeenTag { image, seen })
     }
 
     /// Says of one image what became of its bases.
@@ -252,8 +265,8 @@ impl<'a> Judge<'a> {
             .mirrors
             .get(&tag)
             .map(|(found, advice)| MirrorAnswer::new(found, advice.clone()));
-        let (image, seen) = match self.looked.get(&tag) {
-            Some((image, Ok(seen))) => (image, seen),
+        let now = match self.looked.get(&tag) {
+            Some((image, Ok(seen))) => SeenTag { image, seen },
             Some((_, Err(error))) if error.is_absent() => {
                 return answer.ending(BaseState::Missing, Error::from(error.clone()).one_line());
             }
@@ -262,16 +275,13 @@ impl<'a> Judge<'a> {
             }
             None => return answer.ending(BaseState::Unknown, "it was not looked at".to_owned()),
         };
-        answer.current_digest = Some(seen.digest.clone());
+        answer.current_digest = Some(now.seen.digest.clone());
         let platform = platform.cloned().unwrap_or_else(Platform::host);
         match &base.digest {
-            Some(digest) => {
-                self.by_digest(answer, digest, (image, seen), &platform)
-                    .await
-            }
+            Some(digest) => self.by_digest(answer, digest, now, &platform).await,
             None => {
-                self.by_layers(answer, record, image.at(seen.digest.clone()), &platform)
-                    .await
+                let base = now.pinned();
+                self.by_layers(answer, record, base, &platform).await
             }
         }
     }
@@ -281,14 +291,14 @@ impl<'a> Judge<'a> {
         &self,
         mut answer: BaseAnswer,
         recorded: &Digest,
-        (image, seen): (&Reference, &Seen),
+        SeenTag { image, seen }: SeenTag<'_>,
         platform: &Platform,
     ) -> Verdict {
         if *recorded == seen.digest {
             return answer.ending(BaseState::Current, String::new());
         }
-        let now = self.manifest(image, seen, platform).await;
-        let now = match now {
+        let registries = self.app.registries();
+        let now = match registries.manifest_for(image, seen, platform).await {
             Ok(Some(now)) => now,
             Ok(None) => {
                 let why = format!("it no longer exists for `{platform}`");
@@ -299,24 +309,14 @@ impl<'a> Judge<'a> {
         if *recorded == now {
             return answer.ending(BaseState::Current, String::new());
         }
-        let before = Seen {
-            digest: recorded.clone(),
-            kind: registry::Kind::Index,
-            media_type: String::new(),
-        };
         // It may have been an index that had the same image for this platform. One that is gone was another.
-        let at = image.at(recorded.clone());
-        if let Ok(Some(before)) = self.manifest(&at, &before, platform).await
-            && before == now
-        {
+        let (at, before) = (image.at(recorded.clone()), Seen::at(recorded.clone()));
+        let before = registries.manifest_for(&at, &before, platform).await;
+        if before.is_ok_and(|before| before.as_ref() == Some(&now)) {
             return answer.ending(BaseState::Current, String::new());
         }
-        let created = |at: Reference| async move {
-            let config = self.app.registries().config(&at, platform).await.ok();
-            config?.created.filter(|it| it.as_second() >= EARLIEST)
-        };
-        let current = created(image.at(now)).await;
-        answer.recorded_created = created(at).await.map(AzTimestamp);
+        let current = self.created(&image.at(now), platform).await;
+        answer.recorded_created = self.created(&at, platform).await.map(AzTimestamp);
         answer.current_created = current.map(AzTimestamp);
         Verdict {
             created: current,
@@ -324,16 +324,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    async fn manifest(
-        &self,
-        image: &Reference,
-        seen: &Seen,
-        platform: &Platform,
-    ) -> Result<Option<Digest>, LookupError> {
-        let platforms = std::slice::from_ref(platform);
-        let registries = self.app.registries();
-        let mut found = registries.platforms(image, seen, platforms).await?;
-        Ok(found.remove(platform).flatten())
+    async fn created(&self, image: &Reference, platform: &Platform) -> Option<Timestamp> {
+        let config = self.app.registries().config(image, platform).await.ok()?;
+        config.created.filter(|it| it.as_second() >= EARLIEST)
     }
 
     /// Compares the layers of an image with those of its base.
@@ -380,9 +373,8 @@ impl<'a> Judge<'a> {
         let key = (base.clone(), platform.clone());
         let cell = Rc::clone(self.records.borrow_mut().entry(key).or_default());
         cell.get_or_init(|| async {
-            let reader = Endpoint::source(&self.app.registries(), &Place::Registry(base))
-                .map_err(|error| Error::from(error).one_line())?;
-            read::record(&reader, platform).await.map(Rc::new)
+            let place = Place::Registry(base);
+            read::record(self.app, &place, platform).await.map(Rc::new)
         })
         .await
         .clone()
@@ -478,7 +470,7 @@ fn reason(verdicts: &[Verdict]) -> String {
             _ => None,
         }
     });
-    parts.collect::<Vec<_>>().join("; ")
+    joined(parts, "; ")
 }
 
 /// Says that nothing is known of the bases of an image, and what to do.

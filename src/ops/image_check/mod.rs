@@ -16,9 +16,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use futures_util::{StreamExt as _, future::join_all, stream};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Kind, Result},
     image::Platform,
-    registry::copy::{Endpoint, Place},
+    registry::copy::Place,
 };
 
 use super::{
@@ -186,17 +186,6 @@ async fn of_place(
     place: &Place,
     platforms: &[Platform],
 ) -> std::result::Result<Vec<read::PlatformFacts>, String> {
-    let read = read_stored(app, place, platforms).await;
+    let read = read::read(app, place, platforms).await;
     read.map(|read| read.platforms)
-}
-
-/// Reads an image of a registry or a folder for some platforms, or for all that it has.
-pub(super) async fn read_stored(
-    app: &App,
-    place: &Place,
-    platforms: &[Platform],
-) -> std::result::Result<read::ImageFacts, String> {
-    let reader = Endpoint::source(&app.registries(), place)
-        .map_err(|error| Error::from(error).one_line())?;
-    read::read(&reader, platforms).await
 }

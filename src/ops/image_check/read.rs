@@ -9,9 +9,10 @@ use crate::{
         Annotated, Base, Evidence, ImageRecord, MAX_ATTESTATION, Provenance, annotated,
         annotations_of, is_attestation, may_be_provenance,
     },
+    ops::App,
     registry::{
         Document, Kind,
-        copy::{CopyError, Descriptor, Endpoint, RawDocument},
+        copy::{CopyError, Descriptor, Endpoint, Place, RawDocument},
         parse_manifest,
     },
 };
@@ -78,7 +79,8 @@ struct Found {
 }
 
 /// Reads an image for each of its platforms, or for those that are wanted.
-pub async fn read(reader: &Endpoint, wanted: &[Platform]) -> Result<ImageFacts, String> {
+pub async fn read(app: &App, place: &Place, wanted: &[Platform]) -> Result<ImageFacts, String> {
+    let reader = &Endpoint::source(&app.registries(), place).map_err(said)?;
     let top = reader.document(None).await.map_err(said)?;
     let all = find(reader, &top).await?;
     let mut read = Vec::new();
@@ -114,7 +116,8 @@ pub async fn read(reader: &Endpoint, wanted: &[Platform]) -> Result<ImageFacts, 
 }
 
 /// Reads the config of an image for a platform, and nothing else of it.
-pub async fn record(reader: &Endpoint, platform: &Platform) -> Result<ImageRecord, String> {
+pub async fn record(app: &App, place: &Place, platform: &Platform) -> Result<ImageRecord, String> {
+    let reader = &Endpoint::source(&app.registries(), place).map_err(said)?;
     let top = reader.document(None).await.map_err(said)?;
     let all = find(reader, &top).await?;
     let chosen = choose(all, std::slice::from_ref(platform))

@@ -24,6 +24,17 @@ pub struct Seen {
     pub media_type: String,
 }
 
+impl Seen {
+    /// Returns what a digest is taken for that was not looked at: an index, because reading one tells of a manifest too.
+    pub const fn at(digest: Digest) -> Self {
+        Self {
+            digest,
+            kind: Kind::Index,
+            media_type: String::new(),
+        }
+    }
+}
+
 /// Which of the two a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {

@@ -61,7 +61,7 @@ impl BuildJob<'_> {
     pub async fn build_on(&self, work: BuilderWork<'_>) -> Result<BuildOutcome, Failure> {
         let (execution, name) = (self.execution, &work.on.name);
         let app = execution.app;
-        let traces = CacheTraces::of(app, work.on, &execution.task, self.run, work.stop);
+        let traces = CacheTraces::of(execution, work.on, self.run, work.stop);
         let build = async {
             match self.try_on(&work).await {
                 Err(failure)
@@ -98,7 +98,7 @@ impl BuildJob<'_> {
         let _lean = assemble::place_lean_context(execution, &on.builder, &mut request)?;
         let variables = execution.secret_variables()?;
         let pulled = || resolved.pulled.keys();
-        let traces = Traces::before(execution.app, on, &execution.task, self.run, pulled()).await;
+        let traces = Traces::before(execution, on, self.run, pulled()).await;
         let commands = Commands {
             execution,
             run: self.run.run_id,

@@ -10,10 +10,10 @@ use crate::{
     image::{Digest, Reference},
     store::made::MadeRecord,
     sys::{builders::Clean, process, signal::Stop},
-    task::{Run, RunId, Task},
+    task::{Run, RunId},
 };
 
-use super::{App, clean, run_builders::PlacedBuilder, run_log::RunLog};
+use super::{App, clean, execution::Execution, run_builders::PlacedBuilder, run_log::RunLog};
 
 /// What the builds of one run leave in the cache of its builder.
 pub(super) struct CacheTraces<'a> {
@@ -28,12 +28,12 @@ pub(super) struct CacheTraces<'a> {
 impl<'a> CacheTraces<'a> {
     /// Begins to note what a run leaves; none where nothing is taken away after it, or the builder is not BuildKit.
     pub fn of(
-        app: &'a App,
+        execution: &'a Execution<'_>,
         on: &'a PlacedBuilder,
-        task: &Task,
         run: &Run,
         stop: &'a Stop,
     ) -> Option<Self> {
+        let (app, task) = (execution.app, &execution.task);
         let policy = clean::policy(app, &on.name, task, run)?;
         on.builder.list_cache()?;
         Some(Self {

@@ -24,7 +24,10 @@ use crate::{
     task::{Run, RunId, Step, Task},
 };
 
-use super::{App, builders, local, platforms, run_builders::PlacedBuilder, run_log::RunLog};
+use super::{
+    App, builders, execution::Execution, local, platforms, run_builders::PlacedBuilder,
+    run_log::RunLog,
+};
 
 /// How long a builder may take to take something away, or to look through its cache.
 const REMOVAL: Duration = Duration::from_mins(2);
@@ -49,7 +52,8 @@ pub(super) struct Traces<'a> {
 impl<'a> Traces<'a> {
     /// Begins to note what a run leaves; none where nothing is taken away after it: it is of no task, it pushes nothing, the builder
     /// keeps no images, or the config file says so.
-    pub fn of(app: &'a App, on: &'a PlacedBuilder, task: &Task, run: &Run) -> Option<Self> {
+    pub fn of(execution: &'a Execution<'_>, on: &'a PlacedBuilder, run: &Run) -> Option<Self> {
+        let (app, task) = (execution.app, &execution.task);
         let policy = policy(app, &on.name, task, run)?;
         on.builder.keeps_images().then(|| Self {
             app,
@@ -63,14 +67,13 @@ impl<'a> Traces<'a> {
 
     /// The same before a build that is going to take the images `pulled` from registries: looks which of these the builder does not have yet.
     pub async fn before(
-        app: &'a App,
+        execution: &'a Execution<'_>,
         on: &'a PlacedBuilder,
-        task: &Task,
         run: &Run,
         pulled: impl Iterator<Item = &Reference>,
     ) -> Option<Self> {
-        let mut traces = Self::of(app, on, task, run)?;
-        let known = app.store.made_on(&on.name).bases;
+        let mut traces = Self::of(execution, on, run)?;
+        let known = execution.app.store.made_on(&on.name).bases;
         for base in pulled.filter(|base| !known.contains_key(*base)) {
             if matches!(local::held(&on.builder, base).await, Ok(None)) {
                 traces.absent.insert(base.clone());

@@ -17,14 +17,14 @@ pub(super) async fn after_run(
     run: &Run,
     log: &RunLog<'_>,
 ) {
-    let (app, task, stop) = (execution.app, &execution.task, execution.stop);
+    let (app, stop) = (execution.app, execution.stop);
     let outputs = run.output_images.as_ref();
     let is_pushed = outputs.is_some_and(|all| !all.is_empty());
-    if let Some(traces) = Traces::of(app, on, task, run).filter(|_| is_pushed) {
+    if let Some(traces) = Traces::of(execution, on, run).filter(|_| is_pushed) {
         log.doing("tidying up on the builder".into());
         traces.clean(log).await;
     }
-    let cache = CacheTraces::of(app, on, task, run, stop);
+    let cache = CacheTraces::of(execution, on, run, stop);
     if let Some(traces) = cache.filter(|_| is_pushed) {
         traces.clean(run, log).await;
     }

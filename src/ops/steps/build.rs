@@ -56,13 +56,7 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     if build.bares_secret {
         work.warn_of_bare_secret();
     }
-    let traces = CacheTraces::of(
-        execution.app,
-        shared.on,
-        &execution.task,
-        shared.run,
-        &shared.stop,
-    );
+    let traces = CacheTraces::of(execution, shared.on, shared.run, &shared.stop);
     let running = run_lines(work, build, &request, &inputs, &resolved);
     let pulled = resolved.pulled.keys();
     let made = cache_traces::noted(traces, step.id.as_str(), pulled, running).await?;
@@ -91,14 +85,7 @@ async fn run_lines(
     let (execution, builder) = (shared.execution, &shared.on.builder);
     let directory = work.directory(build.working_directory.as_deref(), ".")?;
     let pulled = || resolved.pulled.keys();
-    let traces = Traces::before(
-        execution.app,
-        shared.on,
-        &execution.task,
-        shared.run,
-        pulled(),
-    )
-    .await;
+    let traces = Traces::before(execution, shared.on, shared.run, pulled()).await;
     let mut made = BTreeSet::new();
     for planned in builder.plan(request)? {
         let mut line = with_variables(work, planned.line, build);

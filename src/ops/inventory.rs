@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
-    registry::{Inspected, LookupError, LookupFailure, Registries, Removal, Seen},
+    registry::{Inspected, LookupError, LookupFailure, Registries, Seen},
+    retention::StoredManifest,
     task::RunStatus,
 };
 
@@ -96,11 +97,23 @@ pub struct Described {
     pub platform: Option<Platform>,
 }
 
+impl Described {
+    /// Returns what decides whether it may go.
+    pub fn stored(&self) -> StoredManifest {
+        let children = self.manifest.children.iter();
+        StoredManifest {
+            children: children.map(|child| child.digest.clone()).collect(),
+            subject: self.manifest.subject.clone(),
+            updated: self.updated,
+        }
+    }
+}
+
 /// A repository that is being read. What was read is remembered.
 pub struct Inventory {
     /// The repository, by any of its images.
     pub repository: Reference,
-    registries: Rc<Registries>,
+    pub registries: Rc<Registries>,
     times: Rc<PushTimes>,
     width: usize,
     read: RefCell<BTreeMap<Digest, Option<Rc<Described>>>>,
@@ -249,31 +262,6 @@ impl Inventory {
     /// [`LookupError`] where the registry does not answer, or refuses.
     pub async fn referrers(&self, digest: &Digest) -> Result<Option<Vec<Digest>>, LookupError> {
         self.registries.referrers(&self.repository, digest).await
-    }
-
-    /// Removes a tag; see [`Registries::untag`].
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`]
-    pub async fn untag(
-        &self,
-        tag: &Reference,
-        digest: &Digest,
-        may_copy: bool,
-    ) -> Result<Removal, LookupError> {
-        self.registries.untag(tag, digest, may_copy).await
-    }
-
-    /// Removes a manifest and its tags; see [`Registries::delete_manifest`].
-    ///
-    /// # Errors
-    ///
-    /// [`LookupError`]
-    pub async fn delete(&self, digest: &Digest) -> Result<Removal, LookupError> {
-        self.registries
-            .delete_manifest(&self.repository, digest)
-            .await
     }
 
     async fn described(

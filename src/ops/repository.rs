@@ -7,7 +7,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Reference},
     registry::{LookupError, Removal},
-    retention::{Policy, Snapshot, StoredManifest, manifests},
+    retention::{Policy, Snapshot, manifests},
 };
 
 use super::{
@@ -308,13 +308,7 @@ pub async fn delete(app: &App, registry: Option<&str>, repository: &str) -> Resu
     let mut snapshot = Snapshot::default();
     for (digest, described) in inventory.describe_all(digests).await? {
         if let Some(described) = described {
-            let children = described.manifest.children.iter();
-            let stored = StoredManifest {
-                children: children.map(|child| child.digest.clone()).collect(),
-                subject: described.manifest.subject.clone(),
-                updated: None,
-            };
-            snapshot.manifests.insert(digest, stored);
+            snapshot.manifests.insert(digest, described.stored());
         }
     }
     let all = Policy {

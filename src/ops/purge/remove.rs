@@ -99,6 +99,7 @@ impl<'a> Remover<'a> {
             purged.tags += tags.len();
             return Ok(());
         }
+        let registries = &self.inventory.registries;
         let remove = async |tag: &String| {
             let Some(digest) = snapshot.tags.get(tag).map(|tagged| &tagged.digest) else {
                 return RemovalOutcome::Kept;
@@ -110,7 +111,7 @@ impl<'a> Remover<'a> {
             if goes && self.keeps_tags.get() {
                 return RemovalOutcome::Deferred(tag.clone(), digest.clone());
             }
-            match self.inventory.untag(&image, digest, !goes).await {
+            match registries.untag(&image, digest, !goes).await {
                 Ok(Removal::Unsupported) if goes => {
                     self.keeps_tags.set(true);
                     RemovalOutcome::Deferred(tag.clone(), digest.clone())
@@ -141,7 +142,8 @@ impl<'a> Remover<'a> {
         }
         for wave in waves(snapshot, go) {
             let remove = async |digest: &Digest| {
-                let removed = self.inventory.delete(digest).await;
+                let (registries, place) = (&self.inventory.registries, &self.inventory.repository);
+                let removed = registries.delete_manifest(place, digest).await;
                 self.outcome(&name(digest), removed)
             };
             let outcomes = self.each(&wave, remove).await;

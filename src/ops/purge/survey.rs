@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     image::Digest,
     ops::inventory::{Described, Inventory},
-    retention::{ManifestPlan, Policy, Snapshot, StoredManifest, Tagged, manifests},
+    retention::{ManifestPlan, Policy, Snapshot, Tagged, manifests},
 };
 
 use super::needed::Needed;
@@ -122,13 +122,7 @@ fn add(snapshot: &mut Snapshot, read: BTreeMap<Digest, Option<Rc<Described>>>) {
             absent.push(digest);
             continue;
         };
-        let children = described.manifest.children.iter();
-        let stored = StoredManifest {
-            children: children.map(|it| it.digest.clone()).collect(),
-            subject: described.manifest.subject.clone(),
-            updated: described.updated,
-        };
-        snapshot.manifests.insert(digest, stored);
+        snapshot.manifests.insert(digest, described.stored());
     }
     let children = snapshot.manifests.values().flat_map(|it| &it.children);
     let tagged = snapshot.tags.values().map(|tagged| &tagged.digest);

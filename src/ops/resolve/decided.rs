@@ -263,12 +263,7 @@ fn dependency(
 /// sure, so that it stands for both; where the builder knows none, the first answer of the registry is an update.
 fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
     let digests = image.digests_of(&base.reference);
-    let platforms = base.platforms.iter();
-    let manifests = digests.last().map_or_else(Manifests::new, |manifest| {
-        platforms
-            .map(|it| (it.clone(), Some(manifest.clone())))
-            .collect()
-    });
+    let manifests = everywhere(digests.last(), &base.platforms);
     Dependency {
         image: ImageDescriptor::new(&base.reference, digests.into_iter().next()),
         kind: kind(base.kind),
@@ -280,14 +275,25 @@ fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
 
 /// Returns what is recorded of a local image: its id stands for it on every platform.
 fn stored(base: &BaseImage, image: &HeldImage) -> Dependency {
-    let platforms = base.platforms.iter();
     Dependency {
         image: ImageDescriptor::new(&base.reference, image.id.clone()),
         kind: kind(base.kind),
-        manifests: platforms.map(|it| (it.clone(), image.id.clone())).collect(),
+        manifests: everywhere(image.id.as_ref(), &base.platforms),
         line: base.line,
         mirror: None,
     }
+}
+
+/// Returns one digest as the manifest for each platform; nothing where there is none.
+pub(super) fn everywhere<'p>(
+    digest: Option<&Digest>,
+    platforms: impl IntoIterator<Item = &'p Platform>,
+) -> Manifests {
+    let Some(digest) = digest else {
+        return Manifests::new();
+    };
+    let platforms = platforms.into_iter().cloned();
+    platforms.map(|it| (it, Some(digest.clone()))).collect()
 }
 
 /// Says in a task's words how the Dockerfile uses an image.

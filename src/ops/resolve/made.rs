@@ -9,7 +9,10 @@ use crate::{
     task::Manifests,
 };
 
-use super::{Resolved, decided::Answer};
+use super::{
+    Resolved,
+    decided::{Answer, everywhere},
+};
 
 impl Resolved {
     /// Takes in for which platforms the images of a build were really made: of each image that it depends on, the manifests of those count.
@@ -76,19 +79,8 @@ async fn manifests(
             let found = app.registries().platforms(image, seen, &wanted).await?;
             Ok(found.into_iter().collect())
         }
-        Answer::Kept(held) => {
-            let manifest = held.image.digests_of(tag).pop();
-            Ok(manifest.map_or_else(Manifests::new, |manifest| {
-                let platforms = platforms.iter();
-                platforms
-                    .map(|it| (it.clone(), Some(manifest.clone())))
-                    .collect()
-            }))
-        }
-        Answer::Stored(image) => {
-            let platforms = platforms.iter();
-            Ok(platforms.map(|it| (it.clone(), image.id.clone())).collect())
-        }
+        Answer::Kept(held) => Ok(everywhere(held.image.digests_of(tag).last(), platforms)),
+        Answer::Stored(image) => Ok(everywhere(image.id.as_ref(), platforms)),
         Answer::Fixed { .. } | Answer::Local(_) | Answer::Made => Ok(Manifests::new()),
     }
 }

@@ -106,21 +106,23 @@ pub fn list(app: &App, key: &TaskKey) -> Result<CredentialsAnswer> {
 ///
 /// [`Kind::Invalid`] where a variable is unset or a file cannot be read.
 pub fn logins(secrets: &Secrets) -> Result<Vec<Login>> {
-    secrets
-        .credentials
-        .iter()
-        .map(|(server, login)| {
-            let what = |part: &str| format!("{part} of the login for `{server}`");
-            Ok(Login {
-                registry: server.to_ascii_lowercase(),
-                username: resolved(&login.username, &what("the user"))?
-                    .reveal()
-                    .to_owned(),
-                secret: resolved(&login.password, &what("the password"))?,
-                repositories: BTreeSet::new(),
-            })
-        })
-        .collect()
+    let logins = secrets.credentials.iter();
+    let logins = logins.map(|(server, login)| {
+        let of = format!(" of the login for `{server}`");
+        looked_up(server.to_ascii_lowercase(), login, &of)
+    });
+    logins.collect()
+}
+
+/// Looks up what a login stands for. `of` says behind its parts which one it is.
+pub(super) fn looked_up(registry: String, login: &StoredLogin, of: &str) -> Result<Login> {
+    let username = resolved(&login.username, &format!("the user{of}"))?;
+    Ok(Login {
+        registry,
+        username: username.reveal().to_owned(),
+        secret: resolved(&login.password, &format!("the password{of}"))?,
+        repositories: BTreeSet::new(),
+    })
 }
 
 /// Looks up the logins of all tasks, for looks that tasks share. A login that cannot be used is told and left out.

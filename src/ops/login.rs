@@ -1,18 +1,15 @@
 //! Logs in to a registry for docker, podman and acrt alike, and out again.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
 use crate::{
     error::{Error, Kind, Result},
     registry::Login,
-    sys::secret::Secret,
 };
 
 use super::{
     App,
-    credential::{StoredLogin, resolved},
+    credential::{StoredLogin, looked_up},
     event::{Event, EventSink},
 };
 
@@ -87,13 +84,7 @@ fn given(registry: &str, login: Option<StoredLogin>) -> Result<Option<Login>> {
     let Some(login) = login else {
         return Ok(None);
     };
-    let username: Secret = resolved(&login.username, "the user")?;
-    Ok(Some(Login {
-        registry: registry.to_owned(),
-        username: username.reveal().to_owned(),
-        secret: resolved(&login.password, "the password")?,
-        repositories: BTreeSet::new(),
-    }))
+    looked_up(registry.to_owned(), &login, "").map(Some)
 }
 
 /// Asks the registry for its API with the login.

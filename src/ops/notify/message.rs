@@ -234,13 +234,6 @@ pub fn with_variables(receiver: &Receiver, message: &serde_json::Value) -> Recei
         let value = message.pointer(pointer).and_then(|value| value.as_str());
         value.unwrap_or_default().to_owned()
     };
-    let images = message.pointer("/run/outputImages");
-    let images = images.and_then(|images| images.as_array()).cloned();
-    let images: Vec<String> = images
-        .unwrap_or_default()
-        .iter()
-        .filter_map(pinned_name)
-        .collect();
     let line = line
         .clone()
         .env("ACRT_EVENT", text("/event"))
@@ -248,7 +241,7 @@ pub fn with_variables(receiver: &Receiver, message: &serde_json::Value) -> Recei
         .env("ACRT_TASK", text("/task"))
         .env("ACRT_REGISTRY", text("/registry"))
         .env("ACRT_RUN_ID", text("/run/runId"))
-        .env("ACRT_IMAGES", images.join(" "));
+        .env("ACRT_IMAGES", pushed_images(message).join(" "));
     Receiver::Command(line)
 }
 
@@ -258,8 +251,15 @@ pub fn base_of(run: &Run) -> Option<String> {
     Some(cause.images.first()?.tagged())
 }
 
+/// Returns the images that the run of a message pushed, by their digests.
+pub(super) fn pushed_images(message: &Value) -> Vec<String> {
+    let images = message.pointer("/run/outputImages");
+    let images = images.and_then(Value::as_array).into_iter().flatten();
+    images.filter_map(pinned_name).collect()
+}
+
 /// Returns an image that a run pushed, by its digest, as `registry/repository@sha256:…`.
-pub(super) fn pinned_name(image: &serde_json::Value) -> Option<String> {
+fn pinned_name(image: &Value) -> Option<String> {
     let text = |key: &str| image[key].as_str();
     let name = format!("{}/{}", text("registry")?, text("repository")?);
     Some(format!("{name}@{}", text("digest")?))

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use crate::{
     error::{Error, Kind, Result},
     notify::{NotificationPayload, preset},
-    ops::credential::resolved,
+    ops::{credential::resolved, joined::joined},
     steps::{InvalidTaskFile, render::Renderer},
     sys::{secret::Secret, settings::NotifySettings},
     watch::notified::NotificationEvent,
 };
 
-use super::message::pinned_name;
+use super::message::pushed_images;
 
 /// How many of the last lines of a log a message has.
 pub const LOG_LINES: usize = 10;
@@ -40,13 +40,10 @@ impl MessageTemplates {
         let preset = match &settings.preset {
             None => None,
             Some(name) => Some(preset::preset(name).ok_or_else(|| {
-                let known: Vec<&str> = preset::all().map(|(name, _)| name).collect();
+                let known = joined(preset::all().map(|(name, _)| name), ", ");
                 unusable(
                     what,
-                    format!(
-                        "there is no preset `{name}`; there are {}",
-                        known.join(", ")
-                    ),
+                    format!("there is no preset `{name}`; there are {known}"),
                 )
             })?),
         };
@@ -140,14 +137,6 @@ fn data(message: &Value, log: &[String]) -> Value {
         value.and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     let event = text("/event");
-    let images = message
-        .pointer("/run/outputImages")
-        .and_then(Value::as_array);
-    let images: Vec<String> = images
-        .into_iter()
-        .flatten()
-        .filter_map(pinned_name)
-        .collect();
     let subject = [text("/task"), text("/subject")];
     let subject = subject.into_iter().find(|it| !it.is_empty());
     let title = match subject {
@@ -168,7 +157,7 @@ fn data(message: &Value, log: &[String]) -> Value {
         "Old": text("/run/baseUpdates/0/previousDigest"),
         "New": text("/run/baseUpdates/0/digest"),
         "Cause": text("/run/cause"),
-        "Images": images,
+        "Images": pushed_images(message),
         "Log": log.iter().map(|line| tame(line)).collect::<Vec<_>>(),
         "Subject": tame(&text("/subject")),
         "Since": text("/since"),

@@ -1,7 +1,7 @@
 //! Reads and keeps what can be found out again, and tells where that goes wrong: it stops nothing.
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     image::Reference,
     store::{Recalled, file, notified::NotifiedFile, sources::SilentSource},
     watch::Tags,
@@ -55,15 +55,17 @@ fn told_of<T>(recalled: Recalled<T>, events: &EventSink<'_>) -> T {
 /// Keeps what was seen of tags for the next look, where it can be kept. An answer is one without that too.
 pub fn keep_tags(app: &App, tags: &Tags, events: &EventSink<'_>) {
     let kept = app.store.prepare().and_then(|()| app.store.save_tags(tags));
-    match kept {
-        Ok(()) => {}
-        Err(error) if file::is_read_only(&error) => events.send(Event::Detail(format!(
-            "what was found is not kept: {}",
-            error.one_line()
-        ))),
-        Err(error) => events.send(Event::Warning(format!(
-            "what was found is not kept: {}",
-            error.one_line()
-        ))),
+    if let Err(error) = kept {
+        tell_unkept("what was found is not kept", &error, events);
     }
+}
+
+/// Tells that something is not kept: no more than a detail, where the state directory may only be read.
+pub(super) fn tell_unkept(what: &str, error: &Error, events: &EventSink<'_>) {
+    let text = format!("{what}: {}", error.one_line());
+    events.send(if file::is_read_only(error) {
+        Event::Detail(text)
+    } else {
+        Event::Warning(text)
+    });
 }

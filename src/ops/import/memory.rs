@@ -4,12 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     image::{Digest, Reference},
-    ops::{
-        App,
-        event::{Event, EventSink},
-    },
+    ops::{App, event::EventSink, recall},
     registry::copy::{CopyMemory, KeptUpload, RepositoryBlobs},
-    store::{blobs::RepositoryRecord, file, uploads::UploadRecord},
+    store::{blobs::RepositoryRecord, uploads::UploadRecord},
     sys::secret::Secret,
     task::{Dependency, ImageDescriptor, Run},
     watch::Baseline,
@@ -81,12 +78,7 @@ impl CopyMemory for StoredCopies<'_> {
         let store = &self.app.store;
         let kept = store.prepare();
         if let Err(error) = kept.and_then(|()| store.note_blobs(&record(&has), &lacks)) {
-            let text = format!("what was copied is not kept: {}", error.one_line());
-            self.events.send(if file::is_read_only(&error) {
-                Event::Detail(text)
-            } else {
-                Event::Warning(text)
-            });
+            recall::tell_unkept("what was copied is not kept", &error, self.events);
         }
     }
 }

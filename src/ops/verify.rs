@@ -162,23 +162,14 @@ async fn ask(call: &[String]) -> Result<(), String> {
 fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else {
-        return false;
+    let Some(last) = parts.next_back() else {
+        return name == pattern;
     };
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    true
+    let between = name.strip_prefix(first);
+    let between = between.and_then(|rest| rest.strip_suffix(last));
+    between
+        .and_then(|rest| parts.try_fold(rest, |rest, part| Some(rest.split_once(part)?.1)))
+        .is_some()
 }
 
 #[cfg(test)]

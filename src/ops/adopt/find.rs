@@ -138,12 +138,10 @@ fn folder(root: &Path, search: &Search, found: &mut Found) -> Result<()> {
         let entry = match entry {
             Ok(entry) => entry,
             Err(problem) => {
-                found.left_out.push(LeftOut {
-                    file: root.to_owned(),
-                    key: String::new(),
-                    why: problem.to_string(),
-                    is_problem: true,
-                });
+                let (file, why) = (root.to_owned(), problem.to_string());
+                found
+                    .left_out
+                    .push(LeftOut::problem(file, String::new(), why));
                 continue;
             }
         };

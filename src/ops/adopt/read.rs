@@ -218,12 +218,9 @@ impl Gathered {
         let files = unusual(&recipes.main_files);
         for recipe in recipes.recipes {
             if let Some(asked) = beyond(&recipe, folder).filter(|_| !is_own) {
-                self.left_out.push(LeftOut {
-                    file: file.to_owned(),
-                    key: recipe.key,
-                    why: format!("the file belongs to another user, and asks for {asked}"),
-                    is_problem: true,
-                });
+                let why = format!("the file belongs to another user, and asks for {asked}");
+                let problem = LeftOut::problem(file.to_owned(), recipe.key, why);
+                self.left_out.push(problem);
                 continue;
             }
             let mut wanted = vec![recipe.key.clone()];
@@ -261,12 +258,8 @@ impl Gathered {
 
     fn unreadable(&mut self, file: &Path, why: String) {
         self.unread.insert(file.to_owned());
-        self.left_out.push(LeftOut {
-            file: file.to_owned(),
-            key: String::new(),
-            why,
-            is_problem: true,
-        });
+        let problem = LeftOut::problem(file.to_owned(), String::new(), why);
+        self.left_out.push(problem);
     }
 }
 

@@ -333,11 +333,11 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
     if overrides.trust_context {
         task.step.set_trust_context(true);
     }
+    if let Some(context) = &overrides.context {
+        task.step.set_context(context.clone());
+    }
     match &mut task.step {
         Step::Docker(step) => {
-            if let Some(context) = &overrides.context {
-                step.context_path = context.clone();
-            }
             if let Some(file) = &overrides.file {
                 if is_task_file(file) {
                     return Err(other_kind(task, "a Dockerfile, and not a multi-step file"));
@@ -350,9 +350,6 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
             replace(&mut step.arguments, &overrides.arguments);
         }
         Step::FileTask(step) => {
-            if let Some(context) = &overrides.context {
-                step.context_path = context.clone();
-            }
             if let Some(file) = &overrides.file {
                 if !is_task_file(file) {
                     return Err(other_kind(task, "a multi-step file, and not a Dockerfile"));
@@ -366,9 +363,7 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
             step.allow_privileged |= overrides.allow_privileged;
         }
         Step::EncodedTask(step) => {
-            if let Some(context) = &overrides.context {
-                step.context_path = Some(context.clone()).filter(|c| *c != Context::None);
-            }
+            step.context_path = step.context_path.take().filter(|it| *it != Context::None);
             if let Some(file) = &overrides.file {
                 let Some(context) = step.context_path.clone() else {
                     let error = other_kind(task, "the file in its definition");

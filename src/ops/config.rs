@@ -133,17 +133,12 @@ pub fn keys() -> Vec<String> {
 
 /// Refuses values that are texts and still make no sense.
 fn check(name: &str, value: &str) -> Result<()> {
-    let problem = match name {
-        "defaults.registry" if !is_registry(value) => Some(format!(
-            "registry `{}` is not a host name with an optional port",
-            value.escape_debug()
-        )),
-        _ => None,
-    };
-    match problem {
-        Some(problem) => Err(Error::new(Kind::Invalid, problem)),
-        None => Ok(()),
+    if name == "defaults.registry" && !is_registry(value) {
+        let value = value.escape_debug();
+        let problem = format!("registry `{value}` is not a host name with an optional port");
+        return Err(Error::new(Kind::Invalid, problem));
     }
+    Ok(())
 }
 
 fn check_change(path: &Path, before: &str, after: &str) -> Result<()> {

@@ -382,7 +382,8 @@ mod tests {
 
     /// Lets builders work, so many seconds for each run. Returns when each task ended and on which builder.
     fn work(
-        (parents, seconds): (&[BTreeSet<usize>], &[u64]),
+        parents: &[BTreeSet<usize>],
+        seconds: &[u64],
         members: &mut [Member],
     ) -> BTreeMap<usize, (u64, usize)> {
         let remaining = remaining(parents, seconds);
@@ -429,7 +430,7 @@ mod tests {
     /// Checks that all is run once and after what it is built on. Returns when all is done, and when that would be at best.
     fn makespan(parents: &[BTreeSet<usize>], seconds: &[u64]) -> (u64, u64) {
         let mut members = [member("a", 2, 0), member("b", 1, 0), member("c", 1, 0)];
-        let ended = work((parents, seconds), &mut members);
+        let ended = work(parents, seconds, &mut members);
         assert_eq!(ended.len(), parents.len(), "one starves");
         for (n, above) in parents.iter().enumerate() {
             for parent in above {
@@ -464,7 +465,7 @@ mod tests {
     #[test]
     fn hundred_runs_spread_over_builders_as_these_may_be_given() {
         let mut members = [member("a", 2, 0), member("b", 1, 0), member("c", 1, 0)];
-        let ended = work((&vec![BTreeSet::new(); 100], &[1; 100]), &mut members);
+        let ended = work(&vec![BTreeSet::new(); 100], &[1; 100], &mut members);
         let on = |n: usize| ended.values().filter(|(_, on)| *on == n).count();
         assert_eq!([on(0), on(1), on(2)], [50, 25, 25]);
     }

@@ -339,7 +339,7 @@ async fn serve(listener: std::net::TcpListener, site: Arc<ServerState>) {
                 tokio::spawn(async move {
                     // Where too many wait already, the connection is closed.
                     if let Some(slot) = door.enter(peer.ip().into()).await {
-                        attend(stream, (peer.ip(), Arc::new(slot)), router, PATIENCE).await;
+                        attend(stream, peer.ip(), Arc::new(slot), router, PATIENCE).await;
                     }
                 });
             }
@@ -351,7 +351,8 @@ async fn serve(listener: std::net::TcpListener, site: Arc<ServerState>) {
 /// Serves one connection, for as long as one may live.
 async fn attend(
     stream: impl AsyncRead + AsyncWrite,
-    (peer, slot): (IpAddr, Arc<Slot>),
+    peer: IpAddr,
+    slot: Arc<Slot>,
     router: Router,
     patience: Patience,
 ) {
@@ -568,7 +569,7 @@ mod tests {
             let slot = Arc::new(door.enter(address.into()).await.unwrap());
             let begun = Instant::now();
             let served = async {
-                attend(ours, (address, slot), site(), SHORT).await;
+                attend(ours, address, slot, site(), SHORT).await;
                 begun.elapsed()
             };
             tokio::join!(served, client(theirs)).0

@@ -65,12 +65,8 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
     let inputs = match &step.docker_file_content {
         Some(text) => {
             let path = app.store.layout().task(&task.key());
-            of_bytes(
-                context,
-                (path, text.clone().into_bytes()),
-                build,
-                definition,
-            )?
+            let text = text.clone().into_bytes();
+            of_bytes(context, path, text, build, definition)?
         }
         None => of(context, &step.docker_file_path, build, definition)?,
     };
@@ -118,14 +114,15 @@ pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
 
 /// Reads what a build is made of: `file`, seen from the context, and what else is part of it.
 pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>) -> Result<Inputs> {
-    let found = context.dockerfile(file)?;
-    of_bytes(context, found, build, definition)
+    let (path, bytes) = context.dockerfile(file)?;
+    of_bytes(context, path, bytes, build, definition)
 }
 
 /// As [`of`], of a Dockerfile that has been read.
 fn of_bytes(
     context: LocalContext,
-    (path, bytes): (PathBuf, Vec<u8>),
+    path: PathBuf,
+    bytes: Vec<u8>,
     build: Build,
     definition: Vec<u8>,
 ) -> Result<Inputs> {

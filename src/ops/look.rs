@@ -302,7 +302,7 @@ impl PendingLooks {
         let (registries, sender) = (app.registries(), self.sender.clone());
         let verifier = Rc::clone(&app.verifier);
         self.work.spawn_local(async move {
-            look(registries, verifier, (questions, now), |look| {
+            look(registries, verifier, questions, now, |look| {
                 // Where the receiver is gone, the answer is not needed.
                 let _ = sender.send(Answer::Tag(Box::new(look)));
             })
@@ -312,16 +312,14 @@ impl PendingLooks {
     }
 
     /// Asks git repositories for their commits, unless they have been asked and have yet to answer.
-    /// Returns how many it asks for.
     pub fn ask_sources(
         &mut self,
         sources: BTreeMap<GitContext, Secrets>,
         now: Timestamp,
         stop: &Stop,
-    ) -> usize {
+    ) {
         // The folder does not matter to the question: one answers for all.
         let mut servers: BTreeMap<String, Questions> = BTreeMap::new();
-        let mut asked = 0;
         for (git, secrets) in sources {
             if self.asked.ask(Awaited::Source(git.clone()), now) {
                 let whole = GitContext {
@@ -331,14 +329,12 @@ impl PendingLooks {
                 let open = servers.entry(server(&git.url)).or_default();
                 let entry = open.entry(whole).or_insert((secrets, Vec::new()));
                 entry.1.push(git);
-                asked += 1;
             }
         }
         // A server that hangs keeps only those waiting who ask it.
         for open in servers.into_values() {
             self.ask_server(open, stop);
         }
-        asked
     }
 
     fn ask_server(&mut self, open: Questions, stop: &Stop) {
@@ -430,13 +426,13 @@ pub fn take_in(app: &App, wanted: &TagSubscriptions, tags: &mut Tags, answer: An
 /// Returns the rhythm of a tag: that of its registry, or that of images which tasks have pushed and none depends on.
 pub fn pauses(app: &App, is_base: bool, tag: &Reference) -> Pauses {
     let watch = &app.settings.config.watch;
-    let bounds = if is_base {
+    let (shortest, longest) = if is_base {
         let settings = app.settings.registry(tag.registry());
         watch.pause(&settings, schedule::is_public(tag.registry()))
     } else {
         (watch.images_pause(), watch.images_pause())
     };
-    Pauses::new(bounds, watch.longest_pause()).together_at(app.clock.second())
+    Pauses::new(shortest, longest, watch.longest_pause()).together_at(app.clock.second())
 }
 
 /// Asks a builder what it has under the name of a local image.
@@ -487,7 +483,8 @@ async fn look_in_store(
 async fn look(
     registries: Rc<Registries>,
     verifier: Rc<Verifier>,
-    (questions, asked): (Vec<LookQuestion>, Timestamp),
+    questions: Vec<LookQuestion>,
+    asked: Timestamp,
     tell: impl Fn(Look),
 ) {
     let questions: HashMap<Reference, LookQuestion> = questions

@@ -189,7 +189,8 @@ impl<'a> Unpacking<'a> {
             if size.is_some_and(|size| size != entry.size()) {
                 return Err(refused(name, &path, &Unmade::TooLarge(TooLarge)));
             }
-            self.entry(name, kind, (&path, &target), &mut entry)?;
+            self.entry(kind, &path, &target, &mut entry)
+                .map_err(|why| refused(name, &path, &why))?;
         }
         Ok(())
     }
@@ -204,53 +205,45 @@ impl<'a> Unpacking<'a> {
 
     fn entry(
         &mut self,
-        name: &str,
         kind: EntryType,
-        (path, target): (&Path, &Path),
+        path: &Path,
+        target: &Path,
         entry: &mut Entry<'_, impl Read>,
-    ) -> Result<()> {
+    ) -> Result<(), Unmade> {
         let note = Note {
             mode: entry.header().mode().ok(),
             time: entry.header().mtime().unwrap_or(0),
         };
-        let made =
-            match kind {
-                EntryType::Regular | EntryType::Continuous => {
-                    let size = entry.size();
-                    let written = self.write(path, entry, note);
-                    written.and_then(|written| {
-                        if written == size {
-                            Ok(())
-                        } else {
-                            Err(Unmade::Io(io::ErrorKind::UnexpectedEof.into()))
-                        }
-                    })
+        match kind {
+            EntryType::Regular | EntryType::Continuous => {
+                let size = entry.size();
+                if self.write(path, entry, note)? == size {
+                    Ok(())
+                } else {
+                    Err(Unmade::Io(io::ErrorKind::UnexpectedEof.into()))
                 }
-                EntryType::Directory => self.make_folder(path, note),
-                EntryType::Symlink => self.tree.link(path, target).map_err(Unmade::from).and_then(
-                    |(thing, before)| {
-                        self.grown(thing, note)?;
-                        self.clear(before)
-                    },
-                ),
-                EntryType::Link => self.hard_link(path, target, note),
-                _ => Err(Unmade::NoFile),
-            };
-        made.map_err(|why| refused(name, path, &why))
+            }
+            EntryType::Directory => {
+                let folder = self.tree.folder(path)?;
+                self.grown(folder, note)
+            }
+            EntryType::Symlink => self.link(path, target, note),
+            EntryType::Link => self.hard_link(path, target, note),
+            _ => Err(Unmade::NoFile),
+        }
     }
 
-    fn make_folder(&mut self, path: &Path, note: Note) -> Result<(), Unmade> {
-        let folder = self.tree.folder(path)?;
-        self.grown(folder, note)
+    fn link(&mut self, path: &Path, target: &Path, note: Note) -> Result<(), Unmade> {
+        let (thing, before) = self.tree.link(path, target)?;
+        self.grown(thing, note)?;
+        self.clear(before)
     }
 
     fn hard_link(&mut self, path: &Path, target: &Path, note: Note) -> Result<(), Unmade> {
         let to = self.tree.hard_target(target)?;
         if let tree::Kind::Link(target) = self.tree.kind(to) {
             let target = target.clone();
-            let (thing, before) = self.tree.link(path, &target)?;
-            self.grown(thing, note)?;
-            return self.clear(before);
+            return self.link(path, &target, note);
         }
         let to = self.root.join(self.tree.path(to));
         let (thing, before) = self.tree.file(path)?;

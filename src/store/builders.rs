@@ -36,7 +36,7 @@ pub struct AwayRecord {
 }
 
 impl BuildersFile {
-    fn note_away(&mut self, name: &str, (why, is_full): (String, bool), now: Timestamp) {
+    fn note_away(&mut self, name: &str, why: String, is_full: bool, now: Timestamp) {
         let since = self.away.get(name).map_or(now, |record| record.since);
         let record = AwayRecord {
             since,
@@ -70,7 +70,7 @@ impl Store {
             return Ok(());
         }
         self.change_builders(|all| match why {
-            Some(why) => all.note_away(name, (why, false), now),
+            Some(why) => all.note_away(name, why, false, now),
             None => drop(all.away.remove(name)),
         })
     }
@@ -78,7 +78,7 @@ impl Store {
     /// Takes in that a builder has no room left on its disk, or that this is about to be tried once more.
     pub fn note_full_builder(&self, name: &str, now: Timestamp) -> Result<()> {
         let why = "it is out of disk, and has nothing left to prune";
-        self.change_builders(|all| all.note_away(name, (why.to_owned(), true), now))
+        self.change_builders(|all| all.note_away(name, why.to_owned(), true, now))
     }
 
     /// Takes in that a builder went away while it built for a task, and returns how often in a row that has happened; or that a run of the

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::error::{Error, Kind, Result};
 
@@ -84,8 +84,7 @@ impl Clock {
             Self::System => tokio::time::sleep(period).await,
             Self::Manual(time) => {
                 let mut time = time.lock().unwrap_or_else(PoisonError::into_inner);
-                let jump = SignedDuration::try_from(period).unwrap_or(SignedDuration::MAX);
-                *time = time.saturating_add(jump).unwrap_or(Timestamp::MAX);
+                *time = time.saturating_add(period).unwrap_or(Timestamp::MAX);
             }
         }
     }

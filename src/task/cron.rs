@@ -102,10 +102,11 @@ const FIELDS: [Field; 5] = [
 ];
 
 /// Writes all from one number to another.
-fn span((from, to): (u8, u8)) -> String {
-    match from == to {
-        true => from.to_string(),
-        false => format!("{from}-{to}"),
+fn span(from: u8, to: u8) -> String {
+    if from == to {
+        from.to_string()
+    } else {
+        format!("{from}-{to}")
     }
 }
 
@@ -143,12 +144,12 @@ impl Field {
         };
         if from > to {
             // NCrontab swaps the two, so that `22-2` silently means 2 to 22.
-            let [until, since] = [(from, self.last), (self.first, to)].map(span);
+            let [until, since] = [span(from, self.last), span(self.first, to)];
             return Err(format!("runs backwards: write {until},{since}"));
         }
         Ok(match step {
             Some(step) => format!("{from}-{to}/{step}"),
-            None => span((from, to)),
+            None => span(from, to),
         })
     }
 

@@ -49,7 +49,7 @@ const MOST_DOUBLINGS: u32 = 16;
 
 impl Pauses {
     /// Returns pauses between two bounds, that grow up to `slowest` while there is no answer.
-    pub fn new((shortest, longest): (Duration, Duration), slowest: Duration) -> Self {
+    pub fn new(shortest: Duration, longest: Duration, slowest: Duration) -> Self {
         Self {
             shortest,
             longest,
@@ -69,15 +69,13 @@ impl Pauses {
     /// Returns when a tag is looked at next that was looked at `now`: twice as late after each of `unanswered` looks in a row that its
     /// registry did not answer, until it is asked as seldom as public ones are.
     pub fn next_look(self, tag: &Reference, unanswered: u32, now: Timestamp) -> Timestamp {
-        let bounds = (
-            slower(self.shortest, unanswered, self.slowest),
-            slower(self.longest, unanswered, self.slowest),
-        );
-        let next = next_look(tag, now, bounds);
-        let is_choice = bounds.0 >= RARE && bounds.1 >= bounds.0 + MINUTE;
+        let shortest = slower(self.shortest, unanswered, self.slowest);
+        let longest = slower(self.longest, unanswered, self.slowest);
+        let next = next_look(tag, now, shortest, longest);
+        let is_choice = shortest >= RARE && longest >= shortest + MINUTE;
         match self.second.filter(|_| is_choice) {
             None => next,
-            Some(second) => within_minute(next, second, (now, bounds.0)),
+            Some(second) => within_minute(next, second, later(now, shortest)),
         }
     }
 
@@ -93,23 +91,21 @@ const RARE: Duration = Duration::from_secs(600);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Moves a look back to the last time that a minute had this second; or to the next, where it would come sooner after the last look than
-/// it may.
-fn within_minute(
-    next: Timestamp,
-    second: i8,
-    (looked, shortest): (Timestamp, Duration),
-) -> Timestamp {
+/// Moves a look back to the last time that a minute had this second; or to the next, where it would come sooner than it may.
+fn within_minute(next: Timestamp, second: i8, earliest: Timestamp) -> Timestamp {
     let past = (next.as_second() - i64::from(second)).rem_euclid(60);
     let Ok(start) = Timestamp::from_second(next.as_second() - past) else {
         return next;
     };
-    let shortest = SignedDuration::try_from(shortest).unwrap_or(SignedDuration::MAX);
-    if start.duration_since(looked) < shortest {
-        start.saturating_add(MINUTE).unwrap_or(Timestamp::MAX)
+    if start < earliest {
+        later(start, MINUTE)
     } else {
         start
     }
+}
+
+fn later(time: Timestamp, pause: Duration) -> Timestamp {
+    time.saturating_add(pause).unwrap_or(Timestamp::MAX)
 }
 
 fn slower(pause: Duration, unanswered: u32, slowest: Duration) -> Duration {
@@ -123,7 +119,8 @@ fn slower(pause: Duration, unanswered: u32, slowest: Duration) -> Duration {
 fn next_look(
     tag: &Reference,
     looked: Timestamp,
-    (shortest, longest): (Duration, Duration),
+    shortest: Duration,
+    longest: Duration,
 ) -> Timestamp {
     let hash = Sha256::new()
         .chain_update(tag.to_string())
@@ -134,8 +131,7 @@ fn next_look(
     let spread = longest.saturating_sub(shortest).as_millis();
     let millis = u128::from(u64::from_be_bytes(bytes)) * spread / u128::from(u64::MAX);
     let pause = shortest + Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
-    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
-    looked.saturating_add(pause).unwrap_or(Timestamp::MAX)
+    later(looked, pause)
 }
 
 /// The longest that the loop sleeps: definitions may have changed.
@@ -164,7 +160,7 @@ mod tests {
         let pauses: Vec<i64> = (0..200)
             .map(|n| {
                 let tag = format!("docker.io/library/x:{n}").parse().unwrap();
-                next_look(&tag, looked, (10 * MINUTE, 60 * MINUTE)).as_second() - 1_000_000
+                next_look(&tag, looked, 10 * MINUTE, 60 * MINUTE).as_second() - 1_000_000
             })
             .collect();
         assert!(pauses.iter().all(|pause| (600..=3600).contains(pause)));
@@ -177,8 +173,7 @@ mod tests {
 
     #[test]
     fn public_looks_of_the_same_minute_go_together_within_the_bounds() {
-        let bounds = (10 * MINUTE, 60 * MINUTE);
-        let pauses = Pauses::new(bounds, 60 * MINUTE).together_at(7);
+        let pauses = Pauses::new(10 * MINUTE, 60 * MINUTE, 60 * MINUTE).together_at(7);
         let mut times = std::collections::BTreeSet::new();
         for n in 0..10_000 {
             let looked = Timestamp::from_second(1_000_000 + n % 50).unwrap();
@@ -198,7 +193,7 @@ mod tests {
         let looked = Timestamp::from_second(1_000_000).unwrap();
         let tag = "r.io/x:1".parse().unwrap();
         for pause in [MINUTE, 30 * MINUTE] {
-            let pauses = Pauses::new((pause, pause), pause).together_at(7);
+            let pauses = Pauses::new(pause, pause, pause).together_at(7);
             let next = pauses.next_look(&tag, 0, looked);
             assert_eq!(
                 next.duration_since(looked).as_secs(),
@@ -211,7 +206,7 @@ mod tests {
     fn equal_bounds_give_exactly_that_pause() {
         let looked = Timestamp::from_second(5).unwrap();
         let tag = "r.io/x:1".parse().unwrap();
-        assert_eq!(next_look(&tag, looked, (MINUTE, MINUTE)).as_second(), 65);
+        assert_eq!(next_look(&tag, looked, MINUTE, MINUTE).as_second(), 65);
     }
 
     #[test]

@@ -513,12 +513,12 @@ impl SimulatedWorld {
 
     fn pauses(&self, tag: &Reference) -> Pauses {
         let seconds = Duration::from_secs;
-        let bounds = if *tag == outside(0) {
+        let (shortest, longest) = if *tag == outside(0) {
             (seconds(600), seconds(3600))
         } else {
             (seconds(60), seconds(60))
         };
-        Pauses::new(bounds, seconds(3600))
+        Pauses::new(shortest, longest, seconds(3600))
     }
 
     /// Tells whether what was seen says that a task must be rebuilt: by a look that is newer than its last run.

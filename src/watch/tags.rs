@@ -937,7 +937,7 @@ mod tests {
 
     fn minute() -> Pauses {
         let seconds = std::time::Duration::from_secs;
-        Pauses::new((seconds(60), seconds(60)), seconds(3600))
+        Pauses::new(seconds(60), seconds(60), seconds(3600))
     }
 
     #[test]

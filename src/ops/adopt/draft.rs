@@ -47,7 +47,8 @@ fn invalid(text: String) -> Error {
 pub fn draft(
     app: &App,
     options: &AdoptOptions,
-    (entry, name): (Entry, TaskName),
+    entry: Entry,
+    name: TaskName,
     before: Option<&Task>,
 ) -> Result<Draft> {
     let recipe = &entry.recipe;

@@ -36,7 +36,7 @@ pub fn plan(app: &App, options: &AdoptOptions, gathered: &mut Gathered) -> Resul
         let file = entry.file.clone();
         let key = entry.recipe.key.clone();
         let made = match name {
-            Some(name) => draft(app, options, (entry, name), before),
+            Some(name) => draft(app, options, entry, name, before),
             None => Err(Error::new(Kind::Invalid, "no name is left for it")),
         };
         match made {

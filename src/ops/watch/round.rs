@@ -397,15 +397,15 @@ impl<'a> Watcher<'a> {
             Awaited::Tag(tag) => {
                 let which = std::slice::from_ref(tag);
                 let tags = &mut work.tags;
-                self.pending.ask_tags(work.app, work.wanted, which, tags)
+                self.pending.ask_tags(work.app, work.wanted, which, tags);
             }
             Awaited::Source(git) => {
                 let mut sources = self.heads.open(work.app, work.nodes, false);
                 sources.retain(|one, _| one == git);
                 let now = work.app.clock.now();
-                self.pending.ask_sources(sources, now, self.stop)
+                self.pending.ask_sources(sources, now, self.stop);
             }
-        };
+        }
         self.pending.asked().has(what)
     }
 
@@ -911,7 +911,6 @@ fn is_worth_telling(verdict: &Verdict) -> bool {
 fn is_output_due(app: &App, wanted: &TagSubscriptions, tags: &Tags, tag: &Reference) -> bool {
     let now = app.clock.now();
     let pause = app.settings.config.watch.images_pause();
-    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
     let after = |time: Timestamp| time.saturating_add(pause).unwrap_or(Timestamp::MAX);
     let next = tags.get(tag).and_then(|record| record.next_look);
     // What lies further ahead than a pause was written by a clock that has since been set back.

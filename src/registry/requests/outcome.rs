@@ -76,14 +76,15 @@ impl Host {
             RetryVerdict::Limited(pause) => self.limited(pause, tries.made, told(asked, &response)),
             RetryVerdict::Again => match retry::pause(tries.made) {
                 Some(pause) => After::Again(pause),
-                None => After::Failed(self.limits.failed(
-                    (self.now(), tries.answers),
-                    false,
-                    |until| {
-                        let asked = told(asked, &response);
-                        LookupError::unknown(LookupFailure::Server { until }, asked)
-                    },
-                )),
+                None => {
+                    After::Failed(
+                        self.limits
+                            .failed(self.now(), tries.answers, false, |until| {
+                                let asked = told(asked, &response);
+                                LookupError::unknown(LookupFailure::Server { until }, asked)
+                            }),
+                    )
+                }
             },
         }
     }
@@ -121,8 +122,9 @@ impl Host {
         }
         let cause = Arc::new(error);
         let told = |_| LookupError::unknown(LookupFailure::Network(cause), asked);
-        let now = (self.now(), tries.answers);
-        After::Failed(self.limits.failed(now, trouble.is_of_the_host(), told))
+        let is_of_the_host = trouble.is_of_the_host();
+        let limits = &self.limits;
+        After::Failed(limits.failed(self.now(), tries.answers, is_of_the_host, told))
     }
 
     /// Returns the pause that an answer asks for, counted by the server's own clock where it tells the time.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -366,7 +366,8 @@ impl RequestLimits {
     /// has answered others since there were `answers` has not failed: what went wrong is of what was asked for.
     pub fn failed(
         &self,
-        (now, answers): (Timestamp, u64),
+        now: Timestamp,
+        answers: u64,
         unreachable: bool,
         answer: impl FnOnce(Timestamp) -> LookupError,
     ) -> LookupError {
@@ -376,7 +377,6 @@ impl RequestLimits {
         let hold = HOLD
             .saturating_mul(1 << state.holds.min(8))
             .min(LONGEST_HOLD);
-        let hold = SignedDuration::try_from(hold).unwrap_or(SignedDuration::ZERO);
         let until = now.saturating_add(hold).unwrap_or(now);
         let answer = answer(until);
         if unreachable || (is_of_the_registry && state.failures >= PATIENT_FAILURES) {
@@ -567,11 +567,11 @@ mod tests {
         let before = limits.answers();
         limits.answered(false, &headers(&[]));
         for _ in 0..4 {
-            limits.failed((now, before), false, limited);
+            limits.failed(now, before, false, limited);
         }
         assert!(limits.pause(now).is_none());
         for _ in 0..3 {
-            limits.failed((now, limits.answers()), false, limited);
+            limits.failed(now, limits.answers(), false, limited);
         }
         assert!(limits.pause(now).is_some());
     }
@@ -601,7 +601,7 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut paused = Vec::new();
         for n in 1..=9 {
-            limits.failed((at(n), limits.answers()), false, limited);
+            limits.failed(at(n), limits.answers(), false, limited);
             paused.push(limits.pause(at(n)).map(|pause| pause.until.as_second() - n));
         }
         let none = None;
@@ -620,7 +620,7 @@ mod tests {
             ]
         );
         limits.answered(false, &headers(&[]));
-        limits.failed((at(1000), limits.answers()), true, limited);
+        limits.failed(at(1000), limits.answers(), true, limited);
         assert_eq!(limits.pause(at(1000)).unwrap().until, at(1030));
     }
 
@@ -639,7 +639,7 @@ mod tests {
         assert_eq!(budget.remaining.as_deref(), Some("1;w=60"));
 
         let failing = RequestLimits::new("r.example", &settings(None, None));
-        failing.failed((now, failing.answers()), true, |until| {
+        failing.failed(now, failing.answers(), true, |until| {
             LookupError::unknown(LookupFailure::Server { until }, Asked::default())
         });
         assert!(failing.budget(now).paused_until.is_some());

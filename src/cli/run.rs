@@ -94,8 +94,7 @@ pub fn run(app: &App, report: &Report, args: QuickRunArgs) -> Result<Outcome> {
 fn request(app: &App, report: &Report, args: &QuickRunArgs) -> Result<RunRequest> {
     let default =
         (args.cmd.is_none() && args.context != Context::None).then(|| DEFAULT_FILE.into());
-    let is_named = |file: &&PathBuf| *file != Path::new("-");
-    let found = args.file.as_ref().filter(is_named);
+    let found = args.file.as_ref().filter(|file| *file != Path::new("-"));
     let found = found.map(|file| quick_file(report, &args.context, file));
     let found = found.transpose()?;
     let outside = match &found {

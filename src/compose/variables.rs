@@ -98,8 +98,7 @@ impl<'a> Variables<'a> {
         };
         let word = &rest[operator.len()..];
         let value = (self.lookup)(name);
-        let counts = |value: &String| !operator.starts_with(':') || !value.is_empty();
-        let value = value.filter(counts);
+        let value = value.filter(|value| !operator.starts_with(':') || !value.is_empty());
         match (operator.trim_start_matches(':'), value) {
             ("+", Some(_)) | ("-", None) => self.expand_at(word, depth + 1),
             ("+", None) => Ok(String::new()),

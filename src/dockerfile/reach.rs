@@ -118,8 +118,7 @@ impl<'d> StageGraph<'d> {
 
     /// Follows the chain of `FROM` to the stage that continues no other.
     fn root_of(&self, stage: usize) -> usize {
-        let base = |stage: &usize| self.stages.get(*stage)?.base;
-        std::iter::successors(Some(stage), base)
+        std::iter::successors(Some(stage), |stage| self.stages.get(*stage)?.base)
             .last()
             .unwrap_or(stage)
     }

@@ -155,14 +155,13 @@ fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> 
     let mut all = Vec::new();
     // Only what depends on images may have to wait for another task.
     if !baseline.dependencies.is_empty() {
-        let canonical = |image: &Reference| app.canonical(image);
         let others = app.store.followed().into_iter().flatten();
         let others =
             others.filter_map(|(other, followed)| (other != key).then_some(followed.ok()?));
         all.extend(others.map(|(mut task, baseline)| {
             super::steps::read::find_pushes(app, &mut task);
             set_windows(app, &mut task);
-            Snapshot::new(task, baseline, canonical)
+            Snapshot::new(task, baseline, |image| app.canonical(image))
         }));
     }
     all.push(snapshot(app, task.clone(), baseline.clone()));

@@ -80,8 +80,7 @@ pub(super) fn read(
         .ok_or_else(|| InvalidOption::Unknown(name.to_string()))?;
         let value = match (option.takes_value, value) {
             (true, None) => {
-                let missing = || InvalidOption::NoValue(word.to_string(), option.name);
-                Some(next().ok_or_else(missing)?)
+                Some(next().ok_or_else(|| InvalidOption::NoValue(word.to_string(), option.name))?)
             }
             (_, value) => value,
         };

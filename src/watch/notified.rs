@@ -178,9 +178,8 @@ impl NotifiedState {
     /// Tells whether it rests, because it could not be told.
     pub fn rests(&self, now: Timestamp) -> bool {
         // A clock that was set back must not silence notifications for long.
-        let sensible = |next: &Timestamp| *next <= backoff::next_try(self.failures.max(1), now);
         self.next_try
-            .filter(sensible)
+            .filter(|next| *next <= backoff::next_try(self.failures.max(1), now))
             .is_some_and(|next| now < next)
     }
 

@@ -306,18 +306,13 @@ pub fn is_out_of_disk(said: &[String]) -> bool {
 impl Refusal {
     /// Returns the command that gives the builder a login, to a registry that may be spoken to without TLS.
     pub fn login(&self, kind: BuilderKind, plain_http: bool) -> String {
-        let program = match kind {
-            BuilderKind::Docker | BuilderKind::Buildx | BuilderKind::Buildctl => "docker",
-            BuilderKind::Podman => "podman",
-            BuilderKind::Buildah => "buildah",
-            BuilderKind::Command => "acrt",
+        let (program, insecure) = match kind {
+            BuilderKind::Docker | BuilderKind::Buildx | BuilderKind::Buildctl => ("docker", ""),
+            BuilderKind::Podman => ("podman", " --tls-verify=false"),
+            BuilderKind::Buildah => ("buildah", " --tls-verify=false"),
+            BuilderKind::Command => ("acrt", ""),
         };
-        let is_strict = matches!(kind, BuilderKind::Podman | BuilderKind::Buildah);
-        let insecure = if plain_http && is_strict {
-            " --tls-verify=false"
-        } else {
-            ""
-        };
+        let insecure = if plain_http { insecure } else { "" };
         match self.registry.as_str() {
             DOCKER_HUB if program == "docker" => "docker login".to_owned(),
             registry => format!("{program} login{insecure} {registry}"),

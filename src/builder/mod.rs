@@ -103,14 +103,11 @@ impl Builder {
 
     /// Tells whether it can push an image that gets no tag. The others push what they have by the name that it has with them.
     pub fn pushes_by_digest(&self) -> bool {
-        matches!(
-            self,
-            Self::Buildctl(_)
-                | Self::Buildx {
-                    in_daemon: false,
-                    ..
-                }
-        )
+        match self {
+            Self::Buildctl(_) => true,
+            Self::Buildx { in_daemon, .. } => !in_daemon,
+            Self::Docker { .. } | Self::Podman(_) | Self::Buildah(_) | Self::Command(_) => false,
+        }
     }
 
     /// Tells whether the builder's commands say which registry goes without TLS, and not its settings.

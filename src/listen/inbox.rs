@@ -103,10 +103,15 @@ impl Inbox {
         let mut state = self.state();
         let count = state.counts.requests.entry((source.to_owned(), outcome));
         *count.or_default() += 1;
-        if !matches!(outcome, Outcome::Refused | Outcome::CutShort) {
+        let (is_read, is_noticed) = match outcome {
+            Outcome::Hinted | Outcome::Ignored => (true, false),
+            Outcome::NotUnderstood => (true, true),
+            Outcome::Refused | Outcome::CutShort => (false, true),
+        };
+        if is_read {
             state.counts.last.insert(source.to_owned(), now);
         }
-        if !matches!(outcome, Outcome::Hinted | Outcome::Ignored) {
+        if is_noticed {
             let notice = Notice {
                 source: source.to_owned(),
                 outcome,

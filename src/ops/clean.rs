@@ -288,7 +288,10 @@ fn settings(app: &App, name: &str) -> BuilderSettings {
 /// Returns what is taken away after a run; none where nothing is: it is of no task, it pushes nothing, or the config file says so.
 pub(super) fn policy(app: &App, name: &str, task: &Task, run: &Run) -> Option<Clean> {
     let policy = settings(app, name).clean;
-    let is_pushed = !matches!(&task.step, Step::Docker(step) if !step.is_push_enabled);
+    let is_pushed = match &task.step {
+        Step::Docker(step) => step.is_push_enabled,
+        Step::FileTask(_) | Step::EncodedTask(_) | Step::Import(_) => true,
+    };
     (run.task.is_some() && is_pushed && policy != Clean::Off).then_some(policy)
 }
 

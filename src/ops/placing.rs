@@ -168,7 +168,10 @@ impl Fleet {
             by: pool.by,
             platforms: task.platforms.clone(),
             // Steps work on what is with their builder, and a local image stays with it.
-            may_be_split: matches!(&task.step, Step::Docker(step) if !step.is_local),
+            may_be_split: match &task.step {
+                Step::Docker(step) => !step.is_local,
+                Step::FileTask(_) | Step::EncodedTask(_) | Step::Import(_) => false,
+            },
             ..Wish::default()
         };
         if wish.platforms.is_empty() {

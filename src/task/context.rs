@@ -89,7 +89,10 @@ impl Context {
 
     /// Tells whether the files must be fetched before a build.
     pub fn is_remote(&self) -> bool {
-        matches!(self, Self::Git(_) | Self::Tarball(_) | Self::Artifact(_))
+        match self {
+            Self::Git(_) | Self::Tarball(_) | Self::Artifact(_) => true,
+            Self::Local(_) | Self::None => false,
+        }
     }
 
     /// Returns the git repository, if it is one.

@@ -163,7 +163,10 @@ impl Step {
 
     /// Tells whether the values of some of its build arguments are secret, so that they are kept elsewhere.
     pub fn has_secret_arguments(&self) -> bool {
-        matches!(self, Self::Docker(step) if step.arguments.iter().any(|argument| argument.is_secret))
+        match self {
+            Self::Docker(step) => step.arguments.iter().any(|argument| argument.is_secret),
+            Self::FileTask(_) | Self::EncodedTask(_) | Self::Import(_) => false,
+        }
     }
 
     /// Tells whether steps may be privileged.
@@ -336,7 +339,10 @@ impl Task {
 
     /// Tells whether its images stay with the builder, where other local tasks find them.
     pub fn is_local(&self) -> bool {
-        matches!(&self.step, Step::Docker(step) if step.is_local)
+        match &self.step {
+            Step::Docker(step) => step.is_local,
+            Step::FileTask(_) | Step::EncodedTask(_) | Step::Import(_) => false,
+        }
     }
 
     /// Reads the name of an image: one of the task's registry, or of the builder's own store.

@@ -156,9 +156,9 @@ impl TagRecord {
     /// Returns how many looks in a row have had no answer, or none that is verified.
     fn unanswered(&self) -> u32 {
         let error = self.error.as_ref();
-        let error = error.filter(|error| {
-            let kind = error.kind;
-            matches!(kind, LookErrorKind::Unknown | LookErrorKind::Unverified)
+        let error = error.filter(|error| match error.kind {
+            LookErrorKind::Unknown | LookErrorKind::Unverified => true,
+            LookErrorKind::Absent | LookErrorKind::NoImage => false,
         });
         error.map_or(0, |error| error.count)
     }

@@ -78,7 +78,10 @@ impl NetworkFailure {
     /// Tells whether it would befall every other request to the same host.
     #[must_use]
     pub fn is_of_the_host(self) -> bool {
-        matches!(self, Self::Hopeless | Self::Unreachable)
+        match self {
+            Self::Hopeless | Self::Unreachable => true,
+            Self::Slow | Self::Torn => false,
+        }
     }
 }
 

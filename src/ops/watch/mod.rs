@@ -1,5 +1,6 @@
 //! Looks, decides, runs what is stale, in order; once, or for as long as the process lives.
 
+mod alarm;
 mod hooks;
 pub mod install;
 mod make;
@@ -7,6 +8,8 @@ mod news;
 mod options;
 mod part;
 mod places;
+mod remark;
+mod reported;
 mod round;
 mod rounded;
 mod scope;

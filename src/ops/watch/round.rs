@@ -1,7 +1,7 @@
 //! One round of the watcher: looks, decides, runs what is to be run, parents first.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     rc::Rc,
     time::Duration,
 };
@@ -27,62 +27,26 @@ use crate::{
         recovery::recover_crashed_runs,
     },
     registry::SeenTags,
-    store::lock,
     sys::signal::Stop,
-    task::{Manifests, RunId, TaskKey, TimerName},
+    task::{Manifests, TaskKey},
     watch::{
-        Asked, Awaited, Node, Observation, Outcome, Part, Problem, ProblemKind, ReadFile, Round,
-        Snapshot, Tags, Verdict,
-        metrics::RoundMetrics,
-        notified::{self, Outage, outages},
-        round::Job,
-        schedule,
+        Asked, Awaited, Node, Observation, Outcome, Part, Round, Snapshot, Tags, Verdict,
+        metrics::RoundMetrics, notified::outages, round::Job,
     },
 };
 
 use super::{
+    alarm::Alarm,
     hooks::Hinted,
     make::{Made, Start, make},
     options::{Looks, WatchOptions},
     part::{TaskState, Whole},
     places::{Next, Waiting},
+    remark::{Remark, begin_timers},
+    reported::{LastReported, OutageSummary},
     rounded::Rounded,
-    tellings::{Problems, Tellings},
+    tellings::{Tellings, to_tell},
 };
-
-/// What has been said already, so that a loop says each thing once.
-#[derive(Debug, Default)]
-struct LastReported {
-    /// What was decided for tasks, as far as it is worth telling.
-    tasks: HashMap<TaskKey, Verdict>,
-    /// Registries and git repositories that do not answer: why, and whether several tasks wait.
-    silent: BTreeMap<String, (String, bool)>,
-}
-
-impl LastReported {
-    /// Tells whether this is worth telling, and not what was told last.
-    fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
-        if !is_worth_telling(verdict) {
-            self.tasks.remove(key);
-            return false;
-        }
-        self.tasks.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
-    }
-
-    /// Says who does not answer, once for all tasks that wait, and who answers again.
-    fn report_outages(&mut self, outages: &BTreeMap<String, Outage>, events: &EventSink<'_>) {
-        for (place, outage) in outages {
-            let now = (outage.gist(), outage.tasks.len() > 1);
-            if self.silent.insert(place.clone(), now.clone()) != Some(now) {
-                events.send(Event::Silent { place, outage });
-            }
-        }
-        let again = |place: &String, _: &mut _| !outages.contains_key(place);
-        for (place, _) in self.silent.extract_if(.., again) {
-            events.send(Event::AnswersAgain(&place));
-        }
-    }
-}
 
 /// What a watcher has begun and what it remembers from round to round.
 ///
@@ -229,7 +193,7 @@ impl<'a> Watcher<'a> {
         };
         let woken = self.work(&mut work, outside, &mut rounded).await?;
         work.end()?;
-        self.report(&mut work, &loaded, &mut rounded)?;
+        self.report(&mut work, &mut rounded)?;
         self.heads.save(app)?;
         rounded.next = work.next_due(self.pending.asked());
         if until.is_none() {
@@ -512,12 +476,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Says what was decided, each thing once.
-    fn report(
-        &mut self,
-        work: &mut RoundWork<'_>,
-        loaded: &[Snapshot],
-        rounded: &mut Rounded,
-    ) -> Result<()> {
+    fn report(&mut self, work: &mut RoundWork<'_>, rounded: &mut Rounded) -> Result<()> {
         let events = self.events;
         for (tag, moves) in work.tags.report_flapping(work.app.clock.now()) {
             events.send(Event::Warning(format!(
@@ -530,7 +489,7 @@ impl<'a> Watcher<'a> {
         let (mut notes, mut silent) = (Vec::new(), Vec::new());
         for (node, verdict, outcome) in work.round.verdicts() {
             let key = node.task.key();
-            sum_up(verdict, rounded);
+            rounded.take_verdict(verdict);
             let is_news = self.reported.is_news(&key, verdict);
             if outcome.is_none() {
                 notes.extend(Remark::of(node, verdict));
@@ -567,62 +526,7 @@ impl<'a> Watcher<'a> {
                 break;
             }
         }
-        debug_assert!(loaded.len() >= work.round.verdicts().count());
         Ok(())
-    }
-}
-
-/// When a round ends because something else is due: at least a second after it was asked for, because what was due then has been asked for,
-/// and never so late that an edit goes unseen.
-///
-/// To find that out, all tags and tasks are gone through: that is done once a second at most, however many answers come in.
-#[derive(Debug, Default)]
-struct Alarm {
-    /// When it was found out last, and what came of it.
-    set: Option<(Timestamp, Timestamp)>,
-    is_outdated: bool,
-}
-
-impl Alarm {
-    const PAUSE: SignedDuration = SignedDuration::from_secs(1);
-
-    /// Takes in that something has happened after which the next thing may be due sooner.
-    fn may_be_sooner(&mut self) {
-        self.is_outdated = true;
-    }
-
-    /// Returns how long to wait before it is asked for again; `None` when it is time.
-    fn until_due(
-        &mut self,
-        now: Timestamp,
-        next_due: impl FnOnce() -> Option<Timestamp>,
-    ) -> Option<Duration> {
-        let after = |from: Timestamp, pause| from.saturating_add(pause).unwrap_or(Timestamp::MAX);
-        let (found, end) = match self.set {
-            // A clock that was set back has come from a later time.
-            Some((found, end)) if now >= found => {
-                if now >= end {
-                    return None;
-                }
-                if self.is_outdated && now >= after(found, Self::PAUSE) {
-                    (now, after(now, schedule::time_until_next(next_due(), now)))
-                } else {
-                    (found, end)
-                }
-            }
-            _ => (now, after(now, schedule::time_until_next(next_due(), now))),
-        };
-        self.set = Some((found, end));
-        if found == now {
-            self.is_outdated = false;
-        }
-        let end = if self.is_outdated {
-            end.min(after(found, Self::PAUSE))
-        } else {
-            end
-        };
-        let pause = end.duration_since(now);
-        Some(Duration::try_from(pause).unwrap_or(Duration::from_secs(1)))
     }
 }
 
@@ -728,184 +632,6 @@ fn earlier(app: &App) -> Timestamp {
 /// checkout of thousands of files, one round is not to write as many.
 const RENEWED_AT_ONCE: usize = 100;
 
-/// Something about a task that is to be remembered although no run has changed it.
-struct Remark {
-    key: TaskKey,
-    /// The run that what is known of it comes from.
-    run_id: Option<RunId>,
-    /// The change that people have been told of now, or that none is told any more.
-    reported: Option<Option<Vec<Reference>>>,
-    /// What its files name, and the state that they are in.
-    renewed: Option<(Vec<Reference>, Vec<ReadFile>)>,
-}
-
-impl Remark {
-    fn of(node: &Node<'_>, verdict: &Verdict) -> Option<Self> {
-        let told = &node.baseline.reported_change;
-        let reported = match verdict {
-            Verdict::Changed(change) => Some(Some(change.named.clone())),
-            Verdict::Current | Verdict::FollowsNothing | Verdict::ImageMissing { .. } => Some(None),
-            _ => None,
-        };
-        let reported = reported.filter(|reported| reported != told);
-        let renewed = node.reading.and_then(|reading| reading.renewed.clone());
-        (reported.is_some() || renewed.is_some()).then(|| Self {
-            key: node.task.key(),
-            run_id: node.baseline.run_id,
-            reported,
-            renewed,
-        })
-    }
-
-    /// Writes it down, unless the task is being run or has been: then what is known is that run's.
-    fn write(self, app: &App) -> Result<()> {
-        let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&self.key))? else {
-            return Ok(());
-        };
-        let mut baseline = app.store.baseline(&self.key)?;
-        if baseline.run_id != self.run_id {
-            return Ok(());
-        }
-        if let Some(reported) = self.reported {
-            baseline.reported_change = reported;
-        }
-        if let Some((named, files)) = self.renewed {
-            baseline.named = Some(named);
-            baseline.files = files;
-        }
-        app.store.save_baseline(&self.key, &baseline)
-    }
-}
-
-/// Notes for timers that are new, in definitions written by hand, that they count from now on.
-fn begin_timers(app: &App, loaded: &mut [Snapshot], now: Timestamp) -> Result<()> {
-    for one in loaded {
-        let names: Vec<TimerName> = one
-            .node()
-            .unserved(now)
-            .map(|timer| timer.name.clone())
-            .collect();
-        if names.is_empty() {
-            continue;
-        }
-        let key = one.task.key();
-        // While a run goes on, what is known is that run's; the next round notes it.
-        if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
-            let mut baseline = app.store.baseline(&key)?;
-            baseline
-                .timers
-                .extend(names.into_iter().map(|name| (name, now)));
-            app.store.save_baseline(&key, &baseline)?;
-            one.baseline = baseline;
-        }
-    }
-    Ok(())
-}
-
-/// Returns what those of the config file and of the tasks are told of a round; nothing, where there are none.
-fn to_tell(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> Option<Problems> {
-    let config = &app.settings.config;
-    let of_task = |one: &Snapshot| {
-        let trigger = one.task.trigger.base_image_trigger.as_ref();
-        let is_restarted = one.task.source.as_ref().is_some_and(|it| it.compose_up);
-        is_restarted
-            || !one.task.on_success.is_empty()
-            || trigger.is_some_and(|trigger| trigger.update_trigger_payload_type.is_some())
-    };
-    let has_none = config.notify.is_empty() && config.on_success.is_empty();
-    if has_none && !loaded.iter().any(of_task) {
-        return None;
-    }
-    let away = app.store.builders().away;
-    // Of a pool some build on, and people are to know of the others all the same.
-    let elsewhere = |node: &Node<'_>, verdict: &Verdict| {
-        let known = node
-            .away
-            .iter()
-            .filter(|one| away.contains_key(&one.builder));
-        let known = known.filter(|_| !matches!(verdict, Verdict::NoBuilder { .. }));
-        known.map(Problem::of_builder).collect::<Vec<_>>()
-    };
-    let problems = round
-        .verdicts()
-        .map(|(node, verdict, _)| {
-            let problems = [verdict.problems(), elsewhere(node, verdict)].concat();
-            (node.task.key(), problems)
-        })
-        .filter(|(_, problems)| !problems.is_empty());
-    Some(problems.collect())
-}
-
-/// Tasks with the same problem: a few are told, the others counted, so that a registry that is down, or has lost its images, is no flood.
-#[derive(Debug, Default)]
-struct OutageSummary(BTreeMap<(ProblemKind, String), usize>);
-
-impl OutageSummary {
-    /// How many tasks are told one by one that have the same problem.
-    const FEW: usize = 10;
-
-    /// Tells whether this one is told by itself.
-    fn admits(&mut self, verdict: &Verdict) -> bool {
-        let problems = verdict.problems();
-        let Some(problem) = problems.first() else {
-            return true;
-        };
-        let group = (problem.kind, notified::group_of(problem));
-        let waiting = self.0.entry(group).or_default();
-        *waiting += 1;
-        *waiting <= Self::FEW
-    }
-
-    fn tell_of_the_rest(&self, events: &EventSink<'_>) {
-        for ((kind, group), waiting) in &self.0 {
-            if let more @ 1.. = waiting.saturating_sub(Self::FEW) {
-                let problem = match kind {
-                    ProblemKind::Silent => format!("wait for `{group}`"),
-                    ProblemKind::Gone => format!("miss {group}"),
-                    ProblemKind::NoImage => format!("name {group} that are none"),
-                    ProblemKind::Unverified => format!("name {group} that must be verified"),
-                    ProblemKind::Files => "have files that cannot be used".to_owned(),
-                    ProblemKind::Builder => format!("wait for {group}"),
-                };
-                let tasks = if more == 1 { "task" } else { "tasks" };
-                events.send(Event::Warning(format!(
-                    "{more} more {tasks} {problem}; all of them: acrt task check -o table"
-                )));
-            }
-        }
-    }
-}
-
-/// Takes what was decided for a task into the result.
-fn sum_up(verdict: &Verdict, rounded: &mut Rounded) {
-    let kind = match verdict {
-        Verdict::NoBuilder { .. } => Some(Kind::Unknown),
-        Verdict::BackingOff { .. } | Verdict::Failing { until: Some(_), .. } => Some(Kind::Failed),
-        // Whatever a task waits for has been taken in already, and may be a run that goes on elsewhere and well.
-        other => other.state().exit().filter(|kind| *kind != Kind::Stale),
-    };
-    if let Some(kind) = kind {
-        rounded.take(kind);
-    }
-}
-
-fn is_worth_telling(verdict: &Verdict) -> bool {
-    matches!(
-        verdict,
-        Verdict::Unknown { .. }
-            | Verdict::Missing { .. }
-            | Verdict::Unverified { .. }
-            | Verdict::Changed(_)
-            | Verdict::ImageMissing { .. }
-            | Verdict::BackingOff { .. }
-            | Verdict::Failing { until: Some(_), .. }
-            | Verdict::Waiting { .. }
-            | Verdict::NoBuilder { .. }
-            | Verdict::OutsideWindow { .. }
-            | Verdict::Cycle(_)
-    )
-}
-
 /// Tells whether an image that a task pushed is to be looked at: once a day. The first look is a day after the push, which has looked
 /// itself.
 fn is_output_due(app: &App, wanted: &TagSubscriptions, tags: &Tags, tag: &Reference) -> bool {
@@ -931,51 +657,5 @@ fn take_in_own(tags: &mut Tags, nodes: &[Node<'_>]) {
         if tags.get(tag).is_some() {
             tags.take_in_pushed(tag, digest);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[test]
-    fn what_is_due_is_sought_once_a_second_however_many_answers_come() {
-        let start = Timestamp::from_second(1_000_000).unwrap();
-        let at = |millis: i64| start + SignedDuration::from_millis(millis);
-        let sought = Cell::new(0);
-        let find = |due: i64| {
-            sought.set(sought.get() + 1);
-            Some(at(due))
-        };
-        let mut alarm = Alarm::default();
-        let pause = |found: Option<Duration>| found.map(|it| it.as_millis());
-        assert_eq!(pause(alarm.until_due(at(0), || find(9000))), Some(9000));
-        for n in 1..=1000 {
-            alarm.may_be_sooner();
-            // The last answer has made something due after three seconds.
-            let due = alarm.until_due(at(n), || find(3000));
-            assert_eq!(
-                pause(due),
-                Some(if n < 1000 { 1000 - n as u128 } else { 2000 })
-            );
-        }
-        assert_eq!(sought.get(), 2);
-        assert_eq!(pause(alarm.until_due(at(2500), || find(3000))), Some(500));
-        assert_eq!(alarm.until_due(at(3000), || find(9000)), None);
-        assert_eq!(sought.get(), 2);
-    }
-
-    #[test]
-    fn what_is_due_now_has_been_asked_for_a_second_ago_at_least() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let mut alarm = Alarm::default();
-        let due = alarm.until_due(at(10), || Some(at(3)));
-        assert_eq!(due, Some(Duration::from_secs(1)));
-        assert_eq!(alarm.until_due(at(11), || Some(at(3))), None);
-        // A clock that was set back begins anew.
-        let due = alarm.until_due(at(5), || None);
-        assert_eq!(due, Some(Duration::from_secs(60)));
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     error::Kind,
-    watch::{Outcome, metrics::RoundMetrics},
+    watch::{Outcome, Verdict, metrics::RoundMetrics},
 };
 
 use super::make::Made;
@@ -34,6 +34,21 @@ impl Rounded {
         };
         if self.worst.is_none_or(|worst| rank(kind) > rank(worst)) {
             self.worst = Some(kind);
+        }
+    }
+
+    /// Takes in what was decided for a task.
+    pub(super) fn take_verdict(&mut self, verdict: &Verdict) {
+        let kind = match verdict {
+            Verdict::NoBuilder { .. } => Some(Kind::Unknown),
+            Verdict::BackingOff { .. } | Verdict::Failing { until: Some(_), .. } => {
+                Some(Kind::Failed)
+            }
+            // Whatever a task waits for has been taken in already, and may be a run that goes on elsewhere and well.
+            other => other.state().exit().filter(|kind| *kind != Kind::Stale),
+        };
+        if let Some(kind) = kind {
+            self.take(kind);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     },
     sys::signal::Stop,
     task::TaskKey,
-    watch::Problem,
+    watch::{Node, Problem, Round, Snapshot, Verdict},
 };
 
 /// What people are still to be told.
@@ -88,6 +88,40 @@ impl<'a> Tellings<'a> {
         let telling = async move { notify::after_round(&app, &problems, stop, events).await };
         Some(telling.boxed_local())
     }
+}
+
+/// Returns what those of the config file and of the tasks are told of a round; nothing, where there are none.
+pub fn to_tell(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> Option<Problems> {
+    let config = &app.settings.config;
+    let of_task = |one: &Snapshot| {
+        let trigger = one.task.trigger.base_image_trigger.as_ref();
+        let is_restarted = one.task.source.as_ref().is_some_and(|it| it.compose_up);
+        is_restarted
+            || !one.task.on_success.is_empty()
+            || trigger.is_some_and(|trigger| trigger.update_trigger_payload_type.is_some())
+    };
+    let has_none = config.notify.is_empty() && config.on_success.is_empty();
+    if has_none && !loaded.iter().any(of_task) {
+        return None;
+    }
+    let away = app.store.builders().away;
+    // Of a pool some build on, and people are to know of the others all the same.
+    let elsewhere = |node: &Node<'_>, verdict: &Verdict| {
+        let known = node
+            .away
+            .iter()
+            .filter(|one| away.contains_key(&one.builder));
+        let known = known.filter(|_| !matches!(verdict, Verdict::NoBuilder { .. }));
+        known.map(Problem::of_builder).collect::<Vec<_>>()
+    };
+    let problems = round
+        .verdicts()
+        .map(|(node, verdict, _)| {
+            let problems = [verdict.problems(), elsewhere(node, verdict)].concat();
+            (node.task.key(), problems)
+        })
+        .filter(|(_, problems)| !problems.is_empty());
+    Some(problems.collect())
 }
 
 #[cfg(test)]

@@ -1,0 +1,110 @@
+//! What a round says of tasks and outages: each thing once, and of many tasks with one problem a few.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{
+    ops::event::{Event, EventSink},
+    task::TaskKey,
+    watch::{
+        ProblemKind, Verdict,
+        notified::{self, Outage},
+    },
+};
+
+/// What has been said already, so that a loop says each thing once.
+#[derive(Debug, Default)]
+pub struct LastReported {
+    /// What was decided for tasks, as far as it is worth telling.
+    tasks: HashMap<TaskKey, Verdict>,
+    /// Registries and git repositories that do not answer: why, and whether several tasks wait.
+    silent: BTreeMap<String, (String, bool)>,
+}
+
+impl LastReported {
+    /// Tells whether this is worth telling, and not what was told last.
+    pub fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
+        if !is_worth_telling(verdict) {
+            self.tasks.remove(key);
+            return false;
+        }
+        self.tasks.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
+    }
+
+    /// Says who does not answer, once for all tasks that wait, and who answers again.
+    pub fn report_outages(&mut self, outages: &BTreeMap<String, Outage>, events: &EventSink<'_>) {
+        for (place, outage) in outages {
+            let now = (outage.gist(), outage.tasks.len() > 1);
+            if self.silent.insert(place.clone(), now.clone()) != Some(now) {
+                events.send(Event::Silent { place, outage });
+            }
+        }
+        let again = |place: &String, _: &mut _| !outages.contains_key(place);
+        for (place, _) in self.silent.extract_if(.., again) {
+            events.send(Event::AnswersAgain(&place));
+        }
+    }
+}
+
+/// Tasks with the same problem: a few are told, the others counted, so that a registry that is down, or has lost its images, is no flood.
+#[derive(Debug, Default)]
+pub struct OutageSummary(BTreeMap<(ProblemKind, String), usize>);
+
+impl OutageSummary {
+    /// How many tasks are told one by one that have the same problem.
+    const FEW: usize = 10;
+
+    /// Tells whether this one is told by itself.
+    pub fn admits(&mut self, verdict: &Verdict) -> bool {
+        let problems = verdict.problems();
+        let Some(problem) = problems.first() else {
+            return true;
+        };
+        let group = (problem.kind, notified::group_of(problem));
+        let waiting = self.0.entry(group).or_default();
+        *waiting += 1;
+        *waiting <= Self::FEW
+    }
+
+    pub fn tell_of_the_rest(&self, events: &EventSink<'_>) {
+        for ((kind, group), waiting) in &self.0 {
+            if let more @ 1.. = waiting.saturating_sub(Self::FEW) {
+                let problem = match kind {
+                    ProblemKind::Silent => format!("wait for `{group}`"),
+                    ProblemKind::Gone => format!("miss {group}"),
+                    ProblemKind::NoImage => format!("name {group} that are none"),
+                    ProblemKind::Unverified => format!("name {group} that must be verified"),
+                    ProblemKind::Files => "have files that cannot be used".to_owned(),
+                    ProblemKind::Builder => format!("wait for {group}"),
+                };
+                let tasks = if more == 1 { "task" } else { "tasks" };
+                events.send(Event::Warning(format!(
+                    "{more} more {tasks} {problem}; all of them: acrt task check -o table"
+                )));
+            }
+        }
+    }
+}
+
+fn is_worth_telling(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Unknown { .. }
+        | Verdict::Missing { .. }
+        | Verdict::Unverified { .. }
+        | Verdict::Changed(_)
+        | Verdict::ImageMissing { .. }
+        | Verdict::BackingOff { .. }
+        | Verdict::Waiting { .. }
+        | Verdict::NoBuilder { .. }
+        | Verdict::OutsideWindow { .. }
+        | Verdict::Cycle(_) => true,
+        Verdict::Failing { until, .. } => until.is_some(),
+        Verdict::Disabled
+        | Verdict::TriggerOff
+        | Verdict::NeverRun
+        | Verdict::Current
+        | Verdict::FollowsNothing
+        | Verdict::Stale(_)
+        | Verdict::TooYoung { .. }
+        | Verdict::Settling { .. } => false,
+    }
+}

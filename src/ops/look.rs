@@ -15,7 +15,7 @@ use crate::{
     registry::{LookupError, Registries, Seen},
     store::secrets::Secrets,
     sys::{settings::Settings, signal::Stop},
-    task::{GitContext, ImageDescriptor, Manifests},
+    task::{GitContext, ImageDescriptor, Manifests, one_manifest},
     watch::{
         Asked, Awaited, Head, LookErrorKind, Looked, Miss, Node, Observation, Tags,
         schedule::{self, Pauses},
@@ -43,7 +43,7 @@ const SOURCES_AT_ONCE: usize = 8;
 pub struct TagSubscriptions(BTreeMap<Reference, Subscription>);
 
 /// What tasks want to know of one tag.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Subscription {
     /// The image as the first of them names it: that is who is asked.
     spelled: Reference,
@@ -128,11 +128,7 @@ impl TagSubscriptions {
             }
             Some(LookQuestion {
                 tag: tag.clone(),
-                spelled: subscription.spelled.clone(),
-                others: subscription.others.clone(),
-                built_on: subscription.built_on.clone(),
-                platforms: subscription.platforms.clone(),
-                local: subscription.local.clone(),
+                wanted: subscription.clone(),
                 wants_age: tags.is_aged(tag),
                 read: record.and_then(|record| {
                     let digest = record.digest.clone()?;
@@ -193,12 +189,7 @@ fn made_locally(nodes: &[Node<'_>]) -> HashMap<Reference, Option<String>> {
 #[derive(Clone, Debug)]
 struct LookQuestion {
     tag: Reference,
-    spelled: Reference,
-    others: BTreeSet<Reference>,
-    built_on: Vec<Digest>,
-    platforms: BTreeSet<Platform>,
-    /// Where it is, if a local task makes it.
-    local: Option<Option<String>>,
+    wanted: Subscription,
     /// Whether a task wants to know how old its image is.
     wants_age: bool,
     /// The digest that the tag had, and the platforms whose manifests are known of it.
@@ -209,7 +200,8 @@ impl LookQuestion {
     /// Tells whether the tag is seen with this digest for the first time. Only then its manifest is read, to see whether it is an image.
     fn is_new(&self, digest: &Digest) -> bool {
         let was_read = self.read.as_ref().is_some_and(|(read, _)| read == digest);
-        !self.built_on.is_empty() && !was_read && !self.built_on.contains(digest)
+        let built_on = &self.wanted.built_on;
+        !built_on.is_empty() && !was_read && !built_on.contains(digest)
     }
 }
 
@@ -287,8 +279,9 @@ impl PendingLooks {
         if asked == 0 {
             return 0;
         }
-        let (stored, questions): (Vec<_>, Vec<_>) =
-            questions.into_iter().partition(|one| one.local.is_some());
+        let (stored, questions): (Vec<_>, Vec<_>) = questions
+            .into_iter()
+            .partition(|one| one.wanted.local.is_some());
         if !stored.is_empty() {
             let (settings, sender) = (app.settings.clone(), self.sender.clone());
             let choice = app.surroundings.builder.clone();
@@ -442,27 +435,26 @@ async fn look_in_store(
     question: LookQuestion,
     asked: Timestamp,
 ) -> Look {
-    let choice = choice.or_else(|| question.local.as_ref()?.as_deref());
+    let Subscription {
+        spelled,
+        platforms,
+        local,
+        ..
+    } = question.wanted;
+    let choice = choice.or_else(|| local.as_ref()?.as_deref());
     let held = match local::store(choice, settings).await {
-        Ok(builder) => local::held(&builder, &question.spelled).await,
+        Ok(builder) => local::held(&builder, &spelled).await,
         Err(error) => Err(error),
     };
     let result = match held.map(|held| held.and_then(|held| held.id)) {
         Ok(Some(id)) => Ok(Observation {
-            manifests: question
-                .platforms
-                .iter()
-                .map(|platform| (platform.clone(), Some(id.clone())))
-                .collect(),
+            manifests: one_manifest(Some(&id), &platforms),
             digest: id,
             created: None,
         }),
         Ok(None) => Err(Miss {
             kind: LookErrorKind::Absent,
-            ..Miss::unknown(format!(
-                "the builder has no `{}`",
-                question.spelled.familiar()
-            ))
+            ..Miss::unknown(format!("the builder has no `{}`", spelled.familiar()))
         }),
         Err(error) => Err(Miss {
             hint: error.advice().map(str::to_owned),
@@ -489,23 +481,21 @@ async fn look(
 ) {
     let questions: HashMap<Reference, LookQuestion> = questions
         .into_iter()
-        .map(|question| (question.spelled.clone(), question))
+        .map(|question| (question.wanted.spelled.clone(), question))
         .collect();
     let which = questions.keys().cloned().collect();
     let looks = registries.looks(which).map(async |(spelled, result)| {
         let question = questions.get(&spelled)?;
-        let (spelled, result) = by_any_name(&registries, question, result).await;
-        let question = &LookQuestion {
-            spelled,
-            ..question.clone()
-        };
+        let (spelled, result) = by_any_name(&registries, &question.wanted, result).await;
+        let mut question = question.clone();
+        question.wanted.spelled = spelled;
         let not_before = result.as_ref().err().and_then(LookupError::retry_at);
         let result = match result {
-            Ok(seen) => observation(&registries, &verifier, question, seen).await,
+            Ok(seen) => observation(&registries, &verifier, &question, seen).await,
             Err(error) => Err(miss(error)),
         };
         Some(Look {
-            tag: question.tag.clone(),
+            tag: question.tag,
             looked: Looked {
                 asked,
                 result,
@@ -522,10 +512,10 @@ async fn look(
 /// Asks by the other names of an image where its registry wants a login by the one that it was asked by: logins are kept by name.
 async fn by_any_name(
     registries: &Registries,
-    question: &LookQuestion,
+    wanted: &Subscription,
     mut result: Result<Seen, LookupError>,
 ) -> (Reference, Result<Seen, LookupError>) {
-    for other in &question.others {
+    for other in &wanted.others {
         if !result.as_ref().is_err_and(LookupError::is_refused) {
             break;
         }
@@ -535,7 +525,7 @@ async fn by_any_name(
             Err(_) => {}
         }
     }
-    (question.spelled.clone(), result)
+    (wanted.spelled.clone(), result)
 }
 
 fn miss(error: LookupError) -> Miss {
@@ -561,7 +551,7 @@ async fn observation(
     question: &LookQuestion,
     seen: Seen,
 ) -> Result<Observation, Miss> {
-    let spelled = &question.spelled;
+    let spelled = &question.wanted.spelled;
     let is_new = question.is_new(&seen.digest);
     if is_new {
         registries
@@ -573,7 +563,7 @@ async fn observation(
         verified.map_err(|refusal| refused(refusal, &seen.digest))?;
     }
     let manifests = manifests(registries, question, &seen).await.map_err(miss)?;
-    let platform = question.platforms.iter().next();
+    let platform = question.wanted.platforms.first();
     let created = match platform.filter(|_| is_new && question.wants_age) {
         Some(platform) => {
             let image = spelled.at(seen.digest.clone());
@@ -607,18 +597,15 @@ async fn manifests(
     seen: &Seen,
 ) -> Result<Manifests, LookupError> {
     // Where everybody was built on this very digest, nothing else is to be compared.
-    if question
-        .built_on
-        .iter()
-        .all(|digest| *digest == seen.digest)
-    {
+    let wanted = &question.wanted;
+    if wanted.built_on.iter().all(|digest| *digest == seen.digest) {
         return Ok(Manifests::new());
     }
     let read = question.read.as_ref();
     let read = read.filter(|(digest, _)| *digest == seen.digest);
     let is_missing =
         |platform: &&Platform| read.is_none_or(|(_, platforms)| !platforms.contains(*platform));
-    let missing: Vec<Platform> = question
+    let missing: Vec<Platform> = wanted
         .platforms
         .iter()
         .filter(is_missing)
@@ -628,7 +615,7 @@ async fn manifests(
         return Ok(Manifests::new());
     }
     let found = registries
-        .platforms(&question.spelled, seen, &missing)
+        .platforms(&wanted.spelled, seen, &missing)
         .await?;
     Ok(found.into_iter().collect())
 }

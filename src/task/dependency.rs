@@ -170,6 +170,18 @@ impl DependencyKind {
 /// Nearly always one entry, and kept for every task and every tag.
 pub type Manifests = LiteMap<Platform, Option<Digest>>;
 
+/// Returns the same digest for each platform; nothing without a digest.
+pub fn one_manifest<'p>(
+    digest: Option<&Digest>,
+    platforms: impl IntoIterator<Item = &'p Platform>,
+) -> Manifests {
+    let Some(digest) = digest else {
+        return Manifests::new();
+    };
+    let platforms = platforms.into_iter().cloned();
+    platforms.map(|it| (it, Some(digest.clone()))).collect()
+}
+
 /// An image that a successful run depended on and whose tag may move: what `watch` compares with the registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", from = "DependencyFields")]

@@ -27,7 +27,7 @@ pub use context::{Context, GitContext, InvalidContext};
 pub use cron::{Cron, InvalidCron};
 pub use definition::{DockerStep, OnChange, Step, Task};
 pub use dependency::{
-    Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked,
+    Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked, one_manifest,
 };
 pub use import::ImportStep;
 pub use multi_step::{EncodedStep, FileStep};

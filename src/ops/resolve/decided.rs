@@ -8,7 +8,9 @@ use crate::{
     image::{Digest, Platform, Reference},
     ops::mirror::{self, Mirror},
     registry::Seen,
-    task::{Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked},
+    task::{
+        Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked, one_manifest,
+    },
 };
 
 /// What a build depends on, decided.
@@ -158,8 +160,7 @@ pub fn conclude(
             Some(Answer::Kept(held)) => depend(kept(base, &held.image)),
             Some(Answer::Stored(image)) => depend(stored(base, image)),
             Some(Answer::Fixed { digest, .. }) => {
-                let fixed = || base.reference.at(digest.clone());
-                pull(decided(&answers, base).unwrap_or_else(fixed));
+                pull(decided(&answers, base).unwrap_or_else(|| base.reference.at(digest.clone())));
                 untrack("it is pinned by its digest and cannot move");
             }
             Some(Answer::Local(held)) => untrack(&held.reason),
@@ -263,7 +264,7 @@ fn dependency(
 /// sure, so that it stands for both; where the builder knows none, the first answer of the registry is an update.
 fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
     let digests = image.digests_of(&base.reference);
-    let manifests = everywhere(digests.last(), &base.platforms);
+    let manifests = one_manifest(digests.last(), &base.platforms);
     Dependency {
         image: ImageDescriptor::new(&base.reference, digests.into_iter().next()),
         kind: kind(base.kind),
@@ -278,22 +279,10 @@ fn stored(base: &BaseImage, image: &HeldImage) -> Dependency {
     Dependency {
         image: ImageDescriptor::new(&base.reference, image.id.clone()),
         kind: kind(base.kind),
-        manifests: everywhere(image.id.as_ref(), &base.platforms),
+        manifests: one_manifest(image.id.as_ref(), &base.platforms),
         line: base.line,
         mirror: None,
     }
-}
-
-/// Returns one digest as the manifest for each platform; nothing where there is none.
-pub(super) fn everywhere<'p>(
-    digest: Option<&Digest>,
-    platforms: impl IntoIterator<Item = &'p Platform>,
-) -> Manifests {
-    let Some(digest) = digest else {
-        return Manifests::new();
-    };
-    let platforms = platforms.into_iter().cloned();
-    platforms.map(|it| (it, Some(digest.clone()))).collect()
 }
 
 /// Says in a task's words how the Dockerfile uses an image.

@@ -6,13 +6,10 @@ use crate::{
     error::Result,
     image::{Platform, Reference},
     ops::{App, inputs::Inputs},
-    task::Manifests,
+    task::{Manifests, one_manifest},
 };
 
-use super::{
-    Resolved,
-    decided::{Answer, everywhere},
-};
+use super::{Resolved, decided::Answer};
 
 impl Resolved {
     /// Takes in for which platforms the images of a build were really made: of each image that it depends on, the manifests of those count.
@@ -79,8 +76,8 @@ async fn manifests(
             let found = app.registries().platforms(image, seen, &wanted).await?;
             Ok(found.into_iter().collect())
         }
-        Answer::Kept(held) => Ok(everywhere(held.image.digests_of(tag).last(), platforms)),
-        Answer::Stored(image) => Ok(everywhere(image.id.as_ref(), platforms)),
+        Answer::Kept(held) => Ok(one_manifest(held.image.digests_of(tag).last(), platforms)),
+        Answer::Stored(image) => Ok(one_manifest(image.id.as_ref(), platforms)),
         Answer::Fixed { .. } | Answer::Local(_) | Answer::Made => Ok(Manifests::new()),
     }
 }

@@ -153,15 +153,7 @@ pub fn copy_beneath(root: &Path, folder: &Path, to: &Path) -> Result<()> {
     let opened = opened.context(Kind::Failed, || cannot_copy(folder))?;
     file::make_folder(to)?;
     let how = How::copy(Path::new(""));
-    copy_opened(
-        &opened,
-        folder,
-        to,
-        &Copying {
-            how: &how,
-            depth: 0,
-        },
-    )
+    copy_opened(&opened, folder, to, &how, 0)
 }
 
 /// Links the files of a folder into another one, without what az leaves out. What cannot be linked, because it is another user's or on
@@ -186,7 +178,7 @@ fn own_folder(app: &App) -> PathBuf {
 
 fn copy_folder(from: &Path, to: &Path, how: &How) -> Result<()> {
     let opened = fs::File::open(from).context(Kind::Failed, || cannot_copy(from))?;
-    copy_opened(&opened, from, to, &Copying { how, depth: 0 })
+    copy_opened(&opened, from, to, how, 0)
 }
 
 /// How a folder is copied.
@@ -208,19 +200,13 @@ impl How {
     }
 }
 
-/// How a folder is copied, and how deep in the copy it is.
-struct Copying<'a> {
-    how: &'a How,
-    depth: usize,
-}
-
 /// Copies what is in an open folder. Everything is opened by the folder that it is in: the owner of the context could put a link in
-/// the place of what has just been looked at. `from` is only for messages.
-fn copy_opened(folder: &fs::File, from: &Path, to: &Path, copying: &Copying<'_>) -> Result<()> {
+/// the place of what has just been looked at. `from` is only for messages, and `depth` how deep in the copy it is.
+fn copy_opened(folder: &fs::File, from: &Path, to: &Path, how: &How, depth: usize) -> Result<()> {
     let cannot = |problem: rustix::io::Errno| {
         Error::new(Kind::Failed, cannot_copy(from)).because(io::Error::from(problem))
     };
-    if copying.depth > MAX_DEPTH {
+    if depth > MAX_DEPTH {
         return Err(
             Error::new(Kind::Failed, cannot_copy(from)).because(anyhow::anyhow!(
                 "its folders are nested more than {MAX_DEPTH} deep"
@@ -234,17 +220,17 @@ fn copy_opened(folder: &fs::File, from: &Path, to: &Path, copying: &Copying<'_>)
             continue;
         }
         let file_name = OsStr::from_bytes(name.to_bytes());
-        if copying.how.leaves_out_vcs && vcs::is_left_out(file_name) {
+        if how.leaves_out_vcs && vcs::is_left_out(file_name) {
             continue;
         }
         let (path, copy) = (from.join(file_name), to.join(file_name));
-        copy_entry(folder, &path, &copy, copying)?;
+        copy_entry(folder, &path, &copy, how, depth)?;
     }
     Ok(())
 }
 
 /// Copies one entry of an open folder: a link as it is, a file or a folder with its mode.
-fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, copying: &Copying<'_>) -> Result<()> {
+fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, how: &How, depth: usize) -> Result<()> {
     let cannot = || cannot_copy(path);
     let errno = |problem: rustix::io::Errno| io::Error::from(problem);
     let name = path.file_name().unwrap_or_default();
@@ -267,7 +253,7 @@ fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, copying: &Copying<'_>
             symlink(OsStr::from_bytes(target.to_bytes()), copy).context(Kind::Failed, cannot)
         }
         FileType::Directory => {
-            let skip = &copying.how.skip;
+            let skip = &how.skip;
             if !skip.as_os_str().is_empty()
                 && fs::canonicalize(path).is_ok_and(|path| path == *skip)
             {
@@ -279,16 +265,11 @@ fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, copying: &Copying<'_>
                 .context(Kind::Failed, cannot)?
                 .permissions();
             fs::create_dir(copy).context(Kind::Failed, cannot)?;
-            let deeper = Copying {
-                depth: copying.depth + 1,
-                ..*copying
-            };
-            copy_opened(&opened, path, copy, &deeper)?;
+            copy_opened(&opened, path, copy, how, depth + 1)?;
             fs::set_permissions(copy, mode).context(Kind::Failed, cannot)
         }
         FileType::RegularFile => {
-            if copying.how.links
-                && fs_at::linkat(folder, name, fs_at::CWD, copy, AtFlags::empty()).is_ok()
+            if how.links && fs_at::linkat(folder, name, fs_at::CWD, copy, AtFlags::empty()).is_ok()
             {
                 return Ok(());
             }

@@ -184,7 +184,7 @@ async fn tell_all(
         };
         match work.all(tasks, silent).await {
             Ok(()) => notified.reached(),
-            Err((event, why)) => {
+            Err(Untold { event, why }) => {
                 notified.failed(now);
                 let name = &channel.name;
                 let word = event.word();
@@ -220,6 +220,12 @@ fn forget(file: &mut NotifiedFile, channels: &[Channel], tasks: &[(TaskKey, Base
     }
 }
 
+/// Something that a channel could not be told, and why.
+struct Untold {
+    event: NotificationEvent,
+    why: String,
+}
+
 /// One channel while it is told.
 struct Telling<'a> {
     app: &'a App,
@@ -234,7 +240,7 @@ impl Telling<'_> {
         &mut self,
         tasks: &[(TaskKey, Baseline)],
         silent: Option<&BTreeMap<String, Outage>>,
-    ) -> Result<(), (NotificationEvent, String)> {
+    ) -> Result<(), Untold> {
         let days = self
             .channel
             .remind_days
@@ -266,19 +272,18 @@ impl Telling<'_> {
     }
 
     /// Tells what has happened since the last digest, where its time has come.
-    async fn digest(
-        &mut self,
-        tasks: &[(TaskKey, Baseline)],
-    ) -> Result<(), (NotificationEvent, String)> {
+    async fn digest(&mut self, tasks: &[(TaskKey, Baseline)]) -> Result<(), Untold> {
         let now = self.app.clock.now();
         let since = self.notified.digested.unwrap_or(self.notified.since);
         let time = self.channel.digest.and_then(|digest| digest.last(now));
         if time.is_none_or(|time| time <= since) {
             return Ok(());
         }
-        let failed = |why: String| (NotificationEvent::Digest, why);
         let message = digest::digest(self.app, self.channel, tasks, since);
-        let message = message.map_err(|error| failed(error.one_line()))?;
+        let message = message.map_err(|error| Untold {
+            event: NotificationEvent::Digest,
+            why: error.one_line(),
+        })?;
         self.send(NotificationEvent::Digest, &message).await?;
         self.notified.digested = Some(now);
         Ok(())
@@ -290,7 +295,7 @@ impl Telling<'_> {
         event: NotificationEvent,
         base: Option<String>,
         tasks: &[&(TaskKey, Baseline)],
-    ) -> Result<(), (NotificationEvent, String)> {
+    ) -> Result<(), Untold> {
         // Who is reminded has asked for it.
         let is_wanted = event == NotificationEvent::StillFailing;
         if is_wanted || self.channel.on.contains(&event) {
@@ -303,7 +308,7 @@ impl Telling<'_> {
                     self.deliver(event.word(), &message, None).await
                 }
             };
-            told.map_err(|why| (event, why))?;
+            told.map_err(|why| Untold { event, why })?;
         }
         for (key, baseline) in tasks {
             let now = self.app.clock.now();
@@ -323,10 +328,7 @@ impl Telling<'_> {
         id.and_then(|id| self.app.store.run(id).ok().flatten())
     }
 
-    async fn of_registries(
-        &mut self,
-        silent: &BTreeMap<String, Outage>,
-    ) -> Result<(), (NotificationEvent, String)> {
+    async fn of_registries(&mut self, silent: &BTreeMap<String, Outage>) -> Result<(), Untold> {
         let now = self.app.clock.now();
         for (subject, silence) in silent {
             let heard = silence.tasks.iter().any(|task| self.channel.hears_of(task));
@@ -408,13 +410,9 @@ impl Telling<'_> {
         }
     }
 
-    async fn send(
-        &mut self,
-        event: NotificationEvent,
-        message: &Message,
-    ) -> Result<(), (NotificationEvent, String)> {
+    async fn send(&mut self, event: NotificationEvent, message: &Message) -> Result<(), Untold> {
         let sent = self.deliver(event.word(), message, None).await;
-        sent.map_err(|why| (event, why))
+        sent.map_err(|why| Untold { event, why })
     }
 
     /// Delivers one message, with the end of the log of `log` where templates want it.

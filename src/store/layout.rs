@@ -33,16 +33,12 @@ impl Layout {
 
     /// Returns the definition of a task.
     pub fn task(&self, key: &TaskKey) -> PathBuf {
-        self.tasks()
-            .join(&key.registry)
-            .join(format!("{}.yaml", key.name))
+        file_of(&self.tasks(), key, "yaml")
     }
 
     /// Returns the lock that a run of a task holds.
     pub fn task_lock(&self, key: &TaskKey) -> PathBuf {
-        self.tasks()
-            .join(&key.registry)
-            .join(format!("{}.lock", key.name))
+        file_of(&self.tasks(), key, "lock")
     }
 
     /// Uses baselines where another version keeps them.
@@ -57,9 +53,7 @@ impl Layout {
 
     /// Returns the baseline of a task: what its last successful run was built on.
     pub fn baseline(&self, key: &TaskKey) -> PathBuf {
-        self.baselines_folder()
-            .join(&key.registry)
-            .join(format!("{}.json", key.name))
+        file_of(&self.baselines_folder(), key, "json")
     }
 
     /// Returns what is remembered of tags.
@@ -209,9 +203,7 @@ impl Layout {
     }
 
     pub fn secrets(&self, key: &TaskKey) -> PathBuf {
-        self.secrets_folder()
-            .join(&key.registry)
-            .join(format!("{}.yaml", key.name))
+        file_of(&self.secrets_folder(), key, "yaml")
     }
 
     /// Returns the folder of caches.
@@ -228,4 +220,10 @@ impl Layout {
     pub fn watch_lock(&self) -> PathBuf {
         self.root.join("lock")
     }
+}
+
+/// Returns the file of a task in a folder that has a folder for each registry.
+fn file_of(folder: &Path, key: &TaskKey, suffix: &str) -> PathBuf {
+    let name = format!("{}.{suffix}", key.name);
+    folder.join(&key.registry).join(name)
 }

@@ -1,6 +1,6 @@
 //! Brings a state directory of version 0.1 to the places of this version, once.
 //!
-//! `known/` became `baselines/`, and `notified.json` became `notified.json`. What was there is kept in `upgraded-from-0.1/`.
+//! `known/` became `baselines/`, and `told.json` became `notified.json`. What was there is kept in `upgraded-from-0.1/`.
 
 use std::{
     fs,

@@ -1,10 +1,6 @@
 //! What is known of each task.
 
-use crate::{
-    error::{Error, Kind, Result},
-    task::TaskKey,
-    watch::Baseline,
-};
+use crate::{error::Result, task::TaskKey, watch::Baseline};
 
 use super::{
     Store,
@@ -17,20 +13,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] with the file and the place, where it cannot be used.
+    /// [`crate::error::Kind::Invalid`] with the file and the place, where it cannot be used.
     pub fn baseline(&self, key: &TaskKey) -> Result<Baseline> {
         let path = self.layout.baseline(key);
         let baseline: Baseline = file::read_json(&path)?.unwrap_or_default();
         if baseline.schema > Baseline::SCHEMA {
-            return Err(
-                Error::new(Kind::Invalid, format!("cannot use `{}`", path.display())).because(
-                    anyhow::anyhow!(
-                        "it has schema {}, and this acrt knows schema {}",
-                        baseline.schema,
-                        Baseline::SCHEMA
-                    ),
-                ),
-            );
+            file::check_schema(&path, baseline.schema, Baseline::SCHEMA)?;
         }
         Ok(baseline)
     }
@@ -49,7 +37,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    /// [`crate::error::Kind::Failed`] with the path, where a folder cannot be read.
     pub fn all_baselines(
         &self,
     ) -> Result<impl Iterator<Item = (TaskKey, Result<Baseline>)> + use<>> {
@@ -60,7 +48,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path.
+    /// [`crate::error::Kind::Failed`] with the path.
     pub fn save_baseline(&self, key: &TaskKey, baseline: &Baseline) -> Result<()> {
         file::write_json(&self.layout.baseline(key), baseline)
     }
@@ -69,7 +57,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path.
+    /// [`crate::error::Kind::Failed`] with the path.
     pub fn forget_baseline(&self, key: &TaskKey) -> Result<()> {
         file::remove(&self.layout.baseline(key))
     }

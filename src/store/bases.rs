@@ -22,8 +22,9 @@ use crate::{
 };
 
 use super::{
-    Recalled, Store, file,
-    recall::{check_schema, recall},
+    Recalled, Store,
+    file::{self, check_schema},
+    recall::recall,
 };
 
 /// The layout of the file that this program writes.

@@ -345,6 +345,16 @@ fn broken(path: &Path) -> String {
     format!("cannot use `{}`: it does not parse", path.display())
 }
 
+/// Refuses a layout of a file that this program does not know.
+pub(super) fn check_schema(path: &Path, found: u32, known: u32) -> Result<()> {
+    if found == known {
+        return Ok(());
+    }
+    let cannot = format!("cannot use `{}`", path.display());
+    let why = format!("it has schema {found}, and this acrt knows schema {known}");
+    Err(Error::new(Kind::Invalid, cannot).because(anyhow::anyhow!(why)))
+}
+
 /// Removes a file, if it is there.
 ///
 /// # Errors

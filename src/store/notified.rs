@@ -10,10 +10,7 @@ use crate::{
     watch::{notified::NotifiedState, said::Said},
 };
 
-use super::{
-    Recalled, Store, file,
-    recall::{check_schema, recall},
-};
+use super::{Recalled, Store, file, recall::recall};
 
 /// What each receiver has been told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +39,7 @@ impl Store {
         recall(&self.layout.notified(), now, |path| {
             let notified: Option<NotifiedFile> = file::read_json(path)?;
             if let Some(notified) = &notified {
-                check_schema(path, notified.schema, NotifiedFile::SCHEMA)?;
+                file::check_schema(path, notified.schema, NotifiedFile::SCHEMA)?;
             }
             Ok(notified)
         })

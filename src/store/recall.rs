@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 
 use super::file;
 
@@ -21,7 +21,7 @@ pub struct Recalled<T> {
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where it is this process that cannot read at the moment.
+/// [`crate::error::Kind::Failed`] where it is this process that cannot read at the moment.
 pub(super) fn recall<T: Default>(
     path: &Path,
     now: Timestamp,
@@ -48,16 +48,6 @@ pub(super) fn recall<T: Default>(
         value: T::default(),
         problem: Some(problem),
     })
-}
-
-/// Refuses a layout of a file that this program does not know.
-pub(super) fn check_schema(path: &Path, found: u32, known: u32) -> Result<()> {
-    if found == known {
-        return Ok(());
-    }
-    let cannot = format!("cannot use `{}`", path.display());
-    let why = format!("it has schema {found}, and this acrt knows schema {known}");
-    Err(Error::new(Kind::Invalid, cannot).because(anyhow::anyhow!(why)))
 }
 
 #[cfg(test)]

@@ -5,10 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::Result, task::GitContext};
 
-use super::{
-    Recalled, Store, file,
-    recall::{check_schema, recall},
-};
+use super::{Recalled, Store, file, recall::recall};
 
 /// The layout of the file that this program writes.
 const SCHEMA: u32 = 1;
@@ -59,7 +56,7 @@ impl Store {
             let Some(sources) = file::read_json::<SourcesFile>(path)? else {
                 return Ok(None);
             };
-            check_schema(path, sources.schema, SCHEMA)?;
+            file::check_schema(path, sources.schema, SCHEMA)?;
             Ok(Some(sources.silent))
         })
     }

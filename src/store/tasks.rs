@@ -168,25 +168,19 @@ impl Store {
 
 /// Holds a definition against the place of its file, and against the layout that this program knows.
 fn checked(mut task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
-    let invalid = |problem: String| {
-        Error::new(Kind::Invalid, format!("cannot use `{}`", path.display()))
-            .because(anyhow::anyhow!(problem))
-    };
-    if task.schema != Task::SCHEMA {
-        return Err(invalid(format!(
-            "it has schema {}, and this acrt knows schema {}",
-            task.schema,
-            Task::SCHEMA
-        )));
-    }
+    file::check_schema(path, task.schema, Task::SCHEMA)?;
     // Host names have no case.
     if task.registry.eq_ignore_ascii_case(&key.registry) {
         task.registry.clone_from(&key.registry);
     }
     if task.key() != *key {
-        return Err(invalid(format!(
+        let cannot = format!("cannot use `{}`", path.display());
+        return Err(Error::new(Kind::Invalid, cannot).because(anyhow::anyhow!(
             "it defines the task `{}` of `{}`, and its place says `{}` of `{}`",
-            task.name, task.registry, key.name, key.registry
+            task.name,
+            task.registry,
+            key.name,
+            key.registry
         )));
     }
     Ok(task)

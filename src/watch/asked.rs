@@ -1,4 +1,4 @@
-//! What has been asked and has yet to answer. It may outlive the round in which it was asked.
+//! Questions to registries and git repositories that have no answer yet. A question may outlive the round that asked it.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{image::Reference, task::GitContext};
 
-/// Something that was asked for and that has yet to answer.
+/// Where an answer is awaited from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Awaited {
     /// A registry, for a tag.
@@ -15,19 +15,19 @@ pub enum Awaited {
     Source(GitContext),
 }
 
-/// All that was asked and has yet to answer, each once.
+/// All questions without an answer, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked(BTreeMap<Awaited, Question>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Question {
     at: Timestamp,
-    /// Whether the answer may be older than something that is known to have happened since.
+    /// Whether the thing asked about may have changed since the question, so that the answer may be out of date.
     is_overtaken: bool,
 }
 
 impl Asked {
-    /// Takes in that something is asked, and tells whether it is to be: not where the answer is awaited already.
+    /// Records a question. Returns false where the same question has no answer yet and must not be asked twice.
     pub fn ask(&mut self, what: Awaited, at: Timestamp) -> bool {
         let mut is_new = false;
         self.0.entry(what).or_insert_with(|| {
@@ -40,29 +40,29 @@ impl Asked {
         is_new
     }
 
-    /// Tells whether this has been asked and has yet to answer.
+    /// Tells whether this question has no answer yet.
     pub fn has(&self, what: &Awaited) -> bool {
         self.0.contains_key(what)
     }
 
-    /// Returns when this was asked, if it has yet to answer.
+    /// Returns when this question was asked, if it has no answer yet.
     pub fn since(&self, what: &Awaited) -> Option<Timestamp> {
         self.0.get(what).map(|question| question.at)
     }
 
-    /// Tells whether everything has answered.
+    /// Tells whether every question has an answer.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Takes in that what was asked may have changed since: an answer that is on its way already need not know of it.
+    /// Records that what `which` selects may have changed since it was asked about: an answer already on its way may not show the change.
     pub fn overtake(&mut self, which: impl Fn(&Awaited) -> bool) {
         for (what, question) in &mut self.0 {
             question.is_overtaken |= which(what);
         }
     }
 
-    /// Takes in that an answer has come. Tells whether it has been overtaken, so that the question must be asked once more.
+    /// Records an answer. Returns whether it may be out of date, so that the question must be asked once more.
     pub fn answered(&mut self, what: &Awaited) -> bool {
         let question = self.0.remove(what);
         question.is_some_and(|question| question.is_overtaken)

@@ -1,4 +1,4 @@
-//! A builder that does not answer, as those who wait for it see it.
+//! A builder that does not answer, as shown for the tasks that wait for it.
 
 use jiff::Timestamp;
 
@@ -8,14 +8,14 @@ pub struct AwayBuilder {
     pub builder: String,
     pub since: Timestamp,
     pub why: String,
-    /// Whether it answers, and has no room left on its disk.
+    /// Whether it answers but its disk is full.
     pub is_full: bool,
-    /// When it is asked again; `None` where it is not going to be.
+    /// When it is tried again; `None` where it is not going to be.
     pub until: Option<Timestamp>,
 }
 
 impl AwayBuilder {
-    /// Says it on one line.
+    /// Describes it on one line.
     pub fn said(&self) -> String {
         let (name, since) = (&self.builder, self.since);
         if self.is_full {

@@ -1,11 +1,12 @@
-//! How long a failed run is left alone.
+//! How long acrt waits before it runs a failed task again.
 
 use jiff::{SignedDuration, Timestamp};
 
 /// The longest pause: a day.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
-/// After how many failures in a row a person has to look: from then on the task is marked as stalled. It is still tried, ever more seldom.
+/// The number of failures in a row after which a task is marked as stalled and a person has to look. It is still tried, at growing
+/// intervals.
 pub const STALLED_AFTER: u32 = 5;
 
 /// Returns when a task that has failed `failures` times in a row is tried again: after 1, 2, 4 … minutes, at most a day.

@@ -1,4 +1,4 @@
-//! What is known of a task: what its last successful run depended on, and the failures since.
+//! The baseline of a task: what its last successful run depended on, and the failures since.
 
 use std::{
     collections::BTreeMap, fs::Metadata, os::unix::fs::MetadataExt as _, path::PathBuf,
@@ -23,29 +23,29 @@ use super::{backoff, tags::Tags};
 #[serde(rename_all = "camelCase")]
 pub struct Baseline {
     pub schema: u32,
-    /// The last run that succeeded; without it and without `evidence`, nothing is followed.
+    /// The last run that succeeded; without a run and without `evidence`, nothing is followed.
     pub run_id: Option<RunId>,
-    /// What showed what the image is built on that was there before the first run; none once a run has succeeded.
+    /// How acrt knows what an image that existed before the first run was built on; `None` once a run has succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
     pub recorded: Option<Timestamp>,
     #[serde(default, deserialize_with = "exact")]
     pub dependencies: Vec<Dependency>,
-    /// What it depended on and nothing follows.
+    /// The images that it depended on and that are not followed.
     #[serde(default)]
     pub untracked: Vec<Untracked>,
     /// The images that the files of a local context named when it was built; `None` where the context is not on this machine, and in
     /// files of version 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<Vec<Reference>>,
-    /// The files that say so, as they were when they were read.
+    /// The files that name these images, in the state in which they were read.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
         deserialize_with = "exact"
     )]
     pub files: Vec<ReadFile>,
-    /// The platforms that its images are made for, as the pushed manifests say; empty in files of version 0.1.
+    /// The platforms that its images are built for, from the pushed manifests; empty in files of version 0.1.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
@@ -59,10 +59,10 @@ pub struct Baseline {
         deserialize_with = "exact"
     )]
     pub outputs: Vec<ImageDescriptor>,
-    /// The images that the files named when people were last told that these differ from `named`.
+    /// The images that the files named when people were last told that the files differ from `named`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_change: Option<Vec<Reference>>,
-    /// When it had pushed them: what was seen of them before says nothing. None in files of version 0.1.
+    /// When the images had been pushed: looks made before then do not count. `None` in files of version 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Timestamp>,
     #[serde(default)]
@@ -70,41 +70,41 @@ pub struct Baseline {
     /// The commit that the last successful run was built from, where its context is a git repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// For each timer, up to when it has been served: by a run that succeeded, or because it was not there before.
+    /// For each timer, the time up to which it has been served: by a successful run, or because the timer did not exist before.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timers: BTreeMap<TimerName, Timestamp>,
 }
 
-/// Runs that failed, one after the other.
+/// Failed runs in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
-    /// How many, in a row.
+    /// The number of failures in a row.
     pub count: u32,
-    /// The last of them.
+    /// The last failed run.
     pub run_id: RunId,
-    /// Why that one failed, on one line; empty in files of version 0.1.
+    /// Why the last run failed, on one line; empty in files of version 0.1.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     pub last: Timestamp,
     pub next_try: Timestamp,
-    /// The digests that it was tried with; others are worth a try at once.
+    /// The digests of the bases in the last try; other digests are worth a try at once.
     #[serde(default)]
     pub tried: BTreeMap<Reference, Digest>,
-    /// What the Dockerfile and the definition were; a change is worth a try at once.
+    /// The digest of the Dockerfile and the definition in the last try; a change is worth a try at once.
     #[serde(default)]
     pub inputs: Option<Digest>,
-    /// The commit that it was tried with; another is worth a try at once.
+    /// The commit of the last try; another commit is worth a try at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
 }
 
-/// What a successful run was built from, and what it made.
+/// What a successful run was built from, and what it produced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Built {
     /// The images that it depends on.
     pub dependencies: Vec<Dependency>,
-    /// The images that it depends on and nothing follows.
+    /// The images that it depends on and that are not followed.
     pub untracked: Vec<Untracked>,
     /// See [`Baseline::named`].
     pub named: Option<Vec<Reference>>,
@@ -116,25 +116,25 @@ pub struct Built {
     pub outputs: Vec<ImageDescriptor>,
 }
 
-/// A file that was read or looked for, and the state that it was in.
+/// A file that was read or looked for, and its state then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadFile {
     pub path: PathBuf,
     pub state: FileState,
 }
 
-/// The state that a file was in when it was read.
+/// The state of a file when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileState {
-    /// It had been written so lately that its times could hide another change: it is to be read again.
+    /// Written so recently that its times could hide another change: it must be read again.
     Unsettled,
-    /// It was not there. That it is now would count.
+    /// Absent when it was looked for; that it exists now counts as a change.
     Absent,
     At(FileStamp),
 }
 
-/// What tells one state of a file from another without reading it: inode, size and times.
+/// What distinguishes two states of a file without reading it: inode, size and times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileStamp {
     inode: u64,
@@ -170,7 +170,7 @@ impl FileStamp {
     }
 }
 
-/// Reads a list without room to grow: there is one for every task, and most have one entry.
+/// Deserializes a list without spare capacity: there is one for every task, and most have one entry.
 fn exact<'de, D, T>(input: D) -> Result<Vec<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -180,10 +180,10 @@ where
 }
 
 impl Baseline {
-    /// The layout of the file that this program writes.
+    /// The schema version of the file that this program writes.
     pub const SCHEMA: u32 = 1;
 
-    /// Returns how long the last run that succeeded took, from its first look at what it depends on to the end of its pushes.
+    /// Returns how long the last successful run took, from its first look at a base to the end of its pushes.
     pub fn took(&self) -> Option<Duration> {
         let took = self.pushed?.duration_since(self.recorded?);
         Duration::try_from(took).ok()
@@ -196,7 +196,7 @@ impl Baseline {
         }
     }
 
-    /// Records what an image is built on that was there before any run.
+    /// Creates the baseline of an image that existed before any run, from the evidence of what it was built on.
     pub fn explained(evidence: Evidence, built: Built, now: Timestamp) -> Self {
         Self {
             evidence: Some(evidence),
@@ -226,7 +226,7 @@ impl Baseline {
         }
     }
 
-    /// Adds up to when timers have been served: what was known before, and what a run has done since.
+    /// Sets up to when timers have been served: the times of `before`, moved on by what a run has served.
     #[must_use]
     pub fn serving(mut self, before: Self, run: &[Occurrence]) -> Self {
         self.timers = before.timers;
@@ -237,7 +237,7 @@ impl Baseline {
         self
     }
 
-    /// Returns what is left when what the last run depended on counts no more: up to when timers have been served.
+    /// Returns what remains when the dependencies of the last run count no more: up to when timers have been served.
     pub fn forgotten(&self) -> Self {
         Self {
             schema: Self::SCHEMA,
@@ -246,7 +246,7 @@ impl Baseline {
         }
     }
 
-    /// Records that a run failed. What is followed stays as it was.
+    /// Records a failed run. The dependencies stay as they were.
     pub fn failed(
         &mut self,
         run_id: RunId,
@@ -277,21 +277,21 @@ impl Baseline {
         failures >= backoff::STALLED_AFTER
     }
 
-    /// Returns since when looks at the images that it pushed say what became of them.
+    /// Returns the time after which looks at the pushed images show what became of them.
     pub fn pushed_at(&self) -> Option<Timestamp> {
         self.pushed.or(self.recorded)
     }
 
-    /// Tells whether it is known what the image was built on, by a run or by what showed it, so that something is followed.
+    /// Tells whether it is known, from a run or from evidence, what the image was built on, so that something is followed.
     pub fn is_tracking(&self) -> bool {
         self.run_id.is_some() || self.evidence.is_some()
     }
 }
 
 impl Failure {
-    /// Tells whether the next try must still wait: it is not due, and nothing that it was tried with has changed.
+    /// Tells whether the next try must still wait: it is not due, and nothing has changed since the failed run.
     ///
-    /// `inputs` is what the Dockerfile and the definition are now.
+    /// `inputs` is the digest of the Dockerfile and the definition now.
     pub fn holds(&self, tags: &Tags, inputs: Option<&Digest>, now: Timestamp) -> bool {
         let moved_again = self.tried.iter().any(|(tag, tried)| {
             tags.get(tag)

@@ -1,4 +1,4 @@
-//! What one task needs.
+//! Decides what one task needs.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,19 +20,19 @@ use super::{
     tags::{BaseStatus, Head, LookErrorKind, OutputStatus, Tags},
 };
 
-/// The largest step back of a clock that is waited out: more than any correction, less than a zone taken for another.
+/// The largest step back of the clock that is waited out: more than any correction, less than an error of one time zone.
 const LARGEST_STEP_BACK: SignedDuration = SignedDuration::from_mins(59);
 
-/// An image that moved away from what a task was built on.
+/// A base image that is not any more what a task was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
-    /// The tag, as it is compared.
+    /// The tag, under the name by which tags are compared.
     pub tag: Reference,
-    /// The image as the task names it, with the digest that it was built on.
+    /// The base as the task names it, with the digest that the task was built on.
     pub base: ImageDescriptor,
-    /// What the tag names now; `None` where a run that has yet to be will say.
+    /// The digest of the tag now; `None` where only a run that is still to come will tell.
     pub to: Option<Digest>,
-    /// The same, with when it was seen and by what, as a run that it causes keeps it.
+    /// The same as a run records it, with when and how the move was seen.
     pub update: BaseUpdate,
 }
 
@@ -43,34 +43,34 @@ impl Move {
     }
 }
 
-/// What makes a task run: everything that does at that time, so that it makes one run.
+/// The reasons to run a task. All that hold at one time make one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reasons {
     pub moves: Vec<Move>,
-    /// The timers that fired; of each the last time, however often it was missed.
+    /// The timers that fired: of each only the last time, however many were missed.
     pub timers: Vec<Occurrence>,
     /// The commit that the repository of the context has now.
     pub source: Option<SourceCause>,
-    /// That its files name other images now.
+    /// The change of the images that the task's files name.
     pub change: Option<Change>,
-    /// That a person asks for it.
+    /// Whether a person asks for the run.
     pub by_hand: bool,
 }
 
-/// That the files of a task name other images than its last run was built on.
+/// The files of a task name other images than its last run was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub named: Vec<Reference>,
-    /// Those of them that its last run was not built on.
+    /// The images named now that the last run was not built on.
     pub added: Vec<Reference>,
-    /// How the file that the task was adopted from differs from what it said then. No run changes that.
+    /// How the file that the task was adopted from differs from its text then. A run does not change that.
     pub source: Option<String>,
-    /// When the newest of them was written.
+    /// When the newest of the files was written.
     pub modified: Option<Timestamp>,
 }
 
 impl Reasons {
-    /// Tells whether there is nothing to run for.
+    /// Tells whether there is no reason to run.
     pub fn is_empty(&self) -> bool {
         let Self {
             moves,
@@ -83,7 +83,8 @@ impl Reasons {
         moves.is_empty() && !is_due
     }
 
-    /// Returns them as a run records them: what a person asks for, and nothing else does, has no trigger. An image that the files name now is recorded like one that moved; to what, the run finds out.
+    /// Returns the reasons as a run records them. A run that only a person asks for has no trigger. An image that the files newly name is
+    /// recorded like one that moved; the run finds out its digest.
     pub fn cause(&self) -> Cause {
         let changed = self.change.iter().flat_map(|change| &change.added);
         let changed = changed.map(|image| ImageDescriptor::new(image, None));
@@ -100,7 +101,7 @@ impl Reasons {
         }
     }
 
-    /// Tells whether all that moved only will, by runs that have yet to be.
+    /// Tells whether every move is still to come, by runs that have not been made yet.
     pub fn depends_on_pending_runs(&self) -> bool {
         let Self {
             moves,
@@ -114,11 +115,11 @@ impl Reasons {
     }
 }
 
-/// Something that keeps everybody from telling whether a task is current.
+/// Why acrt cannot know whether a task is current.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub kind: ProblemKind,
-    /// The image, the repository, or the task whose files are meant, as `registry/name`.
+    /// What the problem is with: an image, a repository, or a task (as `registry/name`) whose files are broken.
     pub subject: String,
     pub why: String,
     pub since: Option<Timestamp>,
@@ -126,7 +127,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Returns that a builder does not answer, as what keeps tasks waiting.
+    /// Returns the problem of a builder that does not answer.
     pub fn of_builder(away: &AwayBuilder) -> Self {
         Self {
             kind: ProblemKind::Builder,
@@ -138,7 +139,7 @@ impl Problem {
     }
 }
 
-/// What it is that is wrong with something.
+/// The kind of a problem.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -146,77 +147,76 @@ impl Problem {
 pub enum ProblemKind {
     /// A registry or a git repository does not answer.
     Silent,
-    /// An image, or a platform of it, is gone.
+    /// An image, or its manifest for a platform, does not exist any more.
     Gone,
-    /// What has the name of an image is something else.
+    /// The tag names something that is not an image.
     NoImage,
     Unverified,
-    /// The files of a task cannot be used.
+    /// The files of a task cannot be read.
     Files,
     Builder,
 }
 
-/// What a task needs.
+/// What one round decides about a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing: it is disabled.
+    /// Nothing to do: the task is disabled.
     Disabled,
-    /// Nothing: its base image trigger is off.
+    /// Nothing to do: the base image trigger is off.
     TriggerOff,
-    /// A first run: until one succeeds, nothing is followed.
+    /// It needs a first run: nothing is followed until one succeeds.
     NeverRun,
-    /// A run that succeeds: none ever has.
+    /// It needs a run that succeeds: none ever has.
     Failing {
         failures: u32,
         /// The last run.
         run_id: RunId,
         why: String,
-        /// When it is tried again; `None` where only a person does.
+        /// When it is tried again; `None` where only a person runs it.
         until: Option<Timestamp>,
     },
-    /// Nothing: everything it depends on is as it was.
+    /// Nothing to do: everything that it depends on is as it was.
     Current,
-    /// Nothing ever by itself: nothing that it depends on is followed.
+    /// Nothing that it depends on is followed: acrt never runs it by itself.
     FollowsNothing,
-    /// A person: its files name other images than its last run was built on.
+    /// A person must act: its files name other images than its last run was built on.
     Changed(Change),
-    /// A person: images that it pushed are gone.
+    /// A person must act: images that it pushed are gone.
     ImageMissing {
         /// The images, as they were pushed.
         images: Vec<String>,
-        /// Since when the first of them is.
+        /// When the first of them was seen to be gone.
         since: Timestamp,
     },
-    /// A run, for these reasons.
+    /// It needs a run, for these reasons.
     Stale(Reasons),
-    /// An answer: some of what it depends on could not be looked at. It is not run, because the run would need
-    /// the same answer.
+    /// Some of what it depends on could not be looked at. It is not run, because the run would need the same answer.
     Unknown {
-        /// What could not be looked at.
+        /// What could not be looked at, and why.
         problems: Vec<Problem>,
-        /// What it would be run for all the same.
+        /// The reasons for a run that are known all the same.
         reasons: Reasons,
     },
-    /// What some of it depends on is no more: the tag, or a platform of it. It is not run, because the build would need it.
+    /// A tag that it depends on, or a platform of it, does not exist any more. It is not run, because the build would need it.
     Missing {
         problems: Vec<Problem>,
-        /// What it would be run for all the same.
+        /// The reasons for a run that are known all the same.
         reasons: Reasons,
     },
-    /// What moved is not vouched for. It is not run, because nothing is built on what is not.
+    /// The new image of a base is not verified. It is not run, because nothing is built on an unverified image.
     Unverified {
-        /// What is not, and what was said of it.
+        /// The images that are not verified, and what the program that verifies them said.
         problems: Vec<Problem>,
-        /// What it would be run for all the same.
+        /// The reasons for a run that are known all the same.
         reasons: Reasons,
     },
-    /// A run, but not yet: what moved is younger than what the task builds on.
+    /// It needs a run, but the new image of a base is younger than the minimum age.
     TooYoung {
         reasons: Reasons,
-        /// When the first of it will be old enough.
+        /// When the first such image will be old enough.
         until: Timestamp,
     },
-    /// A run, but not yet: it failed with what it would be run with.
+    /// It needs a run, but the last one failed with the same inputs.
     BackingOff {
         reasons: Reasons,
         until: Timestamp,
@@ -226,36 +226,36 @@ pub enum Verdict {
         run_id: RunId,
         why: String,
     },
-    /// A run, but not yet: what moved may move again in a moment.
+    /// It needs a run, but the tag that moved is debounced: it may move again soon.
     Settling {
         reasons: Reasons,
-        /// When it will have been quiet for long enough.
+        /// When the tag will have been quiet for long enough.
         until: Timestamp,
     },
-    /// A run, but after these tasks, which have not succeeded.
+    /// It needs a run, but must wait for these tasks, which have not succeeded.
     Waiting {
         /// The tasks whose images it depends on.
         on: Vec<TaskKey>,
-        /// What it is run for; nothing, where only their runs would move what it depends on.
+        /// The reasons for a run; empty where only the runs of these tasks would move what it depends on.
         reasons: Reasons,
     },
-    /// A run, but not yet: none of its windows is open.
+    /// It needs a run, but no window of its triggers is open.
     OutsideWindow {
         reasons: Reasons,
-        /// When the first of them opens.
+        /// When the first window opens.
         until: Timestamp,
     },
-    /// A run, once one of its builders answers.
+    /// It needs a run, once one of its builders answers.
     NoBuilder {
         away: Vec<AwayBuilder>,
         reasons: Reasons,
     },
-    /// Nothing can be done: the tasks depend on each other, in this order.
+    /// It cannot be run: the tasks depend on each other, in this order.
     Cycle(Vec<TaskKey>),
 }
 
 impl Verdict {
-    /// Returns what the task is run for, or would be.
+    /// Returns the reasons for which the task is run, or would be.
     pub fn reasons(&self) -> Option<&Reasons> {
         match self {
             Self::Stale(reasons)
@@ -280,7 +280,7 @@ impl Verdict {
         }
     }
 
-    /// Returns when time alone will change the verdict.
+    /// Returns the time at which the verdict changes without anything else happening.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::BackingOff { until, .. }
@@ -293,7 +293,7 @@ impl Verdict {
         }
     }
 
-    /// Returns the state that it puts the task in.
+    /// Returns the state of a task with this verdict.
     pub fn state(&self) -> State {
         match self {
             Self::Disabled | Self::TriggerOff => State::Disabled,
@@ -317,12 +317,12 @@ impl Verdict {
         }
     }
 
-    /// Returns the one word for it that tables and JSON show.
+    /// Returns the word for the state in tables and JSON.
     pub fn word(&self) -> &'static str {
         self.state().word()
     }
 
-    /// Returns what keeps everybody from telling whether the task is current, if anything does.
+    /// Returns the problems for which acrt cannot know whether the task is current.
     pub fn problems(&self) -> Vec<Problem> {
         match self {
             Self::Unknown { problems, .. }
@@ -343,7 +343,7 @@ impl Verdict {
         }
     }
 
-    /// Returns what keeps a task from being known, where that is nothing but registries and repositories that do not answer.
+    /// Returns the problems, where all of them are registries and repositories that do not answer.
     pub fn silence(&self) -> Option<&[Problem]> {
         let Self::Unknown { problems, .. } = self else {
             return None;
@@ -354,7 +354,7 @@ impl Verdict {
 }
 
 impl Node<'_> {
-    /// Returns which images count for this task, if any do.
+    /// Returns which kind of base image runs this task, if any does.
     pub fn trigger(&self) -> Option<BaseImageTriggerType> {
         let trigger = self.task.trigger.base_image()?;
         (self.task.status == Status::Enabled).then_some(trigger.base_image_trigger_type)
@@ -370,7 +370,7 @@ impl Node<'_> {
             .filter(|git| follows && !git.is_fixed())
     }
 
-    /// Returns the timers that have fired since they were last served, each with the last time it did.
+    /// Returns the timers that have fired since they were last served, each with the last time it fired.
     pub fn fired(&self, now: Timestamp) -> Vec<Occurrence> {
         let fired = self.task.trigger.timers().filter_map(|timer| {
             let served = self.served(timer, now)?;
@@ -383,14 +383,14 @@ impl Node<'_> {
         fired.collect()
     }
 
-    /// Returns the timers of which it is not known since when they count: they count from now on.
+    /// Returns the timers that have never been served and have no start: they count from now on.
     pub fn unserved(&self, now: Timestamp) -> impl Iterator<Item = &TimerTrigger> {
         let timers = self.task.trigger.timers();
         timers.filter(move |timer| self.served(timer, now).is_none())
     }
 
-    /// Returns up to when a timer has been served. What lies far ahead was written by a clock that has since been set back,
-    /// and does not count. A small step back is waited out: the times between have been served.
+    /// Returns up to when a timer has been served. A time far ahead was written before the clock was set back, and does not count. A small
+    /// step back is waited out: the times between have been served.
     fn served(&self, timer: &TimerTrigger, now: Timestamp) -> Option<Timestamp> {
         let latest = now.saturating_add(LARGEST_STEP_BACK);
         let latest = latest.unwrap_or(Timestamp::MAX);
@@ -413,12 +413,12 @@ impl Node<'_> {
             .min()
     }
 
-    /// Returns when the first of its windows opens; none where nothing keeps triggers from running it now.
+    /// Returns when the first window of its triggers opens; `None` where triggers may run it now.
     pub fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
         closed_until(self.task.windows.as_deref()?, now)
     }
 
-    /// Decides what this task needs, seen alone: without regard to the tasks whose images it depends on.
+    /// Decides what this task needs by itself, without regard to the tasks whose images it depends on.
     pub fn decide(&self, tags: &Tags, now: Timestamp) -> Verdict {
         if self.task.status == Status::Disabled {
             return Verdict::Disabled;
@@ -474,7 +474,7 @@ impl Node<'_> {
         }
     }
 
-    /// Returns the tags of which the last run saw something newer than the last look: they are to be looked at before anything is decided.
+    /// Returns the tags of which the last run saw something newer than the last look did: they are looked at before anything is decided.
     pub fn outdated<'a>(
         &'a self,
         tags: &'a Tags,
@@ -498,12 +498,12 @@ impl Node<'_> {
         else {
             return false;
         };
-        // What lies ahead was written by a clock that has since been set back.
+        // A time ahead of now was written before the clock was set back.
         let recorded = self.baseline.recorded.filter(|time| *time <= now);
         dependency.image.digest.is_some() && record.last_looked < recorded
     }
 
-    /// Finds all that is known of what the task follows.
+    /// Collects all that is known of what the task follows.
     fn find(&self, tags: &Tags, now: Timestamp) -> Findings {
         let mut found = Findings {
             reasons: Reasons {
@@ -581,7 +581,7 @@ impl Node<'_> {
         found
     }
 
-    /// Decides what a task needs that nothing runs: whether it is current is only said where that is known.
+    /// Decides about a task that has no reason to run: it is called current only where that is known.
     fn decide_without_reason(&self, tags: &Tags, change: Option<Change>) -> Verdict {
         if self.trigger().is_none() && self.source().is_none() {
             return Verdict::TriggerOff;
@@ -616,7 +616,7 @@ impl Node<'_> {
         }
     }
 
-    /// Returns that its files name other images than its last run was built on, if they do.
+    /// Returns how the images that its files name differ from those of its last run, if they do.
     fn change(&self) -> Option<Change> {
         let reading = self.reading.filter(|_| self.baseline.is_tracking())?;
         Some(Change {
@@ -630,7 +630,7 @@ impl Node<'_> {
         })
     }
 
-    /// Returns that images which it pushed are gone, if that was looked at and found.
+    /// Returns the verdict that images which it pushed are gone, if a look has found that.
     pub(super) fn missing_images(&self, tags: &Tags) -> Option<Verdict> {
         let pushed_at = self.baseline.pushed_at()?;
         let gone = self.pushed().filter_map(|(tag, output, digest)| {
@@ -644,20 +644,20 @@ impl Node<'_> {
         Some(Verdict::ImageMissing { images, since })
     }
 
-    /// Tells whether a task that failed is left alone for now.
+    /// Tells whether a task that failed still has to wait for its next try.
     fn must_wait(&self, failure: &Failure, reasons: &Reasons, tags: &Tags, now: Timestamp) -> bool {
         let inputs = self.reading.and_then(|reading| reading.digest.as_ref());
         failure.holds(tags, inputs, now) && !is_another(reasons, failure)
     }
 }
 
-/// What was found out about all that a task follows.
+/// What is known of all that a task follows.
 struct Findings {
     reasons: Reasons,
     problems: Vec<Problem>,
     missing: Vec<Problem>,
     unverified: Vec<Problem>,
-    /// What moved and is too young to be built on, and until when.
+    /// The bases whose new image is too young to be built on, and until when.
     too_young: Vec<(Move, Timestamp)>,
 }
 
@@ -676,8 +676,8 @@ fn is_another(reasons: &Reasons, failure: &Failure) -> bool {
     commit.is_some() && commit != failure.commit.as_ref()
 }
 
-/// Waits until what moved, and the files that changed, have been quiet. A timer that fired waits for nothing, and takes along what has
-/// moved.
+/// Waits until the tags that moved, and the files that changed, have been quiet for the debounce period. A timer that fired does not wait,
+/// and its run includes all moves.
 fn debounced(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
     let moved = reasons.moves.iter().filter(|one| one.to.is_some());
     let moved = moved.filter_map(|one| tags.debounced_until(&one.tag, now));
@@ -704,7 +704,7 @@ mod tests {
         format!("2026-01-{text}Z").parse().unwrap()
     }
 
-    /// A task that is to be run at nine every day, and counts from the first at eight.
+    /// A task that runs at nine every day, with timers counted from eight on the first.
     fn task() -> Task {
         serde_yaml::from_str(
             "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: /c, dockerFilePath: D}, trigger: {timerTriggers: [{name: t, schedule: '0 9 * * *', since: '2026-01-01T08:00:00Z'}]}}",
@@ -787,7 +787,7 @@ mod tests {
         };
         look(&mut tags, "old", "01T09:00:00");
         assert_eq!(decide(&tags, "01T09:11:00"), ("unknown", 1));
-        // A clock that was set back must not make it blind.
+        // A clock that was set back must not stop the timer.
         assert_eq!(decide(&tags, "01T09:09:00"), ("stale", 0));
         look(&mut tags, "newer", "01T09:12:00");
         assert_eq!(decide(&tags, "01T09:12:00"), ("current", 0));

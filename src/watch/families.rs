@@ -1,4 +1,4 @@
-//! Which tasks a tag concerns: those that follow or push it, with all that these are built on and all that is built on them.
+//! Families of tasks: which tasks a moved tag concerns.
 
 use std::{
     collections::BTreeSet,
@@ -13,22 +13,23 @@ use crate::{
 
 use super::{graph::Graph, snapshot::Node};
 
-/// All tasks by family: of two tasks of which one depends on images of the other, both are in the same.
+/// All tasks by family, the connected parts of the dependency graph: a task is in one family with the tasks that it depends on and with
+/// those that depend on it.
 ///
-/// There may be ten thousand tags, so that no more than a number is kept of each. Where two have the same, a family too many is decided.
+/// There may be ten thousand tags, so only a hash of each is kept. Where two hashes collide, one family more than needed is decided.
 #[derive(Debug, Default)]
 pub struct Families {
     /// The tasks, each with its family.
     tasks: Vec<(TaskKey, usize)>,
-    /// The tags, each with a family that it concerns, in order.
+    /// A hash of each tag, with a family that follows or pushes it; sorted.
     tags: Vec<(u64, usize)>,
-    /// The digests that last runs have pushed, each with the family of the run, in order.
+    /// A hash of each digest that a last run has pushed, with the family of that run; sorted.
     pushed: Vec<(u64, usize)>,
-    /// The families of which a task follows a git repository.
+    /// The families in which a task follows a git repository.
     with_source: BTreeSet<usize>,
 }
 
-/// Some of the families: what a round is over that decides no other task.
+/// Some of the families: a round over a part decides no task outside of it.
 #[derive(Clone, Debug)]
 pub struct Part {
     all: Rc<Families>,
@@ -36,7 +37,7 @@ pub struct Part {
 }
 
 impl Families {
-    /// Finds the families of tasks; `graph` is theirs.
+    /// Groups tasks into families; `graph` is the graph of these tasks.
     pub(super) fn new(nodes: &[Node<'_>], graph: &Graph, children: &[Vec<usize>]) -> Self {
         let mut families = Self::default();
         let mut of: Vec<Option<usize>> = vec![None; nodes.len()];
@@ -79,8 +80,8 @@ impl Families {
         self.tasks.len()
     }
 
-    /// Returns those that some tags concern. None where they follow a git repository too: which of these are to be asked again only a round
-    /// over all tasks knows.
+    /// Returns the families that some tags concern. `None` where one of them follows a git repository: only a round over all tasks knows
+    /// which repositories are to be asked again.
     pub fn of(self: &Rc<Self>, tags: &[Reference]) -> Option<Part> {
         let which: BTreeSet<usize> = tags.iter().flat_map(|tag| found(&self.tags, tag)).collect();
         which.is_disjoint(&self.with_source).then(|| Part {
@@ -91,7 +92,7 @@ impl Families {
 }
 
 impl Part {
-    /// Returns their tasks, sorted.
+    /// Returns the tasks of these families, sorted.
     pub fn tasks(&self) -> Vec<TaskKey> {
         let own = self.all.tasks.iter();
         let own = own.filter(|(_, family)| self.which.contains(family));
@@ -100,7 +101,7 @@ impl Part {
         tasks
     }
 
-    /// Tells whether another family has pushed this digest. Whether building on it leads round in a circle only a round over all tasks knows.
+    /// Tells whether another family has pushed this digest: only a round over all tasks can tell whether building on it makes a cycle.
     pub fn is_of_others(&self, digest: &Digest) -> bool {
         found(&self.all.pushed, digest).any(|family| !self.which.contains(&family))
     }
@@ -112,7 +113,7 @@ fn mark(of: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Returns the families of something that is marked.
+/// Returns the families of `of` in sorted hashes.
 fn found(marks: &[(u64, usize)], of: &impl Hash) -> impl Iterator<Item = usize> {
     let mark = mark(of);
     let first = marks.partition_point(|(other, _)| *other < mark);
@@ -134,7 +135,7 @@ mod tests {
         format!("r.io/{name}:1").parse().unwrap()
     }
 
-    /// A task that was built on some images, and has pushed the digest of its name under that.
+    /// A task that was built on some images, and has pushed the digest of its name under that name.
     fn task(name: &str, bases: &[&str], more: &str) -> Snapshot {
         let task = format!(
             "{{schema: 1, name: {name}, registry: r.io, step: {{type: Docker, contextPath: 'https://example.com/a.git#main', dockerFilePath: D, imageNames: ['{name}:1']}}, trigger: {{baseImageTrigger: {{}}{more}}}}}"

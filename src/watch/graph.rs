@@ -13,19 +13,19 @@ pub struct Vertex {
     pub bases: Vec<Reference>,
 }
 
-/// An order in which every task comes after those whose images it depends on.
+/// The dependency graph of tasks, with an order in which each task comes after those that it depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     /// For each task, those whose images it depends on.
     pub parents: Vec<Vec<usize>>,
-    /// All tasks that are in no cycle, parents first, else as they were given.
+    /// All tasks that are in no cycle, parents first, else in the order given.
     pub order: Vec<usize>,
-    /// The tasks that depend on each other, or on one that does; each cycle in the order in which it goes round.
+    /// The tasks in cycles, or behind one; each cycle in the order of its dependencies.
     pub cycles: Vec<Vec<usize>>,
 }
 
 impl Graph {
-    /// Puts tasks in order.
+    /// Builds the graph.
     pub fn new(vertices: &[Vertex]) -> Self {
         let mut made_by: HashMap<&Reference, Vec<usize>> = HashMap::new();
         for (n, vertex) in vertices.iter().enumerate() {
@@ -62,7 +62,7 @@ impl Graph {
     }
 }
 
-/// Returns what stands behind each, in rising order, where `parents` says what stands before it.
+/// Inverts `parents`: returns the children of each, in rising order.
 pub fn children(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut children = vec![Vec::new(); parents.len()];
     for (child, its) in parents.iter().enumerate() {
@@ -73,7 +73,7 @@ pub fn children(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
     children
 }
 
-/// Kahn's algorithm; what it cannot place is in a cycle, or behind one.
+/// Orders by Kahn's algorithm; what it cannot place is in a cycle, or behind one.
 fn parents_first(parents: &[Vec<usize>]) -> Vec<usize> {
     let children = children(parents);
     let mut open: Vec<usize> = parents.iter().map(Vec::len).collect();
@@ -91,7 +91,7 @@ fn parents_first(parents: &[Vec<usize>]) -> Vec<usize> {
     order
 }
 
-/// Walks from each task that could not be placed to a parent that could not be, until one comes twice.
+/// Finds cycles: walks from each unplaced task to an unplaced parent until a task comes twice.
 fn cycles(parents: &[Vec<usize>], placed: &BTreeSet<usize>) -> Vec<Vec<usize>> {
     let mut notified: BTreeSet<usize> = BTreeSet::new();
     let mut cycles = Vec::new();

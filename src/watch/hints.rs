@@ -1,4 +1,4 @@
-//! What a hint that a tag was pushed changes: when that tag is looked at next, and nothing else.
+//! What a hint that a tag was pushed changes: only when that tag is looked at next.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,20 @@ use crate::image::Reference;
 
 use super::{schedule::is_public, tags::Tags};
 
-/// The pause between two looks at a tag because of hints. A sender that repeats itself, or one that is driven by our own looks, costs no more.
+/// The least time between two looks at a tag because of hints, so that a sender that repeats itself, or that acrt's own looks set off,
+/// costs no more.
 const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
-/// When each tag was last looked at because of a hint, or is to be.
+/// When each tag was last looked at because of a hint, or is going to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HintThrottle(BTreeMap<Reference, Timestamp>);
 
 impl HintThrottle {
-    /// Makes due what is meant by `pushed`, and returns it: no tag, where no task depends on it. A digest in it is looked for until a look finds it.
+    /// Makes the tags due that `pushed` names, and returns them: none, where no task depends on one. If `pushed` has a digest, looks go on
+    /// until one finds it.
     ///
-    /// That is the tag of this name. Where there is none, it is every tag of the same repository and name in a registry of one's own: who pushes
-    /// to a registry often knows it by another name or address than those who pull.
+    /// Where no tag has this name, each tag of the same repository and tag name in a private registry is made due: the sender of a webhook
+    /// often knows the registry by another name or address than the machines that pull from it.
     pub fn mark_due(
         &mut self,
         tags: &mut Tags,
@@ -45,7 +47,7 @@ impl HintThrottle {
         meant
     }
 
-    /// Makes everything due.
+    /// Makes all tags due.
     pub fn mark_all_due(&mut self, tags: &mut Tags, now: Timestamp) {
         let all: Vec<Reference> = tags.records().keys().cloned().collect();
         for tag in &all {
@@ -65,11 +67,12 @@ impl HintThrottle {
     }
 }
 
-/// Returns when a tag may be looked at that was, or is to be, looked at `last`; none if at once. A clock that was set back ends all pauses.
+/// Returns until when a tag must not be looked at because of a hint; `last` is its last such look, or the planned one. `None` if it may be
+/// looked at now. A clock that was set back ends all pauses.
 fn rests_until(last: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let after = |time: Timestamp| time.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
     if last > now {
-        // It is put off already, and no further by more hints.
+        // The look is planned already; more hints do not put it off further.
         return (last <= after(now)).then_some(last);
     }
     (now < after(last)).then(|| after(last))
@@ -200,7 +203,7 @@ mod tests {
         tags.entry(&pushed).next_look = Some(at(3_600));
         hinted.mark_due(&mut tags, &pushed, at(26));
         assert_eq!(due(&tags, "r.io/a:1"), 26);
-        // An hour back.
+        // The clock is set back by an hour.
         tags.entry(&pushed).next_look = Some(at(3_600));
         hinted.mark_due(&mut tags, &pushed, at(-3_600));
         assert_eq!(due(&tags, "r.io/a:1"), -3_600);

@@ -1,4 +1,4 @@
-//! What is measured of the loop, as the text that Prometheus reads. `docs/metrics.md` is the contract of the names.
+//! Metrics of the watch loop, in the text format that Prometheus reads. `docs/metrics.md` is the contract of the names.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -12,13 +12,13 @@ use super::{
     tags::{LookErrorKind, Tags},
 };
 
-/// All that is measured.
+/// All metrics.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     pub rounds: u64,
-    /// How many of them ended with an error of their own.
+    /// How many rounds ended with an error of their own, not of a task.
     pub failed_rounds: u64,
-    /// The last round over all tasks that was made.
+    /// The last completed round over all tasks.
     pub last: Option<RoundMetrics>,
     /// How many tags were looked at.
     pub looks: u64,
@@ -30,16 +30,16 @@ pub struct Metrics {
     pub last_webhooks: Vec<(String, Timestamp)>,
 }
 
-/// What is measured of one round.
+/// The metrics of one round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundMetrics {
     pub ended: Timestamp,
     /// How long it took, with all its builds.
     pub took: SignedDuration,
-    /// What was decided, and how many tasks it was decided for.
+    /// The number of tasks in each state.
     pub tasks: BTreeMap<&'static str, u64>,
     pub tags: u64,
-    /// How many of them gave no answer when they were last looked at.
+    /// How many tags had no answer in their last look.
     pub unanswered_tags: u64,
 }
 
@@ -47,7 +47,7 @@ impl RoundMetrics {
     pub fn of(round: &Round<'_>, tags: &Tags, began: Timestamp, ended: Timestamp) -> Self {
         let mut tasks = BTreeMap::new();
         for (_, verdict, outcome) in round.verdicts() {
-            // What was stale, and has been rebuilt since, is so no more.
+            // A stale task that has been rebuilt in this round is current.
             let state = match outcome {
                 Some(Outcome::Succeeded) => Verdict::Current.word(),
                 _ => verdict.word(),
@@ -55,7 +55,7 @@ impl RoundMetrics {
             *tasks.entry(state).or_default() += 1;
         }
         let followed = round.tags();
-        // That a tag is gone is an answer, and has a state of its own.
+        // A missing tag is an answer, with a state of its own.
         let is_silent = |tag: &&Reference| {
             let error = tags.look_error(tag);
             error.is_some_and(|error| error != LookErrorKind::Absent)
@@ -82,7 +82,7 @@ impl Metrics {
         self.last = round.or(self.last.take());
     }
 
-    /// Takes in that a round ended with an error.
+    /// Counts a round that ended with an error.
     pub fn round_failed(&mut self) {
         self.rounds += 1;
         self.failed_rounds += 1;
@@ -92,7 +92,7 @@ impl Metrics {
         *self.runs.entry(status.to_string()).or_default() += 1;
     }
 
-    /// Returns everything in the text format of Prometheus, version 0.0.4.
+    /// Renders all metrics in the text format of Prometheus, version 0.0.4.
     pub fn text(&self) -> String {
         let mut page = Page::default();
         page.family(
@@ -133,7 +133,7 @@ impl Metrics {
     }
 }
 
-/// A page of metrics while it is written.
+/// A page of metrics under construction.
 #[derive(Debug, Default)]
 struct Page {
     text: String,
@@ -176,7 +176,7 @@ impl Page {
     }
 }
 
-/// Returns the value of a label as the format wants it between quotes.
+/// Escapes the value of a label, as the format wants it between quotes.
 fn escaped(text: &str) -> String {
     text.replace('\\', r"\\")
         .replace('"', "\\\"")

@@ -1,7 +1,7 @@
 //! When to look, what to do about what was seen, and in what order.
 //!
-//! Decides, and touches nothing: no clock, no disk, no network. `task check`, `watch --dry-run` and `watch` all
-//! print or do what this room says.
+//! This room decides and does nothing else: no clock, no disk, no network. `task check`, `watch --dry-run` and `watch` all follow its
+//! decisions.
 
 pub mod asked;
 pub mod away;

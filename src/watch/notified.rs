@@ -1,6 +1,8 @@
-//! What people have been told of each task and registry, and what is to be told now: each change of a state once.
+//! The notified state of each task and registry: what receivers have been told, and which events are due, so that each change of a state is
+//! told once.
 //!
-//! States are compared, and not moments kept: what could not be told, or was not because of a crash, is told by the next comparison.
+//! The present state is compared with the notified one, and no queue of events is kept: an event that could not be sent, or was lost in a
+//! crash, follows from the next comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +16,7 @@ use super::{
     decide::{Problem, ProblemKind},
 };
 
-/// Something that may be told.
+/// A kind of notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotificationEvent {
@@ -25,11 +27,11 @@ pub enum NotificationEvent {
     Recovery,
     /// A task has failed so often in a row that a person has to look.
     Stalled,
-    /// A registry or git repository does not say what tasks need to know.
+    /// A registry or git repository gives no answer that tasks need.
     CheckFailing,
-    /// A task still fails, some days after that was last told.
+    /// A task still fails, some days after its failure was last told.
     StillFailing,
-    /// What has happened in a day or a week.
+    /// A summary of a day or a week.
     Digest,
 }
 
@@ -44,7 +46,7 @@ impl NotificationEvent {
         Self::Digest,
     ];
 
-    /// Tells whether a run that has failed is what it is about.
+    /// Tells whether it is about a failed run.
     pub fn is_of_failed_run(self) -> bool {
         match self {
             Self::Failure | Self::Stalled | Self::StillFailing => true,
@@ -52,7 +54,7 @@ impl NotificationEvent {
         }
     }
 
-    /// Tells whether it is good news, or none.
+    /// Tells whether it is good or neutral news.
     pub fn is_good(self) -> bool {
         match self {
             Self::Success | Self::Recovery | Self::Digest => true,
@@ -60,12 +62,12 @@ impl NotificationEvent {
         }
     }
 
-    /// Returns what a word stands for.
+    /// Returns the event of this name.
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|event| event.word() == word)
     }
 
-    /// Returns the word for it, as config files and messages have it.
+    /// Returns its name in config files and messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -79,34 +81,34 @@ impl NotificationEvent {
     }
 }
 
-/// What one receiver has been told.
+/// The notified state of one receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotifiedState {
-    /// When it was first seen: what happened before is nothing to it.
+    /// When the receiver was first configured: it is not told of what happened before.
     pub since: Timestamp,
-    /// Of each task, by its registry and its name.
+    /// The state of each task, by `registry/name`.
     #[serde(default)]
     pub tasks: BTreeMap<String, NotifiedTask>,
-    /// What it knows to be wrong, by its subject: registries and repositories that do not answer, images that are gone, tasks whose files
-    /// cannot be used.
+    /// The problems that it has been told of, by their subject: registries and repositories that do not answer, images that are gone, tasks
+    /// whose files cannot be used.
     #[serde(default)]
     pub failing: BTreeMap<String, KnownProblem>,
-    /// How often in a row it could not be told.
+    /// How many times in a row sending to it failed.
     #[serde(default)]
     pub failures: u32,
-    /// When it is tried again, if it could not be told.
+    /// When sending is tried again, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try: Option<Timestamp>,
-    /// What is wrong with its templates, as was said: it is said once.
+    /// The error in its templates that has been reported, so that it is reported once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
-    /// When its last digest was told.
+    /// When its last digest was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digested: Option<Timestamp>,
 }
 
-/// Something that a receiver knows to be wrong.
+/// A problem that a receiver has been told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredOutage")]
 pub struct KnownProblem {
@@ -114,7 +116,7 @@ pub struct KnownProblem {
     pub kind: ProblemKind,
 }
 
-/// As files have it: version 0.1 wrote no more than the time.
+/// The stored form: version 0.1 wrote only the time.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StoredOutage {
@@ -134,7 +136,7 @@ impl From<StoredOutage> for KnownProblem {
     }
 }
 
-/// What one receiver has been told of one task.
+/// The notified state of one task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotifiedTask {
@@ -143,31 +145,31 @@ pub struct NotifiedTask {
     pub run: Option<RunId>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failing: bool,
-    /// That it has failed many times in a row.
+    /// Whether it was told that the task has stalled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stalled: bool,
-    /// When it was last told that it fails.
+    /// When its failure was last told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Timestamp>,
 }
 
-/// Something that is wrong, for all tasks that it concerns.
+/// A problem, with all tasks that it concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
     pub kind: ProblemKind,
-    /// How many images or tasks are told as one.
+    /// How many images or tasks are combined in this one notification.
     pub subjects: usize,
     /// Since when, as far as that is known.
     pub since: Option<Timestamp>,
-    /// Why, for the first of what it was asked.
+    /// Why, for the first of the subjects.
     pub why: String,
     pub hint: Option<String>,
-    /// The tasks that wait for an answer.
+    /// The tasks that cannot be decided because of it.
     pub tasks: Vec<TaskKey>,
 }
 
 impl NotifiedState {
-    /// Returns what a receiver knows that was never told anything.
+    /// Returns the state of a new receiver, which has been told nothing.
     pub fn from(now: Timestamp) -> Self {
         Self {
             since: now,
@@ -175,7 +177,7 @@ impl NotifiedState {
         }
     }
 
-    /// Tells whether it rests, because it could not be told.
+    /// Tells whether sending still pauses after a failure.
     pub fn rests(&self, now: Timestamp) -> bool {
         // A clock that was set back must not silence notifications for long.
         self.next_try
@@ -183,19 +185,20 @@ impl NotifiedState {
             .is_some_and(|next| now < next)
     }
 
-    /// Takes in that it could not be told.
+    /// Records that sending failed.
     pub fn failed(&mut self, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         self.next_try = Some(backoff::next_try(self.failures, now));
     }
 
-    /// Takes in that it could be told.
+    /// Records that sending succeeded.
     pub fn reached(&mut self) {
         self.failures = 0;
         self.next_try = None;
     }
 
-    /// Returns what is to be told of a task, in that order; that it still fails, where that was last told before `remind`.
+    /// Returns the events of a task that are due, in the order in which they are sent. `StillFailing` is due where the failure was last
+    /// told before `remind`.
     pub fn due_events(
         &self,
         task: &TaskKey,
@@ -238,7 +241,7 @@ impl NotifiedState {
         }
     }
 
-    /// Takes in that one of its news was told.
+    /// Records that an event of a task was told.
     pub fn notified(
         &mut self,
         task: &TaskKey,
@@ -267,7 +270,7 @@ impl NotifiedState {
         }
     }
 
-    /// Takes in what needs no words: that a task which is told to fail has been made anew.
+    /// Clears the failure of a task that was created anew or does not stall any more, which needs no notification.
     pub fn settle(&mut self, task: &TaskKey, baseline: &Baseline) {
         let text = task.full();
         if baseline.failure.is_none()
@@ -284,7 +287,7 @@ impl NotifiedState {
         }
     }
 
-    /// Forgets tasks that are no more.
+    /// Removes tasks that do not exist any more.
     pub fn keep_only(&mut self, is_task: impl Fn(&str) -> bool) {
         self.tasks.retain(|task, _| is_task(task));
     }
@@ -294,11 +297,11 @@ impl NotifiedState {
     }
 }
 
-/// How many images of a registry, or tasks with broken files, are told one by one.
+/// Up to how many images of a registry, or tasks with broken files, are told one by one.
 const FEW: usize = 10;
 
-/// Returns what is wrong, out of what was decided for each task: by registry where that does not answer, so that one that is down is one
-/// piece of news; else by image or by task, as long as these are few.
+/// Groups the problems of all verdicts: by registry where it does not answer, so that an outage is told once; else by image or task, as
+/// long as these are few.
 pub fn outages<'a>(
     problems: impl Iterator<Item = (TaskKey, &'a [Problem])>,
 ) -> BTreeMap<String, Outage> {
@@ -333,7 +336,7 @@ pub fn outages<'a>(
 }
 
 impl Outage {
-    /// Returns why, as it is for all images of a registry: without the one that was asked for.
+    /// Returns why, without the image that was asked for, so that it holds for all images of a registry.
     pub fn reason(&self) -> &str {
         match self.why.split_once("` is: ") {
             Some((_, reason)) => reason,
@@ -341,7 +344,7 @@ impl Outage {
         }
     }
 
-    /// Returns the reason without what changes by itself: which request had no answer, and until when there is a pause.
+    /// Returns the reason without its variable parts: the request that had no answer, and the end of a pause.
     pub fn gist(&self) -> String {
         let parts = self.reason().split(": ");
         let kept = parts.filter(|part| !part.contains("://"));
@@ -360,7 +363,7 @@ impl Outage {
     }
 }
 
-/// Returns under which subject a problem is told: the registry that does not answer, or the repository; else the image, or the task.
+/// Returns the subject under which a problem is told: the registry or repository that does not answer; else the image, or the task.
 fn subject_of(problem: &Problem) -> String {
     match problem.kind {
         ProblemKind::Silent => registry_of(problem),
@@ -372,7 +375,7 @@ fn subject_of(problem: &Problem) -> String {
     }
 }
 
-/// Returns what a problem is told as part of where there are many of its kind.
+/// Returns the group under which a problem is told where there are many of its kind.
 pub fn group_of(problem: &Problem) -> String {
     match problem.kind {
         ProblemKind::Silent => registry_of(problem),
@@ -418,7 +421,7 @@ mod tests {
         baseline
     }
 
-    /// Tells all that is to be told, and returns it.
+    /// Records all events that are due as told, and returns them.
     fn tell(notified: &mut NotifiedState, baseline: &Baseline) -> Vec<NotificationEvent> {
         notified.settle(&key(), baseline);
         let event = notified.due_events(&key(), baseline, None);

@@ -1,4 +1,4 @@
-//! One round over all tasks: what is run, in which order, and what waits.
+//! One round over all tasks: which are run, in which order, and which wait.
 
 use std::{
     cell::OnceCell,
@@ -25,7 +25,7 @@ use super::{
     tags::Tags,
 };
 
-/// What a run takes at least, so that of two chains the one of more tasks is the longer.
+/// The least that a run is taken to last, so that of two chains the one with more tasks counts as longer.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// How a task's run in this round ended.
@@ -34,7 +34,7 @@ pub enum Outcome {
     /// It succeeded, and its images are pushed.
     Succeeded,
     Failed,
-    /// It was not started, because a run of it is going on already.
+    /// It was not started, because another run of the task is going on.
     Busy,
 }
 
@@ -43,24 +43,24 @@ pub enum Outcome {
 pub struct Job {
     pub task: TaskKey,
     pub reasons: Reasons,
-    /// The digests that it is to be built on because its bases must be old enough.
+    /// The digests to build on where bases must have a minimum age.
     pub pins: Vec<(Reference, Digest)>,
-    /// What it must not depend on.
+    /// The tasks that its task must not depend on.
     pub descendants: Descendants,
-    /// How long it takes at most until it and all that waits for it is done, one task built on the other, if runs take what the last took.
+    /// The longest time until this run and the chain of runs that wait for it are done, if each takes as long as the last run of its task.
     pub remaining: Duration,
     pub decided: Timestamp,
 }
 
-/// What was decided for a task. Nearly all are current, and those take up nothing but their place.
+/// The decision about a task. Nearly all are current, so that case takes no memory of its own.
 #[derive(Clone, Debug, Default)]
 enum Decision {
-    /// Nothing yet.
+    /// Not decided yet.
     #[default]
     Open,
-    /// That it needs nothing.
+    /// Decided: the task is current.
     Current,
-    /// Something else.
+    /// Any other verdict.
     As(Box<Verdict>),
 }
 
@@ -87,47 +87,47 @@ impl From<Verdict> for Decision {
     }
 }
 
-/// One round: every task is decided once, as soon as all that it depends on has answered and all tasks whose images it depends on are
+/// One round: every task is decided once, as soon as all that it depends on has answered and the tasks whose images it depends on are
 /// decided and have ended.
 ///
-/// It starts nothing and waits for nothing. The caller says what has answered, makes each [`Job`], one after the other or side by side, and
-/// when one has ended looks again at the tags that the job pushed, and then says how it ended. Only that lets the tasks that depend on it be
-/// decided. What never answers keeps only the tasks waiting that depend on it: they are not decided in this round.
+/// A round starts nothing and waits for nothing. The caller reports each answer, runs each [`Job`], one after the other or side by side,
+/// and after each run looks again at the tags that it pushed before it reports the end of the job; only then the tasks that depend on it
+/// are decided. A question without an answer delays only the tasks that depend on it: they are not decided in this round.
 #[derive(Debug)]
 pub struct Round<'a> {
     nodes: Vec<Node<'a>>,
     graph: Graph,
     children: Vec<Vec<usize>>,
-    /// For each task, how many tasks that it depends on have yet to be decided or to end, and how many answers it waits for.
+    /// For each task, the number of parents that are not decided or still run, and of answers that it waits for.
     open: Vec<usize>,
     /// The tasks that wait for each answer.
     waiting: BTreeMap<Awaited, Vec<usize>>,
     ready: BTreeSet<usize>,
     /// The tasks that are being run by jobs of earlier rounds.
     busy: BTreeSet<usize>,
-    /// The tasks that are not decided in this round, because what is known of them here is older than their last run, or not all that counts.
+    /// The tasks that this round leaves to the next, because its data on them is older than their last run, or is incomplete.
     left_out: BTreeSet<usize>,
     running: BTreeMap<TaskKey, usize>,
     decisions: Vec<Decision>,
     outcomes: Vec<Option<Outcome>>,
-    /// What a person asks for, where nothing else is to be run.
+    /// What a person asks to be run; then nothing else is.
     selection: Option<Selection>,
-    /// Which of all tasks these are; none where they are all.
+    /// The part of all tasks that this round is over; `None` for all.
     part: Option<Part>,
-    /// Which tasks pushed each digest, found out at the first question.
+    /// Which tasks pushed each digest, computed when first needed.
     makers: OnceCell<HashMap<Digest, Vec<usize>>>,
-    /// How long each and what waits for it takes at most; found out at the first question.
+    /// See [`Job::remaining`], for each task; computed when first needed.
     remaining: OnceCell<Vec<Duration>>,
 }
 
 impl<'a> Round<'a> {
-    /// Begins a round in which everything has answered already.
+    /// Begins a round in which every question has been answered.
     pub fn new(nodes: Vec<Node<'a>>) -> Self {
         Self::beside(nodes, &Asked::default(), &BTreeSet::new())
     }
 
-    /// Begins a round in which some answers are still to come, beside runs that an earlier round began. Tasks in a cycle are decided at
-    /// once: nothing can be done about them.
+    /// Begins a round in which some questions have no answer yet and runs of an earlier round still go on. Tasks in a cycle are decided at
+    /// once: they cannot be run.
     pub fn beside(nodes: Vec<Node<'a>>, asked: &Asked, running: &BTreeSet<TaskKey>) -> Self {
         let vertices: Vec<Vertex> = nodes.iter().map(vertex).collect();
         let graph = Graph::new(&vertices);
@@ -168,23 +168,23 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Runs what a person asks for, and nothing else.
+    /// Limits the round to what a person asks to be run.
     #[must_use]
     pub fn of_selection(self, selection: Option<Selection>) -> Self {
         Self { selection, ..self }
     }
 
-    /// Makes it one over some of all tasks: it leaves to the next what only a round over all can decide.
+    /// Limits the round to a part of all tasks: what only a round over all tasks can decide is left to the next.
     pub fn of_part(self, part: Option<Part>) -> Self {
         Self { part, ..self }
     }
 
-    /// Returns which tasks belong together.
+    /// Returns the families of the tasks.
     pub fn families(&self) -> Families {
         Families::new(&self.nodes, &self.graph, &self.children)
     }
 
-    /// Returns how many tasks it is over.
+    /// Returns the number of tasks in the round.
     pub fn tasks(&self) -> usize {
         self.nodes.len()
     }
@@ -206,8 +206,8 @@ impl<'a> Round<'a> {
         tags
     }
 
-    /// Decides tasks until one is to be run, and returns that one. `None` where nothing more can be begun for now; where no job goes
-    /// on either, that is the end of the round.
+    /// Decides tasks until one is to be run, and returns its job. `None` where no job can begin for now; if none is running either, the
+    /// round is over.
     pub fn next(&mut self, tags: &Tags, now: Timestamp) -> Option<Job> {
         while let Some(n) = self.ready.pop_first() {
             let verdict = self.decide(n, tags, now);
@@ -243,7 +243,7 @@ impl<'a> Round<'a> {
         None
     }
 
-    /// Tells whether only a round over all tasks can decide this: what a task is to be built on was made by one that is not here.
+    /// Tells whether only a round over all tasks can decide this: a base of the task was pushed by a task outside of this part.
     fn is_for_all(&self, verdict: &Verdict) -> bool {
         let moves = verdict
             .reasons()
@@ -253,7 +253,8 @@ impl<'a> Round<'a> {
         part.is_some_and(|part| now.any(|digest| part.is_of_others(digest)))
     }
 
-    /// Returns what is built on the images of a task, by what the files of all say and their last runs were built on.
+    /// Returns the tasks that are built on the images of a task, from what the files of all tasks name and what their last runs were built
+    /// on.
     fn descendants(&self, ancestor: usize) -> Descendants {
         let mut found: Vec<(usize, Option<usize>)> = Vec::new();
         let mut seen = BTreeSet::from([ancestor]);
@@ -282,8 +283,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Returns, for each task, how long its run takes and those take that a move of its images makes, one built on the other, at most: as
-    /// long as the last of each took, or as runs take on average.
+    /// Returns, for each task, the longest time of its run and the chain of runs that follows from a move of its images: each run takes as
+    /// long as the last of its task, or the average where there was none.
     fn remaining(&self) -> &[Duration] {
         self.remaining.get_or_init(|| {
             let known = self.nodes.iter().filter_map(|node| node.baseline.took());
@@ -303,14 +304,14 @@ impl<'a> Round<'a> {
         })
     }
 
-    /// Takes in that an answer has come, whatever it says.
+    /// Records that a question was answered, whatever the answer.
     pub fn answered(&mut self, awaited: &Awaited) {
         for n in self.waiting.remove(awaited).unwrap_or_default() {
             self.let_go(n);
         }
     }
 
-    /// Lets tasks that have yet to be decided wait for one more answer.
+    /// Makes the tasks that are not decided yet and follow this tag wait for one more answer.
     pub fn await_answer(&mut self, awaited: Awaited) {
         let Awaited::Tag(tag) = &awaited else {
             return;
@@ -327,8 +328,8 @@ impl<'a> Round<'a> {
         self.waiting.entry(awaited).or_default().extend(waiting);
     }
 
-    /// Decides a task anew that was to be run and has yet to be begun: while it waited for its place, what it is to be built on may have
-    /// moved on, and its window may have closed.
+    /// Makes a task undecided again whose job has not begun: while it waited for its place, its bases may have moved, and its window may
+    /// have closed.
     pub fn decide_again(&mut self, task: &TaskKey) {
         if let Some(n) = self.running.remove(task) {
             self.decisions[n] = Decision::Open;
@@ -336,7 +337,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Takes in what became of the images that tasks have pushed, once all answers are there: no task waits for them.
+    /// Changes the verdict of tasks whose pushed images are gone. Called once all answers are there, because no task waits for them.
     pub fn judge_outputs(&mut self, tags: &Tags) {
         for (node, decision) in self.nodes.iter().zip(&mut self.decisions) {
             if matches!(
@@ -372,8 +373,8 @@ impl<'a> Round<'a> {
         node.map_or_else(Vec::new, |node| node.pushes.to_vec())
     }
 
-    /// Takes in how a job has ended. The task of one that an earlier round began is left to the next round, unless it is decided: what is
-    /// known of it here is older than that run.
+    /// Records how a job has ended. The task of a job that an earlier round began is left to the next round, unless it is decided already:
+    /// this round's data on it is older than that run.
     pub fn finished(&mut self, task: &TaskKey, outcome: Outcome) {
         if let Some(n) = self.running.remove(task) {
             self.outcomes[n] = Some(outcome);
@@ -389,7 +390,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Takes in that the builders of a task do not answer which was to be run: it is left until they do.
+    /// Records that the builders of a task that was to be run do not answer: it is put off until they do.
     pub fn put_off(&mut self, task: &TaskKey, away: Vec<AwayBuilder>) {
         let Some(n) = self.running.remove(task) else {
             return;
@@ -401,12 +402,12 @@ impl<'a> Round<'a> {
         self.let_children_go(n);
     }
 
-    /// Returns what is known of a task that is to be run or is being run by a job of this round.
+    /// Returns the data on a task that a job of this round runs, or is to run.
     pub fn node_of(&self, task: &TaskKey) -> Option<Node<'a>> {
         self.running.get(task).map(|n| self.nodes[*n])
     }
 
-    /// Returns which task this is, of those that are being run by jobs of earlier rounds.
+    /// Returns the index of a task that a job of an earlier round runs.
     fn busy_number(&self, task: &TaskKey) -> Option<usize> {
         let mut busy = self.busy.iter().copied();
         busy.find(|n| self.nodes[*n].task.key() == *task)
@@ -418,7 +419,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Takes one thing off what a task waits for. Tasks in a cycle are decided already, and so are those behind one.
+    /// Reduces the count of what a task waits for. Tasks in a cycle, or behind one, are decided already.
     fn let_go(&mut self, n: usize) {
         self.open[n] -= 1;
         if self.open[n] == 0 && self.decisions[n].is_open() && !self.left_out.contains(&n) {
@@ -426,8 +427,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Returns those of the images that a task pushes which tasks that have yet to be decided depend on; of a run that goes on, whichever
-    /// round began it.
+    /// Returns those images that a task pushes on which undecided tasks depend; also for a run that an earlier round began.
     pub fn wanted_images(&self, task: &TaskKey) -> Vec<Reference> {
         let maker = self.running.get(task).copied();
         let Some(maker) = maker.or_else(|| self.busy_number(task)) else {
@@ -445,7 +445,7 @@ impl<'a> Round<'a> {
             .collect()
     }
 
-    /// Returns what was decided for every task, in the order given, with how its run ended.
+    /// Returns the verdict of every decided task, in the order given, with how its run ended.
     pub fn verdicts(&self) -> impl Iterator<Item = (&Node<'a>, &Verdict, Option<Outcome>)> {
         self.nodes
             .iter()
@@ -454,12 +454,12 @@ impl<'a> Round<'a> {
             .filter_map(|((node, decision), outcome)| Some((node, decision.verdict()?, *outcome)))
     }
 
-    /// Returns what was decided for each task, in the order given; nothing for those that were left out.
+    /// Returns the verdict of each task, in the order given; `None` for those that were left out.
     pub fn decisions(&self) -> impl Iterator<Item = Option<&Verdict>> {
         self.decisions.iter().map(Decision::verdict)
     }
 
-    /// Returns the tags whose moves were the reason of a run.
+    /// Returns the tags whose moves were reasons of runs.
     pub fn built_on(&self) -> BTreeSet<Reference> {
         let verdicts = self.decisions().flatten();
         let reasons = verdicts.filter_map(|verdict| match verdict {
@@ -471,7 +471,7 @@ impl<'a> Round<'a> {
             .collect()
     }
 
-    /// Returns when something will be due without any tag moving: a timer, the next try of a task that failed, the end of a wait.
+    /// Returns when something is due even if no tag moves: a timer, the next try of a failed task, the end of a wait.
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let timers = self.nodes.iter().map(|node| node.next_timer(now));
         let verdicts = self.decisions().flatten().map(Verdict::until);
@@ -490,7 +490,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Decides what a task needs, whether or not its window is open.
+    /// Decides what a task needs, regardless of its windows.
     fn decide_at_any_time(&self, n: usize, tags: &Tags, now: Timestamp) -> Verdict {
         let mut verdict = self.nodes[n].decide(tags, now);
         if let Some(selection) = self.selection
@@ -512,7 +512,7 @@ impl<'a> Round<'a> {
             };
         }
         let reasons = match &verdict {
-            // A timer is no matter of what is current: a parent that fails every night must not keep its children from theirs.
+            // A timer fires whatever the state of the bases: a parent that fails every night must not keep its children from their timers.
             Verdict::Stale(reasons) if reasons.timers.is_empty() || reasons.by_hand => {
                 reasons.clone()
             }
@@ -535,7 +535,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Tells whether a move of the parent's image would run the child: only then is the parent worth waiting for.
+    /// Tells whether a move of the parent's image would run the child: only then does the child wait for the parent.
     fn is_followed(&self, child: usize, parent: usize) -> bool {
         let pushes = self.nodes[parent].pushes;
         self.nodes[child]
@@ -543,10 +543,10 @@ impl<'a> Round<'a> {
             .any(|(tag, _)| pushes.contains(tag))
     }
 
-    /// Tells whether what depends on this task must wait for it: it should have been rebuilt, and was not.
+    /// Tells whether the children of this task must wait for it: it should have been rebuilt, and was not.
     ///
-    /// A child that nothing else moved is only held back by a failure: whatever else its parent waits for will pass. None is held back by
-    /// its parent's window: its own decides.
+    /// A failed parent holds back only a child for which nothing else moved. A closed window of the parent holds back no child: the child's
+    /// own windows decide.
     fn holds_back(&self, parent: usize, reasons: &Reasons) -> bool {
         let Some(verdict) = self.decisions[parent].verdict() else {
             return false;
@@ -574,8 +574,8 @@ impl<'a> Round<'a> {
 }
 
 impl Round<'_> {
-    /// Returns the tasks that make each other run although no name tells: a base that moved is what the task itself pushed, under a name
-    /// of its registry that was not declared, or what another task pushed that depends on it in the same way.
+    /// Returns a cycle of tasks that only digests show: the new image of a base is what the task itself pushed, under an undeclared name of
+    /// its registry, or what another task pushed that depends on this one in the same way.
     fn cycle_by_digest(&self, n: usize, tags: &Tags, moves: &[Move]) -> Option<Vec<TaskKey>> {
         let mut path = Vec::new();
         let mut seen = BTreeSet::new();
@@ -615,8 +615,8 @@ impl Round<'_> {
         false
     }
 
-    /// Returns which tasks pushed each digest last: several may make the same image. A copy has the digest of its source and makes
-    /// nothing.
+    /// Returns the tasks that pushed each digest last: several tasks may make the same image. A task that copies is left out, because the
+    /// copy has the digest of its source.
     fn makers(&self) -> &HashMap<Digest, Vec<usize>> {
         self.makers.get_or_init(|| {
             let mut makers: HashMap<Digest, Vec<usize>> = HashMap::new();
@@ -631,15 +631,15 @@ impl Round<'_> {
     }
 }
 
-/// Returns the answers without which a task cannot be decided.
+/// Returns the questions without whose answers a task cannot be decided.
 pub fn awaited_by(node: Node<'_>) -> impl Iterator<Item = Awaited> {
     let tags = node.followed().map(|(tag, _)| Awaited::Tag(tag.clone()));
     let source = node.source().cloned().map(Awaited::Source);
     tags.chain(source)
 }
 
-/// Returns what a task pushes and depends on, for the graph: what its last run was built on, and what the next one will be. What makes the
-/// copy of a base goes first, so that the copy is there when it is wanted.
+/// Returns what a task pushes and depends on, for the graph: the bases of its last run and those of the next. A task that copies a base
+/// comes before the tasks that use the copy.
 pub fn vertex(node: &Node<'_>) -> Vertex {
     let bases = node.bases.iter().flatten().chain(node.added);
     let bases = bases.chain(node.mirrors);
@@ -672,7 +672,7 @@ mod tests {
         .unwrap()
     }
 
-    /// Records that the task was built on version `on` of these images.
+    /// A baseline of a run that was built on version `on` of these images.
     fn built(bases: &[&str], on: &str) -> Baseline {
         let dependencies = bases
             .iter()
@@ -726,7 +726,7 @@ mod tests {
     }
 
     impl Story {
-        /// Plays one round; what succeeds pushes version `new`. Returns the tasks run, in order, and every verdict.
+        /// Plays one round; a run that succeeds pushes version `new`. Returns the tasks run, in order, and every verdict.
         fn play(&mut self) -> (Vec<String>, Vec<(String, &'static str)>) {
             let snapshots = snapshots(&self.tasks);
             let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
@@ -807,7 +807,7 @@ mod tests {
         assert_eq!(story.play().0, ["root", "left", "right", "top"]);
     }
 
-    /// The same task, to be run by itself in the first hour after 1970 began, or in the fifth.
+    /// The same task, with a window of one hour of the day.
     fn in_hour(task: Task, hour: u32) -> Task {
         let window = format!("0 {hour} 1 1 *");
         Task {
@@ -870,7 +870,7 @@ mod tests {
         let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
         let job = round.next(&story.tags, at(2)).unwrap();
         assert_eq!(job.decided, at(2));
-        // Its base has moved on, once its registry has answered.
+        // Its base has moved again, in an answer that came later.
         round.decide_again(&job.task);
         let awaited = Awaited::Tag(image("base"));
         round.await_answer(awaited.clone());
@@ -1154,7 +1154,7 @@ mod tests {
         assert_eq!(job.task.to_string(), "site");
     }
 
-    /// Adds that a task pushed its image, as this version of it.
+    /// Adds to a baseline that the task pushed this version of its image.
     fn having_pushed(mut baseline: Baseline, name: &str, version: &str) -> Baseline {
         baseline.outputs = vec![ImageDescriptor::new(
             &image(name),

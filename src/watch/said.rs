@@ -1,4 +1,5 @@
-//! What rounds of cron's have said of what is wrong: what has not changed is said once a day, and not in each round, because cron mails it.
+//! What earlier rounds run by cron have reported. cron mails all output, so that an unchanged problem is reported once a day and not in
+//! each round.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +10,26 @@ use crate::task::RunId;
 
 use super::{Verdict, backoff::STALLED_AFTER};
 
-/// How long something that is as it was goes unsaid.
+/// How long an unchanged problem is not reported again.
 const PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
-/// What has been said, of each subject, and when: a task as `registry/name`, or a sentence that is about no task.
+/// What was reported of each subject, and when. A subject is a task as `registry/name`, or a sentence that is about no task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Said(BTreeMap<String, BTreeMap<String, Timestamp>>);
 
 impl Said {
-    /// Tells whether nothing is known to be wrong.
+    /// Tells whether no problem is known.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns what something is known to be wrong with.
+    /// Returns the subjects with known problems.
     pub fn subjects(&self) -> impl Iterator<Item = &String> {
         self.0.keys()
     }
 
-    /// Tells whether any of this is to be said of a subject, and takes all of it to be said if so.
+    /// Tells whether any of `what` is news about a subject; if so, records all of it as reported.
     pub fn say(&mut self, subject: &str, what: &[String], now: Timestamp) -> bool {
         let known = self.0.entry(subject.to_owned()).or_default();
         let what: Vec<String> = what.iter().map(|text| without_durations(text)).collect();
@@ -40,9 +41,9 @@ impl Said {
         is_news
     }
 
-    /// Forgets subjects that nothing is wrong with any more, so that it is news if something is again.
+    /// Forgets subjects that have no problem any more, so that a new problem is reported.
     ///
-    /// Of the others all of the last day stays: a reason that comes and goes in turn with another is not said each time.
+    /// Of the others, all reasons of the last day are kept, so that two reasons that alternate are not reported each time.
     pub fn keep_only(&mut self, is_open: impl Fn(&str) -> bool, now: Timestamp) {
         for known in self.0.values_mut() {
             known.retain(|_, said| is_recent(*said, now));
@@ -52,12 +53,12 @@ impl Said {
     }
 }
 
-/// A clock that was set back must not silence anything: what lies ahead of it is said anew.
+/// A time ahead of now, from before the clock was set back, does not count: otherwise it could silence a report.
 fn is_recent(said: Timestamp, now: Timestamp) -> bool {
     said <= now && now.duration_since(said) < PAUSE
 }
 
-/// Returns what a verdict says of its task, without what changes by itself: counts, and when it is tried again.
+/// Returns what a verdict says of its task, without its variable parts: counts, and the time of the next try.
 pub fn gist(verdict: &Verdict) -> Vec<String> {
     let word = verdict.word();
     match verdict {
@@ -95,12 +96,12 @@ pub fn gist(verdict: &Verdict) -> Vec<String> {
     }
 }
 
-/// Returns what is said of a task whose run has failed: the next one that fails is news.
+/// Returns what is reported of a failed run: another run that fails is news.
 pub fn gist_of_run(id: RunId) -> String {
     format!("run {id}")
 }
 
-/// Takes out how long something took, as git and curl have it among their reasons: `after 3 ms`.
+/// Removes durations from the messages of git and curl: `after 3 ms`.
 fn without_durations(text: &str) -> String {
     let words: Vec<&str> = text.split(' ').collect();
     let is_number = |word: &str| word.parse::<f64>().is_ok();

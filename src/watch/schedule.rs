@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::image::Reference;
 
-/// Registries that serve the whole world: asked seldom, at random moments, and never all at once.
+/// Public registries: asked seldom, at random moments, and never all at once.
 const PUBLIC: &[&str] = &[
     "cgr.dev",
     "docker.elastic.co",
@@ -33,22 +33,22 @@ pub fn is_public(registry: &str) -> bool {
     PUBLIC.binary_search(&registry).is_ok() || registry.ends_with(".gcr.io")
 }
 
-/// How long a tag is left alone after a look.
+/// The bounds of the pause between two looks at a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pauses {
     shortest: Duration,
     longest: Duration,
-    /// The longest while its registry does not answer.
+    /// The longest pause while the registry does not answer.
     slowest: Duration,
-    /// The second of each minute in which looks go together that may be made at any time; none where each has a time of its own.
+    /// The second of the minute at which looks with a random moment are gathered; `None` where each keeps its own moment.
     second: Option<i8>,
 }
 
-/// How often the pause of a tag is doubled at most whose registry does not answer. More than any bound needs.
+/// The most times that a pause is doubled while a registry does not answer; more than any bound needs.
 const MOST_DOUBLINGS: u32 = 16;
 
 impl Pauses {
-    /// Returns pauses between two bounds, that grow up to `slowest` while there is no answer.
+    /// Returns pauses between two bounds, which grow up to `slowest` while there is no answer.
     pub fn new(shortest: Duration, longest: Duration, slowest: Duration) -> Self {
         Self {
             shortest,
@@ -58,16 +58,16 @@ impl Pauses {
         }
     }
 
-    /// Lets looks go together whose time is chosen at random: those that would fall into the same minute are made at this second of it, all
-    /// in one round. Each program has a second of its own, so that not all of them ask at once.
+    /// Gathers looks whose moment is random into one round: those that would fall into the same minute are made at this second of it. Each
+    /// process has its own second, so that not all ask a registry at once.
     #[must_use]
     pub fn together_at(mut self, second: i8) -> Self {
         self.second = Some(second.clamp(0, 59));
         self
     }
 
-    /// Returns when a tag is looked at next that was looked at `now`: twice as late after each of `unanswered` looks in a row that its
-    /// registry did not answer, until it is asked as seldom as public ones are.
+    /// Returns the next look at a tag that was looked at `now`. The pause doubles with each of `unanswered` looks in a row without an
+    /// answer, up to the slowest.
     pub fn next_look(self, tag: &Reference, unanswered: u32, now: Timestamp) -> Timestamp {
         let shortest = slower(self.shortest, unanswered, self.slowest);
         let longest = slower(self.longest, unanswered, self.slowest);
@@ -86,7 +86,7 @@ impl Pauses {
     }
 }
 
-/// The shortest pause at which a minute more or less is no matter.
+/// The shortest pause for which a minute more or less does not matter.
 const RARE: Duration = Duration::from_secs(600);
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -134,10 +134,10 @@ fn next_look(
     later(looked, pause)
 }
 
-/// The longest that the loop sleeps: definitions may have changed.
+/// The longest sleep of the loop, because definitions may be edited meanwhile.
 const LONGEST_NAP: SignedDuration = SignedDuration::from_secs(60);
 
-/// Returns how long the loop sleeps before what is due next: at least a second, and never so long that an edit goes unseen.
+/// Returns how long the loop sleeps until something is due: at least a second, and never so long that an edit goes unseen.
 pub fn time_until_next(next: Option<Timestamp>, now: Timestamp) -> SignedDuration {
     let until = next.map_or(LONGEST_NAP, |next| next.duration_since(now));
     until.clamp(SignedDuration::from_secs(1), LONGEST_NAP)
@@ -183,7 +183,7 @@ mod tests {
             assert!((600..=3600).contains(&pause), "{pause}");
             times.insert(next);
         }
-        // 10,000 looks within an hour are 51 rounds, and not one each second.
+        // 10,000 looks within an hour make 51 rounds, not one in each second.
         assert!(times.len() <= 52, "{}", times.len());
         assert!(times.iter().all(|time| time.as_second() % 60 == 7));
     }

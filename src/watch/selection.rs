@@ -2,19 +2,19 @@
 
 use super::{decide::Verdict, snapshot::Node};
 
-/// Which tasks a person asks to be run; together they add up. A disabled task is none of them.
+/// The tasks that a person asks to be run: the union of the two sets, without disabled tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     pub all: bool,
-    /// Those whose image is not what it would be if it were built now.
+    /// Tasks whose image would be another one if it were built now.
     pub stale: bool,
-    /// Those whose last run failed.
+    /// Tasks whose last run failed.
     pub failed: bool,
 }
 
 impl Selection {
-    /// Tells whether a task is to be run, of which this was decided. What cannot be known, or must not be built on, is not run all the
-    /// same: the run would need the same answer.
+    /// Tells whether a task with this verdict is to be run. A task with an unknown or unverified base is never run: the run would need the
+    /// same answer.
     pub fn takes(self, node: &Node<'_>, verdict: &Verdict) -> bool {
         let has_failed = self.failed && node.baseline.failure.is_some();
         match verdict {

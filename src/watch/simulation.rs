@@ -1,5 +1,5 @@
-//! Months of watching in no time: pushes, platforms and tags that come and go, registries that fail or hang, timers, crashes, copies of a
-//! registry under other names; at random, with what must hold at each step and at the end.
+//! Simulates months of watching at random: pushes, platforms and tags that come and go, registries that fail or hang, timers, crashes, and
+//! other names of a registry. Invariants are checked at each step and at the end.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -27,89 +27,90 @@ use super::{
     schedule::{self, Pauses},
 };
 
-/// Something that happens to the world.
+/// A change of the simulated world.
 #[derive(Clone, Debug)]
 enum Happening {
-    /// A new version of an image is pushed, which may be one that a task makes.
+    /// A new version of an image is pushed, perhaps of one that a task makes.
     Push(usize),
-    /// The version of an outside base that was there first is pushed: a roll-back, or a tag that flaps.
+    /// The first version of an outside base is pushed again: a roll-back, or a tag that flaps.
     PushBack(usize),
-    /// The index of an outside base changes, and no image in it: an attestation was added.
+    /// The index of an outside base changes, but no image in it: an attestation was added.
     Attest(usize),
-    /// An outside base is no more made for a platform, or is again.
+    /// An outside base loses a platform, or has it again.
     Platform(usize, usize),
-    /// The tag of an image is gone, or back as it was.
+    /// The tag of an image is removed, or restored as it was.
     Untag(usize),
     /// From now on, builds of this task fail, or work again.
     Break(usize),
     /// The registry of an image stops answering, or answers again.
     CutOff(usize),
-    /// The registry of an image takes questions and keeps its answers back, or gives them.
+    /// The registry of an image accepts questions and withholds its answers, or gives them.
     Hang(usize),
     /// Time passes, in seconds.
     Pass(u32),
 }
 
-/// What happens next in a round.
+/// An event during a round.
 #[derive(Clone, Debug)]
 enum Beat {
-    /// The look that is the n-th of those that are open is answered: with what is there now, or with what was there when it was asked.
+    /// The n-th open look is answered: with what is there now, or (`false`) with what was there when it was asked.
     Answer(usize, bool),
-    /// The n-th of the runs that go on ends.
+    /// The n-th active run ends.
     End(usize),
-    /// The process dies with all that it runs; the n-th run has pushed its image.
+    /// The process dies with all its runs; the n-th run has pushed its image.
     Die(Option<usize>),
-    /// Something happens beside it.
+    /// The world changes.
     Happen(Happening),
 }
 
-/// What happens between rounds, and how a round goes.
+/// A move of a story: what happens between rounds, or a round.
 #[derive(Clone, Debug)]
 enum StoryMove {
-    /// Something happens to the world.
+    /// The world changes.
     Happen(Happening),
-    /// A person runs a task, beside the watcher.
+    /// A person runs a task, without the watcher.
     Run(usize),
     /// A webhook names an image.
     Hint(usize),
-    /// A round is made, after so many seconds.
+    /// A round is made after so many seconds.
     Round(u32, Course),
 }
 
 /// How a round goes.
 #[derive(Clone, Debug, Default)]
 struct Course {
-    /// What happens in it.
+    /// The events during the round.
     beats: Vec<Beat>,
-    /// Whether it looks at everything and waits for everything then, as `--once` does; else it ends, and leaves to the next what goes on.
+    /// Whether the round looks at everything and waits for all answers, as `--once` does; else it ends and leaves open looks and runs to
+    /// the next.
     is_once: bool,
 }
 
-/// How it is watched.
+/// The options of the watcher.
 #[derive(Clone, Copy, Debug)]
 struct StoryManner {
-    /// Runs side by side.
+    /// How many runs may go on side by side.
     jobs: usize,
-    /// Seconds that a moved tag must be quiet.
+    /// Seconds that a moved tag must be quiet (`--settle`).
     settle: i64,
 }
 
-/// What a task is made of, as numbers that are taken modulo what there is.
+/// The plan of a task, as numbers that are taken modulo what there is.
 #[derive(Clone, Debug, Default)]
 struct Plan {
     /// The outside bases that it depends on.
     outsides: BTreeSet<usize>,
     /// The earlier tasks that it depends on.
     tasks: BTreeSet<usize>,
-    /// The earlier tasks that it depends on by another name of their registry that is declared.
+    /// The earlier tasks that it depends on by a declared other name of their registry.
     declared: BTreeSet<usize>,
-    /// The tasks that it depends on by a name of their registry that is not: also later ones, and itself.
+    /// The tasks that it depends on by an undeclared name of their registry: also later ones, and itself.
     undeclared: BTreeSet<usize>,
     /// Which of two platforms it is built for: 1, 2, or 3 for both.
     platforms: u8,
-    /// Whether its registries were away during its first run, so that the builder's own copies were used.
+    /// Whether its registries were unreachable during its first run, so that the builder's own copies were used.
     is_blind: bool,
-    /// Whether it has a timer too, at each full hour.
+    /// Whether it also has a timer, at each full hour.
     is_timed: bool,
 }
 
@@ -120,39 +121,39 @@ struct Content {
     manifests: BTreeMap<Platform, u64>,
 }
 
-/// An outside base: what its tag names, and the images that there are for each platform, also while they are not in it.
+/// An outside base: what its tag names, and the image for each platform, also of platforms that its index lacks now.
 #[derive(Clone, Debug)]
 struct Outside {
     made: BTreeMap<Platform, u64>,
     absent: BTreeSet<Platform>,
 }
 
-/// A look that has yet to be answered.
+/// A look without an answer yet.
 #[derive(Clone, Debug)]
 struct OpenLook {
     tag: Reference,
     asked: Timestamp,
     step: u64,
-    /// What was there when it was asked.
+    /// What was there when the look was asked.
     then: Option<Content>,
-    /// What is compared, as it was known when it was asked.
+    /// The digests to compare with, as known when the look was asked.
     built_on: BTreeSet<Digest>,
     platforms: BTreeSet<Platform>,
     read: Option<(Digest, BTreeSet<Platform>)>,
 }
 
-/// A run that goes on.
+/// An active run.
 #[derive(Clone, Debug)]
 struct Running {
     task: usize,
     job: Job,
     started: Timestamp,
     step: u64,
-    /// What it is built on; `None` where a registry did not say.
+    /// What it is built on; `None` where a registry did not answer.
     decided: Option<Vec<Dependency>>,
 }
 
-/// What a look has said, and how new that is.
+/// The answer of a look, and how recent it is.
 #[derive(Clone, Debug)]
 struct SimulatedAnswer {
     content: Option<Content>,
@@ -162,24 +163,24 @@ struct SimulatedAnswer {
 #[derive(Debug)]
 struct SimulatedWorld {
     now: Timestamp,
-    /// Counts everything that happens.
+    /// A clock that counts every event.
     step: u64,
-    /// Counts everything that is made.
+    /// The number of versions made so far.
     made: u64,
     manner: StoryManner,
     tasks: Vec<Task>,
     platforms: Vec<Vec<Platform>>,
     /// The images that each task's Dockerfile names.
     bases: Vec<Vec<Reference>>,
-    /// The tasks whose images each one depends on: by whatever name, and by one that tells so.
+    /// The tasks whose images each one depends on: by any name, and by a name that acrt can resolve.
     parents: Vec<BTreeSet<usize>>,
     known_parents: Vec<BTreeSet<usize>>,
     baseline: Vec<Baseline>,
-    /// When each task's last successful run found out what its bases are.
+    /// When each task's last successful run resolved its bases.
     resolved: Vec<u64>,
-    /// What is remembered of tags on the disk.
+    /// The tag records on the disk.
     saved: BTreeMap<Reference, TagRecord>,
-    /// What looks had said when that was written.
+    /// The answers of looks when the records were written.
     saved_said: BTreeMap<Reference, SimulatedAnswer>,
     outsides: Vec<Outside>,
     truth: BTreeMap<Reference, Content>,
@@ -191,23 +192,23 @@ struct SimulatedWorld {
     open: Vec<OpenLook>,
     running: Vec<Running>,
     said: BTreeMap<Reference, SimulatedAnswer>,
-    /// When each tag was last pushed by a run of the watcher, or named by a webhook: what is said of it must be newer.
+    /// When each tag was last pushed by a run of the watcher, or named by a webhook: an answer must be newer than that.
     overtaken: BTreeMap<Reference, u64>,
-    /// The times that timers have been served for, with their tasks.
+    /// The times for which timers have been served, with their tasks.
     served: BTreeSet<(usize, Timestamp)>,
-    /// When something is due that no look tells.
+    /// When something is due that no look shows.
     next_due: Option<Timestamp>,
     /// How often each task has been run by the watcher.
     runs: Vec<usize>,
 }
 
-/// One round while it goes on.
+/// One round in progress.
 struct SimulatedRound<'a> {
     nodes: &'a [Node<'a>],
     round: Round<'a>,
     tags: Tags,
     queue: VecDeque<Job>,
-    /// Which tasks have been judged.
+    /// The tasks whose verdicts have been checked.
     judged: BTreeSet<usize>,
     left_out: BTreeSet<usize>,
 }
@@ -219,12 +220,12 @@ const UNDECLARED: &str = "undeclared.io";
 /// The most tasks, and the most outside bases, of a world.
 const MOST: usize = 5;
 
-/// All images that there are: reading a name takes longer than all else that happens to it.
+/// All images that exist, parsed once: parsing a name takes longer than all else that is done with it.
 struct ImageNames {
     outsides: Vec<Reference>,
-    /// The image of each task, as each name of its registry has it.
+    /// The image of each task, under each name of its registry.
     images: BTreeMap<&'static str, Vec<Reference>>,
-    /// All of them, by what is written down of them.
+    /// All images, by their written names.
     written: BTreeMap<String, Reference>,
 }
 
@@ -250,7 +251,7 @@ fn names() -> &'static ImageNames {
     })
 }
 
-/// Returns the tag of a dependency, as it is written down.
+/// Returns the tag of a dependency.
 fn tag_of(dependency: &Dependency) -> &'static Reference {
     &names().written[&dependency.image.tagged()]
 }
@@ -259,12 +260,12 @@ fn outside(n: usize) -> Reference {
     names().outsides[n].clone()
 }
 
-/// The image of a task, as `registry` has it: its own, or another name of that.
+/// The image of a task under a name of its registry: the registry's own, or another.
 fn image(registry: &str, n: usize) -> Reference {
     names().images[registry][n].clone()
 }
 
-/// The name of an image that its registry's declared names share.
+/// The one name that the declared names of a registry are reduced to.
 fn canonical(image: &Reference) -> Reference {
     match image.registry() {
         DECLARED => on_own(image),
@@ -272,7 +273,7 @@ fn canonical(image: &Reference) -> Reference {
     }
 }
 
-/// The name under which the world knows an image.
+/// The name under which the world stores an image.
 fn true_name(image: &Reference) -> Reference {
     match image.registry() {
         DECLARED | UNDECLARED => on_own(image),
@@ -285,7 +286,7 @@ fn on_own(alias: &Reference) -> Reference {
     image(OWN, number)
 }
 
-/// A digest that costs no hashing, of which ten thousand stories would need millions.
+/// A digest made without hashing, of which ten thousand stories would need millions.
 fn digest(kind: u64, number: u64) -> Digest {
     format!("sha256:{kind:032x}{number:032x}").parse().unwrap()
 }
@@ -300,7 +301,7 @@ fn both() -> &'static [Platform; 2] {
     })
 }
 
-/// Returns task `n`, read once however many stories tell of it.
+/// Returns task `n`, parsed once for all stories.
 fn task(n: usize, is_timed: bool) -> Task {
     static TASKS: OnceLock<Vec<[Task; 2]>> = OnceLock::new();
     let read = |n: usize, timer: &str| -> Task {
@@ -323,7 +324,7 @@ impl Content {
         Some(digest(2, *self.manifests.get(platform)?))
     }
 
-    /// Tells whether this is what a run was built on: the same, or the same for the platforms that were built.
+    /// Tells whether a run was built on this content: on the same index, or on the same manifests for its platforms.
     fn is_what(&self, dependency: &Dependency) -> bool {
         let Some(recorded) = &dependency.image.digest else {
             return false;
@@ -415,19 +416,19 @@ impl SimulatedWorld {
         world
     }
 
-    /// Lets a moment pass, so that no two things happen at the same time.
+    /// Advances the clock, so that no two events have the same time.
     fn tick(&mut self) {
         self.step += 1;
         self.now += SignedDuration::from_millis(1);
     }
 
-    /// Returns a number that nothing has yet.
+    /// Returns a number that has not been used yet.
     fn fresh(&mut self) -> u64 {
         self.made += 1;
         1000 + self.made
     }
 
-    /// Makes the tag of an outside base name what there is for the platforms that are in it.
+    /// Points the tag of an outside base to an index of the platforms that it has now.
     fn publish(&mut self, n: usize) {
         let index = self.fresh();
         let Outside { made, absent } = &self.outsides[n];
@@ -450,7 +451,7 @@ impl SimulatedWorld {
         self.untagged.remove(&image(OWN, n));
     }
 
-    /// Returns an image by a number: an outside base, or that of a task under one of its names.
+    /// Returns an image by number: an outside base, or a task's image under one of its names.
     fn any(&self, n: usize) -> Reference {
         let (outsides, tasks) = (self.outsides.len(), self.tasks.len());
         let names = [OWN, UNDECLARED];
@@ -460,7 +461,7 @@ impl SimulatedWorld {
         }
     }
 
-    /// Returns what the tag names now, if it is there.
+    /// Returns what the tag names now, if it exists.
     fn content(&self, tag: &Reference) -> Option<Content> {
         let name = true_name(tag);
         let is_there = !self.untagged.contains(&name);
@@ -472,7 +473,7 @@ impl SimulatedWorld {
         !self.cut_off.contains(&tag) && !self.hanging.contains(&tag)
     }
 
-    /// Finds out what a run is built on; `None` where a registry does not say, or has no such tag.
+    /// Resolves the bases of a run; `None` where a registry does not answer, or has no such tag.
     fn resolve(&self, n: usize) -> Option<Vec<Dependency>> {
         let dependency = |tag: &Reference| {
             let content = self.content(tag).filter(|_| self.is_reachable(tag))?;
@@ -521,7 +522,7 @@ impl SimulatedWorld {
         Pauses::new(shortest, longest, seconds(3600))
     }
 
-    /// Tells whether what was seen says that a task must be rebuilt: by a look that is newer than its last run.
+    /// Tells whether a look that is newer than its last run shows that a task must be rebuilt.
     fn is_seen_stale(&self, n: usize) -> bool {
         self.baseline[n].dependencies.iter().any(|dependency| {
             let tag = canonical(tag_of(dependency));
@@ -534,7 +535,7 @@ impl SimulatedWorld {
         })
     }
 
-    /// Tells by the truth, not by what was seen, whether a task depends on something older than there is.
+    /// Tells whether a task is stale in truth, regardless of what was seen.
     fn is_stale(&self, n: usize) -> bool {
         self.baseline[n].dependencies.iter().any(|dependency| {
             let content = self.content(tag_of(dependency));
@@ -657,7 +658,7 @@ impl SimulatedWorld {
         }
     }
 
-    /// Makes a round, and returns which tasks were run, in the order in which they began.
+    /// Plays a round, and returns the tasks that were run, in the order in which they began.
     fn round(&mut self, course: &Course) -> Vec<usize> {
         let baselines = self
             .tasks
@@ -709,7 +710,7 @@ impl SimulatedWorld {
         self.saved_said = self.said.clone();
     }
 
-    /// Asks for what is due, as the watcher does.
+    /// Asks about what is due, as the watcher does.
     fn ask_due(&mut self, nodes: &[Node<'_>], tags: &mut Tags, all: bool) {
         let followed = nodes.iter().flat_map(|node| node.followed());
         let wanted: BTreeSet<Reference> = followed.map(|(tag, _)| tag.clone()).collect();
@@ -758,7 +759,7 @@ impl SimulatedWorld {
         });
     }
 
-    /// Decides what can be decided and starts what may be started, and checks both.
+    /// Decides what can be decided, starts what may start, and checks both.
     fn start(&mut self, work: &mut SimulatedRound<'_>, ran: &mut Vec<usize>) {
         self.decide(work);
         while self.running.len() < self.manner.jobs
@@ -766,7 +767,7 @@ impl SimulatedWorld {
         {
             let n = self.number(&job.task);
             if job.decided < self.now {
-                // It has waited for its place.
+                // The job has waited for its place.
                 work.round.decide_again(&job.task);
                 work.judged.remove(&n);
                 let nodes = work.nodes;
@@ -801,7 +802,7 @@ impl SimulatedWorld {
         self.check_that_no_task_waits_for_others(work);
     }
 
-    /// Decides what can be decided, and checks that.
+    /// Decides what can be decided, and checks the verdicts.
     fn decide(&mut self, work: &mut SimulatedRound<'_>) {
         while let Some(job) = work.round.next(&work.tags, self.now) {
             let n = self.number(&job.task);
@@ -819,8 +820,8 @@ impl SimulatedWorld {
         dependencies.filter(|it| it.image.digest.is_none()).count() > 0
     }
 
-    /// Checks each verdict once: of `current`, that every base has said that it is what the task is built on, since the last time that
-    /// something is known to have happened to it.
+    /// Checks each verdict once. A task may be `current` only if every base answered that it is what the task is built on, and answered
+    /// after the last event that is known of it.
     fn judge(&self, work: &mut SimulatedRound<'_>) {
         for (node, verdict, _) in work.round.verdicts() {
             let mut tasks = self.tasks.iter();
@@ -842,7 +843,7 @@ impl SimulatedWorld {
         }
     }
 
-    /// Checks that each task that is not decided waits for a base of its own, or for a task that it depends on.
+    /// Checks that each undecided task waits for one of its own bases, or for a task that it depends on.
     fn check_that_no_task_waits_for_others(&self, work: &SimulatedRound<'_>) {
         let is_full = self.running.len() >= self.manner.jobs;
         assert!(work.queue.is_empty() || is_full, "a run waits for nothing");
@@ -862,7 +863,7 @@ impl SimulatedWorld {
         }
     }
 
-    /// Lets something happen in a round. Tells whether the process has died of it.
+    /// Plays an event during a round. Returns whether the process has died of it.
     fn beat(&mut self, work: &mut SimulatedRound<'_>, beat: &Beat) -> bool {
         match beat {
             Beat::Answer(n, is_late) => {
@@ -896,7 +897,7 @@ impl SimulatedWorld {
         false
     }
 
-    /// Brings a round to its end: what hangs is given up.
+    /// Plays a round to its end: looks that hang are given up.
     fn go_on(&mut self, work: &mut SimulatedRound<'_>) {
         if self.open.is_empty() {
             self.end(work, 0);
@@ -969,7 +970,7 @@ impl SimulatedWorld {
         work.round.finished(key, Outcome::Succeeded);
     }
 
-    /// Makes everything work again and waits until every pause is over.
+    /// Repairs everything, and waits until every pause is over.
     fn mend(&mut self) {
         for n in 0..self.outsides.len() {
             if !self.outsides[n].absent.is_empty() {
@@ -981,16 +982,16 @@ impl SimulatedWorld {
         self.cut_off.clear();
         self.hanging.clear();
         self.broken.clear();
-        // Timers would run tasks that nothing else does.
+        // Timers would run tasks that nothing else runs.
         self.tasks = (0..self.tasks.len()).map(|n| task(n, false)).collect();
-        // What goes on comes to its end, and may fail of what was before.
+        // Active runs end, and may fail because of earlier damage.
         self.round(&once());
         self.now += SignedDuration::from_hours(25);
     }
 }
 
 impl OpenLook {
-    /// Returns what a registry says that has this, as far as it is asked for.
+    /// Returns what a registry answers about this content, for what is asked.
     fn observation(&self, content: &Content) -> Observation {
         let digest = content.digest();
         let read = self.read.as_ref().filter(|(read, _)| *read == digest);
@@ -1006,7 +1007,7 @@ impl OpenLook {
     }
 }
 
-/// Returns the tasks whose images each one depends on, as far as `name` tells.
+/// Returns the tasks whose images each task depends on, as far as `name` shows.
 fn parents(
     bases: &[Vec<Reference>],
     name: impl Fn(&Reference) -> Reference,
@@ -1090,7 +1091,7 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
     prop::collection::vec(plan, 1..5)
 }
 
-/// How many stories each of [`TELLERS`] tells; the variable `ACRT_SIMULATION_CASES` makes all of them more.
+/// The number of stories of each of [`TELLERS`]; the variable `ACRT_SIMULATION_CASES` raises it.
 #[expect(clippy::disallowed_methods, reason = "only this test has this setting")]
 fn stories() -> ProptestConfig {
     let cases = std::env::var("ACRT_SIMULATION_CASES").ok();
@@ -1104,7 +1105,7 @@ fn stories() -> ProptestConfig {
     }
 }
 
-/// How many stories are told at a time: one after the other, they would take longer than all other tests together.
+/// How many threads play stories: in one thread, they would take longer than all other tests together.
 const TELLERS: u32 = 4;
 
 #[test]
@@ -1129,7 +1130,7 @@ fn no_update_is_lost_and_nothing_loops_whatever_happens() {
     });
 }
 
-/// Lets a story happen, and checks that all is as it should be once everything works again.
+/// Plays a story, and checks that all is current once everything works again.
 fn end_well(
     mut world: SimulatedWorld,
     plans: &[Plan],
@@ -1139,8 +1140,8 @@ fn end_well(
         world.go(step);
     }
     world.mend();
-    // Once what moved is seen and has been quiet, one round carries all changes to the end: up to each
-    // name that was not declared, behind which they are seen anew and have to be quiet once more.
+    // Once the moves are seen and debounced, one round carries all changes to the end: up to each undeclared name, behind which they are
+    // seen and debounced once more.
     world.round(&once());
     world.runs.fill(0);
     let quiet = SignedDuration::from_secs(world.manner.settle);
@@ -1173,7 +1174,7 @@ fn end_well(
     Ok(())
 }
 
-/// Plans three tasks in a chain on one base, and one beside them that runs each hour.
+/// Plans a chain of three tasks on one base, and one task beside it that runs each hour.
 fn chain() -> Vec<Plan> {
     let on = |outsides: &[usize], tasks: &[usize]| Plan {
         outsides: outsides.iter().copied().collect(),
@@ -1188,14 +1189,14 @@ fn chain() -> Vec<Plan> {
     vec![on(&[0], &[]), on(&[], &[0]), on(&[0], &[1]), timed]
 }
 
-/// Watches a chain for some days, in steps as the loop makes them.
+/// Watches a chain for some days, at the intervals of the loop.
 fn watch(days: i64, settle: i64, pushes_at: impl Fn(i64) -> bool) -> (SimulatedWorld, Vec<usize>) {
     let mut world = SimulatedWorld::new(&chain(), 1, StoryManner { jobs: 2, settle });
     world.now = "2026-01-05T00:00:30Z".parse().unwrap();
     world.baseline[3].timers = [("t1".parse().unwrap(), world.now)].into();
     let (begin, mut pushed) = (world.now, 0);
     while world.now.duration_since(begin) < SignedDuration::from_hours(24 * days) {
-        // All pushes that fell into the time slept.
+        // All pushes during the sleep.
         let minute = world.now.duration_since(begin).as_mins();
         while pushed <= minute {
             if pushes_at(pushed) {
@@ -1230,7 +1231,7 @@ fn pushes_in_a_row_are_waited_for_and_make_one_run() {
 #[test]
 fn a_tag_that_never_stays_quiet_is_built_all_the_same() {
     let (_, runs) = watch(1, 90, |_| true);
-    // Ten quiet periods of 90 seconds are a quarter of an hour; the wait begins anew with the next push.
+    // Ten debounce periods of 90 seconds are a quarter of an hour; the wait begins anew with the next push.
     assert!((80..=97).contains(&runs[0]), "{runs:?}");
 }
 
@@ -1243,9 +1244,9 @@ fn image_that_is_its_own_base_by_another_name_is_run_once() {
         ..Plan::default()
     };
     let mut world = SimulatedWorld::new(&[own], 1, StoryManner { jobs: 1, settle: 0 });
-    // Its own image has moved the base away already.
+    // The push of its own image has moved the base already.
     assert!(world.round(&once()).is_empty());
-    // A person has it built on that: then it has moved once more.
+    // A person runs it on that image: then the base has moved once more.
     world.run_by_hand(0);
     assert!(world.round(&once()).is_empty());
     assert!(world.is_stale(0) && world.is_in_cycle(0));

@@ -1,4 +1,4 @@
-//! A task with all that is known of it, as one round sees it.
+//! All that one round knows of a task.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use crate::{
 
 use super::{AwayBuilder, BaseStatus, Baseline, ReadFile, Tags};
 
-/// A task, its baseline, and what its files say now. Names of images are those that references are compared by.
+/// A task, its baseline, and what its files say now, with images under the names by which references are compared.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub task: Task,
-    /// What its last successful run was built on and made.
+    /// What its last successful run was built on and produced.
     pub baseline: Baseline,
     /// What its files say now, as far as they were read.
     pub reading: Option<Box<Reading>>,
@@ -32,52 +32,54 @@ pub struct Snapshot {
 /// What the files of a task say now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// What they are: another value is worth another try of a run that failed.
+    /// The digest of the files and the definition: after a failure, another digest is worth another try.
     pub digest: Option<Digest>,
-    /// Other images than those that the last run was built on, where they name such: what they name now.
+    /// The images that the files name now, where they differ from those of the last run.
     pub changed: Option<Vec<Reference>>,
-    /// What they name now and the last run was not built on.
+    /// The images that the files name now and that the last run was not built on.
     pub added: Vec<Reference>,
-    /// What the last run was built on and they name no more, by the one name of each registry: it is no matter of theirs any more.
+    /// The images that the last run was built on and the files name no more, under the one name of each registry: they are not followed any
+    /// more.
     pub dropped: BTreeSet<Reference>,
-    /// Where they name what they named and are other files: what is to be remembered of them instead.
+    /// The images and the new states of the files, where the files changed but name the same images: these replace the old states in the
+    /// baseline.
     pub renewed: Option<(Vec<Reference>, Vec<ReadFile>)>,
-    /// How the file that the task was adopted from differs from what it said then.
+    /// How the file that the task was adopted from differs from its text then.
     pub source: Option<String>,
-    /// When the newest of them was written.
+    /// When the newest of the files was written.
     pub modified: Option<Timestamp>,
-    /// Why they cannot be read, on one line.
+    /// Why the files cannot be read, on one line.
     pub problem: Option<String>,
 }
 
-/// The same, borrowed.
+/// A [`Snapshot`], borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'a> {
     pub task: &'a Task,
-    /// What its last successful run was built on and made.
+    /// What its last successful run was built on and produced.
     pub baseline: &'a Baseline,
     /// What its files say now, as far as they were read.
     pub reading: Option<&'a Reading>,
-    /// Those of its builders that do not answer.
+    /// Its builders that do not answer.
     pub away: &'a [AwayBuilder],
     /// Whether it cannot be built without them.
     pub is_stuck: bool,
-    /// The tag of each of `known.dependencies`; `None` for one that was written down by hand and is no reference.
+    /// The tag of each of `baseline.dependencies`; `None` for one that was written down by hand and is no reference.
     pub bases: &'a [Option<Reference>],
-    /// How old the digest of each base must be before anything is built on it; empty where any age will do.
+    /// The minimum age of each base's digest before anything is built on it; empty where there is none.
     pub ages: &'a [SignedDuration],
     /// The tag of each of `reading.added`.
     pub added: &'a [Reference],
     /// The copies of its bases that a run may use.
     pub mirrors: &'a [Reference],
-    /// The images that a run pushes under names that stay.
+    /// The images that a run pushes under stable tags.
     pub pushes: &'a [Reference],
-    /// The tag of each of `known.outputs`.
+    /// The tag of each of `baseline.outputs`.
     pub outputs: &'a [Option<Reference>],
 }
 
 impl Snapshot {
-    /// Puts together what is known of a task. `canonical` gives an image the one name of its registry.
+    /// Collects what is known of a task. `canonical` maps the names of a registry to one.
     pub fn new(
         task: Task,
         mut baseline: Baseline,
@@ -116,14 +118,14 @@ impl Snapshot {
         self.away = away.into();
     }
 
-    /// Lets the task build on no digest of a base that is younger than `age` says.
+    /// Sets the minimum age of each base's digest before the task is built on it.
     pub fn set_min_ages(&mut self, age: impl Fn(&Reference) -> SignedDuration) {
         let ages = self
             .bases
             .iter()
             .map(|base| base.as_ref().map_or(SignedDuration::ZERO, &age));
         let ages: Box<[SignedDuration]> = ages.collect();
-        // Nearly always there are none, and none are kept then.
+        // Nearly always there are none; then none are stored.
         self.ages = if ages.iter().all(SignedDuration::is_zero) {
             Box::default()
         } else {
@@ -144,13 +146,13 @@ impl Snapshot {
         self
     }
 
-    /// The same, in place.
+    /// Sets what its files say now.
     pub fn read(&mut self, reading: Reading, canonical: impl Fn(&Reference) -> Reference) {
         self.added = reading.added.iter().map(canonical).collect();
         self.reading = Some(Box::new(reading));
     }
 
-    /// Returns it as a round takes it.
+    /// Returns a borrowed view for a round.
     pub fn node(&self) -> Node<'_> {
         Node {
             task: &self.task,
@@ -169,13 +171,14 @@ impl Snapshot {
 }
 
 impl<'a> Node<'a> {
-    /// Returns the images whose moves run this task, with the tag that each is compared by. What its files name no more is none of them.
+    /// Returns the images whose moves run this task, each with the tag by which it is compared. Images that its files name no more are left
+    /// out.
     pub fn followed(self) -> impl Iterator<Item = (&'a Reference, &'a Dependency)> {
         self.followed_by_age()
             .map(|(tag, dependency, _)| (tag, dependency))
     }
 
-    /// Returns the same, each with how old its digest must be before anything is built on it.
+    /// Returns the followed images, each with the minimum age of its digest.
     pub fn followed_by_age(
         self,
     ) -> impl Iterator<Item = (&'a Reference, &'a Dependency, SignedDuration)> {
@@ -193,7 +196,7 @@ impl<'a> Node<'a> {
             })
     }
 
-    /// Returns the digests that a run is to be built on because its bases must be old enough: none where any age will do.
+    /// Returns the digests to build on where bases must have a minimum age; none where any age will do.
     pub fn pins(self, tags: &Tags, now: Timestamp) -> Vec<(Reference, Digest)> {
         if self.ages.is_empty() {
             return Vec::new();
@@ -209,13 +212,13 @@ impl<'a> Node<'a> {
         pins.collect()
     }
 
-    /// Returns the images that the last run pushed, each with the tag that it is compared by and the digest that it was pushed with.
+    /// Returns the images that the last run pushed, each with the tag by which it is compared and the digest that was pushed.
     pub fn pushed(self) -> impl Iterator<Item = (&'a Reference, &'a ImageDescriptor, &'a Digest)> {
         let outputs = self.outputs.iter().zip(&self.baseline.outputs);
         outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output, output.digest.as_ref()?)))
     }
 
-    /// Returns the images that its last run depends on and that nothing follows.
+    /// Returns the images that its last run depends on and that are not followed.
     pub fn untracked(self) -> &'a [Untracked] {
         &self.baseline.untracked
     }

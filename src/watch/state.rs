@@ -1,4 +1,4 @@
-//! The states of a task: their words are frozen, and so is what each makes of an exit code.
+//! The states of a task: their names, and the exit code that each causes, never change.
 
 use serde::{Serialize, Serializer};
 
@@ -13,7 +13,7 @@ pub enum State {
     Changed,
     /// There is a reason to run it.
     Stale,
-    /// There is a reason to run it, and what moved may move again in a moment.
+    /// There is a reason to run it, but a tag that moved is debounced: it may move again soon.
     Settling,
     /// There is a reason to run it, or will be, after tasks whose images it depends on, or when its builder answers or its window opens.
     Waiting,
@@ -22,7 +22,7 @@ pub enum State {
     /// It failed many times in a row, and is tried ever more seldom.
     Stalled,
     Unknown,
-    /// An image that it depends on moved, and what it is now is not verified.
+    /// An image that it depends on moved, and its new digest is not verified.
     Unverified,
     /// An image that it depends on is gone.
     Missing,
@@ -34,12 +34,12 @@ pub enum State {
     Failing,
     NeverRun,
     Disabled,
-    /// It would run itself, for ever.
+    /// It depends on its own image, and would run again for ever.
     Cycle,
 }
 
 impl State {
-    /// All of them, in the order in which they are documented.
+    /// All states, in the order in which they are documented.
     pub const ALL: [Self; 16] = [
         Self::Current,
         Self::Changed,
@@ -59,7 +59,7 @@ impl State {
         Self::Cycle,
     ];
 
-    /// Returns the one word for it that tables and JSON show.
+    /// Returns the word for it in tables and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Current => "current",
@@ -81,8 +81,8 @@ impl State {
         }
     }
 
-    /// Returns how much it wants to be seen: 4 of what fails, 3 of what is unknown, 2 of what is to be run, 1 of what nothing runs, 0 of
-    /// what is current.
+    /// Returns the severity, for sorting: 4 for a failure, 3 for unknown, 2 for a run to come, 1 for a task that nothing runs, 0 for
+    /// current.
     pub fn severity(self) -> u8 {
         match self {
             Self::Cycle | Self::Failing | Self::Stalled | Self::BackingOff => 4,
@@ -93,7 +93,7 @@ impl State {
         }
     }
 
-    /// Returns what it makes of the exit code of `task check`; [`Kind::Stale`] counts only where `--exit-code` asks for it.
+    /// Returns its exit code in `task check`; [`Kind::Stale`] counts only with `--exit-code`.
     pub fn exit(self) -> Option<Kind> {
         match self {
             Self::Cycle => Some(Kind::Failed),
@@ -118,25 +118,25 @@ impl Serialize for State {
     }
 }
 
-/// What has become of an image since something was built on it.
+/// What has become of a base since something was built on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BaseState {
-    /// It is what was built on.
+    /// Its tag still names what was built on.
     Current,
     /// Its tag names another image now.
     Moved,
-    /// It has moved, and has yet to be as old as is asked of it.
+    /// It has moved, and its new digest has not reached the minimum age.
     TooYoung,
-    /// It has moved, and what it is now is not verified.
+    /// It has moved, and its new digest is not verified.
     Unverified,
     Missing,
     Unknown,
-    /// It cannot move, or is not asked about.
+    /// It cannot move, or is not looked at.
     NotFollowed,
 }
 
 impl BaseState {
-    /// Returns the one word for it that tables and JSON show.
+    /// Returns the word for it in tables and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Current => "current",
@@ -160,7 +160,7 @@ impl Serialize for BaseState {
 mod tests {
     use super::*;
 
-    /// The rows of the table in the documents: of each state the cells, its own first.
+    /// The rows of the table in the documents: the cells of each state, its name first.
     fn documented() -> Vec<Vec<&'static str>> {
         let page = include_str!("../../docs/triggers.md");
         let (_, table) = page.split_once("| state | meaning |").unwrap();

@@ -1,4 +1,4 @@
-//! What was seen under each tag, and what that says of an image built on it.
+//! What looks have seen of each tag, and whether an image built on it is still current.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +12,12 @@ use crate::{
 
 use super::schedule::Pauses;
 
-/// What a registry said of a tag.
+/// What a registry answered about a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// The digest of what the tag names: the index, where there is one.
+    /// The digest of the tag: of the index, where there is one.
     pub digest: Digest,
-    /// The manifest for each platform that was asked for; `None` where the index has none for now.
+    /// The manifest for each platform that was asked for; `None` where the index lacks one now.
     pub manifests: Manifests,
     /// When the image was made, if that was asked for.
     pub created: Option<Timestamp>,
@@ -27,65 +27,65 @@ pub struct Observation {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TagRecord {
-    /// The last good answer. An error never erases it.
+    /// The digest in the last successful answer. An error never erases it.
     pub digest: Option<Digest>,
-    /// The manifests behind it, for the platforms that tasks build for.
+    /// The manifests behind that digest, for the platforms that tasks build for.
     pub manifests: Manifests,
     /// When this digest was first seen.
     pub first_seen: Option<Timestamp>,
-    /// By what it was seen; not known of what earlier versions saw.
+    /// How it was seen; unknown in records of earlier versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen_by: Option<SeenBy>,
     /// Whether the next look is made because of a webhook.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_hinted: bool,
-    /// When the tag began to move after it had been quiet; only where a task waits for it to be quiet again.
+    /// When the tag began to move after a quiet time; only while a task waits for the debounce to end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restless_since: Option<Timestamp>,
-    /// When a registry was last asked that has answered since, whatever it said.
+    /// When the last question was asked that the registry has answered, whatever the answer.
     pub last_looked: Option<Timestamp>,
     pub next_look: Option<Timestamp>,
-    /// Before when its registry wants no more questions.
+    /// The registry asks for no more requests before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// What kept the last look from an answer.
+    /// Why the last look gave no answer.
     pub error: Option<Box<LookError>>,
-    /// When it moved, within the hour before it last did.
+    /// The moves within the hour before the last move.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Timestamp>,
-    /// Whether people have been told that it moves back and forth.
+    /// Whether people have been told that the tag flaps.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub flapping_reported: bool,
-    /// What a webhook announced and no look has found yet.
+    /// The digests that a webhook announced and no look has found yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Box<Expected>>,
-    /// When the image of this digest was made, as its config says; only known where a task waits for bases to be old enough.
+    /// When the image of this digest was made, by its config; only known where a task has a minimum age for bases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
-    /// What the tag was before, oldest first; only kept where a task waits for bases to be old enough.
+    /// The earlier digests of the tag, oldest first; only kept where a task has a minimum age for bases.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Earlier>,
 }
 
-/// What a tag was before it moved.
+/// An earlier digest of a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Earlier {
     pub digest: Digest,
-    /// The manifests behind it.
+    /// The manifests behind the digest.
     pub manifests: Manifests,
-    /// When it was first seen, or made, whichever was earlier.
+    /// When the digest was first seen, or the image was made, whichever was earlier.
     pub since: Timestamp,
 }
 
 /// How many earlier digests of a tag are kept.
 const MAX_EARLIER: usize = 64;
 
-/// The longest that a registry is left alone at its own wish.
+/// The longest that a registry is left alone because it asks for that.
 const LONGEST_REST: SignedDuration = SignedDuration::from_hours(1);
 
 impl TagRecord {
-    /// Keeps what the tag is for what it was, if that is asked for.
+    /// Adds the present digest to the history, if a history is kept.
     fn remember_earlier(&mut self, keeps: bool) {
         if !keeps {
             self.history.clear();
@@ -103,7 +103,7 @@ impl TagRecord {
         self.history.drain(..too_many);
     }
 
-    /// Returns since when the tag's digest counts as there: when it was first seen, or made, whichever was earlier.
+    /// Returns since when the present digest counts: when it was first seen, or its image was made, whichever was earlier.
     fn since(&self) -> Option<Timestamp> {
         let first_seen = self.first_seen?;
         Some(
@@ -112,7 +112,7 @@ impl TagRecord {
         )
     }
 
-    /// Takes in that a webhook announced `digest`. The next looks seek what was announced, however many digests that are.
+    /// Records that a webhook announced `digest`. The next looks seek all announced digests.
     pub fn expect(&mut self, digest: Digest) {
         if self.has(&digest) {
             return;
@@ -127,7 +127,7 @@ impl TagRecord {
         self.expected = Some(Box::new(Expected { digests, looks: 0 }));
     }
 
-    /// Returns when to look again because the last look did not find what a webhook announced.
+    /// Returns when to look again because the last look did not find an announced digest.
     pub fn look_again(&mut self, now: Timestamp) -> Option<Timestamp> {
         let Expected { mut digests, looks } = *self.expected.take()?;
         digests.retain(|digest| !self.has(digest));
@@ -144,16 +144,16 @@ impl TagRecord {
         self.digest.as_ref() == Some(digest) || manifests.any(|it| it == digest)
     }
 
-    /// Tells whether it is to be looked at: its time has come, or it was never given one that makes sense.
+    /// Tells whether the tag is to be looked at: the time of the next look has come, is not set, or makes no sense.
     pub fn is_due(&self, pauses: Pauses, now: Timestamp) -> bool {
         let Some(next) = self.next_look else {
             return true;
         };
-        // A clock that was set back must not keep a tag unseen for longer than its rhythm allows.
+        // A clock that was set back must not delay a look for longer than the longest pause.
         next <= now || next > later(now, pauses.longest(self.unanswered()))
     }
 
-    /// Returns how many looks in a row have had no answer, or none that is verified.
+    /// Returns how many looks in a row had no answer, or no verified one.
     fn unanswered(&self) -> u32 {
         let error = self.error.as_ref();
         let error = error.filter(|error| match error.kind {
@@ -163,7 +163,7 @@ impl TagRecord {
         error.map_or(0, |error| error.count)
     }
 
-    /// Returns how often it has moved within the last hour, if that is more than a tag does that is only pushed often.
+    /// Returns how often the tag has moved within the last hour, if that is more often than pushes alone explain.
     pub fn flaps(&self, now: Timestamp) -> Option<usize> {
         let recent = self
             .moves
@@ -172,9 +172,9 @@ impl TagRecord {
         Some(recent.count()).filter(|count| *count > MOVES_AN_HOUR)
     }
 
-    /// Tells whether the registry wants to be left alone for now.
+    /// Tells whether the registry still asks to be left alone.
     pub fn rests(&self, now: Timestamp) -> bool {
-        // What lies further ahead than any rest was written by a clock that has since been set back.
+        // A time further ahead than any rest was written before the clock was set back.
         self.not_before.is_some_and(|until| {
             now < until && until <= now.saturating_add(LONGEST_REST).unwrap_or(Timestamp::MAX)
         })
@@ -187,43 +187,43 @@ impl TagRecord {
 pub struct LookError {
     /// What went wrong, on one line.
     pub message: String,
-    /// Since when looks have gone wrong in this way.
+    /// Since when looks have failed in this way.
     pub since: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// In which way it went wrong.
+    /// The kind of failure.
     #[serde(default)]
     pub kind: LookErrorKind,
-    /// How many looks in a row have.
+    /// How many looks in a row have failed in this way.
     #[serde(default)]
     pub count: u32,
-    /// The digest that the tag had and that is not to be used, where that is what went wrong.
+    /// The digest of the tag that must not be used, where that was the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Digest>,
 }
 
-/// In which way a look went wrong.
+/// The kind of a failed look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LookErrorKind {
-    /// It is unknown what the tag is.
+    /// No answer about the tag was received.
     #[default]
     Unknown,
     /// The registry answers that there is no such tag.
     Absent,
-    /// The tag is there, and is no image.
+    /// The tag exists, and is not an image.
     NoImage,
-    /// The tag is there, and the program that vouches for it does not.
+    /// The tag exists, and the program that verifies images rejects it.
     Unverified,
 }
 
-/// What came of a look at a tag.
+/// The result of a look at a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Looked {
     pub asked: Timestamp,
-    /// What the registry said, or why there is no answer.
+    /// The answer, or why there is none.
     pub result: Result<Observation, Miss>,
-    /// Before when the registry wants no more questions.
+    /// The registry asks for no more requests before this time.
     pub not_before: Option<Timestamp>,
 }
 
@@ -234,12 +234,12 @@ pub struct Miss {
     pub message: String,
     pub hint: Option<String>,
     pub kind: LookErrorKind,
-    /// The digest that was seen and is not to be used.
+    /// The digest that was seen and must not be used.
     pub rejected: Option<Digest>,
 }
 
 impl Miss {
-    /// Returns that it is unknown, and why.
+    /// Returns a look that gave no answer, and why.
     pub fn unknown(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -250,28 +250,28 @@ impl Miss {
     }
 }
 
-/// Digests that webhooks announced and that the registry has yet to show.
+/// Digests that webhooks announced and that the registry does not show yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
-    /// The digests. Nothing says in which order they were pushed.
+    /// The digests. The order in which they were pushed is not known.
     pub digests: BTreeSet<Digest>,
-    /// How many looks have not found all of them.
+    /// How many looks have missed one of them.
     pub looks: u8,
 }
 
-/// How many announced digests are kept of one tag.
+/// How many announced digests are kept for one tag.
 const MOST_EXPECTED: usize = 16;
 
-/// The pauses after which a registry is asked again that does not show yet what its webhook announced, in seconds.
+/// The pauses, in seconds, between looks for a digest that a webhook announced and the registry does not show yet.
 const EXPECTED_PAUSES: [i64; 3] = [2, 5, 15];
 
-/// How many moves of a tag in an hour are more than a tag makes that is only pushed often.
+/// How many moves of a tag in an hour are more than pushes alone explain, so that it counts as flapping.
 const MOVES_AN_HOUR: usize = 3;
 
-/// How many times the debounce period a tag is waited for at most, if it never stays debounce.
+/// The longest debounce of a tag that keeps moving, in debounce periods.
 const LONGEST_SETTLING: i32 = 10;
 
-/// What is remembered of every tag that a task depends on.
+/// The records of all tags that a task depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags {
     records: BTreeMap<Reference, TagRecord>,
@@ -283,7 +283,7 @@ pub struct Tags {
     unwritten: Unwritten,
 }
 
-/// The tags whose records have changed since they were last written down. It says nothing about the tags: all are equal.
+/// The tags whose records have changed since they were last stored. Not part of a comparison: all values are equal.
 #[derive(Clone, Debug, Default)]
 struct Unwritten(BTreeSet<Reference>);
 
@@ -295,24 +295,24 @@ impl PartialEq for Unwritten {
 
 impl Eq for Unwritten {}
 
-/// Whether an image is still what a run was built on.
+/// Whether a base is still what a run was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BaseStatus {
     Current,
-    /// It moved. To what is `None` where it only will, by a run that has yet to be.
+    /// It moved, to this digest; `None` where it will move by a run that is still to come.
     Moved(Option<Digest>),
-    /// It moved, and to nothing that is old enough.
+    /// It moved, and no new digest of it is old enough.
     TooYoung {
         to: Digest,
-        /// When the first of what it has been since will be old enough.
+        /// When the first of its new digests will be old enough.
         until: Timestamp,
     },
-    /// It moved, and the program that vouches for it does not.
+    /// It moved, and the program that verifies images rejects the new digest.
     Unverified {
         why: String,
         since: Option<Timestamp>,
     },
-    /// Its registry answers that it is not there, or not for a platform that was built.
+    /// Its registry answers that the tag does not exist, or lacks a platform that was built.
     Missing {
         why: String,
         since: Option<Timestamp>,
@@ -324,7 +324,7 @@ pub enum BaseStatus {
     },
 }
 
-/// Which commit a git repository has under the name that a context gives.
+/// The commit that a git repository has under the ref of a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Head {
     At(String),
@@ -332,7 +332,7 @@ pub enum Head {
 }
 
 impl Tags {
-    /// Takes up what was remembered.
+    /// Loads what was remembered.
     pub fn new(records: BTreeMap<Reference, TagRecord>) -> Self {
         Self {
             records,
@@ -340,58 +340,58 @@ impl Tags {
         }
     }
 
-    /// Lets tags that moved be taken for moving until they have been debounce for `debounce`; zero waits for nothing.
+    /// Sets the debounce period: a tag that moved counts as moving until it has been quiet for `debounce`; zero waits for nothing.
     #[must_use]
     pub fn debounced_by(mut self, debounce: SignedDuration) -> Self {
         self.debounce = debounce;
         self
     }
 
-    /// Lets what these tags were before be remembered: tasks wait for what they are to be old enough.
+    /// Keeps the earlier digests of these tags: tasks have a minimum age for them.
     #[must_use]
     pub fn remembering(mut self, aged: BTreeSet<Reference>) -> Self {
         self.aged = aged;
         self
     }
 
-    /// Tells whether what a tag was before is remembered.
+    /// Tells whether the earlier digests of a tag are kept.
     pub fn is_aged(&self, tag: &Reference) -> bool {
         self.aged.contains(tag)
     }
 
-    /// Takes in which commits git repositories have now.
+    /// Sets the commits that git repositories have now.
     #[must_use]
     pub fn with_heads(mut self, heads: BTreeMap<GitContext, Head>) -> Self {
         self.heads = heads;
         self
     }
 
-    /// Takes in which commit a git repository has now.
+    /// Sets the commit that a git repository has now.
     pub fn set_head(&mut self, git: GitContext, head: Head) {
         self.heads.insert(git, head);
     }
 
-    /// Returns which commit a repository has now, if it was asked.
+    /// Returns the commit that a repository has now, if it was asked.
     pub fn head(&self, git: &GitContext) -> Option<&Head> {
         self.heads.get(git)
     }
 
-    /// Returns everything, to remember it.
+    /// Returns all records, to store them.
     pub fn records(&self) -> &BTreeMap<Reference, TagRecord> {
         &self.records
     }
 
-    /// Returns what is remembered of one tag.
+    /// Returns the record of one tag.
     pub fn get(&self, tag: &Reference) -> Option<&TagRecord> {
         self.records.get(tag)
     }
 
-    /// Returns in which way the last look at a tag went wrong, if it did.
+    /// Returns how the last look at a tag failed, if it did.
     pub fn look_error(&self, tag: &Reference) -> Option<LookErrorKind> {
         Some(self.get(tag)?.error.as_ref()?.kind)
     }
 
-    /// Gives every tag the one name of its registry. Of two that were remembered apart, the one that was looked at last stays.
+    /// Moves every record to the one name of its registry. Of two records of one tag, the one looked at last stays.
     #[must_use]
     pub fn renamed(mut self, canonical: impl Fn(&Reference) -> Reference) -> Self {
         for (tag, record) in std::mem::take(&mut self.records) {
@@ -407,7 +407,7 @@ impl Tags {
         self
     }
 
-    /// Returns what is remembered of one tag, to change it.
+    /// Returns the record of one tag, to change it.
     pub fn entry(&mut self, tag: &Reference) -> &mut TagRecord {
         if !self.unwritten.0.contains(tag) {
             self.unwritten.0.insert(tag.clone());
@@ -415,7 +415,7 @@ impl Tags {
         self.records.entry(tag.clone()).or_default()
     }
 
-    /// Takes in an answer.
+    /// Records an answer.
     pub fn observe(&mut self, tag: &Reference, seen: Observation, now: Timestamp) {
         let (debounce, keeps) = (self.debounce, self.aged.contains(tag));
         let is_own = self.pushed.get(tag) == Some(&seen.digest);
@@ -432,7 +432,7 @@ impl Tags {
                 _ => Some(now),
             };
             record.moves.retain(|moved| within_an_hour(*moved, now));
-            // Said again only of a tag that has been still for an hour.
+            // A tag is reported as flapping again only after an hour without a move.
             record.flapping_reported &= !record.moves.is_empty();
             if record.digest.is_some() && !is_own {
                 record.moves.push(now);
@@ -454,7 +454,7 @@ impl Tags {
         record.error = None;
     }
 
-    /// Takes in that there was no answer. The last good one stays.
+    /// Records a look without an answer. The last successful answer stays.
     pub fn miss(&mut self, tag: &Reference, miss: Miss, now: Timestamp) {
         let record = self.entry(tag);
         record.not_before = None;
@@ -477,13 +477,13 @@ impl Tags {
         }));
     }
 
-    /// Takes in what came of a look, and decides when the tag is looked at next.
+    /// Records the result of a look, and sets the time of the next.
     pub fn take_in(&mut self, tag: &Reference, looked: Looked, pauses: Pauses, now: Timestamp) {
         match looked.result {
             Ok(observation) => self.observe(tag, observation, now),
             Err(miss) => self.miss(tag, miss, now),
         }
-        // A tag that moves is looked at once more when it should be debounce, however seldom it is looked at else.
+        // A tag that moved is looked at once more when its debounce ends, however seldom it is looked at otherwise.
         let debounce = self.debounced_until(tag, now);
         let record = self.entry(tag);
         let next = pauses.next_look(tag, record.unanswered(), now);
@@ -494,11 +494,11 @@ impl Tags {
             .flatten()
             .min();
         record.not_before = looked.not_before;
-        // What it says is at least as new as the question.
+        // The answer is at least as new as the question.
         record.last_looked = Some(looked.asked);
     }
 
-    /// Returns when the next tag is to be looked at, of those that `which` names.
+    /// Returns when the next of the tags is due that `which` selects.
     pub fn next_look(
         &self,
         now: Timestamp,
@@ -512,8 +512,7 @@ impl Tags {
         looks.min()
     }
 
-    /// Returns the tags that move back and forth and of which that has not been said, each with how often it moved, and takes it for
-    /// said.
+    /// Returns the tags that flap and have not been reported, each with how often it moved, and marks them as reported.
     pub fn report_flapping(&mut self, now: Timestamp) -> Vec<(Reference, usize)> {
         let mut flapping = Vec::new();
         for (tag, record) in &mut self.records {
@@ -526,17 +525,17 @@ impl Tags {
         flapping
     }
 
-    /// Assumes that a run that has yet to be will move `tag`: how a dry run follows a chain.
+    /// Assumes that a run still to come will move `tag`: so a dry run follows a chain.
     pub fn assume_moved(&mut self, tag: Reference) {
         self.assumed.insert(tag);
     }
 
-    /// Takes in what a run has pushed under `tag`: as long as that is what the tag names, nothing waits for it to be debounce.
+    /// Records what a run has pushed under `tag`: as long as the tag names that digest, it is not debounced.
     pub fn take_in_pushed(&mut self, tag: &Reference, pushed: &Digest) {
         self.pushed.insert(tag.clone(), pushed.clone());
     }
 
-    /// Takes in that a round has built on `tags`: if they move again, that is waited for anew.
+    /// Records that a round has built on `tags`: if one moves again, its debounce starts anew.
     pub fn built_on(&mut self, tags: &BTreeSet<Reference>) {
         for tag in tags {
             if let Some(record) = self.records.get_mut(tag)
@@ -547,8 +546,8 @@ impl Tags {
         }
     }
 
-    /// Returns when `tag` will have been debounce for long enough, unless it has been: but never later than ten debounce periods after it
-    /// began to move.
+    /// Returns when the debounce of `tag` ends, if it has not ended yet: once the tag has been quiet for the period, and at the latest ten
+    /// periods after it began to move.
     pub fn debounced_until(&self, tag: &Reference, now: Timestamp) -> Option<Timestamp> {
         let record = self.get(tag)?;
         let seen = record.first_seen.filter(|seen| *seen <= now)?;
@@ -562,13 +561,14 @@ impl Tags {
         (until > now).then_some(until)
     }
 
-    /// Returns when a file that was written at `written` will have been debounce for as long as a tag that moved must be, unless it has been.
+    /// Returns when the debounce of a file that was written at `written` ends, if it has not ended yet: a changed file is debounced like a
+    /// tag.
     pub fn quiet_since(&self, written: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let until = later(written, self.debounce);
         (written <= now && until > now).then_some(until)
     }
 
-    /// Forgets every tag that no task depends on any more.
+    /// Removes the records of tags that no task depends on any more.
     pub fn keep_only(&mut self, wanted: &BTreeSet<Reference>) {
         let unwritten = &mut self.unwritten.0;
         self.records.retain(|tag, _| {
@@ -580,16 +580,16 @@ impl Tags {
         });
     }
 
-    /// Returns the tags whose records have changed, or gone, since this was asked last: the caller writes them down.
+    /// Returns the tags whose records have changed or were removed since the last call, for the caller to store.
     pub fn take_unwritten(&mut self) -> BTreeSet<Reference> {
         std::mem::take(&mut self.unwritten.0)
     }
 
     /// Tells whether `dependency` is still what the run that recorded it was built on.
     ///
-    /// The digest of the tag is compared first. Where it differs, the manifests decide: an index that gained an
-    /// attestation or another platform is no update. A platform that the image had and has no more is missing. Where the image never
-    /// had a manifest for the platform, nothing else is left to compare than the index itself.
+    /// The digest of the tag is compared first. If it differs, the manifests decide: an index that gained an attestation or another
+    /// platform is no update. A platform that the image had and lacks now is missing. Where the image never had a manifest for the
+    /// platform, only the digests of the index can be compared.
     pub fn status(&self, tag: &Reference, dependency: &Dependency) -> BaseStatus {
         if self.assumed.contains(tag) {
             return BaseStatus::Moved(None);
@@ -684,8 +684,8 @@ impl Tags {
         }
     }
 
-    /// Tells the same as [`Tags::status`] for a task that builds on nothing younger than `min_age`: it follows what the tag was that long
-    /// ago. A digest that comes does not make the ones before it young again, so that a tag that moves every day is still followed.
+    /// Returns the status as [`Tags::status`] does, for a task with a minimum age for bases: it follows the digest that the tag had that
+    /// long ago. A new digest does not make the earlier ones young again, so that a tag that moves every day is still followed.
     pub fn status_at_age(
         &self,
         tag: &Reference,
@@ -718,7 +718,7 @@ impl Tags {
         BaseStatus::TooYoung { to, until }
     }
 
-    /// Tells what became of an image that a run pushed under `tag`, where a look after that run has told it.
+    /// Returns what became of an image that a run pushed under `tag`, if a look after that run has shown it.
     pub fn output_status(
         &self,
         tag: &Reference,
@@ -747,11 +747,11 @@ impl Tags {
 /// What became of an image that a task pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutputStatus {
-    /// It has not been looked at since it was pushed.
+    /// No look since it was pushed.
     NotLooked,
-    /// Its tag is what was pushed.
+    /// Its tag still names what was pushed.
     Current,
-    /// Its tag was moved from elsewhere, to this.
+    /// Another push moved its tag to this digest.
     Moved(Digest),
     Missing {
         since: Timestamp,
@@ -1190,7 +1190,7 @@ mod tests {
         let (to, until) = (digest("d6"), at(7 * 86_400));
         assert_eq!(status("d3"), BaseStatus::TooYoung { to, until });
         assert_eq!(status("d6"), BaseStatus::Current);
-        // What was built on by hand is not taken back.
+        // The base that was chosen by hand is not rolled back.
         assert!(matches!(status("d5"), BaseStatus::TooYoung { .. }));
     }
 

@@ -1,4 +1,4 @@
-//! Which drafts are built on which, and in which order they come.
+//! Finds which drafts are built on which, and puts them in the order of their dependencies.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -13,11 +13,11 @@ use crate::{
 
 use super::{draft::Draft, proposal::LeftOut};
 
-/// How docker builds name an image.
+/// The prefix by which docker builds name an image as a context.
 const IMAGE: &str = "docker-image://";
 
-/// Finds out which is built on which, and lets each find the images of the others where they go. What cannot be read becomes no task, nor
-/// does what is built on that.
+/// Finds which drafts are built on which, and lets each draft take the images of the others from where these are pushed. A draft whose files
+/// cannot be read becomes no task, and neither does a draft that is built on it.
 pub fn chained(app: &App, mut drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec<Draft> {
     loop {
         let by_key: BTreeMap<(PathBuf, String), (usize, Reference)> = drafts
@@ -63,7 +63,7 @@ pub fn chained(app: &App, mut drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec
     }
 }
 
-/// Fills in what one draft takes from others.
+/// Fills in the images that one draft takes from other drafts.
 fn linked(
     app: &App,
     draft: &mut Draft,
@@ -120,7 +120,7 @@ fn linked(
     Ok(())
 }
 
-/// Puts parents first. Those that are built on each other become no tasks.
+/// Puts parents first. Drafts that are built on each other become no tasks.
 pub fn in_order(drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec<Draft> {
     let image = |n: usize| -> Option<Reference> { format!("acrt.invalid/n{n}:1").parse().ok() };
     let vertices: Vec<Vertex> = drafts

@@ -1,4 +1,4 @@
-//! The definition that a service, a target or a Dockerfile comes to.
+//! The task definition that is made of a service, a target or a Dockerfile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,13 +23,13 @@ use super::{
     read::{Entry, digest},
 };
 
-/// A definition in the making.
+/// A task definition that is not complete yet.
 pub struct Draft {
     pub entry: Entry,
     pub task: Task,
-    /// The names that docker has for its images.
+    /// The names that docker gives its images.
     pub known_as: Vec<Reference>,
-    /// The drafts that it is built on.
+    /// The drafts that it is built on, by their index.
     pub parents: BTreeSet<usize>,
     pub notes: Vec<String>,
 }
@@ -38,12 +38,12 @@ fn invalid(text: String) -> Error {
     Error::new(Kind::Invalid, text)
 }
 
-/// Makes a definition, as far as it can be made without the others: what is built on those is filled in later.
+/// Makes a task definition, except for the images that it takes from other drafts: these are filled in later.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where something of it cannot be used; [`Kind::NotFound`] where it is not known which registry its images go to, which
-/// is not known for the others then.
+/// [`Kind::Invalid`] where a part of the recipe cannot be used; [`Kind::NotFound`] where the registry of its images is not known: then it is
+/// not known for the other recipes either.
 pub fn draft(
     app: &App,
     options: &AdoptOptions,
@@ -100,7 +100,7 @@ pub fn draft(
     })
 }
 
-/// Returns the names that docker has for the images, and those that the definition has.
+/// Returns the names that docker gives the images, and their names in the definition.
 fn images(recipe: &Recipe) -> Result<(Vec<Reference>, Vec<String>)> {
     let (mut known_as, mut names) = (Vec::new(), Vec::new());
     for image in &recipe.images {
@@ -142,7 +142,7 @@ fn platforms(recipe: &Recipe, is_local: bool, notes: &mut Vec<String>) -> Result
     let platforms = recipe.platforms.iter().map(|text| text.parse::<Platform>());
     let platforms = platforms.collect::<std::result::Result<Vec<_>, _>>();
     let platforms = platforms.map_err(|why| invalid(why.to_string()))?;
-    // A builder's own store is not sure to hold an image of several.
+    // The builder's own store may be unable to hold an image for several platforms.
     if is_local && platforms.len() > 1 {
         notes.push("for the builder's own platform".to_owned());
         return Ok(Vec::new());
@@ -151,7 +151,7 @@ fn platforms(recipe: &Recipe, is_local: bool, notes: &mut Vec<String>) -> Result
 }
 
 fn step(recipe: &Recipe, image_names: Vec<String>, is_local: bool) -> Result<DockerStep> {
-    // docker takes this for a repository, and not for a folder.
+    // docker takes this prefix for a repository, and not for a folder.
     let context = match recipe.context.strip_prefix("github.com/") {
         None => recipe.context.clone(),
         Some(rest) => {
@@ -213,7 +213,7 @@ fn source(
     }
 }
 
-/// Returns an image's name with its tag.
+/// Returns an image's name with its tag: `latest` where it has none.
 pub fn tagged(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
     if last.contains(':') {

@@ -1,4 +1,4 @@
-//! Files in a tree that say how images are built.
+//! Finds the files in a folder that say how images are built.
 
 use std::{
     collections::BTreeMap,
@@ -15,29 +15,29 @@ use crate::{
 
 use super::proposal::{LeftOut, Search};
 
-/// Files that say how images are built.
+/// The files that were found.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Compose projects: their folder, and which files make them.
+    /// Compose projects: their folder, and which files belong to them.
     pub compose: Vec<(PathBuf, Choice)>,
-    /// Bake files, of one folder each.
+    /// Bake files, all of the same folder.
     pub bake: Vec<PathBuf>,
-    /// Dockerfiles, each with the folder that was searched.
+    /// Dockerfiles, each with the folder from which the search started.
     pub dockerfiles: Vec<(PathBuf, PathBuf)>,
     pub left_out: Vec<LeftOut>,
 }
 
-/// The names of bake files, the first that is there counts.
+/// The names of bake files: the first one that exists is used.
 const BAKE: [&str; 2] = ["docker-bake.json", "docker-bake.hcl"];
 
-/// How large an ignore file may be, in bytes.
+/// The largest ignore file that is read, in bytes.
 const MAX_IGNORE: u64 = 1024 * 1024;
 
-/// Looks in files and folders. Links are not followed; hidden folders are not searched.
+/// Searches files and folders. Links are not followed, and hidden folders are not searched.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where a path is not there, or a pattern is none.
+/// [`Kind::Invalid`] where a path does not exist, or a pattern is not valid.
 pub fn find(paths: &[PathBuf], search: &Search) -> Result<Found> {
     let mut found = Found::default();
     for path in paths {
@@ -55,7 +55,7 @@ pub fn find(paths: &[PathBuf], search: &Search) -> Result<Found> {
     Ok(found)
 }
 
-/// Takes a file that was named, whatever it is called.
+/// Adds a file that the user named; what it is follows from its name.
 fn file(path: &Path, found: &mut Found) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
@@ -78,8 +78,8 @@ fn file(path: &Path, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-/// Returns the project of a file that was named: with its override, where docker compose would find both by themselves. `COMPOSE_FILE`
-/// does not count beside it.
+/// Returns the project of a file that the user named: with its override file, where docker compose would find both of them by default.
+/// `COMPOSE_FILE` is not considered.
 pub fn of_file(file: &Path) -> Choice {
     if file
         .parent()
@@ -92,7 +92,7 @@ pub fn of_file(file: &Path) -> Choice {
     }
 }
 
-/// Returns the project of a folder. The environment is about the current one.
+/// Returns the project of a folder. `COMPOSE_FILE` of the environment counts for the current folder only.
 pub fn of_folder(folder: &Path) -> Choice {
     if std::env::current_dir().is_ok_and(|current| current == folder) {
         Choice::Environment
@@ -101,13 +101,13 @@ pub fn of_folder(folder: &Path) -> Choice {
     }
 }
 
-/// Returns the compose file of a folder that docker compose would take.
+/// Returns the compose file that docker compose would take in a folder.
 pub fn main_of(folder: &Path) -> Option<PathBuf> {
     let mut paths = FILE_NAMES.iter().map(|name| folder.join(name));
     paths.find(|path| path.exists())
 }
 
-/// Tells whether something beside the usual names says which files make the project of a folder.
+/// Returns whether `COMPOSE_FILE`, in the environment or in `.env`, names the files of a folder's project.
 fn names_files(folder: &Path) -> bool {
     let own = || environment::variable("COMPOSE_FILE").is_some_and(|files| !files.is_empty());
     let is_own = of_folder(folder) == Choice::Environment && own();
@@ -190,7 +190,7 @@ fn folder(root: &Path, search: &Search, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-/// Tells whether a file of this name is a Dockerfile.
+/// Returns whether a file of this name is a Dockerfile.
 fn is_dockerfile(name: &str) -> bool {
     const NOT: [&str; 8] = [
         ".dockerignore",
@@ -212,7 +212,7 @@ fn is_dockerfile(name: &str) -> bool {
     is_called && !NOT.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Returns the `.dockerignore` above a folder that leaves the folder out of the builds of its own one.
+/// Returns the `.dockerignore` file in a parent folder that excludes this folder from builds of the parent.
 fn ignoring(root: &Path, folder: &Path) -> Option<PathBuf> {
     let above = folder.ancestors().skip(1);
     let above = above.take_while(|it| it.starts_with(root));
@@ -226,13 +226,13 @@ fn ignoring(root: &Path, folder: &Path) -> Option<PathBuf> {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            // Its patterns begin at its own folder, wherever a slash stands in them.
+            // Its patterns are relative to its own folder, wherever they contain a slash.
             let (sign, pattern) = match line.strip_prefix('!') {
                 Some(pattern) => ("!", pattern),
                 None => ("", line),
             };
             let pattern = pattern.trim_start_matches("./").trim_start_matches('/');
-            // What is no pattern leaves nothing out.
+            // A line that is no valid pattern excludes nothing.
             let _ = rules.add_line(None, &format!("{sign}/{pattern}"));
         }
         let is_out = rules

@@ -1,7 +1,7 @@
-//! Takes over what is there already: tasks for what compose files, bake files and Dockerfiles build.
+//! Makes tasks of existing compose files, bake files and Dockerfiles.
 //!
-//! [`find`] looks for files, [`read`] reads what they build, [`plan`] makes definitions of it ([`draft`]) in the order of their chain
-//! ([`chain`]), [`write`] compares them with the tasks that are there and writes them.
+//! [`find`] finds the files, [`read`] reads what they build, [`plan`] makes task definitions of it ([`draft`]) in the order of their
+//! dependencies ([`chain`]), [`write`] compares them with the existing tasks and writes them.
 
 mod chain;
 mod draft;
@@ -23,11 +23,11 @@ pub use proposal::{
 pub use read::{compose_project, has_changed, variable};
 pub use write::write;
 
-/// Finds out which tasks there could be. Writes nothing.
+/// Returns the tasks that could be made. Writes nothing.
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Invalid`] where a path cannot be searched, or it is not known which registry the images go to.
+/// [`crate::error::Kind::Invalid`] where a path cannot be searched, or the registry of the images is not known.
 pub async fn propose(
     app: &App,
     options: &AdoptOptions,

@@ -1,4 +1,4 @@
-//! Names of tasks and images, made of what services, targets and folders are called.
+//! Makes names of tasks and images from the names of services, targets and folders.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::task::TaskName;
 /// The longest name of a task.
 const LONGEST: usize = 50;
 
-/// Makes a name that a task may have: other signs become `-`. None where nothing is left.
+/// Makes a valid task name: other characters become `-`. `None` where nothing is left.
 pub fn valid(text: &str) -> Option<TaskName> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let text: String = text
@@ -19,7 +19,7 @@ pub fn valid(text: &str) -> Option<TaskName> {
     text.parse().ok()
 }
 
-/// Returns the first of some names that is not taken, else the last with a number behind it.
+/// Returns the first name that is not taken, or else the last one with a number appended.
 pub fn unique(wanted: &[String], taken: &BTreeSet<String>) -> Option<TaskName> {
     // Two names that differ only in case would be one file on some machines.
     let is_free = |name: &TaskName| !taken.contains(&name.as_str().to_lowercase());
@@ -33,7 +33,7 @@ pub fn unique(wanted: &[String], taken: &BTreeSet<String>) -> Option<TaskName> {
     numbered.find(is_free)
 }
 
-/// Makes a repository's name of what a folder is called; none where nothing is left.
+/// Makes a repository name of a folder's name; `None` where nothing is left.
 pub fn repository(text: &str) -> Option<String> {
     let text = text.to_lowercase();
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();

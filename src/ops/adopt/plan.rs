@@ -1,4 +1,4 @@
-//! Definitions for what was found: names, images, and which is built on which.
+//! Makes task definitions for the files that were found: names, images, and which is built on which.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use super::{
     write::{Existing, compared},
 };
 
-/// Makes a proposal of what was found, parents first. What becomes no task is added to what was left out.
+/// Makes proposals for what was found, parents first. What becomes no task is added to the entries that are left out.
 pub fn plan(app: &App, options: &AdoptOptions, gathered: &mut Gathered) -> Result<Vec<Proposal>> {
     let existing = Existing::load(app)?;
     let entries = std::mem::take(&mut gathered.entries);
@@ -65,7 +65,7 @@ pub fn plan(app: &App, options: &AdoptOptions, gathered: &mut Gathered) -> Resul
     Ok(proposals)
 }
 
-/// Leaves out whatever makes an image that something before it makes: one task is enough.
+/// Leaves out each entry that makes the same image as an earlier one: one task is enough.
 fn without_twins(entries: Vec<Entry>, out: &mut Vec<LeftOut>) -> Vec<Entry> {
     let mut kept: Vec<Entry> = Vec::new();
     for mut entry in entries {
@@ -78,7 +78,7 @@ fn without_twins(entries: Vec<Entry>, out: &mut Vec<LeftOut>) -> Vec<Entry> {
             kept.push(entry);
             continue;
         };
-        // A Dockerfile has no image's name of its own, and gets the longer one.
+        // The image of a Dockerfile has no name of its own: use the longer one.
         if entry.names.len() > 1 && !entry.recipe.is_named && entry.project.is_empty() {
             let longer = entry.names[1].clone();
             if !kept

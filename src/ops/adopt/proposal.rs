@@ -1,4 +1,4 @@
-//! What is to be adopted, and what is proposed.
+//! The options of `task adopt`, and the tasks that it proposes.
 
 use std::path::PathBuf;
 
@@ -15,56 +15,56 @@ use crate::{
 /// How folders are searched.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
-    /// Patterns of `.gitignore` for what is not searched.
+    /// Patterns of what is not searched, in the syntax of `.gitignore`.
     pub exclude: Vec<String>,
-    /// How many folders deep, the given one being the first; none is as deep as there are.
+    /// How many levels of folders are searched, the given folder being the first; `None` is all.
     pub depth: Option<usize>,
 }
 
-/// The registry by which tasks are kept whose images stay with the builder.
+/// The registry in the key of tasks whose images stay with the builder.
 pub const LOCAL: &str = "localhost";
 
 /// Where the images of adopted tasks go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// Where they went before; else where they say, or to the default registry.
+    /// Where they were pushed before; else where their names say, or to the default registry.
     AsBefore,
-    /// To this registry, unless they name one themselves.
+    /// To this registry, unless their names have one.
     Registry(String),
     /// Nowhere: they stay with the builder.
     Local,
 }
 
-/// What is to be adopted, and how.
+/// The options of `task adopt`.
 #[derive(Clone, Debug)]
 pub struct AdoptOptions {
     /// Files and folders to look in.
     pub paths: Vec<PathBuf>,
     pub search: Search,
     pub destination: Destination,
-    /// Timers for each task; none leaves those that are there.
+    /// Timers for each task; if empty, existing timers stay.
     pub schedules: Vec<Schedule>,
-    /// What a successful run of each starts; nothing leaves what is there.
+    /// The program that each task starts when it has succeeded; if empty, an existing one stays.
     pub on_success: Vec<String>,
-    /// Whether running services are started anew when their image has changed; nothing leaves that as it is.
+    /// Whether running services are restarted when their image has changed; `None` leaves the setting as it is.
     pub compose_up: Option<bool>,
     /// Whether tasks are removed whose service, target or Dockerfile is gone.
     pub prune: bool,
 }
 
-/// What becomes of a task.
+/// What is to be done with a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
-    /// There is none yet.
+    /// It does not exist yet.
     New,
-    /// It is there, and its file says something else now.
+    /// It exists, and its file has changed since.
     Changed,
-    /// It is as its file says.
+    /// It exists, and agrees with its file.
     Same,
-    /// A hand has changed it, so that it stays as it is.
+    /// It was edited by hand, and stays as it is.
     Kept,
-    /// Its file says nothing of it any more.
+    /// Its file no longer has it.
     Gone,
 }
 
@@ -75,40 +75,40 @@ pub struct Proposal {
     pub name: TaskName,
     pub registry: String,
     pub change: Change,
-    /// The file that it comes from.
+    /// The file that it was found in.
     pub file: PathBuf,
     pub kind: SourceKind,
     /// The service, the target, or the name of the Dockerfile.
     pub key: String,
-    /// The images, in full.
+    /// The images, with registry and tag.
     pub images: Vec<String>,
-    /// The platforms; empty is the builder's own.
+    /// The platforms; if empty, the builder's own.
     pub platforms: Vec<Platform>,
-    /// The tasks of this proposal whose images it is built on.
+    /// The proposed tasks that it depends on.
     pub depends_on: Vec<TaskName>,
-    /// Why it is proposed, and what else is to be known of it.
+    /// Why it is proposed, and further remarks.
     pub why: String,
-    /// Whether it is followed by its image that is there already; none where that was not asked, or it follows that of a run.
+    /// Whether the task tracks the bases of its existing image; `None` where that was not asked for, or a run has recorded the bases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracking: Option<TrackingAnswer>,
-    /// The lines that differ from the definition that is there, each with `-` or `+` in front.
+    /// The lines that differ from the existing definition, with a leading `-` or `+`.
     pub diff: Vec<String>,
     pub definition: Task,
 }
 
-/// Whether a task is followed by its image that is there already.
+/// Whether a task tracks the bases of its existing image.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackingAnswer {
-    /// What shows what the image is built on; none where nothing does.
+    /// How the bases of the image are known; `None` where they are not.
     pub evidence: Option<Evidence>,
-    /// The state that the task is in then: never-run, where nothing shows it.
+    /// The state of the task then: never-run, where the bases are not known.
     pub state: State,
     pub reason: Option<String>,
 }
 
 impl Proposal {
-    /// Proposes a definition; none where it was adopted from nothing.
+    /// Proposes a definition; `None` where it was not adopted from a file.
     pub(super) fn of(definition: Task, change: Change, why: String) -> Option<Self> {
         let source = definition.source.clone()?;
         let images = definition.stable_images();
@@ -129,26 +129,26 @@ impl Proposal {
         })
     }
 
-    /// Returns what tells the task from all others.
+    /// Returns the key of the task.
     pub fn task_key(&self) -> TaskKey {
         self.definition.key()
     }
 }
 
-/// Something that becomes no task, and why.
+/// An entry that becomes no task, and why.
 #[derive(Clone, Debug, Serialize)]
 pub struct LeftOut {
     pub file: PathBuf,
     /// The service, the target, or the name of the file.
     pub key: String,
     pub why: String,
-    /// Whether that is a mistake, and not only a service without a build.
+    /// Whether that is an error, and not just a service without a build.
     #[serde(rename = "isProblem")]
     pub is_problem: bool,
 }
 
 impl LeftOut {
-    /// Something that cannot be used.
+    /// Returns an entry that cannot be used.
     pub fn problem(file: PathBuf, key: String, why: String) -> Self {
         Self {
             file,
@@ -163,7 +163,7 @@ impl LeftOut {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdoptAnswer {
-    /// The tasks, those first on whose images others are built.
+    /// The tasks, parents first.
     pub tasks: Vec<Proposal>,
     pub left_out: Vec<LeftOut>,
     /// Whether the tasks have been written.
@@ -171,7 +171,7 @@ pub struct AdoptAnswer {
 }
 
 impl AdoptAnswer {
-    /// Tells whether there is anything to write.
+    /// Returns whether there is anything to write.
     pub fn has_changes(&self) -> bool {
         self.tasks.iter().any(|task| match task.change {
             Change::New | Change::Changed | Change::Gone => true,

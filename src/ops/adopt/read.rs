@@ -1,4 +1,4 @@
-//! What the files that were found build.
+//! Reads what the files that were found build.
 
 use std::{
     collections::BTreeSet,
@@ -23,19 +23,19 @@ use super::{
     proposal::{AdoptOptions, LeftOut},
 };
 
-/// The largest compose or bake file, in bytes. What YAML may come to has bounds of its own.
+/// The largest compose or bake file, in bytes. The size of what YAML expands to has limits of its own.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// One service, target or Dockerfile.
+/// One service, target or Dockerfile that is built.
 #[derive(Debug)]
 pub struct Entry {
     pub file: PathBuf,
     pub kind: SourceKind,
     pub project: String,
-    /// Its files, where docker compose does not find them by itself.
+    /// Its compose files, where docker compose would not find them by default.
     pub files: Vec<PathBuf>,
     pub recipe: Recipe,
-    /// Names for the task, the best first.
+    /// Candidate names for the task, the best first.
     pub names: Vec<String>,
 }
 
@@ -44,15 +44,15 @@ pub struct Entry {
 pub struct Gathered {
     pub entries: Vec<Entry>,
     pub left_out: Vec<LeftOut>,
-    /// The files and folders that were looked through: what came from there and is no more is gone.
+    /// The files and folders that were searched: a task that came from there and is found no more is gone.
     pub searched: Vec<PathBuf>,
-    /// The files that could not be read: what came from there is not gone.
+    /// The files that could not be read: a task that came from one of them is not gone.
     pub unread: BTreeSet<PathBuf>,
 }
 
-/// The machine, as compose and bake files see it.
+/// The file system and the environment, as compose and bake files see them.
 struct Disk {
-    /// Whether the files are the user's own, so that variables of the user may be named in them.
+    /// Whether the files are the user's own, so that they may use environment variables of the user.
     is_own: bool,
 }
 
@@ -129,7 +129,7 @@ pub async fn gather(app: &App, options: &AdoptOptions, events: &EventSink<'_>) -
 ///
 /// # Errors
 ///
-/// [`Problem`] where a file as a whole cannot be read, or there is none.
+/// [`Problem`] where the project as a whole cannot be read, or does not exist.
 pub fn compose_project(
     path: &Path,
     events: &EventSink<'_>,
@@ -159,7 +159,7 @@ pub fn compose_project(
     Ok(recipes)
 }
 
-/// Returns the files of a project as its tasks remember them: nothing, where docker compose finds them by itself.
+/// Returns the files of a project as its tasks store them: empty, where docker compose finds them by default.
 fn unusual(files: &[PathBuf]) -> Vec<PathBuf> {
     let Some((main, folder)) = files.first().and_then(|main| Some((main, main.parent()?))) else {
         return Vec::new();
@@ -175,7 +175,7 @@ fn unusual(files: &[PathBuf]) -> Vec<PathBuf> {
     }
 }
 
-/// Reads the compose project that a task was adopted from: the files of then, whatever the environment says now.
+/// Reads the compose project that a task was adopted from: with the files that it had then, whatever the environment says now.
 fn of_source(source: &TaskSource) -> std::result::Result<Recipes, Problem> {
     let choice = if source.files.is_empty() {
         find::of_file(&source.path)
@@ -186,7 +186,7 @@ fn of_source(source: &TaskSource) -> std::result::Result<Recipes, Problem> {
     compose::open(&disk(&source.path), folder, &choice)
 }
 
-/// Returns the value that a variable has for the project of a task: that of the environment, else of the project's `.env`.
+/// Returns the value of a variable in the project of a task: from the environment, else from the project's `.env`.
 pub fn variable(task: &Task, name: &str) -> Option<String> {
     let source = task.source.as_ref();
     let Some(source) = source.filter(|source| source.kind == SourceKind::Compose) else {
@@ -263,7 +263,7 @@ impl Gathered {
     }
 }
 
-/// Returns what a recipe asks for that lies beyond the folder of its file.
+/// Returns what a recipe asks for beyond the folder of its file: a path outside it, or an option of the build.
 fn beyond(recipe: &Recipe, folder: &Path) -> Option<String> {
     let is_beyond = |path: &str| path.starts_with('/') && !Path::new(path).starts_with(folder);
     let given = recipe.contexts.iter().find_map(|(_, place)| match place {
@@ -286,7 +286,7 @@ fn dockerfile_of(entry: &Entry) -> Option<PathBuf> {
     is_file.then(|| compose::seen_from(Path::new(&recipe.context), name))
 }
 
-/// Makes an entry of a Dockerfile: it is built from its own folder, and called as that is.
+/// Makes an entry of a Dockerfile: its folder is the context and gives the name.
 fn dockerfile(path: &Path, root: &Path) -> Option<Entry> {
     let folder = path.parent()?;
     let file = path.file_name()?.to_str()?;
@@ -326,7 +326,7 @@ fn dockerfile(path: &Path, root: &Path) -> Option<Entry> {
     })
 }
 
-/// Reads a bake file: one in JSON by ourselves, where it needs no reader of HCL.
+/// Reads a bake file: a JSON file directly, where no HCL has to be evaluated.
 async fn bake(app: &App, file: &Path) -> std::result::Result<Recipes, String> {
     let outside = disk(file);
     if file.extension().is_some_and(|ending| ending == "json") {
@@ -343,7 +343,7 @@ async fn bake(app: &App, file: &Path) -> std::result::Result<Recipes, String> {
     printed(app, file, &outside).await
 }
 
-/// Lets docker buildx say what a bake file comes to.
+/// Lets docker buildx evaluate a bake file and print it.
 async fn printed(app: &App, file: &Path, outside: &Disk) -> std::result::Result<Recipes, String> {
     let shown = file.display();
     if !outside.is_own {
@@ -379,18 +379,18 @@ async fn printed(app: &App, file: &Path, outside: &Disk) -> std::result::Result<
         ));
     }
     let text = String::from_utf8_lossy(&reply.output).into_owned();
-    // What it prints is filled in already, and a dollar sign in it is one.
+    // In the output all variables are expanded already: a dollar sign is literal.
     let text = text.replace("${", "$${").replace("%{", "%%{");
     compose::bake(outside, file, &text).map_err(|problem| problem.to_string())
 }
 
-/// Returns a digest of what a file says of one build.
+/// Returns a digest of what a file says about one build.
 pub fn digest(recipe: &Recipe) -> Digest {
     Digest::of(&serde_json::to_vec(recipe).unwrap_or_default())
 }
 
-/// Says how the file that a task was adopted from differs from what it said then; nothing where it says the same, or cannot be asked
-/// without running a program. The files that were read come with it.
+/// Says how the file that a task was adopted from differs from its state at that time, and returns the files that were read for that. `None`
+/// where it is the same, or where it cannot be read without running a program.
 pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
     let Some(source) = &task.source else {
         return (None, Vec::new());

@@ -1,4 +1,4 @@
-//! What is proposed beside what is there, and the writing of it.
+//! Compares proposed tasks with the existing ones, and writes them.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ impl Existing {
         Ok(Self(stored.filter_map(|stored| stored.task.ok()).collect()))
     }
 
-    /// Returns the names that are taken, in small letters.
+    /// Returns the names that are taken, in lower case.
     pub fn names(&self) -> BTreeSet<String> {
         self.0
             .iter()
@@ -44,7 +44,7 @@ impl Existing {
         own.or_else(|| self.moved(entry))
     }
 
-    /// Returns the task of an entry whose file was moved: the old one is gone, and the same image was made of it.
+    /// Returns the task of an entry whose file was moved: the old file is gone, and the entry makes the same image.
     fn moved(&self, entry: &Entry) -> Option<&Task> {
         let image = tagged(entry.recipe.images.first()?);
         let is_it = |source: &TaskSource| {
@@ -61,7 +61,7 @@ impl Existing {
         found.next().is_none().then_some(one)
     }
 
-    /// Lets what is new go where all the rest of it went before, where no place is named.
+    /// If no destination is given, sends new images to the one registry to which all others went before.
     pub fn destination(&self, options: &AdoptOptions, entries: &[Entry]) -> AdoptOptions {
         let mut options = options.clone();
         if options.destination == Destination::AsBefore {
@@ -81,7 +81,7 @@ impl Existing {
         options
     }
 
-    /// Returns the tasks that came from where it was searched now, and of which nothing is left there.
+    /// Returns the tasks that came from a searched path in which they are found no more.
     pub fn gone(
         &self,
         options: &AdoptOptions,
@@ -96,7 +96,7 @@ impl Existing {
                 .searched
                 .iter()
                 .any(|path| source.path.starts_with(path));
-            // What cannot be used now was not taken away.
+            // An entry that cannot be used at the moment is not gone.
             let is_left_out = gathered
                 .left_out
                 .iter()
@@ -118,7 +118,7 @@ impl Existing {
     }
 }
 
-/// Tells what becomes of a task, and how its definition differs from the one that is there.
+/// Returns what is to be done with a task, and how its definition differs from the existing one.
 pub fn compared(before: Option<&Task>, now: &Task) -> (Change, Vec<String>) {
     let Some(before) = before else {
         return (Change::New, Vec::new());
@@ -135,7 +135,7 @@ pub fn compared(before: Option<&Task>, now: &Task) -> (Change, Vec<String>) {
     };
     let is_said_before = has_said_so(before) == has_said_so(now);
     if before.is_edited() {
-        // Its file is compared too: what it says now is what a person may want to take over.
+        // Compare the file too: the user may want to take over what it says now.
         let diff = if is_said_before {
             Vec::new()
         } else {
@@ -152,14 +152,14 @@ pub fn compared(before: Option<&Task>, now: &Task) -> (Change, Vec<String>) {
     }
 }
 
-/// Returns the lines of two definitions that are in one of them alone.
+/// Returns the lines that are in only one of two definitions.
 fn diff(before: &Task, now: &Task) -> Vec<String> {
     let lines = |task: &Task| -> Vec<String> {
         let text = serde_yaml::to_string(&task.bare()).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     };
     let (old, new) = (lines(before), lines(now));
-    // The longest lines in common, from the end, so that they can be read from the beginning.
+    // The longest common subsequence of lines, computed from the end so that it can be read from the beginning.
     let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
     for o in (0..old.len()).rev() {
         for n in (0..new.len()).rev() {
@@ -186,11 +186,11 @@ fn diff(before: &Task, now: &Task) -> Vec<String> {
     told
 }
 
-/// Writes what is new or has changed, and removes what is gone. What cannot be written is told, and keeps nothing else from being written.
+/// Writes new and changed tasks, and removes those that are gone. A failure is reported, and does not prevent the rest.
 ///
 /// # Errors
 ///
-/// The last problem, after all else has been written.
+/// The last failure, after everything else has been written.
 pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Result<()> {
     let mut problem = Ok(());
     let existing = Existing::load(app)?;
@@ -206,7 +206,7 @@ pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Res
                 events,
             )
             .and_then(|key| {
-                // One that has gone to another registry is not left behind.
+                // If the task has moved to another registry, delete the old one.
                 let source = task.definition.source.as_ref();
                 let old = existing.0.iter().find(|old| {
                     let is_its = old.source.as_ref().zip(source);

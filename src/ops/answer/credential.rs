@@ -1,4 +1,4 @@
-//! The logins of a task, in az's shape. Nothing secret is in them.
+//! The logins of a task, in az's shape, without secrets.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{store::secrets::Secrets, sys::secret::Secret};
 
-/// The logins of a task, by login server, in the shape of az. Nothing secret is in it.
+/// The logins of a task by login server, in az's shape, without secrets.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct CredentialsAnswer(BTreeMap<String, CredentialAnswer>);
@@ -20,7 +20,7 @@ pub struct CredentialAnswer {
     user_name: SecretAnswer,
 }
 
-/// A value: where it is if it is kept elsewhere, and never a password itself.
+/// A value, or where it is kept if it is kept elsewhere; never a password itself.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretAnswer {
@@ -29,7 +29,7 @@ pub struct SecretAnswer {
 }
 
 impl CredentialsAnswer {
-    /// Puts together what may be shown.
+    /// Makes the answer, without secrets.
     pub fn new(secrets: &Secrets) -> Self {
         let shown = secrets.credentials.iter().map(|(server, login)| {
             let answer = CredentialAnswer {
@@ -48,13 +48,13 @@ impl CredentialsAnswer {
         Self(shown.collect())
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are no logins.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Returns a value that says where the real one is; nothing for the real one.
+/// Returns a value that only says where the secret is kept; `None` for the secret itself.
 fn reference(value: &Secret) -> Option<String> {
     let text = value.reveal();
     let elsewhere = text.starts_with("env:") || text.starts_with("file:");

@@ -21,7 +21,7 @@ pub use run::{BaseUpdateAnswer, ImageUpdateAnswer, RunAnswer};
 pub use step::StepAnswer;
 pub use trigger::TriggerAnswer;
 
-/// A moment in az's form, `2026-01-25T05:50:51.861842+00:00`.
+/// A time in az's format, `2026-01-25T05:50:51.861842+00:00`.
 #[derive(Clone, Copy, Debug)]
 pub struct AzTimestamp(pub Timestamp);
 
@@ -33,7 +33,7 @@ impl From<Timestamp> for AzTimestamp {
 
 impl Serialize for AzTimestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Python's isoformat, which az prints: no fraction where there is none.
+        // The format of Python's `isoformat`, which az prints: without a fraction where it is zero.
         let form = match self.0.subsec_microsecond() + self.0.subsec_millisecond() * 1000 {
             0 => "%Y-%m-%dT%H:%M:%S+00:00",
             _ => "%Y-%m-%dT%H:%M:%S.%6f+00:00",
@@ -60,41 +60,41 @@ impl From<&Platform> for PlatformAnswer {
     }
 }
 
-/// Returns the first platform, or this machine's, as ACR shows one.
+/// Returns the first platform, or this machine's: ACR shows only one.
 fn first(platforms: &[Platform]) -> PlatformAnswer {
     PlatformAnswer::from(platforms.first().unwrap_or(&Platform::host()))
 }
 
-/// Whether the images that a task depends on are followed. ACR keeps this to itself.
+/// Whether the images that a task depends on are tracked. az has no such key.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackingAnswer {
-    /// `stalled` after five failed runs in a row. Else until a run has succeeded `never-run`, or `failing` where one has failed: nothing is
-    /// followed; then `tracking`.
+    /// `stalled` after five failed runs in a row; `tracking` once a run has succeeded. Before that nothing is tracked: `never-run`, or
+    /// `failing` after a failed run.
     state: &'static str,
-    /// The run that recorded what is followed.
+    /// The run that recorded the baseline.
     run_id: Option<RunId>,
-    /// What showed what the image is built on that was there before any run.
+    /// How the bases of an image that existed before any run are known.
     evidence: Option<Evidence>,
-    /// When that had pushed what it made.
+    /// When the baseline was recorded.
     recorded: Option<AzTimestamp>,
-    /// Failed runs in a row since.
+    /// How many runs have failed in a row since.
     failures: u32,
     next_try: Option<AzTimestamp>,
-    /// The command that tries a stalled task at once.
+    /// The command that runs a stalled task at once.
     resume: Option<String>,
     untracked_images: Vec<Untracked>,
 }
 
-/// What a task needed when its tags were last looked at.
+/// The state of a task when its tags were last looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LastRecorded {
     pub state: Option<State>,
-    /// When the one of its tags was looked at that was looked at longest ago; `None` where one never was, or none is followed.
+    /// The time of the oldest look at one of its tags; `None` where a tag was never looked at, or none is tracked.
     pub looked: Option<Timestamp>,
 }
 
-/// The keys of a task that only mean something in Azure: there, so that no query fails.
+/// The keys of a task that only have a meaning in Azure; they are there so that no query fails.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct OfAzure {
@@ -118,14 +118,14 @@ struct TaskCredentials {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskAnswer {
-    /// A path that no other task has, as az's resource ids are.
+    /// A unique path, as az's resource ids are.
     id: String,
     r#type: &'static str,
     pub name: TaskName,
     pub registry: String,
-    /// As az has it of a task that is there.
+    /// What az shows for an existing task.
     provisioning_state: &'static str,
-    /// Azure's alone, as the other keys of [`OfAzure`].
+    /// The keys that only have a meaning in Azure.
     #[serde(flatten)]
     of_azure: OfAzure,
     credentials: Option<TaskCredentials>,
@@ -133,7 +133,7 @@ pub struct TaskAnswer {
     platform: PlatformAnswer,
     platforms: Vec<Platform>,
     status: Status,
-    /// What it needed when its tags were last looked at, in the words of `task check`.
+    /// Its state when its tags were last looked at, as `task check` names it.
     state: Option<State>,
     last_looked: Option<AzTimestamp>,
     step: StepAnswer,
@@ -144,7 +144,7 @@ pub struct TaskAnswer {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     keep_vcs: bool,
     on_change: OnChange,
-    /// When triggers may begin a run: at any time, where there are none.
+    /// When triggers may begin a run; if empty, at any time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     windows: Vec<Window>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,12 +157,12 @@ pub struct TaskAnswer {
 }
 
 impl TaskAnswer {
-    /// Tells whether its images are followed: not before a run of it has succeeded, or something has shown what its image is built on.
+    /// Returns whether its images are tracked: after a run has succeeded, or where the bases of an existing image are known.
     pub fn is_tracking(&self) -> bool {
         self.tracking.run_id.is_some() || self.tracking.evidence.is_some()
     }
 
-    /// Shows the logins of the task, without passwords.
+    /// Adds the logins of the task, without passwords.
     #[must_use]
     pub fn with_credentials(mut self, secrets: &Secrets) -> Self {
         let custom_registries = CredentialsAnswer::new(secrets);
@@ -173,13 +173,13 @@ impl TaskAnswer {
         self
     }
 
-    /// Shows the values of secret arguments too.
+    /// Adds the values of secret arguments.
     pub fn reveal(&mut self, secrets: &Secrets) {
         self.trigger.reveal(secrets);
         self.step.reveal(secrets);
     }
 
-    /// Puts together what is to be shown of a task.
+    /// Makes the answer about a task.
     pub fn new(task: &Task, baseline: &Baseline, last: LastRecorded) -> Self {
         let dependencies = baseline
             .is_tracking()
@@ -231,7 +231,7 @@ impl TaskAnswer {
     }
 }
 
-/// Returns the command that tries a task at once that has failed many times.
+/// Returns the command that runs a stalled task at once.
 pub fn resume(key: &TaskKey) -> String {
     format!(
         "acrt task run --name {} --registry {}",

@@ -12,7 +12,7 @@ use crate::{
 
 use super::{AzTimestamp, PlatformAnswer, first, step::DependencyAnswer};
 
-/// The images whose move started a run.
+/// The images whose update started a run.
 #[derive(Debug, Serialize)]
 pub struct ImageUpdateAnswer {
     id: String,
@@ -30,7 +30,7 @@ impl From<&ImageUpdateTrigger> for ImageUpdateAnswer {
     }
 }
 
-/// A base that moved so that a run was started. A key of acrt's own.
+/// A base whose update started a run. acrt's own key.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BaseUpdateAnswer {
@@ -67,7 +67,7 @@ pub struct SourceCauseAnswer {
     provider_type: &'static str,
 }
 
-/// The timer that started a run; of several that fired since the last round, the first.
+/// The timer that started a run; if several fired since the last round, the first.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OccurrenceAnswer {
@@ -88,11 +88,11 @@ impl From<&Occurrence> for OccurrenceAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunAnswer {
-    /// A path that no other run has, as az's resource ids are.
+    /// A unique path, as az's resource ids are.
     id: String,
     r#type: &'static str,
     provisioning_state: &'static str,
-    /// Of az, as the other keys that are always `null`.
+    /// A key of az that is always `null` here.
     agent_configuration: Option<()>,
     agent_pool_name: Option<()>,
     custom_registries: Option<()>,
@@ -101,7 +101,7 @@ pub struct RunAnswer {
     update_trigger_token: Option<()>,
     pub run_id: RunId,
     name: RunId,
-    /// The task that it is a run of.
+    /// The task that was run.
     pub task: Option<TaskName>,
     registry: String,
     pub status: RunStatus,
@@ -121,7 +121,7 @@ pub struct RunAnswer {
     untracked_images: Vec<Untracked>,
     source_commit: Option<String>,
     builder: Option<String>,
-    /// Why it was made, on one line.
+    /// Why the run was started, on one line.
     pub(in crate::ops) cause: String,
     base_updates: Vec<BaseUpdateAnswer>,
 }

@@ -1,4 +1,4 @@
-//! What a run of a task does, in az's shape for each kind of step.
+//! The step of a task, in az's shape for each type of step.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ impl From<&Dependency> for DependencyAnswer {
     }
 }
 
-/// A build argument. The value of a secret one is `null`, unless it is asked for.
+/// A build argument. The value of a secret one is `null`, unless secrets are asked for.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ArgumentAnswer {
@@ -55,7 +55,7 @@ impl From<&Argument> for ArgumentAnswer {
     }
 }
 
-/// What a run of a task does, in az's shape for each kind of step.
+/// The step of a task, in az's shape for each type of step.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum StepAnswer {
@@ -66,7 +66,7 @@ pub enum StepAnswer {
 }
 
 impl StepAnswer {
-    /// Shows the values of secret arguments too.
+    /// Adds the values of secret arguments.
     pub fn reveal(&mut self, secrets: &Secrets) {
         let (arguments, kept) = match self {
             Self::Docker(step) => (&mut step.arguments, &secrets.arguments),
@@ -79,7 +79,7 @@ impl StepAnswer {
         }
     }
 
-    /// Puts together what is to be shown of a step.
+    /// Makes the answer about a step.
     pub fn new(step: &Step, dependencies: Option<Vec<DependencyAnswer>>) -> Self {
         let (kind, place) = match step {
             Step::Docker(step) => return Self::Docker(DockerAnswer::new(step, dependencies)),
@@ -115,7 +115,7 @@ impl StepAnswer {
     }
 }
 
-/// A Dockerfile that is built, and what is made of it.
+/// A step that builds a Dockerfile.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DockerAnswer {
@@ -160,7 +160,7 @@ impl DockerAnswer {
     }
 }
 
-/// An image that is copied. az has no such step; the keys are named as those of its others.
+/// A step that copies an image. az has no such step; the keys are named like those of its other steps.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportAnswer {
@@ -185,7 +185,7 @@ impl ImportAnswer {
     }
 }
 
-/// A multi-step file. az shows other keys for one of the context than for one of the definition.
+/// A multi-step file. az shows different keys for a file in the context and one in the definition.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepsAnswer {

@@ -1,4 +1,4 @@
-//! What makes a task run by itself, in az's shapes.
+//! The triggers of a task, in az's shape.
 
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ pub struct TriggerAnswer {
 }
 
 impl TriggerAnswer {
-    /// Puts together what is to be shown of what makes a task run.
+    /// Makes the answer about the triggers of a task.
     pub fn new(task: &Task) -> Self {
         let trigger = &task.trigger;
         let timers = trigger.timer_triggers.iter().map(Into::into);
@@ -31,7 +31,7 @@ impl TriggerAnswer {
         }
     }
 
-    /// Shows where the webhook is too.
+    /// Adds the endpoint of the webhook.
     pub fn reveal(&mut self, secrets: &Secrets) {
         if let Some(trigger) = &mut self.base_image_trigger {
             let endpoint = secrets.update_trigger_endpoint.as_ref();
@@ -40,7 +40,7 @@ impl TriggerAnswer {
     }
 }
 
-/// The base image trigger, in az's shape. Where its webhook is may be secret, and is only shown with secure properties.
+/// The base image trigger, in az's shape. The endpoint of its webhook may be secret, and is only shown with secure properties.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BaseImageTriggerAnswer {
@@ -63,7 +63,7 @@ impl From<&BaseImageTrigger> for BaseImageTriggerAnswer {
     }
 }
 
-/// A trigger by the source. Where it looks is the context of the step; az shows it here once more.
+/// A source trigger. Its repository is the context of the step, which az repeats here.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceTriggerAnswer {
@@ -78,7 +78,7 @@ pub struct SourceTriggerAnswer {
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryAnswer {
     branch: Option<String>,
-    /// As it was given, with its branch and folder, as az has it.
+    /// As the user gave it, with branch and folder, as az shows it.
     repository_url: String,
     source_control_type: &'static str,
     source_control_auth_properties: Option<()>,

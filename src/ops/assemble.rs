@@ -1,4 +1,4 @@
-//! What a builder is given: the request, the pinned Dockerfile, and the logins of the task.
+//! Prepares the input of a builder: the build request, the pinned Dockerfile, and the logins of the task.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +28,7 @@ use super::{
     steps::workspace,
 };
 
-/// Writes the pinned copy where the builder finds it, with an ignore file that counts before that of the context.
+/// Writes the pinned Dockerfile where the builder finds it, with an ignore file that takes precedence over the one of the context.
 pub(super) fn place_dockerfile(
     request: &BuildRequest,
     resolved: &Resolved,
@@ -41,8 +41,8 @@ pub(super) fn place_dockerfile(
     }
 }
 
-/// Returns the ignore file that belongs to the Dockerfile alone. Where `builder` is to leave out what az leaves out, it says that
-/// too; it then stands for the context's own, which the builder no longer reads.
+/// Returns the ignore file that belongs to the Dockerfile alone. With a `builder`, what az leaves out is added; the file then includes the
+/// ignore file of the context, which the builder no longer reads.
 pub(super) fn ignore_file(inputs: &Inputs, builder: Option<&Builder>) -> Result<Option<Vec<u8>>> {
     let own = inputs.context.ignore_file_of(&inputs.path)?;
     let Some(builder) = builder else {
@@ -55,13 +55,13 @@ pub(super) fn ignore_file(inputs: &Inputs, builder: Option<&Builder>) -> Result<
     Ok(Some(vcs::with_left_out(&ignore.unwrap_or_default())))
 }
 
-/// Tells whether what az leaves out of a folder is left out of the context: it is a folder of this machine.
+/// Returns whether the files that az leaves out of a context are left out here too: the context is a folder of this machine.
 pub(super) fn leaves_out_vcs(task: &Task) -> bool {
     let is_local = matches!(task.step.context(), Some(Context::Local(_)));
     is_local && !task.keep_vcs && !task.is_fetched
 }
 
-/// Says what of a folder is no part of the context.
+/// Reports which files of the folder are not part of the context.
 pub(super) fn tell_what_is_left_out(
     execution: &Execution<'_>,
     folder: &Path,
@@ -76,8 +76,8 @@ pub(super) fn tell_what_is_left_out(
     }
 }
 
-/// Lets a builder that reads no ignore file but the context's own build from a folder without what is left out, for as long as what
-/// is returned lives. Its files are hard links, so that nothing is copied that can be linked.
+/// Makes a folder without the files that are left out, for a builder that reads only the ignore file of the context. It is removed when the
+/// returned value is dropped. Its files are hard links where possible, and copies elsewhere.
 pub(super) fn place_lean_context(
     execution: &Execution<'_>,
     builder: &Builder,
@@ -97,7 +97,7 @@ pub(super) fn place_lean_context(
     Ok(Some(lean))
 }
 
-/// Puts the logins of the task where its builder finds them, for as long as what is returned lives.
+/// Writes the logins of the task where its builder finds them, until the returned value is dropped.
 pub(super) fn place_logins<'a>(
     execution: &Execution<'a>,
     id: RunId,
@@ -122,7 +122,7 @@ pub(super) fn place_logins<'a>(
     Ok(Some(placed))
 }
 
-/// Keeps docker's contexts, plugins and builders within reach: they lie beside the file that is replaced.
+/// Links docker's contexts, plugins and builders into the folder: docker looks for them beside the config file that is replaced.
 fn link_docker_folders(app: &App, folder: &Path) -> Result<()> {
     let settings = &app.settings;
     let home = settings.home.as_ref().map(|home| home.join(".docker"));
@@ -140,7 +140,7 @@ fn link_docker_folders(app: &App, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Fills in what a build is asked for: what it is made of, and what was decided. `asked` has what its step says.
+/// Completes a build request with the inputs and with what was resolved. `asked` has what the step says.
 pub(super) fn request(
     execution: &Execution<'_>,
     run: &Run,
@@ -168,7 +168,7 @@ pub(super) fn request(
     }
 }
 
-/// Parts variables into those that have secret parts and the others.
+/// Splits variables into those with secret parts and the others.
 #[expect(clippy::type_complexity, reason = "two lists of names and values")]
 pub(super) fn parted(
     variables: Vec<(String, MaskedText)>,
@@ -184,7 +184,7 @@ pub(super) fn parted(
     (secret, plain)
 }
 
-/// Returns the registries for which builders must not insist on a certificate that they trust.
+/// Returns the registries whose certificates builders must not verify.
 pub(super) fn unverified<'r>(
     app: &App,
     images: impl IntoIterator<Item = &'r Reference>,
@@ -197,7 +197,7 @@ pub(super) fn unverified<'r>(
         .collect()
 }
 
-/// Says in every run which registries are asked without TLS, or without a check of it.
+/// Reports in every run which registries are asked without TLS, or without a check of their certificate.
 pub(super) fn tell_what_is_not_verified<'r>(
     app: &App,
     images: impl Iterator<Item = &'r Reference>,
@@ -215,24 +215,24 @@ pub(super) fn not_verified(registry: &str) -> String {
     format!("the certificate of `{registry}` is not verified, as skipVerify says")
 }
 
-/// A context without what is left out of it. It is removed when this is dropped.
+/// A context without the files that are left out of it. The folder is removed when this is dropped.
 pub(super) struct LeanContext(PathBuf);
 
 impl Drop for LeanContext {
     fn drop(&mut self) {
-        // What stays goes with the run.
+        // What cannot be removed goes with the folder of the run.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// The logins of a task in its run's folder. They are removed when this is dropped.
+/// The logins of a task in the folder of its run. They are removed when this is dropped.
 pub(super) struct PlacedLogins<'a> {
     app: &'a App,
     id: RunId,
 }
 
 impl PlacedLogins<'_> {
-    /// Returns the folder of a builder's own settings.
+    /// Returns the config folder that the builder is given.
     pub fn folder(&self) -> PathBuf {
         self.app.store.layout().run_logins(self.id)
     }
@@ -240,13 +240,13 @@ impl PlacedLogins<'_> {
 
 impl Drop for PlacedLogins<'_> {
     fn drop(&mut self) {
-        // Where they cannot be removed, only their owner can read them.
+        // If they cannot be removed, only their owner can read them.
         let _ = std::fs::remove_dir_all(self.folder());
     }
 }
 
-/// Labels by which an image can be traced to the task that makes it and to what it depends on. None of them changes from run to run: the
-/// same inputs give the same image, which moves nothing that depends on it.
+/// Labels that lead from an image to the task that makes it and to its bases. None of them changes from run to run: the same inputs give the
+/// same image, so that nothing which depends on it becomes stale.
 pub(super) fn labels(task: &Task, run: &Run, resolved: &Resolved) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     if run.task.is_some() {

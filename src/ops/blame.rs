@@ -1,5 +1,5 @@
-//! What a run that failed says of its builder: that it is away, or that its disk is full. It is pruned once for a run, and left alone for a
-//! while where that has not helped.
+//! Finds out whether a run failed because of its builder: the builder is away, or its disk is full. A full builder is pruned once in a run,
+//! and gets no runs for a while if that has not helped.
 
 use crate::{
     builder::Keep,
@@ -15,7 +15,7 @@ use super::{
     why_failed::{has_lost_the_builder, has_no_disk},
 };
 
-/// From how many runs of one task in a row on that its builder goes away it is taken to be the task's fault.
+/// After so many runs of one task in a row that lost their builder, the task is taken to be the cause.
 const MOST_LOST: u32 = 3;
 
 /// What is wrong with a builder.
@@ -26,8 +26,8 @@ enum Fault {
     Full,
 }
 
-/// Asks the builder itself whether it is there, after something has gone wrong with it. Where it is not, or has no room, nothing can be said
-/// of the build.
+/// Asks the builder whether it is there, after a build has failed in a way that may be the builder's fault. If it is away or has no room, the
+/// failure says nothing about the build.
 pub(super) async fn blamed(execution: &Execution<'_>, failure: Failure, name: &str) -> Failure {
     if failure.status == RunStatus::Canceled {
         return failure;
@@ -67,12 +67,13 @@ pub(super) async fn blamed(execution: &Execution<'_>, failure: Failure, name: &s
     .into()
 }
 
-/// Takes in that a run has come to nothing by the fault of its builder. Returns how many of its task have in a row.
+/// Records that a run failed because of its builder. Returns how many runs of the task in a row have done so.
 fn lost_in_a_row(execution: &Execution<'_>, name: &str, fault: Fault) -> Result<u32> {
     let (app, key) = (execution.app, execution.task.key());
     let mut counts = execution.recorded;
     if fault == Fault::Full {
-        // While it is full for everybody, no task is to blame. One that only the machine has chosen is given runs all the same.
+        // While the builder is full for all tasks, no task is to blame; except where the run was placed on no builder, which gets runs even
+        // while it is full.
         counts &= !app.store.builders().is_full(name) || execution.placed.is_empty();
         app.store.note_full_builder(name, app.clock.now())?;
     }
@@ -83,7 +84,7 @@ fn lost_in_a_row(execution: &Execution<'_>, name: &str, fault: Fault) -> Result<
     }
 }
 
-/// Lets a builder free what nothing uses, once in a run. Tells whether it is worth another try.
+/// Prunes the builder, once in a run. Returns whether another try is worthwhile.
 pub(super) async fn free_disk(
     execution: &Execution<'_>,
     name: &str,
@@ -104,7 +105,7 @@ pub(super) async fn free_disk(
     true
 }
 
-/// Takes in that a builder has had room for a build.
+/// Records that a builder has had room for a build.
 pub(super) fn note_room(app: &App, name: &str) -> Result<()> {
     if app.store.builders().is_full(name) {
         app.store.note_builder(name, None, app.clock.now())

@@ -1,4 +1,4 @@
-//! One build of a Dockerfile by one builder: its command lines one after the other, and once more where its disk was full.
+//! One build of a Dockerfile by one builder: runs its command lines in sequence, and once more after the disk was full.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ use super::{
     why_failed::{has_no_disk, with_last_words},
 };
 
-/// One build of a run: what it is made of, and what was decided about it.
+/// One build of a run: its inputs, and what was resolved.
 pub(super) struct BuildJob<'a> {
     pub execution: &'a Execution<'a>,
     pub step: &'a DockerStep,
@@ -35,11 +35,11 @@ pub(super) struct BuildJob<'a> {
     pub resolved: &'a Resolved,
     pub images: &'a [Reference],
     pub run: &'a Run,
-    /// What is known of the task from before.
+    /// The baseline of the task before this run.
     pub baseline: &'a Baseline,
 }
 
-/// What one builder does for a build, and what is told of it.
+/// The part of a build that one builder does, and its log.
 pub(super) struct BuilderWork<'a> {
     pub on: &'a PlacedBuilder,
     pub request: BuildRequest,
@@ -47,17 +47,17 @@ pub(super) struct BuilderWork<'a> {
     pub stop: &'a Stop,
 }
 
-/// What a build has come to.
+/// The result of a build.
 #[derive(Debug, Default)]
 pub(super) struct BuildOutcome {
     /// The digests that the builder reported.
     pub digests: BTreeMap<Reference, Digest>,
-    /// The platforms of the image as the builder holds it; empty where it does not say.
+    /// The platforms of the image as the builder reports them; empty where it does not.
     pub platforms: BTreeSet<Platform>,
 }
 
 impl BuildJob<'_> {
-    /// Builds with one builder, and once more where its disk was full and has been pruned.
+    /// Builds with one builder, and once more if its disk was full and has been pruned.
     pub async fn build_on(&self, work: BuilderWork<'_>) -> Result<BuildOutcome, Failure> {
         let (execution, name) = (self.execution, &work.on.name);
         let app = execution.app;
@@ -137,7 +137,7 @@ impl BuildJob<'_> {
                 if let Some(traces) = &traces {
                     traces.note(built.iter(), &request.images, pulled())?;
                 }
-                // A part is judged when it is joined: the same parts give the same index.
+                // A part is compared when the parts are joined: the same parts give the same index.
                 if on.platforms.is_empty() {
                     unchanged = self.unchanged(&built).await?;
                 }
@@ -151,7 +151,7 @@ impl BuildJob<'_> {
         Ok(outcome)
     }
 
-    /// Returns the tags that are what was built already, with their digests.
+    /// Returns the tags whose images are already the same as the one just built, with their digests.
     async fn unchanged(&self, built: &[HeldImage]) -> Result<BTreeMap<Reference, Digest>, Failure> {
         let (before, now) = (&self.baseline.dependencies, &self.resolved.dependencies);
         let is_first = self.baseline.outputs.is_empty();

@@ -1,4 +1,4 @@
-//! The builders that have a name: which there are, how each is doing, and what it may free.
+//! The named builders: lists them with their state, and prunes them.
 
 use std::time::Duration;
 
@@ -24,20 +24,20 @@ use super::{
 
 pub use crate::builder::Keep;
 
-/// How long a builder may take to free its store.
+/// How long a builder may take to prune its store.
 const PRUNE_LIMIT: Duration = Duration::from_mins(30);
 
-/// How long it has to end by itself when it is told to.
+/// How long it has to exit by itself when it is told to stop.
 const PRUNE_GRACE: Duration = Duration::from_secs(10);
 
-/// How a builder is doing.
+/// The state of a builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BuilderState {
-    /// It answers, or has nothing that could be away.
+    /// It answers, or has no daemon that could be away.
     Ready,
     Away,
-    /// It cannot be used: its program is missing, or is none.
+    /// It cannot be used: its program is missing or cannot be run.
     Unusable,
 }
 
@@ -46,7 +46,7 @@ pub enum BuilderState {
 pub struct BuilderAnswer {
     name: String,
     kind: &'static str,
-    /// Where its daemon is, where the config file says so.
+    /// The address of its daemon, if the config file has one.
     address: Option<String>,
     pools: Vec<String>,
     pub state: BuilderState,
@@ -60,18 +60,18 @@ pub struct BuilderAnswer {
     is_default: bool,
 }
 
-/// What a builder was asked to free.
+/// The result of pruning one builder.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PruneAnswer {
     name: String,
-    /// What it said last.
+    /// The last line that the builder printed, or why it failed.
     result: String,
-    /// Whether it has done it.
+    /// Whether the builder was pruned.
     pub is_pruned: bool,
 }
 
-/// Asks builders how they are doing: those that are named, else those of the config file, else those that this machine has.
+/// Returns the state of builders: those that are named, else those of the config file, else those that this machine has.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ pub async fn list(
     join_all(asked).await.into_iter().collect()
 }
 
-/// Returns the worst of what was found, as an exit code tells it.
+/// Returns the worst state, as the kind that picks the exit code.
 pub fn worst(answers: &[BuilderAnswer]) -> Option<Kind> {
     let any = |state| answers.iter().any(|one| one.state == state);
     match (any(BuilderState::Unusable), any(BuilderState::Away)) {
@@ -97,7 +97,7 @@ pub fn worst(answers: &[BuilderAnswer]) -> Option<Kind> {
     }
 }
 
-/// Returns the builders that are meant. Of a pool they are its own.
+/// Returns the builders that the names mean. The name of a pool means its builders.
 fn known(app: &App, names: &[String]) -> Result<Vec<String>> {
     let config = &app.settings.config;
     let mut all = Vec::new();
@@ -179,8 +179,8 @@ async fn ask(app: &App, name: &str) -> Result<BuilderAnswer> {
     Ok(answer)
 }
 
-/// Lets builders free what nothing uses: images without a name that acrt has made, and the builder's cache but what `keep` says. One that
-/// does not do it is told of, and keeps no other from it.
+/// Prunes builders: removes images without a tag that acrt has made, and the builder's cache except what `keep` says. A builder that fails is
+/// reported, and the others are pruned all the same.
 ///
 /// # Errors
 ///
@@ -193,7 +193,7 @@ pub async fn prune(
     events: &EventSink<'_>,
 ) -> Result<Vec<PruneAnswer>> {
     let mut answers = Vec::new();
-    // What a builder says is no part of the answer, which is its last line.
+    // The output of a builder is a detail: the answer has only its last line.
     let aside = EventSink::new(|event| match event {
         Event::Log(said) => {
             let said = String::from_utf8_lossy(said).trim_end().to_owned();
@@ -233,7 +233,7 @@ pub(super) async fn prune_one(
     if let Some(list) = builder.dangling_images(TASK_LABEL, None) {
         let ids = platforms::answer(&list).await.unwrap_or_default();
         for id in String::from_utf8_lossy(&ids).split_whitespace() {
-            // One that a container still uses stays.
+            // An image that a container still uses stays.
             if let Some(line) = builder.remove_image(id) {
                 platforms::answer(&line).await;
             }
@@ -247,7 +247,7 @@ pub(super) async fn prune_one(
     })
 }
 
-/// Returns what of a builder's cache stays, where the config file says it.
+/// Returns what is kept of a builder's cache, if the config file says it.
 pub(super) fn keep(own: &BuilderSettings) -> Option<Keep> {
     let keep = Keep {
         bytes: own.keep_storage.map(|it| u64::from(it) * 1_000_000_000),
@@ -256,11 +256,12 @@ pub(super) fn keep(own: &BuilderSettings) -> Option<Keep> {
     (keep != Keep::default()).then_some(keep)
 }
 
-/// Lets a builder free its cache but what `keep` says. Returns what it said last; nothing for one that has no cache of its own.
+/// Prunes a builder's cache except what `keep` says. Returns the last line that it printed; `None` for a builder that has no cache of its
+/// own.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where it does not do it.
+/// [`Kind::Failed`] where the builder fails to do so.
 pub(super) async fn prune_cache(
     builder: &Builder,
     name: &str,
@@ -291,5 +292,5 @@ pub(super) async fn prune_cache(
     }
 }
 
-/// The label of the images that tasks have made. Its value is the task's name.
+/// The label of images that tasks have made. Its value is the name of the task.
 pub const TASK_LABEL: &str = "io.acrt.task";

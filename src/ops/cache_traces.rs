@@ -1,7 +1,7 @@
-//! What runs have made in the cache of BuildKit: noted record by record, and taken out after a run that has superseded it.
+//! Records what runs leave in BuildKit's cache, and removes the records that a later run has superseded.
 //!
-//! A record is a run's where it was not there before the build, and is a layer of a base of that build, is built on one, or is built on no
-//! base at all. BuildKit itself keeps what a build or an image uses, and what other records are built on.
+//! A cache record belongs to a run if it was not there before the build, and is a layer of a base of that build, or is built on such a layer
+//! or on no base at all. BuildKit itself keeps whatever a build, an image or another record still uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::{
 
 use super::{App, clean, execution::Execution, run_builders::PlacedBuilder, run_log::RunLog};
 
-/// What the builds of one run leave in the cache of its builder.
+/// What the builds of one run leave in the cache of their builder.
 pub(super) struct CacheTraces<'a> {
     app: &'a App,
     on: &'a PlacedBuilder,
@@ -26,7 +26,7 @@ pub(super) struct CacheTraces<'a> {
 }
 
 impl<'a> CacheTraces<'a> {
-    /// Begins to note what a run leaves; none where nothing is taken away after it, or the builder is not BuildKit.
+    /// Begins to record what a run leaves; `None` where nothing is cleaned up after it, or the builder is not BuildKit.
     pub fn of(
         execution: &'a Execution<'_>,
         on: &'a PlacedBuilder,
@@ -46,8 +46,8 @@ impl<'a> CacheTraces<'a> {
         })
     }
 
-    /// Notes what a build has made, well ended or not: of `step`, where there are several. `before` are the records that were there before it,
-    /// and `pulled` its bases.
+    /// Records what a build of `step` has left, whether it succeeded or not. `before` are the cache records that were there before the build,
+    /// `pulled` are its bases.
     async fn note(
         &self,
         step: &str,
@@ -73,15 +73,15 @@ impl<'a> CacheTraces<'a> {
                 record.bases.extend(bases);
             }
         });
-        // What is not noted stays, and BuildKit prunes it by its own rules.
+        // A record that cannot be stored stays in the cache, and BuildKit prunes it by its own rules.
         noted.ok();
     }
 
-    /// Takes out what nothing needs any more, once the run has succeeded.
+    /// Removes the cache records that nothing needs any more, after the run has succeeded.
     pub async fn clean(&self, run: &Run, log: &RunLog<'_>) {
         let noted = self.app.store.made_on(&self.on.name).cache;
         let is_own = |one: &MadeRecord| one.task == self.task;
-        // Where it has made nothing, it has superseded nothing.
+        // A run that has left nothing has superseded nothing.
         if !noted.values().any(|one| is_own(one) && one.run == self.run) {
             return;
         }
@@ -115,7 +115,7 @@ impl<'a> CacheTraces<'a> {
         }
     }
 
-    /// Returns the bases that the task was built on, and that nothing is any more.
+    /// Returns the bases that the task was built on before and that no task is built on now.
     fn left(&self, noted: &BTreeMap<String, MadeRecord>, run: &Run) -> BTreeSet<Digest> {
         let own = noted.values().filter(|one| one.task == self.task);
         let mut left: BTreeSet<Digest> = own.flat_map(|one| one.bases.clone()).collect();
@@ -135,7 +135,7 @@ impl<'a> CacheTraces<'a> {
 
     async fn records(&self) -> Option<BTreeMap<String, CacheRecord>> {
         let list = self.on.builder.list_cache()?;
-        // A large cache on a busy machine is longer in being looked through than a question may take.
+        // Listing a large cache on a busy machine can take longer than other questions to a builder may.
         let printed = tokio::select! {
             printed = clean::converse(&list) => printed.ok()?,
             _ = self.stop.wait() => return None,
@@ -146,8 +146,8 @@ impl<'a> CacheTraces<'a> {
     }
 }
 
-/// Carries out a build on the bases `pulled`, and notes what it leaves in the cache of its builder, if that is wanted: of `step`, where the run
-/// has several that build.
+/// Runs a build on the bases `pulled`, and records what it leaves in the builder's cache, if that is wanted. `step` tells the builds of one
+/// run apart.
 pub(super) async fn noted<T>(
     traces: Option<CacheTraces<'_>>,
     step: &str,
@@ -165,7 +165,7 @@ pub(super) async fn noted<T>(
     built
 }
 
-/// Returns on which of the bases of a build a record is; none where it is of another build, as far as can be told.
+/// Returns the bases of a build that a cache record is built on; `None` where the record seems to belong to another build.
 fn bases_of(
     id: &str,
     records: &BTreeMap<String, CacheRecord>,
@@ -187,8 +187,8 @@ fn bases_of(
     (!own.is_empty() || pulled.is_empty()).then_some(own)
 }
 
-/// Returns the records that runs have made and nothing needs any more: layers of bases that are `left` and what is built on them, what an
-/// earlier run of the task has made of a step that this run has made anew, and what is built on that.
+/// Returns the cache records of runs that nothing needs any more: layers of the bases in `left` and what is built on them, and what an
+/// earlier run of the task made for a step that this run has made anew, with what is built on that.
 fn superseded(
     noted: &BTreeMap<String, MadeRecord>,
     records: &BTreeMap<String, CacheRecord>,
@@ -262,7 +262,7 @@ mod tests {
             format!("pulled from r/b@{old}"),
             format!("pulled from r/b@{new}"),
         );
-        // The two have a layer in common, which the old one has brought.
+        // The two bases share a layer, which the old one has brought.
         let all = records(&[
             ("common", "", &of_old),
             ("own", "common", &of_new),

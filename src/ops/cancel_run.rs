@@ -1,4 +1,4 @@
-//! Stops a run that another process carries out.
+//! Cancels a run that another process carries out.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::{
 
 use super::{App, runs::existing};
 
-/// How often the run is looked at while it ends.
+/// How often the run is checked while it ends.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long a run may take to end: its builder has ten seconds after it is asked, and is then killed.
+/// How long a run may take to end: its builder has ten seconds after it was asked to stop, and is then killed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks the process that carries out a run to stop it, and waits until it has.
+/// Asks the process that carries out a run to stop, and waits until the run has ended.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub async fn cancel(app: &App, id: RunId) -> Result<Run> {
         return Err(ended(&run));
     };
     let held = app.store.layout().open_run(id);
-    // The lock, not the number, tells that the process is the one that carries out this run.
+    // The lock, not the process id, proves that this process is the one that carries out the run.
     if !lock::is_held(&held) {
         return Err(ended(&existing(app, id)?));
     }

@@ -1,4 +1,4 @@
-//! Refuses tasks that depend on each other in a circle: each run would be the cause of the next.
+//! Refuses dependency cycles among tasks: each run would be the cause of the next.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use crate::{
 
 use super::{App, reading, steps};
 
-/// Returns the other tasks that push one of the same images under a name that stays.
+/// Returns the other tasks that push one of the same images under a stable name.
 ///
 /// # Errors
 ///
@@ -30,13 +30,13 @@ pub fn others_that_push(app: &App, task: &Task, pushes: &[Reference]) -> Result<
     Ok(same.map(|other| other.key()).collect())
 }
 
-/// Follows what `task` depends on upwards, through the tasks that make those images. Where a caller that knows all tasks has found out what
-/// is built on its images, `known`, no other task is read; nor where it depends on and pushes what it did when it last succeeded: a
-/// circle that has come since goes through another task that depends on or pushes something new, and that one is refused.
+/// Follows the dependencies of `task` upwards, through the tasks that make its bases. If the caller knows all tasks and passes what depends
+/// on its images as `known`, no other task is read. Nor is one read where the task depends on and pushes the same as in its last successful
+/// run: a new cycle then goes through another task that depends on or pushes something new, and that task is refused.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] with the path, if it leads back to an image that `task` pushes.
+/// [`Kind::Invalid`] with the path of the cycle, if the dependencies lead back to an image that `task` pushes.
 pub fn refuse_cycles(
     app: &App,
     task: &Task,
@@ -44,7 +44,7 @@ pub fn refuse_cycles(
     bases: &[Reference],
     known: Option<&Descendants>,
 ) -> Result<()> {
-    // By whatever names: an image is one image.
+    // By canonical names: one image may have several.
     let pushes: &[Reference] = &pushes
         .iter()
         .map(|it| app.canonical(it))
@@ -62,7 +62,7 @@ pub fn refuse_cycles(
     if pushes.is_empty() || bases.is_empty() {
         return Ok(());
     }
-    // Only names that stay can be depended on; a multi-step file says what it pushes only when it is there.
+    // Tasks can depend on stable names only. What a multi-step file pushes is known only when it can be read.
     let stable: Vec<Reference> = match &task.step {
         Step::Docker(_) | Step::Import(_) => {
             let images = task.stable_images().into_iter();
@@ -109,7 +109,7 @@ pub fn refuse_cycles(
     Ok(())
 }
 
-/// Tells whether the last successful run of a task depended on all these bases, and pushed all these images.
+/// Returns whether the last successful run of a task depended on all these bases, and pushed all these images.
 fn has_done_so(app: &App, task: &Task, stable: &[Reference], bases: &[Reference]) -> bool {
     let Ok(baseline) = app.store.baseline(&task.key()) else {
         return false;
@@ -129,7 +129,7 @@ fn has_done_so(app: &App, task: &Task, stable: &[Reference], bases: &[Reference]
         && stable.iter().all(|image| pushed.contains(image))
 }
 
-/// Names the tasks that would depend on each other.
+/// Returns the error that names the tasks of a cycle.
 fn cycle(task: &Task, between: impl Iterator<Item = String>) -> Error {
     let name = task.name.to_string();
     let path: Vec<String> = std::iter::once(name.clone())
@@ -151,7 +151,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Goes from images to what their makers depend on. `path` holds the makers on the way, nearest first.
+    /// Returns whether the makers of these images depend, directly or not, on an image that the task pushes. `path` collects the makers on
+    /// the way, nearest first.
     fn leads_back(&mut self, bases: &[Reference], path: &mut Vec<TaskKey>) -> bool {
         for base in bases {
             let base = self.app.canonical(base);
@@ -172,7 +173,7 @@ impl Walk<'_> {
         false
     }
 
-    /// Returns what a task depends on: as its Dockerfile says now, else as its last run recorded.
+    /// Returns the dependencies of a task: those of its Dockerfile now, else those that its last run recorded.
     fn bases_of(&self, task: &Task) -> Vec<Reference> {
         let secrets = self.app.store.secrets(&task.key()).unwrap_or_default();
         let now = reading::survey(self.app, task, &secrets).map(|survey| survey.bases);

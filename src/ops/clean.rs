@@ -1,7 +1,7 @@
-//! After a run: what it and earlier runs of its task have left in the store of their builder, and what nothing needs any more, goes.
+//! After a run: removes from the builder's store what this run and earlier runs of its task have left there and nothing needs any more.
 //!
-//! Only what the record of this state directory says that its runs have made or fetched is taken away, and only while it has no tag but those
-//! that runs gave it, and no container uses it. That something stays is a line in the log of the run, and no failure.
+//! An image is removed only if the record of this state directory says that a run made or fetched it, while it has no tags except those that
+//! runs gave it, and while no container uses it. A failed removal is a line in the log of the run, and does not fail the run.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,10 +29,10 @@ use super::{
     run_log::RunLog,
 };
 
-/// How long a builder may take to take something away, or to look through its cache.
+/// How long a builder may take to remove something, or to list its cache.
 const REMOVAL: Duration = Duration::from_mins(2);
 
-/// By how many names an image may be taken away: it is bounded so that a builder that keeps it holds nothing up.
+/// How many names of one image are removed at most, so that a builder that keeps the image holds nothing up.
 const MAX_NAMES: usize = 32;
 
 /// How often a builder prunes its cache.
@@ -50,7 +50,7 @@ pub(super) struct Traces<'a> {
 }
 
 impl<'a> Traces<'a> {
-    /// Begins to note what a run leaves; none where nothing is taken away after it: it is of no task, it pushes nothing, the builder
+    /// Begins to record what a run leaves; `None` where nothing is removed after it: it belongs to no task, it pushes nothing, the builder
     /// keeps no images, or the config file says so.
     pub fn of(execution: &'a Execution<'_>, on: &'a PlacedBuilder, run: &Run) -> Option<Self> {
         let (app, task) = (execution.app, &execution.task);
@@ -65,7 +65,8 @@ impl<'a> Traces<'a> {
         })
     }
 
-    /// The same before a build that is going to take the images `pulled` from registries: looks which of these the builder does not have yet.
+    /// As [`Self::of`], before a build that pulls the images `pulled` from registries: finds out which of these the builder does not have
+    /// yet.
     pub async fn before(
         execution: &'a Execution<'_>,
         on: &'a PlacedBuilder,
@@ -82,7 +83,7 @@ impl<'a> Traces<'a> {
         Some(traces)
     }
 
-    /// Notes what a build has made, before anything is pushed, and what it is built on.
+    /// Records the images of a build and its bases, before anything is pushed.
     pub fn note<'r>(
         &self,
         images: impl Iterator<Item = &'r HeldImage>,
@@ -91,7 +92,7 @@ impl<'a> Traces<'a> {
     ) -> Result<()> {
         self.app.store.change_made(&self.on.name, |made| {
             for image in images {
-                // Images of a list have no tags of their own.
+                // The images of a manifest list have no tags of their own.
                 if let Some(id) = &image.id {
                     made.note_image(id, &self.task, self.run, tags);
                 }
@@ -100,7 +101,7 @@ impl<'a> Traces<'a> {
         })
     }
 
-    /// Takes away what nothing needs any more, once a run has succeeded.
+    /// Removes what nothing needs any more, after the run has succeeded.
     pub async fn clean(&self, log: &RunLog<'_>) {
         let made = self.app.store.made_on(&self.on.name);
         let mut gone = Vec::new();
@@ -125,8 +126,8 @@ impl<'a> Traces<'a> {
         }
     }
 
-    /// Takes an image away that a later run has superseded; of one that the run itself has made the tags that only earlier runs gave it.
-    /// Returns whether it is gone.
+    /// Removes an image that a later run has superseded; from an image that this run has made, removes the tags that only earlier runs gave
+    /// it. Returns whether the image is gone.
     async fn remove(&self, id: &Digest, image: &MadeImage, log: &RunLog<'_>) -> bool {
         let is_current = image.run == self.run && self.policy != Clean::All;
         let is_stale = |tag: &Reference| {
@@ -187,7 +188,7 @@ impl<'a> Traces<'a> {
         if left.is_empty() {
             return left;
         }
-        // Another task may have been built on it elsewhere, or have it still to be built on.
+        // Another task may have been built on it by another builder, or may yet be.
         let Some(named) = named_by_tasks(self.app) else {
             return BTreeSet::new();
         };
@@ -197,7 +198,7 @@ impl<'a> Traces<'a> {
 
     async fn remove_base(&self, base: &Reference, log: &RunLog<'_>) {
         let name = base.to_string();
-        // Of an index there may be an image for each platform.
+        // The builder may hold one image for each platform of an index.
         for _ in 0..MAX_NAMES {
             let Some(held) = self.held(&name).await else {
                 return;
@@ -205,7 +206,7 @@ impl<'a> Traces<'a> {
             if !held.tags().is_empty() || self.is_used(&name).await {
                 return;
             }
-            // Of two images of an index, podman and buildah have the digest as the name of the last alone.
+            // If podman and buildah hold two images of an index, the index digest names only the last: remove by id.
             let id = match self.on.builder {
                 Builder::Podman(_) | Builder::Buildah(_) => held.id.as_ref(),
                 _ => None,
@@ -220,7 +221,7 @@ impl<'a> Traces<'a> {
         }
     }
 
-    /// Returns what the builder has under a name or id, with its tags.
+    /// Returns the image that the builder has under a name or id, with its tags.
     async fn held(&self, name: &str) -> Option<HeldImage> {
         let mut held = platforms::inspected(&self.on.builder.inspect_image(name)?).await?;
         if let Some(list) = self.on.builder.list_tags() {
@@ -235,7 +236,7 @@ impl<'a> Traces<'a> {
             return false;
         };
         let printed = platforms::answer(&line).await;
-        // Where it is not said, it is.
+        // If the builder does not say, assume that the image is used.
         printed.is_none_or(|printed| !printed.trim_ascii().is_empty())
     }
 
@@ -257,7 +258,7 @@ impl<'a> Traces<'a> {
     }
 }
 
-/// Has a builder prune its cache once a week, where the config file says what of it stays.
+/// Prunes a builder's cache once a week, if the config file says what to keep.
 pub(super) async fn prune(app: &App, on: &PlacedBuilder, stop: &Stop, log: &RunLog<'_>) {
     let PlacedBuilder { name, builder, .. } = on;
     let now = app.clock.now();
@@ -273,19 +274,20 @@ pub(super) async fn prune(app: &App, on: &PlacedBuilder, stop: &Stop, log: &RunL
         Ok(said) => log.say(&format!("pruned the cache of {name}: {said}")),
         Err(error) => log.say(&error.one_line()),
     }
-    // One that cannot be pruned is not asked in each run either.
+    // A builder that cannot be pruned is not asked again in each run.
     if let Err(error) = app.store.change_made(name, |made| made.pruned = Some(now)) {
         log.say(&error.one_line());
     }
 }
 
-/// Returns what the config file says of a builder.
+/// Returns the settings of a builder in the config file.
 fn settings(app: &App, name: &str) -> BuilderSettings {
     let own = app.settings.config.builder(name);
     own.map(|(_, own)| own).unwrap_or_default()
 }
 
-/// Returns what is taken away after a run; none where nothing is: it is of no task, it pushes nothing, or the config file says so.
+/// Returns the policy for the removal after a run; `None` where nothing is removed: the run belongs to no task, it pushes nothing, or the
+/// config file says so.
 pub(super) fn policy(app: &App, name: &str, task: &Task, run: &Run) -> Option<Clean> {
     let policy = settings(app, name).clean;
     let is_pushed = match &task.step {
@@ -295,7 +297,7 @@ pub(super) fn policy(app: &App, name: &str, task: &Task, run: &Run) -> Option<Cl
     (run.task.is_some() && is_pushed && policy != Clean::Off).then_some(policy)
 }
 
-/// Returns the digests of all bases that the last images of tasks were built on; none where not all is known.
+/// Returns the digests of all bases that the last images of tasks were built on; `None` where a baseline cannot be read.
 pub(super) fn named_by_tasks(app: &App) -> Option<BTreeSet<Digest>> {
     let mut named = BTreeSet::new();
     for (_, baseline) in app.store.all_baselines().ok()? {
@@ -305,7 +307,7 @@ pub(super) fn named_by_tasks(app: &App) -> Option<BTreeSet<Digest>> {
     Some(named)
 }
 
-/// Runs a command that takes something away, and returns what it has printed, else why it has failed.
+/// Runs a command that removes something. Returns its output, or why it has failed.
 pub(super) async fn converse(line: &CommandLine) -> Result<Vec<u8>, String> {
     match process::converse_for(REMOVAL, line, b"").await {
         Ok(reply) if reply.ended == Ended::Exited(0) => Ok(reply.output),

@@ -1,5 +1,4 @@
-//! Runs the command lines of a run, in one way for all: known by the folder of the run, for no longer than it may take, with their lines
-//! in its log.
+//! Runs the command lines of a run: marked with the folder of the run, until the deadline of the run at most, with their output in its log.
 
 use std::time::Duration;
 
@@ -21,30 +20,30 @@ use super::{
     run_log::PrefixedLog,
 };
 
-/// What command lines of a run are run with.
+/// What the command lines of a run share.
 pub(super) struct Commands<'a> {
     pub execution: &'a Execution<'a>,
     pub run: RunId,
     pub lines: &'a PrefixedLog<'a>,
-    /// Comes when they are to end.
+    /// Stops the command lines.
     pub stop: &'a Stop,
-    /// Where they may take less time than the run: until when, and what is said of one that takes longer.
+    /// A deadline earlier than that of the run, and the error for a command line that exceeds it.
     pub limit: Option<(Instant, String)>,
 }
 
-/// Why a command line came to nothing.
+/// Why a command line failed.
 pub(super) enum CommandFailure {
     Exit(FailedCommand),
-    /// It could not be started, or has ended with what it was for.
+    /// It could not be started, or was stopped, or ran out of time.
     Final(Failure),
 }
 
-/// A command line that failed by itself.
+/// A command line that exited with a failure or was killed.
 pub(super) struct FailedCommand {
     how: Exit,
     /// The last lines that it printed.
     pub said: Vec<String>,
-    /// What it printed, as far as it was kept.
+    /// The beginning of its output.
     pub printed: Vec<u8>,
 }
 
@@ -54,7 +53,7 @@ enum Exit {
 }
 
 impl FailedCommand {
-    /// Says how it ended, where `code` is what its exit code is called, and `program` the program.
+    /// Says how it ended; `code` is the word for its exit code, `program` the word for the program.
     pub fn how(&self, code: &str, program: &str) -> String {
         match self.how {
             Exit::Code(number) => format!("{code} is {number}"),
@@ -64,8 +63,8 @@ impl FailedCommand {
 }
 
 impl Commands<'_> {
-    /// Runs a program to its end, and returns the first `keep` bytes of what it printed. `grace` is the time that it has to end by itself
-    /// when it is told to.
+    /// Runs a program to its end, and returns the first `keep` bytes of its output. `grace` is the time that it has to exit by itself when it
+    /// is told to stop.
     pub async fn run(
         &self,
         line: CommandLine,
@@ -103,7 +102,7 @@ impl Commands<'_> {
         }))
     }
 
-    /// What becomes of what had no time left.
+    /// Returns the failure of a command line that had no time left.
     pub fn too_long(&self) -> Failure {
         match &self.limit {
             Some((_, why)) if Instant::now() < self.execution.deadline => {

@@ -23,16 +23,16 @@ use super::GlobalOptions;
 
 const READ: &str = "cannot read the config file";
 
-/// A value of the config file. One that must not be seen is `***`, unless it only says where to find it.
+/// A value of the config file. A secret one is shown as `***`, unless it only says where the secret is kept.
 #[derive(Debug, Serialize)]
 pub struct Entry {
-    /// Its key, as `defaults.registry`.
+    /// Its key, such as `defaults.registry`.
     pub name: String,
     value: serde_json::Value,
     source: PathBuf,
 }
 
-/// Returns all values that the config file has, in its order.
+/// Returns all values that the config file has, in the order of the file.
 ///
 /// # Errors
 ///
@@ -62,11 +62,11 @@ pub fn get(around: &GlobalOptions, name: &str) -> Result<Entry> {
     }
 }
 
-/// Sets values, all or none of them, and makes the file if there is none.
+/// Sets all of these values or none, and creates the file if there is none.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] for a key that no config file has, or a value that it does not take.
+/// [`Kind::Invalid`] for an unknown key, or a value that the key does not accept.
 pub fn set(around: &GlobalOptions, pairs: &[(String, String)]) -> Result<()> {
     let (path, mut text) = read(around)?;
     let before = text.clone();
@@ -81,7 +81,7 @@ pub fn set(around: &GlobalOptions, pairs: &[(String, String)]) -> Result<()> {
     write(&path, &text)
 }
 
-/// Takes values away, all or none of them.
+/// Removes all of these values or none.
 ///
 /// # Errors
 ///
@@ -101,12 +101,12 @@ pub fn unset(around: &GlobalOptions, names: &[String]) -> Result<()> {
     write(&path, &text)
 }
 
-/// Returns the format of answers that `$ACRT_OUTPUT` or `defaults.output` of the config file names. A config file that cannot be used is
-/// told by the command itself.
+/// Returns the output format that `$ACRT_OUTPUT` or `defaults.output` of the config file names. A config file that cannot be used is reported
+/// by the command itself.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where that is no format.
+/// [`Kind::Invalid`] where it is no known format.
 pub fn default_format<F: FromStr<Err: Display>>(around: &GlobalOptions) -> Result<Option<F>> {
     let parse = |text: &str, place: &str| {
         let format = text.parse().map(Some);
@@ -123,7 +123,7 @@ pub fn default_format<F: FromStr<Err: Display>>(around: &GlobalOptions) -> Resul
     }
 }
 
-/// Returns the keys that every config file may have.
+/// Returns the keys that a config file may have.
 pub fn keys() -> Vec<String> {
     config_file::KEYS
         .iter()
@@ -131,7 +131,7 @@ pub fn keys() -> Vec<String> {
         .collect()
 }
 
-/// Refuses values that are texts and still make no sense.
+/// Refuses strings that are no valid value of their key.
 fn check(name: &str, value: &str) -> Result<()> {
     if name == "defaults.registry" && !is_registry(value) {
         let value = value.escape_debug();
@@ -155,7 +155,7 @@ fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {
     };
     let cannot = || format!("cannot use the config file `{}`", path.display());
     let path = std::path::absolute(&path).context(Kind::Invalid, cannot)?;
-    // A link leads to the file that is to be replaced; the link itself stays.
+    // If the path is a link, replace the file that it leads to; the link stays.
     let path = std::fs::canonicalize(&path).unwrap_or(path);
     if let Ok(metadata) = std::fs::metadata(&path)
         && !(around.allow_unsafe_permissions || Settings::insists())
@@ -169,7 +169,7 @@ fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {
     Ok((path, text))
 }
 
-/// Replaces the file in one step, and leaves to others what they were allowed.
+/// Replaces the file atomically, and keeps its permissions.
 fn write(path: &Path, text: &str) -> Result<()> {
     let allowed = std::fs::metadata(path).map(|metadata| metadata.permissions());
     file::replace(path, text.as_bytes())?;
@@ -199,7 +199,7 @@ fn entry(path: &Path, key: &Key, value: &serde_yaml::Value) -> Result<Entry> {
     })
 }
 
-/// Says what was being done to the file, and why it cannot be done.
+/// Returns the error for a change that cannot be made; `doing` says what the change was.
 fn refused(doing: &str, path: &Path, problem: Unchangeable) -> Error {
     let error = Error::new(Kind::Invalid, format!("{doing} `{}`", path.display()));
     match problem {

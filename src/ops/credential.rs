@@ -1,4 +1,4 @@
-//! Logins of tasks: add, update, remove and list them, and look up what they stand for.
+//! Logins of tasks: adds, updates, removes and lists them, and resolves references to secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,7 +77,7 @@ pub fn update(
     })
 }
 
-/// Removes a login from a task. One that is not there is removed already, as for az.
+/// Removes a login from a task. A missing one is no error, as in az.
 ///
 /// # Errors
 ///
@@ -100,7 +100,7 @@ pub fn list(app: &App, key: &TaskKey) -> Result<CredentialsAnswer> {
     Ok(CredentialsAnswer::new(&app.store.secrets(key)?))
 }
 
-/// Looks up what the logins of a task stand for now.
+/// Returns the logins of a task, with references to variables and files resolved now.
 ///
 /// # Errors
 ///
@@ -125,7 +125,7 @@ pub(super) fn looked_up(registry: String, login: &StoredLogin, of: &str) -> Resu
     })
 }
 
-/// Looks up the logins of all tasks, for looks that tasks share. A login that cannot be used is told and left out.
+/// Returns the logins of all tasks, for looks that tasks share. A login that cannot be used is reported and left out.
 ///
 /// # Errors
 ///
@@ -157,8 +157,8 @@ pub fn all_logins(app: &App, events: &EventSink<'_>) -> Result<Vec<Login>> {
     Ok(all)
 }
 
-/// Adds the login of a task for its repositories alone: another task may have another one for the same registry. The same login of
-/// several tasks is one.
+/// Adds the login of a task for its repositories only: another task may have a different login for the same registry. The same login of
+/// several tasks is added once.
 fn narrow(all: &mut Vec<Login>, login: Login, images: &[Reference]) {
     let server = login.registry.clone();
     let own = images.iter().filter(|image| image.registry() == server);
@@ -170,14 +170,15 @@ fn narrow(all: &mut Vec<Login>, login: Login, images: &[Reference]) {
     match all.iter_mut().find(same) {
         Some(other) => other.repositories.extend(own),
         None => all.push(Login {
-            // Without an image there, a name that no image has: for none of them, rather than for all.
+            // If the task has no image there, the empty name, which no image has, restricts the login to none of the repositories instead of
+            // all.
             repositories: own.chain([String::new()]).collect(),
             ..login
         }),
     }
 }
 
-/// Returns what a task depends on, as its last run recorded it, and what it pushes.
+/// Returns the images that a task depends on, as its last run recorded them, and those that it pushes.
 fn images_of((task, baseline): &(Task, Baseline)) -> Vec<Reference> {
     let recorded = baseline.dependencies.iter();
     let recorded = recorded.filter_map(|dependency| dependency.image.tagged().parse().ok());
@@ -207,7 +208,7 @@ fn none(key: &TaskKey, server: &str) -> Error {
     ))
 }
 
-/// Reads a login server as people write it, with or without a scheme.
+/// Reads a login server, with or without a scheme.
 fn login_server(text: &str) -> Result<String> {
     let bare = text
         .trim_start_matches("https://")
@@ -226,7 +227,7 @@ fn login_server(text: &str) -> Result<String> {
     }
 }
 
-/// Looks up a value that may only say where it is: `env:NAME` or `file:PATH`.
+/// Resolves a value that may only say where the secret is kept: `env:NAME` or `file:PATH`.
 ///
 /// # Errors
 ///
@@ -250,7 +251,7 @@ pub fn resolved(value: &Secret, what: &str) -> Result<Secret> {
                 Error::new(Kind::Invalid, cannot()).because(anyhow::anyhow!("it is not there"))
             })?;
         let text = String::from_utf8(bytes).context(Kind::Invalid, cannot)?;
-        // The line end that editors and `echo` put there is no part of a password.
+        // The line end that editors and `echo` add is not part of a password.
         return Ok(Secret::new(text.trim_end_matches(['\n', '\r'])));
     }
     Ok(value.clone())

@@ -21,67 +21,66 @@ use super::{
     resolve::{self, MAX_ON_BUILD},
 };
 
-/// What is asked.
+/// The options of `acrt deps`.
 #[derive(Clone, Debug)]
 pub struct DepsRequest {
-    /// The folder that `file` is relative to.
+    /// The folder to which `file` is relative.
     pub context: PathBuf,
     pub file: PathBuf,
-    /// The Dockerfile's text, where it does not come from `file`.
+    /// The text of the Dockerfile, if it is not read from `file`.
     pub text: Option<Vec<u8>>,
     pub args: BTreeMap<String, String>,
-    /// The stage, if not the last.
+    /// The target stage, if not the last.
     pub target: Option<String>,
-    /// The platforms; empty is this machine's.
+    /// The platforms; if empty, this machine's.
     pub platforms: Vec<Platform>,
-    /// Named contexts that stand in for images or stages.
+    /// Named contexts that replace images or stages.
     pub contexts: BTreeMap<String, String>,
-    /// Whether registries are asked for digests, and for the triggers of images that stages begin with.
+    /// Whether to ask registries for digests, and for the `ONBUILD` triggers of base images.
     pub digests: bool,
-    /// The copies that are named beside the images; those of the config file, if none is given.
+    /// The mirrors that are shown beside the images; if empty, those of the config file.
     pub rewrite: Vec<String>,
 }
 
 /// The images that a Dockerfile depends on.
 #[derive(Debug, Serialize)]
 pub struct DepsAnswer {
-    /// What the final stage depends on.
+    /// The images that the final stage depends on.
     pub runtime: Vec<Reference>,
     /// Every other image that the build needs.
     pub buildtime: Vec<Reference>,
     /// The image that reads the Dockerfile, as `# syntax=` names it.
     pub frontend: Option<String>,
-    /// Every place that names an image.
+    /// Every place in the Dockerfile that names an image.
     pub images: Vec<DepsImage>,
-    /// The Dockerfile with the copies in the places of the images that have one.
+    /// The Dockerfile with images replaced by their mirrors.
     #[serde(skip)]
     pub rewritten: Vec<u8>,
 }
 
-/// One place that names an image, or may do so.
+/// A place in the Dockerfile that names an image, or may do so.
 #[derive(Debug, Serialize)]
 pub struct DepsImage {
     line: usize,
     written: String,
-    /// The image; none where only another frontend than Docker's can read which.
+    /// The image; `None` where only a frontend other than Docker's can tell.
     reference: Option<Reference>,
     kind: Option<BaseKind>,
-    /// Which value of `--base-image-trigger-type` follows it: `Runtime` (and `All`), `All` alone, or none.
+    /// Which value of `--base-image-trigger-type` tracks it: `Runtime` (and `All`), `All` alone, or none.
     tracked: bool,
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<Digest>,
-    /// The copy of one's own, where there is one.
+    /// The mirror, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     rewritten: Option<Reference>,
 }
 
-/// Tells what a Dockerfile depends on.
+/// Returns what a Dockerfile depends on.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] with file, line and column, where it cannot be read; with `digests`, [`Kind::Unknown`] where a
-/// registry does not answer.
+/// [`Kind::Invalid`] with file, line and column, where it cannot be read; with `digests`, [`Kind::Unknown`] where a registry does not answer.
 pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
     let (path, bytes) = match request.text {
         Some(text) => (PathBuf::from("<stdin>"), text),
@@ -132,11 +131,11 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
     Ok(answer)
 }
 
-/// Reads `SOURCE=COPY`, or files of YAML with a map of such or with one under `mirrors`, as the config file has it.
+/// Reads mirrors: `SOURCE=COPY`, or YAML files with such a map, at the top or under `mirrors` as in the config file.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where something makes no sense.
+/// [`Kind::Invalid`] where an entry cannot be parsed.
 fn table(given: &[String]) -> Result<Mirrors> {
     let mut table: BTreeMap<String, String> = BTreeMap::new();
     for text in given {
@@ -285,7 +284,7 @@ async fn add_digests(
     Ok(())
 }
 
-/// Returns the triggers that run where a stage begins with an image: they may name further images.
+/// Returns the `ONBUILD` triggers of the images that stages begin with: they may name further images.
 async fn triggers(
     app: &App,
     bases: &[BaseImage],

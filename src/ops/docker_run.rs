@@ -1,4 +1,4 @@
-//! The run of a task that builds a Dockerfile: resolves what it depends on, has it built, looks at what was pushed, records it.
+//! The run of a task that builds a Dockerfile: resolves the bases, builds, checks what was pushed, and records it.
 
 use crate::{
     builder::BuildRequest,
@@ -21,7 +21,7 @@ use super::{
     run_record, tidy,
 };
 
-/// Carries the run out. Every way out but success is a failure with its status.
+/// Carries out the run. Anything but success is a failure with its status.
 pub(super) async fn work(
     execution: &Execution<'_>,
     step: &DockerStep,
@@ -104,7 +104,7 @@ pub(super) async fn work(
 ///
 /// # Errors
 ///
-/// As a run would fail before its builder begins.
+/// The same errors as those of a run before its builder starts.
 pub(super) async fn plan(
     execution: &Execution<'_>,
     step: &DockerStep,
@@ -164,7 +164,7 @@ async fn build(
     job.build_on(work).await
 }
 
-/// Puts the build in the words of the builder room.
+/// Makes the request for the builder.
 fn request(job: &BuildJob<'_>) -> BuildRequest {
     let (step, layout) = (job.step, job.execution.app.store.layout());
     let arguments = inputs::arguments_of(step, &job.execution.secrets);

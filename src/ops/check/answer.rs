@@ -1,4 +1,4 @@
-//! What a check answers.
+//! The answer of `task check`.
 
 use serde::Serialize;
 
@@ -14,39 +14,39 @@ use crate::{
     watch::{BaseState, Problem, State},
 };
 
-/// What a task needs, and why.
+/// The state of a task, and why.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckAnswer {
     pub name: TaskName,
     pub(in crate::ops) registry: String,
-    /// What it needs: docs/triggers.md has all states.
+    /// docs/triggers.md has all states.
     pub state: State,
     /// Why, on one line.
     pub reason: String,
-    /// What showed what its image is built on that was there before any run; none where a run recorded it.
+    /// How the bases of an image that existed before any run are known; `None` where a run has recorded them.
     pub(in crate::ops) evidence: Option<Evidence>,
     pub(in crate::ops) waiting_for: Vec<String>,
     pub(in crate::ops) next_try: Option<AzTimestamp>,
     /// Whether that is when its window opens.
     #[serde(skip)]
     pub(in crate::ops) waits_for_window: bool,
-    /// The command that tries a stalled task at once.
+    /// The command that runs a stalled task at once.
     pub(in crate::ops) resume: Option<String>,
     pub(in crate::ops) images: Vec<ImageAnswer>,
     pub(in crate::ops) timers: Vec<TimerAnswer>,
     pub(in crate::ops) untracked_images: Vec<Untracked>,
-    /// What became of the images that it pushed.
+    /// The state of the images that it pushed.
     pub(in crate::ops) output_images: Vec<OutputAnswer>,
-    /// What keeps it from being known, where that is nothing but registries and repositories that do not answer.
+    /// What keeps the state unknown, if that is only registries and repositories that do not answer.
     #[serde(skip)]
     pub silent: Vec<Problem>,
-    /// When it would be run in a round, counted from 0.
+    /// Its position in the order in which a round would run the tasks, from 0.
     #[serde(skip)]
     pub turn: Option<usize>,
 }
 
-/// What became of an image that a task pushed.
+/// The state of an image that a task pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputState {
@@ -57,7 +57,7 @@ pub enum OutputState {
     NotLooked,
 }
 
-/// An image that a task pushed, and what became of it.
+/// An image that a task pushed, and its state now.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputAnswer {
@@ -68,7 +68,7 @@ pub struct OutputAnswer {
     pub(in crate::ops) last_looked: Option<AzTimestamp>,
 }
 
-/// An image that a task depends on, and what became of it.
+/// An image that a task depends on, and its state now.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageAnswer {
@@ -81,29 +81,29 @@ pub struct ImageAnswer {
     pub(in crate::ops) first_seen: Option<AzTimestamp>,
     pub(in crate::ops) last_looked: Option<AzTimestamp>,
     pub(in crate::ops) next_look: Option<AzTimestamp>,
-    /// Until when its registry wants to be left alone.
+    /// Until when its registry has asked for no more requests.
     pub(in crate::ops) paused_until: Option<AzTimestamp>,
     pub(in crate::ops) error: Option<String>,
     pub(in crate::ops) error_since: Option<AzTimestamp>,
-    /// The copy of one's own that the config file names.
+    /// The mirror that the config file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::ops) mirror: Option<MirrorAnswer>,
 }
 
-/// The copy of an image.
+/// The mirror of an image.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MirrorAnswer {
     pub(in crate::ops) image: String,
-    /// One of current, behind, missing, unknown: what it is, compared with what its source is now.
+    /// One of current, behind, missing, unknown: the mirror compared with its source now.
     pub(in crate::ops) state: &'static str,
     pub(in crate::ops) digest: Option<Digest>,
-    /// What to do about one that is not current.
+    /// How to repair a mirror that is not current.
     pub(in crate::ops) advice: Option<String>,
 }
 
 impl MirrorAnswer {
-    /// Returns what is answered of a copy of which `advice` complains.
+    /// Makes the answer about a mirror; `advice` says what is wrong with it.
     pub(in crate::ops) fn new(found: &Mirror, advice: Option<String>) -> Self {
         Self {
             image: found.image.to_string(),

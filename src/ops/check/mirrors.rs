@@ -1,4 +1,4 @@
-//! Compares the copies of what a task depends on with their sources, where that task is asked about.
+//! Compares the mirrors of what one task depends on with their sources.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
 
 use super::answer::{CheckAnswer, MirrorAnswer};
 
-/// Compares the copies of what a task depends on with what their sources are now, and says which cannot be used.
+/// Compares the mirrors of what a task depends on with their sources now, and adds which of them cannot be used.
 pub async fn look_at_mirrors(
     app: &App,
     task: &mut CheckAnswer,
@@ -37,7 +37,7 @@ pub async fn look_at_mirrors(
         };
         let copy = app.copy_of(&source).map(|copy| app.canonical(&copy));
         if copy.is_some_and(|copy| !node.pushes.contains(&copy)) {
-            // What is known of its platforms is known of the digest that was built on.
+            // The manifests that are known belong to the digest that the last image was built on.
             let recorded = own.baseline.dependencies.iter().find(|dependency| {
                 dependency.image.tagged() == image.image
                     && dependency.image.digest.as_ref() == Some(&digest)

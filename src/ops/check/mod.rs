@@ -1,4 +1,4 @@
-//! What is stale, and why, without building.
+//! Finds out what is stale, and why, without building.
 
 mod answer;
 mod mirrors;
@@ -42,8 +42,8 @@ use answer::{OutputAnswer, OutputState};
 use mirrors::look_at_mirrors;
 pub use outage::{brief, outage_lines, outage_text};
 
-/// Reads all tasks with all that is known of them, and what their files say now where that matters. Each one that cannot be used is told,
-/// and out by itself; `broken` counts them.
+/// Reads all tasks with their baselines, and what their files say now where that matters. A task that cannot be used is reported and left
+/// out; `broken` counts these.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec
     Ok(snapshots(app, files.len(), files.read(), broken, events))
 }
 
-/// Reads the same of some tasks. Those that are no more are left out.
+/// Reads only these tasks, as [`load`] does. Tasks that no longer exist are left out.
 pub fn load_some(
     app: &App,
     keys: &[TaskKey],
@@ -85,8 +85,8 @@ fn snapshots(
     loaded
 }
 
-/// Returns the same for a person who asks for runs: also of tasks that have never run it is known what they are built on, so that they are
-/// made in the order of the chain.
+/// As [`load`], for a person who asks for runs: the bases of tasks that have never run are read from their files too, so that parents run
+/// before children.
 pub fn load_of(
     app: &App,
     selection: Option<Selection>,
@@ -104,7 +104,7 @@ pub fn load_of(
     Ok(loaded)
 }
 
-/// Lets a task build on nothing that is younger than it says, or the config file; what is vouched for may be exempt.
+/// Sets the minimum age of a task's bases, from the task or else from the config file; bases that are verified may be exempt.
 pub(super) fn set_min_ages(app: &App, snapshot: &mut Snapshot) {
     let age = snapshot.task.min_age.unwrap_or(app.min_age).duration();
     if age.is_zero() {
@@ -119,19 +119,19 @@ pub(super) fn set_min_ages(app: &App, snapshot: &mut Snapshot) {
     });
 }
 
-/// Gives a task that says nothing of windows those of the config file.
+/// Gives a task without windows of its own those of the config file.
 pub(super) fn set_windows(app: &App, task: &mut Task) {
     if !app.windows.is_empty() {
         task.windows.get_or_insert_with(|| app.windows.clone());
     }
 }
 
-/// Puts together what is known of a task, with what its files say now where that matters.
+/// Combines a task with its baseline, and with what its files say now where that matters.
 pub(super) fn snapshot(app: &App, mut task: Task, mut baseline: Baseline) -> Snapshot {
     set_windows(app, &mut task);
     steps::read::find_pushes(app, &mut task);
     let reading = reading::reading(app, &task, &baseline);
-    // What that was compared with is not needed any more, and there may be ten thousand.
+    // The files in the baseline have been compared and are not needed any more; there may be ten thousand.
     baseline.files = Vec::new();
     baseline.named = None;
     let canonical = |image: &Reference| app.canonical(image);
@@ -140,24 +140,24 @@ pub(super) fn snapshot(app: &App, mut task: Task, mut baseline: Baseline) -> Sna
     snapshot
 }
 
-/// What was found out about all tasks.
+/// The result of a check of all tasks.
 #[derive(Debug)]
 pub struct CheckReport {
     pub tasks: Vec<CheckAnswer>,
-    /// The worst of what was found, as an exit code tells it; none if everything is current.
+    /// The worst state that was found, as the kind that picks the exit code; `None` if everything is current.
     pub worst: Option<Kind>,
 }
 
-/// What is checked.
+/// What is to be checked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CheckOptions<'a> {
-    /// This task alone, and those whose images it depends on.
+    /// Only this task, with the tasks whose images it depends on.
     pub only: Option<&'a TaskKey>,
-    /// Also the images that tasks have pushed.
+    /// Whether the images that tasks have pushed are looked at too.
     pub images: bool,
 }
 
-/// Looks at every tag now, and says what each task needs.
+/// Looks at every tag now, and returns the state of each task.
 ///
 /// # Errors
 ///
@@ -171,7 +171,7 @@ pub async fn check(
     let mut loaded = load(app, &mut broken, events)?;
     let mut others = Vec::new();
     if let Some(key) = options.only {
-        // The one asked for is told properly, where it is broken.
+        // If the requested task is broken, report its own error.
         app.store.task(key)?;
         app.store.baseline(key)?;
         broken = 0;
@@ -205,8 +205,8 @@ pub async fn check(
     Ok(CheckReport { tasks, worst })
 }
 
-/// Looks at everything that tasks depend on, and waits for all answers. Of the images that tasks have pushed, those are looked at that
-/// were gone the last time, and with `images` all.
+/// Looks at everything that tasks depend on, and waits for all answers. Of the images that tasks have pushed, only those are looked at that
+/// were missing the last time, or all with `images`.
 pub(super) async fn look_at_all(
     app: &App,
     nodes: &[Node<'_>],
@@ -245,7 +245,7 @@ pub fn simulate_round(nodes: Vec<Node<'_>>, tags: Tags, now: Timestamp) -> Vec<C
         .collect()
 }
 
-/// Returns a round of which every run is taken to have succeeded, and when each task would be run in it, counted from 0.
+/// Returns a round in which every run is assumed to succeed, and each task's position in the order of the runs, from 0.
 pub(super) fn simulated<'n>(
     nodes: Vec<Node<'n>>,
     mut tags: Tags,
@@ -264,7 +264,7 @@ pub(super) fn simulated<'n>(
     (round, turns)
 }
 
-/// Returns the state of a task in a simulated round: what only a parent's run will move is not stale yet, it waits for that run.
+/// Returns the state of a task in a simulated round: a task that only depends on what a parent's run will change is waiting, not stale.
 pub(super) fn state_of(verdict: &Verdict) -> State {
     match verdict {
         Verdict::Stale(reasons) if reasons.depends_on_pending_runs() => State::Waiting,
@@ -272,8 +272,8 @@ pub(super) fn state_of(verdict: &Verdict) -> State {
     }
 }
 
-/// Returns the worst of what was found: a broken definition before an unknown answer before something stale. What became of pushed images
-/// counts where it was asked for, by `images`: a look of the loop that was not answered is no reason to doubt the bases.
+/// Returns the worst of the states: a broken definition, then an unknown answer, then something stale. Pushed images count only with
+/// `images`: that the loop could not look at one is no reason to doubt the bases.
 fn worst(tasks: &[CheckAnswer], broken: usize, images: bool) -> Option<Kind> {
     let has_unknown_output = images && tasks.iter().any(CheckAnswer::has_unknown_output);
     let states = tasks.iter().filter_map(|task| task.state.exit());
@@ -284,7 +284,7 @@ fn worst(tasks: &[CheckAnswer], broken: usize, images: bool) -> Option<Kind> {
     )
 }
 
-/// Returns the worst of what was found: what failed, before what is unknown, before what is stale.
+/// Returns the worst kind: failed, then unknown, then stale.
 pub(super) fn worst_of(found: impl Iterator<Item = Kind>) -> Option<Kind> {
     let found: Vec<Kind> = found.collect();
     let order = [Kind::Failed, Kind::Unknown, Kind::Stale];
@@ -310,7 +310,8 @@ pub(super) fn keep_with_ancestors(loaded: &mut Vec<Snapshot>, key: &TaskKey) -> 
     others.into_iter().map(|(_, one)| one).collect()
 }
 
-/// Takes out of `others` the tasks that have pushed what `kept` ones depend on now, by names that were not declared.
+/// Takes out of `others` the tasks that have pushed the digests which the bases of the `kept` tasks have now, under names that were not
+/// declared.
 pub(super) fn keep_makers(
     kept: &[Snapshot],
     others: &mut Vec<Snapshot>,
@@ -390,8 +391,8 @@ impl CheckAnswer {
     }
 }
 
-/// Says a verdict's reason on one line, and with it what else must not be overlooked: the images that nothing follows, who makes those that
-/// are missing, and those of its own that were moved from elsewhere.
+/// Returns the reason of a verdict on one line, with further remarks: the images that are not tracked, the tasks that make missing images,
+/// and pushed images that another client has moved.
 fn with_remarks(
     node: &Node<'_>,
     verdict: &Verdict,
@@ -449,7 +450,7 @@ fn with_remarks(
     parts.join("; ")
 }
 
-/// Says how it is known what an image is built on that no run has made.
+/// Says how the bases of an image that no run has made are known.
 pub(super) fn tracking_by(evidence: Evidence) -> String {
     format!("tracking by {evidence}, not run yet")
 }
@@ -484,7 +485,7 @@ fn outputs(node: &Node<'_>, tags: &Tags) -> Vec<OutputAnswer> {
     answers.collect()
 }
 
-/// Says a verdict's reason on one line.
+/// Returns the reason of a verdict on one line.
 pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
     match verdict {
         Verdict::Disabled => "the task is disabled".into(),
@@ -597,7 +598,7 @@ fn said(problem: &Problem) -> String {
     }
 }
 
-/// Says which images moved, from what to what, and which timers fired.
+/// Returns which images moved, from which digest to which, and which timers fired.
 pub fn told(reasons: &Reasons) -> String {
     let short = |digest: &Option<Digest>| {
         digest

@@ -1,4 +1,4 @@
-//! How tables and lines say that registries and repositories do not answer: each once, for all tasks that wait.
+//! Words for registries and repositories that do not answer: one line for each, with all tasks that wait for it.
 
 use crate::{
     ops::joined::joined_first,
@@ -10,10 +10,10 @@ use crate::{
 
 use super::CheckAnswer;
 
-/// How many tasks are named that wait for the same.
+/// How many tasks that wait for the same registry are named.
 const NAMED: usize = 3;
 
-/// Says who does not answer, why, and who waits for that.
+/// Says which registry or repository does not answer, why, and which tasks wait for it.
 pub fn outage_text(place: &str, outage: &Outage) -> String {
     let since = outage.since.map(|since| format!(" (since {since:.0})"));
     let since = since.unwrap_or_default();
@@ -31,7 +31,7 @@ pub fn outage_text(place: &str, outage: &Outage) -> String {
     )
 }
 
-/// Says which registries and repositories do not answer, a line for each, however many tasks wait for them.
+/// Returns one line for each registry or repository that does not answer, however many tasks wait for it.
 pub fn outage_lines(tasks: &[CheckAnswer]) -> Vec<String> {
     let silent = tasks.iter().filter(|task| !task.silent.is_empty());
     let silent = silent.map(|task| (task.key(), task.silent.as_slice()));
@@ -42,12 +42,12 @@ pub fn outage_lines(tasks: &[CheckAnswer]) -> Vec<String> {
         .collect()
 }
 
-/// Returns a reason as it stands in a table: without the request that had no answer, and each thing once.
+/// Returns a reason as it is shown in a table: without the failed request, and each part once.
 pub fn brief(reason: &str) -> String {
     let mut parts: Vec<String> = Vec::new();
     for part in reason.split("; ") {
         match parts.last_mut() {
-            // What a server says may have such a sign in it.
+            // The text of a server may contain the same separator.
             Some(last) if last.contains("` is: ") && !part.contains("` is: ") => {
                 *last = format!("{last}; {part}");
             }

@@ -1,4 +1,4 @@
-//! The events of a long operation, and the sink that they are sent to.
+//! The events of a long operation, and the sink that receives them.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use crate::{
     watch::{Verdict, notified::Outage},
 };
 
-/// Something that happened, for those who watch.
+/// Something that happened, to be reported to the user.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A run has its id and will start.
     Queued {
         id: RunId,
         task: &'a TaskKey,
-        /// Whether it is a build without a task.
+        /// Whether it is a quick run, without a stored task.
         is_build: bool,
     },
     /// `watch` begins a run.
@@ -27,12 +27,12 @@ pub enum Event<'a> {
     },
     /// A run waits for another run of its task.
     WaitingForTask(&'a TaskKey),
-    /// What is being done from now on, until something else is: as `building web`.
+    /// What is being done until the next such event, such as `building web`.
     Doing(String),
-    /// What one run of several does from now on, until something else.
+    /// What one of several runs is doing until the next such event.
     RunDoing {
         id: RunId,
-        /// The same as of [`Self::Doing`].
+        /// As in [`Self::Doing`].
         what: String,
     },
     Copying(Progress<'a>),
@@ -44,42 +44,42 @@ pub enum Event<'a> {
         status: RunStatus,
         reason: Option<&'a str>,
     },
-    /// `watch` has rebuilt a task: the one line about it.
+    /// `watch` has rebuilt a task, on one line.
     Rebuilt(String),
-    /// `watch` has decided something about a task that people should know.
+    /// `watch` has decided something about a task that the user should know.
     Decided {
         task: &'a TaskKey,
         verdict: &'a Verdict,
     },
-    /// A registry or git repository does not say what tasks need to know.
+    /// A registry or git repository that tasks depend on does not answer.
     Silent {
         /// The registry, or the URL of the repository.
         place: &'a str,
         /// Why, and which tasks wait.
         outage: &'a Outage,
     },
-    /// A registry or git repository that did not do so says it again.
+    /// A registry or git repository that did not answer does so again.
     AnswersAgain(&'a str),
     /// A detail, for `--verbose`.
     Detail(String),
-    /// Something that people should know and that changes no result.
+    /// Something that the user should know and that does not affect the result.
     Note(String),
-    /// Something that is not as it should be and that did not stop the rest.
+    /// Something is wrong that did not stop the rest.
     Warning(String),
-    /// Something failed, and the rest went on.
+    /// Something failed, and the rest continued.
     Problem(crate::Error),
 }
 
-/// Where events go. Shared by all that goes on side by side.
+/// Receives events. It is shared by concurrent operations.
 pub struct EventSink<'a>(Box<dyn Fn(Event<'_>) + 'a>);
 
 impl<'a> EventSink<'a> {
-    /// Gives each event to `receive`.
+    /// Passes each event to `receive`.
     pub fn new(receive: impl Fn(Event<'_>) + 'a) -> Self {
         Self(Box::new(receive))
     }
 
-    /// Drops all events.
+    /// Returns a sink that drops all events.
     pub fn none() -> Self {
         Self::new(|_| {})
     }

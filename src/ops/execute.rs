@@ -1,4 +1,4 @@
-//! Carries a run out to its end: fetches its context, hands it to what does its kind of step, and closes its record.
+//! Carries a run out to its end: fetches its context, lets the code for its kind of step do the work, and closes its record.
 
 use crate::{
     error::{Error, Result},
@@ -16,11 +16,11 @@ use super::{
     run_record, steps,
 };
 
-/// Carries a run out to its end, whatever the end is.
+/// Carries a run out to its end, however it ends.
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Failed`] where the state directory cannot be written: then nothing can be said of the run.
+/// [`crate::error::Kind::Failed`] where the state directory cannot be written: then the result of the run is not known.
 pub async fn carry_out(
     mut execution: Execution<'_>,
     mut held: HeldRun,
@@ -46,7 +46,7 @@ pub async fn carry_out(
     close(&execution, held, log, error)
 }
 
-/// Ends a run badly that another process was to carry out and did not.
+/// Records the failure of a run that another process was to carry out and did not.
 pub fn fail(
     execution: &Execution<'_>,
     mut held: HeldRun,
@@ -55,7 +55,7 @@ pub fn fail(
 ) -> Result<Finished> {
     let app = execution.app;
     let log = RunLog::new(app.store.open_log(held.run.run_id, &[])?, events);
-    // What it was tried with, so that it is left alone until that changes.
+    // Record its inputs, so that the task is not tried again until they change.
     let survey = reading::survey(app, &execution.task, &execution.secrets);
     if let Some(digest) = survey.ok().and_then(|survey| survey.digest) {
         execution.inputs.get_or_init(|| digest);
@@ -64,11 +64,11 @@ pub fn fail(
     close(execution, held, log, Some(error))
 }
 
-/// Returns the command lines that would be run.
+/// Returns the command lines that a run would execute.
 ///
 /// # Errors
 ///
-/// As a run would fail before its builder begins.
+/// The same errors as those of a run before its builder starts.
 pub async fn plan(execution: &Execution<'_>, events: &EventSink<'_>) -> Result<Vec<String>> {
     let (task, now) = (&execution.task, execution.app.clock.now());
     let run = Run::queued(RunId::new(1), &task.registry, &Cause::Manual, now);
@@ -79,7 +79,7 @@ pub async fn plan(execution: &Execution<'_>, events: &EventSink<'_>) -> Result<V
     }
 }
 
-/// Writes down how a run has ended.
+/// Records how a run has ended.
 fn close(
     execution: &Execution<'_>,
     mut held: HeldRun,
@@ -87,8 +87,8 @@ fn close(
     error: Option<Error>,
 ) -> Result<Finished> {
     let app = execution.app;
-    // What it depended on was recorded when it succeeded; the status follows, so that a crash in between
-    // shows a run in error whose images are nevertheless known to be current.
+    // The dependencies were recorded when the work succeeded, and the status follows: after a crash in between, the run shows an error
+    // although its images are known to be current.
     held.run.advance(RunStatus::Succeeded, app.clock.now());
     log.line(&run_record::closing_line(&held.run));
     let events = log.events;
@@ -104,7 +104,7 @@ fn close(
     Ok(Finished { run, error })
 }
 
-/// Does the work. Every way out but success is a failure with its status.
+/// Carries out the work. Anything but success is a failure with its status.
 async fn work(
     execution: &mut Execution<'_>,
     held: &mut HeldRun,
@@ -112,7 +112,7 @@ async fn work(
 ) -> Result<(), Failure> {
     let _fetched = fetch_context(execution, held, log).await?;
     if execution.recorded && execution.stored.is_none() {
-        // What is wrong with the files is told by the step that needs them.
+        // A problem with the files is reported by the step that needs them.
         let (app, task) = (execution.app, &execution.task);
         let survey = reading::survey_with_source(app, task, &execution.secrets).ok();
         execution.named = survey.map(|survey| Named {
@@ -127,7 +127,7 @@ async fn work(
     }
 }
 
-/// Fetches the context if it is not on this machine; from then on, the task is one of a local folder.
+/// Fetches a remote context; from then on the task has a local folder as its context.
 async fn fetch_context(
     execution: &mut Execution<'_>,
     held: &mut HeldRun,
@@ -148,7 +148,7 @@ async fn fetch_context(
     );
     let fetched = match execution.unless_stopped(fetching).await {
         Ok(fetched) => fetched,
-        // What was stopped on the way is no failure of the server.
+        // A fetch that was stopped is no failure of the server.
         Err(_) if let Some(signal) = stop.requested() => return Err(Failure::stopped(signal)),
         Err(failure) => return Err(failure),
     };

@@ -1,4 +1,4 @@
-//! What one run is: its definition, its secrets, its builders, and what ends it before its time.
+//! One run: its definition, its secrets, its builders, and its deadline.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -29,20 +29,20 @@ use super::{
     run_request::{Assignment, DEFAULT_JOBS},
 };
 
-/// How long a builder has to end by itself when it is told to.
+/// How long a builder has to exit by itself when it is told to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// How a run ended badly: its status, and why.
+/// How a run failed: its status, and why.
 #[derive(Debug)]
 pub struct Failure {
     /// The status that the run gets.
     pub status: RunStatus,
-    /// Why. Its kind picks the exit code.
+    /// Why. The kind of the error picks the exit code.
     pub error: Error,
 }
 
 impl Failure {
-    /// A run of which nothing can be said for sure, so that nothing of it is recorded.
+    /// The failure of a run whose result is not known, so that nothing of it is recorded.
     pub(super) fn unsure(error: Error) -> Self {
         Self {
             status: RunStatus::Error,
@@ -61,7 +61,7 @@ impl Failure {
         }
     }
 
-    /// A run that took longer than its task allows.
+    /// The failure of a run that took longer than its task allows.
     pub(super) fn too_long(task: &Task) -> Self {
         let why = format!("the run took longer than {} seconds", task.timeout);
         Self {
@@ -72,7 +72,7 @@ impl Failure {
 }
 
 impl From<Error> for Failure {
-    /// What could not be found out is no failure of the build.
+    /// An error of kind unknown is not taken for a failure of the build.
     fn from(error: Error) -> Self {
         let status = match error.kind() {
             Kind::Unknown | Kind::BuilderAway => RunStatus::Error,
@@ -83,49 +83,49 @@ impl From<Error> for Failure {
     }
 }
 
-/// A run that has ended, and why it did not succeed if it did not.
+/// A run that has ended, and why it failed if it did.
 #[derive(Debug)]
 pub struct Finished {
     pub run: Run,
     pub error: Option<Error>,
 }
 
-/// What the files of a local context name, and these files.
+/// The bases that the files of a local context name, and these files.
 #[derive(Debug)]
 pub struct Named {
     pub(super) bases: Vec<Reference>,
     pub(super) files: Vec<ReadFile>,
 }
 
-/// One run in the making.
+/// A run that is being carried out.
 pub struct Execution<'a> {
     pub app: &'a App,
-    /// The definition that is carried out, with what one run overrides.
+    /// The definition that is carried out, with the overrides of this run.
     pub task: Task,
-    /// Whether `task` is the stored definition: only then is what it depended on recorded.
+    /// Whether `task` is the stored definition: only then is the baseline recorded.
     pub recorded: bool,
     pub secrets: Secrets,
-    /// How many steps of a multi-step file may work at once.
+    /// How many steps of a multi-step file may run at once.
     pub jobs: usize,
-    /// The definition as it is stored, once `task` has its context on this machine.
+    /// The stored definition, if `task` has its context fetched to this machine.
     pub stored: Option<Task>,
-    /// What the files of a local context named when the run began; none where that is not asked.
+    /// What the files of a local context named when the run began; `None` where the context is not local or the run is not recorded.
     pub named: Option<Named>,
-    /// What it is made of, once that is read: another value is worth another try.
+    /// A digest of the inputs, once they are read: with different inputs, a failed task is tried again.
     pub inputs: OnceCell<Digest>,
-    /// What it must not depend on, where a caller that knows all tasks has found that out.
+    /// The images and tasks that the task must not depend on, where a caller that knows all tasks has determined them.
     pub descendants: Option<Descendants>,
-    /// The builders on which it has a place; none leaves it to the task.
+    /// The builders on which the run has a place; if empty, the task decides.
     pub placed: Vec<Assignment>,
-    /// The builders that have been pruned for it.
+    /// The builders that have been pruned in this run.
     pub pruned: RefCell<BTreeSet<String>>,
     pub stop: &'a Stop,
-    /// When it has taken too long: the timeout of its task, from its first byte to its last.
+    /// When the run times out: the timeout of its task covers everything that the run does.
     pub deadline: Instant,
 }
 
 impl<'a> Execution<'a> {
-    /// Returns a run that begins now, of which nothing is recorded.
+    /// Returns a run that begins now and is not recorded.
     pub fn of(app: &'a App, task: Task, secrets: Secrets, stop: &'a Stop) -> Self {
         let allowed = Duration::from_secs(task.timeout.into());
         Self {
@@ -145,7 +145,7 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Waits until the run is to stop or has taken too long.
+    /// Waits until the run is to stop or has timed out.
     pub(super) async fn cut_short(&self, stop: &Stop) -> Failure {
         tokio::select! {
             signal = stop.wait() => Failure::stopped(signal),
@@ -153,7 +153,7 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Gives up an operation when the run is to stop or has taken too long.
+    /// Carries out an operation, and gives it up when the run is to stop or has timed out.
     pub(super) async fn unless_stopped<T>(
         &self,
         operation: impl Future<Output = Result<T>>,
@@ -164,7 +164,7 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Returns everything that must not be in the log.
+    /// Returns all secrets, which must not be in the log.
     pub(super) fn all_secrets(&self) -> Vec<Secret> {
         let arguments = self.secrets.arguments.values().cloned();
         let values = self.secrets.values.values().cloned();
@@ -179,11 +179,11 @@ impl<'a> Execution<'a> {
             .collect()
     }
 
-    /// Returns the variables that the definition takes secrets of its build from, with their values.
+    /// Returns the environment variables that build secrets of the definition come from, with their values.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] where one is not set.
+    /// [`Kind::Invalid`] where a variable is not set.
     pub(super) fn secret_variables(&self) -> Result<Vec<(String, Secret)>> {
         let Step::Docker(step) = &self.task.step else {
             return Ok(Vec::new());
@@ -210,7 +210,7 @@ impl<'a> Execution<'a> {
         images.map_err(|problem| self.unusable().because(problem))
     }
 
-    /// Returns the names of the images with run variables filled in, whatever they name.
+    /// Returns the names of the images with run variables filled in, without parsing the names.
     pub(super) fn image_names(&self, run: &Run) -> Result<Vec<String>> {
         let variables = self.variables(run);
         let names = self.task.step.image_names().iter();
@@ -227,9 +227,9 @@ impl<'a> Execution<'a> {
         )
     }
 
-    /// Returns what the run variables of templates stand for.
+    /// Returns the values of the run variables in templates.
     pub(super) fn variables(&self, run: &Run) -> RunVariables {
-        // Once it is fetched, the task's own context is a folder.
+        // Use the stored context: the context of `task` is a local folder once it is fetched.
         let task = self.stored.as_ref().unwrap_or(&self.task);
         let commit = run.source_commit.as_deref();
         RunVariables {

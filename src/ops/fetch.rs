@@ -1,4 +1,4 @@
-//! Fetches the files of a build that are not on this machine, for as long as one run takes.
+//! Fetches the context of a build that is not on this machine, for the duration of one run.
 
 use std::{
     fs,
@@ -26,19 +26,19 @@ use crate::{
 
 use super::{App, credential::resolved};
 
-/// Files that were fetched for a run. They go with this value.
+/// Files that were fetched for a run. They are removed when this is dropped.
 #[derive(Debug)]
 pub struct Fetched {
     root: PathBuf,
     pub folder: PathBuf,
-    /// The commit, of a git repository.
+    /// The commit, if it is a git repository.
     pub commit: Option<String>,
-    /// What people should know about the way that it took.
+    /// What the user should know about how it was fetched.
     pub notes: Vec<String>,
 }
 
 impl Fetched {
-    /// Says what was fetched.
+    /// Says what was fetched, for the log.
     pub fn in_words(&self, context: &Context) -> String {
         match &self.commit {
             Some(commit) => format!("fetched {context} at {commit}"),
@@ -49,8 +49,8 @@ impl Fetched {
 
 impl Drop for Fetched {
     fn drop(&mut self) {
-        // A child that was stopped on the way may write what it has begun. What stays nevertheless is removed with the run, and
-        // only its owner can read it.
+        // A child process that was stopped may still write a file. What cannot be removed here is removed with the run, and only its owner
+        // can read it.
         for _ in 0..TRIES {
             match fs::remove_dir_all(&self.root) {
                 Err(error) if error.kind() != ErrorKind::NotFound => std::thread::yield_now(),
@@ -60,20 +60,20 @@ impl Drop for Fetched {
     }
 }
 
-/// How often it is tried to remove what a process still writes to.
+/// How often to try to remove a folder that a process still writes to.
 const TRIES: usize = 1000;
 
-/// How often it is looked how much git has brought: git itself knows no bound.
+/// How often to measure what git has fetched: git itself has no limit.
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// Where the files of a context go, and what stays of it.
+/// Where the files of a context go, and what is kept of them.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    /// The folder of the files; made anew.
+    /// The folder for the files; it is created anew.
     pub root: PathBuf,
-    /// The folder of the run, which takes what is on its way.
+    /// The folder of the run, for temporary files.
     pub beside: PathBuf,
-    /// Whether `.git` is a part of it.
+    /// Whether `.git` is kept.
     pub keeps_vcs: bool,
 }
 
@@ -81,7 +81,8 @@ pub struct Destination {
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where it cannot be reached; [`Kind::Failed`] where it is not what it should be, or more than a context may be.
+/// [`Kind::Unknown`] where it cannot be reached; [`Kind::Failed`] where it is not what the context says, or exceeds the size limits of a
+/// context.
 pub async fn fetch(
     app: &App,
     id: RunId,
@@ -155,14 +156,14 @@ pub async fn fetch_into(
     Ok(fetched)
 }
 
-/// One file that was fetched, from its beginning.
+/// A file that was fetched, opened at its beginning.
 struct Piece {
     name: String,
     is_archive: bool,
     file: File,
 }
 
-/// Makes of the files of a context what a builder reads.
+/// Unpacks the files of a context into the folder that a builder reads.
 async fn unpack(name: String, pieces: Vec<Piece>, root: PathBuf) -> Result<()> {
     aside(move |wanted| {
         let mut unpacking = Unpacking::new(&root, wanted);
@@ -178,7 +179,7 @@ async fn unpack(name: String, pieces: Vec<Piece>, root: PathBuf) -> Result<()> {
     .await
 }
 
-/// Gives up a fetch by git that brings more than a context may be.
+/// Gives up a git fetch that exceeds the size limits of a context.
 async fn within_bounds<T>(root: &Path, fetch: impl Future<Output = Result<T>>) -> Result<T> {
     let fetched = tokio::select! {
         fetched = fetch => fetched?,
@@ -191,7 +192,7 @@ async fn within_bounds<T>(root: &Path, fetch: impl Future<Output = Result<T>>) -
     }
 }
 
-/// Waits until a folder is more than a context may be.
+/// Waits until a folder exceeds the size limits of a context.
 async fn outgrown(root: &Path) -> Error {
     loop {
         let begun = Instant::now();
@@ -200,7 +201,7 @@ async fn outgrown(root: &Path) -> Error {
             Err(error) => return error,
             Ok(false) => {}
         }
-        // What takes long to look at is looked at more seldom.
+        // A folder that takes long to measure is measured less often.
         tokio::time::sleep(MEASURE.max(begun.elapsed() * 10)).await;
     }
 }
@@ -222,11 +223,11 @@ fn too_large(root: &Path) -> Error {
     .because(TooLarge)
 }
 
-/// Asks a repository for the commit that a context names now.
+/// Returns the commit that a repository's branch or tag points to now.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where it does not say.
+/// [`Kind::Unknown`] where the repository does not answer.
 pub async fn head(git: &GitContext, secrets: &Secrets, stop: &Stop) -> Result<String> {
     with_git(git, secrets, stop, async |git| git.head().await).await
 }
@@ -244,7 +245,7 @@ async fn with_git<T>(
     work(Git::new(context, token.as_ref(), stop)).await
 }
 
-/// Fetches the files of an artifact into files in `folder`.
+/// Fetches the files of an OCI artifact into `folder`.
 async fn artifact(app: &App, image: &Reference, folder: &Path) -> Result<Vec<Piece>> {
     let cannot = |kind| Error::new(kind, format!("cannot fetch `oci://{image}`"));
     let registries = app.registries();

@@ -1,4 +1,4 @@
-//! Says what depends on what: the tasks, the images that they are built on, and how each is doing.
+//! The dependency graph: the tasks, the images that they are built on, and the state of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,25 +25,25 @@ use super::{
     show::with_runs,
 };
 
-/// An image that no task makes, or a task.
+/// A node: a task, or an image that no task makes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GraphNode {
-    /// The image, or the name of the task; with its registry where several have a task of this name.
+    /// The image, or the name of the task, with its registry if several tasks have this name.
     pub name: String,
     /// `base` or `task`.
     pub kind: &'static str,
     /// The task, if it is one.
     #[serde(skip)]
     pub key: Option<TaskKey>,
-    /// How a task is doing, as far as is known without asking a registry.
+    /// The state of a task, as far as it is known without asking a registry.
     pub state: Option<State>,
-    /// How many tasks are rebuilt when it moves.
+    /// How many tasks are rebuilt when it changes.
     pub rebuilds: usize,
 }
 
 impl GraphNode {
-    /// Says beside its name how it is doing, and how many images are rebuilt when it moves.
+    /// Returns the note beside its name: its state, and how many tasks are rebuilt when it changes.
     pub fn note(&self) -> String {
         let rebuilds = match self.rebuilds {
             0 => None,
@@ -55,18 +55,18 @@ impl GraphNode {
     }
 }
 
-/// What depends on what.
+/// The dependency graph.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GraphAnswer {
     /// Bases first, then tasks, parents before children.
     pub nodes: Vec<GraphNode>,
-    /// The places of both ends in `nodes`: a base or task, and a task that depends on it.
+    /// Edges, by index in `nodes`: from a base or task to a task that depends on it.
     pub edges: Vec<(usize, usize)>,
 }
 
 impl GraphAnswer {
-    /// Returns, for each node, the places of those that it depends on.
+    /// Returns, for each node, the indexes of the nodes that it depends on.
     pub fn parents(&self) -> Vec<Vec<usize>> {
         let mut parents = vec![Vec::new(); self.nodes.len()];
         for (from, to) in &self.edges {
@@ -76,11 +76,11 @@ impl GraphAnswer {
     }
 }
 
-/// Returns what depends on what; with `only`, what this task depends on and what depends on it.
+/// Returns the dependency graph; with `only`, the part that this task depends on or that depends on it.
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Failed`] where the state directory itself cannot be read. What cannot be used is told and left out.
+/// [`crate::error::Kind::Failed`] where the state directory itself cannot be read. A task that cannot be used is reported and left out.
 pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Result<GraphAnswer> {
     let loaded = load(app, &mut 0, events)?;
     let tags = recall::tags(app, events)?;
@@ -89,7 +89,7 @@ pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Resul
     Ok(graph_of(&nodes, &states, only))
 }
 
-/// Returns what depends on what, with the states that tasks are in.
+/// Returns the dependency graph, with the states of the tasks.
 pub(super) fn graph_of(
     nodes: &[Node<'_>],
     states: &BTreeMap<TaskKey, State>,
@@ -140,13 +140,13 @@ pub(super) fn graph_of(
     }
 }
 
-/// All bases and tasks, in one row.
+/// All bases and tasks; bases have the first indexes, tasks the following ones.
 struct WholeGraph<'n> {
     /// The images that no task makes.
     bases: Vec<&'n Reference>,
-    /// The places of the tasks among all, parents first; what is in a circle comes last.
+    /// The tasks by index among the nodes, parents first; tasks in a cycle come last.
     tasks: Vec<usize>,
-    /// What comes before each, first of the bases and then of the tasks.
+    /// The parents of each base and then of each task.
     parents: Vec<Vec<usize>>,
 }
 
@@ -196,7 +196,7 @@ fn task_name(nodes: &[Node<'_>], n: usize) -> String {
     }
 }
 
-/// Returns all that can be reached from a place, and the place itself.
+/// Returns all nodes that can be reached from a node, and that node.
 pub(super) fn reachable(next: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
     let (mut found, mut open) = (BTreeSet::new(), vec![from]);
     while let Some(n) = open.pop() {

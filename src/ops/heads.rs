@@ -1,4 +1,4 @@
-//! Which commits git repositories have said that they have: each is asked once, however many tasks are built from it.
+//! The commits that git repositories point to: each repository is asked once, however many tasks are built from it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,23 +16,23 @@ use crate::{
 
 use super::{App, event::EventSink, recall};
 
-/// How long an answer is good for in the loop.
+/// How long an answer is valid in the loop.
 const FRESH: SignedDuration = SignedDuration::from_secs(59);
 
-/// How often that is doubled at most for a repository that does not answer. More than any bound needs.
+/// How often that time is doubled at most for a repository that does not answer; more than any configured limit needs.
 const MOST_DOUBLINGS: u32 = 16;
 
-/// What repositories have said, for the next round of a loop.
+/// The answers of repositories, kept between the rounds of a loop.
 #[derive(Debug, Default)]
 pub struct Heads {
     said: HashMap<GitContext, HeadAnswer>,
-    /// Those that did not answer when they were last asked.
+    /// The repositories that did not answer when they were last asked.
     silent: BTreeMap<GitContext, SilentSource>,
     is_recalled: bool,
     is_saved: bool,
 }
 
-/// What a repository has said.
+/// The answer of a repository.
 #[derive(Clone, Debug)]
 struct HeadAnswer {
     asked: Timestamp,
@@ -41,18 +41,18 @@ struct HeadAnswer {
 }
 
 impl Heads {
-    /// Forgets what was said by the repository that has one of these URLs, so that the next round asks it.
+    /// Forgets the answer of the repository with one of these URLs, so that the next round asks it.
     pub fn forget(&mut self, urls: &[String]) {
         let places: Vec<String> = urls.iter().map(|url| place(url)).collect();
         self.said
             .retain(|git, _| !places.contains(&place(&git.url)));
     }
 
-    /// Takes up which repositories did not answer an earlier process, unless that has been done.
+    /// Reads which repositories did not answer an earlier process, at the first call.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Failed`] where that cannot be read at the moment.
+    /// [`crate::error::Kind::Failed`] where the state directory cannot be read at the moment.
     pub fn recall(&mut self, app: &App, events: &EventSink<'_>) -> Result<()> {
         if self.is_recalled {
             return Ok(());
@@ -74,11 +74,11 @@ impl Heads {
         Ok(())
     }
 
-    /// Keeps for a later process which repositories do not answer, where that has changed.
+    /// Stores which repositories do not answer for a later process, if that has changed.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Failed`] where it cannot be written.
+    /// [`crate::error::Kind::Failed`] where the state directory cannot be written.
     pub fn save(&mut self, app: &App) -> Result<()> {
         if !self.is_saved {
             let silent = self.silent.values().cloned().collect();
@@ -88,7 +88,7 @@ impl Heads {
         Ok(())
     }
 
-    /// Keeps what a repository said, and when it was asked.
+    /// Keeps the answer of a repository, and when it was asked.
     pub fn keep(&mut self, git: &GitContext, head: &Head, asked: Timestamp, now: Timestamp) {
         let said = HeadAnswer {
             asked,
@@ -119,8 +119,8 @@ impl Heads {
         }
     }
 
-    /// Returns for how long an answer of a repository is good: a minute, and twice as long after each time in a row that there was none, up
-    /// to the longest pause between two looks at a tag.
+    /// Returns how long an answer of a repository is valid: a minute, and twice as long after each further failure in a row, up to the
+    /// longest pause between two looks at a tag.
     fn good_for(&self, git: &GitContext, longest: Duration) -> SignedDuration {
         let misses = self.silent.get(git).map_or(0, |silent| silent.misses);
         let doublings = misses.saturating_sub(1).min(MOST_DOUBLINGS);
@@ -128,7 +128,7 @@ impl Heads {
         FRESH.saturating_mul(1 << doublings).min(longest.max(FRESH))
     }
 
-    /// Returns what was said within the last minute, or before that by those that do not answer.
+    /// Returns the answers that are still valid.
     pub fn said(&self) -> BTreeMap<GitContext, Head> {
         let heads = self.said.iter();
         heads
@@ -136,8 +136,8 @@ impl Heads {
             .collect()
     }
 
-    /// Returns the repositories that are to be asked for their commits, with what opens each: those that tasks wait for and that have not
-    /// answered within the last minute, unless `all` are to be asked now. Those that do not answer are asked ever less often.
+    /// Returns the repositories to ask now, with the secrets for each: those that tasks depend on and that have no valid answer, or all of
+    /// them with `all`. Repositories that do not answer are asked less and less often.
     pub fn open(
         &mut self,
         app: &App,
@@ -164,7 +164,7 @@ impl Heads {
 }
 
 impl Heads {
-    /// Returns the repositories of which a run has seen another commit since they were asked.
+    /// Returns the repositories of which a run has seen a newer commit since they were asked.
     fn outdated(&self, nodes: &[Node<'_>], now: Timestamp) -> BTreeSet<GitContext> {
         let outdated = nodes.iter().filter_map(|node| {
             let git = node.source()?;
@@ -178,14 +178,14 @@ impl Heads {
     }
 }
 
-/// Returns the repositories whose commits run tasks, with what opens each.
+/// Returns the repositories whose commits trigger tasks, with the secrets for each.
 fn wanted(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Secrets> {
     let mut wanted: BTreeMap<GitContext, Secrets> = BTreeMap::new();
     for node in nodes {
         let Some(git) = node.source() else { continue };
         let secrets = app.store.secrets(&node.task.key()).unwrap_or_default();
         let known = wanted.entry(git.clone()).or_default();
-        // Of two tasks with one repository, the one that can open it asks.
+        // If two tasks use the same repository, take the token of the one that has one.
         if known.git_access_token.is_none() {
             known.git_access_token = secrets.git_access_token;
         }
@@ -193,7 +193,7 @@ fn wanted(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Secrets> {
     wanted
 }
 
-/// Returns the server of a repository; nothing for a file.
+/// Returns the server in a repository's URL; empty for a local one.
 pub fn server(url: &str) -> String {
     let place = place(url);
     place
@@ -201,9 +201,10 @@ pub fn server(url: &str) -> String {
         .map_or(String::new(), |(host, _)| host.to_owned())
 }
 
-/// Returns where a repository is, however it is reached: as `example.com/team/web` for `https://me@example.com/Team/web.git`.
+/// Returns a name for a repository that is the same for all its URLs: `example.com/team/web` for `https://me@example.com/Team/web.git`.
 ///
-/// Two repositories that differ in no more than letters' case are taken for one: that costs a question, and the hosts that matter do the same.
+/// Repositories that differ only in upper and lower case count as one: at worst that costs an extra request, and the well-known hosts do the
+/// same.
 pub fn place(url: &str) -> String {
     let rest = match url.split_once("://") {
         Some((_, rest)) => rest.to_owned(),
@@ -305,7 +306,7 @@ mod tests {
         for minute in 0..=600 {
             app.clock = Clock::new(Some(&(minute * 60).to_string())).unwrap();
             let now = app.clock.now();
-            // Each round is one of a process of its own in the second half of the day.
+            // In the second half of the test, each round is in a new process.
             if minute > 300 {
                 heads = Heads::default();
             }
@@ -323,7 +324,7 @@ mod tests {
                 0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483, 543
             ]
         );
-        // One that is pointed at is asked at once, and one that answers is asked each minute again.
+        // A repository named by a webhook is asked at once, and one that answers is asked every minute again.
         heads.forget(&["https://example.com/a.git".into()]);
         assert_eq!(heads.open(&app, &nodes, false).len(), 1);
         let now = app.clock.now();

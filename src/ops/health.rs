@@ -1,4 +1,4 @@
-//! Whether everything is there that acrt works with: a builder, the registries, their logins, the state directory.
+//! Checks whether everything works that acrt needs: a builder, the registries, their logins, the state directory.
 
 use std::{collections::BTreeSet, os::unix::fs::MetadataExt as _};
 
@@ -22,22 +22,22 @@ use super::{
 /// Clocks that differ by more than this, in seconds, make tokens and certificates fail.
 const CLOCK_TOLERANCE: i64 = 60;
 
-/// Less free space than this, in MiB, is worth a warning: a run's log and an image's layers need more.
+/// Free space below this, in MiB, gives a warning: a run's log and an image's layers need more.
 const LITTLE_SPACE: u64 = 500;
 
-/// How one thing is doing.
+/// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// It is as it should be.
+    /// It works.
     Ok,
-    /// It works, and something about it should be known.
+    /// It works, but something about it should be known.
     Warning,
     Unknown,
     Failed,
 }
 
-/// One thing that was checked.
+/// The result of a check of one thing.
 #[derive(Debug, Serialize)]
 pub struct Finding {
     check: &'static str,
@@ -75,11 +75,11 @@ impl Finding {
     }
 }
 
-/// Checks the builder, the state directory and `registries`; with none named, those that tasks and the config file name.
+/// Checks the builder, the state directory and `registries`; if none is named, those that tasks and the config file use.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where the state directory cannot even be read.
+/// [`Kind::Failed`] where the state directory cannot be read.
 pub async fn check(
     app: &App,
     registries: Vec<String>,
@@ -90,7 +90,7 @@ pub async fn check(
         let subject = app.store.layout().root().display().to_string();
         findings.push(Finding::of_error("state directory", subject, &error));
         findings.push(config_file(app));
-        // What is written there may be another user's.
+        // A state directory that others may write is not to be trusted: stop here.
         return Ok(findings);
     }
     findings.extend(state_directory(app));
@@ -112,7 +112,7 @@ pub async fn check(
     Ok(findings)
 }
 
-/// Returns the worst of what was found, as an exit code tells it.
+/// Returns the worst result, as the kind that picks the exit code.
 pub fn worst(findings: &[Finding]) -> Option<Kind> {
     let any = |status| findings.iter().any(|finding| finding.status == status);
     if any(Verdict::Failed) {
@@ -124,7 +124,7 @@ pub fn worst(findings: &[Finding]) -> Option<Kind> {
     }
 }
 
-/// Returns the registries that tasks push to or depend on, and those that the config file names.
+/// Returns the registries that tasks push to or depend on, and those in the config file.
 fn used(app: &App) -> Result<BTreeSet<String>> {
     let config = &app.settings.config.registries;
     let mut registries: BTreeSet<String> = config
@@ -135,7 +135,7 @@ fn used(app: &App) -> Result<BTreeSet<String>> {
     let tasks = followed
         .iter()
         .filter_map(|(_, followed)| followed.as_ref().ok());
-    // What stays with the builder is on no registry.
+    // Local images are on no registry.
     let local: BTreeSet<Reference> = tasks
         .filter(|(task, _)| task.is_local())
         .flat_map(|(task, _)| task.stable_images())
@@ -230,7 +230,7 @@ fn state_directory(app: &App) -> Vec<Finding> {
     findings
 }
 
-/// One that may only be read serves for looks and listings.
+/// A read-only state directory still serves for looks and listings.
 fn unwritable(check: &'static str, subject: String, problem: &std::io::Error) -> Finding {
     use std::io::ErrorKind;
     let may_be_read = matches!(

@@ -24,7 +24,7 @@ pub async fn look_at_mirrors(
     events: &EventSink<'_>,
 ) -> Result<()> {
     let own = loaded.iter().find(|one| one.task.key() == task.key());
-    // A task that copies reads the source itself.
+    // A task that copies an image reads the source itself.
     let Some(own) = own.filter(|one| !matches!(one.task.step, Step::Import(_))) else {
         return Ok(());
     };

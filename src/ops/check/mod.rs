@@ -226,7 +226,7 @@ pub(super) async fn look_at_all(
     pending.all(app, &wanted, tags).await;
 }
 
-/// Decides for every task what a round would do, without doing it: every run is taken to succeed and to move its images.
+/// Decides for every task what a round would do, without doing it: every run is assumed to succeed and to change its images.
 pub fn simulate_round(nodes: Vec<Node<'_>>, tags: Tags, now: Timestamp) -> Vec<CheckAnswer> {
     let seen = tags.clone();
     let mut makers = BTreeMap::new();

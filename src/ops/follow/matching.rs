@@ -1,4 +1,4 @@
-//! Which of what an image says that it was built on is which of what its Dockerfile names.
+//! Matches the bases that an image names with the images that its Dockerfile names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,26 +14,26 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Named {
     pub reference: Reference,
-    /// The names that a builder may have known it by: as it stands in the Dockerfile.
+    /// Its names as written in the Dockerfile, which a builder may have recorded instead.
     pub also: BTreeSet<Reference>,
     pub kind: DependencyKind,
     pub platforms: BTreeSet<Platform>,
     pub line: usize,
-    /// Whether a local task makes it, so that its id is compared, and no registry is asked.
+    /// Whether a local task makes it: then its id is compared, and no registry is asked.
     pub is_local: bool,
 }
 
-/// What an image was built on, in the words of its Dockerfile.
+/// The bases of an image, matched with the images of its Dockerfile.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Matched {
     pub evidence: Evidence,
-    /// The image of the Dockerfile, by its place, and what is to be compared of it for one platform.
+    /// The index of the Dockerfile's image, and the base to compare it with for one platform.
     pub bases: Vec<(usize, Base)>,
     pub unproven: Vec<usize>,
 }
 
 impl Named {
-    /// Returns what a Dockerfile names, each image once.
+    /// Returns the images that a Dockerfile names, each once.
     pub fn all(bases: &[BaseImage], is_local: impl Fn(&Reference) -> bool) -> Vec<Self> {
         let mut all: BTreeMap<&Reference, Self> = BTreeMap::new();
         for base in bases {
@@ -54,7 +54,7 @@ impl Named {
 
     fn is(&self, base: &Base) -> bool {
         let Some(image) = &base.image else {
-            // Only a digest: an annotation is about the image that the last stage begins with.
+            // With only a digest, an annotation is about the image that the last stage begins with.
             return self.kind == DependencyKind::Runtime;
         };
         let mut names = self.also.iter().chain([&self.reference]);
@@ -64,7 +64,7 @@ impl Named {
         })
     }
 
-    /// Tells whether nothing may be said of the task before it is known what this one was.
+    /// Returns whether the task can only be tracked if this base is known.
     fn must_be_known(&self, trigger: BaseImageTriggerType) -> bool {
         self.kind != DependencyKind::Frontend && self.kind.counts_for(trigger)
     }
@@ -80,11 +80,12 @@ impl Named {
     }
 }
 
-/// Finds out what is to be compared of each image that a Dockerfile names: by what the image says, else by its layers.
+/// Returns the bases that are to be compared with the images that a Dockerfile names: those that the image names, or else the one that its
+/// layers may show.
 ///
 /// # Errors
 ///
-/// Why nothing can be told: what the image says is not what the Dockerfile says, or not all of it.
+/// Why the bases cannot be determined: the image names bases that the Dockerfile does not, or not all that it does.
 pub fn matched(
     lineage: &Lineage,
     named: &[Named],
@@ -98,7 +99,7 @@ pub fn matched(
         }),
     };
     match (told, lineage.evidence) {
-        // A label may be one that it has inherited from its base.
+        // A label may be inherited from the base.
         (Err(why), None | Some(Evidence::Label)) => {
             by_layers(named, trigger).map_err(|other| format!("{why}; {other}"))
         }
@@ -134,7 +135,7 @@ fn by_what_it_says(
                 known.insert(n);
                 continue;
             }
-            // Without a digest, only layers tell whether it is the one that the tag names now.
+            // Without a digest, only layers can show whether it is the image that the tag points to now.
             if base.digest.is_none() && one.kind != DependencyKind::Runtime {
                 continue;
             }
@@ -161,7 +162,8 @@ fn by_what_it_says(
     }
 }
 
-/// Takes an image to be built on what its last stage begins with, if nothing else is in it. Whether it is, its layers tell.
+/// Takes the image that the last stage begins with as the only base, if the Dockerfile names no other that counts. Comparing the layers shows
+/// whether it is.
 fn by_layers(named: &[Named], trigger: BaseImageTriggerType) -> Result<Matched, String> {
     let counts = |n: &usize| named[*n].must_be_known(trigger);
     let open: Vec<usize> = (0..named.len()).filter(counts).collect();
@@ -252,7 +254,7 @@ mod tests {
         let (node, go) = (("node:20", Some("n")), ("golang:1", Some("g")));
         let whole = says(&[node, go, ("docker/dockerfile:1", Some("d"))]).unwrap();
         assert_eq!((whole.bases.len(), whole.unproven.len()), (3, 0));
-        // What only reads the file may be unknown.
+        // An image that only reads the Dockerfile may be unknown.
         assert_eq!(says(&[node, go]).unwrap().unproven, [2]);
         let problem = says(&[node]).unwrap_err();
         assert_eq!(problem, "its provenance does not say what `golang:1` was");
@@ -263,7 +265,7 @@ mod tests {
         );
         let problem = says(&[("node:18", Some("n")), go]).unwrap_err();
         assert!(problem.contains("`node:18`"), "{problem}");
-        // Where only the last stage counts, the others may be unknown.
+        // If only the last stage counts, the other images may be unknown.
         let one = lineage(Evidence::Provenance, &[node]);
         let found = matched(&one, &file, BaseImageTriggerType::Runtime).unwrap();
         assert_eq!(found.unproven, [1, 2]);

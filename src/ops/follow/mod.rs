@@ -1,8 +1,8 @@
-//! Follows images that are there already, without a run: what an image was built on becomes what its task depends on, where the image
-//! shows it. Where it does not, its task stays as one that was never run.
+//! Tracks existing images without a run: where an image shows what it was built on, this becomes the baseline of its task. Where it does not,
+//! the task stays never-run.
 //!
-//! [`matching`] compares what an image says with what the Dockerfile names, [`image_check`](super::image_check) finds out what the bases
-//! are now, and [`recorded`] is what a run would have recorded.
+//! [`matching`] compares what an image says with what the Dockerfile names, [`image_check`](super::image_check) finds out what the bases are
+//! now, and [`recorded`] makes the dependencies that a run would have recorded.
 
 mod matching;
 mod recorded;
@@ -47,7 +47,7 @@ use recorded::{Fate, Recorded};
 /// How many images are read at once; the limits of a registry may be lower.
 const AT_ONCE: usize = 16;
 
-/// What shows what the image of a task was built on, and whether that is what its bases are now.
+/// The baseline of a task's existing image, how it is known, and the state of the task.
 struct Explanation {
     evidence: Evidence,
     /// One of current, stale, missing and follows-nothing.
@@ -56,7 +56,7 @@ struct Explanation {
     seen: Vec<(Reference, Observation)>,
 }
 
-/// The image of a task as it was read.
+/// The existing image of a task, as it was read.
 struct Candidate<'t> {
     task: &'t Task,
     trigger: BaseImageTriggerType,
@@ -65,18 +65,18 @@ struct Candidate<'t> {
     rows: Vec<CandidateRow>,
 }
 
-/// The image for one platform.
+/// The existing image for one platform.
 struct CandidateRow {
     platform: Platform,
     facts: Facts,
     named: Vec<Named>,
     matched: Matched,
-    /// Images that local tasks make, with the id that the builder has under their name and whether the image was built on that.
+    /// Bases that local tasks make, by index: the id that the builder has under their name, and whether the image was built on it.
     local: BTreeMap<usize, (Digest, bool)>,
 }
 
-/// Lets the tasks of a proposal that were never run follow the images that are there, and says of each what came of it. Writes nothing
-/// where the proposal is not written.
+/// Makes the proposed tasks that were never run track the bases of their existing images, and adds the result to each proposal. Writes
+/// nothing if the proposal is not written.
 ///
 /// # Errors
 ///
@@ -120,7 +120,7 @@ pub async fn adopted(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>
     Ok(())
 }
 
-/// Finds out for each task what its image was built on, or why that cannot be told. Writes nothing.
+/// Finds out for each task what its image was built on, or why that cannot be determined. Writes nothing.
 ///
 /// # Errors
 ///
@@ -164,7 +164,7 @@ async fn explain(
     Ok(explained)
 }
 
-/// Lets a task follow what its image was built on, unless it follows something already or is being run.
+/// Writes the baseline of a task, unless the task already has one or is being run.
 ///
 /// # Errors
 ///
@@ -243,7 +243,7 @@ async fn candidate<'t>(
 
 type Read = (Vec<ImageDescriptor>, Vec<PlatformFacts>);
 
-/// Reads an image of a registry. All its names have to be the same image.
+/// Reads an image from a registry. All its names must be the same image.
 async fn of_registry(
     app: &App,
     task: &Task,
@@ -263,7 +263,7 @@ async fn of_registry(
     Ok((images.iter().map(descriptor).collect(), read.platforms))
 }
 
-/// Reads an image of the builder's own store. All its names have to be the same image.
+/// Reads an image from the builder's own store. All its names must be the same image.
 async fn of_store(
     app: &App,
     task: &Task,
@@ -340,7 +340,7 @@ impl Candidate<'_> {
         })
     }
 
-    /// Returns what is to be judged: the images of registries.
+    /// Returns the rows to compare, with the bases that are on registries.
     fn rows(&self) -> impl Iterator<Item = Row> {
         self.rows.iter().map(|row| Row {
             image: String::new(),
@@ -359,7 +359,7 @@ impl Candidate<'_> {
         })
     }
 
-    /// Works out what is recorded, once it is known what the bases are.
+    /// Returns what is to be recorded, after the bases have been looked at.
     async fn explained(
         self,
         app: &App,
@@ -376,7 +376,7 @@ impl Candidate<'_> {
                 let fate = match found.state {
                     BaseState::Current => Fate::Current,
                     BaseState::Moved => Fate::Moved(base.digest.clone()),
-                    // What is gone is told by what it was, if that is known.
+                    // A missing base is recorded by the digest that was built on, if that is known.
                     BaseState::Missing if base.digest.is_some() => Fate::Moved(base.digest.clone()),
                     _ => {
                         let why = found.error.clone().unwrap_or_default();
@@ -433,8 +433,7 @@ impl Candidate<'_> {
         })
     }
 
-    /// Refuses an image whose bases have instructions for what is built on them that name images: a build with these depends on more than
-    /// the Dockerfile says.
+    /// Refuses an image whose bases have `ONBUILD` instructions that name images: its build depends on more than the Dockerfile says.
     async fn refuse_further_bases(
         &self,
         app: &App,
@@ -464,7 +463,7 @@ impl CandidateRow {
         bases.filter(|(n, _)| !self.named[*n].is_local)
     }
 
-    /// Returns what nothing follows, until a run has found out what it is.
+    /// Returns the images that are not tracked until a run has found out what they are.
     fn untracked(&self) -> impl Iterator<Item = Untracked> {
         let named = self.named.iter().enumerate();
         named.filter_map(|(n, one)| {
@@ -484,7 +483,7 @@ impl CandidateRow {
     }
 }
 
-/// Returns what the bases are now, for what is remembered of tags.
+/// Returns what was seen of the bases now, to be stored with the tags.
 async fn seen(
     app: &App,
     judge: &Judge<'_>,

@@ -1,4 +1,4 @@
-//! What is recorded of images that are there, as a run would have recorded it.
+//! The dependencies of an existing image, as a run would have recorded them.
 
 use std::collections::BTreeMap;
 
@@ -12,24 +12,24 @@ use crate::{
 
 use super::matching::Named;
 
-/// What became of a base for one platform.
+/// How a base compares with its tag now, for one platform.
 pub enum Fate {
-    /// It is what the image was built on.
+    /// The image was built on what the tag is now.
     Current,
-    /// It is another one now. Layers do not say what it was.
+    /// The tag has moved. The old digest is not known where only layers were compared.
     Moved(Option<Digest>),
 }
 
-/// What is recorded of the bases of one image, as it is put together.
+/// Collects the dependencies that are recorded of one image.
 #[derive(Default)]
 pub struct Recorded {
     dependencies: BTreeMap<Reference, Dependency>,
-    /// Those that are another image now, for any platform.
+    /// The bases whose tag has moved for some platform, with the old digest if it is known.
     moved: BTreeMap<Reference, Option<Digest>>,
 }
 
 impl Recorded {
-    /// Takes in a base of a registry for one platform.
+    /// Adds a base of a registry for one platform.
     pub async fn add(
         &mut self,
         judge: &Judge<'_>,
@@ -48,7 +48,7 @@ impl Recorded {
             Fate::Moved(Some(digest)) => {
                 let (at, before) = (tag.at(digest.clone()), Seen::at(digest.clone()));
                 let found = registries.manifest_for(&at, &before, platform).await;
-                // One that its registry has no more is told by its own digest.
+                // If the registry no longer has the old image, its digest stands for the manifest.
                 Some(found.ok().flatten().unwrap_or_else(|| digest.clone()))
             }
             Fate::Moved(None) => None,
@@ -57,7 +57,7 @@ impl Recorded {
         Ok(())
     }
 
-    /// Takes in an image that a local task makes: its id stands for it.
+    /// Adds a base that a local task makes: its id takes the place of the digest.
     pub fn add_local(&mut self, named: &Named, platform: &Platform, id: &Digest, fate: Fate) {
         self.entry(named).image.digest = Some(id.clone());
         self.take(named, platform, Some(id.clone()), fate);
@@ -85,8 +85,8 @@ impl Recorded {
         }
     }
 
-    /// Returns what is recorded. A base that moved for one platform alone has the digest of that one, because the one of now would make all
-    /// of it current.
+    /// Returns the dependencies. A base whose tag moved for only some platforms is recorded with the old digest: with the new one, the base
+    /// would count as current.
     pub fn dependencies(self) -> Vec<Dependency> {
         let Self {
             mut dependencies,

@@ -1,4 +1,4 @@
-//! What is known of each task.
+//! Reads and writes the baselines of tasks.
 
 use crate::{error::Result, task::TaskKey, watch::Baseline};
 
@@ -9,7 +9,7 @@ use super::{
 };
 
 impl Store {
-    /// Reads what is known of a task: nothing, where there is no file.
+    /// Reads the baseline of a task; an empty one, where there is no file.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl Store {
         files.open(move |key| store.baseline(key).map(Some))
     }
 
-    /// Reads what is known of all tasks, sorted.
+    /// Reads the baselines of all tasks, sorted.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Store {
         self.open_baselines().map(Opened::read_all)
     }
 
-    /// Writes what is known of a task.
+    /// Writes the baseline of a task.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl Store {
         file::write_json(&self.layout.baseline(key), baseline)
     }
 
-    /// Forgets what is known of a task: nothing is followed until it has run again.
+    /// Removes the baseline of a task: nothing is followed until it has run again.
     ///
     /// # Errors
     ///

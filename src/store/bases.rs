@@ -1,8 +1,8 @@
-//! What is remembered of tags, in one file; and what has changed since that was written, in a journal beside it.
+//! The records of tags, in one file, and the changes since it was written, in a journal beside it.
 //!
-//! With ten thousand tags the file has megabytes, and a few of them are looked at each minute. So these are added to `bases.journal`, and
-//! when that has grown as large as the file, the whole is written anew. The first line of the journal says which file it belongs to: a process that
-//! writes that anew makes the journal void, also an acrt that knows of none.
+//! With ten thousand tags the file has megabytes, and a few tags are looked at each minute. So changed records are appended to
+//! `bases.journal`, and when the journal has grown as large as the file, the whole file is written anew. The first line of the journal says
+//! which file it belongs to: a process that rewrites the file makes the journal void, even a version of acrt without a journal.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ use super::{
     recall::recall,
 };
 
-/// The layout of the file that this program writes.
+/// The schema version of the file that this program writes.
 const SCHEMA: u32 = 1;
 
 #[derive(Deserialize)]
@@ -42,14 +42,14 @@ struct BasesRef<'a> {
     tags: &'a BTreeMap<Reference, TagRecord>,
 }
 
-/// A file that is smaller is written anew each time, in bytes: that is as little as what changes.
+/// A file smaller than this, in bytes, is rewritten on each change, without a journal.
 const WORTHWHILE: u64 = 256 * 1024;
 
 /// The first line of the journal.
 #[derive(Serialize, Deserialize)]
 struct JournalHead {
     schema: u32,
-    /// The file whose records these are to replace. Of any other, they say nothing.
+    /// The stamp of the file that the journal belongs to. Beside any other file, the journal is ignored.
     of: FileStamp,
 }
 
@@ -57,7 +57,7 @@ struct JournalHead {
 #[derive(Deserialize)]
 struct JournalEntry {
     tag: Reference,
-    /// None where nothing is remembered any more.
+    /// The new record; `None` where the tag was forgotten.
     record: Option<TagRecord>,
 }
 
@@ -68,8 +68,7 @@ struct EntryRef<'a> {
 }
 
 impl Store {
-    /// Reads what is remembered of tags: nothing, where there is no file. One that cannot be used is set aside, and every tag is then
-    /// looked at again.
+    /// Reads the records of tags: none, where there is no file. A broken file is set aside, and then every tag is looked at again.
     ///
     /// # Errors
     ///
@@ -88,7 +87,7 @@ impl Store {
         })
     }
 
-    /// Writes all that is remembered of tags.
+    /// Writes the records of all tags.
     ///
     /// # Errors
     ///
@@ -99,11 +98,11 @@ impl Store {
             tags: tags.records(),
         };
         file::write_json(&self.layout.bases(), &bases)?;
-        // Of the file that is there now, it says nothing.
+        // The journal does not belong to the new file.
         file::remove(&self.layout.bases_journal())
     }
 
-    /// Writes what has changed in what is remembered of tags: with many of them, only that.
+    /// Writes the records that have changed: only these, where there are many in all.
     ///
     /// # Errors
     ///
@@ -124,7 +123,7 @@ impl Store {
         let known = match self.journal_of(stamp) {
             Some(_) => match whole_lines(&path) {
                 Some(size) => size,
-                // A process was killed over its last line.
+                // A process was killed while it wrote the last line of the journal.
                 None => return self.save_tags(tags),
             },
             None => {
@@ -148,7 +147,7 @@ impl Store {
         })
     }
 
-    /// Opens the journal behind its first line, if that says that it belongs to this file.
+    /// Opens the journal behind its first line, if that line says that the journal belongs to this file.
     fn journal_of(&self, stamp: FileStamp) -> Option<BufReader<File>> {
         let mut journal = BufReader::new(file::open(&self.layout.bases_journal()).ok()?);
         let mut line = String::new();
@@ -157,7 +156,7 @@ impl Store {
         (head.schema == SCHEMA && head.of == stamp).then_some(journal)
     }
 
-    /// Takes in the journal, up to where it is cut off or broken.
+    /// Applies the journal to `tags`, up to where it is cut off or broken.
     fn replay(&self, stamp: FileStamp, tags: &mut BTreeMap<Reference, TagRecord>) {
         let Some(mut journal) = self.journal_of(stamp) else {
             return;
@@ -181,13 +180,13 @@ impl Store {
     }
 }
 
-/// Returns what tells this file from any other, and its size in bytes.
+/// Returns the stamp that identifies a file, and its size in bytes.
 fn stamp_of(path: &Path) -> Option<(FileStamp, u64)> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((FileStamp::of(&metadata), metadata.len()))
 }
 
-/// Returns the size of a file that ends with a line.
+/// Returns the size of a file that ends with a line feed; `None` for any other.
 fn whole_lines(path: &Path) -> Option<u64> {
     let mut file = file::open(path).ok()?;
     let mut last = [0];
@@ -204,7 +203,7 @@ fn write_line(lines: &mut Vec<u8>, line: &impl Serialize, path: &Path) -> Result
     Ok(())
 }
 
-/// Adds lines behind the first `known` bytes of a file.
+/// Appends lines behind the first `known` bytes of a file.
 fn append(path: &Path, lines: &[u8], known: u64) -> std::io::Result<()> {
     let mut journal = OpenOptions::new()
         .create(true)
@@ -249,7 +248,7 @@ mod tests {
         assert!(!store.layout().bases().exists());
     }
 
-    /// Remembers so many tags that not all of them are written each time.
+    /// Stores so many tags that a change does not rewrite the file.
     fn many(store: &Store) -> Tags {
         let mut tags = Tags::default();
         for n in 0..3000 {
@@ -291,14 +290,14 @@ mod tests {
         let written = std::fs::metadata(&journal).unwrap().len();
         assert!(written < 42 * 300, "{written}");
         assert_eq!(read(&store), tags);
-        // A line that a process was killed over is left out, and so are those behind it.
+        // A line that a killed process left unfinished is ignored, and so are those behind it.
         let text = std::fs::read(&journal).unwrap();
         std::fs::write(&journal, &text[..text.len() - 5]).unwrap();
         assert_eq!(read(&store).records().len(), tags.records().len() + 1);
         look(&mut tags, 9, 30);
         store.note_tags(&mut tags).unwrap();
         assert_eq!(read(&store), tags);
-        // It grows no larger than what it belongs to.
+        // The journal grows no larger than its file.
         for second in 50..53 {
             for n in 0..3000 {
                 look(&mut tags, n, second);
@@ -322,7 +321,7 @@ mod tests {
         let mut other = Tags::default();
         look(&mut other, 1, 1);
         store.save_tags(&other).unwrap();
-        // As a version writes it that knows of no journal.
+        // As if a version without a journal had written the file.
         std::fs::write(store.layout().bases_journal(), journal).unwrap();
         assert_eq!(read(&store), other);
         let mut tags = many(&store);

@@ -1,4 +1,4 @@
-//! Which repositories of registries have which blobs, as far as copies have seen.
+//! Which repositories have which blobs, as far as copies have seen.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::{error::Result, image::Digest};
 
 use super::{Store, file, lock};
 
-/// How many blobs are remembered in all; those of the repositories that were longest not copied to are forgotten first.
+/// How many blobs are remembered in all; the repositories that were not copied to for the longest time are dropped first.
 const MAX_BLOBS: usize = 10_000;
 
 /// A repository that was copied to, or from.
@@ -16,11 +16,11 @@ const MAX_BLOBS: usize = 10_000;
 pub struct RepositoryRecord {
     pub registry: String,
     pub repository: String,
-    /// The blobs that it has had.
+    /// The blobs that were seen in it.
     pub blobs: BTreeSet<Digest>,
 }
 
-/// All repositories; those that were copied to last come last. It only saves bytes: without it, each layer is sent to each repository.
+/// All repositories, the last one copied to at the end. The file only saves transfers: without it, each layer is sent to each repository.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct BlobsFile {
@@ -29,18 +29,18 @@ struct BlobsFile {
 }
 
 impl Store {
-    /// Returns the repositories of a registry whose blobs are known; none, where the file cannot be used.
+    /// Returns the repositories of a registry with known blobs; none, where the file is broken.
     pub fn blobs_of(&self, registry: &str) -> Vec<RepositoryRecord> {
         let mut all = self.blobs().repositories;
         all.retain(|record| record.registry == registry);
         all
     }
 
-    /// Takes in which blobs a repository has, and what others do not have that they were thought to have.
+    /// Records the blobs that a repository has, and those that other repositories turned out not to have.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Failed`] with the path, where that cannot be written.
+    /// [`crate::error::Kind::Failed`] with the path, where the file cannot be written.
     pub fn note_blobs(&self, has: &RepositoryRecord, lacks: &[RepositoryRecord]) -> Result<()> {
         let _lock = lock::lock(&self.layout.blobs_lock())?;
         let mut all = self.blobs();

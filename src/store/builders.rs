@@ -1,4 +1,4 @@
-//! What is known of builders: which do not answer, and how many runs each has been given.
+//! The state of builders: which do not answer, and how many runs each is carrying out.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use super::{
     lock::{self, Lock},
 };
 
-/// What is known of builders. It only saves questions: without it, each builder is taken to be there until it is asked.
+/// What is known of builders. The file only saves requests: without it, each builder counts as reachable until it is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BuildersFile {
     /// The builders that do not answer, by their names.
     pub away: BTreeMap<String, AwayRecord>,
-    /// How often in a row a builder went away while it built for a task, by the task's registry and name.
+    /// How many times in a row a builder disappeared during a build of a task, by `registry/name`.
     pub lost: BTreeMap<String, u32>,
 }
 
@@ -30,7 +30,7 @@ pub struct AwayRecord {
     /// When it was asked last.
     pub asked: Timestamp,
     pub why: String,
-    /// Whether it answers, and has no room left on its disk.
+    /// Whether it answers but its disk is full.
     #[serde(default, alias = "is_full")]
     pub is_full: bool,
 }
@@ -47,24 +47,24 @@ impl BuildersFile {
         self.away.insert(name.to_owned(), record);
     }
 
-    /// Tells whether a builder is known to have no room left on its disk.
+    /// Tells whether the disk of a builder is known to be full.
     pub fn is_full(&self, name: &str) -> bool {
         self.away.get(name).is_some_and(|record| record.is_full)
     }
 }
 
 impl Store {
-    /// Returns what is known of builders; nothing, where the file cannot be used.
+    /// Returns what is known of builders; nothing, where the file is broken.
     pub fn builders(&self) -> BuildersFile {
         let file = file::read_json(&self.layout.builders());
         file.ok().flatten().unwrap_or_default()
     }
 
-    /// Takes in that a builder does not answer, and why; or with none that it does.
+    /// Records that a builder does not answer, and why; with `None`, that it answers.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Failed`] with the path, where that cannot be written.
+    /// [`crate::error::Kind::Failed`] with the path, where the file cannot be written.
     pub fn note_builder(&self, name: &str, why: Option<String>, now: Timestamp) -> Result<()> {
         if why.is_none() && !self.builders().away.contains_key(name) {
             return Ok(());
@@ -75,14 +75,14 @@ impl Store {
         })
     }
 
-    /// Takes in that a builder has no room left on its disk, or that this is about to be tried once more.
+    /// Records that the disk of a builder is full, or that the builder is about to be tried once more.
     pub fn note_full_builder(&self, name: &str, now: Timestamp) -> Result<()> {
         let why = "it is out of disk, and has nothing left to prune";
         self.change_builders(|all| all.note_away(name, why.to_owned(), true, now))
     }
 
-    /// Takes in that a builder went away while it built for a task, and returns how often in a row that has happened; or that a run of the
-    /// task has succeeded.
+    /// Records that a builder disappeared during a build of a task, and returns how many times in a row that has happened; or that a run of
+    /// the task has succeeded.
     pub fn note_lost_run(&self, task: &TaskKey, is_lost: bool) -> Result<u32> {
         let key = task.full();
         if !is_lost && !self.builders().lost.contains_key(&key) {
@@ -113,8 +113,8 @@ impl Store {
         }
     }
 
-    /// Takes one of the places that a builder has for runs; `None` at once where all are taken. It is free again when the lock is
-    /// dropped or its process dies.
+    /// Takes one of a builder's places for runs; `None` at once where all are taken. The place is free again when the lock is dropped or
+    /// its process dies.
     ///
     /// # Errors
     ///

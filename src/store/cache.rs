@@ -1,9 +1,9 @@
-//! Parsed copies of many small files, so that ten thousand definitions are read as fast as one large one.
+//! A cache of many small files in one, so that ten thousand definitions are read as fast as one large file.
 //!
-//! The files stay the truth. A copy counts only while its file has the same inode, size and times; the cache may be removed at
-//! any time, and is not made at all for folders that are read fast enough without it. It has a line of JSON for each copy; then a line for
-//! each that says of which state of which file it is, and where it lies; and a last line that says where those begin, with a sum of them.
-//! So to know what there is, no copy is read, and to read all, one at a time is in memory.
+//! The files remain authoritative. A copy counts only while its file has the same inode, size and times; the cache may be removed at any
+//! time, and is not made for folders that are read fast enough without it. It consists of a line of JSON for each copy; then an index with
+//! a line for each copy, which names its file, the state of that file, and where the copy is; and a last line with the offset of the index
+//! and its checksum. So only the index is read to know what there is, and the copies are read one at a time.
 
 use std::{
     cmp::Ordering,
@@ -26,16 +26,16 @@ use crate::{
 
 use super::file::{self, names};
 
-/// Fewer files than this are read one by one.
+/// With fewer files than this there is no cache.
 const WORTHWHILE: usize = 200;
 
-/// A cache is written again when more than one in this many files was not in it.
+/// The cache is rewritten when more than one in this many files was not in it.
 const STALE_SHARE: usize = 20;
 
-/// A file that changed this recently, in nanoseconds, may change again without its times telling.
+/// A file that changed less than this many nanoseconds ago may change again without a difference in its times.
 const RACY: i128 = 2_000_000_000;
 
-/// Who wrote a cache. What another version has left out of its copies, this one may want to know.
+/// The version of acrt that wrote the cache: another version may leave out fields that this one reads.
 const WRITER: &str = env!("CARGO_PKG_VERSION");
 
 /// The length of the last line of a cache.
@@ -50,14 +50,14 @@ pub struct TaskFiles<'a> {
     pub cache: PathBuf,
 }
 
-/// The files that a folder has, sorted by registry and name. Those of which there is no copy have been read.
+/// The files of a folder, sorted by registry and name. Those without a copy in the cache have been read.
 pub struct Opened<T> {
     files: Vec<(TaskKey, Content<T>)>,
     copies: Option<File>,
     read: Read<T>,
 }
 
-/// What reads a file; nothing, where it is gone.
+/// Reads a file; returns `None` where it does not exist any more.
 type Read<T> = Box<dyn Fn(&TaskKey) -> Result<Option<T>> + Send>;
 
 enum Content<T> {
@@ -65,7 +65,7 @@ enum Content<T> {
     Copy(Place),
 }
 
-/// Where a copy lies in its cache, and the sum of it.
+/// Where a copy is in the cache, and its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     at: u64,
@@ -73,11 +73,11 @@ struct Place {
     sum: u32,
 }
 
-/// One that is said to be there.
+/// An entry of the index.
 struct Entry<'a> {
     registry: &'a str,
     name: &'a str,
-    /// The state of the file that it is a copy of.
+    /// The hash of the state of the copied file.
     state: u64,
     place: Place,
 }
@@ -102,7 +102,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Returns a number that stands for a state of a file.
+/// Returns a hash of the state of a file.
 fn state(stamp: FileStamp) -> u64 {
     let mut hash = DefaultHasher::new();
     stamp.hash(&mut hash);
@@ -115,7 +115,7 @@ fn sum(parts: &[&[u8]]) -> u32 {
     sum.sum()
 }
 
-/// Opens a cache, and reads what it says is in it. One that is missing, broken or another version's is none.
+/// Opens a cache and reads its index. `None` where the cache is missing, broken or of another version.
 fn open_copies(cache: &Path) -> Option<(File, String)> {
     let mut file = file::open(cache).ok()?;
     let end = file.metadata().ok()?.len().checked_sub(LAST_LINE as u64)?;
@@ -143,7 +143,7 @@ impl<T: Serialize + DeserializeOwned> Opened<T> {
         self.files.len()
     }
 
-    /// Takes out the files that cannot be used, each with what is wrong with it.
+    /// Removes and returns the files that cannot be used, each with its error.
     pub fn take_broken(&mut self) -> Vec<(TaskKey, Error)> {
         let is_broken = |file: &mut (TaskKey, Content<T>)| matches!(&file.1, Content::Read(read) if read.is_err());
         let broken = self.files.extract_if(.., is_broken);
@@ -154,13 +154,13 @@ impl<T: Serialize + DeserializeOwned> Opened<T> {
         errors.collect()
     }
 
-    /// Takes out a file. Tells whether it was there.
+    /// Removes a file. Returns whether it was there.
     pub fn remove(&mut self, key: &TaskKey) -> bool {
         let found = self.files.binary_search_by(|(other, _)| other.cmp(key));
         found.map(|n| self.files.remove(n)).is_ok()
     }
 
-    /// Reads all, one after the other. What has gone since is left out.
+    /// Reads all files, one after the other, without those that have been removed meanwhile.
     pub fn read_all(self) -> impl Iterator<Item = (TaskKey, Result<T>)> {
         let mut copies = self.copies.map(|file| Copies {
             file: BufReader::new(file),
@@ -180,7 +180,7 @@ impl<T: Serialize + DeserializeOwned> Opened<T> {
     }
 }
 
-/// Copies that are read in the order in which they lie.
+/// Reads copies in the order of their places.
 struct Copies {
     file: BufReader<File>,
     at: Option<u64>,
@@ -188,7 +188,7 @@ struct Copies {
 }
 
 impl Copies {
-    /// Reads a copy; nothing, where it is not what it was.
+    /// Reads a copy; `None` where its checksum is wrong.
     fn read<T: DeserializeOwned>(&mut self, place: Place) -> Option<T> {
         let Place {
             at,
@@ -215,7 +215,7 @@ struct FoundFile {
 }
 
 impl TaskFiles<'_> {
-    /// Finds all files, and reads with `read` those that the cache has no copy of.
+    /// Finds all files, and reads those with `read` of which the cache has no copy.
     ///
     /// # Errors
     ///
@@ -235,14 +235,14 @@ impl TaskFiles<'_> {
         let mut stamps = Vec::with_capacity(found.len());
         let mut missed = 0;
         for FoundFile { key, stamp } in found {
-            // Both are sorted: what is left behind here belongs to files that are gone.
+            // Both lists are sorted: entries before this key belong to files that do not exist any more.
             while entries.next_if(|entry| entry.cmp(&key).is_lt()).is_some() {}
             let entry = entries.next_if(|entry| entry.cmp(&key).is_eq());
             let content = match entry.filter(|entry| entry.state == state(stamp)) {
                 Some(entry) => Content::Copy(entry.place),
                 None => {
                     missed += 1;
-                    // A file that went away since the folder was read is no longer there.
+                    // The file was removed after the folder was read.
                     let Some(value) = read(&key).transpose() else {
                         continue;
                     };
@@ -291,14 +291,13 @@ impl TaskFiles<'_> {
                     });
                 }
             }
-            // All of one registry: only the names are to be compared.
+            // All are of one registry: only the names need comparing.
             found[first..].sort_unstable_by(|a, b| a.key.name.cmp(&b.key.name));
         }
         Ok(found)
     }
 
-    /// Writes the cache, with the files that last changed before `settled`. That it cannot be written costs time and
-    /// nothing else.
+    /// Writes the cache, with the files that last changed before `settled`. A failure to write costs only time.
     fn remember<T: Serialize>(
         &self,
         files: &[(TaskKey, Content<T>)],
@@ -306,7 +305,7 @@ impl TaskFiles<'_> {
         before: Option<&File>,
         settled: i128,
     ) {
-        // A folder in its place could not be replaced, and the cache would never be made again.
+        // A folder at the path of the cache cannot be replaced by a rename, so that no cache could ever be made.
         if self.cache.is_dir() {
             file::remove_any(&self.cache);
         }
@@ -347,9 +346,9 @@ impl TaskFiles<'_> {
         let _ = file::replace_with(&self.cache, write);
     }
 
-    /// Returns the moment before which a change would show in a file's times whatever came after it.
+    /// Returns the time such that any later change to a file last changed before it would show in that file's times.
     ///
-    /// The file system's own clock is asked, by a file made now: it is the one that gives the times.
+    /// It is the file system's own clock, read from a new file, because that clock sets the times.
     fn settled(&self) -> i128 {
         tempfile::tempfile_in(&self.folder)
             .and_then(|probe| probe.metadata())
@@ -377,7 +376,7 @@ mod tests {
         }
     }
 
-    /// Returns the file of a task: those of two registries, in turns.
+    /// Returns the path of a task's file, of two registries in turns.
     fn path(files: &TaskFiles<'_>, n: usize) -> PathBuf {
         let registry = if n.is_multiple_of(2) { "r.io" } else { "z.io" };
         files.folder.join(format!("{registry}/t{n}.json"))
@@ -391,7 +390,7 @@ mod tests {
         }
     }
 
-    /// Opens files, and returns what counts how many of them have been read.
+    /// Opens files, with a counter of how many of them have been read.
     fn open(files: &TaskFiles<'_>) -> (Opened<usize>, Arc<AtomicUsize>) {
         let (folder, read) = (files.folder.clone(), Arc::new(AtomicUsize::new(0)));
         let count = Arc::clone(&read);
@@ -410,7 +409,7 @@ mod tests {
         (values, read.load(Ordering::Relaxed))
     }
 
-    /// Makes the cache as if all files had been there for long.
+    /// Makes the cache as if all files had last changed long ago.
     fn settle(files: &TaskFiles<'_>) {
         let stamps: Vec<FileStamp> = files.find().unwrap().iter().map(|f| f.stamp).collect();
         let (opened, _) = open(files);
@@ -433,7 +432,7 @@ mod tests {
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
         assert_eq!(read_all(&files).1, WORTHWHILE);
-        // The files were made a moment ago: their times could hide another change.
+        // The files have just been made: their times could hide another change.
         assert_eq!(read_all(&files).1, WORTHWHILE);
     }
 
@@ -517,7 +516,7 @@ mod tests {
         let start = usize::from_str_radix(&last[..16], 16).unwrap();
         let other = sum(&[b"0.0.1", &head.as_bytes()[start..]]);
         let of_another = format!("{head}{start:016x} {other:08x}\n");
-        // Version 0.1 wrote a line with key, stamp and value for each, and nothing behind them.
+        // Version 0.1 wrote a line with key, stamp and value for each file, and no index.
         let of_the_first = "{\"key\":{\"registry\":\"r.io\",\"name\":\"t0\"},\"value\":9}\n";
         for cache in [of_another.as_str(), of_the_first] {
             file::replace(&files.cache, cache.as_bytes()).unwrap();

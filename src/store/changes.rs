@@ -1,4 +1,4 @@
-//! Whether anything in the state directory has changed, without reading what is in it.
+//! Whether anything in the state directory has changed, without reading the files.
 
 use std::{
     fs,
@@ -11,8 +11,8 @@ use crate::watch::FileStamp;
 use super::{Store, file::names};
 
 impl Store {
-    /// Returns a number that is another one after anything has changed that tells how tasks and runs are doing. Files are replaced, so that
-    /// their folders tell; only what is written on is looked at itself.
+    /// Returns a number that changes whenever the state of a task or run does. Files are replaced, which changes the times of their folder;
+    /// only files that are appended to are looked at themselves.
     pub fn fingerprint(&self) -> u64 {
         let layout = self.layout();
         let mut hash = DefaultHasher::new();
@@ -36,7 +36,7 @@ impl Store {
         hash.finish()
     }
 
-    /// Returns a number that is another one after acrt has made, changed or deleted a task.
+    /// Returns a number that changes when acrt makes, changes or deletes a task.
     pub fn tasks_fingerprint(&self) -> u64 {
         let mut hash = DefaultHasher::new();
         each_folder(&self.layout().tasks(), &mut |path| {
@@ -46,7 +46,7 @@ impl Store {
     }
 }
 
-/// Calls `look` with a folder that has a folder for each registry, and with each of these.
+/// Calls `look` with a folder of registries, and with the folder of each registry in it.
 fn each_folder(folder: &Path, look: &mut impl FnMut(&Path)) {
     look(folder);
     for registry in names(folder).unwrap_or_default() {

@@ -1,4 +1,4 @@
-//! Files that are replaced whole, and folders that only their owner may enter.
+//! Files that are replaced atomically, and folders that only their owner may enter.
 
 use std::{
     fs,
@@ -22,13 +22,13 @@ pub const MAX_YAML: u64 = 1024 * 1024;
 /// The largest JSON file that is read.
 pub const MAX_JSON: u64 = 64 * 1024 * 1024;
 
-/// How the names of files begin that are not whole yet.
+/// The prefix of the names of unfinished files.
 const TEMPORARY: &str = ".tmp";
 
-/// How many copies of a file that could not be used are kept.
+/// How many broken copies of a file are kept.
 const BROKEN_COPIES: usize = 3;
 
-/// Makes a folder and those above it, open to its owner alone.
+/// Makes a folder and its parents, accessible to the owner alone.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
     replace_with(path, |file| file.write_all(content))
 }
 
-/// Replaces `path` in one step by what `write` writes, for content that is not in memory as a whole.
+/// Replaces `path` in one step by the output of `write`, for content that is not in memory as a whole.
 pub fn replace_with(
     path: &Path,
     write: impl FnOnce(&mut fs::File) -> io::Result<()>,
@@ -71,27 +71,27 @@ pub fn replace_with(
     replace().context(Kind::Failed, cannot)
 }
 
-/// Makes a file of mode 0600 that is to replace another one in `folder`, so that the rename stays on one file system. It is locked for
-/// as long as it is open: that of a killed process can be told from one that is being written.
+/// Makes a temporary file of mode 0600 in `folder`, so that a rename stays on one file system. The file is locked while it is open, which
+/// tells it from the file of a killed process.
 ///
 /// # Errors
 ///
-/// Where it cannot be made.
+/// Where the file cannot be made.
 pub(super) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     loop {
         let file = tempfile::Builder::new()
             .prefix(TEMPORARY)
             .tempfile_in(folder)?;
-        // A file system without locks has none that would be taken for a dead one's either.
+        // On a file system without locks, [`remove_abandoned`] cannot lock the file either, and leaves it.
         let _ = file.as_file().lock();
-        // It may have been taken away before it was locked.
+        // The file may have been removed before it was locked.
         if file.as_file().metadata()?.nlink() > 0 {
             return Ok(file);
         }
     }
 }
 
-/// Removes the files of killed processes that were to replace others in `folder`. What cannot be removed does no harm.
+/// Removes the temporary files of killed processes in `folder`. One that cannot be removed does no harm.
 pub fn remove_abandoned(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -111,8 +111,7 @@ pub fn remove_abandoned(folder: &Path) {
     }
 }
 
-/// Moves what is at `path` out of the way, whatever it is, and returns its new path: `NAME.broken-TIME` beside it. The newest three are
-/// kept.
+/// Moves the file or folder at `path` to `NAME.broken-TIME` beside it, and returns the new path. The newest three are kept.
 ///
 /// # Errors
 ///
@@ -138,14 +137,14 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     Ok(copy)
 }
 
-/// Removes a file, or a folder with all that is in it. What cannot be removed stays.
+/// Removes a file, or a folder with all that is in it. Errors are ignored.
 pub(super) fn remove_any(path: &Path) {
     if fs::remove_file(path).is_err() {
         let _ = fs::remove_dir_all(path);
     }
 }
 
-/// Tells whether an error is that one may not write: on a file system that is read-only, or as another user.
+/// Tells whether an error is a missing permission to write: on a read-only file system, or as another user.
 pub fn is_read_only(error: &Error) -> bool {
     let kind = io_error(error).map(io::Error::kind);
     matches!(
@@ -154,7 +153,7 @@ pub fn is_read_only(error: &Error) -> bool {
     )
 }
 
-/// Tells whether an error is about this process or machine at this moment, and not about the file.
+/// Tells whether an error comes from the present state of this process or machine, and not from the file.
 pub(super) fn is_transient(error: &Error) -> bool {
     let code = io_error(error).and_then(io::Error::raw_os_error);
     let transient = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR];
@@ -174,7 +173,7 @@ pub(super) fn open(path: &Path) -> io::Result<fs::File> {
         .open(path)
 }
 
-/// Replaces `path` in one step by what everybody may read, in a folder that must be there.
+/// Replaces `path` in one step by a file that everyone may read, in an existing folder.
 ///
 /// # Errors
 ///
@@ -226,7 +225,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.context(Kind::Failed, cannot)?,
     };
-    // One block of the right size: what grows by doubling takes up twice the room.
+    // One allocation of the right size: a buffer that grows by doubling takes up to twice the memory.
     let size = file.metadata().map_or(0, |metadata| metadata.len());
     let mut content = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0) + 1);
     file.take(limit + 1)
@@ -272,8 +271,8 @@ pub fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         })
 }
 
-/// Says where something is wrong also where the parser does not, or names no more than the mapping around it: at the value that it complains
-/// of, at the key that it names, or at the key that leads there; else where the file begins.
+/// Adds a place to an error that the parser reports without one, or only with that of the surrounding mapping: the place of the value that
+/// it rejects, of the key that it names, or of the key that leads there; else the beginning of the file.
 fn located(error: &serde_yaml::Error, content: &[u8]) -> anyhow::Error {
     let told = error.to_string();
     let (what, given) = match told.rsplit_once(" at line ") {
@@ -284,7 +283,7 @@ fn located(error: &serde_yaml::Error, content: &[u8]) -> anyhow::Error {
         None => (told.as_str(), None),
     };
     if what.contains(" at line ") || (given.is_none() && told.contains(" at line ")) {
-        // What is no YAML at all has places of its own.
+        // A syntax error of YAML names its own place.
         return anyhow::anyhow!(told);
     }
     let text = String::from_utf8_lossy(content);
@@ -311,11 +310,11 @@ fn located(error: &serde_yaml::Error, content: &[u8]) -> anyhow::Error {
     anyhow::anyhow!("{what} at line {line} column {column}")
 }
 
-/// Finds places in a text: line and column, both counted from 1.
+/// Finds the line and column, both counted from 1, of parts of a text.
 struct TextPlaces<'a>(&'a str);
 
 impl TextPlaces<'_> {
-    /// Returns where a key is, after so many of the same name that are as deep in the file as the first.
+    /// Returns where the key is, after `after` keys of the same name at the depth of the first.
     fn key(&self, key: &str, after: usize) -> Option<(usize, usize)> {
         let lines = self.0.lines().enumerate();
         let all = lines.filter_map(|(n, line)| {
@@ -329,7 +328,7 @@ impl TextPlaces<'_> {
         all.into_iter().filter(|place| place.1 == column).nth(after)
     }
 
-    /// Returns where a value is, at or behind a line.
+    /// Returns where the value is, in line `first` or below.
     fn value(&self, value: &str, first: usize) -> Option<(usize, usize)> {
         let lines = self.0.lines().enumerate().skip(first.saturating_sub(1));
         let mut found = lines.filter_map(|(n, line)| {
@@ -369,12 +368,12 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Tells whether others than its owner may read or write a file.
+/// Tells whether users other than its owner may read or write a file.
 pub fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
-/// Returns the names in a folder; none if the folder is not there.
+/// Returns the names in a folder; none if it does not exist.
 pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
     let cannot = || format!("cannot read the folder `{}`", folder.display());
     let entries = match fs::read_dir(folder) {
@@ -426,7 +425,7 @@ mod tests {
     fn temporary_file_is_removed_once_its_process_is_gone_and_not_before() {
         let folder = tempfile::tempdir().unwrap();
         let written = temporary(folder.path()).unwrap();
-        // What a killed process leaves: a file without a lock.
+        // A killed process leaves a file without a lock.
         fs::write(folder.path().join(".tmpAbC123"), "half").unwrap();
         fs::write(folder.path().join("kept.json"), "{}").unwrap();
         remove_abandoned(folder.path());

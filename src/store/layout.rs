@@ -1,4 +1,4 @@
-//! Where everything is in the state directory.
+//! The paths of everything in the state directory.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,12 @@ use crate::task::{RunId, TaskKey};
 #[derive(Clone, Debug)]
 pub struct Layout {
     root: PathBuf,
-    /// Name of the folder of baselines.
+    /// The name of the folder of baselines.
     baselines: &'static str,
 }
 
 impl Layout {
-    /// Lays out `root`.
+    /// Returns the layout of a state directory at `root`.
     pub fn new(root: &Path) -> Self {
         Self {
             root: root.into(),
@@ -41,7 +41,7 @@ impl Layout {
         file_of(&self.tasks(), key, "lock")
     }
 
-    /// Uses baselines where another version keeps them.
+    /// Sets the folder of baselines to that of another version.
     pub(super) fn keep_baselines_in(&mut self, folder: &'static str) {
         self.baselines = folder;
     }
@@ -51,77 +51,77 @@ impl Layout {
         self.root.join(self.baselines)
     }
 
-    /// Returns the baseline of a task: what its last successful run was built on.
+    /// Returns the file of a task's baseline.
     pub fn baseline(&self, key: &TaskKey) -> PathBuf {
         file_of(&self.baselines_folder(), key, "json")
     }
 
-    /// Returns what is remembered of tags.
+    /// Returns the file of the records of tags.
     pub fn bases(&self) -> PathBuf {
         self.root.join("bases.json")
     }
 
-    /// Returns what has changed in what is remembered of tags.
+    /// Returns the journal of changes to the records of tags.
     pub fn bases_journal(&self) -> PathBuf {
         self.root.join("bases.journal")
     }
 
-    /// Returns which git repositories do not answer.
+    /// Returns the file of git repositories that do not answer.
     pub fn silent_sources(&self) -> PathBuf {
         self.root.join("sources.json")
     }
 
-    /// Returns what receivers of notifications have been told.
+    /// Returns the file of what receivers of notifications have been told.
     pub fn notified(&self) -> PathBuf {
         self.root.join("notified.json")
     }
 
-    /// Returns the lock of the process that notifies them.
+    /// Returns the lock of the process that sends notifications.
     pub fn notified_lock(&self) -> PathBuf {
         self.root.join("notified.lock")
     }
 
-    /// Returns what is known of builders.
+    /// Returns the file of the state of builders.
     pub fn builders(&self) -> PathBuf {
         self.root.join("builders.json")
     }
 
-    /// Returns the lock of the process that changes what is known of builders.
+    /// Returns the lock of the process that changes the state of builders.
     pub fn builders_lock(&self) -> PathBuf {
         self.root.join("builders.lock")
     }
 
-    /// Returns what runs have made on builders.
+    /// Returns the file of what runs have made on builders.
     pub fn made(&self) -> PathBuf {
         self.root.join("made.json")
     }
 
-    /// Returns the lock of the process that changes what runs have made on builders.
+    /// Returns the lock of the process that changes that file.
     pub fn made_lock(&self) -> PathBuf {
         self.root.join("made.lock")
     }
 
-    /// Returns which repositories have which blobs.
+    /// Returns the file of which repositories have which blobs.
     pub fn blobs(&self) -> PathBuf {
         self.root.join("blobs.json")
     }
 
-    /// Returns the lock of the process that changes which repositories have which blobs.
+    /// Returns the lock of the process that changes that file.
     pub fn blobs_lock(&self) -> PathBuf {
         self.root.join("blobs.lock")
     }
 
-    /// Returns the folder of uploads that were broken off.
+    /// Returns the folder of interrupted uploads.
     pub fn uploads(&self) -> PathBuf {
         self.root.join("uploads")
     }
 
-    /// Returns the lock that a run holds which a builder has been given, one of as many as it may be given.
+    /// Returns the lock of the `n`-th place of a builder, which a run on it holds.
     pub fn builder_place(&self, name: &str, n: usize) -> PathBuf {
         self.root.join("builders").join(format!("{name}.{n}.lock"))
     }
 
-    /// Returns the folder of the answers of programs that vouch for bases.
+    /// Returns the folder of verified digests.
     pub fn verified(&self) -> PathBuf {
         self.root.join("verified")
     }
@@ -131,12 +131,12 @@ impl Layout {
         self.root.join("runs")
     }
 
-    /// Returns the file that holds the number of the newest run; its lock guards the numbers.
+    /// Returns the file with the number of the newest run; its lock guards the numbers.
     pub fn last_run(&self) -> PathBuf {
         self.runs().join("last")
     }
 
-    /// Returns the file that holds the number up to which runs are in the lists of their tasks.
+    /// Returns the file with the number up to which runs are in the lists of their tasks.
     pub fn listed_runs(&self) -> PathBuf {
         self.runs().join("listed")
     }
@@ -171,13 +171,12 @@ impl Layout {
         self.runs().join("open")
     }
 
-    /// Returns the lock that the process which carries out a run holds: free means that the process is gone.
+    /// Returns the lock that the process of a run holds: if it is free, that process has ended.
     pub fn open_run(&self, id: RunId) -> PathBuf {
         self.open_runs().join(id.to_string())
     }
 
-    /// Returns the lock of the process that recovers a run whose own process is gone. One that is left behind goes with other temporary
-    /// files.
+    /// Returns the lock of the process that recovers a crashed run. An abandoned one is removed with other temporary files.
     pub fn recovery(&self, id: RunId) -> PathBuf {
         self.open_runs().join(format!(".tmp-recovery-{id}"))
     }
@@ -187,17 +186,17 @@ impl Layout {
         self.root.join("secrets")
     }
 
-    /// Returns the folder in which a run's builder finds the logins of its task, while it works.
+    /// Returns the folder of the logins that a run's builder uses, during the run.
     pub fn run_logins(&self, id: RunId) -> PathBuf {
         self.run_folder(id).join("logins")
     }
 
-    /// Returns the folder in which the steps of a run work, while they do.
+    /// Returns the working folder of the steps of a run, during the run.
     pub fn run_steps(&self, id: RunId) -> PathBuf {
         self.run_folder(id).join("steps")
     }
 
-    /// Returns the folder that the context of a run is fetched into, while it goes on.
+    /// Returns the folder that the context of a run is fetched into, during the run.
     pub fn run_context(&self, id: RunId) -> PathBuf {
         self.run_folder(id).join("context")
     }
@@ -211,12 +210,12 @@ impl Layout {
         self.root.join("cache")
     }
 
-    /// Returns a cache of parsed files, which may be removed at any time.
+    /// Returns a cache of parsed files. It may be removed at any time.
     pub fn cache(&self, name: &str) -> PathBuf {
         self.caches().join(format!("{name}.json"))
     }
 
-    /// Returns the lock of the one watcher.
+    /// Returns the lock of the watcher.
     pub fn watch_lock(&self) -> PathBuf {
         self.root.join("lock")
     }

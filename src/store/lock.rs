@@ -1,7 +1,7 @@
-//! Locks that die with the process that holds them.
+//! Locks that are released when their process dies.
 //!
-//! A lock is an open file, locked by the kernel. Of a file that was removed before it could be locked the lock is worth nothing: a
-//! second process would lock another file of the same name. It is then opened again.
+//! A lock is an open file, locked by the kernel. If the file was removed before it was locked, the lock is worthless, because a second
+//! process would lock a new file of the same name; the file is then opened again.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -17,7 +17,7 @@ use super::file;
 /// The longest text that is read out of a lock file, in bytes.
 const MAX_TEXT: u64 = 16 * 1024;
 
-/// A held lock; dropping it lets go.
+/// A held lock; dropping it releases it.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
@@ -63,7 +63,7 @@ pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
     }
 }
 
-/// Makes a lock that was not there, in one step: it is not seen before it is held.
+/// Creates and takes a lock that does not exist yet, in one step: no process sees it before it is held.
 ///
 /// # Errors
 ///
@@ -85,7 +85,7 @@ pub fn take_new(path: &Path) -> Result<Lock> {
     })
 }
 
-/// Takes a lock, however long it takes. For locks that are held for moments only.
+/// Takes a lock, and waits as long as needed. For locks that are held only briefly.
 ///
 /// # Errors
 ///
@@ -108,18 +108,18 @@ pub fn is_held(path: &Path) -> bool {
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-/// Returns what the holder of a lock wrote into it, for messages.
+/// Returns the note of a lock's holder, for messages.
 pub fn note(path: &Path) -> String {
     let mut text = String::new();
     if let Ok(file) = File::open(path) {
-        // The note only explains; a lock without one is still a lock.
+        // The note only explains: a lock without one is still held.
         let _ = file.take(1024).read_to_string(&mut text);
     }
     text.trim().to_owned()
 }
 
 impl Lock {
-    /// Lets go of a lock that will not be wanted again, and removes its file.
+    /// Releases a lock that will not be used again, and removes its file.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl Lock {
         file::remove(&self.path)
     }
 
-    /// Writes into the lock file, who holds it or what it guards.
+    /// Writes into the lock file: who holds the lock, or the data that it guards.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl Lock {
         })
     }
 
-    /// Returns what is written in the lock file.
+    /// Returns the text in the lock file.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The log of a run: what its builder printed, with secrets hidden.
+//! The log of a run: the output of its builder, with secrets masked.
 
 use std::{
     fs::{File, OpenOptions},
@@ -18,28 +18,28 @@ use crate::{
 
 use super::{Store, file};
 
-/// How much of a log is kept. A builder that prints for ever must not fill the disk, and what matters most is at the end.
+/// How much of a log is kept. A builder that prints for ever must not fill the disk, and the end matters most.
 const BOUNDS: Bounds = Bounds {
     first: 16 * 1024 * 1024,
     last: 48 * 1024 * 1024,
 };
 
-/// The longest piece of a line that is held back to look for secrets in it.
+/// The longest unfinished line that is held back to search it for secrets.
 const MAX_LINE: usize = 64 * 1024;
 
-/// Secrets shorter than this are not looked for: they would blot out half of the log.
+/// Shorter secrets are not searched for: they would mask half of the log.
 const SHORTEST_SECRET: usize = 4;
 
 /// How much of a log is kept, in bytes.
 #[derive(Clone, Copy, Debug)]
 struct Bounds {
     first: u64,
-    /// From its end, at least; up to as much again is there until the middle is taken out once more.
+    /// From its end, at least; up to twice as much is there until the middle is removed again.
     last: u64,
 }
 
 impl Bounds {
-    /// How much a log may be in the end, with the note of what is left out.
+    /// The largest size of a finished log, with the note of what is left out.
     const fn kept(self) -> u64 {
         self.first + self.last + LONGEST_NOTE as u64
     }
@@ -49,7 +49,7 @@ impl Bounds {
     }
 }
 
-/// The open log of a run. Takes bytes as they come and hands on whole lines.
+/// The open log of a run. Takes bytes as they come and returns whole lines.
 #[derive(Debug)]
 pub struct Log {
     file: File,
@@ -62,7 +62,7 @@ pub struct Log {
 }
 
 impl Store {
-    /// Opens the log of a run, to write on at its end. The values in `secrets` will not be in it.
+    /// Opens the log of a run, to append to it. The values in `secrets` are masked.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl Store {
         Ok(log)
     }
 
-    /// Returns the last bytes of the log of a run, at most so many; nothing where it has none.
+    /// Returns the last bytes of the log of a run, at most `most`; nothing where there is no log.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Store {
         Ok(end)
     }
 
-    /// Returns what reads the log of a run, from its beginning.
+    /// Opens the log of a run, for reading from its beginning.
     pub fn read_log(&self, id: RunId) -> LogReader {
         LogReader {
             path: self.layout.log(id),
@@ -123,7 +123,7 @@ impl Store {
 }
 
 impl Log {
-    /// Keeps further values out of the log, from now on.
+    /// Masks further values from now on.
     pub fn hide(&mut self, secrets: &[Secret]) {
         let lines = secrets
             .iter()
@@ -132,11 +132,11 @@ impl Log {
         self.masks.add(lines);
     }
 
-    /// Takes bytes, and returns the lines that they complete, as they were written.
+    /// Takes bytes, and returns the lines that they complete, as written to the file.
     pub fn write(&mut self, bytes: &[u8]) -> Vec<u8> {
         let before = self.pending.len();
         self.pending.extend_from_slice(bytes);
-        // What was held back before has no end of a line.
+        // The bytes held back before contain no end of a line.
         let end = match bytes.iter().rposition(|b| *b == b'\n') {
             Some(newline) => before + newline + 1,
             None if self.pending.len() >= MAX_LINE => self.masks.safe_end(&self.pending),
@@ -149,7 +149,7 @@ impl Log {
         self.put(whole)
     }
 
-    /// Returns up to where an unfinished line can be broken: no secret may go on behind that.
+    /// Returns where an unfinished line can be cut, so that no secret is cut in two.
     pub fn safe_end(&self, bytes: &[u8]) -> usize {
         self.masks.safe_end(bytes)
     }
@@ -161,7 +161,7 @@ impl Log {
         out
     }
 
-    /// Writes what is left of a last line without an end.
+    /// Writes the rest of an unfinished last line.
     pub fn flush(&mut self) -> Vec<u8> {
         if self.pending.is_empty() {
             return Vec::new();
@@ -171,18 +171,18 @@ impl Log {
         self.put(rest)
     }
 
-    /// Takes out for the last time what is too much. Nothing is written after that.
+    /// Cuts the log to its final size. Nothing is written after that.
     pub fn finish(mut self) -> Vec<u8> {
         let rest = self.flush();
         if self.size > self.bounds.kept() && self.problem.is_none() {
-            // What is too long and cannot be cut is a log all the same.
+            // A log that is too long and cannot be cut is still a log.
             let _ = self.take_out_middle();
         }
         rest
     }
 
-    /// Returns what went wrong while writing, if anything did. The builder's output was taken all the same: a builder
-    /// that cannot print would never end.
+    /// Returns the error of an earlier write, if there was one. The builder's output was consumed all the same: a builder that cannot print
+    /// would never end.
     pub fn problem(&mut self) -> Option<std::io::Error> {
         self.problem.take()
     }
@@ -200,7 +200,7 @@ impl Log {
         bytes
     }
 
-    /// Replaces the log by its first and its last part with a line between them, in one step.
+    /// Removes the middle: replaces the log, in one step, by its first and its last part with a note between them.
     fn take_out_middle(&mut self) -> std::io::Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let before = Gap::of(&self.file, self.bounds);
@@ -221,33 +221,33 @@ impl Log {
         Ok(())
     }
 
-    /// Returns where the last part begins: with a line, where one begins soon.
+    /// Returns where the last part begins: at the next line, if one begins soon.
     fn start_of_end(&self) -> std::io::Result<u64> {
         let from = self.size - self.bounds.last;
         let mut soon = vec![0; MAX_LINE.min(usize::try_from(self.bounds.last).unwrap_or(MAX_LINE))];
-        // The end of the line before counts too.
+        // The line feed of the line before counts too.
         let read = self.file.read_at(&mut soon, from - 1)?;
         let newline = soon.iter().take(read).position(|b| *b == b'\n');
         Ok(newline.map_or(from, |newline| from + newline as u64))
     }
 }
 
-/// What is left out of the middle of a log.
+/// The gap in the middle of a log, where bytes are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Gap {
-    /// Where the note begins that says so.
+    /// The offset of the note about the gap.
     at: u64,
-    /// How many bytes are left out.
+    /// The number of bytes left out.
     left_out: u64,
 }
 
-/// No note is longer, in bytes.
+/// The longest possible note, in bytes.
 const LONGEST_NOTE: usize = 96;
 
 const NOTE: (&str, &str) = ("\nacrt: ", " bytes of this log are left out here\n");
 
 impl Gap {
-    /// Finds out what is left out of a file.
+    /// Finds the gap in a file.
     fn of(file: &File, bounds: Bounds) -> Option<Self> {
         let mut text = [0; LONGEST_NOTE];
         let read = file.read_at(&mut text, bounds.first).ok()?;
@@ -264,7 +264,7 @@ impl Gap {
         format!("{}{}{}", NOTE.0, self.left_out, NOTE.1)
     }
 
-    /// Returns which byte of all that was ever written is at `offset` of the file.
+    /// Returns the position among all bytes ever written of the byte at `offset` of the file.
     fn position(self, offset: u64) -> u64 {
         if offset <= self.at {
             offset
@@ -273,7 +273,7 @@ impl Gap {
         }
     }
 
-    /// Returns where a byte of all that was ever written is in the file; the note, where it is left out.
+    /// Returns the offset in the file of a position among all bytes ever written; of the note, where that byte is left out.
     fn offset(self, position: u64) -> u64 {
         if position <= self.at + self.left_out {
             position.min(self.at)
@@ -283,7 +283,7 @@ impl Gap {
     }
 }
 
-/// Reads a log piece by piece, also while it is written and its middle is taken out.
+/// Reads a log piece by piece, also while it is written and its middle is removed.
 #[derive(Debug)]
 pub struct LogReader {
     path: PathBuf,
@@ -292,7 +292,7 @@ pub struct LogReader {
 }
 
 impl LogReader {
-    /// Begins at this place of the file instead, or at its end where it has become shorter.
+    /// Moves to this offset of the file, or to its end where it has become shorter.
     ///
     /// # Errors
     ///
@@ -313,14 +313,14 @@ impl LogReader {
         })
     }
 
-    /// Returns where in the file it is.
+    /// Returns the present offset in the file.
     pub fn offset(&self) -> u64 {
         let mut file = self.file.as_ref();
         let place = file.as_mut().map(|file| file.stream_position());
         place.and_then(|place| place.ok()).unwrap_or_default()
     }
 
-    /// Reads what comes next; nothing, where there is no more for now.
+    /// Reads the next bytes; none, where there are no more for now.
     ///
     /// # Errors
     ///
@@ -346,7 +346,7 @@ impl LogReader {
         if read > 0 || !self.is_replaced(old)? {
             return Ok(read);
         }
-        // What was written to the old file before it was replaced, and after it was read just now.
+        // Bytes that were written to the old file after the last read and before it was replaced.
         let read = old.read(buffer)?;
         if read > 0 {
             return Ok(read);
@@ -364,24 +364,24 @@ impl LogReader {
     fn is_replaced(&self, file: &File) -> std::io::Result<bool> {
         match std::fs::metadata(&self.path) {
             Ok(now) => Ok(now.ino() != file.metadata()?.ino()),
-            // It was removed with its run: there is no more.
+            // The log was removed with its run: there is no more.
             Err(_) => Ok(false),
         }
     }
 }
 
-/// What is hidden, and what finds all of it in one pass.
+/// The values to mask, and the search for all of them in one pass.
 #[derive(Debug, Default)]
 struct Masks {
     values: Vec<String>,
-    /// None where there is nothing to hide.
+    /// `None` where there is nothing to mask.
     search: Option<Search>,
 }
 
 #[derive(Debug)]
 enum Search {
     For(AhoCorasick),
-    /// There is too much to look for: nothing is shown.
+    /// There are too many values to search for: all output is masked.
     All,
 }
 
@@ -397,14 +397,14 @@ impl Masks {
         self.search = Some(search.map_or(Search::All, Search::For));
     }
 
-    /// Returns where secrets are, in order. Those that overlap are one: a part of either would tell the other.
+    /// Returns where secrets are, in order. Secrets that overlap are merged: an unmasked part of one would reveal it.
     fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let search = match &self.search {
             None => return Vec::new(),
             Some(Search::All) => return std::iter::once(0..bytes.len()).collect(),
             Some(Search::For(search)) => search,
         };
-        // Nearly always there is none, and that is found out faster.
+        // Nearly always there is none, and this test is faster.
         if !search.is_match(bytes) {
             return Vec::new();
         }
@@ -419,7 +419,7 @@ impl Masks {
         found
     }
 
-    /// Replaces every secret in `bytes` by `***`.
+    /// Replaces every secret in `bytes` with `***`.
     fn hide(&self, bytes: Vec<u8>) -> Vec<u8> {
         let found = self.find(&bytes);
         if found.is_empty() {
@@ -436,7 +436,7 @@ impl Masks {
         out
     }
 
-    /// Returns up to where an unfinished line can be handed on: no secret may go on behind that.
+    /// Returns where an unfinished line can be cut, so that no secret is cut in two.
     fn safe_end(&self, bytes: &[u8]) -> usize {
         let longest = self.values.iter().map(String::len).max().unwrap_or(1);
         let end = bytes.len().saturating_sub(longest - 1);
@@ -538,7 +538,7 @@ mod tests {
         assert!(first.ends_with("line 0009"), "{text}");
         let (left_out, last) = rest.split_once(NOTE.1).unwrap();
         assert!((290..=396).contains(&last.len()), "{text}");
-        // 10,000 bytes were written.
+        // 10,000 bytes were written in all.
         let sum = 100 + left_out.parse::<usize>().unwrap() + last.len();
         assert_eq!(sum, 10_000, "{text}");
     }
@@ -557,7 +557,7 @@ mod tests {
             let line = format!("line {n:04}\n");
             log.write(line.as_bytes());
             all += &line;
-            // It lags behind by up to 20 lines, which are there still.
+            // The reader lags behind by up to 20 lines, which still exist.
             if n % 20 == 0 {
                 while let read @ 1.. = reader.read(&mut buffer).unwrap() {
                     seen.extend_from_slice(&buffer[..read]);

@@ -1,4 +1,4 @@
-//! Where the lines of a log are, so that any of them are read without the rest: a log may have a hundred megabytes.
+//! An index of the lines of a log, so that any lines are read without the rest: a log may have a hundred megabytes.
 
 use std::{
     fs::File,
@@ -13,25 +13,25 @@ use crate::{
 
 use super::{Store, file};
 
-/// How many lines lie between two places that are kept.
+/// How many lines are between two indexed offsets.
 const STEP: usize = 1000;
 
-/// How much is read at once, in bytes.
+/// How many bytes are read at once.
 const PIECE: usize = 64 * 1024;
 
-/// The places of the lines of one log. A line ends with a line feed, or with a carriage return that none follows, as they are shown.
+/// The index of one log. A line ends with a line feed, or with a carriage return that no line feed follows, as in what is displayed.
 #[derive(Clone, Debug)]
 pub struct LogIndex {
     pub id: RunId,
     path: PathBuf,
     inode: u64,
-    /// How many bytes it has.
+    /// The size of the log in bytes.
     pub size: u64,
-    /// How many lines that have ended.
+    /// The number of complete lines.
     ended: usize,
-    /// Whether something is behind the last of these.
+    /// Whether an incomplete line follows.
     has_rest: bool,
-    /// Where each thousandth line begins.
+    /// The offset of each thousandth line.
     places: Vec<u64>,
     is_after_return: bool,
 }
@@ -39,15 +39,15 @@ pub struct LogIndex {
 /// Some lines of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogLines {
-    /// The number of the first of them, counted from 1.
+    /// The number of the first line, counted from 1.
     pub first: usize,
     pub bytes: Vec<u8>,
-    /// Where in the file they end.
+    /// The offset in the file at which the lines end.
     pub end: u64,
 }
 
 impl Store {
-    /// Finds out where the lines of a log are. `known` is what was found before, of this run or another.
+    /// Builds the index of a log. `known` is an earlier index, of this run or another.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl Store {
 }
 
 impl LogIndex {
-    /// Returns how many lines there are.
+    /// Returns the number of lines.
     pub fn lines(&self) -> usize {
         self.ended + usize::from(self.has_rest)
     }
@@ -97,7 +97,7 @@ impl LogIndex {
                 break;
             }
             for (at, byte) in (self.size..).zip(&piece[..read]) {
-                // Only now it is known that the one before ends a line by itself.
+                // Only now it is known that the carriage return alone ended a line.
                 if self.is_after_return && *byte != b'\n' {
                     self.end_line(at);
                 }
@@ -120,7 +120,8 @@ impl LogIndex {
         }
     }
 
-    /// Reads the last `count` lines; fewer where they are longer than `most` bytes, and the end of the last where that alone is.
+    /// Reads the last `count` lines; fewer where they are longer than `most` bytes, and only the end of the last line where it alone is
+    /// longer.
     ///
     /// # Errors
     ///
@@ -135,7 +136,7 @@ impl LogIndex {
         let file = file::open(&self.path).context(Kind::Failed, cannot)?;
         file.read_exact_at(&mut bytes, from)
             .context(Kind::Failed, cannot)?;
-        // What is before the first end of a line may be a part of one.
+        // The bytes before the first end of a line may be a part of a line.
         let mut starts: Vec<usize> = if from == 0 { vec![0] } else { Vec::new() };
         for (at, byte) in bytes.iter().enumerate() {
             let next = bytes.get(at + 1);
@@ -155,7 +156,7 @@ impl LogIndex {
         })
     }
 
-    /// Reads `count` lines from the one of this number on, counted from 1; fewer where they are longer than `most` bytes.
+    /// Reads `count` lines from number `first` on, counted from 1; fewer where they are longer than `most` bytes.
     ///
     /// # Errors
     ///
@@ -205,7 +206,7 @@ impl LogIndex {
     }
 }
 
-/// Takes in that a line has ended, one of those before or one of those that are wanted. Tells whether that was the last.
+/// Counts a line that has ended: one to skip, or one of those to read. Returns whether it was the last to read.
 fn count_down(before: &mut usize, left: &mut usize) -> bool {
     match *before {
         0 => *left -= 1,
@@ -267,7 +268,7 @@ mod tests {
         );
         let end = index.read_end(9, 3).unwrap();
         assert_eq!((end.first, end.bytes.as_slice()), (2502, &b"ore"[..]));
-        // Another file in its place is read anew.
+        // Another file in its place is indexed anew.
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "x\n".repeat(3000)).unwrap();
         assert_eq!(store.log_index(id, Some(index)).unwrap().lines(), 3000);

@@ -1,5 +1,5 @@
-//! What runs have made and fetched on builders, so that it can be taken away there: of each builder the images that tasks made, and the
-//! bases that were not there before.
+//! What runs have made and fetched on each builder, so that it can be removed there: the images of tasks, and the bases that were not there
+//! before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,18 +14,18 @@ use crate::{
 
 use super::{Store, file, lock};
 
-/// What runs have made on one builder and is still there, as far as is known. Without it, what earlier runs have left there stays.
+/// What runs have made on one builder and is still there, as far as known. Without this record, what earlier runs have left there stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MadeOnBuilder {
-    /// The images that runs have made, by what the builder calls them.
+    /// The images that runs have made, by the builder's ids.
     pub images: BTreeMap<Digest, MadeImage>,
-    /// The images that runs have fetched, by their digests: of each the tasks that are built on it, with the last run that was. Each task
-    /// is written as `registry/name`.
+    /// The base images that runs have fetched, by digest: for each, the tasks that are built on it (as `registry/name`), with the last such
+    /// run.
     pub bases: BTreeMap<Reference, BTreeMap<String, RunId>>,
-    /// The records of BuildKit's cache that runs have made, by their ids.
+    /// The records of BuildKit's cache that runs have made, by id.
     pub cache: BTreeMap<String, MadeRecord>,
-    /// When its cache was pruned last.
+    /// When the builder's cache was last pruned.
     pub pruned: Option<Timestamp>,
 }
 
@@ -37,7 +37,7 @@ pub struct MadeImage {
     pub task: String,
     /// The last run that made it.
     pub run: RunId,
-    /// The tags that runs gave it, each with the last run that did.
+    /// The tags that runs gave the image, each with the last such run.
     pub tags: BTreeMap<Reference, RunId>,
 }
 
@@ -47,30 +47,30 @@ pub struct MadeImage {
 pub struct MadeRecord {
     /// The task, as `registry/name`.
     pub task: String,
-    /// Of a multi-step run the step that made it; else empty.
+    /// The step that made the record, in a multi-step run; else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub step: String,
-    /// The run that made it.
+    /// The run that made the record.
     pub run: RunId,
-    /// The bases of the build that it is a part of or is built on.
+    /// The bases of the build that the record belongs to, directly or not.
     pub bases: BTreeSet<Digest>,
 }
 
 impl MadeOnBuilder {
-    /// Takes in an image that a run has made.
+    /// Records an image that a run has made.
     pub fn note_image(&mut self, id: &Digest, task: &str, run: RunId, tags: &[Reference]) {
         let made = self.images.entry(id.clone()).or_insert(MadeImage {
             task: task.to_owned(),
             run,
             tags: BTreeMap::new(),
         });
-        // Two tasks may come to one image, which is then the last one's.
+        // Two tasks may make the same image, which then belongs to the last one.
         task.clone_into(&mut made.task);
         made.run = run;
         made.tags.extend(tags.iter().map(|tag| (tag.clone(), run)));
     }
 
-    /// Takes in what a run is built on: those of `pulled` that are known to be fetched, or were not there before.
+    /// Records the bases of a run: those of `pulled` that are known to be fetched by runs, or were not there before.
     pub fn note_bases<'r>(
         &mut self,
         task: &str,
@@ -90,16 +90,16 @@ impl MadeOnBuilder {
 }
 
 impl Store {
-    /// Returns what runs have made on a builder; nothing, where the file cannot be used.
+    /// Returns what runs have made on a builder; nothing, where the file is broken.
     pub fn made_on(&self, builder: &str) -> MadeOnBuilder {
         self.all_made().remove(builder).unwrap_or_default()
     }
 
-    /// Changes what is known of what runs have made on a builder.
+    /// Changes the record of what runs have made on a builder.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Failed`] with the path, where that cannot be written.
+    /// [`crate::error::Kind::Failed`] with the path, where the file cannot be written.
     pub fn change_made(
         &self,
         builder: &str,

@@ -1,6 +1,6 @@
-//! The state directory: every file in it, written whole and named in every error about it.
+//! The state directory. Every file is written atomically, and every error names the file.
 //!
-//! Plain files: YAML for what a person may edit, JSON for what acrt records. `docs/state.md` is their contract.
+//! The files are plain: YAML for what a person may edit, JSON for what acrt records. `docs/state.md` is their contract.
 
 pub mod baselines;
 pub mod bases;
@@ -42,21 +42,22 @@ pub struct Store {
 }
 
 impl Store {
-    /// Takes `root` as the state directory. Nothing is read or made until something needs it.
+    /// Opens `root` as the state directory, without reading or making anything.
     ///
-    /// Links in it are followed at once: processes and containers are known by paths in it, also to an acrt that was given another link.
+    /// Symbolic links in the path are resolved once: processes and containers are recognized by paths in the state directory, also by an
+    /// acrt that was started with another link to it.
     pub fn at(root: &Path) -> Self {
         Self {
             layout: Layout::new(&without_links(root)),
         }
     }
 
-    /// Returns where everything is.
+    /// Returns the paths in the state directory.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Checks that no other user can change the state directory, if there is one yet.
+    /// Checks that no other user can change the state directory, if it exists.
     ///
     /// # Errors
     ///
@@ -65,12 +66,12 @@ impl Store {
         let root = self.layout.root();
         match std::fs::metadata(root) {
             Ok(metadata) => ownership::check("the state directory", root, &metadata),
-            // What is not there is made; what cannot be read is told by its reader.
+            // A missing directory is made later; an unreadable one is reported when it is read.
             Err(_) => Ok(()),
         }
     }
 
-    /// Makes the state directory, open to its owner alone.
+    /// Makes the state directory, accessible to the owner alone.
     ///
     /// # Errors
     ///
@@ -79,7 +80,7 @@ impl Store {
         file::make_folder(self.layout.root())
     }
 
-    /// Removes the temporary files of processes that were killed, from all folders but those of runs. Reads each folder once.
+    /// Removes the temporary files of killed processes, from all folders but those of runs. Reads each folder once.
     pub fn remove_abandoned_files(&self) {
         let layout = &self.layout;
         let (caches, open, verified) = (layout.caches(), layout.open_runs(), layout.verified());
@@ -99,7 +100,7 @@ impl Store {
     }
 }
 
-/// Follows the links in as much of a path as is there.
+/// Resolves symbolic links in the part of a path that exists.
 fn without_links(path: &Path) -> PathBuf {
     let mut missing = Vec::new();
     for folder in path.ancestors() {
@@ -109,7 +110,7 @@ fn without_links(path: &Path) -> PathBuf {
                 .rev()
                 .fold(real, |path, name| path.join(name));
         }
-        // Of a folder that is not there, it is not known what is above it.
+        // The parent of a folder that does not exist (`..`) is not known.
         let Some(name) = folder.file_name() else {
             break;
         };
@@ -134,7 +135,7 @@ mod tests {
         fs::create_dir(real.join("data")).unwrap();
         symlink(real.join("data"), real.join("link")).unwrap();
         let state = real.join("data/acrt/state");
-        // Before it is there, and when it is.
+        // Before and after the directory exists.
         assert_eq!(
             Store::at(&real.join("link/acrt/state")).layout.root(),
             state

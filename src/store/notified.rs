@@ -1,4 +1,4 @@
-//! What people have been told, so that each change is told once, however often the watcher is restarted.
+//! What receivers of notifications have been told, so that each change is told once, however often the watcher is restarted.
 
 use std::collections::BTreeMap;
 
@@ -19,18 +19,18 @@ pub struct NotifiedFile {
     pub schema: u32,
     #[serde(default)]
     pub receivers: BTreeMap<String, NotifiedState>,
-    /// What single rounds have said on stderr.
+    /// What rounds of `watch --once` have reported on stderr.
     #[serde(default, skip_serializing_if = "Said::is_empty")]
     pub said: Said,
 }
 
 impl NotifiedFile {
-    /// The layout of the file that this program writes.
+    /// The schema version of the file that this program writes.
     pub const SCHEMA: u32 = 1;
 }
 
 impl Store {
-    /// Reads what people have been told: nothing, where there is no file. One that cannot be used is set aside.
+    /// Reads what receivers have been told: nothing, where there is no file. A broken file is set aside.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Store {
         })
     }
 
-    /// Writes what people have been told.
+    /// Writes what receivers have been told.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Files that hold nothing beyond recall: one that is broken is no reason to stop.
+//! Files whose content can be found out again: a broken one is set aside and does not stop acrt.
 
 use std::path::Path;
 
@@ -8,16 +8,16 @@ use crate::error::Result;
 
 use super::file;
 
-/// What a file holds that can be found out again.
+/// The content of a file that can be found out again.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Recalled<T> {
-    /// Its content; nothing, where the file is missing or cannot be used.
+    /// The content; the default, where the file is missing or broken.
     pub value: T,
-    /// What people should know: that the file could not be used, why, and where it is now.
+    /// A message for people: that the file is broken, why, and where it is now.
     pub problem: Option<String>,
 }
 
-/// Reads a file by `read`. One that cannot be used is set aside, whatever is wrong with it, so that the next one takes its place.
+/// Reads a file with `read`. A broken file is set aside, whatever is wrong with it, so that a new one can take its place.
 ///
 /// # Errors
 ///

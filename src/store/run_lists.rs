@@ -1,7 +1,8 @@
-//! Which runs each task has, so that the runs of all tasks need not be read to find those of one.
+//! The list of runs of each task, so that the runs of one task are found without reading those of all.
 //!
-//! `runs/of/<registry>/<name>` has a line for each run of a task, the oldest first, and `runs/listed` the number up to which all runs are in
-//! these lists. They may be removed at any time: where that number is not the newest run's, the next run lists those that are missing.
+//! `runs/of/<registry>/<name>` has a line for each run of a task, the oldest first, and `runs/listed` the number up to which all runs are
+//! in these lists. All of them may be removed at any time: where `runs/listed` is behind the newest run, the next run adds the missing
+//! ones.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +25,7 @@ use super::{
 const MAX_LIST: u64 = 32 * 1024 * 1024;
 
 impl Store {
-    /// Returns the runs of all tasks of a name, the newest first; `None` where the lists do not have all of them.
+    /// Returns the runs of all tasks with a name, the newest first; `None` where the lists are incomplete.
     ///
     /// # Errors
     ///
@@ -46,7 +47,7 @@ impl Store {
     pub(super) fn list_of(&self, key: &TaskKey) -> Result<Vec<RunId>> {
         let text = file::read(&self.layout.runs_of(key), MAX_LIST)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        // One that was killed half-way through may have listed a run that is listed again.
+        // A process that was killed while it wrote may have listed a run that is then listed again.
         let ids: BTreeSet<RunId> = text.lines().filter_map(|id| id.parse().ok()).collect();
         let mut ids: Vec<RunId> = ids.into_iter().collect();
         ids.sort_unstable_by(newest_first);
@@ -74,7 +75,7 @@ impl Store {
         })
     }
 
-    /// Takes runs that are gone out of the list of a task. The caller holds the lock of the numbers.
+    /// Removes deleted runs from the list of a task. The caller holds the lock of the numbers.
     pub(super) fn unlist_runs(&self, key: &TaskKey, gone: &BTreeSet<RunId>) -> Result<()> {
         let ids = self.list_of(key)?;
         let left = ids.iter().rev().filter(|id| !gone.contains(id));
@@ -86,21 +87,21 @@ impl Store {
         }
     }
 
-    /// Lists all runs up to the number `last` that are not listed yet: after an upgrade, and after a crash. The caller holds the lock of
-    /// the numbers.
+    /// Lists all runs up to the number `last` that are not listed yet: after an upgrade or a crash. The caller holds the lock of the
+    /// numbers.
     pub(super) fn list_missing_runs(&self, last: u64) -> Result<()> {
         if self.is_listed_up_to(last) {
             return Ok(());
         }
         let listed = self.listed().unwrap_or_default();
-        // A smaller number is that of other runs: a copy was put back.
+        // Numbers start again where an older copy of the state directory was restored: then the lists are of other runs.
         let listed = if listed > last { 0 } else { listed };
         let mut lists: BTreeMap<TaskKey, Vec<RunId>> = BTreeMap::new();
         for id in self.run_ids()?.into_iter().rev() {
             if id.number() <= listed {
                 continue;
             }
-            // One without a record, or with a broken one, is of no task that could be told.
+            // A run without a record, or with a broken one, has no known task.
             if let Ok(Some(run)) = file::read_json::<Run>(&self.layout.run(id))
                 && let Some(key) = run.task_key()
             {
@@ -113,7 +114,7 @@ impl Store {
         self.set_listed(last)
     }
 
-    /// Notes that all runs up to this number are listed. Where that is lost, they are listed again.
+    /// Records that all runs up to this number are listed. If that is lost, they are listed again.
     pub(super) fn set_listed(&self, number: u64) -> Result<()> {
         let path = self.layout.listed_runs();
         let mut file = OpenOptions::new();
@@ -135,7 +136,7 @@ impl Store {
         text.trim().parse().ok()
     }
 
-    /// Returns the number of the newest run, as far as it is noted.
+    /// Returns the number of the newest run, as far as it is recorded.
     pub fn last_number(&self) -> u64 {
         let text = fs::read_to_string(self.layout.last_run());
         let number = text.ok().and_then(|text| text.trim().parse().ok());

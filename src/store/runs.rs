@@ -1,4 +1,4 @@
-//! Runs: a folder each, with a record and a log.
+//! Runs: each has a folder, with a record and a log.
 
 use std::{collections::BTreeSet, fs, io::ErrorKind, path::Path};
 
@@ -14,60 +14,61 @@ use super::{
     lock::{self, Lock},
 };
 
-/// The variable that every process of a run carries, so that what outlives a killed acrt can be found. Its value is the run's folder.
+/// The environment variable of every process of a run, by which processes that outlive a killed acrt are found. Its value is the run's
+/// folder.
 pub const MARKER: &str = "ACRT_RUN";
 
-/// What is said of a run whose process is gone.
+/// The reason shown for a run whose process is gone.
 pub const DIED: &str = "the process that carried out this run ended before the run did";
 
-/// A run that this process carries out. While it is held, the run is not taken for dead.
+/// A run that this process carries out. While it is held, the run does not count as crashed.
 #[derive(Debug)]
 pub struct HeldRun {
     pub run: Run,
-    /// None in the process that carries out a run for the one that holds it.
+    /// `None` in a child process that carries out the run for the process that holds the lock.
     lock: Option<Lock>,
 }
 
 /// Who recovers a crashed run.
 #[derive(Debug)]
 pub enum Claim {
-    /// This process, for as long as it holds the lock.
+    /// This process, as long as it holds the lock.
     Ours(Lock),
-    /// Another process, at this moment.
+    /// Another process, right now.
     Taken,
-    /// It has been recovered.
+    /// Already recovered.
     Done,
 }
 
 impl Store {
-    /// Gives the next run its number, makes its folder and writes its record.
+    /// Creates the next run: assigns its number, makes its folder and writes its record.
     ///
-    /// Numbers are given once, also by several processes at a time and after old runs are gone.
+    /// A number is never assigned twice, even by concurrent processes or after old runs are removed.
     ///
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path.
     pub fn new_run(&self, queued: impl FnOnce(RunId) -> Run) -> Result<HeldRun> {
         let mut numbers = lock::lock(&self.layout.last_run())?;
-        // A file that holds no number is as good as none: the folders of runs tell too.
+        // A file without a valid number counts as missing: the folders of runs show the numbers too.
         let last = numbers.read().ok();
         let last: u64 = match last.and_then(|text| text.trim().parse().ok()) {
             Some(last) => last,
             None => self.run_ids()?.first().map_or(0, |id| id.number()),
         };
         let mut id = RunId::new(last + 1);
-        // A process that was killed may have begun one and not noted its number.
+        // A killed process may have made a folder without recording its number.
         while self.layout.run_folder(id).exists() {
             id = RunId::new(id.number() + 1);
         }
         self.list_missing_runs(id.number() - 1)?;
         let mut run = queued(id);
-        // Before it is there: one that is not listed would never be removed.
+        // Listed before it is made: a run that is not listed would never be removed.
         if let Some(key) = run.task_key() {
             self.list_runs(&key, &[id])?;
         }
         file::make_folder(&self.layout.run_folder(id))?;
-        // Held before it is seen: else it would be taken for that of a dead process.
+        // Locked before its folder is visible: otherwise it would count as crashed.
         let lock = lock::take_new(&self.layout.open_run(id))?;
         run.pid = Some(std::process::id());
         self.save_run(&run)?;
@@ -79,7 +80,7 @@ impl Store {
         })
     }
 
-    /// Returns a run that the process which started this one holds.
+    /// Opens a run that the parent of this process holds.
     ///
     /// # Errors
     ///
@@ -91,7 +92,7 @@ impl Store {
         }
     }
 
-    /// Writes the record of a run that has ended, and lets go of it.
+    /// Writes the record of a run that has ended, and releases the run.
     ///
     /// # Errors
     ///
@@ -101,7 +102,7 @@ impl Store {
         if held.lock.is_none() {
             return Ok(held.run);
         }
-        // No other run will ever have this name, so that the lock file may go.
+        // No other run will ever have this id, so that the lock file can be removed.
         file::remove(&self.layout.open_run(held.run.run_id))?;
         Ok(held.run)
     }
@@ -115,7 +116,7 @@ impl Store {
         file::write_json(&self.layout.run(run.run_id), run)
     }
 
-    /// Reads a run; `None` if there is none. One whose process is gone is shown as it is: in error.
+    /// Reads a run; `None` if it does not exist. A run whose process is gone is shown with the status of an error.
     ///
     /// # Errors
     ///
@@ -125,7 +126,7 @@ impl Store {
             return Ok(None);
         };
         if run.status.is_open() && !lock::is_held(&self.layout.open_run(id)) {
-            // The record is read again: its process may have ended it well just before it let go of the lock.
+            // The record is read again: the run may have ended well just before its process released the lock.
             match file::read_json::<Run>(&self.layout.run(id))? {
                 Some(again) if !again.status.is_open() => run = again,
                 _ => {
@@ -146,8 +147,8 @@ impl Store {
         ids_in(&self.layout.runs())
     }
 
-    /// Returns the runs whose processes are gone and that have not been recovered: all, or those that may be of one task. A record that
-    /// cannot be read may be of any.
+    /// Returns the crashed runs that have not been recovered: all, or those that may belong to one task. A record that cannot be read may
+    /// belong to any task.
     ///
     /// # Errors
     ///
@@ -155,7 +156,7 @@ impl Store {
     pub fn crashed_runs(&self, of: Option<&TaskKey>) -> Result<Vec<RunId>> {
         let is_of = |id: RunId, key: &TaskKey| match file::read_json::<Run>(&self.layout.run(id)) {
             Ok(Some(run)) => run.is_of(key),
-            // It had not begun.
+            // The run had not begun.
             Ok(None) => false,
             Err(_) => true,
         };
@@ -169,11 +170,11 @@ impl Store {
         !lock::is_held(&path) && path.exists()
     }
 
-    /// Takes it on to recover a crashed run.
+    /// Claims the recovery of a crashed run.
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path, where it cannot be taken on.
+    /// [`Kind::Failed`] with the path, where the recovery cannot be claimed.
     pub fn begin_recovery(&self, id: RunId) -> Result<Claim> {
         let Some(lock) = lock::try_lock(&self.layout.recovery(id))? else {
             return Ok(Claim::Taken);
@@ -185,7 +186,7 @@ impl Store {
         Ok(Claim::Done)
     }
 
-    /// Puts on record how a crashed run ended, once nothing is left of it, and returns the record. There is none of a run that had ended
+    /// Records how a crashed run ended, once everything it left behind is removed, and returns the record. `None` for a run that had ended
     /// before its process did, or had not begun.
     ///
     /// # Errors
@@ -198,11 +199,11 @@ impl Store {
                 Some(run)
             }
             Ok(None) => {
-                // It is empty, or files of a person are in it.
+                // Only an empty folder is removed: other files in it are a person's.
                 let _ = fs::remove_dir(self.layout.run_folder(id));
                 None
             }
-            // A record that cannot be used is shown by every listing.
+            // A broken record is shown by every listing.
             Ok(Some(_)) | Err(_) => None,
         };
         file::remove(&self.layout.open_run(id))?;
@@ -210,7 +211,7 @@ impl Store {
         Ok(run)
     }
 
-    /// Removes the finished runs of a task beyond the newest `keep`, and those that ended before `oldest`. Reads no other task's runs.
+    /// Removes the finished runs of a task beyond the newest `keep`, and those that ended before `oldest`. Reads no runs of other tasks.
     ///
     /// # Errors
     ///
@@ -225,7 +226,7 @@ impl Store {
                     gone.insert(id);
                     continue;
                 }
-                // It is shown by every listing, and removed by hand.
+                // A run with a broken record is shown by every listing, and removed by hand.
                 Err(_) => continue,
             };
             if !run.is_of(key) || run.status.is_open() || run.is_archive_enabled {
@@ -241,13 +242,13 @@ impl Store {
             return Ok(());
         }
         let _numbers = lock::lock(&self.layout.last_run())?;
-        // One that was about to begin had no record yet.
+        // A run that was about to begin has a folder and no record yet.
         gone.retain(|id| !self.layout.run_folder(*id).exists());
         self.unlist_runs(key, &gone)
     }
 }
 
-/// Returns the names in a folder that are run ids, the newest first.
+/// Returns the run ids among the names in a folder, the newest first.
 fn ids_in(folder: &Path) -> Result<Vec<RunId>> {
     let cannot = || format!("cannot read the folder `{}`", folder.display());
     let entries = match fs::read_dir(folder) {
@@ -365,7 +366,7 @@ mod tests {
         assert!(store.crashed_runs(Some(&other)).unwrap().is_empty());
         fs::write(store.layout().run(id), "{").unwrap();
         assert_eq!(store.crashed_runs(Some(&other)).unwrap(), [id]);
-        // One that had not begun is of none, and leaves no folder.
+        // A run that had not begun belongs to no task, and leaves no folder.
         fs::remove_file(store.layout().run(id)).unwrap();
         assert!(store.crashed_runs(Some(&key())).unwrap().is_empty());
         let lock = ours(store.begin_recovery(id).unwrap());
@@ -421,7 +422,7 @@ mod tests {
         store.end_run(held).unwrap().run_id
     }
 
-    /// Reads what belongs to `run` alone from now on: the records of all others become such as could not be read.
+    /// Breaks the records of all other runs, so that only those of `which` can be read from now on.
     fn break_all_but(store: &Store, which: impl Fn(RunId) -> bool) {
         for id in store.run_ids().unwrap() {
             if !which(id) {
@@ -453,7 +454,7 @@ mod tests {
         assert_eq!(store.list_of(&key()).unwrap(), [own[2]]);
         assert_eq!(store.list_of(&other()).unwrap().len(), others.len());
         assert_eq!(store.run_ids().unwrap().len(), 21);
-        // The folder of all runs is not read either: one that is put there by hand is not seen.
+        // The folder of all runs is not read either: a run that is put there by hand is not seen.
         fs::create_dir(store.layout().run_folder(RunId::new(900))).unwrap();
         assert_eq!(end(&store).number(), 24);
     }
@@ -471,7 +472,7 @@ mod tests {
         all.push(next);
         all.reverse();
         assert_eq!(store.list_of(&key()).unwrap(), all);
-        // Another version makes one that it lists nowhere.
+        // Another version makes a run and does not list it.
         let held = store.new_run(queued).unwrap();
         fs::write(store.layout().listed_runs(), format!("{}", next.number())).unwrap();
         fs::remove_file(store.layout().runs_of(&key())).unwrap();

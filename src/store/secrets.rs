@@ -1,4 +1,4 @@
-//! Values of a task that must not be seen, in a file of its own that only its owner may read.
+//! The secret values of a task, in a file of its own that only its owner may read.
 
 use std::collections::BTreeMap;
 
@@ -20,24 +20,24 @@ pub struct Secrets {
     /// Values of secret build arguments, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub arguments: BTreeMap<String, Secret>,
-    /// Secret values for the templates of multi-step files, by name: each itself, or `env:NAME` or `file:PATH` for where it is.
+    /// Secret values for the templates of multi-step files, by name: the value itself, or `env:NAME` or `file:PATH` for where it is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, Secret>,
-    /// What opens the git repository of the context: itself, or `env:NAME` or `file:PATH` for where it is.
+    /// The access token of the context's git repository: itself, or `env:NAME` or `file:PATH` for where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_access_token: Option<Secret>,
-    /// Where az's update trigger tells of a moved base image: a URL, or `env:NAME` or `file:PATH` for where it is.
+    /// The endpoint that az's update trigger calls about a moved base image: a URL, or `env:NAME` or `file:PATH` for where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_trigger_endpoint: Option<Secret>,
-    /// What it hands on with each of them.
+    /// The token that is sent with each such call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_trigger_token: Option<Secret>,
-    /// Logins to registries, by login server.
+    /// Credentials for registries, by login server.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub credentials: BTreeMap<String, StoredLogin>,
 }
 
-/// A login as it was given: each value itself, or `env:NAME` or `file:PATH` for where it is.
+/// A login as it was given: each value is the value itself, or `env:NAME` or `file:PATH` for where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StoredLogin {
@@ -46,12 +46,12 @@ pub struct StoredLogin {
 }
 
 impl Secrets {
-    /// The layout of the file that this program writes.
+    /// The schema version of the file that this program writes.
     pub const SCHEMA: u32 = 1;
 }
 
 impl Store {
-    /// Reads the secrets of a task: none, where there is no file.
+    /// Reads the secrets of a task; none, where there is no file.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl Store {
         Ok(file::read_yaml(&path)?.unwrap_or_default())
     }
 
-    /// Returns which tasks have secrets.
+    /// Returns the tasks that have secrets.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Which git repositories do not answer, so that they are asked ever less often, also after a restart.
+//! The git repositories that do not answer, so that the pauses between requests grow, even across a restart.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use crate::{error::Result, task::GitContext};
 
 use super::{Recalled, Store, file, recall::recall};
 
-/// The layout of the file that this program writes.
+/// The schema version of the file that this program writes.
 const SCHEMA: u32 = 1;
 
 /// A git repository that did not answer.
@@ -20,9 +20,9 @@ pub struct SilentSource {
     pub reference: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// How often in a row it was asked for nothing.
+    /// How many times in a row it did not answer.
     pub misses: u32,
-    /// When it was asked last.
+    /// When it was last asked.
     pub asked: Timestamp,
     pub why: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +46,7 @@ struct SourcesFile {
 }
 
 impl Store {
-    /// Reads which git repositories do not answer: none, where there is no file. One that cannot be used is set aside.
+    /// Reads the git repositories that do not answer; none, where there is no file. A broken file is set aside.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Store {
         })
     }
 
-    /// Writes which git repositories do not answer; where all do, there is no file.
+    /// Writes the git repositories that do not answer; removes the file where all do.
     ///
     /// # Errors
     ///

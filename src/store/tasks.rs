@@ -1,4 +1,4 @@
-//! Definitions of tasks.
+//! The definitions of tasks.
 
 use std::path::Path;
 
@@ -15,18 +15,18 @@ use super::{
     file::{self, names},
 };
 
-/// A definition, or why it cannot be used.
+/// A definition, or why it is broken.
 #[derive(Debug)]
 pub struct Stored {
-    /// What tells the task from others, by the place of its file.
+    /// The key of the task, from the path of its file.
     pub key: TaskKey,
     pub task: Result<Task>,
 }
 
-/// A definition with what is known of the task, or why they cannot be used.
+/// A definition with the baseline of its task, or why one of them is broken.
 pub type Followed = (TaskKey, Result<(Task, Baseline)>);
 
-/// All definitions and what is known of each task, to be read one after the other.
+/// All definitions with their baselines, to be read one after the other.
 pub struct FollowedFiles {
     tasks: Opened<Task>,
     baselines: Opened<Baseline>,
@@ -45,7 +45,7 @@ impl FollowedFiles {
         self.len() == 0
     }
 
-    /// Takes out the tasks that cannot be used, each with what is wrong with it. That they cannot is known without reading the others.
+    /// Removes and returns the broken tasks, each with its error. The others need not be read for that.
     pub fn take_broken(&mut self) -> Vec<(TaskKey, Error)> {
         let mut broken = self.tasks.take_broken();
         let baselines = self.baselines.take_broken().into_iter();
@@ -54,7 +54,7 @@ impl FollowedFiles {
         broken
     }
 
-    /// Reads them, sorted. A broken one is out by itself.
+    /// Reads them, sorted. A broken one does not affect the others.
     pub fn read(self) -> impl Iterator<Item = Followed> {
         let mut baselines = self.baselines.read_all().peekable();
         self.tasks.read_all().map(move |(key, task)| {
@@ -89,7 +89,7 @@ impl Store {
         file::write_yaml(&self.layout.task(&task.key()), task)
     }
 
-    /// Removes a definition with what is known of it and its secrets. Its runs stay.
+    /// Removes a definition with its baseline and its secrets. Its runs stay.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl Store {
         file::remove(&self.layout.secrets(key))
     }
 
-    /// Returns which tasks there are, by the names of their files, sorted.
+    /// Returns the keys of all tasks, from the names of their files, sorted.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl Store {
         files.open(move |key| store.task(key))
     }
 
-    /// Reads all definitions, sorted. A broken one is out by itself.
+    /// Reads all definitions, sorted. A broken one does not affect the others.
     ///
     /// # Errors
     ///
@@ -129,13 +129,13 @@ impl Store {
         Ok(all.map(|(key, task)| Stored { key, task }))
     }
 
-    /// Finds all definitions and what is known of each task.
+    /// Finds all definitions with their baselines.
     ///
     /// # Errors
     ///
     /// [`Kind::Failed`] with the path, where a folder cannot be read.
     pub fn follow(&self) -> Result<FollowedFiles> {
-        // The two folders are gone through side by side: with thousands of tasks that is half of a command's time.
+        // The two folders are read in parallel: with thousands of tasks that is half of a command's time.
         let (tasks, baselines) = std::thread::scope(|scope| {
             let baselines = scope.spawn(|| self.open_baselines());
             (self.open_tasks(), baselines.join())
@@ -146,7 +146,7 @@ impl Store {
         })
     }
 
-    /// Reads all definitions and what is known of each, sorted. A broken one is out by itself.
+    /// Reads all definitions with their baselines, sorted. A broken one does not affect the others.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Store {
         self.follow().map(FollowedFiles::read)
     }
 
-    /// Reads the same of some tasks. Those that are no more are left out.
+    /// Reads the definitions and baselines of some tasks, without those that do not exist any more.
     pub fn followed_of(&self, keys: &[TaskKey]) -> Vec<Followed> {
         let read = |key: &TaskKey| {
             let task = self.task(key).transpose()?;
@@ -166,10 +166,10 @@ impl Store {
     }
 }
 
-/// Holds a definition against the place of its file, and against the layout that this program knows.
+/// Checks a definition against the path of its file, and its schema version.
 fn checked(mut task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
     file::check_schema(path, task.schema, Task::SCHEMA)?;
-    // Host names have no case.
+    // Host names are case-insensitive.
     if task.registry.eq_ignore_ascii_case(&key.registry) {
         task.registry.clone_from(&key.registry);
     }
@@ -186,7 +186,7 @@ fn checked(mut task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
     Ok(task)
 }
 
-/// Returns the tasks that have a YAML file in a folder of folders, sorted.
+/// Returns the keys of the tasks that have a YAML file in a folder of registries, sorted.
 pub(super) fn keys_in(folder: &Path) -> Result<Vec<TaskKey>> {
     let mut keys = Vec::new();
     for registry in names(folder)? {

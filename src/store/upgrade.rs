@@ -1,4 +1,4 @@
-//! Brings a state directory of version 0.1 to the places of this version, once.
+//! Moves the files of a state directory of version 0.1 to the paths of this version, once.
 //!
 //! `known/` became `baselines/`, and `told.json` became `notified.json`. What was there is kept in `upgraded-from-0.1/`.
 
@@ -15,22 +15,22 @@ use super::{
     lock,
 };
 
-/// Folder of baselines in version 0.1.
+/// The folder of baselines in version 0.1.
 const KNOWN: &str = "known";
 
-/// File of what receivers had been told in version 0.1.
+/// The file of what receivers had been told in version 0.1.
 const TOLD: &str = "told.json";
 
-/// Where the files of version 0.1 are kept as they were.
+/// Where a copy of the files of version 0.1 is kept.
 const COPY: &str = "upgraded-from-0.1";
 
 impl Store {
-    /// Moves the files of version 0.1 to their places of today, after a copy was made of them. Killed at any point, the next call goes on.
+    /// Moves the files of version 0.1 to their present paths, after making a copy. If it is killed at any point, the next call continues.
     ///
-    /// A directory that another user can change stays as it is too, unless its user insists: its use refuses it.
+    /// A directory that another user can change is left alone unless `insists`: it is refused when it is used.
     ///
-    /// A directory that may only be read, or that a watcher of version 0.1 still holds, stays as it is: its baselines are then used where
-    /// they are. Where version 0.1 has written anew beside this one, the newer of two baselines is taken.
+    /// A directory that is read-only, or that a watcher of version 0.1 still uses, is left alone: its baselines are then used where they
+    /// are. Where version 0.1 has written new baselines beside those of this version, the newer of the two is taken.
     ///
     /// # Errors
     ///
@@ -56,10 +56,10 @@ impl Store {
         }
     }
 
-    /// Tells whether everything is in its place now; not, where another process watches by the places of version 0.1.
+    /// Returns whether everything is in its place now; false where another process still watches by the paths of version 0.1.
     fn move_from_0_1(&self, old: &Path) -> Result<bool> {
         let new = self.layout.baselines_folder();
-        // A watcher of this version has made `baselines`; without it, the holder of the lock is of version 0.1, or is upgrading.
+        // A watcher of this version has made `baselines`; without that folder, the holder of the lock is of version 0.1, or is upgrading.
         let Some(_lock) = lock::try_lock(&self.layout.watch_lock())? else {
             return Ok(new.exists());
         };
@@ -84,7 +84,7 @@ impl Store {
                 file::remove(&path)?;
             }
         }
-        // Only what is empty goes: what else people keep there is theirs.
+        // Only empty folders are removed: other files in them belong to people.
         for registry in names(old)? {
             let _ = fs::remove_dir(old.join(registry));
         }
@@ -93,7 +93,7 @@ impl Store {
     }
 }
 
-/// Copies what is about to be moved, whole or not at all.
+/// Copies what is about to be moved, completely or not at all.
 fn keep_copy(root: &Path, old: &Path) -> Result<()> {
     let copy = root.join(COPY);
     if copy.exists() {
@@ -114,7 +114,7 @@ fn keep_copy(root: &Path, old: &Path) -> Result<()> {
     rename(&unfinished, &copy)
 }
 
-/// The files of baselines in `folder`, and nothing else that is there.
+/// Returns the files of baselines in `folder`, and no other files there.
 fn baselines(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for registry in names(folder)? {
@@ -145,7 +145,7 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
     })
 }
 
-/// When a file was changed; nothing, where it is missing.
+/// Returns when a file was changed; `None`, where it is missing.
 fn changed(path: &Path) -> Option<std::time::SystemTime> {
     fs::metadata(path)
         .and_then(|metadata| metadata.modified())
@@ -223,7 +223,7 @@ mod tests {
                 .join("upgraded-from-0.1/known/r.io/saved")
                 .exists()
         );
-        // The next one finds nothing to move, and the places of this version in use.
+        // The next call finds nothing to move, and the paths of this version in use.
         store.upgrade(true).unwrap();
         assert_eq!(
             store.layout().baselines_folder(),

@@ -1,4 +1,4 @@
-//! Where uploads of large blobs go on that were broken off. A file for each, locked by the process that works at it.
+//! Interrupted uploads of large blobs: a file for each, locked by the process that works on it.
 
 use std::fs;
 
@@ -12,32 +12,32 @@ use super::{
     lock::{self, Lock},
 };
 
-/// How long an upload is kept. Registries forget theirs sooner or later too.
+/// How long an upload is kept. Registries drop theirs sooner or later, too.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
-/// An upload that this process works at. The file is private, for to know the URL may be enough to write there.
+/// An upload that this process works on. Its file is private, because the URL may be all that is needed to write there.
 #[derive(Debug)]
 pub struct UploadRecord {
     lock: Lock,
     begun: Timestamp,
 }
 
-/// What the file holds.
+/// The content of the file.
 #[derive(Serialize, Deserialize)]
 struct UploadFile {
     schema: u32,
     begun: Timestamp,
-    /// The URL; revealed for the file alone.
+    /// The URL; revealed only to the file.
     location: Secret,
 }
 
 impl Store {
-    /// Returns the upload of a blob to a repository, `registry/repository`; `None` while another process works at it. Those that are too
-    /// old are removed.
+    /// Opens the upload of a blob to a repository, `registry/repository`; `None` while another process works on it. Removes uploads that
+    /// are too old.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Failed`] with the path, where it cannot be kept.
+    /// [`crate::error::Kind::Failed`] with the path, where it cannot be stored.
     pub fn upload(
         &self,
         repository: &str,
@@ -65,14 +65,14 @@ impl Store {
 }
 
 impl UploadRecord {
-    /// Returns the URL at which it goes on, if an earlier process has begun it.
+    /// Returns the URL at which the upload continues, if an earlier process has begun it.
     pub fn location(&mut self) -> Option<Secret> {
         let file = read(&mut self.lock)?;
         self.begun = file.begun;
         Some(file.location)
     }
 
-    /// Takes in at which URL it goes on.
+    /// Stores the URL at which the upload continues.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl UploadRecord {
     }
 }
 
-/// Reads what is kept. A file that a killed process has not written as a whole holds nothing.
+/// Reads the file. A file that a killed process did not finish counts as empty.
 fn read(lock: &mut Lock) -> Option<UploadFile> {
     serde_json::from_str(&lock.read().ok()?).ok()
 }
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let mut second = open(24).unwrap();
         assert_eq!(second.location(), Some(url.clone()));
-        // It is as old as it was.
+        // Storing the URL again does not change its age.
         second.keep(&url).unwrap();
         drop(second);
         assert_eq!(open(25).unwrap().location(), None);

@@ -1,4 +1,4 @@
-//! Which digests a program of the owner's has vouched for: a small file for each yes.
+//! Which digests the owner's verification program has accepted: a small file for each.
 
 use serde::Serialize;
 
@@ -13,12 +13,12 @@ struct Verified<'a> {
 }
 
 impl Store {
-    /// Tells whether a question was answered with yes. `question` is the digest of the command line that asked it.
+    /// Tells whether a verification has succeeded before. `question` is the digest of its command line.
     pub fn is_verified(&self, question: &Digest) -> bool {
         self.layout.verified().join(question.hex()).is_file()
     }
 
-    /// Keeps that a question about `image` was answered with yes.
+    /// Records that a verification of `image` has succeeded.
     ///
     /// # Errors
     ///

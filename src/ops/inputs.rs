@@ -1,4 +1,4 @@
-//! What a build is made of, as far as can be told without a registry.
+//! The inputs of a build, as far as they are known without a registry.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,10 +22,10 @@ use super::{
     trust::{self, Trust},
 };
 
-/// Why nothing follows what only another frontend than Docker's can read.
+/// Why an image is untracked that only a frontend other than Docker's can read.
 pub const UNREAD: &str = "read by another frontend";
 
-/// What a build is made of, as far as can be told without a registry.
+/// The inputs of a build, as far as they are known without a registry.
 #[derive(Debug)]
 pub struct Inputs {
     pub context: LocalContext,
@@ -34,17 +34,17 @@ pub struct Inputs {
     pub dockerfile: Dockerfile,
     /// Arguments, target and platforms.
     pub build: Build,
-    /// The platforms that the task or the builder's settings name; empty where the builder builds for its own.
+    /// The platforms that the task or the builder's settings name; if empty, the builder's own.
     pub wanted: Vec<Platform>,
-    /// Where it is built in parts: of each the platform of its builder, and those that it is for. Empty where one builder does all.
+    /// The parts of a build on several builders: the platform of each builder, and the platforms that it builds for. Empty with one builder.
     pub parts: Vec<(Platform, Vec<Platform>)>,
-    /// Images that earlier steps of the same run have built: the builder has them, whatever a registry has.
+    /// Images that earlier steps of the same run have built: the builder has them, whatever is in a registry.
     pub made: BTreeSet<Reference>,
-    /// Images that the task itself pushes: none of them is taken for a copy of what it depends on.
+    /// Images that the task itself pushes: none of them is used as a mirror of what it depends on.
     pub own: Vec<Reference>,
-    /// Images that local tasks make, by the one name of each: no registry is asked for them. Filled in by a run.
+    /// Images that local tasks make, by canonical name: no registry is asked for them. Set by a run.
     pub local: BTreeSet<Reference>,
-    /// What the Dockerfile and the definition are: another value is worth another try.
+    /// A digest of the Dockerfile and the definition: when it changes, a failed task is tried again.
     pub digest: Digest,
 }
 
@@ -76,7 +76,7 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
     })
 }
 
-/// Returns the build arguments of a task with their values, in their order.
+/// Returns the build arguments of a task with their values, in order.
 pub fn arguments_of(step: &DockerStep, secrets: &Secrets) -> Vec<(String, MaskedText)> {
     let arguments = step.arguments.iter().map(|argument| {
         let value = if argument.is_secret {
@@ -94,7 +94,7 @@ pub fn arguments_of(step: &DockerStep, secrets: &Secrets) -> Vec<(String, Masked
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where it is missing, no folder, or somewhere else.
+/// [`Kind::Invalid`] where it does not exist, is not a folder, or is remote.
 pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
     let home = app.store.layout().task(&task.key());
     let folder = context.folder(home.parent().unwrap_or(home.as_path()));
@@ -112,13 +112,13 @@ pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
     })
 }
 
-/// Reads what a build is made of: `file`, seen from the context, and what else is part of it.
+/// Reads the inputs of a build. `file` is relative to the context; `definition` is what else the digest covers.
 pub fn of(context: LocalContext, file: &Path, build: Build, definition: Vec<u8>) -> Result<Inputs> {
     let (path, bytes) = context.dockerfile(file)?;
     of_bytes(context, path, bytes, build, definition)
 }
 
-/// As [`of`], of a Dockerfile that has been read.
+/// As [`of`], for a Dockerfile that has been read already.
 fn of_bytes(
     context: LocalContext,
     path: PathBuf,
@@ -142,13 +142,12 @@ fn of_bytes(
     })
 }
 
-/// A file that changed this recently, in nanoseconds, may change again without its times telling.
+/// A file modified this recently, in nanoseconds, may be modified again without a change of its timestamps.
 const RACY: i128 = 2_000_000_000;
 
-/// Returns files that have been read or looked for with the state that they are in. One that was written a moment ago is taken for one
-/// whose state is not known: it is read again the next time.
+/// Returns files with their present state. The state of a file modified a moment ago counts as unknown: it is read again the next time.
 pub fn stamped(paths: impl IntoIterator<Item = PathBuf>) -> Vec<ReadFile> {
-    // The file system's own clock is asked, by a file made now: it is the one that gives the times.
+    // Take the time of the file system, from a new file: its timestamps are compared with it.
     let now = tempfile::tempfile().and_then(|probe| probe.metadata());
     let settled = now.map_or(0, |now| FileStamp::of(&now).changed_at() - RACY);
     let state = |path: &Path| match std::fs::metadata(path) {
@@ -175,7 +174,7 @@ fn is_absence(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// Tells whether a file is as it was when it was read.
+/// Returns whether a file is the same as when it was read.
 pub(super) fn is_unchanged(file: &ReadFile) -> bool {
     let now = std::fs::metadata(&file.path);
     match (file.state, now) {
@@ -190,7 +189,7 @@ fn cannot_read(path: &std::path::Path) -> String {
 }
 
 impl Inputs {
-    /// Makes it a build for the platforms that `builder` builds for, where `named` are those of the task.
+    /// Sets the platforms of a build by one builder; `named` are those of the task.
     pub fn build_with(&mut self, builder: &BuilderPlatforms, named: &[Platform]) {
         self.wanted = builder.wanted(named);
         self.build.build_platform = builder.own.clone();
@@ -201,14 +200,14 @@ impl Inputs {
         };
     }
 
-    /// Makes it a build in parts, for platforms that the task names.
+    /// Sets the parts of a build by several builders; `named` are the platforms of the task.
     pub fn build_in_parts(&mut self, parts: Vec<(Platform, Vec<Platform>)>, named: &[Platform]) {
         self.wanted = named.to_vec();
         self.build.platforms = named.to_vec();
         self.parts = parts;
     }
 
-    /// Returns the images that a build for these platforms needs, and of each the platforms that it is used of.
+    /// Returns the images that a build for these platforms needs, each with the platforms that it is needed for.
     pub fn platforms_of_bases(
         &self,
         platforms: Vec<Platform>,
@@ -223,7 +222,7 @@ impl Inputs {
         Ok(used)
     }
 
-    /// Returns every place at which the Dockerfile names an image that the build needs.
+    /// Returns every place in the Dockerfile that names an image which the build needs.
     ///
     /// # Errors
     ///
@@ -232,7 +231,7 @@ impl Inputs {
         self.bases_for(&self.build.platforms)
     }
 
-    /// Each part counts `BUILDPLATFORM` as that of its own builder.
+    /// In each part, `BUILDPLATFORM` is the platform of its own builder.
     fn bases_for(&self, platforms: &[Platform]) -> Result<Vec<BaseImage>> {
         let own = (self.build.build_platform.clone(), platforms.to_vec());
         let parts = if self.parts.is_empty() {
@@ -271,15 +270,14 @@ impl Inputs {
         Ok(all)
     }
 
-    /// Returns the files that decide which images are named: the Dockerfile, and those that would take its place.
+    /// Returns the files that decide which images are named: the Dockerfile, and files that would be used instead of it.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = local::preferred_to(&self.path);
         files.push(self.path.clone());
         files
     }
 
-    /// Returns what stands in the Dockerfile and only the frontend can read that the file asks for: no image in it is
-    /// followed.
+    /// Returns the places in the Dockerfile that only its frontend can read: images there are untracked.
     pub fn unread(&self) -> Vec<Untracked> {
         let unread = self.dockerfile.unread(&self.build).into_iter();
         let untracked = unread.map(|unread| Untracked {
@@ -314,7 +312,7 @@ mod tests {
         assert!(is_unchanged(&absent[0]));
         fs::write(&path, "FROM scratch\n").unwrap();
         assert!(!is_unchanged(&absent[0]));
-        // It was written a moment ago, and may be again without its times telling.
+        // It was modified a moment ago, and may be modified again without a change of its timestamps.
         let young = stamped([path.clone()]);
         assert_eq!(young[0].state, FileState::Unsettled);
         assert!(!is_unchanged(&young[0]));

@@ -1,4 +1,4 @@
-//! What a repository holds: its tags, what they name, how old that is, and what it is made of.
+//! The contents of a repository: its tags and manifests, and when these were pushed or made.
 
 use std::{
     cell::RefCell,
@@ -19,10 +19,10 @@ use crate::{
 
 use super::App;
 
-/// How much of a registry is asked at once where nothing is said.
+/// The default number of concurrent requests.
 const AT_ONCE: usize = 8;
 
-/// When the runs of this state directory pushed what a registry has.
+/// When the runs of this state directory pushed images to a registry.
 #[derive(Debug, Default)]
 pub struct PushTimes {
     tags: HashMap<(String, String, Digest), Timestamp>,
@@ -30,7 +30,7 @@ pub struct PushTimes {
 }
 
 impl PushTimes {
-    /// Reads what the runs pushed to a registry. A record that cannot be read says nothing.
+    /// Reads what the runs pushed to a registry. Records that cannot be read are left out.
     ///
     /// # Errors
     ///
@@ -80,19 +80,19 @@ impl PushTimes {
     }
 }
 
-/// What a tag names.
+/// A tag, and what it points to.
 #[derive(Clone, Debug)]
 pub struct Tag {
     pub name: String,
-    /// What it is; `None` where the registry's answer for it cannot be read.
+    /// The manifest; `None` where the registry's answer cannot be read.
     pub seen: Option<Seen>,
 }
 
-/// A manifest with what its config says.
+/// A manifest with data from its config.
 #[derive(Clone, Debug)]
 pub struct Described {
     pub manifest: Inspected,
-    /// When it was pushed by a run of this state directory, else when it was made; none, where nothing says so.
+    /// When a run of this state directory pushed it, else when it was made; `None` where neither is known.
     pub updated: Option<Timestamp>,
     pub platform: Option<Platform>,
 }
@@ -109,9 +109,9 @@ impl Described {
     }
 }
 
-/// A repository that is being read. What was read is remembered.
+/// A repository that is being read. Manifests are cached.
 pub struct Inventory {
-    /// The repository, by any of its images.
+    /// The repository, named by any of its images.
     pub repository: Reference,
     pub registries: Rc<Registries>,
     times: Rc<PushTimes>,
@@ -120,23 +120,23 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Returns the repository of that name, with the times of the runs that pushed to it.
+    /// Returns the repository of this name, with the times at which runs pushed to it.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] where it is no name of a repository; [`Kind::Failed`] where the folder of runs cannot be read.
+    /// [`Kind::Invalid`] where it is not a valid repository name; [`Kind::Failed`] where the folder of runs cannot be read.
     pub fn of(app: &App, registry: &str, repository: &str) -> Result<Self> {
         let times = Rc::new(PushTimes::of(app, registry)?);
         Ok(Self::new(app, named(registry, repository)?, times, AT_ONCE))
     }
 
-    /// Returns the repository of an image, without when it was pushed.
+    /// Returns the repository of an image, without push times.
     pub fn without_times(app: &App, image: &Reference) -> Result<Self> {
         let repository = named(image.registry(), image.repository())?;
         Ok(Self::new(app, repository, Rc::default(), AT_ONCE))
     }
 
-    /// Returns the repository of an image, of which `width` things are asked at once.
+    /// Returns the repository of an image. `width` is the number of concurrent requests.
     pub fn new(app: &App, repository: Reference, times: Rc<PushTimes>, width: usize) -> Self {
         Self {
             repository,
@@ -152,7 +152,7 @@ impl Inventory {
         format!("{}:{tag}", self.repository.name()).parse().ok()
     }
 
-    /// Lists the tags with what they name now, sorted by name.
+    /// Lists the tags with what they point to now, sorted by name.
     ///
     /// # Errors
     ///
@@ -168,7 +168,7 @@ impl Inventory {
                     name,
                     seen: Some(seen),
                 })),
-                // It went between the list and the look, or the list is behind.
+                // The tag was removed after the list was read, or the list is out of date.
                 Err(error) if error.is_absent() => Ok(None),
                 Err(LookupError::Unknown {
                     why: LookupFailure::Schema1 | LookupFailure::BadReply(_),
@@ -181,7 +181,7 @@ impl Inventory {
         Ok(tags.into_iter().flatten().collect())
     }
 
-    /// Returns when a run pushed a tag as it is now, else when what it names was updated.
+    /// Returns when a run pushed a tag with this digest, else when its manifest was updated.
     ///
     /// # Errors
     ///
@@ -220,7 +220,7 @@ impl Inventory {
         Ok(described)
     }
 
-    /// Reads many manifests, and all that they list.
+    /// Reads manifests, and all that they list.
     ///
     /// # Errors
     ///
@@ -255,7 +255,7 @@ impl Inventory {
         self.times.digests(repository).cloned().collect()
     }
 
-    /// Returns what refers to a manifest; `None` where the registry keeps no such lists.
+    /// Returns the referrers of a manifest; `None` where the registry has no referrers API.
     ///
     /// # Errors
     ///
@@ -275,7 +275,7 @@ impl Inventory {
             .digests
             .get(&(repository, manifest.digest.clone()));
         let (mut created, platform) = match self.registries.made(image, &manifest).await {
-            // A config that cannot be read as one says nothing.
+            // A config that cannot be read has no data.
             Err(error) if error.is_absent() => (None, None),
             Err(LookupError::Unknown {
                 why: LookupFailure::BadReply(_),
@@ -287,7 +287,7 @@ impl Inventory {
             .filter(is_meant)
             .or(manifest.created.filter(is_meant));
         if created.is_none() && pushed.is_none() {
-            // An index is as old as the images in it, which were made together.
+            // An index is as old as its first image: its images were made together.
             for child in &manifest.children {
                 let child = Box::pin(self.describe(&child.digest)).await?;
                 created = child.and_then(|child| child.updated);
@@ -304,17 +304,17 @@ impl Inventory {
     }
 }
 
-/// Tells whether a time is one at which something was made. Builders that make the same image from the same files write 1970 or 1980.
+/// Returns whether a time is a real one. Reproducible builds write 1970 or 1980.
 fn is_meant(time: &Timestamp) -> bool {
     const TEN_YEARS: i64 = 11 * 366 * 24 * 3600;
     time.as_second() > TEN_YEARS
 }
 
-/// Returns a repository of a registry.
+/// Returns a repository of a registry, named by an image.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where it is no name of one, or has a tag or a digest.
+/// [`Kind::Invalid`] where it is not a valid repository name, or has a tag or a digest.
 pub fn named(registry: &str, repository: &str) -> Result<Reference> {
     let wrong = || format!("`{}` is no name of a repository", repository.escape_debug());
     if repository.contains([':', '@']) {

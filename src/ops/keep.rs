@@ -1,4 +1,4 @@
-//! After a run: the tags that its task made from templates, such as `web:{{.Run.ID}}`, and that have been superseded, go.
+//! After a run: removes superseded tags that its task made from templates, such as `web:{{.Run.ID}}`.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::{
 
 use super::{App, event::Event, purge::needed, run_log::RunLog};
 
-/// Removes the tags that earlier runs of a task pushed and that it does not keep. That this fails changes nothing for the run; it is told.
+/// Removes the tags that earlier runs of a task pushed and that the task does not keep. A failure is reported, and does not fail the run.
 pub async fn remove_superseded(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) {
     if task.keep_tags.is_none() && task.keep_days.is_none() {
         return;
@@ -59,7 +59,7 @@ async fn remove(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) -> Result<(
     Ok(())
 }
 
-/// Returns what the runs of a task pushed to a repository under tags that a template made, this run's too.
+/// Returns what the runs of a task, this run included, pushed to a repository under tags made from a template.
 fn pushed(
     app: &App,
     task: &Task,

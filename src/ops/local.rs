@@ -1,7 +1,7 @@
-//! Images that stay with the builder: which they are, and what the builder has under their names now.
+//! Local images, which stay with the builder: which images are local, and what the builder has under their names now.
 //!
-//! What tells one from another is the id that the builder gives it. No registry is asked for them, so that an image of the same name
-//! elsewhere is never taken for one of them.
+//! Local images are compared by the id that the builder gives them. No registry is asked for them, so that an image of the same name in a
+//! registry is never mistaken for one.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
 
 use super::{App, platforms};
 
-/// Returns the images that local tasks make, by the one name of each. Only a local task is built on them.
+/// Returns the images that local tasks make, by canonical name. Only a local task is built on them.
 ///
 /// # Errors
 ///
@@ -29,18 +29,18 @@ pub fn images_for(app: &App, task: &Task) -> Result<BTreeSet<Reference>> {
     Ok(made_by(app, &tasks))
 }
 
-/// Returns the images that those of some tasks make that are local, by the one name of each.
+/// Returns the images of the local tasks among `tasks`, by canonical name.
 pub fn made_by<'t>(app: &App, tasks: impl IntoIterator<Item = &'t Task>) -> BTreeSet<Reference> {
     let local = tasks.into_iter().filter(|task| task.is_local());
     let images = local.flat_map(Task::stable_images);
     images.map(|image| app.canonical(&image)).collect()
 }
 
-/// Returns what a builder holds under the name of a local image; none where it holds nothing.
+/// Returns what a builder holds under the name of a local image; `None` where it holds nothing.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where the builder keeps no images of its own.
+/// [`Kind::Invalid`] where the builder has no image store of its own.
 pub async fn held(builder: &Builder, image: &Reference) -> Result<Option<HeldImage>> {
     let line = builder.inspect_image(&image.to_string()).ok_or_else(|| {
         Error::new(
@@ -55,7 +55,7 @@ pub async fn held(builder: &Builder, image: &Reference) -> Result<Option<HeldIma
     Ok(platforms::inspected(&line).await)
 }
 
-/// Finds the builder that holds local images: the one that was chosen, else the machine's.
+/// Returns the builder that holds local images: the chosen one, else the machine's.
 pub async fn store(choice: Option<&str>, settings: &Settings) -> Result<Builder> {
     builder::detect(choice.or(settings.builder.as_deref()), settings).await
 }

@@ -1,4 +1,4 @@
-//! Logs in to a registry for docker, podman and acrt alike, and out again.
+//! Logs in to a registry for docker, podman and acrt alike, and logs out.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::{
     event::{Event, EventSink},
 };
 
-/// A token of a registry, in az's words.
+/// A token of a registry, in az's shape.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenAnswer {
@@ -21,11 +21,11 @@ pub struct TokenAnswer {
     login_server: String,
 }
 
-/// Checks a login, and keeps it where docker and podman find it. Without one the login that there is is checked.
+/// Checks a login, and stores it where docker and podman find it. Without `login`, the stored login is checked.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where the registry does not take it; [`Kind::Failed`] where it cannot be kept.
+/// [`Kind::Unknown`] where the registry does not accept it; [`Kind::Failed`] where it cannot be stored.
 pub async fn login(
     app: &App,
     registry: &str,
@@ -48,7 +48,7 @@ pub async fn login(
     Ok(())
 }
 
-/// Returns a token of a registry, and keeps nothing.
+/// Returns a token of a registry. Stores nothing.
 ///
 /// # Errors
 ///
@@ -69,7 +69,7 @@ pub async fn token(app: &App, registry: &str, login: Option<StoredLogin>) -> Res
     }
 }
 
-/// Forgets the login for a registry, wherever docker and podman keep it. Tells whether there was one.
+/// Removes the login for a registry wherever docker and podman store it. Returns whether there was one.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ fn given(registry: &str, login: Option<StoredLogin>) -> Result<Option<Login>> {
     looked_up(registry.to_owned(), &login, "").map(Some)
 }
 
-/// Asks the registry for its API with the login.
+/// Checks the login with a request to the registry's API.
 async fn check(app: &App, registry: &str, is_new: bool) -> Result<()> {
     let health = app.registries().health(registry).await;
     let login = health

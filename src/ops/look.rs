@@ -1,4 +1,4 @@
-//! Asks registries and git repositories what they have now: each tag and each repository once, however many tasks depend on it.
+//! Looks at tags and git repositories: asks each once, however many tasks depend on it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -31,38 +31,38 @@ use super::{
     verify::{Refusal, Verifier},
 };
 
-/// How many answers are worked on at once. Each registry has limits of its own; this is well above them, so that indexes
-/// that come slowly from one hold up none from another.
+/// How many answers are processed at once. Each registry has lower limits of its own, so that a registry whose indexes come slowly delays no
+/// other.
 const READ_AT_ONCE: usize = 1024;
 
 /// How many repositories of one server are asked at once.
 const SOURCES_AT_ONCE: usize = 8;
 
-/// What tasks want to know of each tag.
+/// What tasks need to know of each tag.
 #[derive(Debug, Default)]
 pub struct TagSubscriptions(BTreeMap<Reference, Subscription>);
 
-/// What tasks want to know of one tag.
+/// What tasks need to know of one tag.
 #[derive(Clone, Debug)]
 struct Subscription {
-    /// The image as the first of them names it: that is who is asked.
+    /// The name that the first task uses: the registry is asked by this name.
     spelled: Reference,
-    /// The other names that they have for it. A login may be kept for one of them alone.
+    /// The names that other tasks use. A login may be stored for one of them only.
     others: BTreeSet<Reference>,
     /// The digests that runs were built on.
     built_on: Vec<Digest>,
     /// The platforms that are built on it.
     platforms: BTreeSet<Platform>,
-    /// Whether a task depends on it. Else it is only one that a task has pushed.
+    /// Whether a task depends on it; otherwise a task has only pushed it.
     is_base: bool,
     /// When a task last pushed it.
     pushed_at: Option<Timestamp>,
-    /// Where it is, if a local task makes it: with the builder of this name, or the machine's.
+    /// The builder that has it, if a local task makes it: the builder of this name, or the machine's.
     local: Option<Option<String>>,
 }
 
 impl TagSubscriptions {
-    /// Collects what tasks want to know of what they depend on.
+    /// Collects the tags that tasks depend on, and what the tasks need to know of them.
     pub fn by(nodes: &[Node<'_>]) -> Self {
         let mut tags = BTreeMap::new();
         let local = made_locally(nodes);
@@ -82,7 +82,7 @@ impl TagSubscriptions {
         Self(tags)
     }
 
-    /// Adds the images that tasks have pushed, as far as `which` says so.
+    /// Adds those images that tasks have pushed for which `which` returns true.
     #[must_use]
     pub fn with_outputs(mut self, nodes: &[Node<'_>], which: impl Fn(&Reference) -> bool) -> Self {
         let local = made_locally(nodes);
@@ -113,12 +113,12 @@ impl TagSubscriptions {
         self.0.get(tag)?.pushed_at
     }
 
-    /// Returns a tag as the first task names it that wants to know of it: as people know it.
+    /// Returns a tag by the name that the first task uses, for messages.
     pub fn spelled<'t>(&'t self, tag: &'t Reference) -> &'t Reference {
         self.0.get(tag).map_or(tag, |one| &one.spelled)
     }
 
-    /// Returns what there is to find out of `which` of the tags: those whose registries want no rest.
+    /// Returns the looks to make at `which` of the tags, without those whose registries have asked for a pause.
     fn questions(&self, which: &[Reference], tags: &Tags, now: Timestamp) -> Vec<LookQuestion> {
         let open = which.iter().filter_map(|tag| {
             let subscription = self.0.get(tag)?;
@@ -154,7 +154,7 @@ impl Subscription {
     }
 
     fn add_name(&mut self, image: &ImageDescriptor) {
-        // Only the registry can be spelled in another way.
+        // Only the registry part of a name can have aliases.
         if image.registry() != self.spelled.registry() {
             self.others.extend(image.reference());
         }
@@ -166,7 +166,7 @@ fn entry<'m>(
     tag: &Reference,
     spelled: impl Fn() -> Option<Reference>,
 ) -> &'m mut Subscription {
-    // A clone for each distinct tag, and not for each of ten thousand dependencies.
+    // Clone once for each distinct tag, and not for each of ten thousand dependencies.
     if !tags.contains_key(tag) {
         let spelled = spelled().unwrap_or_else(|| tag.clone());
         tags.insert(tag.clone(), Subscription::of(spelled));
@@ -175,7 +175,7 @@ fn entry<'m>(
         .or_insert_with(|| Subscription::of(tag.clone()))
 }
 
-/// Returns the images that local tasks make, each with the builder that the task names.
+/// Returns the images that local tasks make, each with the builder that its task names.
 fn made_locally(nodes: &[Node<'_>]) -> HashMap<Reference, Option<String>> {
     let local = nodes.iter().filter(|node| node.task.is_local());
     let images = local.flat_map(|node| {
@@ -185,19 +185,19 @@ fn made_locally(nodes: &[Node<'_>]) -> HashMap<Reference, Option<String>> {
     images.collect()
 }
 
-/// What is to be found out of one tag.
+/// A look to make at one tag.
 #[derive(Clone, Debug)]
 struct LookQuestion {
     tag: Reference,
     wanted: Subscription,
-    /// Whether a task wants to know how old its image is.
+    /// Whether a task needs to know how old the image is.
     wants_age: bool,
-    /// The digest that the tag had, and the platforms whose manifests are known of it.
+    /// The last known digest of the tag, and the platforms whose manifests are known for it.
     read: Option<(Digest, BTreeSet<Platform>)>,
 }
 
 impl LookQuestion {
-    /// Tells whether the tag is seen with this digest for the first time. Only then its manifest is read, to see whether it is an image.
+    /// Returns whether the tag has this digest for the first time. Only then its manifest is read, to check that it is an image.
     fn is_new(&self, digest: &Digest) -> bool {
         let was_read = self.read.as_ref().is_some_and(|(read, _)| read == digest);
         let built_on = &self.wanted.built_on;
@@ -205,21 +205,21 @@ impl LookQuestion {
     }
 }
 
-/// What came of one look at a tag.
+/// The result of one look at a tag.
 #[derive(Debug)]
 pub struct Look {
     tag: Reference,
     looked: Looked,
 }
 
-/// An answer, whatever it says.
+/// The answer of a registry or a git repository, also if it is an error.
 #[derive(Debug)]
 pub enum Answer {
     Tag(Box<Look>),
     Source(GitContext, Head),
 }
 
-/// Returns the tags of which tasks want to know what they were before, because what they build on must be old enough.
+/// Returns the tags whose earlier digests have to be remembered, because tasks require a minimum age of their bases.
 pub fn aged(nodes: &[Node<'_>]) -> BTreeSet<Reference> {
     let nodes = nodes.iter().filter(|node| !node.ages.is_empty());
     let tags = nodes.flat_map(|node| node.followed_by_age());
@@ -228,7 +228,7 @@ pub fn aged(nodes: &[Node<'_>]) -> BTreeSet<Reference> {
         .collect()
 }
 
-/// Says that some tags are being looked at.
+/// Returns the event that says how many tags are being looked at.
 pub fn looking_at<'a>(tags: usize) -> Event<'a> {
     Event::Doing(match tags {
         1 => "looking at 1 tag".into(),
@@ -236,8 +236,8 @@ pub fn looking_at<'a>(tags: usize) -> Event<'a> {
     })
 }
 
-/// Everything that has been asked and has yet to answer. It may outlive the round that asked: what one registry keeps back keeps
-/// no other task waiting.
+/// All looks that have not been answered yet. They may outlive the round that started them, so that a registry which does not answer delays
+/// no task that depends on others.
 #[derive(Debug)]
 pub struct PendingLooks {
     work: JoinSet<()>,
@@ -259,8 +259,8 @@ impl Default for PendingLooks {
 }
 
 impl PendingLooks {
-    /// Asks registries for `which` of the tags, unless they have been asked and have yet to answer: one HEAD each, and one GET only where
-    /// an index moved. Returns how many it asks for.
+    /// Looks at `which` of the tags, unless a look at them is pending: with one HEAD each, and one GET only where an index moved. Returns how
+    /// many looks it starts.
     pub fn ask_tags(
         &mut self,
         app: &App,
@@ -272,7 +272,7 @@ impl PendingLooks {
         let mut questions = wanted.questions(which, tags, now);
         questions.retain(|one| self.asked.ask(Awaited::Tag(one.tag.clone()), now));
         for question in &questions {
-            // What makes it due from now on wants an answer to a later question.
+            // If the tag becomes due again from now on, this answer is too old.
             tags.entry(&question.tag).next_look = Some(now);
         }
         let asked = questions.len();
@@ -296,7 +296,7 @@ impl PendingLooks {
         let verifier = Rc::clone(&app.verifier);
         self.work.spawn_local(async move {
             look(registries, verifier, questions, now, |look| {
-                // Where the receiver is gone, the answer is not needed.
+                // If the receiver is gone, the answer is not needed.
                 let _ = sender.send(Answer::Tag(Box::new(look)));
             })
             .await;
@@ -311,7 +311,7 @@ impl PendingLooks {
         now: Timestamp,
         stop: &Stop,
     ) {
-        // The folder does not matter to the question: one answers for all.
+        // One answer is for all folders of a repository.
         let mut servers: BTreeMap<String, Questions> = BTreeMap::new();
         for (git, secrets) in sources {
             if self.asked.ask(Awaited::Source(git.clone()), now) {
@@ -324,7 +324,7 @@ impl PendingLooks {
                 entry.1.push(git);
             }
         }
-        // A server that hangs keeps only those waiting who ask it.
+        // A server that hangs delays only the tasks that depend on it.
         for open in servers.into_values() {
             self.ask_server(open, stop);
         }
@@ -352,18 +352,18 @@ impl PendingLooks {
         });
     }
 
-    /// Returns what has yet to answer.
+    /// Returns what has not been answered yet.
     pub fn asked(&self) -> &Asked {
         &self.asked
     }
 
-    /// Returns the same, to take in what happened since it was asked.
+    /// Returns the same for changes, to note what happened since the questions were asked.
     pub fn asked_mut(&mut self) -> &mut Asked {
         &mut self.asked
     }
 
-    /// Waits for the next answer; `None` where nothing has been asked that has yet to answer. It counts as awaited until it is taken out
-    /// of what was asked.
+    /// Waits for the next answer; `None` where nothing is pending. The question counts as pending until it is removed from
+    /// [`Self::asked_mut`].
     pub async fn next(&mut self) -> Option<Answer> {
         if self.asked.is_empty() {
             return None;
@@ -371,12 +371,12 @@ impl PendingLooks {
         self.receiver.recv().await
     }
 
-    /// Returns an answer that is there already.
+    /// Returns an answer that has arrived already.
     pub fn try_next(&mut self) -> Option<Answer> {
         self.receiver.try_recv().ok()
     }
 
-    /// Waits for all answers and takes them in.
+    /// Waits for all answers and applies them.
     pub async fn all(&mut self, app: &App, wanted: &TagSubscriptions, tags: &mut Tags) {
         while let Some(answer) = self.next().await {
             self.asked.answered(&answer.awaited());
@@ -385,11 +385,11 @@ impl PendingLooks {
     }
 }
 
-/// What is to be found out of the repositories of one server, with all who want to know it.
+/// The questions to the repositories of one server, each with all contexts that need the answer.
 type Questions = BTreeMap<GitContext, (Secrets, Vec<GitContext>)>;
 
 impl Answer {
-    /// Tells whether it says what was asked.
+    /// Returns whether the question was answered without an error.
     pub fn is_good(&self) -> bool {
         match self {
             Self::Tag(look) => look.looked.result.is_ok(),
@@ -397,7 +397,7 @@ impl Answer {
         }
     }
 
-    /// Returns what this is the answer to.
+    /// Returns the question that this answers.
     pub fn awaited(&self) -> Awaited {
         match self {
             Self::Tag(look) => Awaited::Tag(look.tag.clone()),
@@ -406,7 +406,7 @@ impl Answer {
     }
 }
 
-/// Takes an answer in, and decides when its tag is looked at next.
+/// Applies an answer, and decides when its tag is looked at next.
 pub fn take_in(app: &App, wanted: &TagSubscriptions, tags: &mut Tags, answer: Answer) {
     let look = match answer {
         Answer::Tag(look) => *look,
@@ -416,7 +416,7 @@ pub fn take_in(app: &App, wanted: &TagSubscriptions, tags: &mut Tags, answer: An
     tags.take_in(&look.tag, look.looked, pauses, app.clock.now());
 }
 
-/// Returns the rhythm of a tag: that of its registry, or that of images which tasks have pushed and none depends on.
+/// Returns the pauses between looks at a tag: those of its registry, or those for pushed images that no task depends on.
 pub fn pauses(app: &App, is_base: bool, tag: &Reference) -> Pauses {
     let watch = &app.settings.config.watch;
     let (shortest, longest) = if is_base {
@@ -471,7 +471,7 @@ async fn look_in_store(
     }
 }
 
-/// Looks at tags, and hands over each answer as soon as it is there.
+/// Looks at tags, and sends each answer as soon as it arrives.
 async fn look(
     registries: Rc<Registries>,
     verifier: Rc<Verifier>,
@@ -509,7 +509,7 @@ async fn look(
     }
 }
 
-/// Asks by the other names of an image where its registry wants a login by the one that it was asked by: logins are kept by name.
+/// Asks by the other names of an image if the registry requires a login for the first: logins are stored by name.
 async fn by_any_name(
     registries: &Registries,
     wanted: &Subscription,
@@ -543,8 +543,8 @@ fn miss(error: LookupError) -> Miss {
     }
 }
 
-/// Reads what is behind what was seen. A registry that names one digest and gives the content of another does not say what the
-/// tag is: that is unknown then, even if that content is what was built on.
+/// Reads what the tag's digest stands for. If the registry reports one digest and serves the content of another, the tag is unknown, even if
+/// that content is what was built on.
 async fn observation(
     registries: &Registries,
     verifier: &Verifier,
@@ -567,7 +567,7 @@ async fn observation(
     let created = match platform.filter(|_| is_new && question.wants_age) {
         Some(platform) => {
             let image = spelled.at(seen.digest.clone());
-            // An image that does not say its age is as old as it was first seen.
+            // An image without a creation time is as old as it was first seen.
             let config = registries.config(&image, platform).await;
             config.ok().and_then(|config| config.created)
         }
@@ -590,13 +590,13 @@ fn refused(refusal: Refusal, digest: &Digest) -> Miss {
     }
 }
 
-/// Finds the manifest of each wanted platform behind what was seen, as far as they are not known yet.
+/// Returns the manifest for each wanted platform, as far as it is not known yet.
 async fn manifests(
     registries: &Registries,
     question: &LookQuestion,
     seen: &Seen,
 ) -> Result<Manifests, LookupError> {
-    // Where everybody was built on this very digest, nothing else is to be compared.
+    // If all tasks were built on this very digest, nothing else has to be compared.
     let wanted = &question.wanted;
     if wanted.built_on.iter().all(|digest| *digest == seen.digest) {
         return Ok(Manifests::new());

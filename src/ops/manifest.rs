@@ -1,4 +1,4 @@
-//! Manifests of a repository, for people and scripts.
+//! Manifests of a repository.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use super::{
     task::registry_for,
 };
 
-/// A manifest or an index, in az's words.
+/// A manifest or an index, in az's shape.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestAnswer {
@@ -87,8 +87,8 @@ impl ManifestAnswer {
     }
 }
 
-/// Lists the manifests of a repository: those that its tags name, what these list, and what runs have pushed. No registry but ACR tells of
-/// others.
+/// Lists the manifests of a repository: those that its tags point to, those that these list, and those that runs have pushed. No registry but
+/// ACR lists others.
 ///
 /// # Errors
 ///
@@ -127,7 +127,7 @@ pub async fn list(
     Ok(answers)
 }
 
-/// Shows what is known of the manifest that an image names by its digest.
+/// Returns what is known of the manifest that an image names by its digest.
 pub async fn metadata(app: &App, image: &Reference) -> Result<ManifestAnswer> {
     let inventory = Inventory::of(app, image.registry(), image.repository())?;
     let (digest, tags) = super::repository::named_with(app, image).await?;

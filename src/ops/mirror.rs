@@ -1,4 +1,4 @@
-//! The copies of one's own that the config file names: whether one is what its source is, so that a build may use it.
+//! Compares the mirrors that the config file names with their sources, to decide whether a build may use them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,21 +11,21 @@ use crate::{
 
 use super::App;
 
-/// What is known of the copy of an image.
+/// The mirror of an image, and its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
-    /// The copy, by the tag or digest of its source.
+    /// The mirror, with the tag or digest of its source.
     pub image: Reference,
-    /// What it is, compared with its source.
+    /// How it compares with its source.
     pub state: MirrorState,
 }
 
-/// What a copy is, compared with its source.
+/// How a mirror compares with its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MirrorState {
-    /// The same, for all platforms that count. It is there by this digest.
+    /// It is the same for all platforms that count, and has this digest.
     Current(Digest),
-    /// Something else: the copy has this digest.
+    /// It is a different image, and has this digest.
     Behind(Digest),
     Missing,
     /// It could not be looked at.
@@ -33,7 +33,7 @@ pub enum MirrorState {
 }
 
 impl Mirror {
-    /// Returns the copy by its digest, if a build may use it.
+    /// Returns the mirror by its digest, if a build may use it.
     pub fn usable(&self) -> Option<Reference> {
         match &self.state {
             MirrorState::Current(digest) => Some(self.image.at(digest.clone())),
@@ -50,7 +50,7 @@ impl Mirror {
         }
     }
 
-    /// Says why it is not used, and what to do; nothing where it is used.
+    /// Returns why it is not used, and what to do; `None` where it is used.
     pub fn complaint(&self, source: &Reference, digest: &Digest) -> Option<String> {
         let image = &self.image;
         let copy = format!("acrt import --source {source} --image {image} --force");
@@ -71,16 +71,16 @@ impl Mirror {
     }
 }
 
-/// An image whose copy is looked for.
+/// An image whose mirror is to be compared.
 #[derive(Clone, Debug)]
 pub struct MirrorQuery {
-    /// What the source is, by index and by platform.
+    /// The digest of the source.
     pub digest: Digest,
-    /// The manifests of the platforms that count; none where the digest alone decides.
+    /// The manifests for the platforms that count; if empty, the digest alone decides.
     pub manifests: Manifests,
 }
 
-/// Compares the copies of images with their sources: one look at each copy.
+/// Compares mirrors with their sources: one look at each mirror.
 pub async fn compare(
     app: &App,
     wanted: &BTreeMap<Reference, MirrorQuery>,
@@ -113,7 +113,7 @@ async fn judge(app: &App, image: &Reference, seen: &Seen, wanted: &MirrorQuery) 
     if platforms.is_empty() {
         return MirrorState::Behind(seen.digest.clone());
     }
-    // A copy of some platforms alone has another index, and is as good for those.
+    // A mirror with only some of the platforms has another index, and may be used for these.
     match app.registries().platforms(image, seen, &platforms).await {
         Ok(found) => {
             let mut wanted = wanted.manifests.iter();

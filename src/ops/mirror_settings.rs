@@ -1,4 +1,4 @@
-//! The copies of images that the config file names.
+//! The mirrors that the config file names.
 
 use crate::{
     error::{Context as _, Kind, Result},
@@ -6,11 +6,11 @@ use crate::{
     sys::{aliases::Aliases, settings::Settings},
 };
 
-/// Reads the table of the config file.
+/// Reads the table of mirrors in the config file.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] with the file, where an entry makes no sense.
+/// [`Kind::Invalid`] with the file, where an entry is not valid.
 pub fn mirrors(settings: &Settings) -> Result<Mirrors> {
     let path = settings.config_path.as_ref();
     let aliases = settings.aliases();
@@ -25,7 +25,7 @@ pub fn mirrors(settings: &Settings) -> Result<Mirrors> {
     })
 }
 
-/// Gives the beginning of an image's name the one name of its registry, if it begins with a registry.
+/// Replaces the registry in a name or name prefix by its canonical name, if the name has one.
 fn own_name(aliases: &Aliases, source: &str) -> String {
     let (host, rest) = match source.split_once('/') {
         Some((host, rest)) => (host, format!("/{rest}")),

@@ -1,4 +1,4 @@
-//! The verbs: one file for each thing that acrt does. They join the rooms, and neither print nor know flags.
+//! The operations: one file for each thing that acrt does. They join the rooms, and neither print nor parse flags.
 
 pub mod adopt;
 pub mod answer;
@@ -86,7 +86,7 @@ use crate::{
     task::{Age, Window},
 };
 
-/// What a command was told about its surroundings.
+/// The global options of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct GlobalOptions {
     pub state_dir: Option<PathBuf>,
@@ -95,26 +95,26 @@ pub struct GlobalOptions {
     pub allow_unsafe_permissions: bool,
 }
 
-/// What operations may touch. Concrete things; tests point them at a folder, a `PATH` and a registry of their own.
+/// What operations work with. Tests use a state directory, a `PATH` and a registry of their own.
 pub struct App {
     pub settings: Settings,
     pub clock: Clock,
     pub store: Store,
-    /// The copies of one's own that the config file names.
+    /// The mirrors that the config file names.
     pub mirrors: Mirrors,
-    /// Which names of registries are names of one registry.
+    /// Which names belong to the same registry.
     pub aliases: Aliases,
     pub verifier: Rc<Verifier>,
-    /// How old the digest of a base must be where a task says nothing.
+    /// The minimum age of a base's digest, where a task does not say.
     pub min_age: Age,
-    /// When triggers may begin runs where a task says nothing.
+    /// When triggers may begin runs, where a task does not say.
     pub windows: Vec<Window>,
-    /// What the command was told, to hand on to a process that goes on by itself.
+    /// The global options, to pass them on to background processes.
     pub surroundings: GlobalOptions,
-    /// Where the status page is, if there is one that people can be sent to.
+    /// The URL of the status page for messages, if there is one.
     pub page_url: Option<String>,
     registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
-    /// The platforms that builders run on, by the question that they have answered.
+    /// The platforms of builders, by the question that they have answered.
     builder_platforms: RefCell<BTreeMap<String, Platform>>,
 }
 
@@ -123,7 +123,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] where either does not make sense.
+    /// [`Kind::Invalid`] where either is not valid.
     pub fn new(surroundings: GlobalOptions) -> Result<Self> {
         let insists = surroundings.allow_unsafe_permissions;
         let mut settings = Settings::load_insisting(surroundings.config.as_deref(), insists)?;
@@ -162,11 +162,11 @@ impl App {
         })
     }
 
-    /// Refuses a state directory that another user can change, unless the user insists on it. For commands that use it.
+    /// Refuses a state directory that another user can change, unless the user allows it. For commands that use it.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] with whose it is, or its mode.
+    /// [`Kind::Invalid`] with its owner, or its mode.
     pub fn check_state_directory(&self) -> Result<()> {
         if self.settings.allows_unsafe_permissions {
             Ok(())
@@ -175,7 +175,7 @@ impl App {
         }
     }
 
-    /// Lets a program of the user's that calls acrt in its turn find the same tasks and settings.
+    /// Sets the environment of a user's program so that an acrt which it calls uses the same tasks and settings.
     pub fn within_reach(&self, line: CommandLine) -> CommandLine {
         let root = self.store.layout().root();
         let line = line.env("ACRT_STATE_DIR", root.display().to_string());
@@ -186,19 +186,19 @@ impl App {
         }
     }
 
-    /// Reads the environment and the config file anew, for a process that goes on. The clock goes on too, and the state
-    /// directory stays the one that this process has locked.
+    /// Reads the environment and the config file again, for a long-running process. The clock is kept, and so is the state directory that
+    /// this process has locked.
     ///
     /// # Errors
     ///
-    /// As [`App::new`]; then the old settings still serve.
+    /// As [`App::new`]; then the old settings stay in use.
     pub fn read_again(&self) -> Result<Self> {
         let again = Self {
             clock: self.clock.clone(),
             store: self.store.clone(),
             ..Self::new(self.surroundings.clone())?
         };
-        // What registries asked for holds whatever the config file says now.
+        // The pauses that registries have asked for hold, whatever the config file says now.
         let earlier = self.registries.borrow().as_ref().map(|(logins, all)| {
             let all = Rc::new(all.with(&again.settings, logins.clone()));
             (logins.clone(), all)
@@ -207,7 +207,7 @@ impl App {
         Ok(again)
     }
 
-    /// Returns an image by the one name of its registry: what references are compared by.
+    /// Returns an image with the canonical name of its registry. References are compared by this name.
     pub fn canonical(&self, image: &Reference) -> Reference {
         match self.aliases.registry(image.registry()) {
             name if name == image.registry() => image.clone(),
@@ -215,12 +215,12 @@ impl App {
         }
     }
 
-    /// Tells whether two names are names of one registry.
+    /// Returns whether two names belong to the same registry.
     pub fn is_same_registry(&self, one: &str, other: &str) -> bool {
         self.aliases.registry(one) == self.aliases.registry(other)
     }
 
-    /// Returns the copy that the config file names for an image, by whatever name of its registry that is written.
+    /// Returns the mirror that the config file names for an image, whichever alias of its registry is used.
     pub fn copy_of(&self, image: &Reference) -> Option<Reference> {
         if self.mirrors.is_empty() {
             None
@@ -229,7 +229,7 @@ impl App {
         }
     }
 
-    /// Returns the registries, made ready at the first call: most commands never ask one.
+    /// Returns the registries, created at the first call: most commands ask none.
     pub fn registries(&self) -> Rc<Registries> {
         let made = self
             .registries
@@ -239,8 +239,8 @@ impl App {
         made.unwrap_or_else(|| self.registries_with(Vec::new()))
     }
 
-    /// Lets the registries know the logins of tasks. Tokens and connections are kept while the logins stay the same; what was
-    /// learnt of registries whatever the login, such as the pauses that they asked for, is kept in any case.
+    /// Returns the registries with these logins of tasks. Tokens and connections are kept while the logins stay the same; what does not
+    /// depend on logins, such as the pauses that registries asked for, is kept in any case.
     pub fn registries_with(&self, logins: Vec<Login>) -> Rc<Registries> {
         let mut registries = self.registries.borrow_mut();
         match &*registries {
@@ -256,20 +256,20 @@ impl App {
         }
     }
 
-    /// Carries out an operation that waits for registries or processes.
+    /// Runs an asynchronous operation to its end.
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] where the machine gives no event loop; else what the operation returns.
+    /// [`Kind::Failed`] where the event loop cannot be created; else what the operation returns.
     pub fn wait<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context(Kind::Failed, || "cannot start the event loop".to_owned())?;
-        // Looks go on beside each other in one thread.
+        // Looks run concurrently in one thread.
         let local = tokio::task::LocalSet::new();
         let result = local.block_on(&runtime, operation);
-        // A helper or a look-up that hangs must not keep an answer back.
+        // A helper or a look-up that hangs must not delay the answer.
         runtime.shutdown_background();
         result
     }
@@ -289,7 +289,7 @@ mod tests {
     use super::*;
     use crate::sys::secret::Secret;
 
-    /// Starts a registry that wants to be left alone for ten minutes. Returns its name, and how often it was asked.
+    /// Starts a registry that asks for a pause of ten minutes. Returns its name, and how often it was asked.
     fn limiting_registry() -> (String, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let name = listener.local_addr().unwrap().to_string();

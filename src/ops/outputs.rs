@@ -1,4 +1,4 @@
-//! What a run has made: whether it is where it was pushed, for which platforms it is, and whether these were asked for.
+//! The images that a run has made: whether they arrived in the registry, for which platforms they are, and whether these were wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use super::{
     resolve::Resolved,
 };
 
-/// Looks once at each tag that was pushed, before anything of the run is recorded. Returns what was pushed.
+/// Checks each pushed tag once, before anything of the run is recorded. Returns the pushed images.
 pub(super) async fn confirm(
     execution: &Execution<'_>,
     images: &[Reference],
@@ -36,7 +36,7 @@ pub(super) async fn confirm(
     }
 }
 
-/// Returns what the builder has of the images that it has made and keeps.
+/// Returns the images that the builder has made and keeps.
 pub(super) async fn stored(
     execution: &Execution<'_>,
     builder: &Builder,
@@ -60,7 +60,7 @@ pub(super) async fn stored(
     Ok(outputs)
 }
 
-/// Returns for which platforms a build was: as the pushed images say, else as its builder says, else as it was planned.
+/// Returns the platforms of a build: from the pushed images, else from the builder, else the planned ones.
 pub(super) async fn platforms_of(
     execution: &Execution<'_>,
     outputs: &[ImageDescriptor],
@@ -75,7 +75,7 @@ pub(super) async fn platforms_of(
     let made = match pushed {
         Ok(pushed) if pushed.is_empty() => built,
         Ok(pushed) => pushed,
-        // The tag is there by its digest, and the builder has said what that is.
+        // The tag was found by its digest, and the builder has reported its platforms.
         Err(_) if !built.is_empty() => built,
         Err(error) => return Err(Failure::unsure(error)),
     };
@@ -86,7 +86,7 @@ pub(super) async fn platforms_of(
     })
 }
 
-/// Refuses an image that is made for other platforms than are wanted.
+/// Refuses an image that is made for other platforms than the wanted ones.
 pub(super) fn judge_platforms(
     made: &BTreeSet<Platform>,
     wanted: &[Platform],

@@ -1,4 +1,4 @@
-//! What images are taken to be built on that do not say it themselves: an image that is named, or what a Dockerfile begins with.
+//! The base that is assumed for images that name none: an image, or what the last stage of a Dockerfile begins with.
 
 use std::path::PathBuf;
 
@@ -9,17 +9,17 @@ use crate::{
     lineage::Base,
 };
 
-/// What images that say nothing of their bases are taken to be built on.
+/// The base that is assumed for images that name none.
 #[derive(Clone, Debug, Default)]
 pub enum AssumedBase {
     #[default]
     Unknown,
     Image(Reference),
-    /// What the last stage of this Dockerfile begins with.
+    /// The image that the last stage of this Dockerfile begins with.
     Dockerfile(PathBuf),
 }
 
-/// What images are taken to be built on that do not say it.
+/// As [`AssumedBase`], with the Dockerfile read.
 pub enum Assumed {
     Unknown,
     Image(Reference),
@@ -47,7 +47,7 @@ impl Assumed {
         })
     }
 
-    /// Returns the base for a platform; nothing where it is not known, and a base of nothing for one from `scratch`.
+    /// Returns the base for a platform: `None` where it is not known, `Some(None)` for an image from `scratch`.
     pub fn base(&self, platform: Option<&Platform>) -> Option<Option<Reference>> {
         match self {
             Self::Unknown => None,
@@ -63,7 +63,7 @@ impl Assumed {
         }
     }
 
-    /// Returns the tag that is meant by a base without a tag of its own.
+    /// Returns the tag to compare with for a base that is named without one.
     pub fn tag_of(&self, base: &Base, platform: Option<&Platform>) -> Option<Reference> {
         let tag = self.base(platform)??.without_digest()?;
         let is_same = |image: &Reference| image.name() == tag.name();

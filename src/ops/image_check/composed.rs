@@ -1,4 +1,4 @@
-//! The images of the services of a compose file, and where each of them is looked for.
+//! The images of the services of a compose file, and where to look for each.
 
 use std::path::Path;
 
@@ -15,8 +15,8 @@ use super::{
     subject::{Subject, SubjectPlace},
 };
 
-/// Returns the images of all services, in the order of the file. What is wrong with one service is told as its answer. Where there are
-/// several projects, their names stand before those of the services.
+/// Returns the images of all services, in the order of the file. A problem with one service becomes its answer. With several projects, their
+/// names are put before those of the services.
 ///
 /// # Errors
 ///
@@ -55,8 +55,8 @@ pub fn subjects(
         .collect())
 }
 
-/// What compose starts is what the builder's own store has under the name. What it has not, compose pulls, unless the name is one that
-/// compose itself has made.
+/// compose starts the image that the builder's own store has under the name, and pulls it where the store has none, unless compose itself
+/// made up the name.
 fn subject(image: ServiceImage, store: Option<Store>) -> Subject {
     let parsed = match image.name.parse::<Reference>() {
         Ok(parsed) => parsed,

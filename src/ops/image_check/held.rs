@@ -1,4 +1,4 @@
-//! Reads what an image of a builder's own store says of its bases, by the builder's commands, and which images run.
+//! Reads what an image in a builder's own store says of its bases, with the builder's commands, and lists the images that run.
 
 use std::{fmt, rc::Rc};
 
@@ -22,13 +22,13 @@ use crate::{
 
 use super::read::{self, Facts, Lineage, PlatformFacts};
 
-/// How many names of an image's repositories are tried for what its own store does not keep.
+/// How many of an image's repositories are asked for what the builder's store does not keep.
 const MAX_REPOSITORIES: usize = 3;
 
-/// More containers than run on a machine.
+/// The maximum number of containers that are read: more than run on one machine.
 const MAX_RUNNING: usize = 10_000;
 
-/// The store of a builder. `Display` is how skopeo writes it before a name.
+/// The store of a builder. `Display` gives the prefix that skopeo uses for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
     Docker,
@@ -36,7 +36,7 @@ pub enum Store {
 }
 
 impl Store {
-    /// Returns the store that a name begins with, and the rest of the name.
+    /// Returns the store that a name has as its prefix, and the rest of the name.
     pub fn of(name: &str) -> Option<(Self, &str)> {
         [Self::Docker, Self::Containers]
             .into_iter()
@@ -61,7 +61,7 @@ impl Store {
         }
     }
 
-    /// Returns the programs that know what is in it, the best first.
+    /// Returns the programs that can read the store, the best first.
     fn programs(self) -> &'static [&'static str] {
         match self {
             Self::Docker => &["docker"],
@@ -76,7 +76,7 @@ impl fmt::Display for Store {
     }
 }
 
-/// The programs for the stores, each looked for once.
+/// The programs of the stores, each looked for once.
 #[derive(Default)]
 pub struct Stores {
     docker: OnceCell<Result<Builder, String>>,
@@ -119,7 +119,7 @@ impl Stores {
     }
 }
 
-/// Returns what an image of a builder's own says by itself.
+/// Returns what the image itself says.
 pub fn facts(held: &HeldImage) -> Result<Facts, String> {
     let record = ImageRecord::parse(held.config.to_string().as_bytes())?;
     let mut lineage = Lineage::default();
@@ -133,7 +133,7 @@ pub fn facts(held: &HeldImage) -> Result<Facts, String> {
     })
 }
 
-/// Adds to what an image says by itself, where that is nothing, what the registry says of it that it came from or went to.
+/// Returns the lineage of an image in a store. If the image itself names no base, a registry is asked that it was pulled from or pushed to.
 async fn with_registries(app: &App, held: &HeldImage, facts: &Facts) -> Lineage {
     let (mut lineage, record) = (facts.lineage.clone(), &facts.record);
     if lineage.evidence.is_some() {
@@ -165,17 +165,17 @@ async fn of_registry(
 
 pub struct RunningImage {
     pub store: Store,
-    /// What its builder finds it by.
+    /// The name or id by which its builder finds it.
     pub image: String,
     pub name: String,
     pub containers: Vec<String>,
 }
 
-/// Returns the images of the containers that run.
+/// Returns the images of the running containers.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where no builder says it.
+/// [`Kind::Unknown`] where no builder can list them.
 pub async fn running(app: &App, events: &EventSink<'_>) -> Result<Vec<RunningImage>> {
     let mut found = Vec::new();
     let mut problems = Vec::new();
@@ -213,7 +213,7 @@ async fn running_in(app: &App, store: Store, program: &str) -> Result<Vec<Runnin
     let printed = String::from_utf8_lossy(&printed);
     let mut images: Vec<RunningImage> = Vec::new();
     for line in printed.lines().take(MAX_RUNNING) {
-        // The image, its name where that is not the same, and the name of the container.
+        // The id of the image, its name if there is one, and the name of the container.
         let words: Vec<&str> = line.split(' ').collect();
         let [image, .., container] = words.as_slice() else {
             continue;
@@ -243,11 +243,11 @@ async fn find(app: &App, store: Store) -> Result<Builder> {
     builder::detect(Some(program), &app.settings).await
 }
 
-/// Returns what a command prints.
+/// Returns the output of a command.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] with its last word, where it does not end well.
+/// [`Kind::Unknown`] with its last line, where it fails.
 async fn answer(line: &CommandLine) -> Result<Vec<u8>> {
     let reply = process::converse(line, b"").await?;
     if reply.ended == Ended::Exited(0) {

@@ -1,4 +1,4 @@
-//! Compares what images were built on with what their bases are now.
+//! Compares the recorded bases of images with what the bases are now.
 
 use std::{
     cell::RefCell,
@@ -31,13 +31,13 @@ use super::{
     read::{self, Facts},
 };
 
-/// Nothing was built before containers were: an older time is that of a build that says none, as reproducible ones do.
+/// The time before which an image cannot have been built: an older time means an unknown one, as in reproducible builds.
 const EARLIEST: i64 = 1_356_998_400;
 
 /// The config of a base for a platform, read once however many images are compared with it.
 type SharedRecord = Rc<OnceCell<Result<Rc<ImageRecord>, String>>>;
 
-/// Returns the tags that have to be looked at.
+/// Returns the tags to look at.
 pub fn tags(rows: &[Row], assumed: &Assumed) -> BTreeSet<Reference> {
     let mut tags = BTreeSet::new();
     for row in rows {
@@ -73,13 +73,13 @@ impl SeenTag<'_> {
 pub struct Judge<'a> {
     pub app: &'a App,
     assumed: Assumed,
-    /// By the one name of their registry: the name that was asked for, and the answer.
+    /// By canonical name: the name that was asked for, and the answer.
     looked: BTreeMap<Reference, (Reference, Result<Seen, LookupError>)>,
     mirrors: BTreeMap<Reference, (Mirror, Option<String>)>,
     records: RefCell<HashMap<(Reference, Platform), SharedRecord>>,
 }
 
-/// What became of a base, with the evidence where only the comparison showed it.
+/// The state of a base, with the evidence if only the comparison showed it.
 struct Verdict {
     base: BaseAnswer,
     created: Option<Timestamp>,
@@ -87,7 +87,7 @@ struct Verdict {
 }
 
 impl<'a> Judge<'a> {
-    /// Looks at all bases, each once.
+    /// Looks at each base once.
     pub async fn look(
         app: &'a App,
         assumed: Assumed,
@@ -117,7 +117,7 @@ impl<'a> Judge<'a> {
         judge
     }
 
-    /// Compares the copies of bases with what their sources are now.
+    /// Compares the mirrors of bases with what their sources are now.
     async fn compare_mirrors(
         &self,
         rows: &[Row],
@@ -155,7 +155,7 @@ impl<'a> Judge<'a> {
         Some(SeenTag { image, seen })
     }
 
-    /// Says of one image what became of its bases.
+    /// Returns the state of one image and its bases.
     pub async fn answer(&self, row: &Row) -> ImageCheckAnswer {
         let mut answer = ImageCheckAnswer {
             image: row.image.clone(),
@@ -185,7 +185,7 @@ impl<'a> Judge<'a> {
             answer.reason = unexplained(&facts.lineage.problems);
             return answer;
         };
-        // That layers are compared says nothing yet: their history may have to decide.
+        // That layers were compared shows nothing by itself: their history may have to decide.
         answer.evidence = answer
             .evidence
             .filter(|evidence| *evidence != Evidence::Layers)
@@ -201,7 +201,7 @@ impl<'a> Judge<'a> {
         answer
     }
 
-    /// Returns what became of each base; none where the bases are not known.
+    /// Returns the state of each base; `None` where the bases are not known.
     async fn verdicts(&self, row: &Row, facts: &Facts) -> Option<Vec<Verdict>> {
         let platform = row.platform.as_ref();
         if facts.lineage.evidence.is_none() {
@@ -218,7 +218,7 @@ impl<'a> Judge<'a> {
         Some(verdicts)
     }
 
-    /// Compares an image with the base that it is said to have: with what its tag is now, or with the digest that alone is named.
+    /// Compares an image with the base that is assumed for it: with its tag now, or with its digest where it has no tag.
     async fn by_assumption(
         &self,
         base: Reference,
@@ -286,7 +286,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Compares the digest that an image was built on with what the tag is now: by itself, and by the manifest for the platform.
+    /// Compares the digest that an image was built on with what the tag is now: directly, and by the manifest for the platform.
     async fn by_digest(
         &self,
         mut answer: BaseAnswer,
@@ -309,7 +309,7 @@ impl<'a> Judge<'a> {
         if *recorded == now {
             return answer.ending(BaseState::Current, String::new());
         }
-        // It may have been an index that had the same image for this platform. One that is gone was another.
+        // The recorded digest may be that of an index with the same manifest for this platform. If it no longer exists, the base has moved.
         let (at, before) = (image.at(recorded.clone()), Seen::at(recorded.clone()));
         let before = registries.manifest_for(&at, &before, platform).await;
         if before.is_ok_and(|before| before.as_ref() == Some(&now)) {
@@ -405,7 +405,7 @@ impl BaseAnswer {
         }
     }
 
-    /// Says why a base is not looked at.
+    /// Returns why a base without a tag is not looked at.
     fn without_tag(self, base: &Base) -> Verdict {
         if base.is_frontend {
             return self.ending(
@@ -429,7 +429,7 @@ impl BaseAnswer {
     }
 }
 
-/// Returns the state of an image by those of its bases: what is certain goes first.
+/// Returns the state of an image by the states of its bases: certain states come before unknown ones.
 fn state(verdicts: &[Verdict]) -> State {
     let order = [
         (BaseState::Moved, State::Stale),
@@ -443,7 +443,7 @@ fn state(verdicts: &[Verdict]) -> State {
     found.map_or(State::FollowsNothing, |(_, state)| state)
 }
 
-/// Says on one line what became of the bases that are not current.
+/// Returns on one line the state of each base that is not current.
 fn reason(verdicts: &[Verdict]) -> String {
     if verdicts.is_empty() {
         return "it depends on no image".to_owned();
@@ -483,7 +483,7 @@ fn unexplained(problems: &[String]) -> String {
     }
 }
 
-/// Returns each of some tags once, by the one name of its registry, with the first name that it has among them: that is who is asked.
+/// Returns tags by canonical name, each with the first of its names: this name is used to ask the registry.
 fn distinct(app: &App, tags: BTreeSet<Reference>) -> BTreeMap<Reference, Reference> {
     let mut distinct = BTreeMap::new();
     for tag in tags {

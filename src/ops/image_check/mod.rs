@@ -1,7 +1,7 @@
-//! Whether images stand on their newest bases, without a task, without state, and without building.
+//! Checks whether images are built on their newest bases, without a task, without stored state, and without building.
 //!
-//! `read` finds out what an image of a registry or a folder says of its bases, and `held` what one of a builder's own store says; all
-//! bases are looked at once, and `judge` compares.
+//! `read` reads what an image of a registry or a folder says of its bases, and `held` reads the same for an image of a builder's own store.
+//! Each base is looked at once, and `judge` compares.
 
 pub(super) mod answer;
 pub(super) mod assumed;
@@ -36,36 +36,36 @@ use subject::{Subject, SubjectPlace};
 /// How many images of one registry are read at once; its own limits may be lower.
 const READ_AT_ONCE: usize = 16;
 
-/// What is asked.
+/// The options of `image check`.
 #[derive(Clone, Debug, Default)]
 pub struct ImageCheckRequest {
-    /// Images, as they were written.
+    /// The images as the user wrote them.
     pub images: Vec<String>,
-    /// Whether the images of containers that run are asked about too.
+    /// Whether the images of running containers are checked too.
     pub running: bool,
-    /// Compose files, or folders that have one, whose services' images are asked about too.
+    /// Compose files, or folders with one, whose images are checked too.
     pub compose: Vec<PathBuf>,
-    /// The platforms that count; empty is all that an image has.
+    /// The platforms to check; if empty, all that an image has.
     pub platforms: Vec<Platform>,
-    /// What the images were built on, where they do not say it.
+    /// The base that is assumed for images that name none.
     pub assumed: AssumedBase,
 }
 
-/// What was found out about all images.
+/// The result for all images.
 #[derive(Debug)]
 pub struct ImageCheckReport {
     /// Each image, for each of its platforms.
     pub images: Vec<ImageCheckAnswer>,
-    /// The worst of what was found, as an exit code tells it; none if everything is current.
+    /// The worst state that was found, as the kind that picks the exit code; `None` if everything is current.
     pub worst: Option<Kind>,
 }
 
-/// Finds out for each image whether its bases are what they were when it was built.
+/// Checks for each image whether its bases are still what they were when it was built.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where a name makes no sense, the Dockerfile, or a compose file as a whole; [`Kind::Unknown`] where it is not known which containers run. What is
-/// wrong with one image is in its answer.
+/// [`Kind::Invalid`] where a name, the Dockerfile, or a compose file as a whole cannot be used; [`Kind::Unknown`] where the running
+/// containers cannot be listed. A problem with one image is in its answer.
 pub async fn check(
     app: &App,
     request: ImageCheckRequest,
@@ -116,7 +116,7 @@ pub async fn check(
     Ok(ImageCheckReport { images, worst })
 }
 
-/// Reads all images, those of each registry and of each store beside those of the others, and returns them in their order.
+/// Reads all images, those of different registries and stores concurrently, and returns them in the order given.
 async fn read_all(app: &App, subjects: &[Subject], platforms: &[Platform]) -> Vec<Row> {
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (n, subject) in subjects.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Reads what an image of a registry or a folder says of its bases: annotations, then labels, then provenance.
+//! Reads what an image in a registry or a folder says of its bases: annotations, then labels, then provenance.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// The largest config of an image, in bytes.
+/// The largest image config, in bytes.
 const MAX_CONFIG: usize = 4 * 1024 * 1024;
 
-/// How deep indexes may lie in each other, and how many of them may be read.
+/// How deep indexes may be nested, and how many of them are read.
 const MAX_DEPTH: usize = 3;
 const MAX_INDEXES: usize = 16;
 
@@ -30,27 +30,27 @@ const MAX_IMAGES: usize = 64;
 /// How many attestations of one image are read, and how many blobs of each.
 const MAX_ATTESTATIONS: usize = 16;
 
-/// What BuildKit's annotations of an entry of an index say that it is, and of which other entry.
+/// The annotations by which BuildKit marks an entry of an index as an attestation, and names the entry that it is about.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 
 /// What was read of an image for one platform.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// Its manifest; none of an image of a builder's own.
+    /// The digest of its manifest; `None` for an image in a builder's own store.
     pub digest: Option<Digest>,
     pub record: Rc<ImageRecord>,
     pub lineage: Lineage,
 }
 
-/// What an image says of its bases.
+/// The bases that an image names.
 #[derive(Clone, Debug, Default)]
 pub struct Lineage {
-    /// How it says so; none, if it says nothing.
+    /// How the image names them; `None` if it does not.
     pub evidence: Option<Evidence>,
-    /// The bases; where there is evidence and none of them, it has none.
+    /// The bases; empty with evidence means that the image has none.
     pub bases: Vec<Base>,
-    /// What says something, and could not be used.
+    /// What could not be used, and why.
     pub problems: Vec<String>,
 }
 
@@ -61,18 +61,18 @@ pub struct PlatformFacts {
 }
 
 pub struct ImageFacts {
-    /// What its name stands for: a manifest or an index.
+    /// What the name points to: a manifest or an index.
     pub digest: Digest,
     pub platforms: Vec<PlatformFacts>,
 }
 
-/// The manifest of an image for one platform, before it is read.
+/// The manifest of an image for one platform, not read yet.
 #[derive(Clone)]
 struct Found {
-    /// None where it is the document that the image names.
+    /// `None` for the document that the image's name points to.
     descriptor: Option<Descriptor>,
     platform: Option<Platform>,
-    /// What the index has beside it.
+    /// Its annotations in the index.
     annotations: BTreeMap<String, String>,
     attestations: Vec<Descriptor>,
     index: Option<Rc<RawDocument>>,
@@ -94,7 +94,7 @@ pub async fn read(app: &App, place: &Place, wanted: &[Platform]) -> Result<Image
             .as_ref()
             .ok()
             .and_then(|it| it.record.platform.clone());
-        // Of a single manifest only its config says for what it is.
+        // The platform of a single manifest is only in its config.
         let is_other = |own: &Platform| {
             platform
                 .as_ref()
@@ -115,7 +115,7 @@ pub async fn read(app: &App, place: &Place, wanted: &[Platform]) -> Result<Image
     })
 }
 
-/// Reads the config of an image for a platform, and nothing else of it.
+/// Reads only the config of an image for a platform.
 pub async fn record(app: &App, place: &Place, platform: &Platform) -> Result<ImageRecord, String> {
     let reader = &Endpoint::source(&app.registries(), place).map_err(said)?;
     let top = reader.document(None).await.map_err(said)?;
@@ -137,10 +137,10 @@ fn missing(platform: Option<Platform>) -> PlatformFacts {
     }
 }
 
-/// Says what is wrong, on one line.
+/// Returns what is wrong on one line.
 fn said(error: CopyError) -> String {
     match error {
-        // A copy that was never meant to be made does not matter here.
+        // Take the error out of its context: nothing is copied here.
         CopyError::Read(error) => Error::from(error).one_line(),
         CopyError::Malformed { image, problem } => format!("cannot read `{image}`: {problem}"),
         other => Error::from(other).one_line(),
@@ -204,7 +204,7 @@ async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<Found>, String
     }
 }
 
-/// Returns what an index has about one of its entries.
+/// Returns the attestations that an index has about one of its entries.
 fn attestations(index: &RawDocument, subject: &Digest) -> Vec<Descriptor> {
     let about = |child: &&Descriptor| {
         child.annotations.contains_key(REFERENCE_TYPE)
@@ -213,7 +213,7 @@ fn attestations(index: &RawDocument, subject: &Digest) -> Vec<Descriptor> {
     index.children.iter().filter(about).cloned().collect()
 }
 
-/// Returns the images that count, with the platform that each is wanted for: all, or the nearest for each that is wanted.
+/// Returns the images to read, each with the wanted platform: all, or the one that fits each wanted platform best.
 fn choose(all: Vec<Found>, wanted: &[Platform]) -> Vec<(Option<Platform>, Option<Found>)> {
     if wanted.is_empty() {
         let all = all.into_iter();
@@ -224,7 +224,7 @@ fn choose(all: Vec<Found>, wanted: &[Platform]) -> Vec<(Option<Platform>, Option
     let nearest = |platform: &Platform| {
         let distance = |found: &&Found| match &found.platform {
             Some(own) => own.distance(platform),
-            // Its config is asked.
+            // Its config will tell.
             None => (all.len() == 1).then_some(0),
         };
         let known = all.iter().filter(|found| distance(found).is_some());
@@ -299,7 +299,7 @@ async fn facts(reader: &Endpoint, top: &RawDocument, found: &Found) -> Result<Fa
     })
 }
 
-/// Returns the digests by which attestations may name an image: that of its manifest, and those of the indexes above.
+/// Returns the digests by which attestations may name an image: its manifest's, and those of the indexes above it.
 fn subjects(manifest: &RawDocument, index: Option<&RawDocument>, top: &RawDocument) -> Vec<Digest> {
     let mut subjects = vec![manifest.digest.clone()];
     for above in index.into_iter().chain([top]) {
@@ -311,7 +311,7 @@ fn subjects(manifest: &RawDocument, index: Option<&RawDocument>, top: &RawDocume
 }
 
 impl Lineage {
-    /// Takes in what annotations or labels say, and tells whether they say something.
+    /// Takes the bases from annotations or labels. Returns whether these name any.
     pub fn take(&mut self, notes: &BTreeMap<String, String>, evidence: Evidence) -> bool {
         match annotated(notes) {
             Annotated::Nothing => return false,
@@ -326,7 +326,7 @@ impl Lineage {
         true
     }
 
-    /// Takes in provenance. A label that names what the build did not take in is one that the image has inherited from its base.
+    /// Takes the bases from provenance, if a label names an image that the build did not use: such a label is inherited from the base.
     fn correct(&mut self, provenance: Provenance) {
         let names = |base: &Base| base.image.as_ref().map(|image| image.name());
         let is_inherited = |label: &Base| {
@@ -349,13 +349,13 @@ impl Lineage {
 /// The search for provenance of an image.
 struct Attested<'a> {
     reader: &'a Endpoint,
-    /// The manifest of the image, and the indexes above it.
+    /// The digests of the image's manifest and of the indexes above it.
     subjects: Vec<Digest>,
     problems: Vec<String>,
 }
 
 impl Attested<'_> {
-    /// Returns the first provenance of the image: of the index, else of what refers to it.
+    /// Returns the first provenance of the image: from the index, else from its referrers.
     async fn find(&mut self, listed: &[Descriptor], refers: bool) -> Option<Provenance> {
         for attestation in listed.iter().take(MAX_ATTESTATIONS) {
             if let Some(found) = self.read(attestation, None).await {
@@ -398,7 +398,7 @@ impl Attested<'_> {
         self.open(&document, subject.is_none()).await
     }
 
-    /// Reads the blobs of an attestation. Of one that an index lists, the index says what it is about, where itself it does not.
+    /// Reads the blobs of an attestation. If an index lists it, the subject may be missing in the attestation itself.
     async fn open(&mut self, document: &RawDocument, is_listed: bool) -> Option<Provenance> {
         let about = |blob: &&Descriptor| {
             is_attestation(&blob.media_type) && may_be_provenance(&blob.annotations)
@@ -429,7 +429,7 @@ impl Attested<'_> {
         None
     }
 
-    /// Returns what could be read; what could not is kept for the answer.
+    /// Returns what was read; an error is kept for the answer.
     fn keep<T>(&mut self, read: Result<T, CopyError>) -> Option<T> {
         read.map_err(|error| self.problems.push(said(error))).ok()
     }

@@ -1,4 +1,4 @@
-//! What is asked about: an image, and where it is.
+//! An image to check, and where it is.
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
@@ -8,16 +8,16 @@ use crate::{
 
 use super::held;
 
-/// Archives, as skopeo names them, which it alone reads.
+/// Archives by skopeo's prefixes; only skopeo can read them.
 const ARCHIVES: [&str; 2] = ["docker-archive:", "oci-archive:"];
 
-/// An image that is asked about.
+/// An image to check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// As it was written.
+    /// The name as the user wrote it.
     pub name: String,
     pub place: SubjectPlace,
-    /// The services of compose files that it is the image of.
+    /// The services of compose files that use it.
     pub services: Vec<String>,
     /// The containers that it runs in.
     pub containers: Vec<String>,
@@ -33,7 +33,7 @@ impl Subject {
         }
     }
 
-    /// Adds an image to some: one that is there already is asked about once.
+    /// Adds an image to a list, or its services and containers to the same image in the list.
     pub fn add_to(self, all: &mut Vec<Self>) {
         let is_same = |other: &&mut Self| (&other.name, &other.place) == (&self.name, &self.place);
         match all.iter_mut().find(is_same) {
@@ -51,19 +51,19 @@ impl Subject {
 pub enum SubjectPlace {
     /// In a registry or a folder.
     Stored(Place),
-    /// In the store of a builder, under this name or id.
+    /// In the store of a builder, by this name or id.
     Held(held::Store, String),
-    /// In the store of a builder under this name, else in a registry, if any could have it.
+    /// In the store of a builder by this name, else in a registry, if one may have it.
     Either(held::Store, String, Option<Place>),
-    /// Nowhere that makes sense, and why.
+    /// Nowhere, and why.
     Nowhere(String),
 }
 
-/// Returns the image that is meant by a name, as it was written.
+/// Returns the image that a name means.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where the name makes no sense, or nothing but another program can read what it names.
+/// [`Kind::Invalid`] where the name is not valid, or only another program can read what it names.
 pub fn subject(app: &App, name: &str) -> Result<Subject> {
     if ARCHIVES.iter().any(|archive| name.starts_with(archive)) {
         let cannot = format!("cannot read the archive `{}`", name.escape_debug());

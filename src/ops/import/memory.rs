@@ -1,4 +1,4 @@
-//! What the state directory has that copies can use: where blobs are that then need not be sent, and where uploads go on.
+//! What copies take from the state directory: in which repositories blobs already exist, and where an interrupted upload can continue.
 
 use std::collections::BTreeSet;
 
@@ -12,16 +12,16 @@ use crate::{
     watch::Baseline,
 };
 
-/// How many of the newest runs are looked at for images that they pushed.
+/// How many of the newest runs are searched for images that they pushed.
 const RUNS: usize = 50;
 
-/// How many images are named in all.
+/// How many images are returned in all.
 const MAX_IMAGES: usize = 64;
 
 /// The state directory, as copies use it.
 pub struct StoredCopies<'a> {
     pub app: &'a App,
-    /// Who is told what cannot be kept.
+    /// Receives what could not be stored.
     pub events: &'a EventSink<'a>,
 }
 
@@ -35,7 +35,8 @@ impl CopyMemory for StoredCopies<'_> {
         known.collect()
     }
 
-    /// Returns what the newest runs and the last run of each task pushed and were built on. What cannot be read is left out.
+    /// Returns the images that the newest runs and the last run of each task pushed or were built on. Records that cannot be read are left
+    /// out.
     fn images(&self, registry: &str) -> Vec<Reference> {
         let store = &self.app.store;
         let ids = store.run_ids().unwrap_or_default().into_iter().take(RUNS);
@@ -83,7 +84,7 @@ impl CopyMemory for StoredCopies<'_> {
     }
 }
 
-/// An upload in the state directory. What cannot be kept of it is not gone on with: the upload itself is none the worse.
+/// An upload in the state directory. If its position cannot be stored, the upload still works, and is only not continued later.
 struct StoredUpload(UploadRecord);
 
 impl KeptUpload for StoredUpload {
@@ -101,7 +102,7 @@ impl KeptUpload for StoredUpload {
 }
 
 impl StoredCopies<'_> {
-    /// Returns an image by its digest and by the name of a registry, if it is there.
+    /// Returns an image by its digest, under the given name of its registry, if it is in this registry.
     fn on(&self, registry: &str, image: &ImageDescriptor) -> Option<Reference> {
         let is_there = self.app.is_same_registry(image.registry(), registry);
         let digest = image.digest.as_ref().filter(|_| is_there)?;

@@ -35,7 +35,7 @@ pub(super) use places::source;
 pub use request::Import;
 pub use survey::survey;
 
-/// What a copy came to.
+/// The result of a copy.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportAnswer {
@@ -45,7 +45,7 @@ pub struct ImportAnswer {
     blobs: BlobsAnswer,
 }
 
-/// One name of a copy.
+/// One name of a copy, and what was done.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CopyAnswer {
@@ -78,9 +78,8 @@ impl BlobsAnswer {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where names make no sense, [`Kind::Unknown`] where a registry does not answer or refuses, [`Kind::Failed`] where
-/// the source is not there or damaged, or a tag stands for another image. No tag has changed then that is not in the answer's
-/// place: tags of one repository change together with the last request.
+/// [`Kind::Invalid`] where a name is not valid, [`Kind::Unknown`] where a registry does not answer or refuses, [`Kind::Failed`] where the
+/// source does not exist or is damaged, or a tag points to another image. The tags of one repository change together, with the last request.
 pub async fn import(
     app: &App,
     import: &Import,
@@ -130,10 +129,10 @@ pub async fn import(
     })
 }
 
-/// Returns the run that copies an image by itself, in the background.
+/// Returns a background run that copies an image.
 pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
     let source = places::source(app, &import.source, import.source_registry.as_deref())?;
-    // Told now, to the one who typed it, and not to a log later.
+    // Report invalid names now, to the user who typed them, and not in a log later.
     let targets = places::targets(app, import, &source)?;
     let name = "import".parse();
     let name = name.map_err(|problem| {
@@ -193,23 +192,23 @@ fn logins(import: &Import, source: &Place) -> Result<Vec<Login>> {
     super::credential::logins(&secrets)
 }
 
-/// How all targets are copied to.
+/// The options that all targets share.
 struct Options<'a> {
     platforms: &'a [Platform],
     all_referrers: bool,
     force: bool,
 }
 
-/// What came of one target.
+/// The result for one target.
 struct MadeCopy {
     digest: Digest,
     source: Digest,
-    /// Each name, and what became of it.
+    /// Each name, and what was done.
     names: Vec<(String, Tagged)>,
     amount: Amount,
 }
 
-/// Copies to one target after the other: what one has taken, the next can often take over.
+/// Copies to the targets one after the other, because later ones can often mount blobs from earlier ones.
 async fn copy_all(
     app: &App,
     source: &Place,
@@ -272,8 +271,7 @@ async fn copy_all(
     Ok(made)
 }
 
-/// Returns the tags of registries that copies were written to, each with the digest that it was given. One that stood for the same before
-/// was not written.
+/// Returns the tags in registries that were written, with their digests. A tag that already pointed to the digest was not written.
 fn written(targets: &[Target], copies: &[MadeCopy]) -> BTreeMap<Reference, Digest> {
     let mut written = BTreeMap::new();
     for (target, copy) in targets.iter().zip(copies) {
@@ -288,7 +286,7 @@ fn written(targets: &[Target], copies: &[MadeCopy]) -> BTreeMap<Reference, Diges
     written
 }
 
-/// Returns a copy in the registry of `target`, from which that registry can take the blobs without being sent them.
+/// Returns a finished copy in the registry of `target`, from which its blobs can be mounted instead of sent.
 fn nearest(made: &[MadeCopy], targets: &[Target], target: &Target) -> Option<Place> {
     let Place::Registry(wanted) = &target.place else {
         return None;
@@ -303,7 +301,7 @@ fn nearest(made: &[MadeCopy], targets: &[Target], target: &Target) -> Option<Pla
         })
 }
 
-/// Says which copy failed, above why.
+/// Returns the error of a copy, with its source and target.
 fn failed(source: &Place, target: &Target, error: Error) -> Error {
     let (source, names) = (places::name(source), target.names().join("`, `"));
     let text = format!("cannot copy `{source}` to `{names}`");

@@ -1,4 +1,4 @@
-//! What the names mean that a copy is asked for with: which image, which registry, which folder.
+//! Resolves the names of a copy: which image, which registry, which folder.
 
 use std::path::PathBuf;
 
@@ -11,20 +11,20 @@ use crate::{
 use super::request::Import;
 use crate::ops::{App, task::registry_for};
 
-/// What a folder of the OCI image layout is written with, as skopeo and buildah do.
+/// The prefix for a folder in the OCI image layout, as in skopeo and buildah.
 const FOLDER: &str = "oci:";
 
-/// A repository or folder that a copy goes to, and the tags that it gets there.
+/// A repository or folder that a copy goes to, with the tags that it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The repository or folder; its own tag does not matter.
     pub place: Place,
-    /// The tags; without any, the copy is found by its digest.
+    /// The tags; without any, the copy can be found by its digest only.
     pub tags: Vec<String>,
 }
 
 impl Target {
-    /// Returns the names of the copy there.
+    /// Returns the names that the copy has there.
     pub fn names(&self) -> Vec<String> {
         let base = match &self.place {
             Place::Registry(image) => image.name(),
@@ -41,7 +41,7 @@ impl Target {
     }
 }
 
-/// Returns a place as it is written.
+/// Returns the name of a place.
 pub fn name(place: &Place) -> String {
     match place {
         Place::Registry(image) => image.to_string(),
@@ -52,7 +52,7 @@ pub fn name(place: &Place) -> String {
     }
 }
 
-/// Returns the login server of a place; a folder has none.
+/// Returns the login server of a place; `None` for a folder.
 pub fn registry(place: &Place) -> Option<&str> {
     match place {
         Place::Registry(image) => Some(image.registry()),
@@ -60,7 +60,7 @@ pub fn registry(place: &Place) -> Option<&str> {
     }
 }
 
-/// Finds out what is copied.
+/// Returns the place that is copied.
 ///
 /// # Errors
 ///
@@ -77,11 +77,11 @@ pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<Place> {
     image.map(Place::Registry).context(Kind::Invalid, of)
 }
 
-/// Finds out where a copy goes, each repository and folder once.
+/// Returns where a copy goes, each repository and folder once.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where a name makes no sense, or it is not known which registry is meant.
+/// [`Kind::Invalid`] where a name is not valid, or its registry is not known.
 pub fn targets(app: &App, import: &Import, source: &Place) -> Result<Vec<Target>> {
     let needs_registry = |names: &[String]| names.iter().any(|name| !name.starts_with(FOLDER));
     let nothing = import.images.is_empty() && import.repositories.is_empty();
@@ -104,7 +104,7 @@ pub fn targets(app: &App, import: &Import, source: &Place) -> Result<Vec<Target>
     Ok(targets)
 }
 
-/// Puts tags of one repository together: its blobs are copied once, and its tags change at the end.
+/// Adds a target. Tags of the same repository become one target: its blobs are copied once, and its tags change at the end.
 pub fn add(targets: &mut Vec<Target>, new: Target) {
     let same = |old: &&mut Target| {
         let same = match (&old.place, &new.place) {
@@ -125,11 +125,11 @@ pub fn add(targets: &mut Vec<Target>, new: Target) {
     }
 }
 
-/// Returns the place of an image name, `repository:tag` or `oci:FOLDER[:NAME]`.
+/// Returns the target that a name means, `repository:tag` or `oci:FOLDER[:NAME]`.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where it is neither.
+/// [`Kind::Invalid`] where the name is neither.
 pub fn image(registry: &str, text: &str) -> Result<Target> {
     let of = || format!("cannot use the image name `{}`", text.escape_debug());
     if let Some(Place::Layout { folder, name }) = folder(text).context(Kind::Invalid, of)? {
@@ -150,11 +150,11 @@ pub fn image(registry: &str, text: &str) -> Result<Target> {
     })
 }
 
-/// Returns the place of a repository that gets a copy without a tag.
+/// Returns the target for a repository that gets the copy without a tag.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where it is none, or has a tag.
+/// [`Kind::Invalid`] where it is no repository name, or has a tag.
 pub fn repository(registry: &str, text: &str) -> Result<Target> {
     let of = || format!("cannot use the repository `{}`", text.escape_debug());
     let last = text.rsplit('/').next().unwrap_or(text);
@@ -170,7 +170,7 @@ pub fn repository(registry: &str, text: &str) -> Result<Target> {
     })
 }
 
-/// Returns the place in `registry` that has the name of the source, without its digest.
+/// Returns the target in `registry` with the repository and tag of the source, without its digest.
 fn same_name(registry: &str, source: &Place) -> Result<Target> {
     match source {
         Place::Registry(source) => {
@@ -188,7 +188,7 @@ fn same_name(registry: &str, source: &Place) -> Result<Target> {
     }
 }
 
-/// Reads `oci:FOLDER[:NAME]`. The last colon parts the name from the folder, unless a slash follows it.
+/// Reads `oci:FOLDER[:NAME]`. The last colon separates the name from the folder, unless a slash follows it.
 fn folder(text: &str) -> Result<Option<Place>, anyhow::Error> {
     let Some(rest) = text.strip_prefix(FOLDER) else {
         return Ok(None);
@@ -199,7 +199,7 @@ fn folder(text: &str) -> Result<Option<Place>, anyhow::Error> {
     };
     anyhow::ensure!(!path.is_empty(), "it names no folder: oci:FOLDER[:NAME]");
     anyhow::ensure!(name != Some(""), "there is no name behind its colon");
-    // A run that goes on by itself starts in another folder.
+    // Make it absolute: a background run starts in another folder.
     let folder: PathBuf = std::path::absolute(path)?;
     Ok(Some(Place::Layout {
         folder,

@@ -1,25 +1,25 @@
-//! What a copy is asked for with.
+//! The options of a copy.
 
 use crate::{image::Platform, store::secrets::StoredLogin};
 
-/// A copy, as it is asked for.
+/// The options of a copy.
 #[derive(Clone, Debug, Default)]
 pub struct Import {
-    /// The image that is copied, or the folder that it is in.
+    /// The image to copy, or the folder that contains it.
     pub source: String,
-    /// The registry of the source, where its name has none.
+    /// The registry of the source, if its name has none.
     pub source_registry: Option<String>,
-    /// What the copy is called; as the source, if nothing is given.
+    /// The names of the copy; if empty, the name of the source.
     pub images: Vec<String>,
-    /// Repositories that get it without a tag.
+    /// Repositories that get the copy without a tag.
     pub repositories: Vec<String>,
-    /// The registry that it goes to, where its names have none.
+    /// The registry of the copy, if its names have none.
     pub registry: Option<String>,
-    /// Its platforms; all if empty.
+    /// The platforms to copy; if empty, all.
     pub platforms: Vec<Platform>,
-    /// Whether what refers to it is copied too.
+    /// Whether its referrers are copied too.
     pub all_referrers: bool,
-    /// Whether tags that stand for another image are moved.
+    /// Whether tags that point to another image are moved.
     pub force: bool,
     pub login: Option<StoredLogin>,
 }

@@ -1,4 +1,4 @@
-//! The run of a task that keeps a copy: looks at the source, copies what it is, lets it be tried, moves the tags.
+//! The run of a task that keeps a copy: looks at the source, copies it, lets a program test it, moves the tags.
 
 use crate::{
     error::{Error, Kind, Result},
@@ -26,14 +26,14 @@ use super::{
     places::{self, Target},
 };
 
-/// The source of a copy, decided before anything is copied.
+/// The source of a copy, resolved before anything is copied.
 struct Decided {
     place: Place,
     dependencies: Vec<Dependency>,
     untracked: Vec<Untracked>,
 }
 
-/// Copies an image. Every way out but success is a failure with its status.
+/// Carries out a copy. Anything but success is a failure with its status.
 pub(in crate::ops) async fn work(
     execution: &Execution<'_>,
     step: &ImportStep,
@@ -82,11 +82,11 @@ pub(in crate::ops) async fn work(
     Ok(())
 }
 
-/// Returns the command that copies the same by hand, and that which tries the copy before.
+/// Returns the command that makes the same copy by hand, and the command that tests it before.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where a name of the copy makes no sense.
+/// [`Kind::Invalid`] where a name of the copy is not valid.
 pub(in crate::ops) fn plan(
     execution: &Execution<'_>,
     step: &ImportStep,
@@ -105,7 +105,7 @@ pub(in crate::ops) fn plan(
     Ok(lines.map(|line| line.to_string()).collect())
 }
 
-/// Finds out where the copy goes.
+/// Returns where the copy goes.
 fn targets(execution: &Execution<'_>, step: &ImportStep, run: &Run) -> Result<Vec<Target>> {
     let mut targets = Vec::new();
     for name in execution.image_names(run)? {
@@ -123,7 +123,7 @@ fn targets(execution: &Execution<'_>, step: &ImportStep, run: &Run) -> Result<Ve
     Ok(targets)
 }
 
-/// Asks what the source is now, so that what was decided is what is copied, however long that takes.
+/// Resolves the source to its digest now: that is what is copied, however long the copy takes.
 async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<Decided> {
     let source = match places::source(app, &step.source, None)? {
         Place::Registry(source) => source,
@@ -154,7 +154,7 @@ async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<Decided> {
     let image = source.at(seen.digest.clone());
     let verified = app.verifier.verify(&source, &image).await;
     verified.map_err(Error::from)?;
-    // All platforms are copied unless some are named, so all that the tag stands for counts.
+    // Without named platforms all are copied, so that the digest of the index decides.
     let manifests: Manifests = match task.platforms.as_slice() {
         [] => Manifests::new(),
         platforms => {
@@ -175,7 +175,7 @@ async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<Decided> {
     })
 }
 
-/// A copy that is made by a run.
+/// A copy made by a run.
 struct Copy<'a> {
     execution: &'a Execution<'a>,
     step: &'a ImportStep,
@@ -185,7 +185,7 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// Copies to the targets, once what it is copied from has passed its test.
+    /// Copies to the targets, after the test of a candidate has passed.
     async fn make(&self, targets: &[Target]) -> Result<Vec<MadeCopy>, Failure> {
         if !self.step.test.is_empty() {
             let candidates: Vec<Target> = targets.iter().filter_map(as_candidate).collect();
@@ -220,7 +220,7 @@ impl Copy<'_> {
         Ok(made)
     }
 
-    /// Lets the new copy be tried by a program of the user's, before a pull of the tag gets it.
+    /// Lets the user's program test the candidate before the tag is moved.
     async fn try_out(&self, target: &Target, digest: &Digest) -> Result<(), Failure> {
         let Some((program, arguments)) = self.step.test.split_first() else {
             return Ok(());
@@ -264,7 +264,7 @@ impl Copy<'_> {
     }
 }
 
-/// Returns the same target under tags that are not pulled by mistake.
+/// Returns the same target with a candidate tag, so that it is not pulled by mistake.
 fn as_candidate(target: &Target) -> Option<Target> {
     let tag = target.tags.first()?;
     Some(Target {

@@ -1,4 +1,4 @@
-//! What can be told about a copy without a run and without a registry.
+//! What can be said about a copy without a run and without a registry.
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
@@ -7,11 +7,11 @@ use crate::{
     task::{ImportStep, Task},
 };
 
-/// Finds out what can be told about a copy without a run and without a registry.
+/// Returns what can be said about a copy without a run and without a registry.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where its source is no image of a registry, or its copy has no name.
+/// [`Kind::Invalid`] where its source is not an image in a registry, or its copy has no name.
 pub fn survey(task: &Task, step: &ImportStep) -> Result<Survey> {
     let source = step.source().context(Kind::Invalid, || {
         format!("cannot use the source of task `{}`", task.name)

@@ -1,4 +1,4 @@
-//! Who is told: those of the config file, and the hooks of tasks.
+//! The receivers of notifications: those of the config file, and the hooks of tasks.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ use super::{
     templates::{MessageTemplates, plain, unusable},
 };
 
-/// What everybody is told who does not say what.
+/// The events for receivers that name none.
 const BY_DEFAULT: [NotificationEvent; 4] = [
     NotificationEvent::Failure,
     NotificationEvent::Recovery,
@@ -32,26 +32,26 @@ const BY_DEFAULT: [NotificationEvent; 4] = [
 
 /// A receiver of notifications.
 pub struct Channel {
-    /// What it is kept under: it changes when it becomes another receiver.
+    /// The key of its state; another receiver has another id.
     pub id: String,
-    /// What it is called in messages.
+    /// Its name in messages.
     pub name: String,
     pub receiver: Receiver,
     pub on: Vec<NotificationEvent>,
     of: Scope,
     pub shape: Shape,
-    /// In which words; the message as it is, if none.
+    /// The templates for its messages; `None` sends the message as it is.
     pub templates: Option<MessageTemplates>,
-    /// Whether what happens to several tasks in one round is one message.
+    /// Whether the same event of several tasks in one round is one message.
     pub groups: bool,
-    /// A command that is asked first: it is told only where that prints something.
+    /// A command that decides: a notification is sent only if it prints something.
     pub only_if: Option<CommandLine>,
-    /// After how many days it is told again of a task that still fails.
+    /// After how many days a reminder of a task that still fails is sent.
     pub remind_days: Option<u32>,
     pub digest: Option<DigestTime>,
 }
 
-/// Of which tasks it is told.
+/// Of which tasks it is notified.
 pub enum Scope {
     All,
     /// Tasks of these names, or `registry/name`.
@@ -62,12 +62,12 @@ pub enum Scope {
 pub enum Shape {
     /// The message of `docs/notify.md`.
     Message,
-    /// What az's update trigger sends, for runs that a moved image caused.
+    /// The payload of az's update trigger, for runs that a base update caused.
     Update(UpdatePayload, Option<Secret>),
 }
 
 impl Channel {
-    /// Returns a receiver of nothing but each success of a task.
+    /// Returns a receiver of each success of one task, and of nothing else.
     fn after_success(key: TaskKey, receiver: Receiver) -> Self {
         Self {
             id: String::new(),
@@ -84,8 +84,8 @@ impl Channel {
         }
     }
 
-    /// Returns what it is sent, and what is wrong with its templates. Where they are broken, the message goes as it is: it is better told
-    /// plainly than not at all. `log` is asked for the last lines of the run where templates are filled in.
+    /// Returns the payload, and what is wrong with its templates. If these are broken, the message is sent as it is: a plain message is
+    /// better than none. `log` is asked for the last lines of the run if templates are filled in.
     pub fn payload(
         &self,
         message: &serde_json::Value,
@@ -99,7 +99,7 @@ impl Channel {
         }
     }
 
-    /// Sends it one message. The error says why it was not taken, without what may be secret.
+    /// Sends one message. The error says why it was not accepted, without secrets.
     pub async fn send(
         &self,
         app: &App,
@@ -114,7 +114,7 @@ impl Channel {
         deliver(&receiver, event, payload, &app.clock).await
     }
 
-    /// Tells whether it is told of a task.
+    /// Returns whether it is notified of a task.
     pub fn hears_of(&self, task: &TaskKey) -> bool {
         match &self.of {
             Scope::All => true,
@@ -125,13 +125,13 @@ impl Channel {
         }
     }
 
-    /// Tells whether it is told what is not of one task alone.
+    /// Returns whether it is notified of registries, repositories and images that affect tasks.
     pub fn hears_of_registries(&self) -> bool {
         !matches!(self.of, Scope::One(_)) && self.on.contains(&NotificationEvent::CheckFailing)
     }
 }
 
-/// Returns everybody who is told of these tasks.
+/// Returns the receivers for these tasks.
 pub fn channels<'t>(app: &App, tasks: impl Iterator<Item = &'t Task>) -> Result<Vec<Channel>> {
     let config = &app.settings.config;
     let mut channels = of_config(app)?;
@@ -160,7 +160,7 @@ fn hook(task: &Task, command: &[String]) -> Option<Channel> {
     })
 }
 
-/// Lets a program know which service of which compose project is meant, where the task was adopted from one.
+/// Adds the compose project and the service to the environment of a program, if the task was adopted from a compose file.
 fn of_service(line: CommandLine, task: &Task) -> CommandLine {
     let source = task.source.as_ref();
     match source.filter(|source| source.kind == SourceKind::Compose) {
@@ -172,7 +172,7 @@ fn of_service(line: CommandLine, task: &Task) -> CommandLine {
     }
 }
 
-/// Returns docker compose: docker's plugin, else the program of its own that some systems still have.
+/// Returns docker compose: docker's plugin, else the separate program that some systems still have.
 fn compose_program(app: &App) -> CommandLine {
     const SYSTEM: [&str; 4] = [
         "/usr/local/lib/docker",
@@ -190,7 +190,7 @@ fn compose_program(app: &App) -> CommandLine {
     }
 }
 
-/// Returns what starts a service anew, if it is running: docker compose leaves it alone where its image is the same.
+/// Returns the command that restarts a running service; docker compose leaves it alone if its image is the same.
 fn compose_up(app: &App, task: &Task) -> Option<Channel> {
     let source = task.source.as_ref().filter(|source| source.compose_up)?;
     let folder = source.path.parent()?;
@@ -209,7 +209,7 @@ fn compose_up(app: &App, task: &Task) -> Option<Channel> {
     let mut compose = files
         .iter()
         .fold(line, |line, file| line.arg("--file").arg(file));
-    // It looks for its files where it is.
+    // docker compose looks for its files in the current folder.
     compose.dir = Some(folder.to_owned());
     let label = |of: &str, value: &str| format!("label=com.docker.compose.{of}={value}");
     let running = CommandLine::new("docker")
@@ -309,7 +309,7 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
     })
 }
 
-/// Returns a few digits that stand for a text which must not be seen.
+/// Returns a short hash of a text that must not be shown.
 fn short(text: &str) -> String {
     Digest::of(text.as_bytes()).hex().chars().take(12).collect()
 }

@@ -1,4 +1,4 @@
-//! The digest: once a day or a week, what moved, what was rebuilt, what failed, and what still waits.
+//! The digest notification: once a day or a week, what moved, was rebuilt, failed, and still waits.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ use super::{
     message::{Message, base_of},
 };
 
-/// How many runs are looked at for one digest.
+/// How many runs are read for one digest.
 const MOST_RUNS: usize = 10_000;
 
-/// How many names stand in one line.
+/// How many names are listed in one line.
 const SHOWN: usize = 20;
 
-/// Returns what has happened to the tasks that a receiver hears of since it was last told.
+/// Returns the digest of a receiver's tasks since the time `since`.
 ///
 /// # Errors
 ///
@@ -91,7 +91,7 @@ pub fn digest(
     Ok(Message::of_digest(text, rebuilt, since, now))
 }
 
-/// Returns some names on a line of their own; nothing where there are none.
+/// Returns some names on a line of their own; empty where there are none.
 fn line(word: &str, names: &BTreeSet<String>) -> String {
     if names.is_empty() {
         return String::new();

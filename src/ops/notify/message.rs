@@ -1,4 +1,4 @@
-//! What people are told with: `docs/notify.md` is the contract of its keys.
+//! The message of a notification; `docs/notify.md` specifies its keys.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,13 +16,13 @@ use crate::{
     },
 };
 
-/// How many tasks are named that wait for a registry.
+/// How many of the tasks that wait for a registry are listed.
 const SHOWN: usize = 20;
 
-/// How many tasks are named to which the same has happened.
+/// How many tasks with the same event are listed.
 const MOST_OF_GROUP: usize = 100;
 
-/// The message. Keys are only ever added to it.
+/// The message of a notification. Keys are added, and never changed or removed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
@@ -34,19 +34,19 @@ pub struct Message {
     registry: Option<String>,
     run: Option<RunAnswer>,
     resume: Option<String>,
-    /// The registry or repository that does not answer, the image that is gone, or the task whose files cannot be used; or that is in
-    /// order again.
+    /// The registry or repository that does not answer, the image that is missing, or the task whose files cannot be used; or the one that
+    /// has recovered.
     pub subject: Option<String>,
-    /// When that was first seen.
+    /// When the problem was first seen.
     pub since: Option<Timestamp>,
     tasks: Option<Vec<String>>,
 }
 
-/// What the webhook of a base image trigger is told.
+/// The payload for the webhook of a base image trigger.
 #[derive(Debug, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum Update {
-    /// All that there is to say.
+    /// All of the data.
     Default {
         schema: u32,
         event: &'static str,
@@ -57,11 +57,11 @@ pub enum Update {
         run: Box<RunAnswer>,
         token: Option<Secret>,
     },
-    /// What the endpoint was promised alone.
+    /// Only the token that the endpoint expects.
     Token { token: Option<Secret> },
 }
 
-/// Adds where more is said: the page of the run or of the task, on the status page at `url`. What az's webhooks send stays as it is.
+/// Adds the URL of the page for the run or the task, on the status page at `url`. The payload of az's webhooks is not changed.
 pub fn lead_to_page(message: &mut Value, url: &str) {
     if message.get("message").is_none() {
         return;
@@ -83,7 +83,7 @@ pub fn lead_to_page(message: &mut Value, url: &str) {
 }
 
 impl Message {
-    /// Returns a message that says no more than its words.
+    /// Returns a message that has only a text.
     pub fn new(news: NotificationEvent, message: String, now: Timestamp) -> Self {
         Self {
             schema: 1,
@@ -100,7 +100,7 @@ impl Message {
         }
     }
 
-    /// Says what a run has changed.
+    /// Returns the message about the result of a run.
     pub fn of_run(
         news: NotificationEvent,
         key: &TaskKey,
@@ -136,7 +136,7 @@ impl Message {
         }
     }
 
-    /// Says what has become of several tasks in one round, because of the same base where that is `base`.
+    /// Returns the message about the same event of several tasks in one round, caused by the same base where `base` names one.
     pub fn of_group(
         news: NotificationEvent,
         base: Option<&str>,
@@ -164,7 +164,7 @@ impl Message {
         }
     }
 
-    /// Says what has happened since some time.
+    /// Returns the digest message for the time since `since`.
     pub fn of_digest(
         text: String,
         rebuilt: impl IntoIterator<Item = String>,
@@ -179,7 +179,8 @@ impl Message {
         }
     }
 
-    /// Says that a registry or repository does not answer, that an image is gone, or that a task's files cannot be used.
+    /// Returns the message about a registry or repository that does not answer, an image that is missing, or a task whose files cannot be
+    /// used.
     pub fn of_silence(subject: &str, silence: &Outage, since: Timestamp, now: Timestamp) -> Self {
         let why = &silence.why;
         let (waiting, concerned) = match silence.tasks.len() {
@@ -225,7 +226,7 @@ impl Message {
     }
 }
 
-/// Gives a program the most wanted of the message as variables too, so that a one-line script needs no JSON.
+/// Adds the main fields of the message to the environment of a program, so that a one-line script needs no JSON.
 pub fn with_variables(receiver: &Receiver, message: &serde_json::Value) -> Receiver {
     let Receiver::Command(line) = receiver else {
         return receiver.clone();
@@ -245,7 +246,7 @@ pub fn with_variables(receiver: &Receiver, message: &serde_json::Value) -> Recei
     Receiver::Command(line)
 }
 
-/// Returns the first of the images whose move caused a run.
+/// Returns the first of the images whose update caused a run.
 pub fn base_of(run: &Run) -> Option<String> {
     let cause = run.image_update_trigger.as_ref()?;
     Some(cause.images.first()?.tagged())
@@ -265,7 +266,7 @@ fn pinned_name(image: &Value) -> Option<String> {
     Some(format!("{name}@{}", text("digest")?))
 }
 
-/// Returns what the webhook of a base image trigger is told of a run.
+/// Returns the payload about a run for the webhook of a base image trigger.
 pub fn update(
     payload: UpdatePayload,
     token: Option<Secret>,

@@ -1,4 +1,4 @@
-//! Tells people about runs and failures: who is to be told, of what, and once.
+//! Sends notifications about runs and failures: decides who receives which event, and sends each once.
 
 mod channels;
 mod digest;
@@ -42,17 +42,18 @@ use templates::last_lines;
 
 pub use sample::{PresetAnswer, SampleAnswer, events, presets, test};
 
-/// How much of the end of a log is looked at for its last lines, in bytes.
+/// How many bytes at the end of a log are searched for its last lines.
 const END_OF_LOG: u64 = 16 * 1024;
 
-/// How long to wait for another sender, before the next look.
+/// The pause between two tries to get the lock while another process sends.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// Lets those who are told of a task know that it is going to run, so that what it comes to is news to them even after a crash.
+/// Stores a first state for new receivers of a task before its run, so that the result of the run is new to them even after a crash.
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Invalid`] where the config file makes no sense, [`crate::error::Kind::Failed`] where the state directory cannot be written.
+/// [`crate::error::Kind::Invalid`] where the config file is not valid, [`crate::error::Kind::Failed`] where the state directory cannot be
+/// written.
 pub async fn before_run(app: &App, task: &Task, events: &EventSink<'_>) -> Result<()> {
     let channels = channels(app, std::iter::once(task))?;
     let knows_all = |notified: &NotifiedFile| {
@@ -72,7 +73,7 @@ pub async fn before_run(app: &App, task: &Task, events: &EventSink<'_>) -> Resul
     app.store.save_notified(&notified)
 }
 
-/// Waits until no other process sends. Not by the kernel's own waiting: who holds the lock may be another run of this very process.
+/// Waits until no other process sends. It polls, because the lock may be held by another run in this process.
 pub(super) async fn hold(app: &App) -> Result<Lock> {
     let path = app.store.layout().notified_lock();
     loop {
@@ -83,13 +84,13 @@ pub(super) async fn hold(app: &App) -> Result<Lock> {
     }
 }
 
-/// Tells what a run of a task has changed. A receiver that could not be told is said, and changes nothing else.
-/// Who is told when acrt is stopped is told later.
+/// Sends notifications about the result of a run. A failure to send is reported, and has no other effect. What is not sent because acrt is
+/// stopped is sent later.
 pub async fn after_run(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
     tell_run(app, task, |_| true, stop, events).await;
 }
 
-/// As [`after_run`], for one of several runs of a round: who gets these as one message is told after the round.
+/// As [`after_run`], for one of several runs of a round: receivers that group events are notified after the round.
 pub async fn after_run_of_round(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
     tell_run(app, task, |channel| !channel.groups, stop, events).await;
 }
@@ -115,7 +116,7 @@ async fn tell_run(
     }
 }
 
-/// Does that, unless acrt is to stop.
+/// Carries out `work`, unless acrt is to stop.
 pub(super) async fn unless_stopped(
     work: impl Future<Output = Result<()>>,
     stop: &Stop,
@@ -126,7 +127,7 @@ pub(super) async fn unless_stopped(
     }
 }
 
-/// Tells what a round has found out, and what could not be told before.
+/// Sends notifications about the problems that a round has found, and those that could not be sent before.
 pub async fn after_round(
     app: &App,
     problems: &[(TaskKey, Vec<Problem>)],
@@ -158,7 +159,7 @@ pub async fn after_round(
     }
 }
 
-/// Tells each channel what is news to it, one after the other.
+/// Sends each receiver what is new to it, one after the other.
 async fn tell_all(
     app: &App,
     channels: &[Channel],
@@ -193,7 +194,7 @@ async fn tell_all(
                 )));
             }
         }
-        // Before the next is told, which may take long: what was told is not to be told twice.
+        // Save before the next receiver, which may take long, so that nothing is sent twice.
         if before.as_ref() != file.receivers.get(&channel.id) {
             app.store.save_notified(&file)?;
         }
@@ -209,7 +210,7 @@ async fn tell_all(
     }
 }
 
-/// Forgets who is told no more, and tasks that are no more.
+/// Removes the state of receivers and tasks that no longer exist.
 fn forget(file: &mut NotifiedFile, channels: &[Channel], tasks: &[(TaskKey, Baseline)]) {
     file.receivers
         .retain(|id, _| channels.iter().any(|channel| channel.id == *id));
@@ -226,7 +227,7 @@ struct Untold {
     why: String,
 }
 
-/// One channel while it is told.
+/// The sending of notifications to one receiver.
 struct Telling<'a> {
     app: &'a App,
     channel: &'a Channel,
@@ -235,7 +236,7 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
-    /// Tells all that is news. Ends at the first that cannot be told, so that nothing is told out of its order.
+    /// Sends all new events. Stops at the first failure, so that events are sent in order.
     async fn all(
         &mut self,
         tasks: &[(TaskKey, Baseline)],
@@ -271,7 +272,7 @@ impl Telling<'_> {
         Ok(())
     }
 
-    /// Tells what has happened since the last digest, where its time has come.
+    /// Sends the digest since the last one, if it is due.
     async fn digest(&mut self, tasks: &[(TaskKey, Baseline)]) -> Result<(), Untold> {
         let now = self.app.clock.now();
         let since = self.notified.digested.unwrap_or(self.notified.since);
@@ -289,14 +290,14 @@ impl Telling<'_> {
         Ok(())
     }
 
-    /// Tells what has become of some tasks, in one message.
+    /// Sends one message about the same event of some tasks.
     async fn of_tasks(
         &mut self,
         event: NotificationEvent,
         base: Option<String>,
         tasks: &[&(TaskKey, Baseline)],
     ) -> Result<(), Untold> {
-        // Who is reminded has asked for it.
+        // A receiver with reminders gets them, whatever its events are.
         let is_wanted = event == NotificationEvent::StillFailing;
         if is_wanted || self.channel.on.contains(&event) {
             let told = match tasks {
@@ -317,7 +318,7 @@ impl Telling<'_> {
         Ok(())
     }
 
-    /// Returns the run that something is told of. It may have been pruned meanwhile; that it was is still news.
+    /// Returns the run that an event is about. It may have been pruned meanwhile; the event is sent all the same.
     fn run_of(&self, baseline: &Baseline, event: NotificationEvent) -> Option<Run> {
         let failure = baseline.failure.as_ref();
         let id = if event.is_of_failed_run() {
@@ -399,7 +400,7 @@ impl Telling<'_> {
         }
     }
 
-    /// Tells whether a command that is asked first prints anything.
+    /// Returns whether the command that decides prints anything.
     async fn is_wanted(&self, question: &CommandLine) -> Result<bool, String> {
         let line = self.app.within_reach(question.clone());
         let reply = process::converse(&line, b"").await;
@@ -415,7 +416,7 @@ impl Telling<'_> {
         sent.map_err(|why| Untold { event, why })
     }
 
-    /// Delivers one message, with the end of the log of `log` where templates want it.
+    /// Sends one message, with the end of the log of the run `log` if the templates use it.
     async fn deliver(
         &mut self,
         event: &str,
@@ -439,7 +440,7 @@ impl Telling<'_> {
         Ok(())
     }
 
-    /// Returns what is sent, and says once what is wrong with the templates for it.
+    /// Returns the payload, and reports once what is wrong with the templates.
     fn payload(&mut self, message: &serde_json::Value, log: Option<RunId>) -> NotificationPayload {
         let end = || log.and_then(|id| self.app.store.end_of_log(id, END_OF_LOG).ok());
         let last = || last_lines(&end().unwrap_or_default());

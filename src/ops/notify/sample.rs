@@ -1,4 +1,4 @@
-//! Shows what receivers are told with, and sends them a sample.
+//! Shows the templates for receivers, and sends sample notifications.
 
 use serde::Serialize;
 
@@ -23,27 +23,27 @@ use super::{
     templates::last_lines,
 };
 
-/// What a sample's log says.
+/// The log of the sample.
 const LOG: &str = "Step 2/3 : RUN npm ci\nnpm error 404 Not Found: left-pad@9.9.9\n";
 
 /// The templates of a service.
 #[derive(Debug, Serialize)]
 pub struct PresetAnswer {
-    /// What `preset` in the config file is.
+    /// The value of `preset` in the config file.
     name: &'static str,
     #[serde(flatten)]
     preset: Preset,
 }
 
-/// How a sample was taken.
+/// The result of a sample.
 #[derive(Debug, Serialize)]
 pub struct SampleAnswer {
     receiver: String,
     event: &'static str,
     sent: String,
-    /// What the receiver said; none where it was not taken.
+    /// The response of the receiver; `None` where it was not accepted.
     answer: Option<String>,
-    /// Why it was not taken, or why its templates are of no use.
+    /// Why it was not accepted, or why the templates cannot be used.
     pub error: Option<String>,
 }
 
@@ -71,7 +71,7 @@ pub fn presets(name: Option<&str>) -> Result<Vec<PresetAnswer>> {
     }
 }
 
-/// Returns the words for what may be told.
+/// Returns the names of the events.
 pub fn events() -> Vec<&'static str> {
     NotificationEvent::ALL.iter().map(|it| it.word()).collect()
 }
@@ -80,7 +80,7 @@ pub fn events() -> Vec<&'static str> {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where the config file makes no sense, [`Kind::NotFound`] where it has no such receiver.
+/// [`Kind::Invalid`] where the config file is not valid, [`Kind::NotFound`] where it has no such receiver.
 pub async fn test(app: &App, name: Option<&str>, event: &str) -> Result<Vec<SampleAnswer>> {
     let event = NotificationEvent::of_word(event).ok_or_else(|| {
         let text = format!("no receiver is told of `{event}`");
@@ -131,7 +131,7 @@ async fn sample(
     }
 }
 
-/// Returns a message of a task that there is not.
+/// Returns the message about a task that does not exist.
 fn message(app: &App, event: NotificationEvent) -> Result<Message> {
     let cannot = || "cannot make a sample".to_owned();
     let now = app.clock.now();

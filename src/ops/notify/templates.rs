@@ -1,4 +1,4 @@
-//! What a receiver is told in: the message as JSON, or what its templates make of it.
+//! The format of notifications: the message as JSON, or what a receiver's templates make of it.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::{
 
 use super::message::pushed_images;
 
-/// How many of the last lines of a log a message has.
+/// How many of the last lines of a log are in a message.
 pub const LOG_LINES: usize = 10;
 
-/// How long such a line may be, in characters.
+/// The maximum length of such a line, in characters.
 const LONGEST_LINE: usize = 300;
 
 /// The templates of a receiver.
@@ -31,11 +31,11 @@ pub struct MessageTemplates {
 }
 
 impl MessageTemplates {
-    /// Reads the templates of a receiver; none, where it gets the message as it is.
+    /// Reads the templates of a receiver; `None` where it has none.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`](crate::error::Kind::Invalid) where there is no such preset, a value that it needs is missing, or a variable or file is.
+    /// [`Kind::Invalid`](crate::error::Kind::Invalid) where the preset does not exist, or a required value, a variable or a file is missing.
     pub fn of(settings: &NotifySettings, what: &str) -> Result<Option<Self>> {
         let preset = match &settings.preset {
             None => None,
@@ -86,7 +86,7 @@ impl MessageTemplates {
         }))
     }
 
-    /// Fills the templates in. The error says what is wrong with one of them, with its line.
+    /// Fills in the templates. The error says what is wrong with a template, with the line.
     pub fn fill(&self, message: &Value, log: &[String]) -> Result<NotificationPayload, String> {
         let mut data = data(message, log);
         data["Values"] = self
@@ -112,7 +112,7 @@ impl MessageTemplates {
     }
 }
 
-/// Returns the message as it is, for who has no templates.
+/// Returns the message as it is, for a receiver without templates.
 pub fn plain(message: &Value) -> NotificationPayload {
     NotificationPayload {
         headers: Vec::new(),
@@ -130,7 +130,7 @@ fn filled(template: &str, data: &Value, of: &str) -> Result<String, String> {
     Ok(text.reveal().to_owned())
 }
 
-/// Returns the fields of templates, as `docs/notify.md` has them.
+/// Returns the variables of templates, as listed in `docs/notify.md`.
 fn data(message: &Value, log: &[String]) -> Value {
     let text = |pointer: &str| {
         let value = message.pointer(pointer);
@@ -167,7 +167,7 @@ fn data(message: &Value, log: &[String]) -> Value {
     })
 }
 
-/// Returns the last lines of a log, each of a bounded length.
+/// Returns the last lines of a log, each cut to the maximum length.
 pub fn last_lines(log: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(log);
     let lines: Vec<&str> = text
@@ -179,21 +179,21 @@ pub fn last_lines(log: &[u8]) -> Vec<String> {
     lines[first..].iter().map(short).collect()
 }
 
-/// Takes out what neither a chat nor a header can show, and what only the engine of templates may say.
+/// Removes control characters, which neither a chat nor a header can show and the template engine may use itself.
 fn tame(text: &str) -> String {
     let is_text =
         |c: &char| *c == '\n' || !(c.is_control() || matches!(c, '\u{fdd0}' | '\u{fdd1}'));
     text.chars().filter(is_text).collect()
 }
 
-/// Escapes what Slack reads: <https://docs.slack.dev/messaging/formatting-message-text#escaping>.
+/// Escapes Slack's markup: <https://docs.slack.dev/messaging/formatting-message-text#escaping>.
 fn mrkdwn(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
 
-/// Escapes the punctuation by which Markdown says something (CommonMark 0.31, section 2.4), and `@`, by which chats call people.
+/// Escapes the punctuation of Markdown (CommonMark 0.31, section 2.4), and `@`, by which chats mention people.
 fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -210,7 +210,7 @@ fn markdown(text: &str) -> String {
     out
 }
 
-/// Cuts a text to so many bytes at most, as services count them.
+/// Cuts a text to a number of bytes, because services count bytes.
 fn fit(most: usize, text: &str) -> String {
     if text.len() <= most {
         return text.to_owned();
@@ -221,7 +221,7 @@ fn fit(most: usize, text: &str) -> String {
     format!("{}…", &text[..end.unwrap_or_default()])
 }
 
-/// An error about a receiver of the config file.
+/// Returns an error about a receiver of the config file.
 pub(super) fn unusable(what: &str, why: impl std::fmt::Display) -> Error {
     Error::new(Kind::Invalid, format!("cannot use {what}: {why}"))
         .hint("docs/notify.md shows what it may say")
@@ -231,7 +231,7 @@ pub(super) fn unusable(what: &str, why: impl std::fmt::Display) -> Error {
 mod tests {
     use super::*;
 
-    /// What is most wrong with names and logs.
+    /// Names and logs with all that is dangerous in them.
     fn hostile() -> Value {
         json!({
             "event": "failure",

@@ -94,7 +94,7 @@ impl Store {
             return Ok(());
         }
         let listed = self.listed().unwrap_or_default();
-        // Numbers start again where an older copy of the state directory was restored: then the lists are of other runs.
+        // An older copy of the state directory was restored: numbers are assigned again, and the lists are of other runs.
         let listed = if listed > last { 0 } else { listed };
         let mut lists: BTreeMap<TaskKey, Vec<RunId>> = BTreeMap::new();
         for id in self.run_ids()?.into_iter().rev() {

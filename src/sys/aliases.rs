@@ -1,4 +1,4 @@
-//! Registries that have several names: whatever an image is called, it is one image.
+//! Names of registries: a registry may have several, and each image counts as one under any of them.
 
 use std::{
     borrow::Cow,
@@ -6,14 +6,14 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-/// The one name by which each registry is compared, stored and looked up.
+/// Maps each registry to the one name by which it is compared, stored and looked up.
 ///
-/// Loopback has three names by itself, Docker Hub has four, and the config file may give a registry more. The names under which images
-/// are asked for and built stay as they were written.
+/// The loopback host has three names by itself, Docker Hub has four, and the config file may give a registry more. Images are requested and
+/// built under the names as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aliases(BTreeMap<String, String>);
 
-/// What Docker Hub is called in the names of images.
+/// The name of Docker Hub in image references.
 const DOCKER_HUB: &str = "docker.io";
 
 /// The hosts of Docker Hub.
@@ -24,7 +24,7 @@ const HUB_HOSTS: [&str; 3] = [
 ];
 
 impl Aliases {
-    /// Takes in pairs of another name of a registry and the registry's own name.
+    /// Builds the table from pairs of an alias and the registry's own name.
     pub fn new<'t>(pairs: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let pairs = pairs
             .into_iter()
@@ -32,10 +32,10 @@ impl Aliases {
         Self(pairs.filter(|(alias, name)| alias != name).collect())
     }
 
-    /// Returns the one name of a registry, in lower case and without the port that TLS has anyway.
+    /// Returns the one name of a registry, in lower case and without the default port of TLS.
     pub fn registry<'t>(&self, registry: &'t str) -> Cow<'t, str> {
         let mut name = built_in(registry);
-        // An alias of an alias is followed; a table that goes round in a circle ends somewhere in it, and always at the same name.
+        // An alias of an alias is followed. In a table with a cycle this ends at a name in the cycle, always the same.
         for _ in 0..self.0.len() {
             match self.0.get(name.as_ref()) {
                 Some(next) => name = Cow::Owned(next.clone()),
@@ -46,7 +46,7 @@ impl Aliases {
     }
 }
 
-/// Returns the name of a registry by the rules that need no table. Most names are theirs already, and are not copied.
+/// Returns the name of a registry by the built-in rules. Most names need no change and are not copied.
 fn built_in(registry: &str) -> Cow<'_, str> {
     if registry.bytes().any(|b| b.is_ascii_uppercase()) {
         let lower = registry.to_ascii_lowercase();
@@ -64,7 +64,7 @@ fn built_in(registry: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns the one name of a host, written without a port.
+/// Returns the one name of a host without a port.
 fn host_name(host: &str) -> Cow<'_, str> {
     let address = host
         .strip_prefix('[')

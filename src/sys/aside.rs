@@ -1,4 +1,4 @@
-//! Work that reads and writes files for long, aside from the event loop, which goes on to hear signals meanwhile.
+//! Long work on files on a thread of its own, so that the event loop still handles signals.
 
 use std::sync::{
     Arc,
@@ -7,24 +7,24 @@ use std::sync::{
 
 use crate::error::{Context as _, Kind, Result};
 
-/// Whether the work is still waited for. It is asked as often as the work can end.
+/// Whether the result of the work is still wanted. The work checks it wherever it can stop.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted(Arc<AtomicBool>);
 
 impl Wanted {
-    /// Work that is not waited for from the beginning.
+    /// The state of work whose result is not wanted from the beginning.
     #[cfg(test)]
     pub fn given_up() -> Self {
         Self(Arc::new(AtomicBool::new(true)))
     }
 
-    /// Tells whether the waiting is over: the work is to end where it is.
+    /// Tells whether the result is not wanted any more, so that the work should stop.
     pub fn is_over(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Says that the waiting is over, however it ended.
+/// Cancels the work when it is dropped.
 struct Waiting(Wanted);
 
 impl Drop for Waiting {
@@ -33,7 +33,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Does work on a thread of its own, and returns what it came to. When this future is dropped, the work is told by [`Wanted`].
+/// Does work on a thread of its own, and returns its result. When this future is dropped, [`Wanted`] tells the work to stop.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
-//! Files and folders of another owner: opened without leaving a folder, and only if they are what they should be.
+//! Opens files and folders of another owner safely: without leaving a folder, and only if they are of the expected kind.
 //!
-//! A link may lead to `/etc/shadow`, a name may be a pipe without a writer, and both may change between a look and the next.
+//! A symbolic link may lead to `/etc/shadow`, a name may be a pipe without a writer, and both may change between a check and its use.
 
 use std::{
     fs::{self, File},
@@ -18,22 +18,22 @@ use rustix::{
 pub enum Unreadable {
     #[error("it is a folder")]
     Folder,
-    /// It is a device, a pipe, a socket, or a file of the kernel's: to read it could take for ever, or do something.
+    /// A device, a pipe, a socket, or a file of the kernel's: reading it could block for ever, or have an effect.
     #[error("it is not a regular file")]
     NoFile,
-    /// It is larger than its reader wants.
+    /// Larger than the limit, which is given in bytes.
     #[error("it is larger than {}", size(*.0))]
     TooLarge(u64),
-    /// A part of its path leads out of the folder.
+    /// A part of the path leads out of the folder.
     #[error("it leads out of the context")]
     Outside,
-    /// It is not there, or may not be read.
+    /// It does not exist, or may not be read.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 impl Unreadable {
-    /// Tells whether there is no such file.
+    /// Tells whether the error is that the file does not exist.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -51,11 +51,11 @@ pub fn is_own(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
 }
 
-/// Reads a regular file of at most `limit` bytes, wherever its links lead.
+/// Reads a regular file of at most `limit` bytes, and follows any symbolic links.
 ///
 /// # Errors
 ///
-/// [`Unreadable`], without having waited for anything.
+/// [`Unreadable`], without blocking.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Unreadable> {
     let open = |flags: OFlags| {
         let file = rustix::fs::open(path, harmless(flags), Mode::empty());
@@ -68,12 +68,12 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Unreadable> {
 ///
 /// # Errors
 ///
-/// [`Unreadable`], without having waited for anything.
+/// [`Unreadable`], without blocking.
 pub fn read_in(root: &Path, path: &Path, limit: u64) -> Result<Vec<u8>, Unreadable> {
     read_by(&|flags| open_in(root, path, flags), limit)
 }
 
-/// Returns where a folder is, as a path without links. No part of `path` may lead out of `root`.
+/// Returns the path of a folder without symbolic links. No part of `path` may lead out of `root`.
 pub fn folder_in(root: &Path, path: &Path) -> Result<PathBuf, Unreadable> {
     let opened = open_in(root, path, OFlags::PATH | OFlags::DIRECTORY)?.metadata()?;
     let root = fs::canonicalize(root)?;
@@ -86,7 +86,7 @@ pub fn folder_in(root: &Path, path: &Path) -> Result<PathBuf, Unreadable> {
     }
 }
 
-/// Adds what every file is opened with: so that nothing is waited for, and nothing becomes this process's terminal.
+/// Adds the flags for every open: it must not block, and must not give this process a controlling terminal.
 fn harmless(flags: OFlags) -> OFlags {
     if flags.contains(OFlags::PATH) {
         flags | OFlags::CLOEXEC
@@ -100,7 +100,7 @@ pub fn open_folder_in(root: &Path, path: &Path) -> Result<File, Unreadable> {
     open_in(root, path, OFlags::RDONLY | OFlags::DIRECTORY)
 }
 
-/// Opens what is under a path, which must not lead out of `root`.
+/// Opens `path`, which must not lead out of `root`.
 fn open_in(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> {
     let path = if path.as_os_str().is_empty() {
         Path::new(".")
@@ -109,13 +109,13 @@ fn open_in(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> 
     };
     let (folder, how) = (File::open(root)?, harmless(flags));
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    // Where folders are moved about at the same time, the kernel asks for another try.
+    // The kernel asks for another try when folders are moved at the same time.
     for _ in 0..16 {
         match rustix::fs::openat2(&folder, path, how, Mode::empty(), resolve) {
             Ok(file) => return Ok(File::from(file)),
             Err(Errno::AGAIN) => {}
             Err(Errno::XDEV | Errno::LOOP) => return Err(Unreadable::Outside),
-            // Older kernels do not know the call, and some sandboxes forbid it.
+            // Older kernels lack the call, and some sandboxes forbid it.
             Err(Errno::NOSYS | Errno::PERM) => return open_by_path(root, path, flags),
             Err(error) => return Err(io::Error::from(error).into()),
         }
@@ -123,7 +123,7 @@ fn open_in(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> 
     Err(Unreadable::Outside)
 }
 
-/// Does without the kernel's help: the path is followed, looked at, opened, and looked at again.
+/// Opens without `openat2`: the path is resolved, checked, opened, and checked again.
 fn open_by_path(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> {
     let root = fs::canonicalize(root)?;
     let found = fs::canonicalize(root.join(path))?;
@@ -142,8 +142,8 @@ fn open_by_path(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreada
     }
 }
 
-/// Reads what `open` opens: it is looked at before it is opened for reading, because to open a device can do something, and after,
-/// because it may be another by then.
+/// Reads the file that `open` opens. It is checked before it is opened for reading, because opening a device can have an effect, and after,
+/// because another file may be there by then.
 fn read_by(
     open: &dyn Fn(OFlags) -> Result<File, Unreadable>,
     limit: u64,
@@ -155,7 +155,7 @@ fn read_by(
         return Err(Unreadable::TooLarge(limit));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-    // It may grow while it is read.
+    // The file may grow while it is read.
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         Err(Unreadable::TooLarge(limit))
@@ -164,7 +164,7 @@ fn read_by(
     }
 }
 
-/// Checks that a file is one, and returns its size.
+/// Checks that a file is a regular one, and returns its size.
 fn check(file: &File) -> Result<u64, Unreadable> {
     let found = file.metadata()?;
     if found.is_dir() {
@@ -177,7 +177,7 @@ fn check(file: &File) -> Result<u64, Unreadable> {
     }
 }
 
-/// Tells whether a file is one of `/proc`, `/sys` and the like, which are regular files by name only.
+/// Tells whether a file is in `/proc`, `/sys` or the like, whose files are regular only by type.
 fn is_of_the_kernel(file: &File) -> bool {
     /// The magic numbers of proc, sysfs, debugfs, tracefs, securityfs, bpf, cgroup, cgroup2, selinux, configfs and pstore.
     const KINDS: [u64; 11] = [
@@ -193,7 +193,7 @@ fn is_of_the_kernel(file: &File) -> bool {
         0x6265_6570,
         0x6165_676c,
     ];
-    // Some systems have it as a number with a sign.
+    // Some systems have the type as a signed number.
     let kind = rustix::fs::fstatfs(file).map(|found| u64::try_from(found.f_type).unwrap_or(0));
     kind.is_ok_and(|kind| KINDS.contains(&(kind & 0xffff_ffff)))
 }
@@ -204,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    /// Reads both ways: with the kernel's help, and without.
+    /// Reads in both ways: with `openat2`, and without.
     fn both(root: &Path, path: &str) -> [Result<Vec<u8>, String>; 2] {
         let path = Path::new(path);
         let by_path = read_by(&|flags| open_by_path(root, path, flags), 100);

@@ -1,4 +1,4 @@
-//! What the config file says of builders: where each is and what it may be given, and which stand in for each other.
+//! The settings of builders and pools in the config file: where each builder is, what it may be given, and which stand in for each other.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, path::PathBuf, str::FromStr};
 
@@ -66,13 +66,13 @@ impl UnknownBuilder {
         }
     }
 
-    /// Returns the name that may have been meant, if one is much like what was written.
+    /// Returns the known name that is most similar to the unknown one, if one is similar at all.
     pub fn meant(&self) -> Option<String> {
         near(&self.name, self.known.iter().cloned())
     }
 }
 
-/// Returns words as a sentence has them.
+/// Returns words joined as in a sentence.
 fn listed(words: &[String]) -> String {
     match words.split_last() {
         Some((last, [])) => last.clone(),
@@ -111,56 +111,55 @@ impl fmt::Display for BuilderKind {
     }
 }
 
-/// How one builder is called.
+/// The settings of one builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BuilderSettings {
-    /// What it is; the name itself where that is a kind's.
+    /// The kind of builder; if unset, its name is the name of a kind.
     pub kind: Option<BuilderKind>,
-    /// Where its daemon is, as `tcp://arm1:1234`, `ssh://build@old` or `unix:///run/user/1000/docker.sock`.
+    /// The address of its daemon, as `tcp://arm1:1234`, `ssh://build@old` or `unix:///run/user/1000/docker.sock`.
     pub address: Option<String>,
-    /// Its address by the name that its own program has for it: a context of docker, a connection of podman.
+    /// The name of its daemon in its own program: a context of docker, a connection of podman.
     pub connection: Option<String>,
-    /// By what it is recognized and what it asks for, where its address is `tcp://` with TLS.
+    /// The certificates for an address of `tcp://` with TLS.
     pub tls: TlsSettings,
-    /// The key of podman's SSH.
+    /// The private key for podman's SSH.
     pub identity: Option<PathBuf>,
     /// The builder of buildx, as `docker buildx ls` names it.
     pub builder: Option<String>,
-    /// The platforms that it may be given, its own in front; all if empty.
+    /// The platforms that it may be given, its own first; all if empty.
     pub platforms: Vec<String>,
-    /// How many builds it may be given at once: 1 if unset, and as many as there are for one that has only a kind's name.
+    /// How many builds it may be given at once: 1 if unset, or without a limit for a builder that is only the name of a kind.
     pub jobs: Option<usize>,
-    /// For the kind `command`: program and arguments, with `{dockerfile}`, `{context}` and the other placeholders of
-    /// docs/builders.md in them.
+    /// For the kind `command`: program and arguments, with `{dockerfile}`, `{context}` and the other placeholders of docs/builders.md.
     pub build: Vec<String>,
-    /// For the kind `command`: what pushes one image, `{image}`. Left out where the build itself pushes.
+    /// For the kind `command`: the command line that pushes one image, `{image}`. Left out where the build itself pushes.
     pub push: Vec<String>,
-    /// What of what runs leave in its store of images is taken away after each.
+    /// What is removed from its image store after each run.
     pub clean: Clean,
-    /// Gigabytes of its cache that stay when it is pruned, once a week.
+    /// Gigabytes of its cache that are kept when the cache is pruned, once a week.
     pub keep_storage: Option<u32>,
-    /// For how many hours what is not used stays in its cache when it is pruned, once a week.
+    /// For how many hours unused records of its cache are kept when the cache is pruned, once a week.
     pub until: Option<u32>,
-    /// Arguments put behind the program's name in every call of a builder that acrt knows.
+    /// Arguments after the program's name in every call of a builder that acrt knows.
     pub global_args: Vec<String>,
-    /// Arguments put behind `build` in every build by a builder that acrt knows.
+    /// Arguments after `build` in every build by a builder that acrt knows.
     pub build_args: Vec<String>,
 }
 
-/// What is taken out of a builder's store of images after a run.
+/// What is removed from a builder's image store after a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clean {
     Off,
-    /// What earlier runs of the task have left, and the bases that no task is built on any more.
+    /// What earlier runs of the task have left, and bases that no task is built on any more.
     #[default]
     Superseded,
-    /// That and what the run itself has left: its images and their bases.
+    /// `Superseded`, and what the run itself has left: its images and their bases.
     All,
 }
 
-/// PEM files for TLS with a builder.
+/// The PEM files for TLS with a builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(
     rename_all = "camelCase",
@@ -169,7 +168,7 @@ pub enum Clean {
     expecting = "the files `ca`, `cert` and `key`"
 )]
 pub struct TlsSettings {
-    /// The certificate authority that vouches for it.
+    /// The certificate authority of the builder's certificate.
     pub ca: Option<PathBuf>,
     /// This machine's certificate.
     pub cert: Option<PathBuf>,
@@ -177,7 +176,7 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
 }
 
-/// Builders of which any may make a run.
+/// A pool: builders of which any may carry out a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(
     rename_all = "camelCase",
@@ -186,9 +185,9 @@ pub struct TlsSettings {
     expecting = "`builders`, and `by`"
 )]
 pub struct PoolSettings {
-    /// Their names.
+    /// The names of the builders.
     pub builders: Vec<String>,
-    /// Which of those that are free gets a run.
+    /// Which of the free builders gets a run.
     pub by: PoolOrder,
 }
 
@@ -196,16 +195,16 @@ pub struct PoolSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PoolOrder {
-    /// The one that has least to do for what it may be given; among much the same, the task's last one, for its cache.
+    /// The one with the least load for its capacity; among similar ones the task's last builder, for its cache.
     #[default]
     Load,
-    /// The task's last one whenever it is free, for its cache; else as by load.
+    /// The task's last builder whenever it is free, for its cache; else as by load.
     Affinity,
-    /// The first that is free, as they are written.
+    /// The first free builder, in the order of the list.
     Order,
 }
 
-/// How many builds a builder may be given at once: there is a lock for each.
+/// The most builds that a builder may be given at once: each takes a lock file.
 const MOST_JOBS: usize = 1000;
 
 /// What the name of a builder or a pool is made of.
@@ -216,7 +215,7 @@ fn is_name(text: &str) -> bool {
     text.chars().all(is_word) && text.starts_with(char::is_alphanumeric)
 }
 
-/// The operating systems and the architectures that builders are for, as Go names them and as machines call themselves.
+/// The operating systems and architectures that builders build for, as Go names them, with what machines report.
 const KNOWN: [&[&str]; 2] = [
     &["linux", "windows", "freebsd", "darwin", "wasi"],
     &[
@@ -226,7 +225,8 @@ const KNOWN: [&[&str]; 2] = [
     ],
 ];
 
-/// Says why a text is no platform, if it is none. A system or an architecture that is like no other may be a new one.
+/// Returns why a text is no platform, if it is none. An unknown system or architecture that resembles no known one may be new, and is
+/// accepted.
 fn no_platform(text: &str) -> Option<String> {
     let shown = text.escape_debug();
     let parts: Vec<&str> = text.split('/').collect();
@@ -247,7 +247,7 @@ fn no_platform(text: &str) -> Option<String> {
 }
 
 impl BuilderSettings {
-    /// Says what of these settings a builder of this name cannot have.
+    /// Returns which of these settings a builder of this name cannot have, and why.
     fn problem(&self, name: &str) -> Option<String> {
         let named: Option<BuilderKind> = name.parse().ok();
         let kind = match (self.kind, named) {
@@ -290,7 +290,7 @@ impl BuilderSettings {
             .next()
             .and_then(|host| host.rsplit_once('@'));
         if login.is_some_and(|(login, _)| login.contains(':')) {
-            // It would be among the arguments of every call.
+            // It would be visible among the arguments of every call.
             return Some(
                 "`address` has a password in it, which other users of the machine would see".into(),
             );
@@ -305,7 +305,7 @@ impl BuilderSettings {
             .then(|| "`tls` has a `cert` without a `key`, or a `key` without a `cert`".into())
     }
 
-    /// Says which key a builder of a kind has no use for.
+    /// Returns which key a builder of this kind does not use.
     fn unfit(&self, kind: BuilderKind) -> Option<String> {
         use BuilderKind as B;
         let is = |kinds: &[B]| kinds.contains(&kind);
@@ -344,17 +344,17 @@ impl BuilderSettings {
     }
 }
 
-/// All names of builders and pools.
+/// The names of all builders and pools.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Names<'c> {
-    /// Builders, by their names.
+    /// The builders, by name.
     pub builders: &'c BTreeMap<String, BuilderSettings>,
-    /// Pools, by theirs.
+    /// The pools, by name.
     pub pools: &'c BTreeMap<String, PoolSettings>,
 }
 
 impl Names<'_> {
-    /// Returns the kind of a builder, and how it is called; none where no builder of that name is known. The kinds are names too.
+    /// Returns the kind and the settings of a builder; `None` where no builder has that name. Each kind is also the name of a builder.
     pub fn builder(self, name: &str) -> Option<(BuilderKind, BuilderSettings)> {
         let own = self.builders.get(name);
         let kind = own.and_then(|own| own.kind);
@@ -366,7 +366,7 @@ impl Names<'_> {
         Some((kind, own.cloned().unwrap_or_default()))
     }
 
-    /// Refuses a name that neither a builder nor a pool has.
+    /// Refuses a name that is neither a builder's nor a pool's.
     pub fn check(self, name: &str) -> Result<(), UnknownBuilder> {
         if self.builder(name).is_some() || self.pools.contains_key(name) {
             return Ok(());
@@ -376,7 +376,7 @@ impl Names<'_> {
         Err(UnknownBuilder::new(name, own.cloned()))
     }
 
-    /// Finds what of the names of builders does not fit together. Returns the path of the key that is wrong, and why.
+    /// Finds a contradiction among the names of builders. Returns the path of the key that is wrong, and why.
     pub fn problem(self, default: Option<&str>) -> Option<(Vec<String>, String)> {
         let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
         let unknown = |problem: UnknownBuilder| match problem.meant() {
@@ -421,7 +421,7 @@ impl Names<'_> {
     }
 }
 
-/// Reads the builders of a config file. What is wrong with one is told at its place.
+/// Reads the builders of a config file. An error in one is reported with its place.
 pub(super) fn named<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, BuilderSettings>, D::Error> {
@@ -431,7 +431,7 @@ pub(super) fn named<'de, D: Deserializer<'de>>(
     })
 }
 
-/// Reads the pools of a config file, each of which there is once.
+/// Reads the pools of a config file, and refuses a name that comes twice.
 pub(super) fn pools<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, PoolSettings>, D::Error> {
@@ -441,10 +441,10 @@ pub(super) fn pools<'de, D: Deserializer<'de>>(
     })
 }
 
-/// Things of a kind by their names, each of which there is once.
+/// Reads a mapping from names to settings, and refuses a name that comes twice.
 struct ByName<S> {
     kind: &'static str,
-    /// What reads the one of a name.
+    /// Returns what reads the settings under a name.
     one: fn(String) -> S,
 }
 
@@ -472,7 +472,7 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for ByName<S> {
     }
 }
 
-/// One builder: what it may have depends on its name.
+/// Reads the settings of one builder. Its name decides which keys it may have.
 struct OneBuilder(String);
 
 impl<'de> DeserializeSeed<'de> for OneBuilder {

@@ -1,4 +1,4 @@
-//! The only place in the program that reads the time or sleeps.
+//! The clock: the only place in the program that reads the time or sleeps.
 
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
@@ -10,12 +10,12 @@ use jiff::Timestamp;
 
 use crate::error::{Error, Kind, Result};
 
-/// Where the time comes from.
+/// The source of the time.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's clock.
     System,
-    /// Stands still until something sleeps, then jumps: a day of watching in no time. Set with `ACRT_NOW`.
+    /// A clock that stands still until something sleeps, then jumps: a day of watching takes no time. Set with `ACRT_NOW`.
     Manual(Arc<Mutex<Timestamp>>),
 }
 
@@ -55,8 +55,8 @@ impl Clock {
         }
     }
 
-    /// Returns the second of each minute at which this process does what may be done at any time: another one in each process, so that not
-    /// all programs of the world ask at once.
+    /// Returns the second of each minute at which this process does what may be done at any time. It differs between processes, so that not
+    /// all ask registries at once.
     pub fn second(&self) -> i8 {
         static SECOND: OnceLock<i8> = OnceLock::new();
         match self {
@@ -68,12 +68,12 @@ impl Clock {
         }
     }
 
-    /// Tells whether it is the machine's.
+    /// Tells whether it is the machine's clock.
     pub fn is_real(&self) -> bool {
         matches!(self, Self::System)
     }
 
-    /// Waits for another process, in real time whatever the clock: a jump of ours would not make it faster.
+    /// Sleeps in real time for either clock: another process that is waited for does not become faster by a jump.
     pub async fn pause(&self, period: Duration) {
         tokio::time::sleep(period).await;
     }
@@ -90,7 +90,7 @@ impl Clock {
     }
 }
 
-/// Says in how long something is. What is overdue is now.
+/// Returns in how long `then` is, as text: `now`, if it is over.
 pub fn ahead(then: Timestamp, now: Timestamp) -> String {
     match then.duration_since(now).as_secs() {
         ..=0 => "now".to_owned(),

@@ -4,24 +4,24 @@ use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
 use super::secret::{MaskedText, Secret};
 
-/// A process that has not been started: compare it, print it, log it, then run it.
+/// The command line of a process that has not been started: it can be compared, printed, logged, and run.
 ///
-/// Every argument is one element of the child's argv; no shell ever sees it.
+/// Every argument is one element of the child's argv, and no shell is involved.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CommandLine {
     /// The program, a name to find on `PATH` or a path.
     pub program: PathBuf,
     pub args: Vec<OsString>,
-    /// Variables set for it, besides those that every program gets.
+    /// Variables that are set for it, besides those that every program gets.
     pub env: Vec<(String, EnvValue)>,
-    /// Whether it gets all variables that acrt itself was started with, as acrt does that goes on by itself, and not only
-    /// those that [`super::environment`] hands on.
+    /// Whether it gets all variables that acrt itself was started with, as another process of acrt does, instead of only those that
+    /// [`super::environment`] hands on.
     pub inherits_all: bool,
-    /// Where it is started; the caller's own folder if unset.
+    /// The folder in which it is started; the caller's own if unset.
     pub dir: Option<PathBuf>,
-    /// The file that it reads as its standard input; nothing, if unset.
+    /// The file for its standard input; empty input, if unset.
     pub stdin: Option<PathBuf>,
-    /// How arguments are shown that have secret parts, by their number.
+    /// How the arguments with secret parts are printed, by their number.
     shown: BTreeMap<usize, String>,
 }
 
@@ -60,7 +60,8 @@ impl CommandLine {
         self
     }
 
-    /// Adds one argument that may have secret parts. These are not printed; other users of the machine see them all the same.
+    /// Adds one argument that may have secret parts. These are not printed, but other users of the machine can see them in the process
+    /// list.
     #[must_use]
     pub fn text(mut self, text: &MaskedText) -> Self {
         if text.has_secret() {
@@ -92,7 +93,7 @@ impl CommandLine {
         self
     }
 
-    /// Lets it have all variables that acrt itself was started with: for acrt itself.
+    /// Hands on all variables that acrt itself was started with: for processes of acrt.
     #[must_use]
     pub fn inheriting_all(mut self) -> Self {
         self.inherits_all = true;
@@ -108,7 +109,7 @@ impl CommandLine {
 }
 
 impl fmt::Display for CommandLine {
-    /// Prints it as a person could paste it into a shell, with secrets as `***`.
+    /// Prints it so that a person can paste it into a shell, with secrets as `***`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.env {
             match value {
@@ -134,7 +135,7 @@ impl fmt::Debug for CommandLine {
     }
 }
 
-/// Quotes a word for a POSIX shell where it needs it, and shows control characters as escapes.
+/// Quotes a word for a POSIX shell where needed, and escapes control characters.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

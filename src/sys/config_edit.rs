@@ -1,33 +1,33 @@
-//! Changes of a YAML text that leave its comments, its order and its style alone.
+//! Edits a YAML text and keeps its comments, its order and its style.
 //!
-//! Where values stand is told by the marks of `saphyr-parser`; what is written there is put together by `serde_yaml`. Nothing here
-//! looks whether the text then says what it should: the caller compares.
+//! The places of values come from the marks of `saphyr-parser`; new values are written by `serde_yaml`. Nothing here checks that the new
+//! text means what it should: the caller compares.
 
 use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use serde_yaml::{Mapping, Value};
 
-/// A value and the bytes that it takes up.
+/// A value with its range of bytes.
 struct ConfigNode {
     span: Range<usize>,
     kind: NodeKind,
 }
 
 enum NodeKind {
-    /// Nothing is written where a value could stand.
+    /// No value is written where one could be.
     Nothing,
-    /// A text, a number, or the name of another value.
+    /// A plain or quoted scalar, or an alias.
     Scalar,
-    /// A text on lines of its own, below a `|` or a `>`.
+    /// A block scalar: a text on its own lines, after `|` or `>`.
     Lines,
-    /// A list, item by item on lines of its own, or in brackets.
+    /// A list, in block style (an item per line) or in brackets.
     List,
-    /// A mapping on lines of its own, or in braces.
+    /// A mapping, in block style or in braces.
     Map(Vec<ConfigEntry>),
 }
 
-/// A key with its value. A key that is no text has no name.
+/// A key with its value. A key that is not a scalar has no name.
 struct ConfigEntry {
     name: Option<String>,
     key: Range<usize>,
@@ -35,13 +35,13 @@ struct ConfigEntry {
 }
 
 impl ConfigEntry {
-    /// Returns where the entry ends, without what follows on its last line.
+    /// Returns where the entry ends, without the rest of its last line.
     fn end(&self) -> usize {
         self.value.span.end.max(self.key.end)
     }
 }
 
-/// Returns the text with a value at a place that a path of keys names. `None` where the text has no mapping that could have it.
+/// Returns the text with `value` at the path of keys. `None` where the text has no mapping that could hold it.
 pub fn set(text: &str, path: &[String], value: &Value) -> Option<String> {
     let text = ConfigText(text);
     let root = text.parse()?;
@@ -61,7 +61,7 @@ pub fn set(text: &str, path: &[String], value: &Value) -> Option<String> {
     }
 }
 
-/// Returns the line on which the value stands that a path of keys leads to, counted from 1; `None` where there is none.
+/// Returns the line of the value at a path of keys, counted from 1; `None` where there is no value.
 pub fn line_of(text: &str, path: &[String]) -> Option<usize> {
     let root = ConfigText(text).parse()?;
     let (mut node, mut start) = (&root, 0);
@@ -75,7 +75,7 @@ pub fn line_of(text: &str, path: &[String]) -> Option<usize> {
     Some(text.get(..start)?.matches('\n').count() + 1)
 }
 
-/// Returns the text without what a path of keys leads to. `None` where there is nothing, or no way to cut it out.
+/// Returns the text without the entry at a path of keys. `None` where there is no entry, or it cannot be cut out.
 pub fn remove(text: &str, path: &[String]) -> Option<String> {
     let text = ConfigText(text);
     let root = text.parse()?;
@@ -94,7 +94,7 @@ pub fn remove(text: &str, path: &[String]) -> Option<String> {
     }
 }
 
-/// Returns a value inside of mappings of one key each.
+/// Wraps a value in nested mappings of one key each.
 fn wrapped(path: &[String], value: &Value) -> Value {
     path.iter().rev().fold(value.clone(), |inner, name| {
         Value::Mapping(Mapping::from_iter([(name.as_str().into(), inner)]))
@@ -105,7 +105,7 @@ fn wrapped(path: &[String], value: &Value) -> Value {
 struct ConfigText<'t>(&'t str);
 
 impl ConfigText<'_> {
-    /// Reads the text, if it is one document that is a mapping.
+    /// Parses the text, if it is one document with a mapping.
     fn parse(self) -> Option<ConfigNode> {
         let starts: Vec<usize> = self.0.char_indices().map(|(at, _)| at).collect();
         let at = |index: usize| starts.get(index).copied().unwrap_or(self.0.len());
@@ -124,7 +124,7 @@ impl ConfigText<'_> {
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     let (mut node, ..) = open.pop()?;
-                    // Brackets have an end of their own; what stands on lines ends with its last value.
+                    // A flow collection has its own end; a block collection ends with its last value.
                     if self.is_flow(&node) {
                         node.span.end = span.start + 1;
                     }
@@ -155,7 +155,7 @@ impl ConfigText<'_> {
         None
     }
 
-    /// A scalar ends with its last character: the parser may be further, at whatever comes next.
+    /// A scalar ends with its last character: the parser's mark may be further, at the next token.
     fn scalar(self, span: Range<usize>, style: ScalarStyle) -> ConfigNode {
         let written = self.part(span.clone());
         let length = match style {
@@ -173,7 +173,7 @@ impl ConfigText<'_> {
         }
     }
 
-    /// A value that is not written stands right behind the colon of its key.
+    /// A missing value is placed right after the colon of its key.
     fn entry(self, key: ConfigNode, name: Option<String>, mut value: ConfigNode) -> ConfigEntry {
         let behind = self.part(key.span.end..self.0.len());
         let blanks = behind.len() - behind.trim_start_matches([' ', '\t']).len();
@@ -200,21 +200,21 @@ impl ConfigText<'_> {
             .starts_with(['{', '['])
     }
 
-    /// Returns the start of the line that a byte is in.
+    /// Returns the start of the line of a byte.
     fn line_start(self, at: usize) -> usize {
         self.part(0..at)
             .rfind('\n')
             .map_or(0, |newline| newline + 1)
     }
 
-    /// Returns the end of the line that a byte is in, behind its line break.
+    /// Returns the end of the line of a byte, after its line break.
     fn line_end(self, at: usize) -> usize {
         let rest = self.part(at..self.0.len());
         rest.find('\n')
             .map_or(self.0.len(), |newline| at + newline + 1)
     }
 
-    /// Returns how far a key stands from the left, if nothing stands before it.
+    /// Returns the column of a key, if nothing is before it on its line.
     fn column(self, at: usize) -> Option<usize> {
         let before = self.part(self.line_start(at)..at);
         before.bytes().all(|b| b == b' ').then_some(before.len())
@@ -228,7 +228,7 @@ impl ConfigText<'_> {
         )
     }
 
-    /// Puts lines in at the start of a line, or behind a last one that does not end; they break as the others do.
+    /// Inserts lines at the start of a line, or after a last line without a line break; they get the line breaks of the text.
     fn with_lines(self, at: usize, lines: &str) -> String {
         let first = if at > 0 && !self.part(0..at).ends_with('\n') {
             "\n"
@@ -244,7 +244,7 @@ impl ConfigText<'_> {
         self.spliced(at..at, &lines)
     }
 
-    /// Adds a key to a mapping, behind the last one that it has.
+    /// Adds a key to a mapping, after its last one.
     fn add(
         self,
         map: &ConfigNode,
@@ -268,7 +268,7 @@ impl ConfigText<'_> {
         ))
     }
 
-    /// Returns where a new line of a mapping goes: behind comments that are indented as what belongs to the value before it.
+    /// Returns where a new line of a mapping goes: after comments that are indented like the preceding value.
     fn behind(self, end: usize, column: usize) -> usize {
         let mut place = self.line_end(end);
         let mut next = place;
@@ -287,7 +287,7 @@ impl ConfigText<'_> {
         place
     }
 
-    /// Writes another value where one stands, or could stand.
+    /// Writes a value in place of an existing or missing one.
     fn replace(
         self,
         map: &ConfigNode,
@@ -318,7 +318,7 @@ impl ConfigText<'_> {
                 Some(self.with_lines(self.line_end(old.span.end), below))
             }
             NodeKind::List | NodeKind::Map(_) if !is_inline => {
-                // What is above the first item stays; the rest of the line of the key may be a comment.
+                // Lines above the first item stay; the rest of the key's line may be a comment.
                 let start = self.line_start(old.span.start);
                 let end = self.line_end(old.span.end);
                 let rest = self.spliced(start..end, "");
@@ -340,7 +340,7 @@ impl ConfigText<'_> {
         }
     }
 
-    /// Cuts an entry out of a mapping, with what stands behind it on its line.
+    /// Cuts an entry out of a mapping, with the rest of its line.
     fn cut(self, map: &ConfigNode, entries: &[ConfigEntry], at: usize) -> Option<String> {
         let entry = entries.get(at)?;
         if !self.is_flow(map) {
@@ -355,7 +355,7 @@ impl ConfigText<'_> {
             (Some(before), None) => {
                 let between = self.part(before.end()..entry.key.start);
                 let (blanks, rest) = between.split_once(',')?;
-                // A comment between the two is about the one before.
+                // A comment between the two is about the preceding entry.
                 let kept = if rest.contains('#') { rest } else { "" };
                 let new = format!("{}{kept}", blanks.trim());
                 Some(self.spliced(before.end()..entry.end(), &new))
@@ -364,7 +364,7 @@ impl ConfigText<'_> {
     }
 }
 
-/// Returns the length of a text in quotes, in which a quote may stand behind a character that escapes it.
+/// Returns the length of a quoted text, in which `escape` before a quote escapes it.
 fn quoted(text: &str, quote: char, escape: char) -> usize {
     let mut characters = text.char_indices().skip(1).peekable();
     while let Some((at, character)) = characters.next() {
@@ -378,7 +378,7 @@ fn quoted(text: &str, quote: char, escape: char) -> usize {
     text.len()
 }
 
-/// Returns a key with its value as lines of a mapping that is so far from the left.
+/// Returns a key with its value as lines of a mapping at this column.
 fn lines(column: usize, name: &str, value: &Value) -> Option<String> {
     let entry = wrapped(&[name.to_owned()], value);
     let text = serde_yaml::to_string(&entry).ok()?;
@@ -386,17 +386,18 @@ fn lines(column: usize, name: &str, value: &Value) -> Option<String> {
     Some(text.lines().map(|l| format!("{indent}{l}\n")).collect())
 }
 
-/// Returns a value for one line, behind a key.
+/// Returns a value as the rest of a line, after a key.
 fn block(value: &Value) -> Option<String> {
     let text = serde_yaml::to_string(value).ok()?;
     match text.trim_end_matches('\n') {
-        // JSON is YAML, and has line breaks as `\n`.
+        // JSON is valid YAML, and writes line breaks as `
+        // `.
         long if long.contains('\n') => serde_json::to_string(value).ok(),
         short => Some(short.to_owned()),
     }
 }
 
-/// Returns a value for inside of brackets, where more characters have a meaning.
+/// Returns a value for a flow collection, where more characters are special.
 fn flow(value: &Value) -> Option<String> {
     let joined = |parts: Vec<Option<String>>| {
         let parts: Option<Vec<String>> = parts.into_iter().collect();

@@ -1,10 +1,10 @@
-//! The config file as text: one value is read, changed or taken away, and the rest stays as it was written.
+//! The config file as text: one value is read, changed or removed, and the rest stays as written.
 
 use serde_yaml::{Mapping, Value};
 
 use super::{config_edit, settings::Config};
 
-/// Keys that every config file may have. Registries, builders and others with names of their own come beside them.
+/// The keys with fixed names. Registries, builders and others with names of their own come in addition.
 pub const KEYS: &[&str] = &[
     "defaults.registry",
     "defaults.builder",
@@ -26,23 +26,23 @@ pub const KEYS: &[&str] = &[
     "page.trustProxy",
 ];
 
-/// The place of a value: a section, the name of a thing in it if the section has such, and a field.
+/// The path of a value: a section, a name in it if the section has names, and a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key(Vec<String>);
 
-/// Why a config file cannot be changed as it is asked.
+/// Why a config file cannot be changed as requested.
 #[derive(Debug, thiserror::Error)]
 pub enum Unchangeable {
     /// The key has no section or no field.
     #[error("`{}` is not of the form section.key, as defaults.registry, or section.name.key", .0.escape_debug())]
     Form(String),
-    /// The file would no longer be read.
+    /// The changed file would be invalid.
     #[error("{0}")]
     Refused(String),
     /// The file does not parse as it is.
     #[error("the file does not parse")]
     Broken(#[from] serde_yaml::Error),
-    /// It can be read, but not changed without touching the rest.
+    /// It can be read, but the value cannot be changed without touching the rest.
     #[error("it cannot be changed without touching what else is written in it")]
     Style,
 }
@@ -73,7 +73,7 @@ impl std::fmt::Display for Key {
 }
 
 impl Key {
-    /// Tells by its name whether the value must not be seen.
+    /// Tells by its name whether the value must not be shown.
     pub fn is_secret(&self) -> bool {
         let field = self.0.last().map(|field| field.to_lowercase());
         field.is_some_and(|field| {
@@ -103,11 +103,11 @@ pub fn entries(text: &str) -> Result<Vec<(Key, Value)>, Unchangeable> {
     Ok(found)
 }
 
-/// Returns the text with a value in it, which was typed as `value`: a number or `true` where the key takes one, else a text.
+/// Returns the text with the value at `key` set to `value` as typed: a number or a boolean where the key takes one, else a text.
 ///
 /// # Errors
 ///
-/// [`Unchangeable::Refused`] for a key that no config file has or a value that it does not take.
+/// [`Unchangeable::Refused`] for a key that no config file has or a value that the key does not take.
 pub fn set(text: &str, key: &Key, value: &str) -> Result<String, Unchangeable> {
     let typed = accepted(key, value)?;
     let mut wanted: Value = serde_yaml::from_str(text)?;
@@ -118,7 +118,7 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, Unchangeable> {
         serde_yaml::to_string(&alone)
     };
     let edited = config_edit::set(text, &key.0, &typed);
-    // Behind what is there: right for a file of comments alone, and for a new section.
+    // At the end of the text: right for a file that has only comments, and for a new section.
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let single = single()?.replace('\n', newline);
     let appended = if text.is_empty() || text.ends_with('\n') {
@@ -129,11 +129,11 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, Unchangeable> {
     first_that_says(&wanted, edited.into_iter().chain([appended]))
 }
 
-/// Refuses a change after which a file that can be read would be read no more: a name in it that nothing has any longer.
+/// Refuses a change that makes a valid file invalid, such as the removal of a name that is still in use.
 ///
 /// # Errors
 ///
-/// [`Unchangeable::Refused`] with what is wrong then.
+/// [`Unchangeable::Refused`] with what would be wrong.
 pub fn check_change(before: &str, after: &str) -> Result<(), Unchangeable> {
     match (Config::parse(before), Config::parse(after)) {
         (Ok(_), Err(problem)) => Err(Unchangeable::Refused(problem.to_string())),
@@ -141,11 +141,11 @@ pub fn check_change(before: &str, after: &str) -> Result<(), Unchangeable> {
     }
 }
 
-/// Returns the text without a value, or `None` where it has none.
+/// Returns the text without a value, or `None` where it does not have the value.
 ///
 /// # Errors
 ///
-/// [`Unchangeable::Style`] where that cannot be done.
+/// [`Unchangeable::Style`] where it cannot be cut out.
 pub fn unset(text: &str, key: &Key) -> Result<Option<String>, Unchangeable> {
     let mut wanted: Value = serde_yaml::from_str(text)?;
     if !take(&mut wanted, &key.0) {
@@ -155,7 +155,7 @@ pub fn unset(text: &str, key: &Key) -> Result<Option<String>, Unchangeable> {
     first_that_says(&wanted, edited.into_iter().chain([String::new()])).map(Some)
 }
 
-/// Returns the first of the texts that says what is wanted: whatever an editor did, nothing else has changed.
+/// Returns the first text that parses to `wanted`: whatever the editor did, nothing else has changed then.
 fn first_that_says(
     wanted: &Value,
     texts: impl Iterator<Item = String>,
@@ -164,7 +164,7 @@ fn first_that_says(
     texts.into_iter().find(says).ok_or(Unchangeable::Style)
 }
 
-/// Reads a value as the key takes it.
+/// Parses a value to the type that the key takes.
 fn accepted(key: &Key, text: &str) -> Result<Value, Unchangeable> {
     let alone = |value: &Value| {
         let mut config = Value::Null;
@@ -209,7 +209,7 @@ fn put(value: &mut Value, path: &[String], new: Value) {
     }
 }
 
-/// Takes a value away, and what is empty without it. Tells whether it was there.
+/// Removes a value, and the mappings that are empty without it. Returns whether it was there.
 fn take(value: &mut Value, path: &[String]) -> bool {
     let (Some((first, rest)), Value::Mapping(fields)) = (path.split_first(), &mut *value) else {
         return false;
@@ -232,7 +232,7 @@ fn take(value: &mut Value, path: &[String]) -> bool {
     was_there
 }
 
-/// Returns the shortest part of a path that leads nowhere in a value.
+/// Returns the shortest part of a path that does not exist in a value.
 fn gone<'p>(value: &Value, path: &'p [String]) -> &'p [String] {
     let mut inner = Some(value);
     for (n, name) in path.iter().enumerate() {
@@ -286,9 +286,9 @@ mod tests {
         assert_eq!(own, shared.replace("*often", "30"));
     }
 
-    /// Files, a key and its value, and what the file is then.
+    /// Cases: a file, a key and its new value, and the file afterwards.
     const STYLES: &[(&str, &str, &str, &str)] = &[
-        // One line for each value, with whatever stands around it.
+        // One line for each value, with various surroundings.
         (
             "runs:\n  keep: 5\t# few\n",
             "runs.keep",
@@ -373,7 +373,7 @@ mod tests {
             "podman",
             "defaults:\n  builder: podman\n  # mine\n  registry: a.io\n",
         ),
-        // Sections: found, empty, in comments, and new.
+        // Sections: existing, empty, in comments, and new.
         ("runs:\n", "runs.keep", "7", "runs:\n  keep: 7\n"),
         (
             "runs: # mine\n  # keep: 5\nwatch:\n  everySeconds: 60\n",
@@ -421,7 +421,7 @@ mod tests {
         ),
         ("\n\n", "runs.keep", "7", "\n\nruns:\n  keep: 7\n"),
         ("{}\n", "runs.keep", "7", "{runs: {keep: 7}}\n"),
-        // Sections with names in them.
+        // Sections with names.
         (
             "registries:\n  a.io:\n    plainHttp: true\n",
             "registries.b.io:5000.concurrency",
@@ -452,7 +452,7 @@ mod tests {
             "4",
             "registries:\n  'a.io:5000': # lab\n    plainHttp: true # x\n    concurrency: 4\n\n  # second\n  b.io: {}\n",
         ),
-        // In braces, on one line and on many.
+        // In braces, on one line and on several.
         (
             "runs: { keep: 5 } # few\n",
             "runs.keep",
@@ -548,7 +548,7 @@ mod tests {
         ("# a\r\n", "runs.keep", "7", "# a\r\nruns:\r\n  keep: 7\r\n"),
     ];
 
-    /// Files, a key that goes, and what the file is then.
+    /// Cases: a file, a key to remove, and the file afterwards.
     const CUTS: &[(&str, &str, &str)] = &[
         (
             "runs:\n  keep: 5 # few\n  # short\n  keepDays: 3\n",

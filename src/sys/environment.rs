@@ -1,5 +1,5 @@
-//! What of its own environment acrt hands on to the programs that it starts: what they need to find their files, their servers and
-//! their words, and nothing that may be another's secret.
+//! Which environment variables acrt hands on to the programs that it starts: those that they need to find their files, servers and locale,
+//! and none that may hold a secret of another program.
 //!
 //! The environment belongs to the whole process, and so do these rules.
 
@@ -12,12 +12,12 @@ use std::{
 
 use serde::Deserialize;
 
-/// What every program gets, by its name or by how it begins.
+/// The variables that every program gets: names, or prefixes with `*`.
 const HANDED_ON: &str = "PATH HOME USER LOGNAME LANG LC_* TZ TMPDIR TERM HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY http_proxy \
     https_proxy ftp_proxy all_proxy no_proxy DOCKER_* BUILDKIT_* BUILDX_* BUILDAH_* STORAGE_* CONTAINER* \
     REGISTRY_AUTH_FILE XDG_* SSH_AUTH_SOCK GIT_* SSL_CERT_*";
 
-/// What binds git to one repository, as a hook of that repository has it. It would take acrt's own calls for its business.
+/// Variables that bind git to one repository, as a hook sets them. acrt's own calls of git would act on that repository.
 const OF_ONE_REPOSITORY: &str = "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE \
     GIT_NAMESPACE GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_QUARANTINE_PATH GIT_SHALLOW_FILE GIT_WORK_TREE";
 
@@ -27,12 +27,12 @@ static RULES: RwLock<Rules> = RwLock::new(Rules {
     withheld: BTreeSet::new(),
 });
 
-/// The name of a variable, or with a `*` at its end how names begin.
+/// The name of a variable, or a prefix of names that ends with `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Pattern(String);
 
-/// What was written is no name of a variable.
+/// A text that is no name of a variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no name of a variable, such as AWS_PROFILE, or AWS_* for all that begin so")]
 pub struct InvalidPattern(String);
@@ -59,7 +59,7 @@ impl TryFrom<String> for Pattern {
     }
 }
 
-/// What is handed on beside the usual, and what is not.
+/// Which variables are handed on besides the usual ones, and which are withheld.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     pass: Vec<Pattern>,
@@ -67,8 +67,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Hands on what the owner names, and keeps back where acrt finds its own secrets, whatever these variables are called. Only
-    /// naming such a variable whole hands it on all the same.
+    /// Hands on the variables of `pass`, and withholds those in which acrt finds its own secrets, whatever their names. Such a variable is
+    /// handed on only where `pass` has its full name.
     pub fn new(pass: Vec<Pattern>, withheld: impl IntoIterator<Item = String>) -> Self {
         Self {
             pass,
@@ -93,7 +93,7 @@ impl Rules {
     }
 }
 
-/// Makes rules those of this process, from now on.
+/// Sets the rules of this process.
 pub fn rule(rules: Rules) {
     *RULES.write().unwrap_or_else(PoisonError::into_inner) = rules;
 }
@@ -104,7 +104,7 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Keeps back a variable that acrt has found a secret in.
+/// Withholds a variable in which acrt has found a secret.
 pub fn withhold(name: &str) {
     let is_known = |rules: &Rules| rules.withheld.contains(name);
     if !is_known(&RULES.read().unwrap_or_else(PoisonError::into_inner)) {
@@ -113,7 +113,7 @@ pub fn withhold(name: &str) {
     }
 }
 
-/// Returns the variables that a program gets.
+/// Returns the environment that a program gets.
 pub fn handed_on() -> Vec<(OsString, OsString)> {
     let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
     std::env::vars_os()

@@ -1,7 +1,7 @@
-//! What a process that works for one task may use of the machine.
+//! Resource limits of the process that carries out a run.
 //!
-//! The limits are soft ones of `setrlimit`, see getrlimit(2): the process itself is bound by them, and the programs that it starts get back
-//! what it had before, because a compiler in a build may need more than acrt does.
+//! They are soft limits of `setrlimit`, see getrlimit(2): the process itself is bound by them, and the programs that it starts get the
+//! earlier limits back, because a compiler in a build may need more than acrt does.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -13,10 +13,10 @@ use super::settings::LimitSettings;
 
 const MIB: u64 = 1024 * 1024;
 
-/// The limits that this process had before it was bound.
+/// The limits of this process before they were lowered.
 static BEFORE: OnceLock<Vec<(Resource, Rlimit)>> = OnceLock::new();
 
-/// Binds this process.
+/// Lowers the limits of this process.
 ///
 /// # Errors
 ///
@@ -40,16 +40,15 @@ pub fn bind(limits: &LimitSettings) -> Result<()> {
         })?;
         before.push((resource, had));
     }
-    // A second call would take the limits of the first for those that were there before.
+    // A second call must not take the limits of the first for the original ones.
     let _ = BEFORE.set(before);
     Ok(())
 }
 
-/// Starts a program that has the limits which this process had before it was bound, from its first instruction on: limits are inherited, so
-/// that they are lifted from this process for the moment of the start. Otherwise what a program begins with, and its own first children,
-/// would be bound.
+/// Starts a program with the original limits from its first instruction on. Limits are inherited, so they are restored in this process for
+/// the moment of the start; otherwise the program's first steps, and its first children, would be bound.
 pub(super) fn lifted<T>(start: impl FnOnce() -> T) -> T {
-    /// Held while limits are lifted: one start must not bind this process again in the middle of another.
+    /// Held while the limits are restored, so that one start does not lower them again in the middle of another.
     static STARTING: Mutex<()> = Mutex::new(());
 
     let Some(before) = BEFORE.get() else {
@@ -60,7 +59,7 @@ pub(super) fn lifted<T>(start: impl FnOnce() -> T) -> T {
         .iter()
         .map(|(resource, had)| {
             let bound = getrlimit(*resource);
-            // One that cannot be lifted binds the program too.
+            // A limit that cannot be restored binds the program too.
             let _ = setrlimit(*resource, *had);
             (*resource, bound)
         })

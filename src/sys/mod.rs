@@ -1,4 +1,4 @@
-//! The machine below: time, settings, command lines and processes. Nothing here knows about images.
+//! The machine: time, settings, command lines and processes. Nothing here knows about images.
 
 pub mod aliases;
 pub mod aside;

@@ -1,14 +1,14 @@
-//! What was meant by a word with a slip in it.
+//! Suggestions for a mistyped word.
 
-/// How much alike two words are that one may stand for the other, from 0 to 1.
+/// The least similarity, from 0 to 1, at which a name is suggested.
 const ALIKE: f64 = 0.8;
 
-/// Returns the name that is most like `typed`, if one is like it at all. Of several that are, the first.
+/// Returns the name that is most similar to `typed`, if one is similar enough; of several, the first.
 pub fn near(typed: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
     let typed = typed.to_lowercase();
     let alike = |name: &String| {
         let name = name.to_lowercase();
-        // One letter in a short word is much of it, and still one slip.
+        // One wrong letter in a short word is a large part of it, but still a single slip.
         let is_a_slip = typed.len() > 1 && strsim::damerau_levenshtein(&typed, &name) == 1;
         let begins = typed.len() > 2 && name.starts_with(&typed);
         strsim::jaro(&typed, &name).max(if is_a_slip || begins { ALIKE } else { 0.0 })

@@ -1,22 +1,22 @@
-//! Whether a file is safe from other users, as ssh asks of its own: a user who can write the config file or the state directory has acrt
-//! do what they like, as the user who started it.
+//! Checks that files are safe from other users, as ssh does for its own: a user who can write the config file or the state directory can
+//! run commands as the user who started acrt.
 
 use std::{fmt, fs::Metadata, os::unix::fs::MetadataExt as _, path::Path};
 
 use crate::error::{Error, Kind, Result};
 
-/// The variable that insists on using what others may write.
+/// The variable that allows the use of files that other users may write.
 pub const INSIST: &str = "ACRT_ALLOW_UNSAFE_PERMISSIONS";
 
-/// The bits of a mode by which others than the owner may write.
+/// The bits of a mode that let users other than the owner write.
 const WRITABLE: u32 = 0o022;
 
 /// Why other users could change a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    /// It is theirs; the number is the user's.
+    /// It belongs to another user, of this id.
     Foreign(u32),
-    /// They may write to it; the number is its mode.
+    /// Other users may write to it; this is its mode.
     Writable(u32),
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Judges by owner and mode. What is root's is as safe as the machine.
+/// Judges by owner and mode. Files of root are as safe as the machine.
 fn fault(owner: u32, mode: u32, me: u32) -> Option<Fault> {
     if owner != me && owner != 0 {
         return Some(Fault::Foreign(owner));
@@ -41,14 +41,14 @@ fn fault(owner: u32, mode: u32, me: u32) -> Option<Fault> {
     (mode & WRITABLE != 0).then_some(Fault::Writable(mode))
 }
 
-/// Checks that no other user can change a file or a folder. Pipes and devices were given on the command line. The folders above are not looked at:
-/// one that every user may write to, as `/tmp`, lets none touch what others have in it.
+/// Checks that no other user can change a file or a folder. Pipes and devices were given on the command line, and are accepted. The parent
+/// folders are not checked: in a folder that every user may write to, such as `/tmp`, no user can touch the files of others.
 ///
-/// `what` says what it is: `the config file`.
+/// `what` names the file in messages: `the config file`.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where another user can.
+/// [`Kind::Invalid`] where another user can change it.
 pub fn check(what: &str, path: &Path, metadata: &Metadata) -> Result<()> {
     if !metadata.is_file() && !metadata.is_dir() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Processes: the only place that starts one.
+//! Processes: the only place in the program that starts one.
 
 use std::{
     collections::BTreeSet,
@@ -26,16 +26,16 @@ use super::{
     signal::{Signal, Stop},
 };
 
-/// How long a process that has ended may leave its output open before it is closed over its children's heads.
+/// How long the output of an ended process is read while its children keep it open.
 const DRAIN: Duration = Duration::from_millis(300);
 
-/// How long what a killed acrt has left running may take to end by itself, and again when it is killed.
+/// How long processes left by a killed acrt may take to end after SIGTERM, and again after SIGKILL.
 const LEFT_OVER: Duration = Duration::from_secs(5);
 
-/// How long a small question may take.
+/// The timeout of a short query, such as a program's version.
 const QUESTION: Duration = Duration::from_secs(10);
 
-/// How much of an answer to a small question is kept, in bytes.
+/// How much of the answer to a short query is kept, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
 /// How a process ended.
@@ -43,15 +43,15 @@ const MAX_ANSWER: usize = 1024 * 1024;
 pub enum Ended {
     /// By itself, with this code.
     Exited(i32),
-    /// By a signal that was not ours.
+    /// By a signal that acrt did not send.
     Killed(i32),
-    /// By us: it took too long.
+    /// By acrt: it took too long.
     TimedOut,
-    /// By us: we were asked to stop.
+    /// By acrt, which was asked to stop.
     Stopped(Signal),
 }
 
-/// What a process is allowed.
+/// The limits of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How long it may take.
@@ -69,7 +69,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Tells whether it ended by itself and well.
+    /// Tells whether it exited by itself with code 0.
     pub fn succeeded(&self) -> bool {
         self.ended == Ended::Exited(0)
     }
@@ -80,10 +80,10 @@ impl Answer {
     }
 }
 
-/// Runs a process to its end: in a group of its own, without input, its two outputs joined in the order written.
+/// Runs a process to its end: in a process group of its own, without input, its two outputs joined in the order written.
 ///
-/// When it takes too long or we are asked to stop, the whole group gets SIGTERM, and SIGKILL after the grace or at the second
-/// signal: builders leave their steps running when only they are told.
+/// When it takes too long or acrt is asked to stop, the whole group gets SIGTERM, and SIGKILL after the grace period or at the second
+/// signal: builders leave their steps running when only they themselves get a signal.
 pub async fn run(
     line: &CommandLine,
     limits: &Limits,
@@ -93,7 +93,7 @@ pub async fn run(
     carry_out(line, None, limits, stop, output).await
 }
 
-/// Runs another process of this program to its end, as [`run`]: it reads `input` and makes a session of its own, by [`leave_session`].
+/// Runs another process of acrt to its end, as [`run`] does: it reads `input`, and starts a session of its own with [`leave_session`].
 pub async fn work(
     line: &CommandLine,
     input: &[u8],
@@ -122,7 +122,7 @@ async fn carry_out(
         (None, None) => Stdio::null(),
         (None, Some(_)) => Stdio::piped(),
     };
-    // A process that leads a group cannot make a session of its own.
+    // The leader of a process group cannot start a session of its own.
     if input.is_none() {
         command.process_group(0);
     }
@@ -132,7 +132,7 @@ async fn carry_out(
         .stderr(writer);
     let mut child =
         limits::lifted(|| command.spawn()).map_err(|problem| cannot_start(line, problem))?;
-    // The command holds the other ends of the pipe; while it lives, the output never ends.
+    // The command holds the write ends of the pipe; the output does not end before it is dropped.
     drop(command);
     let mut feed = std::pin::pin!(feed(child.stdin.take(), input));
     let mut is_fed = false;
@@ -164,7 +164,7 @@ async fn carry_out(
         }
     };
     stopper.running = false;
-    // What else has killed the process did not mean to leave its children.
+    // A process that something else killed had no chance to end its children.
     if stopper.ending.is_some() || status.signal().is_some() {
         stopper.send(Kill::KILL);
     }
@@ -176,25 +176,25 @@ async fn carry_out(
             }
         }
     };
-    // A grandchild that holds the pipe must not hold us.
+    // A grandchild that holds the pipe open must not block acrt.
     let _ = tokio::time::timeout(DRAIN, rest).await;
     Ok(stopper.ending.unwrap_or_else(|| ended(status)))
 }
 
-/// Returns the group that a process leads.
+/// Returns the process group that a process leads.
 fn group_of(child: &tokio::process::Child) -> Option<Pid> {
     let id = i32::try_from(child.id()?).ok()?;
     Pid::from_raw(id)
 }
 
-/// Gives a process its input. One that does not care for it may be gone before it is written; what it says counts.
+/// Writes the input of a process. A process that does not read it may end before that; its result counts then.
 async fn feed(stdin: Option<tokio::process::ChildStdin>, input: Option<&[u8]>) {
     if let (Some(mut stdin), Some(input)) = (stdin, input) {
         let _ = stdin.write_all(input).await;
     }
 }
 
-/// Runs a process for a small question, such as a program's version.
+/// Runs a process for a short query, such as a program's version.
 pub async fn ask(line: &CommandLine) -> Result<Answer> {
     let mut printed = Vec::new();
     let allowed = Limits {
@@ -212,7 +212,7 @@ pub async fn ask(line: &CommandLine) -> Result<Answer> {
     })
 }
 
-/// What a process answered to what it was told, its two outputs apart.
+/// The answer of a process to its input, with its two outputs apart.
 #[derive(Debug)]
 pub struct Reply {
     pub ended: Ended,
@@ -220,19 +220,19 @@ pub struct Reply {
     pub errors: Vec<u8>,
 }
 
-/// Returns the last line that says something.
+/// Returns the last line that is not blank.
 pub fn last_line(printed: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(printed);
     let mut lines = text.lines().rev().map(str::trim);
     lines.find(|line| !line.is_empty()).map(str::to_owned)
 }
 
-/// Runs a process that reads `input` and answers within ten seconds; one that does not is killed with all its children.
+/// Runs a process that reads `input` and answers within ten seconds; if it does not, it is killed with all its children.
 pub async fn converse(line: &CommandLine, input: &[u8]) -> Result<Reply> {
     converse_for(QUESTION, line, input).await
 }
 
-/// Runs a process as [`converse`], for as long as `patience`.
+/// Runs a process as [`converse`] does, with the timeout `patience`.
 pub async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) -> Result<Reply> {
     let mut command = tokio::process::Command::from(prepared(line));
     command
@@ -267,7 +267,7 @@ pub async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) 
             }
         };
         if open {
-            // A grandchild that holds the pipe must not hold us.
+            // A grandchild that holds the pipe open must not block acrt.
             let _ = tokio::time::timeout(DRAIN, &mut listen).await;
         }
         status
@@ -297,14 +297,14 @@ async fn keep(stream: Option<impl tokio::io::AsyncRead + Unpin>, kept: &mut Vec<
     }
 }
 
-/// Starts a process that outlives this one and its terminal, gives it `input`, and returns the first line that it prints: by
-/// that, it has taken over.
+/// Starts a process that outlives this one and its terminal, gives it `input`, and returns the first line that it prints, which says that
+/// it has taken over.
 ///
-/// The process itself leaves our session, by [`leave_session`].
+/// The process itself leaves the session, with [`leave_session`].
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where it cannot be started, or ends before it has said anything.
+/// [`Kind::Failed`] where it cannot be started, or ends before it prints a line.
 pub fn detach(line: &CommandLine, input: &[u8]) -> Result<String> {
     let cannot = || "cannot start a process that goes on by itself".to_owned();
     let mut child = prepared(line)
@@ -331,11 +331,11 @@ pub fn detach(line: &CommandLine, input: &[u8]) -> Result<String> {
     Ok(answer)
 }
 
-/// Asks another process of this program to stop what it does, as Ctrl-C would.
+/// Sends SIGINT to another process of acrt, as Ctrl-C would.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where it is not there or not ours.
+/// [`Kind::Failed`] where the process does not exist or belongs to another user.
 pub fn interrupt(pid: u32) -> Result<()> {
     let cannot = || format!("cannot signal the process {pid}");
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
@@ -343,11 +343,11 @@ pub fn interrupt(pid: u32) -> Result<()> {
     rustix::process::kill_process(process, Kill::INT).context(Kind::Failed, cannot)
 }
 
-/// Lets this process die with the one that started it. Linux and FreeBSD only; elsewhere it goes on.
+/// Makes the kernel kill this process when its parent dies. Linux and FreeBSD only; elsewhere it goes on.
 pub fn die_with_parent() {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     {
-        // Where the kernel does not know it, the next round finds what is left.
+        // Where the kernel does not support it, the next round ends what is left.
         let _ = rustix::process::set_parent_process_death_signal(Some(Kill::KILL));
     }
 }
@@ -363,15 +363,15 @@ pub fn leave_session() -> Result<()> {
         .context(Kind::Failed, || "cannot leave the terminal".to_owned())
 }
 
-/// Ends what is left of a builder whose acrt was killed: every process that has `name=value` in its environment, with its whole
+/// Ends what is left of a builder whose acrt was killed: every process that has `name=value` in its environment, with its whole process
 /// group, and waits until all of them are gone. Returns how many there were.
 ///
-/// The groups are asked first: a builder that is killed leaves its step and its mounts behind, one that is asked takes them away.
-/// Those that do not end within five seconds are killed. Works where there is `/proc`; elsewhere nothing is found.
+/// The groups get SIGTERM first: a killed builder leaves its step and its mounts behind, while a terminated one removes them. Those that do
+/// not end within five seconds get SIGKILL. Needs `/proc`; elsewhere nothing is found.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] with a process that is still there five seconds after it was killed.
+/// [`Kind::Failed`] with a process that still exists five seconds after SIGKILL.
 pub async fn end_marked_processes(name: &str, value: &str) -> Result<usize> {
     end_marked_within(name, value, LEFT_OVER).await
 }
@@ -384,7 +384,7 @@ async fn end_marked_within(name: &str, value: &str, grace: Duration) -> Result<u
     let mut was_empty = false;
     loop {
         let left = left_running(marker.as_bytes(), &groups);
-        // Looked for twice: one that was just being started when its acrt was killed has no environment for a moment.
+        // Searched twice: a process that was being started when its acrt was killed has no environment for a moment.
         if left.is_empty() && was_empty {
             return Ok(found.len());
         }
@@ -400,7 +400,7 @@ async fn end_marked_within(name: &str, value: &str, grace: Duration) -> Result<u
                 process.pid
             )));
         }
-        // A group without a member is forgotten: its number may be given again.
+        // A group without members is dropped: its number may be used again.
         groups = left.iter().map(|process| process.group).collect();
         for group in &groups {
             if waited > grace {
@@ -420,7 +420,7 @@ struct Process {
     group: i32,
 }
 
-/// Returns the processes that have `marker` in their environment or are in one of `groups`, but never those of our own group.
+/// Returns the processes that have `marker` in their environment or are in one of `groups`, but never those of this process's own group.
 fn left_running(marker: &[u8], groups: &BTreeSet<i32>) -> Vec<Process> {
     let own = rustix::process::getpgrp().as_raw_nonzero().get();
     let Ok(entries) = fs::read_dir("/proc") else {
@@ -437,10 +437,10 @@ fn left_running(marker: &[u8], groups: &BTreeSet<i32>) -> Vec<Process> {
         .collect()
 }
 
-/// Returns the group of a process; none of one that has ended and was not collected.
+/// Returns the group of a process; `None` for a zombie.
 fn living_group(pid: i32) -> Option<i32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it, in brackets, may hold anything.
+    // The name before it, in parentheses, may contain any characters.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?;
     let group = fields.nth(1)?.parse().ok()?;
@@ -454,7 +454,7 @@ fn has_variable(pid: i32, marker: &[u8]) -> bool {
 
 fn send(group: i32, signal: Kill) {
     if let Some(group) = Pid::from_raw(group) {
-        // That none is left is what we want.
+        // It is no error if no process is left.
         let _ = kill_process_group(group, signal);
     }
 }
@@ -478,7 +478,7 @@ fn prepared(line: &CommandLine) -> std::process::Command {
     let mut command = std::process::Command::new(&line.program);
     command.args(&line.args);
     if line.inherits_all {
-        // What the service manager wants to hear from us it does not want to hear from another process.
+        // The protocol of the service manager is only for this process, not for its children.
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
             command.env_remove(name);
         }
@@ -516,7 +516,7 @@ fn ended(status: ExitStatus) -> Ended {
     }
 }
 
-/// Ends a process group: asked first, then made to.
+/// Ends a process group: with SIGTERM first, then with SIGKILL.
 struct Stopper {
     group: Option<Pid>,
     grace: Duration,
@@ -524,12 +524,12 @@ struct Stopper {
     ending: Option<Ended>,
     kill_at: Option<Instant>,
     running: bool,
-    /// Whether the process is told by the signal that stops this one: it says by which it ended.
+    /// Whether the process is one of acrt and gets the same signal as this one, because it reports by which signal it ended.
     is_own: bool,
 }
 
 impl Drop for Stopper {
-    /// The process is not waited for any more: it must not go on unseen.
+    /// Kills the group if nothing waits for the process any more, so that it does not go on unseen.
     fn drop(&mut self) {
         if self.running {
             self.send(Kill::KILL);
@@ -538,7 +538,7 @@ impl Drop for Stopper {
 }
 
 impl Stopper {
-    /// Waits for the next thing that is to be done about the group, and does it.
+    /// Waits until the group must be signalled next, and sends the signal.
     async fn next(&mut self, stop: &Stop) {
         match self.kill_at {
             None => {
@@ -559,7 +559,7 @@ impl Stopper {
                     () = tokio::time::sleep_until(kill_at) => {}
                 }
                 self.send(Kill::KILL);
-                // What forks while it is being killed is killed again in a moment.
+                // Processes that fork while they are killed are killed again soon.
                 self.kill_at = Some(Instant::now() + Duration::from_millis(50));
             }
         }
@@ -567,7 +567,7 @@ impl Stopper {
 
     fn send(&self, signal: Kill) {
         if let Some(group) = self.group {
-            // One that is about to make a session of its own leads no group yet. That none is left is what we want.
+            // A process that is about to start a session of its own leads no group yet. It is no error if no process is left.
             if kill_process_group(group, signal).is_err() {
                 let _ = rustix::process::kill_process(group, signal);
             }
@@ -597,7 +597,7 @@ mod tests {
         }
     }
 
-    /// Tells whether a process has ended, collected or not.
+    /// Tells whether a process has ended, even if it is a zombie.
     fn is_gone(process: u32) -> bool {
         fs::read_to_string(format!("/proc/{process}/stat"))
             .map_or(true, |stat| stat.contains(") Z "))
@@ -759,7 +759,7 @@ mod tests {
         assert!(error.advice().unwrap().starts_with("install it"));
     }
 
-    /// Starts a shell in a group of its own, marked by `marker`, and waits until its environment shows.
+    /// Starts a shell in a process group of its own, marked by `marker`, and waits until its environment is visible.
     fn marked_sh(script: &str, marker: &str) -> std::process::Child {
         let line = sh(script).env("ACRT_TEST_MARK", marker);
         let mut command = prepared(&line);
@@ -787,7 +787,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pids = folder.path().join("pids");
         let marker = folder.path().display().to_string();
-        // The second has neither the marker nor a living parent when the first has ended.
+        // The second process has neither the marker nor a living parent when the first has ended.
         let script = format!(
             "trap '' TERM; env -i /bin/sh -c 'trap \"\" TERM; echo $$ >> {0}; sleep 60 & wait; sleep 60' & echo $$ >> {0}; sleep 60",
             pids.display()

@@ -1,4 +1,4 @@
-//! Whether the loop turns: what `/healthz` and the service manager are told. Times come as values.
+//! The health of the watch loop, for `/healthz` and the service manager. Times are passed in as values.
 
 use std::{
     collections::BTreeMap,
@@ -7,16 +7,16 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The pulse of one loop. Clones are of the same.
+/// The pulse of one loop. Clones share its state.
 #[derive(Clone, Debug)]
 pub struct Pulse(Arc<Mutex<PulseState>>);
 
 #[derive(Debug)]
 struct PulseState {
-    /// How long a round may go on without a sign of life, beside its runs.
+    /// How long a round may go on without a sign of life, not counting its runs.
     allowed: SignedDuration,
     phase: Phase,
-    /// Runs that go on, and when each has to have ended.
+    /// Active runs, with the time by which each must have ended.
     runs: BTreeMap<String, Timestamp>,
     /// Whether the last round ended with an error of its own.
     has_failed: bool,
@@ -24,14 +24,14 @@ struct PulseState {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// A round goes on, which has last shown that it lives at this time.
+    /// A round goes on; it last showed a sign of life at this time.
     Round(Timestamp),
     /// The loop sleeps until this time at the latest.
     Sleep(Timestamp),
 }
 
 impl Pulse {
-    /// Begins with the time before the first round, which counts as a part of it.
+    /// Starts with the time before the first round, which counts as part of that round.
     pub fn new(now: Timestamp, allowed: SignedDuration) -> Self {
         Self(Arc::new(Mutex::new(PulseState {
             allowed,
@@ -41,22 +41,22 @@ impl Pulse {
         })))
     }
 
-    /// Lets rounds take another time from now on.
+    /// Changes how long a round may go on.
     pub fn allow(&self, allowed: SignedDuration) {
         self.state().allowed = allowed;
     }
 
-    /// Takes in that a round has begun, or goes on.
+    /// Records that a round has begun or still goes on.
     pub fn turns(&self, now: Timestamp) {
         self.state().phase = Phase::Round(now);
     }
 
-    /// Takes in that a round has begun a run, which has to have ended at `until`.
+    /// Records that a round has begun a run, which must have ended by `until`.
     pub fn run_began(&self, run: String, until: Timestamp) {
         self.state().runs.insert(run, until);
     }
 
-    /// Takes in that a run has ended.
+    /// Records that a run has ended.
     pub fn run_ended(&self, run: &str, now: Timestamp) {
         let mut state = self.state();
         state.runs.remove(run);
@@ -65,19 +65,19 @@ impl Pulse {
         }
     }
 
-    /// Takes in that a round has ended, well or with an error of its own.
+    /// Records that a round has ended, and whether it ended without an error of its own.
     pub fn round_ended(&self, now: Timestamp, is_well: bool) {
         let mut state = self.state();
         state.has_failed = !is_well;
         state.phase = Phase::Round(now);
     }
 
-    /// Takes in that the loop sleeps until `until` at the latest.
+    /// Records that the loop sleeps until `until` at the latest.
     pub fn sleeps(&self, until: Timestamp) {
         self.state().phase = Phase::Sleep(until);
     }
 
-    /// Returns why the loop is not what it should be; nothing where it is.
+    /// Returns why the loop is unhealthy; `None` where it is healthy.
     pub fn trouble(&self, now: Timestamp) -> Option<String> {
         let state = self.state();
         let is_over = |time: Timestamp| now.duration_since(time) > state.allowed;

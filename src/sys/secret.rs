@@ -1,4 +1,4 @@
-//! Where secrets are kept on this machine.
+//! Where secrets are stored on this machine.
 
 use std::{io::Read as _, path::PathBuf, str::FromStr};
 
@@ -10,20 +10,20 @@ pub use crate::secret::{MaskedText, Secret};
 
 use super::environment;
 
-/// A secret is short; a longer file is not the one that was meant.
+/// The largest file of a secret: a longer one must be a mistake.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// Where a secret is kept: the config file names the place, never the secret itself.
+/// The place of a secret: the config file names the place, never the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum SecretPlace {
     /// `env:NAME`: an environment variable.
     Variable(String),
-    /// `file:PATH`: a file, without the line end that it may have.
+    /// `file:PATH`: a file, without its final line break.
     File(PathBuf),
 }
 
-/// What was written is no such place. It is not said, because it may be the secret.
+/// A text that is no such place. The error does not show it, because it may be the secret itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a secret must be given as env:NAME or file:PATH, not as it is")]
 pub struct InvalidPlace;
@@ -49,11 +49,11 @@ impl TryFrom<String> for SecretPlace {
 }
 
 impl SecretPlace {
-    /// Returns the secret that is there. `what` says whose it is, as `the secret of webhook source lan`.
+    /// Reads the secret. `what` names it in messages, as `the secret of webhook source lan`.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] where there is none.
+    /// [`Kind::Invalid`] where there is no secret.
     pub fn read(&self, what: &str) -> Result<Secret> {
         let place = match self {
             Self::Variable(name) => format!("the variable `{name}`"),
@@ -71,7 +71,7 @@ impl SecretPlace {
                     .context(Kind::Invalid, || {
                         format!("{what} is in {place}, which cannot be read")
                     })?;
-                // The line end that editors and `echo` put there is no part of a secret.
+                // The line break that editors and `echo` add is no part of the secret.
                 text.trim_end_matches(['\n', '\r']).to_owned()
             }
         };

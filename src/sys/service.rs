@@ -1,5 +1,5 @@
-//! The service manager that started this program, if one did: systemd, or whatever speaks its protocol, `sd_notify(3)`: datagrams of
-//! `NAME=value` to the socket that `NOTIFY_SOCKET` names.
+//! Notifies the service manager that started this program, if one did: systemd, or another that speaks its protocol, `sd_notify(3)`, with
+//! datagrams of `NAME=value` to the socket in `NOTIFY_SOCKET`.
 
 use std::{
     io,
@@ -9,20 +9,20 @@ use std::{
 
 use super::{clock::Clock, environment, pulse::Pulse};
 
-/// What the service manager is told. Without one, nothing is told.
+/// The connection to the service manager. Without one, notifications do nothing.
 #[derive(Debug)]
 pub struct Service {
     watchdog: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Service {
-    /// Says that the service has started, and from now on in time that it still lives, as long as the event loop goes round and its
-    /// pulse is as it should be.
+    /// Reports that the service has started, and from now on, at the watchdog's interval, that it is alive, as long as the event loop runs
+    /// and its pulse is healthy.
     pub fn ready(pulse: Pulse, clock: Clock) -> Self {
         tell("READY=1");
         let watchdog = watchdog().map(|period| {
             tokio::spawn(async move {
-                // Half of the period, as sd_watchdog_enabled(3) advises.
+                // Half of the interval, as sd_watchdog_enabled(3) advises.
                 let mut tick = tokio::time::interval((period / 2).max(Duration::from_millis(1)));
                 let mut told = None;
                 loop {
@@ -40,7 +40,7 @@ impl Service {
         Self { watchdog }
     }
 
-    /// Says what the service does, for `systemctl status`.
+    /// Reports what the service does, for `systemctl status`.
     pub fn status(&self, text: &str) {
         tell(&format!("STATUS={text}"));
     }
@@ -55,7 +55,7 @@ impl Drop for Service {
     }
 }
 
-/// Returns how often the service manager wants to hear that this process lives, if it does.
+/// Returns the watchdog's interval, if the service manager has set one.
 fn watchdog() -> Option<Duration> {
     let number = |name: &str| environment::variable(name)?.parse::<u64>().ok();
     let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
@@ -65,7 +65,7 @@ fn watchdog() -> Option<Duration> {
 
 fn tell(state: &str) {
     if let Some(socket) = environment::variable("NOTIFY_SOCKET").filter(|name| !name.is_empty()) {
-        // A manager that does not listen is no reason to stop.
+        // A service manager that does not listen is no reason to stop.
         let _ = send(&socket, state);
     }
 }
@@ -75,7 +75,7 @@ fn send(socket: &str, state: &str) -> io::Result<usize> {
     UnixDatagram::unbound()?.send_to_addr(line.as_bytes(), &address(socket)?)
 }
 
-/// Returns the address of a socket: a path, or behind an `@` a name that no file system has, as only Linux knows them.
+/// Returns the address of a socket: a path, or after `@` a name in Linux's abstract namespace.
 fn address(socket: &str) -> io::Result<SocketAddr> {
     match socket.strip_prefix('@') {
         #[cfg(target_os = "linux")]

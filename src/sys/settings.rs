@@ -1,4 +1,4 @@
-//! What the environment and the config file say, read once.
+//! The settings from the environment and the config file, read once.
 
 use std::{
     collections::BTreeMap,
@@ -29,39 +29,39 @@ use super::{
     secret::SecretPlace,
 };
 
-/// The config file is small; anything larger is a mistake.
+/// The largest config file, in bytes; a larger file must be a mistake.
 const MAX_CONFIG: u64 = 1024 * 1024;
 
-/// What surrounds the program: environment variables that it heeds, and the config file.
+/// The settings: the environment variables that acrt reads, and the config file.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// `ACRT_NOW`: the time to start from, for tests.
     pub now: Option<String>,
-    /// `ACRT_REGISTRY`: the registry of commands that name none.
+    /// `ACRT_REGISTRY`: the default registry of commands.
     pub registry: Option<String>,
-    /// `ACRT_BUILDER`: the builder of tasks that name none.
+    /// `ACRT_BUILDER`: the default builder of tasks.
     pub builder: Option<String>,
     /// `ACRT_STATE_DIR`.
     state_dir: Option<PathBuf>,
-    /// `HOME`, if it is set to anything.
+    /// `HOME`, if it is set and not empty.
     pub home: Option<PathBuf>,
-    /// `PATH`, as it is.
+    /// `PATH`, unchanged.
     pub path: std::ffi::OsString,
-    /// Whether `DOCKER_BUILDKIT` has docker build by BuildKit, also where it has no buildx.
+    /// Whether `DOCKER_BUILDKIT` makes docker build with BuildKit even without buildx.
     pub has_buildkit: bool,
-    /// Where credentials may lie.
+    /// Where credentials may be stored.
     pub credentials: CredentialPaths,
-    /// `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in either case: which proxies there may be. Which of them is used
-    /// for what, and `NO_PROXY`, is the HTTP client's business.
+    /// `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in either case: the proxies that may be in use. The HTTP client chooses between them,
+    /// and reads `NO_PROXY`.
     pub proxies: Vec<String>,
     pub config: Config,
-    /// The config file's path, whether or not it exists.
+    /// The path of the config file, whether or not it exists.
     pub config_path: Option<PathBuf>,
-    /// Whether files that other users may change are used all the same.
+    /// Whether files that other users may change are used nevertheless.
     pub allows_unsafe_permissions: bool,
 }
 
-/// The variables that say where logins to registries are kept.
+/// The variables that say where registry credentials are stored.
 #[derive(Clone, Debug, Default)]
 pub struct CredentialPaths {
     pub registry_auth_file: Option<PathBuf>,
@@ -74,33 +74,33 @@ pub struct CredentialPaths {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Config {
-    /// What commands use when their options say nothing.
+    /// Defaults of options.
     pub defaults: Defaults,
     /// How each registry is reached, by login server.
     pub registries: BTreeMap<String, RegistrySettings>,
-    /// How each builder is called, by its name.
+    /// The settings of builders, by name.
     #[serde(deserialize_with = "builders::named")]
     pub builders: BTreeMap<String, BuilderSettings>,
-    /// Builders that stand in for each other, by the name of all.
+    /// Pools of builders that stand in for each other, by name.
     #[serde(deserialize_with = "builders::pools")]
     pub pools: BTreeMap<String, PoolSettings>,
-    /// The rhythm of `task watch`.
+    /// The intervals of `task watch`.
     pub watch: WatchSettings,
     /// How many finished runs are kept.
     pub runs: RunSettings,
-    /// What the process of one run may use of the machine.
+    /// The resource limits of the process of one run.
     pub limits: LimitSettings,
-    /// Who vouches for bases.
+    /// The programs that verify base images.
     pub verify: Vec<VerifySettings>,
-    /// Copies of one's own: for the beginning of a name, the beginning of the name of its copy.
+    /// Mirrors of registries: from the beginning of an image's name to the beginning of its copy's name.
     pub mirrors: BTreeMap<String, String>,
-    /// Who may send webhooks to `task watch --listen`, by the end of their path, `/hooks/NAME`.
+    /// The senders of webhooks to `task watch --listen`, by the end of their path, `/hooks/NAME`.
     pub listen: BTreeMap<String, HookSettings>,
-    /// Who is told of runs and failures.
+    /// The receivers of notifications about runs and failures.
     pub notify: Vec<NotifySettings>,
-    /// The program and its arguments that every successful run of a task starts, unless the task has its own.
+    /// The program with its arguments that is started after every successful run of a task, unless the task has its own.
     pub on_success: Vec<String>,
-    /// What the programs that acrt starts find in their environment.
+    /// The environment of the programs that acrt starts.
     pub environment: EnvironmentSettings,
     /// Who may read the metrics of `task watch --listen`.
     pub metrics: MetricsSettings,
@@ -112,13 +112,13 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PageSettings {
-    /// Whether `task watch --listen` has it also without `--page`.
+    /// Whether `task watch --listen` serves the page without `--page`, too.
     pub on: bool,
-    /// Where people find it: `https://acrt.example.org`.
+    /// The URL at which people open the page: `https://acrt.example.org`.
     pub url: Option<String>,
-    /// Where the token is without which the page is not shown.
+    /// Where the token is stored that the page requires.
     pub token: Option<SecretPlace>,
-    /// The addresses of the proxies that ask for a login of their own, or their networks as `10.0.0.0/8`.
+    /// The addresses, or networks as `10.0.0.0/8`, of proxies that authenticate users themselves.
     pub trust_proxy: Vec<String>,
 }
 
@@ -158,19 +158,19 @@ fn page_settings<'de, D: Deserializer<'de>>(input: D) -> Result<PageSettings, D:
     input.deserialize_any(OnOrMore)
 }
 
-/// What the programs that acrt starts find in their environment.
+/// The environment of the programs that acrt starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EnvironmentSettings {
-    /// The variables that they get beside those that all get.
+    /// The variables that are handed on besides the usual ones.
     pub pass: Vec<Pattern>,
 }
 
-/// Who may read the metrics of `task watch --listen`.
+/// Access to the metrics of `task watch --listen`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MetricsSettings {
-    /// Where the secret is that a reader must know.
+    /// Where the secret is stored that a reader must send.
     pub secret: Option<SecretPlace>,
 }
 
@@ -178,32 +178,32 @@ pub struct MetricsSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct NotifySettings {
-    /// What it is called in messages, and kept under; the program or host, if unset.
+    /// Its name in messages and in the state directory; the program or host, if unset.
     pub name: Option<String>,
-    /// The program and its arguments, which gets the message on its standard input.
+    /// The program with its arguments, which reads the message on its standard input.
     pub command: Vec<String>,
-    /// The URL that gets the message by POST; `env:NAME` or `file:PATH` say where it is.
+    /// The URL to which the message is sent by POST; `env:NAME` or `file:PATH` say where it is.
     pub url: Option<String>,
-    /// Where the secret is that a POST is signed with.
+    /// Where the secret is stored that signs each POST.
     pub secret: Option<SecretPlace>,
-    /// What it is told; all but `success` if unset.
+    /// The events to send; all but `success` if unset.
     pub on: Option<Vec<Occasion>>,
-    /// The names of the tasks that it is told of; all if empty.
+    /// The names of the tasks whose events are sent; all if empty.
     pub tasks: Vec<String>,
-    /// The service whose templates it is told with.
+    /// The service whose templates are used.
     pub preset: Option<String>,
     /// The templates of the headers of a POST.
     pub headers: BTreeMap<String, String>,
     pub title: Option<String>,
-    /// The template of what is sent in place of the JSON of acrt.
+    /// The template of the body that is sent instead of acrt's JSON.
     pub body: Option<String>,
-    /// After how many days it is told again of a task that still fails; never, if unset.
+    /// After how many days a task that still fails is told again; never, if unset.
     pub remind_days: Option<u32>,
-    /// When it gets a digest of what has happened: `daily 08:00`, or `weekly mon 08:00`, in UTC as all schedules.
+    /// When a digest of what has happened is sent: `daily 08:00`, or `weekly mon 08:00`, in UTC as all schedules.
     pub digest: Option<DigestTime>,
-    /// Whether what happened to several tasks in one round is one message; so it is for who has templates, if unset.
+    /// Whether the events of several tasks in one round make one message; if unset, true with templates.
     pub group: Option<bool>,
-    /// What templates find as `.Values`; each may be `env:NAME` or `file:PATH`.
+    /// The variables of templates, `.Values`; each may be `env:NAME` or `file:PATH`.
     pub values: BTreeMap<String, String>,
 }
 
@@ -235,7 +235,7 @@ impl TryFrom<String> for DigestTime {
 }
 
 impl DigestTime {
-    /// Returns the last such time that is not after `now`.
+    /// Returns the last such time up to `now`.
     #[must_use]
     pub fn last(self, now: Timestamp) -> Option<Timestamp> {
         let today = now.to_zoned(TimeZone::UTC).date();
@@ -246,7 +246,7 @@ impl DigestTime {
     }
 }
 
-/// Something that people may be told.
+/// A kind of event for notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Occasion {
@@ -257,44 +257,44 @@ pub enum Occasion {
     Recovery,
     /// A task has failed many times in a row.
     Stalled,
-    /// A registry or repository does not say what tasks need to know.
+    /// A registry or repository gives no answer that tasks need.
     CheckFailing,
 }
 
-/// One sender of webhooks.
+/// A sender of webhooks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HookSettings {
-    /// Where the secret is that it must know.
+    /// Where the secret is stored that it must send.
     pub secret: Option<SecretPlace>,
-    /// What tasks call the registry that it tells of, where that differs from what it says.
+    /// The name by which tasks know its registry, where the webhooks use another one.
     pub registry: Option<String>,
 }
 
-/// What commands use when their options say nothing.
+/// Defaults of options.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Defaults {
-    /// The registry, a login server or a name among `registries`.
+    /// The registry: a login server or a name among `registries`.
     pub registry: Option<String>,
     pub builder: Option<String>,
-    /// The format of answers, as of `-o`.
+    /// The output format, as of `-o`.
     pub output: Option<String>,
-    /// How old the digest of a base must be before anything is built on it, as `3d`.
+    /// The minimum age of a base's digest before anything is built on it, as `3d`.
     pub min_age: Option<String>,
-    /// When triggers may begin runs, each as `* 1-5 * * SAT,SUN`.
+    /// The windows in which triggers may begin runs, each as `* 1-5 * * SAT,SUN`.
     pub windows: Vec<String>,
 }
 
-/// Images, and the program that vouches for them.
+/// Images, and the program that verifies them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct VerifySettings {
-    /// Which: `registry/repository`, with `*` for anything.
+    /// The images: `registry/repository`, with `*` for any characters.
     pub images: Vec<String>,
-    /// The program and its arguments; `{image}` stands for `name@digest`.
+    /// The program with its arguments; `{image}` stands for `name@digest`.
     pub command: Vec<String>,
-    /// Whether an image that it vouches for may be built on however young it is.
+    /// Whether an image that it verifies may be built on at any age.
     pub exempt_from_min_age: bool,
 }
 
@@ -302,11 +302,11 @@ pub struct VerifySettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RegistrySettings {
-    /// The login server that a short name stands for.
+    /// The login server that the short name stands for.
     pub login_server: Option<String>,
-    /// Other names of the same registry, `host[:port]`: an image is one image by whichever of them it is called.
+    /// Other names of the same registry, `host[:port]`: an image is the same under any of them.
     pub aliases: Vec<String>,
-    /// Speak plain http. Loopback registries do so without being told.
+    /// Use plain http. The default for loopback registries.
     pub plain_http: Option<bool>,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
@@ -314,9 +314,9 @@ pub struct RegistrySettings {
     pub client_certificate: Option<PathBuf>,
     /// The PEM file with the key to `client_certificate`.
     pub client_key: Option<PathBuf>,
-    /// Do not verify the registry's certificate. Said in the log of every run.
+    /// Do not verify the registry's certificate. Each run's log says so.
     pub skip_verify: bool,
-    /// Look at this registry's tags as at a public one's, or not, whatever the built-in list says.
+    /// Whether this registry's tags are looked at as those of a public registry, whatever the built-in list says.
     pub public: Option<bool>,
     /// Seconds between two looks at a tag of this registry.
     pub every_seconds: Option<u64>,
@@ -326,7 +326,7 @@ pub struct RegistrySettings {
     pub requests_per_second: Option<u32>,
 }
 
-/// The rhythm of `task watch`.
+/// The intervals of `task watch`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct WatchSettings {
@@ -338,7 +338,7 @@ pub struct WatchSettings {
     pub public_max_seconds: u64,
     /// The pause between two looks at the images that tasks have pushed, in seconds; 0 looks at none.
     pub images_every_seconds: u64,
-    /// Seconds that a round may take beside its runs before `/healthz` and the service manager are told so.
+    /// Seconds that a round may take, without its runs, before `/healthz` and the service manager are told so.
     pub round_seconds: u32,
 }
 
@@ -358,7 +358,7 @@ impl Default for WatchSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RunSettings {
-    /// Finished runs kept for each task; older ones go, with their logs.
+    /// How many finished runs of each task are kept; older ones are removed, with their logs.
     pub keep: usize,
     /// Days that a finished run is kept.
     pub keep_days: u32,
@@ -373,7 +373,7 @@ impl Default for RunSettings {
     }
 }
 
-/// What the process that carries out one run of the loop may use of the machine; 0 is no limit. The builder that it starts is not bound.
+/// The resource limits of the process of one run; 0 is no limit. They do not bind the builder that it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LimitSettings {
@@ -403,13 +403,13 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] if a config file is named and missing, does not parse, or may be changed by another user.
+    /// [`Kind::Invalid`] if a config file is named but missing, does not parse, or may be changed by another user.
     pub fn load(config: Option<&Path>) -> Result<Self> {
         Self::load_insisting(config, false)
     }
 
-    /// Reads the same as [`Self::load`]. `insists` says that the config file is used although other users may change it; so does
-    /// [`ownership::INSIST`].
+    /// Reads the settings as [`Self::load`] does. With `insists`, the config file is used although other users may change it;
+    /// [`ownership::INSIST`] has the same effect.
     #[expect(clippy::disallowed_methods, reason = "the one place")]
     pub fn load_insisting(config: Option<&Path>, insists: bool) -> Result<Self> {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -428,7 +428,7 @@ impl Settings {
             state_dir: path("ACRT_STATE_DIR"),
             home: path("HOME"),
             path: std::env::var_os("PATH").unwrap_or_default(),
-            // As Go reads booleans, in which docker is written.
+            // Parsed like a boolean in Go, as docker does.
             has_buildkit: text("DOCKER_BUILDKIT")
                 .is_some_and(|it| ["1", "t", "true"].contains(&it.to_lowercase().as_str())),
             credentials: CredentialPaths {
@@ -451,7 +451,7 @@ impl Settings {
         })
     }
 
-    /// Tells whether the environment insists on using files that other users may change.
+    /// Tells whether the environment allows the use of files that other users may change.
     pub fn insists() -> bool {
         environment::variable(ownership::INSIST).is_some_and(|value| {
             let value = value.to_ascii_lowercase();
@@ -459,8 +459,7 @@ impl Settings {
         })
     }
 
-    /// Returns which variables go to the programs that acrt starts: those of the config file, and none in which it says that a
-    /// secret of acrt is.
+    /// Returns the rules for the variables that programs get: those of the config file, without those in which it says that a secret is.
     pub fn environment(&self) -> Rules {
         let config = &self.config;
         let places = config.listen.values().map(|source| &source.secret);
@@ -478,8 +477,8 @@ impl Settings {
         )
     }
 
-    /// Returns the path of the config file, whether or not it exists: `flag`, else `ACRT_CONFIG`, else the platform's; and
-    /// whether one of the first two names it, so that it must exist to be read.
+    /// Returns the path of the config file, whether or not it exists: `flag`, else `ACRT_CONFIG`, else the platform's default; and whether
+    /// one of the first two names it, so that it must exist.
     #[expect(clippy::disallowed_methods, reason = "the one place")]
     pub fn config_path(flag: Option<&Path>) -> (Option<PathBuf>, bool) {
         let variable = || std::env::var_os("ACRT_CONFIG").filter(|value| !value.is_empty());
@@ -493,11 +492,11 @@ impl Settings {
         (dirs.map(|d| d.config_dir().join("config.yaml")), false)
     }
 
-    /// Returns the state directory: `flag`, else `ACRT_STATE_DIR`, else the platform's.
+    /// Returns the state directory: `flag`, else `ACRT_STATE_DIR`, else the platform's default.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] where none of them gives one, as under cron without `HOME`.
+    /// [`Kind::Invalid`] where none of them is set, as under cron without `HOME`.
     pub fn state_dir(&self, flag: Option<&Path>) -> Result<PathBuf> {
         let platform = || {
             let dirs = directories::ProjectDirs::from("", "", "acrt")?;
@@ -520,7 +519,7 @@ impl Settings {
         })
     }
 
-    /// Returns how `registry` is reached, with the built-in rules where the config says nothing.
+    /// Returns the settings of `registry`, with the built-in defaults where the config has none.
     pub fn registry(&self, registry: &str) -> RegistrySettings {
         let registries = &self.config.registries;
         let found = registries.get(registry).or_else(|| {
@@ -538,7 +537,7 @@ impl Settings {
         found.cloned().unwrap_or_default()
     }
 
-    /// Returns which names of registries are names of one registry.
+    /// Returns the aliases of registries.
     pub fn aliases(&self) -> Aliases {
         let registries = self.config.registries.iter();
         Aliases::new(registries.flat_map(|(name, own)| {
@@ -548,8 +547,7 @@ impl Settings {
         }))
     }
 
-    /// Tells whether `registry` is spoken to without TLS: declared so, or on this machine's loopback
-    /// without any setting that only TLS has a use for.
+    /// Tells whether `registry` is reached without TLS: declared so, or on loopback without any setting that only makes sense for TLS.
     pub fn is_plain_http(&self, registry: &str) -> bool {
         let own = self.registry(registry);
         let is_for_tls =
@@ -558,13 +556,13 @@ impl Settings {
             .unwrap_or_else(|| is_loopback(registry) && !is_for_tls)
     }
 
-    /// Tells whether nothing proves that `registry` is who it says: it speaks plain http, or its certificate is not verified.
+    /// Tells whether the identity of `registry` is not verified: it uses plain http, or its certificate is not checked.
     pub fn is_unverified(&self, registry: &str) -> bool {
         self.is_plain_http(registry) || self.registry(registry).skip_verify
     }
 
-    /// Returns the login server that a `--registry` value means: one with a dot, a colon or `localhost` as it is,
-    /// a name of the config file as that says, and any other name as ACR does.
+    /// Returns the login server for a value of `--registry`: the value itself where it has a dot or a colon or is `localhost`, the login
+    /// server of a name in the config file, and for any other name that of an ACR.
     pub fn login_server(&self, name: &str) -> String {
         let registries = &self.config.registries;
         let in_any_case = || {
@@ -584,15 +582,14 @@ impl Settings {
     }
 }
 
-/// Returns how many columns the terminal has that stdout is; none where it is no terminal.
+/// Returns the width of the terminal in columns; `None` where stdout is no terminal.
 pub fn terminal_width() -> Option<usize> {
     let stdout = std::io::stdout();
     let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
     Some(usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
-/// Tells whether colours are wanted on a stream: `NO_COLOR` says no, `CLICOLOR_FORCE` says yes, else a terminal that is
-/// not dumb shows them.
+/// Tells whether a stream gets colours: `NO_COLOR` turns them off, `CLICOLOR_FORCE` on; else a terminal that is not dumb gets them.
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub fn wants_colour(is_terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -606,15 +603,15 @@ pub fn wants_colour(is_terminal: bool) -> bool {
     is_terminal && !off && set("TERM").is_some_and(|term| term != "dumb")
 }
 
-/// Tells whether a stream is one on which a line is drawn again and again: a terminal that is not dumb, and not
-/// that of a job of CI, whose log would hold every drawing.
+/// Tells whether a stream gets a progress line that is redrawn: a terminal that is not dumb, and not the log of a CI job, which would keep
+/// every drawing.
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub fn wants_progress(is_terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     is_terminal && set("CI").is_none() && set("TERM").is_some_and(|term| term != "dumb")
 }
 
-/// Tells by its spelling, never by DNS, whether a login server is on this machine, as docker does for `127.0.0.0/8`.
+/// Tells by its spelling, without DNS, whether a login server is on this machine, as docker does for `127.0.0.0/8`.
 pub fn is_loopback(registry: &str) -> bool {
     let registry = registry.to_ascii_lowercase();
     let host = match registry.strip_prefix('[') {
@@ -637,7 +634,7 @@ impl Config {
             }
             opened => opened.context(Kind::Invalid, cannot)?,
         };
-        // Of the file that was opened: its name may stand for another one in a moment.
+        // Of the opened file, because the path may name another one a moment later.
         let metadata = file.metadata().context(Kind::Invalid, cannot)?;
         if !insists {
             ownership::check("the config file", path, &metadata)?;
@@ -653,12 +650,12 @@ impl Config {
         Self::parse(&text).context(Kind::Invalid, cannot)
     }
 
-    /// Returns the kind of a builder, and how it is called; none where no builder of that name is known. The kinds are names too.
+    /// Returns the kind and the settings of a builder; `None` where no builder has that name. Each kind is also the name of a builder.
     pub fn builder(&self, name: &str) -> Option<(BuilderKind, BuilderSettings)> {
         self.names().builder(name)
     }
 
-    /// Refuses a name that neither a builder nor a pool has.
+    /// Refuses a name that is neither a builder's nor a pool's.
     pub fn check_builder(&self, name: &str) -> Result<(), UnknownBuilder> {
         self.names().check(name)
     }
@@ -670,7 +667,7 @@ impl Config {
         }
     }
 
-    /// Reads a config file, and looks whether the names in it fit together.
+    /// Parses a config file, and checks that the names in it exist.
     pub(super) fn parse(text: &str) -> Result<Self, serde_yaml::Error> {
         let config = serde_yaml::from_str::<Option<Self>>(text)?.unwrap_or_default();
         let default = config.defaults.builder.as_deref();

@@ -9,28 +9,28 @@ use tokio::{
 
 use crate::error::{Context as _, Kind, Result};
 
-/// A signal that asks this program to stop.
+/// A signal that stops this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGINT, as Ctrl-C sends it.
     Interrupt,
     /// SIGTERM, as `kill` and systemd send it.
     Terminate,
-    /// SIGHUP, as a terminal sends it that is closed.
+    /// SIGHUP, as a terminal sends it when it is closed.
     Hangup,
 }
 
-/// What SIGHUP means. Where it was ignored when this process began, as by `nohup`, it means nothing.
+/// The meaning of SIGHUP. It is ignored if it was ignored when this process began, as by `nohup`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnHangup {
-    /// The terminal is gone: stop.
+    /// Stop, because the terminal is gone.
     Stop,
-    /// Read everything again, as daemons do.
+    /// Reload everything, as daemons do.
     Reload,
 }
 
 impl Signal {
-    /// Returns the kind of error that a stop by this signal is: 128 and the signal's number, as a shell would say it.
+    /// Returns the kind of error for a stop by this signal. Its exit code is 128 plus the signal's number, as in a shell.
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
@@ -50,7 +50,7 @@ impl fmt::Display for Signal {
     }
 }
 
-/// Whether this program was asked to stop: the first signal, and how many there were.
+/// The request to stop this program: the first signal, and how many have come.
 #[derive(Clone, Debug)]
 pub struct Stop {
     asked: watch::Receiver<(Option<Signal>, u32)>,
@@ -63,7 +63,7 @@ pub struct Stop {
 pub struct Halt(watch::Sender<(Option<Signal>, u32)>);
 
 impl Halt {
-    /// Asks that part to stop.
+    /// Asks that part of the work to stop.
     pub fn ask(&self) {
         self.0.send_modify(|(first, count)| {
             first.get_or_insert(Signal::Terminate);
@@ -73,7 +73,7 @@ impl Halt {
 }
 
 impl Stop {
-    /// Takes SIGINT, SIGTERM and SIGHUP from now on, instead of dying of them.
+    /// Handles SIGINT, SIGTERM and SIGHUP from now on, instead of dying from them.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl Stop {
         })
     }
 
-    /// Returns a stop that never comes.
+    /// Returns a `Stop` that never happens.
     pub fn never() -> Self {
         Self {
             asked: watch::channel((None, 0)).1,
@@ -122,7 +122,7 @@ impl Stop {
         }
     }
 
-    /// Returns a stop that also comes when this program asks for it.
+    /// Returns a `Stop` for a part of the work: it also happens when the returned `Halt` asks for it.
     pub fn or_halt(&self) -> (Halt, Self) {
         let (sender, halted) = watch::channel((None, 0));
         let stop = Self {
@@ -144,15 +144,15 @@ impl Stop {
         self.nth(1).await
     }
 
-    /// Waits for the second signal: the user does not want to wait for an orderly end.
+    /// Waits for the second signal: the user does not want to wait for an orderly shutdown.
     pub async fn wait_again(&self) {
         self.nth(2).await;
     }
 
-    /// Waits until everything is to be read again; at once, if that was asked for since the last time.
+    /// Waits until a reload is requested; returns at once, if that has happened since the last time.
     pub async fn reload(&mut self) {
         if self.reloads.changed().await.is_err() {
-            // There is no receiver, so that nothing will ever come.
+            // Without a receiver, nothing will ever come.
             std::future::pending().await
         }
     }
@@ -178,13 +178,13 @@ async fn next(hangup: &mut Option<tokio::signal::unix::Signal>) {
     }
 }
 
-/// Tells whether this process was started with SIGHUP ignored. Only Linux says so; elsewhere it is not taken to be.
+/// Tells whether this process was started with SIGHUP ignored. Known on Linux only; elsewhere it counts as not ignored.
 fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignores_hangup(&status)
 }
 
-/// Reads the mask of ignored signals; SIGHUP is the first.
+/// Reads the mask of ignored signals; SIGHUP is its first bit.
 fn ignores_hangup(status: &str) -> bool {
     let mask = status
         .lines()
@@ -197,7 +197,7 @@ async fn nth(asked: &watch::Receiver<(Option<Signal>, u32)>, n: u32) -> Signal {
     let mut asked = asked.clone();
     match asked.wait_for(|(_, count)| *count >= n).await {
         Ok(state) => state.0.unwrap_or(Signal::Terminate),
-        // There is no receiver, so that nothing will ever come.
+        // Without a receiver, nothing will ever come.
         Err(_) => std::future::pending().await,
     }
 }

@@ -85,7 +85,7 @@ impl NotificationEvent {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotifiedState {
-    /// When the receiver was first configured: it is not told of what happened before.
+    /// When the receiver was first seen in the config file: it is not told of what happened before.
     pub since: Timestamp,
     /// The state of each task, by `registry/name`.
     #[serde(default)]
@@ -270,7 +270,7 @@ impl NotifiedState {
         }
     }
 
-    /// Clears the failure of a task that was created anew or does not stall any more, which needs no notification.
+    /// Clears the failure of a task that was created anew, or is no longer stalled: neither needs a notification.
     pub fn settle(&mut self, task: &TaskKey, baseline: &Baseline) {
         let text = task.full();
         if baseline.failure.is_none()

@@ -17,20 +17,20 @@ use super::{
 };
 use crate::image::{Platform, Reference};
 
-/// An image that a build depends on, at one place of the file.
+/// An image that a build depends on, and the place in the file that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseImage {
     /// The line of the name, counted from 1.
     pub line: usize,
     /// The column of the name in characters, counted from 1.
     pub column: usize,
-    /// The name as it stands in the file.
+    /// The name as written in the file.
     pub written: String,
-    /// The name that it comes to once variables are replaced, as a builder reads it.
+    /// The name after variables are replaced, as a builder reads it.
     pub name: String,
     pub reference: Reference,
     pub kind: BaseKind,
-    /// The platforms of which a manifest is used.
+    /// The platforms for which the build uses a manifest of the image.
     pub platforms: BTreeSet<Platform>,
     /// Whether a stage begins with the image, so that the triggers in its configuration run.
     pub is_from: bool,
@@ -40,11 +40,11 @@ pub struct BaseImage {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BaseKind {
-    /// What is built continues it: the end of the target's chain of `FROM`.
+    /// The base of the built image: the end of the target's chain of `FROM`.
     Runtime,
-    /// What is built takes files from it, or from a stage that continues it.
+    /// A stage that files are copied from, or the base of such a stage.
     Buildtime,
-    /// It reads the file, as `# syntax=` asks for.
+    /// The frontend that reads the file, named by `# syntax=`.
     Frontend,
 }
 
@@ -61,53 +61,53 @@ impl fmt::Display for BaseKind {
 /// Whether a digest can take the place of an image's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pinning {
-    /// It can, there.
+    /// A digest can be written at this place.
     Place(Place),
-    /// It cannot.
+    /// No digest can be written, for this reason.
     Impossible(Unpinnable),
 }
 
-/// Why a digest cannot take the place of an image's name. `Display` completes "it cannot be pinned: ".
+/// Why a digest cannot replace an image's name. `Display` completes "it cannot be pinned: ".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Unpinnable {
     /// The name means different images on the platforms of the build.
     #[error("its name differs between the platforms of the build")]
     Platforms,
-    /// The name stands in the configuration of another image.
+    /// The name is written in an `ONBUILD` trigger in the configuration of another image.
     #[error("it is named by an `ONBUILD` trigger of another image")]
     Trigger,
-    /// A named context stands in its place.
+    /// A named context replaces the image.
     #[error("it is named by a build context")]
     Context,
-    /// A build argument names it.
+    /// The name comes from a build argument.
     #[error("it is named by the build argument `BUILDKIT_SYNTAX`")]
     Argument,
-    /// Another frontend than Docker's reads the file, and may know a stage of this name.
+    /// A frontend other than Docker's reads the file and may know a stage of this name.
     #[error("it may be a stage that another frontend reads")]
     Stage,
 }
 
-/// Something in a file that only the frontend can read which the file asks for: it may name further images.
+/// A part of the file that only its own frontend can read; it may name further images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
     /// The line, counted from 1; 0 if it is the whole file.
     pub line: usize,
     /// The column in characters, counted from 1; 0 if it is the whole file.
     pub column: usize,
-    /// What stands there.
+    /// The text there.
     pub written: String,
 }
 
-/// What is found in a file for a build.
+/// The images found in a file for a build.
 #[derive(Default)]
 struct FoundBases {
     /// The images of all stages, each with its offset in the file.
     bases: Vec<(usize, BaseImage)>,
-    /// What only another frontend can read.
+    /// The parts that only another frontend can read.
     unread: Vec<Problem>,
 }
 
-/// What a place of the file means on some of the platforms.
+/// What one place of the file names on some of the platforms.
 struct Meaning {
     name: String,
     source: Source,
@@ -117,10 +117,10 @@ struct Meaning {
 impl Dockerfile {
     /// Returns the images that the target of a build needs, on every platform of the build, in the order of the file.
     ///
-    /// An image that is both continued and copied from is a runtime one wherever it stands.
+    /// An image that is both continued by `FROM` and copied from counts as a runtime one.
     ///
-    /// Where another frontend than Docker's reads the file, these are the images that can be read without it; see
-    /// [`Dockerfile::unread`] for the rest.
+    /// Where a frontend other than Docker's reads the file, these are the images that can be found without it;
+    /// [`Dockerfile::unread`] returns the rest.
     pub fn bases(&self, build: &Build) -> Result<Vec<BaseImage>, DockerfileError> {
         let text = text::decode(&self.bytes);
         let bases = self.find_bases(build).and_then(|mut found| {
@@ -141,8 +141,7 @@ impl Dockerfile {
         Ok(located.collect())
     }
 
-    /// Returns what only the frontend can read that reads the file, if it is another one than Docker's, in the order of
-    /// the file.
+    /// Returns, in the order of the file, the parts that only the file's own frontend can read, if it is not Docker's.
     pub fn unread(&self, build: &Build) -> Vec<Unread> {
         if !self.is_foreign(&build.args) {
             return Vec::new();
@@ -156,7 +155,7 @@ impl Dockerfile {
         }
         let lines = self.unread.iter();
         let lines = lines.map(|line| (Some(line.offset), line.text.clone()));
-        // What is wrong with the build itself is for `bases` to tell.
+        // `bases` reports the errors of the build itself.
         let problems = self.find_bases(build).unwrap_or_default().unread;
         let problems = problems
             .into_iter()
@@ -208,7 +207,7 @@ impl Dockerfile {
             unread.extend(problems);
         }
         if platforms.len() == 1 {
-            // What names no image matters only where it names one on another platform.
+            // A place that names no image matters only where it names one on another platform of the build.
             uses.retain(|found| found.source.image().is_some());
         }
         uses.sort_by_key(|found| found.name.key());
@@ -274,7 +273,7 @@ impl Source {
     }
 }
 
-/// One base for every image that a place means, from its uses on all platforms.
+/// Makes one base of each image that a place names, from its uses on all platforms.
 fn of_place<'d>(
     first: BaseUse<'d>,
     others: impl Iterator<Item = BaseUse<'d>>,

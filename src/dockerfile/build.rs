@@ -1,4 +1,4 @@
-//! What a build is told besides its Dockerfile.
+//! The inputs of a build besides its Dockerfile.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::{
     secret::MaskedText,
 };
 
-/// What decides which images a build needs, besides the file.
+/// The inputs besides the file that decide which images a build needs.
 #[derive(Clone, Debug)]
 pub struct Build {
     pub args: BTreeMap<String, MaskedText>,
@@ -19,12 +19,13 @@ pub struct Build {
     pub build_platform: Platform,
     /// Named contexts, by name, as `--build-context` has them.
     pub contexts: BTreeMap<String, String>,
-    /// Triggers that the configurations of images hold, as far as the caller knows them.
+    /// The `ONBUILD` triggers in the configurations of images, as far as the caller knows them.
     pub on_build: BTreeMap<Reference, Vec<String>>,
 }
 
 impl Build {
-    /// Returns a build on this machine of a last stage without arguments: for `platforms`, or for its own where there are none.
+    /// Returns a build on this machine of the last stage, without arguments; `platforms` may be empty for the machine's own
+    /// platform.
     pub fn on_host(platforms: &[Platform]) -> Self {
         let host = Platform::host();
         Self {

@@ -1,4 +1,4 @@
-//! Named contexts: what `--build-context name=…` puts in the place of an image or a stage.
+//! Named contexts: with `--build-context name=…` a folder or an image replaces an image or a stage.
 //!
 //! The rules are those of BuildKit's `dockerui`: names are compared as Docker prints them, without `:latest`.
 
@@ -12,7 +12,7 @@ pub(super) enum Context {
     Image(Reference),
     /// Files from elsewhere: a folder, a repository, an archive, a local image, or none at all.
     Files,
-    /// An image whose name is none.
+    /// A text that is no valid image name.
     Invalid(String),
 }
 
@@ -34,7 +34,7 @@ impl Contexts {
         Self(contexts.collect())
     }
 
-    /// Returns what stands in the place of an image or a stage, if anything does.
+    /// Returns the context that replaces an image or a stage, if there is one.
     pub fn get(&self, name: &Reference, platform: &Platform) -> Option<&Context> {
         if self.0.is_empty() {
             return None;

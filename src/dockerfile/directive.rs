@@ -1,7 +1,7 @@
 //! Parser directives: the `# name=value` comments at the very top of a file.
 //!
-//! The rules are those of BuildKit's `parser/directives.go`: one directive a line, each name once, and the first line
-//! that is none ends them, be it another comment or a blank line.
+//! The rules are those of BuildKit's `parser/directives.go`: one directive per line, each name once, and the first line
+//! that is no directive ends them, be it another comment or a blank line.
 
 use super::problem::Problem;
 
@@ -22,11 +22,11 @@ impl Directives {
         }
     }
 
-    /// Looks at a line of which leading blanks are gone.
+    /// Reads a line whose leading blanks are removed.
     ///
     /// # Errors
     ///
-    /// A directive that was there before, or whose value means nothing.
+    /// A directive that occurs twice, or whose value is invalid.
     pub fn look(&mut self, line: &str) -> Result<(), Problem> {
         if self.ended {
             return Ok(());
@@ -47,7 +47,7 @@ impl Directives {
     }
 }
 
-/// Reads `# name=value`, if the name is one that BuildKit knows; the name in lower case.
+/// Reads `# name=value` if BuildKit knows the name; returns the name in lower case.
 pub(super) fn directive<'l>(line: &'l str, comment: &str) -> Option<(String, &'l str)> {
     let text = line.strip_prefix(comment)?.trim_start();
     let end = text.find(|c: char| !c.is_ascii_alphanumeric())?;
@@ -58,7 +58,7 @@ pub(super) fn directive<'l>(line: &'l str, comment: &str) -> Option<(String, &'l
     }
     let rest = rest.trim_start_matches(is_blank).strip_prefix('=')?;
     match rest.trim_matches(is_blank) {
-        // The value may not be empty, so a blank is one where there is nothing else.
+        // BuildKit allows no empty value: where only blanks follow, the first blank is the value.
         "" => rest.get(..1).map(|blank| (name, blank)),
         value => Some((name, value)),
     }

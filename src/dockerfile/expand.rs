@@ -1,7 +1,7 @@
 //! Words as BuildKit's shell lexer reads them: quotes, escapes and `${…}`.
 //!
-//! The rules are those of BuildKit's `shell/lex.go`, which knows more than a line scanner would and less than a shell.
-//! What follows a `$` is read in `substitution`.
+//! The rules are those of BuildKit's `shell/lex.go`, which implements a part of a shell's syntax. `substitution` reads
+//! what follows a `$`.
 
 use std::{cell::Cell, collections::HashMap, iter::Peekable, str::Chars};
 
@@ -9,7 +9,7 @@ use super::{pattern::PatternError, text::BYTE_ORDER_MARK};
 
 pub(super) type BuildVariables = HashMap<String, String>;
 
-/// How deep `${a:-${b:-…}}` may nest. People write no more than three.
+/// How deep `${a:-${b:-…}}` may nest. Real files nest no deeper than three.
 pub(super) const DEEPEST: usize = 64;
 
 /// Why a word cannot be expanded.
@@ -35,16 +35,16 @@ pub(super) enum InvalidWord {
     Large,
 }
 
-/// How much all substitutions of a file may cost, so that a file of doubled variables ends in an error.
+/// The limit for the cost of all substitutions of a file, so that variables that double each other end in an error.
 pub(super) struct ExpansionBudget(Cell<usize>);
 
 impl ExpansionBudget {
-    /// Returns room for 32 MiB of text, or for as many steps of pattern matching.
+    /// Returns a budget of 32 MiB of text, or of as many steps of pattern matching.
     pub fn new() -> Self {
         Self(Cell::new(32 << 20))
     }
 
-    /// Takes `cost` away, or fails if there is not so much left.
+    /// Takes `cost` from the budget; fails if less is left.
     pub fn charge(&self, cost: usize) -> Result<(), InvalidWord> {
         let left = self.0.get().checked_sub(cost).ok_or(InvalidWord::Large)?;
         self.0.set(left);
@@ -52,7 +52,7 @@ impl ExpansionBudget {
     }
 }
 
-/// How words are read.
+/// The rules by which words are read.
 #[derive(Clone, Copy)]
 pub(super) struct Lexer {
     escape: char,
@@ -72,12 +72,12 @@ impl Lexer {
         }
     }
 
-    /// Leaves quotes where they are.
+    /// Keeps quotes.
     pub fn raw_quotes(self, raw_quotes: bool) -> Self {
         Self { raw_quotes, ..self }
     }
 
-    /// Leaves escape characters where they are.
+    /// Keeps escape characters.
     pub fn raw_escapes(self) -> Self {
         Self {
             raw_escapes: true,
@@ -85,7 +85,7 @@ impl Lexer {
         }
     }
 
-    /// Leaves substitutions of unset variables where they are.
+    /// Keeps substitutions of unset variables as written.
     pub fn keep_unset(self) -> Self {
         Self {
             keep_unset: true,
@@ -93,7 +93,7 @@ impl Lexer {
         }
     }
 
-    /// Tells whether a text means itself: it holds nothing that could be replaced or removed.
+    /// Tells whether a text holds nothing to replace or to remove.
     pub fn is_plain(self, text: &str) -> bool {
         !text.contains(['$', '\'', '"', self.escape]) && !text.starts_with(BYTE_ORDER_MARK)
     }
@@ -135,13 +135,13 @@ impl Lexer {
     }
 }
 
-/// Returns the characters of a word. The scanner with which BuildKit reads words drops a byte order mark in front.
+/// Returns the characters of a word. BuildKit's scanner drops a leading byte order mark.
 fn chars(text: &str) -> Peekable<Chars<'_>> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     text.chars().peekable()
 }
 
-/// The words of a text while it is read.
+/// The words read so far, and the current one.
 #[derive(Default)]
 pub(super) struct Words {
     words: Vec<String>,
@@ -164,7 +164,7 @@ impl Words {
     }
 }
 
-/// A text while it is read.
+/// A reader of one text.
 pub(super) struct WordReader<'t> {
     pub lexer: Lexer,
     pub chars: Peekable<Chars<'t>>,
@@ -175,7 +175,7 @@ pub(super) struct WordReader<'t> {
 }
 
 impl WordReader<'_> {
-    /// Reads up to `stop`, which is dropped, or up to the end.
+    /// Reads up to the character `stop`, which is consumed, or to the end.
     pub fn until(
         &mut self,
         stop: Option<char>,
@@ -262,7 +262,8 @@ impl WordReader<'_> {
                         .next_if(|c| matches!(c, '"' | '$') || *c == escape)
                     {
                         Some(escaped) => result.push(escaped),
-                        // Before anything else an escape character is a character as any.
+                        // In front of any other character, an escape character is an ordinary one; at the end it is
+                        // dropped.
                         None if self.chars.peek().is_some() => result.push(c),
                         None => {}
                     }
@@ -280,7 +281,7 @@ impl WordReader<'_> {
         }
     }
 
-    /// Behind `<<`, blanks belong to the word, so that `<< EOF` is one.
+    /// Reads the blanks behind `<<`, which belong to the word: `<< EOF` is one.
     fn heredoc_blanks(&mut self, result: &mut String) {
         if let Some(c) = self.chars.next_if_eq(&'<') {
             result.push(c);

@@ -1,4 +1,4 @@
-//! A Dockerfile, read.
+//! A parsed Dockerfile.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use super::{
 /// The build argument that names the frontend in place of `# syntax=`.
 const SYNTAX: &str = "BUILDKIT_SYNTAX";
 
-/// How much of a line is told, in characters.
+/// How much of a line an error shows, in characters.
 const MOST_TEXT: usize = 120;
 
 /// A Dockerfile: what its stages depend on, and the bytes that it was read from.
@@ -29,20 +29,20 @@ pub struct Dockerfile {
     /// The image of the frontend, as written behind `# syntax=`.
     pub(super) frontend: Option<SourceToken>,
     pub(super) stages: Stages,
-    /// The lines that Docker's own frontend does not read, in order.
+    /// The lines that Docker's own frontend cannot read, in order.
     pub(super) unread: Vec<UnreadLine>,
-    /// Whether there are comments and blank lines only.
+    /// Whether the file has only comments and blank lines.
     is_empty: bool,
 }
 
-/// A line that Docker's own frontend does not read.
+/// A line that Docker's own frontend cannot read.
 #[derive(Debug)]
 pub(super) struct UnreadLine {
     pub text: String,
-    /// The byte that the line starts at.
+    /// The byte offset of the line's start.
     pub offset: usize,
     pub in_stage: bool,
-    /// Why the file cannot be read on without it; `None` if the builder may judge the line.
+    /// Why the images of the file are unknown without this line; `None` if only the builder needs to read it.
     problem: Option<Problem>,
 }
 
@@ -51,13 +51,13 @@ impl Dockerfile {
     ///
     /// # Errors
     ///
-    /// The first line of which BuildKit could not tell the images, whatever the build's arguments and target are; none
-    /// if the file asks for another frontend than Docker's.
+    /// The first line from which BuildKit could not find the images, whatever the build's arguments and target are; no
+    /// error if the file asks for a frontend other than Docker's.
     pub fn parse(bytes: &[u8]) -> Result<Self, DockerfileError> {
         Self::parse_with(bytes, &BTreeMap::new())
     }
 
-    /// Reads a Dockerfile for a build with these arguments: one of them may ask for another frontend.
+    /// Reads a Dockerfile for a build with these arguments: one of them may name another frontend.
     pub fn parse_with(
         bytes: &[u8],
         args: &BTreeMap<String, MaskedText>,
@@ -84,13 +84,13 @@ impl Dockerfile {
         self.frontend.as_ref().map(|token| token.text.as_str())
     }
 
-    /// Tells whether a build with these arguments reads the file with another frontend than Docker's.
+    /// Tells whether a build with these arguments uses a frontend other than Docker's.
     pub(super) fn is_foreign(&self, args: &BTreeMap<String, MaskedText>) -> bool {
         let frontend = given_frontend(args).or(self.frontend());
         frontend.is_some_and(|image| !frontend::is_dockers(image))
     }
 
-    /// Returns why Docker's own frontend cannot tell the images of the file, unless another one reads it.
+    /// Returns why Docker's own frontend cannot find the images of the file; `None` where another frontend reads it.
     pub(super) fn problem(&self, args: &BTreeMap<String, MaskedText>) -> Option<Problem> {
         if self.is_foreign(args) {
             return None;
@@ -120,12 +120,12 @@ impl Dockerfile {
     }
 }
 
-/// Returns the image of the frontend that a build argument names.
+/// Returns the frontend image that a build argument names.
 pub(super) fn given_frontend(args: &BTreeMap<String, MaskedText>) -> Option<&str> {
     args.get(SYNTAX)?.reveal().trim().split(' ').next()
 }
 
-/// What the lines of a file come to.
+/// The instructions read from the lines of a file.
 struct FileLines {
     instructions: Vec<Instruction>,
     unread: Vec<UnreadLine>,
@@ -168,7 +168,8 @@ struct FileReader {
     instructions: Vec<Instruction>,
     unread: Vec<UnreadLine>,
     in_stage: bool,
-    /// Whether unknown instructions may have heredocs: until one has none, so that the file is read through once.
+    /// Whether unknown instructions are searched for heredocs; false after the first unclosed one, so that the file is
+    /// read only once.
     seeks_heredocs: bool,
 }
 
@@ -199,14 +200,14 @@ impl FileReader {
             return;
         }
         if belongs_to_stage && !self.in_stage {
-            // Its stage begins in a line that only another frontend reads.
+            // The stage begins in a line that only another frontend can read.
             self.in_stage = true;
             self.instructions.push(Instruction::From(From::nothing()));
         }
         self.instructions.push(instruction);
     }
 
-    /// Leaves a line to others.
+    /// Records a line that this parser cannot read.
     fn leave(&mut self, text: &str, offset: usize, problem: Option<Problem>) {
         self.unread.push(UnreadLine {
             text: text.trim().chars().take(MOST_TEXT).collect(),
@@ -230,7 +231,7 @@ impl FileReader {
         }
     }
 
-    /// Skips the heredocs of an unknown instruction, if that is what they are.
+    /// Skips the heredocs of an unknown instruction, if it has any.
     fn seek_heredocs(&mut self, form: &ParsedLine<'_>, lines: &mut LineReader<'_>) {
         if !self.seeks_heredocs {
             return;
@@ -245,7 +246,7 @@ impl FileReader {
     }
 }
 
-/// Reads the trigger of an image, an instruction that stands alone.
+/// Reads an `ONBUILD` trigger from an image's configuration: one instruction alone.
 pub(super) fn trigger(text: &str) -> Result<Instruction, Problem> {
     let mut lines = LineReader::new(text);
     let Some(line) = lines.next()? else {

@@ -1,4 +1,4 @@
-//! The frontend that a file asks for with `# syntax=`: the image that reads it in place of the builder.
+//! The frontend that a file asks for with `# syntax=`: an image that reads the file in place of the builder.
 //!
 //! The rules are those of BuildKit's `DetectSyntax` in `parser/directives.go`.
 
@@ -12,8 +12,9 @@ use crate::image::{Reference, reference::DOCKER_HUB};
 
 /// Finds the image of the frontend that a file asks for, as written.
 ///
-/// It is named by `# syntax=` or, as other languages write comments, by `// syntax=`, or by the key `syntax` of a file
-/// that is a JSON object. Unlike other directives it is also found behind a `#!` line, and not behind leading blanks.
+/// The frontend is named by `# syntax=`, by `// syntax=` as other languages write comments, or by the key `syntax` of a
+/// file that is a JSON object. Unlike other directives, `syntax` is also found behind a `#!` line, and not behind
+/// leading blanks.
 pub(super) fn of_file(file: &str) -> Option<SourceToken> {
     let mut rest = file.get(text::start(file)..).unwrap_or(file);
     if rest.starts_with("#!") {
@@ -26,7 +27,7 @@ pub(super) fn of_file(file: &str) -> Option<SourceToken> {
     Some(Text::new(image, start).token(0..image.len()))
 }
 
-/// Finds the directive among the first lines. What follows the first space is an argument of the frontend.
+/// Finds the directive in the first lines. The text after the first space is an argument of the frontend.
 fn in_comments<'f>(file: &'f str, comment: &str) -> Option<&'f str> {
     let mut rest = file;
     let mut seen = Vec::new();
@@ -57,8 +58,8 @@ fn in_object(file: &str) -> Option<&str> {
     Some(object.syntax).filter(|image| !image.is_empty())
 }
 
-/// Tells whether an image is Docker's own frontend, which reads files as this room does: `docker/dockerfile`, or one
-/// that is published beside it, such as `docker/dockerfile-upstream`.
+/// Tells whether an image is Docker's own frontend, which reads files as this parser does: `docker/dockerfile`, or one
+/// published beside it, such as `docker/dockerfile-upstream`.
 pub(super) fn is_dockers(image: &str) -> bool {
     let Ok(image) = image.parse::<Reference>() else {
         return false;

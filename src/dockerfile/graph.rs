@@ -1,7 +1,7 @@
 //! Which stages and images the target of a build needs, for one platform.
 //!
-//! The rules are those of BuildKit's `dockerfile2llb/convert.go`. As there, an image that a `COPY` or a mount names is
-//! a stage of its own behind those of the file, and can be copied from by its number.
+//! The rules are those of BuildKit's `dockerfile2llb/convert.go`. As there, an image that a `COPY` or a mount names
+//! becomes a stage behind those of the file, and can be copied from by its number.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -23,23 +23,23 @@ pub(super) struct StageGraph<'d> {
     pub budget: ExpansionBudget,
     pub stages: Vec<StageNode<'d>>,
     pub by_name: HashMap<&'d str, usize>,
-    /// What only another frontend can read, where one reads the file.
+    /// The parts that only another frontend can read, where one reads the file.
     pub unread: Vec<Problem>,
 }
 
 /// A stage of the file, or an image that a `COPY` or a mount names.
 pub(super) struct StageNode<'d> {
     pub name: Name<'d>,
-    /// The name once variables are replaced.
+    /// The base's name after variables are replaced.
     pub base_name: Cow<'d, str>,
     pub is_stage: bool,
-    /// The stage that it continues.
+    /// The stage that this one continues.
     pub base: Option<usize>,
     pub source: Source,
-    /// It may also be a stage of which only another frontend knows.
+    /// Whether the name may also be a stage that only another frontend knows.
     pub is_doubtful: bool,
     pub platform: Option<Platform>,
-    /// A named context stands in its place, so its instructions do not run.
+    /// Whether a named context replaces the stage, so that its instructions do not run.
     pub replaced: bool,
     pub needs: Vec<Need<'d>>,
     pub triggered: bool,
@@ -55,23 +55,23 @@ pub(super) struct Name<'d> {
 /// Where a name is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {
-    /// Where its token is.
+    /// In the file, at its token.
     Here,
-    /// Nowhere: the token is a mount's that names no source.
+    /// Nowhere: it is the token of a mount that names no source.
     Not,
-    /// In a trigger of the image whose name is at this offset; the number tells the names of its triggers apart.
+    /// In a trigger of the image whose name is at this offset; the number distinguishes the names in its triggers.
     Trigger(usize, usize),
 }
 
-/// What a stage begins with.
+/// What a stage starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// Another stage, nothing, or files.
     None,
     Image(Reference),
-    /// An image that a named context puts in the place of the one that is written.
+    /// The image of a named context, in place of the one in the file.
     Instead(Reference),
-    /// A named context that is no image.
+    /// A named context whose image name is invalid.
     Invalid(String),
 }
 
@@ -86,7 +86,7 @@ impl<'d> StageGraph<'d> {
     ///
     /// # Errors
     ///
-    /// A base, a platform or a stage that cannot be told, whether the target needs it or not.
+    /// A base, a platform or a stage that cannot be determined, whether the target needs it or not.
     pub fn new(given: Given<'d>) -> Result<Self, Problem> {
         let stages = &given.file.stages;
         let mut graph = Self {
@@ -111,8 +111,8 @@ impl<'d> StageGraph<'d> {
         Ok(graph)
     }
 
-    /// Returns the variables that `FROM` can refer to. Those that a line before the first stage may set which only
-    /// another frontend reads are left out, and stay in the words as they are written, where they are part of no name.
+    /// Returns the variables that `FROM` can refer to. Variables that a line before the first stage may set and that
+    /// only another frontend can read are left out; outside of names, words keep them as written.
     fn variables(&mut self) -> Result<BuildVariables, Problem> {
         let mut unread = self.given.foreign.into_iter().flatten();
         let doubtful = unread.rfind(|line| !line.in_stage);
@@ -130,7 +130,7 @@ impl<'d> StageGraph<'d> {
         Ok(scope.variables)
     }
 
-    /// Returns what was read, or nothing where only another frontend can read it.
+    /// Returns the value that was read, or `None` where only another frontend can read it.
     pub fn readable<T>(&mut self, read: Result<T, Problem>) -> Result<Option<T>, Problem> {
         match read {
             Ok(read) => Ok(Some(read)),
@@ -142,7 +142,7 @@ impl<'d> StageGraph<'d> {
         }
     }
 
-    /// Tells whether a line above `offset` that only another frontend reads may hold further stages.
+    /// Tells whether a line above `offset`, which only another frontend can read, may hold further stages.
     fn is_below_unread(&self, offset: usize) -> bool {
         let unread = self.given.foreign.and_then(|lines| lines.first());
         unread.is_some_and(|line| line.offset < offset)
@@ -237,7 +237,7 @@ impl<'d> StageGraph<'d> {
         })
     }
 
-    /// Returns the named context that stands in the place of a whole stage.
+    /// Returns the named context that replaces a whole stage.
     fn stage_context(
         &self,
         name: &str,
@@ -247,7 +247,7 @@ impl<'d> StageGraph<'d> {
         if matches!(name, "scratch" | "context") {
             return Ok(None);
         }
-        // BuildKit reads the name of every stage as that of a context, and so as a reference.
+        // BuildKit looks up every stage's name among the contexts, and therefore parses it as a reference.
         let name = name.parse().map_err(|error| {
             let message = format!("the stage's name cannot be that of a context: {error}");
             wrong(image, message)
@@ -256,7 +256,7 @@ impl<'d> StageGraph<'d> {
         Ok(self.given.contexts.get(&name, platform))
     }
 
-    /// Returns the image that a name means outside the file.
+    /// Returns the image that a name means where it is no stage of the file.
     fn image(&self, name: &str, platform: Option<&Platform>) -> Result<Source, String> {
         if name == "scratch" {
             return Ok(Source::None);
@@ -271,8 +271,8 @@ impl<'d> StageGraph<'d> {
         })
     }
 
-    /// Finds what an instruction of a stage copies or mounts from. A trigger of an image's configuration has no place
-    /// in the file; it stands at `elsewhere`.
+    /// Finds the stages and images that an instruction copies or mounts from. An instruction of a trigger has no place
+    /// in the file; `elsewhere` says which image's trigger it is.
     pub fn add_needs(
         &mut self,
         stage: usize,
@@ -300,7 +300,7 @@ impl<'d> StageGraph<'d> {
         Ok(())
     }
 
-    /// Returns what `COPY --from=` names, by its number or its name.
+    /// Returns the stage that `COPY --from=` names, by number or name.
     fn copied(&mut self, name: Name<'d>) -> Result<usize, Problem> {
         self.check_constant(name)?;
         let Ok(number) = name.token.text.parse::<i64>() else {
@@ -328,7 +328,7 @@ impl<'d> StageGraph<'d> {
         Name { token, written }
     }
 
-    /// Refuses variables, quotes and escapes behind `COPY --from=`.
+    /// Refuses variables, quotes and escapes in the value of `COPY --from=`.
     fn check_constant(&self, from: Name<'_>) -> Result<(), Problem> {
         let text = &from.token.text;
         let lexer = self.given.lexer;
@@ -345,7 +345,7 @@ impl<'d> StageGraph<'d> {
         }
     }
 
-    /// Returns the last stage of that name in any case, or a new one that is an image.
+    /// Returns the last stage of that name, in any case, or adds a stage for the image of that name.
     fn stage_or_image(&mut self, name: Name<'d>) -> Result<usize, Problem> {
         let text = name.text();
         if let Some(stage) = self.by_name.get(&*lower_case(text)) {
@@ -387,7 +387,7 @@ impl<'d> StageGraph<'d> {
 }
 
 impl<'d> Name<'d> {
-    /// Returns the name. A mount without a source is BuildKit's stage `scratch`, should the file have one.
+    /// Returns the name. A mount without a source refers to the stage `scratch`, if the file has one, as in BuildKit.
     pub fn text(&self) -> &'d str {
         match self.written {
             Written::Not => "scratch",
@@ -395,7 +395,7 @@ impl<'d> Name<'d> {
         }
     }
 
-    /// Returns the byte of the file that stands for the name, and a number that tells names at one byte apart.
+    /// Returns the byte offset of the name, and a number that distinguishes names at one offset.
     pub fn key(&self) -> (usize, usize) {
         match self.written {
             Written::Trigger(offset, number) => (offset, number),
@@ -408,7 +408,7 @@ impl<'d> Name<'d> {
         (self.written == Written::Here).then_some(&self.token.place)
     }
 
-    /// Returns a problem of the name.
+    /// Returns a problem about the name.
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         Problem::dependency(self.text(), message).at(self.key().0)
     }

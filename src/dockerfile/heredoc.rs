@@ -1,7 +1,7 @@
-//! Heredocs: which bodies follow a line.
+//! Heredocs: the bodies that follow a line.
 //!
-//! BuildKit finds them by reading the whole line as a shell would, with a backslash as escape whatever the file says.
-//! A line that cannot be read so, for an apostrophe perhaps, has none.
+//! BuildKit finds them by reading the whole line as a shell would, with a backslash as escape whatever the file says. A
+//! line that cannot be read that way, for example because of an apostrophe, has none.
 
 use super::expand::{InvalidWord, Lexer};
 

@@ -1,7 +1,7 @@
-//! What a line means: the images and stages that it names.
+//! The images and stages that an instruction names.
 //!
-//! The rules are those of BuildKit's `instructions/parse.go`, as far as they decide which images are named. All else is
-//! the builder's to judge, which may be newer than this file.
+//! The rules are those of BuildKit's `instructions/parse.go`, as far as they decide which images are named. Everything
+//! else is checked by the builder, which may be newer than this file.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::{
     tokenize,
 };
 
-/// An instruction, as far as it matters for what a build depends on.
+/// An instruction, as far as it affects what a build depends on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Instruction {
     From(From),
@@ -25,7 +25,7 @@ pub(super) enum Instruction {
 }
 
 impl Instruction {
-    /// Tells whether the instruction can name an image, or fail, later on.
+    /// Tells whether the instruction can name an image or fail later.
     pub fn matters(&self, in_stage: bool) -> bool {
         match self {
             Self::From(_) => true,
@@ -51,7 +51,7 @@ pub(super) struct From {
 }
 
 impl From {
-    /// Returns a `FROM scratch` that is written nowhere.
+    /// Returns the `FROM scratch` that stands for a `FROM` line which only another frontend can read.
     pub fn nothing() -> Self {
         Self {
             image: SourceToken {
@@ -71,10 +71,10 @@ pub(super) struct Argument {
     pub value: Option<SourceToken>,
 }
 
-/// What `ONBUILD` holds for a later stage; what is wrong with it shows only there.
+/// The instruction of an `ONBUILD`, for a later stage; its errors count only there.
 pub(super) type Trigger = Result<Instruction, Problem>;
 
-/// Tells whether a stage can have a name, which is in lower case.
+/// Tells whether a lower-case text is a valid stage name.
 pub(super) fn is_stage_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_lowercase())
@@ -86,7 +86,8 @@ impl ParsedLine<'_> {
     ///
     /// # Errors
     ///
-    /// An image that cannot be told: the arguments of a `FROM` or an `ARG` are wrong, or a flag that names an image.
+    /// An image that cannot be determined: the arguments of a `FROM` or an `ARG` are invalid, or a flag that names an
+    /// image is.
     pub fn instruction(&self, escape: char) -> Result<Instruction, Problem> {
         match self.keyword {
             Some(Keyword::From) => self.from(),
@@ -116,7 +117,7 @@ impl ParsedLine<'_> {
             kind: super::DockerfileErrorKind::Dependency,
             ..problem
         };
-        // A flag that is not known may choose another image.
+        // An unknown flag may choose another image.
         self.refuse_flags(|name| name != "platform")
             .map_err(dependency)?;
         Ok(Instruction::From(From {
@@ -159,7 +160,7 @@ impl ParsedLine<'_> {
         Ok(Instruction::Arg(arguments))
     }
 
-    /// `ADD` takes files from no image, and if it ever should, then not unseen.
+    /// Refuses `ADD --from`: `ADD` takes files from no image today, and a later syntax must not be overlooked.
     fn add(&self) -> Result<Instruction, Problem> {
         self.refuse_flags(|name| name == "from")?;
         Ok(Instruction::Other)
@@ -181,7 +182,7 @@ impl ParsedLine<'_> {
             Some(Keyword::OnBuild) => return Err(self.syntax("`ONBUILD` must not hold `ONBUILD`")),
             Some(Keyword::From) => return Err(self.syntax("`ONBUILD` must not hold `FROM`")),
             Some(Keyword::Arg) => Ok(Instruction::Other),
-            // Where a trigger runs, the escape character is a backslash.
+            // In a trigger the escape character is always a backslash.
             _ => form.instruction('\\'),
         };
         Ok(Instruction::OnBuild(Box::new(trigger)))
@@ -199,7 +200,7 @@ impl ParsedLine<'_> {
         }
     }
 
-    /// Returns the value of a flag that may come once, and must have a value, which may be empty.
+    /// Returns the value of a flag that may occur once and needs a value, which may be empty.
     fn flag(&self, name: &str) -> Result<Option<SourceToken>, Problem> {
         let mut flags = self.command.flags.iter();
         let mut named = flags.by_ref().filter(|flag| flag.parts().0 == name);
@@ -228,7 +229,7 @@ impl ParsedLine<'_> {
     }
 }
 
-/// Tells whether a word is `AS`; Go folds the long s of older German to an s.
+/// Tells whether a word is `AS` in any case; Go's case folding also takes the long s (`ſ`) for an s.
 fn is_as(word: &str) -> bool {
     word.eq_ignore_ascii_case("as") || word == "a\u{17f}" || word == "A\u{17f}"
 }

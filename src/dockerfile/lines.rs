@@ -30,7 +30,7 @@ impl<'f> LineReader<'f> {
         }
     }
 
-    /// Returns the character that escapes, and that continues a line.
+    /// Returns the character that escapes and continues lines.
     pub fn escape(&self) -> char {
         self.directives.escape
     }
@@ -39,7 +39,7 @@ impl<'f> LineReader<'f> {
     ///
     /// # Errors
     ///
-    /// A directive that is wrong. The next call reads on behind it.
+    /// An invalid directive. The next call continues behind it.
     pub fn next(&mut self) -> Result<Option<Text<'f>>, Problem> {
         while let Some(line) = self.physical() {
             let start = line.text.trim_start();
@@ -67,7 +67,7 @@ impl<'f> LineReader<'f> {
         Ok(None)
     }
 
-    /// Skips the body of a heredoc and the line that ends it; tells whether there was one.
+    /// Skips the body of a heredoc and the line that ends it; returns whether that line was found.
     pub fn skip_heredoc(&mut self, name: &str, without_tabs: bool) -> bool {
         while let Some(line) = self.physical() {
             let text = if without_tabs {
@@ -87,7 +87,7 @@ impl<'f> LineReader<'f> {
         self.at
     }
 
-    /// Reads on at a position that was returned before.
+    /// Continues at a position that [`LineReader::position`] returned.
     pub fn go_back(&mut self, position: usize) {
         self.at = position;
     }
@@ -107,7 +107,8 @@ impl<'f> LineReader<'f> {
         Some(Physical { text, offset })
     }
 
-    /// Splits the continuation off the end of a line. An escaped escape character is none: `\\` ends the line.
+    /// Splits the continuation off the end of a line. An escaped escape character is no continuation: `\\` ends the
+    /// line.
     fn continuation<'l>(&self, line: &'l str) -> (&'l str, bool) {
         let escape = self.escape();
         match line.trim_end_matches([' ', '\t']).strip_suffix(escape) {

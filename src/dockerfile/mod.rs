@@ -1,15 +1,15 @@
-//! Which images the target of a Dockerfile depends on, as BuildKit reads it, and the copy pinned to their digests.
+//! Finds the images that the target of a Dockerfile depends on, as BuildKit does, and pins the file to their digests.
 //!
-//! Bytes in, values out: nothing here reads a file or asks a registry. Only what decides which images are named is
-//! checked; all else is the builder's to judge. A file that asks for another frontend than Docker's is read as far as it
-//! can be, and what remains is told as [`Unread`]. The way of a file through this room:
+//! Pure functions: nothing here reads a file or asks a registry. Only what decides which images are named is checked;
+//! the builder checks the rest. A file that asks for a frontend other than Docker's is read as far as possible, and the
+//! rest is returned as [`Unread`]. The steps:
 //!
 //! | step | from | to | by |
 //! |---|---|---|---|
 //! | lines | bytes | logical lines, each byte with its place | `text`, `lines`, `directive` |
-//! | words | a line | keyword, flags, arguments, heredocs | `words`, `form`, `heredoc` |
+//! | words | a line | keyword, flags, arguments, heredocs | `tokenize`, `parsed_line`, `heredoc` |
 //! | meaning | words | instructions, as far as they name images | `instruction`, `mount`, `frontend` |
-//! | stages | instructions | stages | `canonical` |
+//! | stages | instructions | stages | `stages` |
 //! | graph | stages and a build | what each stage needs | `graph`, `reach`, `scope`, `expand`, `substitution`, `pattern`, `platform`, `context` |
 //! | answer | the graphs of all platforms | [`BaseImage`]s, the pinned copy | `bases`, `pin` |
 

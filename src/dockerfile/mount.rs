@@ -10,17 +10,17 @@ use super::{
     tokenize::Flag,
 };
 
-/// What a mount takes its files from.
+/// The source of a mount's files.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MountSource {
-    /// The value of `from`; without one it is a cache that begins empty, unless a stage is called `scratch`.
+    /// The value of `from`. Without one, the mount is a cache that starts empty, unless a stage is called `scratch`.
     pub from: Option<SourceToken>,
     /// The whole value of the flag.
     pub options: SourceToken,
 }
 
-/// Reads the value of a `--mount` flag. `None` if the mount takes no files from anywhere, whatever its `from` says: a
-/// builder pulls nothing for it.
+/// Reads the value of a `--mount` flag. `None` for a mount type that takes no files, whatever its `from` says: a
+/// builder pulls no image for it.
 ///
 /// # Errors
 ///
@@ -80,7 +80,7 @@ struct MountField<'t> {
 ///
 /// # Errors
 ///
-/// An empty line, or a quote where none may be.
+/// An empty line, or a misplaced quote.
 fn fields(line: &str) -> Result<Vec<MountField<'_>>, &'static str> {
     if line.is_empty() {
         return Err("the flag needs a value");
@@ -118,7 +118,7 @@ fn fields(line: &str) -> Result<Vec<MountField<'_>>, &'static str> {
     }
 }
 
-/// Returns how many bytes stand before the closing quote, and whether doubled quotes are among them.
+/// Returns how many bytes precede the closing quote, and whether doubled quotes are among them.
 fn closing_quote(text: &str) -> Result<(usize, bool), &'static str> {
     let mut bytes = text.bytes().enumerate().peekable();
     let mut doubled = false;

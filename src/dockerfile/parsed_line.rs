@@ -1,6 +1,6 @@
-//! The form of a line: which instruction it is, its flags, and the heredocs that it announces.
+//! The parts of a line: its instruction, its flags, and the heredocs that it announces.
 //!
-//! The rules are those of BuildKit's `parser/line_parsers.go`. What the arguments mean is for `instruction`.
+//! The rules are those of BuildKit's `parser/line_parsers.go`. `instruction` gives the arguments their meaning.
 
 use super::{
     heredoc::{self, Heredoc},
@@ -73,8 +73,8 @@ impl<'l> ParsedLine<'l> {
         }
     }
 
-    /// Returns the heredocs that the line announces: three instructions can, and not as a JSON array. An unknown
-    /// instruction may.
+    /// Returns the heredocs that the line announces. Three known instructions can have heredocs, unless their arguments
+    /// are a JSON array; an unknown instruction may have them too.
     ///
     /// # Errors
     ///
@@ -207,7 +207,7 @@ mod tests {
         ["add", "copy", "run"].contains(&&*name.to_lowercase())
     }
 
-    /// Leaves of BuildKit's line what [`rows`] reads of it.
+    /// Reduces a line as BuildKit prints it to the columns of [`rows`].
     fn read(row: Row) -> Row {
         let (name, trigger, is_json, flags, mut arguments, heredocs) = row;
         let inner = trigger.as_ref().unwrap_or(&name).to_lowercase();
@@ -232,7 +232,7 @@ mod tests {
             .into_iter()
             .filter_map(|case| {
                 let found = rows(&case.text).ok().filter(|rows| !rows.is_empty());
-                // What is wrong with these names no image: it is passed on to the builder.
+                // These invalid lines name no image, so they are passed on to the builder.
                 let passed_on = ["[1]", ",1]", "ENV", "LAB"];
                 let expected = match case.lines {
                     None if passed_on.iter().any(|part| case.text.contains(part)) => return None,

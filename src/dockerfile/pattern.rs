@@ -29,7 +29,7 @@ pub(super) fn trim_start(
 
 /// Removes the shortest or the longest end of `value` that matches.
 ///
-/// A regular expression finds no shortest end, so both sides are turned round.
+/// Regular expressions cannot find a shortest end, so value and pattern are both reversed.
 pub(super) fn trim_end(value: &str, pattern: &str, longest: bool) -> Result<String, PatternError> {
     let value: String = value.chars().rev().collect();
     let trimmed = trim_start(&value, &reversed(pattern), longest)?;
@@ -58,14 +58,14 @@ fn compile(pattern: &str, longest: bool, at_start: bool) -> Result<Regex, Patter
     if at_start {
         regex.push('^');
     }
-    // Read by the same scanner as words.
+    // BuildKit's scanner, which also reads words, drops a leading byte order mark.
     let pattern = pattern.strip_prefix(BYTE_ORDER_MARK).unwrap_or(pattern);
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         match c {
             '*' => regex.push_str(if longest { ".*" } else { ".*?" }),
             '?' => regex.push('.'),
-            // `}` and `/` end a part of `${…}` and so are escaped, without the escape being part of the pattern.
+            // `}` and `/` end a part of `${…}` and so need an escape that is no part of the pattern.
             '\\' => match chars.next() {
                 Some(c @ ('}' | '/' | '*' | '?' | '\\')) => push_literal(&mut regex, c),
                 escaped => {
@@ -88,7 +88,7 @@ fn push_literal(regex: &mut String, c: char) {
     regex.push_str(&regex::escape(c.encode_utf8(&mut buffer)));
 }
 
-/// The pattern from its end, with every backslash still in front of what it escapes.
+/// Reverses a pattern; every backslash stays in front of the character that it escapes.
 fn reversed(pattern: &str) -> String {
     let mut pieces = Vec::new();
     let mut chars = pattern.chars();

@@ -1,4 +1,4 @@
-//! The copy of a Dockerfile that names digests in place of tags.
+//! The copy of a Dockerfile with digests in place of tags.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -9,11 +9,11 @@ use super::{
 use crate::image::{Digest, Reference};
 
 impl Dockerfile {
-    /// Returns the file with `name@digest` in the place of every image that has a pin; all else stays byte for byte.
+    /// Returns the file with `name@digest` in place of every image that has a pin; all other bytes stay the same.
     ///
-    /// `bases` are those that [`Dockerfile::bases`] found in this file. A name is written in full, with its registry:
-    /// it means the same to every builder, and needs neither quotes nor escapes. Where a name goes on behind a line
-    /// continuation, the digest stands on its last line; comments between its parts stay.
+    /// `bases` are those that [`Dockerfile::bases`] found in this file. Names are written in full, with the registry: a
+    /// full name means the same to every builder and needs no quotes or escapes. Where a name continues on another
+    /// line, the digest goes on its last line; comments between its parts stay.
     pub fn pinned(
         &self,
         bases: &[BaseImage],
@@ -22,7 +22,7 @@ impl Dockerfile {
         self.rewritten(bases, &|base| Some(base.reference.at(pin(base)?)))
     }
 
-    /// Returns the file with another name in the place of every image that gets one; all else stays byte for byte, as in
+    /// Returns the file with other names in place of some images; all other bytes stay the same, as in
     /// [`Dockerfile::pinned`].
     pub fn rewritten(
         &self,
@@ -39,14 +39,14 @@ impl Dockerfile {
             };
             let mut name = name.to_string();
             for range in place.ranges().rev() {
-                // All but the last part of the name go.
+                // All parts of the name but the last are removed.
                 edits.insert(range.start, (range.clone(), std::mem::take(&mut name)));
             }
         }
         let mut pinned = Vec::with_capacity(self.bytes.len() + 64 * edits.len());
         let mut at = 0;
         for (range, name) in edits.into_values() {
-            // Bases of another file may lie anywhere.
+            // The offsets of bases of another file may be out of range.
             let Some(before) = self
                 .bytes
                 .get(at..range.start)

@@ -1,22 +1,22 @@
-//! What is wrong with a Dockerfile, and where.
+//! Errors in a Dockerfile, and their places.
 
 use std::fmt;
 
 use super::text;
 
-/// What a failure means: the file cannot be read, or it can and an image cannot be told from it.
+/// The kind of an error: the file is invalid, or an image in it cannot be determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DockerfileErrorKind {
-    /// The text is no Dockerfile: a directive, a heredoc, an unknown instruction, a flag or an argument is wrong.
+    /// The text is no valid Dockerfile: a directive, a heredoc, an unknown instruction, a flag or an argument is wrong.
     Syntax,
-    /// The text is a Dockerfile, and what a stage depends on cannot be told: `FROM`, a stage's name, a reference,
-    /// a platform, a variable, a stage that is copied from.
+    /// The text is a valid Dockerfile, but a dependency cannot be determined: a `FROM`, a stage's name, a reference, a
+    /// platform, a variable, a stage that is copied from.
     Dependency,
 }
 
-/// Why a Dockerfile cannot be read, or its images cannot be told.
+/// Why a Dockerfile cannot be read or its images cannot be determined.
 ///
-/// `Display` names line, column, the text and the problem; the file's name is for the caller to add.
+/// `Display` names line, column, text and problem; the caller adds the file's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct DockerfileError {
     pub kind: DockerfileErrorKind,
@@ -26,11 +26,11 @@ pub struct DockerfileError {
     pub column: usize,
     /// The text that the problem is about, as written; empty if there is none.
     pub text: String,
-    /// What is wrong, lower-case and without a full stop.
+    /// The problem, in lower case and without a full stop.
     pub problem: String,
 }
 
-/// How much of a text an error repeats.
+/// How many characters of the text an error shows.
 const MOST_TEXT: usize = 120;
 
 impl fmt::Display for DockerfileError {
@@ -50,7 +50,7 @@ impl fmt::Display for DockerfileError {
     }
 }
 
-/// A problem whose place is known as an offset only, until [`Problem::located`] turns it into lines and columns.
+/// A problem with a byte offset, until [`Problem::located`] computes line and column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub kind: DockerfileErrorKind,
@@ -61,7 +61,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// Returns a problem of the form of the file, without a place.
+    /// Returns a syntax problem without a place.
     pub fn syntax(text: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             kind: DockerfileErrorKind::Syntax,
@@ -71,7 +71,7 @@ impl Problem {
         }
     }
 
-    /// Returns a problem of what the file depends on, without a place.
+    /// Returns a dependency problem without a place.
     pub fn dependency(text: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             kind: DockerfileErrorKind::Dependency,
@@ -101,7 +101,7 @@ impl Problem {
     }
 }
 
-/// Counts lines and columns up to offsets that only grow, so that many of them cost one walk through the text.
+/// Converts increasing offsets to lines and columns in one pass over the text.
 pub(super) struct Cursor<'t> {
     text: &'t str,
     offset: usize,
@@ -133,7 +133,7 @@ impl<'t> Cursor<'t> {
                     self.line += 1;
                     self.column = 1;
                 }
-                // The bytes of a character behind its first.
+                // Continuation bytes of a UTF-8 character.
                 0x80..=0xbf => {}
                 _ => self.column += 1,
             }

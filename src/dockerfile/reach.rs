@@ -1,4 +1,4 @@
-//! From the target of a build to everything that it needs.
+//! The stages and images that the target of a build needs.
 
 use std::borrow::Cow;
 
@@ -9,31 +9,30 @@ use super::{
 };
 use crate::image::Platform;
 
-/// What a trigger that runs costs of the budget: one file can let many stages run many of them.
+/// The budget cost of running a trigger: one file can make many stages run many triggers.
 const TRIGGER_COST: usize = 256;
 
 /// A base that the target needs, on one platform.
 pub(super) struct BaseUse<'d> {
     pub name: Name<'d>,
-    /// The name once variables are replaced.
+    /// The base's name after variables are replaced.
     pub base_name: Cow<'d, str>,
     pub source: Source,
     pub platform: Cow<'d, Platform>,
     /// Whether the target's chain of `FROM` ends here.
     pub runtime: bool,
     pub is_from: bool,
-    /// It may also be a stage of which only another frontend knows.
+    /// Whether the name may also be a stage that only another frontend knows.
     pub is_doubtful: bool,
 }
 
 impl<'d> StageGraph<'d> {
-    /// Returns the bases that the target needs, and the places that name another stage or nothing; and what only another
-    /// frontend can read, where one reads the file.
+    /// Returns the bases that the target needs, including places that name another stage or nothing; and the parts of
+    /// the file that only another frontend can read, where one reads it.
     ///
     /// # Errors
     ///
-    /// A target that does not exist; a trigger that cannot run; a stage that is needed above the place where it
-    /// stands.
+    /// A target that does not exist; a trigger that cannot run; a stage that is used above its definition.
     pub fn uses(mut self) -> Result<(Vec<BaseUse<'d>>, Vec<Problem>), Problem> {
         let target = self.target();
         let target = self.readable(target)?;
@@ -71,7 +70,7 @@ impl<'d> StageGraph<'d> {
         Ok((uses.collect::<Result<_, _>>()?, self.unread))
     }
 
-    /// The last stage of the wanted name, or the last stage of the file.
+    /// Returns the last stage of the target's name, or the last stage of the file.
     fn target(&self) -> Result<usize, Problem> {
         let target = self.given.build.target.as_deref();
         match target.filter(|name| !name.is_empty()) {
@@ -93,8 +92,8 @@ impl<'d> StageGraph<'d> {
         }
     }
 
-    /// Tells of each stage whether the target needs it. What lines need that only another frontend reads is not known, so
-    /// that may be every stage.
+    /// Returns, for each stage, whether the target needs it. Lines that only another frontend can read may need any
+    /// stage, so with such lines every stage may count as needed.
     fn reached_from(&self, target: Option<usize>) -> Vec<bool> {
         let has_unread = self.given.foreign.is_some_and(|lines| !lines.is_empty());
         let mut ahead = match target {
@@ -116,14 +115,14 @@ impl<'d> StageGraph<'d> {
         reached
     }
 
-    /// Follows the chain of `FROM` to the stage that continues no other.
+    /// Follows the chain of `FROM` to the stage that continues no other stage.
     fn root_of(&self, stage: usize) -> usize {
         std::iter::successors(Some(stage), |stage| self.stages.get(*stage)?.base)
             .last()
             .unwrap_or(stage)
     }
 
-    /// Adds what the triggers of these stages' bases need, once for each stage; tells whether there was anything.
+    /// Adds the needs of the triggers in these stages' bases, once for each stage; returns whether any were added.
     fn run_triggers(&mut self, reached: &[bool]) -> Result<bool, Problem> {
         let mut found = false;
         for stage in (0..reached.len()).filter(|stage| reached.get(*stage) == Some(&true)) {
@@ -160,8 +159,8 @@ impl<'d> StageGraph<'d> {
         Ok(())
     }
 
-    /// BuildKit looks at the triggers of an image that is only copied from, too: it runs none of them, yet asks for the
-    /// images that they name.
+    /// Adds the images that the triggers of an image named by a `COPY` refer to: BuildKit does not run these triggers,
+    /// but it resolves their images.
     fn run_triggers_of_image(&mut self, stage: usize) -> Result<(), Problem> {
         let given = self.given;
         let Some(node) = self.stages.get(stage) else {
@@ -194,7 +193,7 @@ impl<'d> StageGraph<'d> {
         self.add_needs(stage, trigger, elsewhere)
     }
 
-    /// Refuses stages that copy from each other in a circle, whether the target needs them or not.
+    /// Refuses stages that copy from each other in a cycle, whether the target needs them or not.
     pub fn refuse_cycles(&self) -> Result<(), Problem> {
         #[derive(Clone, Copy, PartialEq)]
         enum Mark {

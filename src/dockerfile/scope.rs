@@ -1,7 +1,7 @@
 //! The variables that `FROM` can refer to: the platforms, and the `ARG`s before the first stage.
 //!
-//! The rules are those of BuildKit's `defaultArgs` and `buildMetaArgs`. A build argument replaces a default that was
-//! declared, as it is; nothing else reaches `FROM`, neither `ENV` nor the `ARG` of a stage.
+//! The rules are those of BuildKit's `defaultArgs` and `buildMetaArgs`. A build argument replaces the default of a
+//! declared `ARG`, without expansion; `ENV` and the `ARG`s of a stage do not reach `FROM`.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,11 @@ use super::{
 };
 use crate::image::{Platform, Reference};
 
-/// What a graph is made from.
+/// The inputs of a stage graph.
 #[derive(Clone, Copy)]
 pub(super) struct Given<'d> {
     pub file: &'d Stages,
-    /// The lines that only another frontend than Docker's can read, where one reads the file.
+    /// The lines that only a frontend other than Docker's can read, where one reads the file.
     pub foreign: Option<&'d Vec<UnreadLine>>,
     /// How the file's words are read.
     pub lexer: Lexer,
@@ -29,7 +29,7 @@ pub(super) struct Given<'d> {
     pub contexts: &'d Contexts,
     /// The triggers of images' configurations.
     pub triggers: &'d BTreeMap<&'d Reference, Vec<Trigger>>,
-    /// The platform that is built for.
+    /// The target platform.
     pub platform: &'d Platform,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Scope<'d> {
 }
 
 impl<'d> Scope<'d> {
-    /// Returns the variables that no file declares.
+    /// Returns a scope with the variables that need no declaration.
     pub fn new(given: Given<'d>) -> Self {
         Self {
             given,
@@ -48,7 +48,7 @@ impl<'d> Scope<'d> {
         }
     }
 
-    /// Adds an `ARG`: its build argument, or else its default.
+    /// Adds an `ARG` with its build argument, or else its default.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
-//! Stages, by way of the crate `dockerfile-parser`.
+//! Groups instructions into stages with the crate `dockerfile-parser`.
 //!
-//! The crate knows the instructions of a Dockerfile and neither BuildKit's lines nor its heredocs, quotes and escapes,
-//! and it recurses where a line is continued. So it gets a canonical text: one line for each instruction that
-//! matters, with a number in place of every word from the file. It cannot refuse that text, nor split it in
-//! another way. See `docs/design/0001-dockerfile-parser.md`; nothing outside this file knows the crate.
+//! The crate knows the instructions of a Dockerfile, but not BuildKit's lines, heredocs, quotes and escapes, and it
+//! recurses where a line is continued. So it gets a canonical text: one line for each instruction that matters, with a
+//! number in place of every word from the file. It cannot refuse that text or split it differently. See
+//! `docs/design/0001-dockerfile-parser.md`; only this file uses the crate.
 
 use std::fmt::Write as _;
 
@@ -30,12 +30,12 @@ pub(super) struct Stage {
 }
 
 impl Stages {
-    /// Groups the instructions of a file: the crate finds the arguments and the stages, and what stands between two
-    /// stages belongs to the first.
+    /// Groups the instructions of a file: the crate finds the arguments and the stages, and the instructions between
+    /// two `FROM`s belong to the first.
     ///
     /// # Errors
     ///
-    /// None that a file can cause: the canonical text is always read back as it was written.
+    /// No file can cause one: the canonical text is always read back as written.
     pub fn of(instructions: Vec<Instruction>) -> Result<Self, Problem> {
         let text = write(&instructions);
         let file = canonical::Dockerfile::parse(&text).map_err(|_| misread())?;
@@ -91,7 +91,7 @@ fn write(instructions: &[Instruction]) -> String {
     text
 }
 
-/// Returns the number that stands in a canonical instruction.
+/// Returns the number in a canonical instruction.
 fn number(line: &canonical::Instruction) -> Option<usize> {
     let word = match line {
         canonical::Instruction::From(from) => &from.image.content,

@@ -1,4 +1,4 @@
-//! Substitutions: what `$name`, `${name}` and `${name:-word}` stand for.
+//! Substitutions: the values of `$name`, `${name}` and `${name:-word}`.
 
 use super::{
     expand::{DEEPEST, InvalidWord, WordReader, Words},
@@ -10,7 +10,7 @@ impl WordReader<'_> {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, or that a variable must be set and is not.
+    /// A syntax error, or an unset variable that must be set.
     pub fn dollar(&mut self) -> Result<String, InvalidWord> {
         if self.chars.next_if_eq(&'{').is_none() {
             let name = self.name();
@@ -71,7 +71,7 @@ impl WordReader<'_> {
         name
     }
 
-    /// Reads the rest of `${name-word}`, `${name+word}` and `${name?word}`, each also with a colon.
+    /// Reads the rest of `${name-word}`, `${name+word}` and `${name?word}`, each also with `:` before the sign.
     fn alternative(
         &mut self,
         name: &str,
@@ -101,7 +101,7 @@ impl WordReader<'_> {
         }
     }
 
-    /// Reads the rest of `${name#pattern}` and `${name%pattern}`, each also with a doubled sign.
+    /// Reads the rest of `${name#pattern}` and `${name%pattern}`, also with the sign doubled.
     fn trimmed(&mut self, name: &str, end: char) -> Result<String, InvalidWord> {
         let word = self.operand('}', true)?;
         let value = match self.variables.get(name) {
@@ -120,7 +120,7 @@ impl WordReader<'_> {
         })
     }
 
-    /// Reads the rest of `${name/pattern/replacement}`, also with a doubled slash.
+    /// Reads the rest of `${name/pattern/replacement}`, also with the slash doubled.
     fn replacement(&mut self, name: &str) -> Result<String, InvalidWord> {
         let all = self.chars.next_if_eq(&'/').is_some();
         let pattern = match self.operand('/', true) {

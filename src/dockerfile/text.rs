@@ -1,11 +1,11 @@
-//! Pieces of a Dockerfile that know where in the file they are written, even when lines are joined and quotes removed.
+//! Texts that keep their byte offsets in the file, even where lines are joined and quotes removed.
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-/// The text of a file, byte for byte as long as the file.
+/// Decodes a file to a text of the same length in bytes.
 ///
-/// A byte that is no UTF-8 becomes a DEL: it is no blank, no letter and no part of a name, so it means what it means
-/// to BuildKit, which is nothing.
+/// A byte that is not UTF-8 becomes a DEL, which is no blank, no letter and no part of a name, so that, as in BuildKit,
+/// it has no meaning.
 pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
@@ -18,7 +18,7 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// What some editors put in front of a text.
+/// The byte order mark that some editors write at the start of a file.
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Returns where the text of a file begins, behind its byte order mark.
@@ -30,9 +30,9 @@ pub(super) fn start(file: &str) -> usize {
     }
 }
 
-/// Where a token is written: the bytes of the file that make it up, in order.
+/// The byte ranges of the file in which a token is written, in order.
 ///
-/// More than one range if the token goes on behind a line continuation, or if there are quotes within it.
+/// There are several ranges if the token continues on another line or has quotes within it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     first: Range<usize>,
@@ -92,7 +92,7 @@ pub(super) struct Text<'f> {
     joints: Vec<Joint>,
 }
 
-/// From `at` on, the text is that of the file from `offset` on.
+/// From byte `at` on, the text comes from the file's byte `offset` on.
 #[derive(Clone, Copy, Debug)]
 struct Joint {
     at: usize,
@@ -150,7 +150,7 @@ impl<'f> Text<'f> {
         }
     }
 
-    /// Returns the bytes of `range` as they are written.
+    /// Returns the bytes of `range` as written, with their place.
     pub fn token(&self, range: Range<usize>) -> SourceToken {
         SourceToken {
             text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
@@ -158,7 +158,7 @@ impl<'f> Text<'f> {
         }
     }
 
-    /// Returns the text from `at` on, with its places in the file.
+    /// Returns the text from `at` on; it keeps its places in the file.
     pub fn tail(&self, at: usize) -> Text<'_> {
         let first = self.offset(at);
         let behind = self.joints.partition_point(|joint| joint.at <= at);

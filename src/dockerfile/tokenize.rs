@@ -1,7 +1,7 @@
-//! A logical line to an instruction's name, its flags and its arguments.
+//! Splits a logical line into the instruction's name, its flags and its arguments.
 //!
-//! The rules are those of BuildKit's `parser/split_command.go` and `parser/line_parsers.go`. Nothing here knows what
-//! an instruction means.
+//! The rules are those of BuildKit's `parser/split_command.go` and `parser/line_parsers.go`. The meaning of
+//! instructions does not matter here.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use super::text::{Place, SourceToken, Text};
 pub(super) struct SplitLine {
     pub name: Range<usize>,
     pub flags: Vec<Flag>,
-    /// What follows the flags, without blanks at its ends.
+    /// The text behind the flags, trimmed.
     pub rest: Range<usize>,
 }
 
@@ -51,7 +51,8 @@ pub(super) fn is_separator(c: char) -> bool {
     matches!(c, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ')
 }
 
-/// BuildKit reads flags byte by byte and so takes two bytes of longer characters for the blanks U+0085 and U+00A0.
+/// BuildKit reads flags byte by byte and so takes bytes 0x85 and 0xA0 of longer characters for the blanks U+0085 and
+/// U+00A0.
 fn is_blank_byte(byte: u8) -> bool {
     matches!(byte, b'\t'..=b'\r' | b' ' | 0x85 | 0xa0)
 }
@@ -116,8 +117,8 @@ impl Flag {
         line.offset(self.raw.start)
     }
 
-    /// Returns `part`, a range of bytes of the flag's text, and the bytes of the file that it stands for:
-    /// quotes around it and line continuations within it stay outside.
+    /// Returns `part`, a byte range of the flag's text, with its place in the file, which leaves out the quotes around
+    /// it and line continuations within it.
     pub fn token(&self, line: &Text<'_>, part: Range<usize>) -> SourceToken {
         let mut place: Option<Place> = None;
         let mut at = 0;
@@ -187,7 +188,7 @@ pub(super) fn by_quotes(line: &str, rest: Range<usize>, escape: char) -> Vec<Ran
 }
 
 fn trimmed(line: &str, range: Range<usize>) -> Range<usize> {
-    // Flags are read byte by byte and may end within a character.
+    // Flags are read byte by byte, so a range may end within a character.
     let start = (range.start..range.end)
         .find(|at| line.is_char_boundary(*at))
         .unwrap_or(range.end);

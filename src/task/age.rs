@@ -1,16 +1,16 @@
-//! How old an image must be before anything is built on it.
+//! The minimum age of an image before anything is built on it.
 
 use std::{fmt, str::FromStr};
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 
-/// A span of time as people write it: `3d`, `36h`, `1w 2d`, or a number of seconds. A day has 24 hours.
+/// A duration such as `3d`, `36h`, `1w 2d`, or a number of seconds. A day has 24 hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Age(SignedDuration);
 
-/// A text that is no span of time.
+/// A text that is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no span of time, as 3d, 36h or 90m", .0.escape_debug())]
 pub struct InvalidAge(pub String);
@@ -56,7 +56,7 @@ impl From<Age> for String {
 }
 
 impl fmt::Display for Age {
-    /// Writes days, hours, minutes and seconds, without those that are none: `1d 12h`.
+    /// Writes days, hours, minutes and seconds, leaving out zeros: `1d 12h`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         let parts = [

@@ -1,19 +1,19 @@
-//! Why a run was made, in whole: from which digest a base moved to which, when that was seen and by what.
+//! The full cause of a run: from which digest a base moved to which, when the move was seen and how.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Platform, Reference};
 
-/// By what it came to be known that a base had moved.
+/// How a base's move was noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SeenBy {
-    /// A look whose time had come, or that a person asked for.
+    /// A look at its scheduled time, or one that a person asked for.
     Poll,
-    /// A look that a webhook asked for.
+    /// A look caused by a webhook.
     Webhook,
-    /// The run of another task, which pushed it.
+    /// The run of another task, which pushed the image.
     Run,
 }
 
@@ -27,23 +27,23 @@ impl SeenBy {
     }
 }
 
-/// A base that moved, from what to what.
+/// A base that moved, with its digests before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BaseUpdate {
     /// The base, as its task names it, with its registry.
     pub image: String,
-    /// The digest that the last run was built on: of the index, where there is one.
+    /// The digest that the last run was built on: that of the index, where there is one.
     pub previous_digest: Option<Digest>,
-    /// The digest that it has now; none where only a run will tell.
+    /// The new digest; `None` where only a run will show it.
     pub digest: Option<Digest>,
-    /// A platform that the task is built for and for which the two differ.
+    /// A platform of the task on which the manifests differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// The manifest that the platform had.
+    /// The platform's previous manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_manifest: Option<Digest>,
-    /// The manifest that it has now.
+    /// The platform's new manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Digest>,
     /// When the new digest was first seen.
@@ -54,7 +54,7 @@ pub struct BaseUpdate {
 }
 
 impl BaseUpdate {
-    /// Says on one line from what to what it moved: `node:20-alpine 1f0c… → 8c31…`.
+    /// Formats the move on one line: `node:20-alpine 1f0c… → 8c31…`.
     pub fn line(&self) -> String {
         let image = Reference::familiar_text(&self.image);
         let digest = tiny(self.digest.as_ref());
@@ -64,7 +64,7 @@ impl BaseUpdate {
         }
     }
 
-    /// Says when and by what it was seen, as far as that is known: `, seen 2026-01-31T08:00:00Z by webhook`.
+    /// Formats when and how the move was seen, as far as known: `, seen 2026-01-31T08:00:00Z by webhook`.
     pub fn sighting(&self) -> String {
         let seen = self.seen.map(|seen| format!(", seen {seen:.0}"));
         let by = self.seen_by.map(|by| format!(" by {}", by.word()));
@@ -75,7 +75,7 @@ impl BaseUpdate {
     }
 }
 
-/// Returns the first digits of a digest: enough to tell two of one tag apart.
+/// Returns the first digits of a digest, enough to distinguish two digests of one tag.
 pub(super) fn tiny(digest: Option<&Digest>) -> String {
     let digits = digest.map(|digest| digest.hex().get(..4).unwrap_or(digest.hex()));
     digits.map_or("unknown".to_owned(), |digits| format!("{digits}…"))

@@ -10,30 +10,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{InvalidReference, Reference};
 
-/// Where the files of a build are.
+/// The location of a build's files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Context {
-    /// A folder of this machine; absolute, but for definitions written by hand.
+    /// A folder of this machine; absolute, except in definitions written by hand.
     Local(PathBuf),
     /// A folder of a git repository.
     Git(GitContext),
-    /// An archive that is fetched by http or https.
+    /// An archive fetched by http or https.
     Tarball(String),
     /// The files of an artifact in a registry.
     Artifact(Reference),
-    /// None: `/dev/null`.
+    /// No files: `/dev/null`.
     None,
 }
 
-/// A folder of a git repository, as `URL#REF:FOLDER`, in the form of `docker build` and ACR.
+/// A folder of a git repository, written `URL#REF:FOLDER` as in `docker build` and ACR.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GitContext {
     /// The repository, without a fragment and without a password.
     pub url: String,
-    /// The branch, the tag or the commit; the repository's default branch, if none is named.
+    /// The branch, tag or commit; `None` for the repository's default branch.
     pub reference: Option<String>,
-    /// The folder in it; the whole repository, if none is named.
+    /// The folder in the repository; `None` for the whole repository.
     pub folder: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct GitContext {
 pub enum InvalidContext {
     #[error("context is empty")]
     Empty,
-    /// What docker takes from standard input is an archive.
+    /// `-`, which docker takes as an archive on standard input.
     #[error("context `-` would be an archive on standard input: unpack it, and name the folder")]
     Stdin,
     /// A URL of an unknown kind.
@@ -50,35 +50,35 @@ pub enum InvalidContext {
         "context `{0}` is no git repository, archive or artifact: these begin with https://, http://, ssh://, git://, git@, file:// or oci://"
     )]
     Scheme(String),
-    /// A password would be kept in the definition, and shown. It is not in this message either.
+    /// A password would be stored in the definition and shown. This message leaves it out too.
     #[error(
         "context holds a password: leave it out of the URL and give it with --git-access-token"
     )]
     Password,
-    /// What is behind the number sign would be taken for an option, or lies outside of the repository.
+    /// The part behind `#` would be taken for an option, or lies outside of the repository.
     #[error(
         "context `{0}` must name a branch, tag or commit, and a folder inside of the repository, behind the number sign"
     )]
     Fragment(String),
-    /// What is behind `oci://` is no reference.
+    /// The part behind `oci://` is no reference.
     #[error(transparent)]
     Artifact(#[from] InvalidReference),
 }
 
-/// How the schemes of git repositories begin.
+/// The schemes of git URLs.
 const GIT_SCHEMES: [&str; 4] = ["git://", "ssh://", "file://", "git@"];
 
-/// How the paths of archives end.
+/// The file extensions of archives.
 const ARCHIVES: [&str; 3] = [".tar.gz", ".tgz", ".tar"];
 
-/// Hosts whose repositories are known without `.git`.
+/// Hosts whose URLs are git repositories even without `.git`.
 const GIT_HOSTS: [&str; 3] = ["github.com", "gitlab.com", "bitbucket.org"];
 
 impl Context {
-    /// How no context is written.
+    /// The text for no context.
     pub const NONE: &str = "/dev/null";
 
-    /// Returns the folder, seen from `home` if it is relative; none if the files must be fetched first.
+    /// Returns the folder, resolved against `home` if it is relative; `None` if the files must be fetched first.
     pub fn folder(&self, home: &Path) -> Option<PathBuf> {
         match self {
             Self::Local(path) => Some(home.join(path)),
@@ -95,7 +95,7 @@ impl Context {
         }
     }
 
-    /// Returns the git repository, if it is one.
+    /// Returns the git repository, if the context is one.
     pub fn git(&self) -> Option<&GitContext> {
         match self {
             Self::Git(git) => Some(git),
@@ -105,8 +105,8 @@ impl Context {
 }
 
 impl GitContext {
-    /// Tells whether it is on the host of another one, spoken to in the same way: what that host is told, this one may be told. Only
-    /// addresses by http and https are of that kind; ssh has keys of its own.
+    /// Tells whether this context is on the same host as another one, reached by the same scheme, so that a credential for the other
+    /// host may be used for this one. True for http and https addresses only; ssh has keys of its own.
     pub fn is_beside(&self, other: &Self) -> bool {
         let origin = |context: &Self| {
             let (scheme, rest) = context.url.split_once("://")?;
@@ -116,7 +116,7 @@ impl GitContext {
                 "http" => ":80",
                 _ => return None,
             };
-            // What stands behind a backslash is host to one reader and path to another.
+            // Readers disagree on whether the text behind a backslash is host or path.
             let authority = rest.split(['/', '?', '#']).next()?.to_ascii_lowercase();
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
             let host = authority.strip_suffix(port).unwrap_or(&authority);
@@ -126,7 +126,7 @@ impl GitContext {
         origin(self).is_some_and(|own| Some(own) == origin(other))
     }
 
-    /// Tells whether it names a commit in full, which cannot move.
+    /// Tells whether the context names a full commit hash, which cannot move.
     pub fn is_fixed(&self) -> bool {
         self.reference.as_ref().is_some_and(|reference| {
             matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_hexdigit())
@@ -168,7 +168,7 @@ impl FromStr for Context {
     }
 }
 
-/// Tells a repository from an archive, by what is behind the scheme.
+/// Distinguishes a repository from an archive by the URL behind its scheme.
 fn is_git(rest: &str) -> bool {
     let (address, fragment) = match rest.split_once('#') {
         Some((address, _)) => (address, true),
@@ -199,7 +199,7 @@ fn git(text: &str) -> Result<GitContext, InvalidContext> {
         !folder.starts_with('/') && !folder.split('/').any(|part| matches!(part, ".." | ".git"))
     };
     let plain = |text: &str| !text.starts_with('-') && !text.contains(|c: char| c.is_control());
-    // Colons and blanks are in no reference; `..` would name a range.
+    // Colons and blanks are in no reference; `..` would be a revision range.
     let is_reference = |text: &str| {
         plain(text)
             && !text.contains([' ', ':', '^', '~', '?', '*', '[', '\\'])
@@ -216,14 +216,14 @@ fn git(text: &str) -> Result<GitContext, InvalidContext> {
     })
 }
 
-/// Tells whether the part of a URL before the host names a password; over ssh a user alone is the rule.
+/// Tells whether the part of a URL before the host holds a password; over ssh a user name alone is common.
 fn has_password(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else {
         return false;
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     match authority.rsplit_once('@') {
-        // A lone user over http is how tokens are written.
+        // Over http, a user name alone is usually a token.
         Some((user, _)) => user.contains(':') || scheme.to_ascii_lowercase().starts_with("http"),
         None => false,
     }

@@ -33,16 +33,16 @@ pub enum InvalidCron {
     Field {
         text: String,
         field: &'static str,
-        /// The part of it that is wrong.
+        /// The invalid part of the field.
         part: String,
         problem: String,
     },
-    /// No day is ever like that.
+    /// A schedule whose date never occurs.
     #[error("schedule `{0}` never comes: no month has such a day")]
     Never(String),
 }
 
-/// Returns what the names of other crons mean in fields; else an example.
+/// Returns a hint for a name that other crons know, such as `@daily`; else an example.
 fn in_fields(text: &str) -> &'static str {
     match text.trim() {
         "@hourly" => "0 * * * *",
@@ -101,7 +101,7 @@ const FIELDS: [Field; 5] = [
     },
 ];
 
-/// Writes all from one number to another.
+/// Writes every number of a range.
 fn span(from: u8, to: u8) -> String {
     if from == to {
         from.to_string()
@@ -120,7 +120,7 @@ impl Field {
         }
     }
 
-    /// Rewrites a field in numbers alone, and tells which part is wrong, and how, where that cannot be done.
+    /// Rewrites a field in numbers; on failure, returns the invalid part and the reason.
     fn numeric(&self, field: &str) -> Result<String, (String, String)> {
         let parts = field.split(',').map(|part| {
             self.part(part)
@@ -143,7 +143,7 @@ impl Field {
             }
         };
         if from > to {
-            // NCrontab swaps the two, so that `22-2` silently means 2 to 22.
+            // NCrontab swaps the bounds, so that `22-2` silently means 2 to 22.
             let [until, since] = [span(from, self.last), span(self.first, to)];
             return Err(format!("runs backwards: write {until},{since}"));
         }
@@ -189,21 +189,21 @@ impl Field {
     }
 }
 
-/// Reads digits and nothing else.
+/// Parses a text of digits only.
 fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u32::MAX))
 }
 
 impl Cron {
-    /// Returns the first moment after `time` at which it fires; none at the end of time.
+    /// Returns the next time after `time` at which the schedule fires; `None` at the end of the calendar.
     pub fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
         let pattern = self.pattern()?;
         let next = pattern.find_next_occurrence(&utc(time), false).ok()?;
         Some(next.timestamp())
     }
 
-    /// Returns the last moment up to and including `time` at which it fires.
+    /// Returns the last time up to and including `time` at which the schedule fires.
     pub fn last_until(&self, time: Timestamp) -> Option<Timestamp> {
         let pattern = self.pattern()?;
         let last = pattern.find_previous_occurrence(&utc(time), true).ok()?;
@@ -234,7 +234,7 @@ fn parse(numeric: &str) -> Option<Pattern> {
         .ok()
 }
 
-/// Rewrites a schedule in numbers alone.
+/// Rewrites a schedule in numbers.
 fn numeric(text: &str) -> Result<String, InvalidCron> {
     let fields: Vec<&str> = text.split_ascii_whitespace().collect();
     if fields.len() != FIELDS.len() {
@@ -263,7 +263,8 @@ impl FromStr for Cron {
         let text = text.trim();
         let pattern = parse(&numeric(text)?);
         let cron = Self { text: text.into() };
-        // Every combination of a date and a weekday comes round within forty years, across a century that is no leap year.
+        // Every combination of a date and a weekday occurs within forty years, even across a century year that is no leap
+        // year.
         let ever = pattern
             .and_then(|pattern| {
                 pattern

@@ -1,4 +1,4 @@
-//! The definition of a task: what the user asked for.
+//! The definition of a task.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -14,68 +14,68 @@ use super::{
     template::{self, InvalidTemplate, RunVariables, SourceVariables},
 };
 
-/// Seconds that a run may take where the task says nothing, as in ACR.
+/// The timeout of a run, in seconds, where the task sets none; as in ACR.
 pub const DEFAULT_TIMEOUT: u32 = 3600;
 
 /// A named, stored definition: a context, a step, images to push, triggers.
 ///
-/// This is also the layout of the file that keeps it; a person may write and edit that file.
+/// The serialized form is the definition's file, which a person may write and edit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Task {
     pub schema: u32,
-    /// The name, which is also the file's.
+    /// The name, which is also the file's name.
     pub name: TaskName,
-    /// The login server that its images go to, and the folder of the file.
+    /// The login server that the task's images are pushed to; also the name of the file's folder.
     pub registry: String,
     /// A disabled task is not run by any trigger.
     #[serde(default)]
     pub status: Status,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_date: Option<Timestamp>,
-    /// What is built for; empty is the builder's own platform.
+    /// The platforms to build for; empty for the builder's own platform.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
         deserialize_with = "Platform::deserialize_list"
     )]
     pub platforms: Vec<Platform>,
-    /// Seconds that a run may take.
+    /// The timeout of a run, in seconds.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
-    /// The builder, where it is not left to be found.
+    /// The builder; `None` to detect one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builder: Option<String>,
-    /// Whether what git keeps for itself, `.git`, is a part of the context.
+    /// Whether `.git` is a part of the context.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_vcs: bool,
-    /// The program and its arguments that a successful run starts.
+    /// The program, with its arguments, that is started after a successful run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_success: Vec<String>,
-    /// What is done when its files name other images than the last run was built on.
+    /// What happens when the task's files name other images than the last run was built on.
     #[serde(default, skip_serializing_if = "OnChange::is_tell")]
     pub on_change: OnChange,
-    /// How old the digest of a base must be before anything is built on it; the config file's default where it is not said.
+    /// The minimum age of a base's digest before anything is built on it; `None` for the config file's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_age: Option<Age>,
-    /// When triggers may begin a run of it; the config file's default where it is not said, and at any time where none is named.
+    /// When triggers may start a run of the task; `None` for the config file's default, empty for any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<Vec<Window>>,
-    /// How many of the newest tags that runs made from each template, such as `web:{{.Run.ID}}`, are kept; all, if neither this nor the
-    /// next is said.
+    /// How many of the newest tags that runs made from each template, such as `web:{{.Run.ID}}`, are kept; all, if neither this nor
+    /// `keep_days` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_tags: Option<u32>,
     /// For how many days such tags are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_days: Option<u32>,
-    /// The file that it was adopted from.
+    /// The file that the task was adopted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<TaskSource>,
     pub step: Step,
-    /// What makes it run by itself.
+    /// The triggers of the task.
     #[serde(default)]
     pub trigger: Trigger,
-    /// Whether its context is a folder of this machine only because a run has fetched it.
+    /// Whether the context is a local folder only because a run has fetched it.
     #[serde(skip)]
     pub is_fetched: bool,
 }
@@ -84,11 +84,11 @@ fn default_timeout() -> u32 {
     DEFAULT_TIMEOUT
 }
 
-/// What is done when the files of a task name other images than its last run was built on.
+/// What happens when the files of a task name other images than its last run was built on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnChange {
-    /// It is said: the state is `changed` until the task is run.
+    /// The change is reported: the state is `changed` until the task is run.
     #[default]
     Tell,
     /// The task is run, as if a base had moved.
@@ -116,7 +116,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Tells whether a run carries out a multi-step file.
+    /// Tells whether the step is a multi-step file.
     pub fn is_multi_step(&self) -> bool {
         match self {
             Self::FileTask(_) | Self::EncodedTask(_) => true,
@@ -133,7 +133,7 @@ impl Step {
         }
     }
 
-    /// Takes its files from elsewhere. A copy has none.
+    /// Sets the context. An import step has none.
     pub fn set_context(&mut self, context: Context) {
         match self {
             Self::Docker(step) => step.context_path = context,
@@ -143,7 +143,7 @@ impl Step {
         }
     }
 
-    /// Returns the names of the images that the definition itself says; a multi-step file says its own.
+    /// Returns the image names in the definition; those of a multi-step file are in that file.
     pub fn image_names(&self) -> &[String] {
         match self {
             Self::Docker(step) => &step.image_names,
@@ -152,7 +152,7 @@ impl Step {
         }
     }
 
-    /// Returns the values for templates; only multi-step files have any.
+    /// Returns the values for templates, which only multi-step files have.
     pub fn values(&self) -> &[Argument] {
         match self {
             Self::Docker(_) | Self::Import(_) => &[],
@@ -161,7 +161,7 @@ impl Step {
         }
     }
 
-    /// Tells whether the values of some of its build arguments are secret, so that they are kept elsewhere.
+    /// Tells whether some build arguments are secret, so that their values are stored separately.
     pub fn has_secret_arguments(&self) -> bool {
         match self {
             Self::Docker(step) => step.arguments.iter().any(|argument| argument.is_secret),
@@ -178,7 +178,7 @@ impl Step {
         }
     }
 
-    /// Tells whether what the context brings may do all that the definition may.
+    /// Tells whether the context is trusted: its content may do all that the definition may.
     pub fn trusts_context(&self) -> bool {
         match self {
             Self::Docker(step) => step.trust_context,
@@ -188,7 +188,7 @@ impl Step {
         }
     }
 
-    /// Says whether what the context brings may do all that the definition may. A copy has no context.
+    /// Sets whether the context is trusted. An import step has no context.
     pub fn set_trust_context(&mut self, yes: bool) {
         match self {
             Self::Docker(step) => step.trust_context = yes,
@@ -198,7 +198,7 @@ impl Step {
         }
     }
 
-    /// Remembers which images a multi-step file pushes. Those of other steps are in the definition.
+    /// Stores which images a multi-step file pushes. Those of other steps are in the definition.
     pub fn set_pushes(&mut self, images: Vec<Reference>) {
         match self {
             Self::Docker(_) | Self::Import(_) => {}
@@ -216,22 +216,22 @@ pub struct DockerStep {
     pub context_path: Context,
     /// The Dockerfile, relative to the context.
     pub docker_file_path: PathBuf,
-    /// The images, as `repository:tag`; without a registry they go to the task's. May hold run variables.
+    /// The images, as `repository:tag`, on the task's registry unless they name another one. May hold run variables.
     #[serde(default)]
     pub image_names: Vec<String>,
     /// Whether the images are pushed after the build.
     #[serde(default = "yes")]
     pub is_push_enabled: bool,
-    /// Whether the images stay with the builder, under the names that docker has for them, and others are built on them there.
+    /// Whether the images stay in the builder's own store, where other local tasks build on them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_local: bool,
-    /// Whether the builder's cache is left unused.
+    /// Whether the builder's cache is ignored.
     #[serde(default)]
     pub no_cache: bool,
     /// The stage to build, if not the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// Build arguments, in the order given. The values of secret ones are kept elsewhere.
+    /// Build arguments, in the order given. The values of secret ones are stored separately.
     #[serde(default)]
     pub arguments: Vec<Argument>,
     /// The text of the Dockerfile, in place of a file.
@@ -243,7 +243,7 @@ pub struct DockerStep {
     /// Further options of `docker build`, each one argument.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
-    /// Whether what the context brings may do all that the definition may, wherever it comes from.
+    /// Whether the context is trusted: its content may do all that the definition may, wherever it comes from.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust_context: bool,
 }
@@ -255,18 +255,18 @@ fn yes() -> bool {
 /// Why an image name of a task cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidImageName {
-    /// Its template cannot be filled in.
+    /// The name's template cannot be rendered.
     #[error(transparent)]
     Template(#[from] InvalidTemplate),
     #[error(transparent)]
     Reference(#[from] InvalidReference),
-    /// It names a digest, which only the registry can give.
+    /// The name has a digest, which only the registry can assign.
     #[error("image name `{0}` must not have a digest: it is what the push makes")]
     Digest(String),
 }
 
 impl Task {
-    /// Returns what the run variables of templates stand for in a run that checks out `commit`, where its context is a git repository.
+    /// Returns the values of a run's template variables, where `commit` is the one checked out of a git context.
     pub fn run_variables(&self, id: RunId, date: Timestamp, commit: Option<&str>) -> RunVariables {
         let platform = self.platforms.first().cloned();
         let platform = platform.unwrap_or_else(Platform::host);
@@ -282,10 +282,10 @@ impl Task {
         }
     }
 
-    /// The layout of the file that this program writes.
+    /// The version of the file format that this program writes.
     pub const SCHEMA: u32 = 1;
 
-    /// Returns a task with nothing but what it must have.
+    /// Returns a task with only the required fields.
     pub fn blank(key: TaskKey, step: Step) -> Self {
         Self {
             schema: Self::SCHEMA,
@@ -310,7 +310,7 @@ impl Task {
         }
     }
 
-    /// Returns what tells this task from all others.
+    /// Returns the task's registry and name.
     pub fn key(&self) -> TaskKey {
         TaskKey {
             registry: self.registry.clone(),
@@ -318,7 +318,7 @@ impl Task {
         }
     }
 
-    /// Returns the images that a run pushes, with its run variables filled in.
+    /// Returns the images that a run pushes, with the run variables filled in.
     ///
     /// # Errors
     ///
@@ -345,7 +345,7 @@ impl Task {
         }
     }
 
-    /// Reads the name of an image: one of the task's registry, or of the builder's own store.
+    /// Parses an image name, relative to the task's registry or to the builder's own store.
     fn named(&self, name: &str) -> Result<Reference, InvalidReference> {
         if self.is_local() {
             name.parse()
@@ -354,8 +354,8 @@ impl Task {
         }
     }
 
-    /// Returns the images that other tasks can depend on: those whose names stay the same from run to run
-    /// and that are pushed at all.
+    /// Returns the images that other tasks can depend on: those that are pushed and whose names are the same in every
+    /// run.
     pub fn stable_images(&self) -> Vec<Reference> {
         match &self.step {
             Step::Docker(step) if !step.is_push_enabled && !step.is_local => return Vec::new(),
@@ -370,7 +370,7 @@ impl Task {
             .collect()
     }
 
-    /// Returns the definition without what says when and from where it came, to compare two.
+    /// Returns the definition without its dates and its origin, to compare two definitions.
     pub fn bare(&self) -> Self {
         let mut bare = self.clone();
         bare.creation_date = None;
@@ -395,7 +395,7 @@ impl Task {
         written.is_some_and(|written| *written != self.fingerprint())
     }
 
-    /// Tells whether a record of what this task depended on would also be true of `other`.
+    /// Tells whether a record of this task's dependencies would also be true of `other`.
     pub fn depends_on_the_same_as(&self, other: &Self) -> bool {
         let same = match (&self.step, &other.step) {
             (Step::Docker(mine), Step::Docker(theirs)) => {

@@ -1,4 +1,4 @@
-//! The images that a run depended on, as they were then.
+//! The images that a run depended on, with their digests at that time.
 
 use std::fmt;
 
@@ -9,25 +9,25 @@ use crate::image::{Digest, Platform, Reference};
 
 use super::BaseImageTriggerType;
 
-/// One image on a registry: which, under which tag, and what it was.
+/// One image on a registry, its tag and its digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "DescriptorFields", into = "DescriptorFields")]
 pub struct ImageDescriptor {
     name: ImageName,
-    /// The digest that the tag had: of the index, where there is one.
+    /// The digest that the tag had: that of the index, where there is one.
     pub digest: Option<Digest>,
 }
 
-/// The name of an image. It is read once, and all that compare it share its text.
+/// An image name, parsed once; everything that compares it shares its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ImageName {
-    /// A reference by a tag.
+    /// A reference with a tag.
     Tagged(Reference),
-    /// One without a tag, or one that was written down by hand and is no reference: registry, repository and tag.
+    /// A name without a tag, or one written by hand that is no reference: registry, repository and tag.
     Other(Box<(String, String, Option<String>)>),
 }
 
-/// An image as it is written down.
+/// The serialized form of an image.
 #[derive(Serialize, Deserialize)]
 struct DescriptorFields {
     registry: String,
@@ -78,7 +78,7 @@ impl ImageName {
 }
 
 impl ImageDescriptor {
-    /// Returns what `reference` names, with the digest that it stood for.
+    /// Returns a descriptor of `reference` with the digest that it had.
     pub fn new(reference: &Reference, digest: Option<Digest>) -> Self {
         let name = match reference.without_digest() {
             Some(tagged) => ImageName::Tagged(tagged),
@@ -126,7 +126,7 @@ impl ImageDescriptor {
         }
     }
 
-    /// Returns what is followed: the image by its tag. `None` where it has no tag, or was written down by hand and is no reference.
+    /// Returns the image by its tag, to be followed. `None` where it has no tag, or was written by hand and is no reference.
     pub fn reference(&self) -> Option<Reference> {
         match &self.name {
             ImageName::Tagged(reference) => Some(reference.clone()),
@@ -137,7 +137,7 @@ impl ImageDescriptor {
         }
     }
 
-    /// Returns registry, repository and tag as they are written in a Dockerfile.
+    /// Returns registry, repository and tag as in a Dockerfile.
     pub fn tagged(&self) -> String {
         let (registry, repository) = (self.registry(), self.repository());
         match self.tag() {
@@ -154,7 +154,7 @@ pub enum DependencyKind {
     Runtime,
     /// Another stage depends on it, or files are taken from it.
     Buildtime,
-    /// It reads the Dockerfile: the image of `# syntax=`.
+    /// The image of `# syntax=`, which reads the Dockerfile.
     Frontend,
 }
 
@@ -167,7 +167,7 @@ impl DependencyKind {
 
 /// The manifest for each platform that tasks build for; `None` for a platform that the image does not have, or not yet.
 ///
-/// Nearly always one entry, and kept for every task and every tag.
+/// Nearly always one entry; held for every task and every tag.
 pub type Manifests = LiteMap<Platform, Option<Digest>>;
 
 /// Returns the same digest for each platform; nothing without a digest.
@@ -182,27 +182,27 @@ pub fn one_manifest<'p>(
     platforms.map(|it| (it, Some(digest.clone()))).collect()
 }
 
-/// An image that a successful run depended on and whose tag may move: what `watch` compares with the registry.
+/// An image that a successful run depended on and whose tag may move: `watch` compares it with the registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", from = "DependencyFields")]
 pub struct Dependency {
-    /// The image, its tag, and the digest that the run was built on. Without a digest, its registry did not answer and the builder used a
-    /// copy of its own of which it is not known what it is: the first answer of the registry is then an update.
+    /// The image, its tag, and the digest that the run was built on. Without a digest, the registry did not answer and the builder used
+    /// its own copy of unknown content: the registry's first answer then counts as an update.
     #[serde(flatten)]
     pub image: ImageDescriptor,
     #[serde(rename = "type")]
     pub kind: DependencyKind,
-    /// The manifest for each platform that was built; these decide whether the image moved.
-    /// `None` for a platform that the image did not have yet.
+    /// The manifest for each platform that was built, which decides whether the image moved. `None` for a platform that
+    /// the image did not have yet.
     pub manifests: Manifests,
     /// The line of the Dockerfile that names it, counted from 1; 0 where no line does.
     pub line: usize,
-    /// The copy of one's own that the config file names for it, if there is one.
+    /// The mirror of the image that the config file names, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Box<MirrorUse>>,
 }
 
-/// A dependency as it is written down, in one piece: what is flattened would be read twice.
+/// The serialized form of a dependency, in one struct: serde reads flattened fields twice.
 #[derive(Deserialize)]
 struct DependencyFields {
     registry: String,
@@ -243,17 +243,17 @@ impl From<DependencyFields> for Dependency {
     }
 }
 
-/// The copy of an image, and whether a run was built on it.
+/// The mirror of an image, and whether a run was built on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MirrorUse {
-    /// The copy, by the tag.
+    /// The mirror, with its tag.
     pub image: Reference,
-    /// Whether it was what the source was, so that it was used.
+    /// Whether the mirror had the source's digest and was used.
     pub used: bool,
 }
 
-/// An image that a run depended on and that cannot be followed.
+/// An image that a run depended on and that is not followed, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Untracked {

@@ -1,28 +1,29 @@
-//! The step of a task that keeps a copy of an image.
+//! The step of a task that copies an image.
 
 use serde::{Deserialize, Serialize};
 
 use crate::image::{InvalidReference, Reference};
 
-/// Copies an image to where this task's images go, and runs again when it has moved. Nothing is built.
+/// Copies an image to the task's images, and again when the source has moved. Nothing is built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImportStep {
-    /// The image that is copied. In a quick run it may be in a folder, `oci:FOLDER[:NAME]`.
+    /// The image to copy. In a quick run it may be in a folder, `oci:FOLDER[:NAME]`.
     pub source: String,
-    /// What the copy is called, as `repository:tag`; without a registry it goes to the task's. May hold run variables.
+    /// The names of the copy, as `repository:tag`, on the task's registry unless they name another one. May hold run
+    /// variables.
     #[serde(default)]
     pub image_names: Vec<String>,
-    /// Repositories that get it without a tag, found by its digest alone.
+    /// Repositories that get the copy without a tag, by digest only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<String>,
-    /// Whether signatures, SBOMs and whatever else refers to it are copied too.
+    /// Whether signatures, SBOMs and other referrers are copied too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all_referrers: bool,
-    /// Whether tags that stand for another image are moved. To do that is what a stored task is for.
+    /// Whether tags that name another image are moved; always true for a stored task.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub force: bool,
-    /// The program and its arguments that try a new copy before its tags move; none lets every copy through.
+    /// The program, with its arguments, that tests a new copy before the tags move; empty for no test.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub test: Vec<String>,
 }
@@ -40,18 +41,18 @@ fn is_yes(value: &bool) -> bool {
 }
 
 impl ImportStep {
-    /// Returns the image that is copied, as a tag or digest of a registry.
+    /// Returns the image to copy.
     ///
     /// # Errors
     ///
-    /// [`InvalidReference`] where it is none.
+    /// [`InvalidReference`] where `source` is no reference.
     pub fn source(&self) -> Result<Reference, InvalidReference> {
         self.source.parse()
     }
 }
 
-/// Returns the tag under which a new copy is tried before `tag` moves: always the same one, so that there is never more than one.
-/// Registries that delete a tag by deleting all that it stands for make it unwise to remove it.
+/// Returns the tag under which a new copy is tested before `tag` moves. It is always the same one, so that there is never more
+/// than one, and it is not removed: some registries delete a tag by deleting its manifest, with all other tags of it.
 pub fn candidate(tag: &str) -> String {
     const LONGEST: usize = 128;
     const SUFFIX: &str = "-candidate";

@@ -1,4 +1,4 @@
-//! The steps of a task that carry out a multi-step file: one that lies in the context, or one kept in the definition itself.
+//! The steps of a task that carry out a multi-step file from the context or from the definition itself.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::image::Reference;
 
 use super::{Argument, Context};
 
-/// Carries out a task file that lies in the context. It is read anew in every run.
+/// Carries out a task file from the context, which is read again in every run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileStep {
@@ -20,16 +20,16 @@ pub struct FileStep {
     /// A file of values for its templates, relative to the context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values_file_path: Option<PathBuf>,
-    /// Values for its templates, over those of the file. The values of secret ones are kept elsewhere.
+    /// Values for its templates, which override those of the file. The values of secret ones are stored separately.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Argument>,
-    /// Whether its steps may be privileged.
+    /// Whether its steps may be privileged containers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_privileged: bool,
-    /// Whether what the context brings may do all that the definition may, wherever it comes from.
+    /// Whether the context is trusted: its content may do all that the definition may, wherever it comes from.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust_context: bool,
-    /// The images that it pushes under names that stay the same, where they are known.
+    /// The images that it pushes under names that are the same in every run, where they are known.
     #[serde(skip)]
     pub pushes: Vec<Reference>,
 }
@@ -46,41 +46,41 @@ pub struct EncodedStep {
     /// A file of values for its templates, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoded_values_content: Option<String>,
-    /// Values for its templates, over those of the file. The values of secret ones are kept elsewhere.
+    /// Values for its templates, which override those of the file. The values of secret ones are stored separately.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Argument>,
-    /// Whether its steps may be privileged.
+    /// Whether its steps may be privileged containers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_privileged: bool,
-    /// Whether what the context brings may do all that the definition may, wherever it comes from.
+    /// Whether the context is trusted: its content may do all that the definition may, wherever it comes from.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust_context: bool,
-    /// The images that it pushes under names that stay the same, where they are known.
+    /// The images that it pushes under names that are the same in every run, where they are known.
     #[serde(skip)]
     pub pushes: Vec<Reference>,
 }
 
-/// Puts a file into a definition.
+/// Encodes a file for a definition.
 pub fn encoded(text: &str) -> String {
     BASE64_STANDARD.encode(text)
 }
 
-/// Takes a file out of a definition; `None` where it is no base64 of text.
+/// Decodes a file of a definition; `None` where it is no base64 of text.
 pub fn decoded(content: &str) -> Option<String> {
     let bytes = BASE64_STANDARD.decode(content.trim()).ok()?;
     String::from_utf8(bytes).ok()
 }
 
-/// Writes the task file of a single command, as `--cmd` stands for.
+/// Writes the task file for the single command of `--cmd`.
 pub fn file_of_command(command: &str, timeout: u32) -> String {
-    // A JSON text is a YAML text, whatever quotes and colons the command has.
+    // JSON is YAML, so this quotes any command.
     let command = serde_json::Value::from(command);
     format!(
         "version: v1.1.0\nsteps:\n  - cmd: {command}\n    disableWorkingDirectoryOverride: true\n    timeout: {timeout}\n"
     )
 }
 
-/// Tells whether a file is a multi-step task file by its name, and not a Dockerfile.
+/// Tells whether a file name is that of a multi-step task file rather than of a Dockerfile.
 pub fn is_task_file(path: &std::path::Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     matches!(extension, Some("yaml" | "yml"))

@@ -4,18 +4,18 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A task's name: 1 to 50 letters, digits, `-` or `_`. Safe as a file name.
+/// A task's name: 1 to 50 letters, digits, `-` or `_`, so that it is safe as a file name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TaskName(String);
 
-/// Why a text is no task name.
+/// A text that is no task name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("task name `{}` must be 1 to 50 letters, digits, `-` or `_`{}", .0.escape_debug(), TaskName::like(.0).map(|name| format!(": `{name}` would do")).unwrap_or_default())]
 pub struct InvalidTaskName(pub String);
 
 impl TaskName {
-    /// Makes a name of any text, as that of a folder: what no name may hold becomes `-`. `None` where nothing is left.
+    /// Makes a name of any text, such as a folder's name: invalid characters become `-`. `None` where nothing is left.
     pub fn like(text: &str) -> Option<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let words = text.split(|c| !allowed(c)).filter(|word| !word.is_empty());
@@ -29,7 +29,7 @@ impl TaskName {
         &self.0
     }
 
-    /// Tells whether the two are one name but for upper and lower case.
+    /// Tells whether two names differ only in upper and lower case.
     pub fn differs_only_in_case(&self, other: &Self) -> bool {
         self != other && self.0.eq_ignore_ascii_case(&other.0)
     }
@@ -68,7 +68,7 @@ impl fmt::Display for TaskName {
     }
 }
 
-/// What tells one task from all others: its registry and its name.
+/// The unique key of a task: its registry and its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskKey {
     /// The login server that the task's images go to.
@@ -77,7 +77,7 @@ pub struct TaskKey {
 }
 
 impl TaskKey {
-    /// Returns its registry and its name, as `localhost:5000/web`: where two tasks of one name must not be taken for each other.
+    /// Returns registry and name, as `localhost:5000/web`, to distinguish tasks of the same name.
     pub fn full(&self) -> String {
         format!("{}/{}", self.registry, self.name)
     }

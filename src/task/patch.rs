@@ -1,4 +1,4 @@
-//! What `task update` changes.
+//! The changes of `task update`.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
@@ -10,7 +10,7 @@ use super::{
     multi_step::{EncodedStep, FileStep, is_task_file},
 };
 
-/// What becomes of one field.
+/// The change of one optional field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Patch<T> {
     #[default]
@@ -20,14 +20,14 @@ pub enum Patch<T> {
 }
 
 impl<T> From<Option<T>> for Patch<T> {
-    /// A value that is not given changes nothing.
+    /// `None` leaves the field unchanged.
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Keep, Self::Set)
     }
 }
 
 impl<T> Patch<T> {
-    /// Changes a field that may be empty.
+    /// Applies the change to a field.
     pub fn apply(self, field: &mut Option<T>) {
         match self {
             Self::Keep => {}
@@ -37,7 +37,7 @@ impl<T> Patch<T> {
     }
 }
 
-/// What `task update` changes; `None` leaves a field alone. Lists are replaced, not merged, as az does.
+/// The changes of `task update`; `None` leaves a field unchanged. Lists are replaced, not merged, as in az.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskPatch {
     pub status: Option<Status>,
@@ -47,52 +47,52 @@ pub struct TaskPatch {
     pub arguments: Option<Vec<Argument>>,
     pub target: Patch<String>,
     pub platforms: Option<Vec<Platform>>,
-    /// Seconds that a run may take.
+    /// The timeout of a run, in seconds.
     pub timeout: Option<u32>,
     pub builder: Patch<String>,
     pub push: Option<bool>,
-    /// Whether the cache is left unused.
+    /// Whether the builder's cache is ignored.
     pub no_cache: Option<bool>,
-    /// A multi-step file to hold in the definition.
+    /// A multi-step file to store in the definition.
     pub content: Option<String>,
-    /// The values file of a multi-step file: its path in the context.
+    /// The path of a multi-step file's values file in the context.
     pub values_file: Patch<PathBuf>,
-    /// The values file of a multi-step file that the definition holds.
+    /// The values file of a multi-step file that is stored in the definition.
     pub values_content: Option<String>,
     /// Values for the templates of a multi-step file.
     pub values: Option<Vec<Argument>>,
     pub allow_privileged: Option<bool>,
     /// Whether `.git` is a part of the context.
     pub keep_vcs: Option<bool>,
-    /// Whether what the context brings may do all that the definition may.
+    /// Whether the context is trusted.
     pub trust_context: Option<bool>,
-    /// What a successful run starts; empty is nothing.
+    /// The program that is started after a successful run; empty for none.
     pub on_success: Option<Vec<String>>,
-    /// What is done when its files name other images than the last run was built on.
+    /// What happens when the task's files name other images than the last run was built on.
     pub on_change: Option<OnChange>,
-    /// How old the digest of a base must be.
+    /// The minimum age of a base's digest.
     pub min_age: Option<Age>,
-    /// When triggers may begin a run; empty is at any time.
+    /// When triggers may start a run; empty for any time.
     pub windows: Option<Vec<Window>>,
     /// How many of the newest tags made from a template are kept.
     pub keep_tags: Patch<u32>,
     /// For how many days they are kept.
     pub keep_days: Patch<u32>,
-    /// What the webhook of the base image trigger is told.
+    /// The payload of the base image trigger's webhook.
     pub update_trigger_payload_type: Patch<UpdatePayload>,
     pub source: Option<String>,
     pub test: Option<Vec<String>>,
-    /// Whether the base image trigger works.
+    /// Whether the base image trigger is enabled.
     pub base_image_trigger: Option<Status>,
     pub base_image_trigger_type: Option<BaseImageTriggerType>,
     pub timers: Option<Vec<TimerTrigger>>,
 }
 
-/// What runs of a task do, as far as options fit it or not.
+/// The kinds of steps, as far as options apply to them or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepKind {
     Docker,
-    /// They carry out a multi-step file.
+    /// A multi-step file.
     MultiStep,
     Import,
 }
@@ -117,7 +117,7 @@ impl fmt::Display for StepKind {
     }
 }
 
-/// Options that mean nothing to the step of a task.
+/// Options that do not apply to a task's kind of step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it {kind}; {} {} nothing to that", .options.join(" and "), if .options.len() == 1 { "means" } else { "mean" })]
 pub struct Misfit {
@@ -141,8 +141,8 @@ impl Misfit {
 }
 
 impl TaskPatch {
-    /// Checks that every change means something to the task, as the changes make it. A build does not become a copy, nor a copy a build:
-    /// the baseline of one means nothing to the other.
+    /// Checks that every change applies to the task as changed. A build cannot become an import or an import a build, because the
+    /// baseline of one means nothing to the other.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ impl TaskPatch {
             StepKind::Import => StepKind::Import,
             _ => StepKind::of(&self.turned(step.clone())),
         };
-        // Each field is named, so that a new one cannot be forgotten.
+        // Every field is named, so that the compiler reports a forgotten new one.
         let Self {
             context,
             file,
@@ -170,7 +170,7 @@ impl TaskPatch {
             trust_context,
             source,
             test,
-            // These are of every task.
+            // These apply to every task.
             status: _,
             platforms: _,
             timeout: _,
@@ -187,7 +187,7 @@ impl TaskPatch {
             timers: _,
         } = self;
         use StepKind::{Docker, Import, MultiStep};
-        // What asks for no more than there is anyway, as `--no-push false`, fits everything.
+        // A value that changes nothing, such as `--no-push false`, applies to every kind.
         let given: [(&str, bool, &[StepKind]); 14] = [
             ("--context", context.is_some(), &[Docker, MultiStep]),
             ("--file", file.is_some(), &[Docker, MultiStep]),
@@ -231,7 +231,7 @@ impl TaskPatch {
         Err(Misfit { kind, options })
     }
 
-    /// Returns `task` with the changes made.
+    /// Returns `task` with these changes.
     pub fn apply(self, mut task: Task) -> Task {
         task.step = self.turned(task.step);
         set(&mut task.status, self.status);
@@ -287,7 +287,7 @@ impl TaskPatch {
         set(&mut task.keep_vcs, self.keep_vcs);
         self.builder.apply(&mut task.builder);
         if self.base_image_trigger.is_some() || self.base_image_trigger_type.is_some() {
-            // Naming the type of a trigger that is not there asks for it to be there.
+            // Setting the type of a missing trigger adds the trigger.
             let trigger = task
                 .trigger
                 .base_image_trigger
@@ -307,7 +307,7 @@ impl TaskPatch {
 }
 
 impl TaskPatch {
-    /// Makes a step of another kind of `step`, where the file that it is given asks for one.
+    /// Turns `step` into another kind of step where the given file requires it.
     fn turned(&self, step: Step) -> Step {
         if let Some(content) = &self.content {
             return match step {
@@ -419,7 +419,7 @@ mod tests {
             (TaskPatch { keep_vcs: Some(true), ..patch() }, [true, true, true, false]),
             (TaskPatch { trust_context: Some(true), ..patch() }, [true, true, true, false]),
             (TaskPatch { timeout: Some(1), ..patch() }, [true, true, true, true]),
-            // The step that the changes make of it counts.
+            // The step after the changes counts.
             (TaskPatch { file: Some("acb.yaml".into()), values: Some(Vec::new()), ..patch() }, [true, true, true, false]),
             (TaskPatch { content: Some("eA==".into()), values: Some(Vec::new()), ..patch() }, [true, true, true, false]),
             (TaskPatch { file: Some("acb.yaml".into()), target: Patch::Clear, ..patch() }, [false, false, false, false]),

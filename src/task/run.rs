@@ -78,24 +78,24 @@ impl From<RunId> for String {
     }
 }
 
-/// How far a run has come.
+/// The status of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RunStatus {
     Queued,
-    /// It looks up what it depends on.
+    /// The run is resolving its dependencies.
     Started,
     Running,
     Succeeded,
     Failed,
     Canceled,
-    /// It could not be carried out: a registry did not answer, or the process that ran it died.
+    /// The run could not be carried out: a registry did not answer, or the process that ran it died.
     Error,
-    /// It took longer than its task allows.
+    /// The run exceeded its task's timeout.
     Timeout,
 }
 
 impl RunStatus {
-    /// Tells whether the run has yet to end.
+    /// Tells whether the run has not ended.
     pub fn is_open(self) -> bool {
         match self {
             Self::Queued | Self::Started | Self::Running => true,
@@ -110,7 +110,7 @@ impl fmt::Display for RunStatus {
     }
 }
 
-/// Who asked for a run: a person, or a trigger. The words are ACR's.
+/// What asked for a run: a person or a trigger. The words are ACR's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunType {
     /// `acrt build`
@@ -122,66 +122,66 @@ pub enum RunType {
     AutoRun,
 }
 
-/// Why a run was started by itself: the images that moved, with their new digests.
+/// The images whose move triggered a run, with their new digests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageUpdateTrigger {
-    /// What tells this cause from others: the id of the first run that it made.
+    /// The id of this cause: that of the first run that it started.
     pub id: String,
     /// When the move was noticed.
     pub timestamp: Timestamp,
     pub images: Vec<ImageDescriptor>,
 }
 
-/// A moment at which a timer fired.
+/// A time at which a timer fired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Occurrence {
     #[serde(rename = "timerTriggerName")]
     pub timer: TimerName,
-    /// The moment, as its schedule has it.
+    /// The time by the timer's schedule.
     #[serde(rename = "scheduleOccurrence")]
     pub time: Timestamp,
 }
 
-/// What makes a task run by itself; at least one thing, and all that there is at that time.
+/// All triggers that apply to a task at one time; at least one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Triggers {
     /// The images that moved, with their new digests.
     pub images: Vec<ImageDescriptor>,
     pub updates: Vec<BaseUpdate>,
     pub timers: Vec<Occurrence>,
-    /// The commit that the repository of the context has now.
+    /// The current commit of the context's repository.
     pub source: Option<SourceCause>,
 }
 
-/// A change of a git repository that runs a task.
+/// A change of a git repository that triggers a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceCause {
     pub repository_url: String,
-    /// The branch or tag; the repository's default branch, if none is named.
+    /// The branch or tag; `None` for the repository's default branch.
     pub branch_name: Option<String>,
-    /// The commit that it names now.
+    /// The commit that the branch now names.
     pub commit_id: String,
 }
 
-/// Why a task is run.
+/// Why a task is run: by hand or by triggers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     Manual,
     Triggered(Triggers),
 }
 
-/// One execution of a task, as it is recorded.
+/// The record of one execution of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     pub schema: u32,
     pub run_id: RunId,
-    /// The task, unless it was a quick build.
+    /// The task; `None` for a quick build.
     pub task: Option<TaskName>,
-    /// The registry that its images go to.
+    /// The registry that the run's images are pushed to.
     pub registry: String,
     pub status: RunStatus,
     pub run_type: RunType,
@@ -190,45 +190,45 @@ pub struct Run {
     pub finish_time: Option<Timestamp>,
     /// When this record was last written.
     pub last_updated_time: Timestamp,
-    /// What it builds for; empty is the builder's own platform.
+    /// The platforms to build for; empty for the builder's own platform.
     #[serde(default)]
     pub platforms: Vec<Platform>,
     pub output_images: Option<Vec<ImageDescriptor>>,
-    /// The images whose move started it.
+    /// The images whose move triggered the run.
     pub image_update_trigger: Option<ImageUpdateTrigger>,
-    /// From what to what these images moved, when that was seen and by what.
+    /// The moves of these images: digests before and after, when and how each was seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub base_updates: Vec<BaseUpdate>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timer_triggers: Vec<Occurrence>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_trigger: Option<SourceCause>,
-    /// Whether it is kept from pruning.
+    /// Whether the run is kept from pruning.
     #[serde(default)]
     pub is_archive_enabled: bool,
     pub run_error_message: Option<String>,
-    /// The images that it depends on, at the digests that it was built with.
+    /// The images that the run depends on, with the digests that it was built on.
     #[serde(default)]
     pub base_image_dependencies: Option<Vec<Dependency>>,
-    /// The images that it depends on and that nothing follows.
+    /// The images that the run depends on and that are not followed.
     #[serde(default)]
     pub untracked_images: Vec<Untracked>,
-    /// The commit that it was built from, where its context is a git repository.
+    /// The commit that was built, where the context is a git repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_commit: Option<String>,
-    /// The builder that did the work.
+    /// The builder of the run.
     #[serde(default)]
     pub builder: Option<String>,
-    /// The process that carries it out, while it is open.
+    /// The process of the run, while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
 }
 
 impl Run {
-    /// The layout of the record that this program writes.
+    /// The version of the record format that this program writes.
     pub const SCHEMA: u32 = 1;
 
-    /// Returns the task that it is of; a quick run is of none.
+    /// Returns the key of the run's task; `None` for a quick run.
     pub fn task_key(&self) -> Option<TaskKey> {
         Some(TaskKey {
             registry: self.registry.clone(),
@@ -240,7 +240,7 @@ impl Run {
         self.task.as_ref() == Some(&key.name) && self.registry == key.registry
     }
 
-    /// Returns what started it, in az's words: the first that applies.
+    /// Returns what triggered the run, in az's words; the first trigger that applies.
     pub fn triggered_by(&self) -> &'static str {
         if self.source_trigger.is_some() {
             "Commit"
@@ -253,7 +253,7 @@ impl Run {
         }
     }
 
-    /// Returns a run that has just been asked for.
+    /// Returns a new queued run.
     pub fn queued(id: RunId, registry: &str, cause: &Cause, now: Timestamp) -> Self {
         let (run_type, triggers) = match cause {
             Cause::Manual => (RunType::QuickRun, Triggers::default()),
@@ -292,7 +292,7 @@ impl Run {
         }
     }
 
-    /// Moves on to `status`. A run that has ended stays as it ended.
+    /// Changes the status. The status of an ended run is never changed.
     pub fn advance(&mut self, status: RunStatus, now: Timestamp) {
         if !self.status.is_open() {
             return;
@@ -315,7 +315,7 @@ impl Run {
         self.advance(status, now);
     }
 
-    /// Tells whether the run pushed `image`: by tag, or by digest, or to its repository if it names neither.
+    /// Tells whether the run pushed `image`, compared by tag, by digest, or by repository if it names neither.
     pub fn pushed(&self, image: &Reference) -> bool {
         self.output_images.iter().flatten().any(|output| {
             output.registry() == image.registry()
@@ -329,12 +329,12 @@ impl Run {
 }
 
 impl Run {
-    /// Says on one line why it was made, without the times: `node:20-alpine 1f0c… → 8c31…`, `timer nightly`, `commit 4be1…`, `by hand`.
+    /// Formats the cause on one line, without times: `node:20-alpine 1f0c… → 8c31…`, `timer nightly`, `commit 4be1…`, `by hand`.
     pub fn cause(&self) -> String {
         self.causes_by(|_| String::new())
     }
 
-    /// Says the same, and when and by what each move was seen.
+    /// Formats the cause with when and how each move was seen.
     pub fn cause_with_sightings(&self) -> String {
         self.causes_by(BaseUpdate::sighting)
     }

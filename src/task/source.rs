@@ -1,4 +1,4 @@
-//! Where a task was adopted from, so that it can be said that its file says something else now.
+//! The file that a task was adopted from, to report when that file says something else now.
 
 use std::{fmt, path::PathBuf};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::Digest;
 
-/// Where a task was adopted from.
+/// The file that a task was adopted from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TaskSource {
@@ -14,20 +14,20 @@ pub struct TaskSource {
     pub path: PathBuf,
     /// What kind of file it is.
     pub kind: SourceKind,
-    /// The service or the target; the name of the file of a Dockerfile.
+    /// The service or the target; for a Dockerfile, its file name.
     pub key: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub project: String,
-    /// The files of the compose project, where they are others than docker compose finds beside `path` by itself.
+    /// The files of the compose project, where docker compose would not find them beside `path` by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PathBuf>,
-    /// Whether the service is started anew, where it is running, when its image has changed.
+    /// Whether a running service is recreated when its image has changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub compose_up: bool,
-    /// What the file said of it: another digest is another build.
+    /// The digest of the file's entry when it was adopted: it changes when the build in the file changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<Digest>,
-    /// What the definition was when it was adopted: another digest is a hand's.
+    /// The digest of the definition when it was adopted: it changes when the definition is edited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Digest>,
 }
@@ -36,7 +36,7 @@ pub struct TaskSource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceKind {
-    /// A compose file, with all that it includes.
+    /// A compose file, with all files that it includes.
     Compose,
     /// A file of docker buildx bake.
     Bake,
@@ -54,7 +54,7 @@ impl fmt::Display for SourceKind {
 }
 
 impl TaskSource {
-    /// Tells whether two tasks are the same service, target or Dockerfile.
+    /// Tells whether two tasks come from the same service, target or Dockerfile.
     pub fn is_same_place(&self, other: &Self) -> bool {
         (&self.path, self.kind, &self.key) == (&other.path, other.kind, &other.key)
     }

@@ -1,8 +1,8 @@
-//! Whether something does its work.
+//! Whether a task or trigger is enabled.
 
 use serde::{Deserialize, Serialize};
 
-/// Whether a task or a trigger does its work.
+/// Whether a task or trigger is enabled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     #[default]
@@ -11,7 +11,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Returns the status that a switch stands for.
+    /// Returns `Enabled` for true.
     pub fn enabled(on: bool) -> Self {
         if on { Self::Enabled } else { Self::Disabled }
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Context, RunId};
 
-/// What the run variables stand for.
+/// The values of a run's template variables.
 #[derive(Clone, Debug)]
 pub struct RunVariables {
     pub id: RunId,
@@ -18,25 +18,25 @@ pub struct RunVariables {
     pub os: String,
     /// `Run.Architecture`
     pub architecture: String,
-    /// `Run.TriggeredBy`, in the words of the table of runs.
+    /// `Run.TriggeredBy`, in the words of `task list-runs`.
     pub triggered_by: String,
-    /// What was checked out, where the context is a git repository.
+    /// The variables of the checked-out commit, where the context is a git repository.
     pub source: Option<SourceVariables>,
 }
 
-/// What the run variables of a git context stand for.
+/// The values of the variables of a git context.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceVariables {
     /// `Run.Commit`
     pub commit: String,
     /// `Run.Repository`, the URL.
     pub repository: String,
-    /// `Run.Branch`: the branch or tag that the context names; empty for its default branch.
+    /// `Run.Branch`: the branch or tag that the context names; empty for the default branch.
     pub branch: String,
 }
 
 impl SourceVariables {
-    /// Returns those of a context at a commit; none of one that is no git repository.
+    /// Returns the variables of a context at a commit; `None` for a context that is no git repository.
     pub fn of(context: Option<&Context>, commit: Option<&str>) -> Option<Self> {
         let git = context?.git()?;
         Some(Self {
@@ -54,7 +54,7 @@ impl RunVariables {
     }
 }
 
-/// Why a template cannot be filled in.
+/// Why a template cannot be rendered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTemplate {
     /// `{{` without `}}`.
@@ -67,7 +67,7 @@ pub enum InvalidTemplate {
 
 const VARIABLES: &str = ".Run.ID, .Run.Date, .Run.Registry, .Run.RegistryName, .Run.TaskName, .Run.OS and .Run.Architecture, and with a git context .Run.Commit and .Run.Branch";
 
-/// Tells whether the text changes from run to run. Such a tag is written once and nothing can depend on it.
+/// Tells whether the text differs from run to run. Such a tag is written once, so nothing can depend on it.
 pub fn is_unique(text: &str) -> bool {
     text.contains("{{")
 }
@@ -76,7 +76,7 @@ pub fn is_unique(text: &str) -> bool {
 ///
 /// # Errors
 ///
-/// [`InvalidTemplate`] if a brace is left open or a variable is unknown: a silent gap would push a wrong tag.
+/// [`InvalidTemplate`] for an unclosed brace or an unknown variable: leaving it empty would push a wrong tag.
 pub fn render(text: &str, run: &RunVariables) -> Result<String, InvalidTemplate> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -101,7 +101,7 @@ pub fn render(text: &str, run: &RunVariables) -> Result<String, InvalidTemplate>
 
 fn value(variable: &str, run: &RunVariables) -> Option<String> {
     Some(match variable {
-        // `.Build.ID` is the old name that ACR still takes.
+        // `.Build.ID` is the old name that ACR still accepts.
         ".Run.ID" | ".Build.ID" => run.id.to_string(),
         ".Run.Date" => run.written_date(),
         ".Run.Registry" => run.registry.clone(),

@@ -1,4 +1,4 @@
-//! What makes a task run by itself.
+//! The triggers of a task.
 
 use std::{fmt, str::FromStr};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cron, Status};
 
-/// The name of the base image trigger of a task that gives none.
+/// The default name of a base image trigger.
 pub const DEFAULT_BASE_IMAGE_TRIGGER: &str = "defaultBaseimageTriggerName";
 
 /// The triggers of a task.
@@ -25,14 +25,14 @@ pub struct Trigger {
     pub source_triggers: Vec<SourceTrigger>,
 }
 
-/// The name of the source trigger of a task that gives none.
+/// The default name of a source trigger.
 pub const DEFAULT_SOURCE_TRIGGER: &str = "defaultSourceTriggerName";
 
 /// Runs a task when the git repository of its context changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceTrigger {
-    /// Its name, which nothing but people refer to.
+    /// The name, for people only.
     pub name: String,
     /// A disabled trigger stays in the definition and does nothing.
     #[serde(default)]
@@ -46,7 +46,7 @@ pub struct SourceTrigger {
 pub enum SourceEvent {
     /// The branch of the context names another commit.
     Commit,
-    /// A pull request. Only a webhook can tell.
+    /// A pull request, which only a webhook can report.
     PullRequest,
 }
 
@@ -54,32 +54,32 @@ pub enum SourceEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TimerTrigger {
-    /// Its name, by which the `task timer` commands refer to it.
+    /// The name, used by the `task timer` commands.
     pub name: TimerName,
     /// When it fires, in UTC.
     pub schedule: Cron,
     /// A disabled timer stays in the definition and does nothing.
     #[serde(default)]
     pub status: Status,
-    /// When it was set to this schedule, or enabled: no run makes up for what lies before. Without it, in a definition
-    /// that was written by hand, that is when `watch` first sees it.
+    /// When this schedule was set or enabled: earlier times are not made up for. `None` in a definition written by
+    /// hand; then it is when `watch` first sees the timer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
 }
 
-/// The name of a timer: up to 50 characters, none of them a colon or a control character, because `--schedule` takes
+/// The name of a timer: up to 50 characters without colons and control characters, because `--schedule` takes
 /// `NAME:CRON`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TimerName(String);
 
-/// A text that names no timer.
+/// A text that is no timer name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("timer name `{}` must be 1 to 50 characters without colons and control characters", .0.escape_debug())]
 pub struct InvalidTimerName(pub String);
 
 impl TimerName {
-    /// Returns the name of a timer that was given none: `t` and its place among the timers, counted from 1, as az does.
+    /// Returns the default name of a timer: `t` and its position among the timers, counted from 1, as in az.
     pub fn of_place(place: usize) -> Self {
         Self(format!("t{place}"))
     }
@@ -123,17 +123,18 @@ impl fmt::Display for TimerName {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BaseImageTrigger {
-    /// Its name, which nothing but people refer to.
+    /// The name, for people only.
     pub name: String,
     /// A disabled trigger stays in the definition and does nothing.
     pub status: Status,
     pub base_image_trigger_type: BaseImageTriggerType,
-    /// What a webhook is told of a run that a moved image caused, if there is one. Its URL may be secret, and is kept elsewhere.
+    /// The payload of the webhook that reports runs caused by a moved image, if there is a webhook. Its URL may be secret, and
+    /// is stored separately.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update_trigger_payload_type: Option<UpdatePayload>,
 }
 
-/// What the webhook of a base image trigger is told.
+/// The payload of a base image trigger's webhook.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UpdatePayload {
     /// The images that moved, the run and the token.
@@ -153,24 +154,24 @@ impl Default for BaseImageTrigger {
     }
 }
 
-/// Which images a task depends on count for its base image trigger.
+/// Which dependencies of a task count for its base image trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BaseImageTriggerType {
-    /// The one that the final stage depends on.
+    /// The base of the final stage.
     Runtime,
     /// Also those of the other stages, of `COPY --from` and `RUN --mount`, and the Dockerfile's frontend.
     All,
 }
 
 impl Trigger {
-    /// Returns the base image trigger if it is there and enabled.
+    /// Returns the base image trigger if it exists and is enabled.
     pub fn base_image(&self) -> Option<&BaseImageTrigger> {
         self.base_image_trigger
             .as_ref()
             .filter(|trigger| trigger.status == Status::Enabled)
     }
 
-    /// Tells whether a new commit runs the task.
+    /// Tells whether a new commit triggers the task.
     pub fn follows_commits(&self) -> bool {
         self.source_triggers.iter().any(|trigger| {
             trigger.status == Status::Enabled

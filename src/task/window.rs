@@ -1,4 +1,4 @@
-//! When builds of a task may begin.
+//! When builds of a task may start.
 
 use std::{fmt, str::FromStr};
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cron, InvalidCron};
 
-/// A span of time that comes again and again, in which builds may begin: a schedule as timers have it, in UTC.
+/// A recurring span of time in which builds may start, as a cron schedule in UTC.
 ///
-/// It is open in each minute that the schedule matches. One whose minute is a single number is open for the hour that begins then:
-/// `0 1-5 * * SAT,SUN` and `* 1-5 * * SAT,SUN` are the same window.
+/// A window is open in each minute that the schedule matches. If the minute field is a single number, it is open for the hour that
+/// begins then: `0 1-5 * * SAT,SUN` and `* 1-5 * * SAT,SUN` are the same window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Window(Cron);
@@ -43,13 +43,14 @@ impl fmt::Display for Window {
     }
 }
 
-/// Returns when the first of some windows opens; none where one is open, or where there are none, which is always open.
+/// Returns when the first of some windows opens; `None` where one is open, or where there are none, which counts as
+/// always open.
 pub fn closed_until(windows: &[Window], now: Timestamp) -> Option<Timestamp> {
     if windows.is_empty() || windows.iter().any(|window| window.is_open(now)) {
         return None;
     }
     let opens = windows.iter().filter_map(|window| window.0.next_after(now));
-    // At the end of time nothing opens any more.
+    // No window opens before the end of the calendar.
     Some(opens.min().unwrap_or(Timestamp::MAX))
 }
 

@@ -1,7 +1,7 @@
 //! Aliases: `$Registry` for `{{.Run.Registry}}` and the like, from version v1.1.0 on.
 //!
-//! They are replaced anywhere in the text before templates are read, and may stand for templates themselves. An image alias
-//! also stands without `$` where a `cmd` begins.
+//! They are replaced anywhere in the text before templates are rendered, and may expand to templates themselves. An image
+//! alias also works without `$` at the start of a `cmd`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{
     yaml::{self, MAX_BYTES, YamlNode},
 };
 
-/// The version from which on there are aliases; versions are compared as text, as ACR does.
+/// The first version with aliases; versions are compared as text, as ACR does.
 const SINCE: &str = "v1.1.0";
 
 /// The aliases of every file.
@@ -30,7 +30,7 @@ const BUILT_IN: [(&str, &str); 9] = [
     ("Branch", "{{.Run.Branch}}"),
 ];
 
-/// The images that may be named without `$` where a `cmd` begins.
+/// The images that may be named without `$` at the start of a `cmd`.
 const IMAGES: [(&str, &str); 5] = [
     ("acr", "mcr.microsoft.com/acr/acr-cli:0.19"),
     ("az", "mcr.microsoft.com/acr/azure-cli:2ff604c"),
@@ -39,29 +39,29 @@ const IMAGES: [(&str, &str); 5] = [
     ("cssc", "mcr.microsoft.com/acr/cssc:2ff604c"),
 ];
 
-/// Reads a file of aliases that a task file names under `src`.
+/// Reads an aliases file, which a task file names under `src`.
 pub type Load<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 
-/// How many files a file may take aliases from.
+/// How many aliases files a task file may name.
 const MAX_SOURCES: usize = 20;
 
-/// How many bytes the aliases of a file may have in all.
+/// How many bytes the aliases of a task file may have in total.
 const MAX_ALIASES: usize = 4 * 1024 * 1024;
 
-/// A text whose aliases are replaced.
+/// The text of a task file with its aliases replaced.
 #[derive(Debug)]
 pub struct Expanded {
-    /// The text. The section `alias` is left out; its lines are there, and empty.
+    /// The text. The lines of the section `alias` are kept empty, so that line numbers stay.
     pub text: String,
-    /// What may stand where a `cmd` begins.
+    /// The first words of a `cmd` that are replaced.
     pub commands: Commands,
-    /// What is odd about the file.
+    /// Warnings about the file.
     pub notices: Notices,
-    /// Whether aliases were taken from files of the context.
+    /// Whether aliases were read from files of the context.
     pub is_from_context: bool,
 }
 
-/// What may stand where a `cmd` begins, and for which image or template.
+/// The words that a `cmd` may start with, each with the image or template that it stands for.
 #[derive(Debug, Default)]
 pub struct Commands {
     own: BTreeMap<String, String>,
@@ -69,7 +69,7 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Returns what a first word stands for, if for anything.
+    /// Returns the replacement of a first word, if it has one.
     pub fn get(&self, word: &str) -> Option<&str> {
         let own = self.own.get(word).map(String::as_str);
         own.or_else(|| of(&IMAGES, word).filter(|_| self.has_images))
@@ -85,7 +85,7 @@ fn of(pairs: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 ///
 /// # Errors
 ///
-/// [`InvalidTaskFile`] where the section `alias` does not make sense, or a file that it names cannot be read.
+/// [`InvalidTaskFile`] where the section `alias` is invalid, or a file that it names cannot be read.
 pub fn expand(
     text: &str,
     renderer: &Renderer,
@@ -127,7 +127,7 @@ struct FileAliases {
     is_from_context: bool,
 }
 
-/// Reads the section: its values, then each file under `src`, the later before the earlier.
+/// Reads the section: its own values first, then the files under `src`, of which a later one overrides an earlier one.
 fn read(
     section: &str,
     renderer: &Renderer,
@@ -167,11 +167,11 @@ fn read(
     })
 }
 
-/// What the section says by itself.
+/// The content of the section itself.
 struct Section {
     directive: char,
     own: BTreeMap<String, String>,
-    /// The files under `src`, and the lines at which they are named.
+    /// The files under `src`, with the lines that name them.
     sources: Vec<(String, Option<usize>)>,
 }
 
@@ -228,8 +228,8 @@ fn read_file(
     Ok(pairs)
 }
 
-/// Reads a text as it is; or else with something in the place of its templates that YAML takes for text, because ACR fills in templates
-/// before it reads YAML, so that they need no quotes there; or else with its templates filled in, as far as these are no secrets.
+/// Reads a text as YAML: first as it is; then with placeholders for its templates, because ACR renders templates before it reads YAML,
+/// so that they need no quotes there; then with its templates rendered, except those with secrets.
 fn with_templates<T>(
     text: &str,
     renderer: &Renderer,
@@ -252,12 +252,12 @@ fn with_templates<T>(
     }
 }
 
-/// Templates that something stands for while YAML is read.
+/// Templates that are replaced by placeholders while YAML is read.
 #[derive(Default)]
 struct AliasTemplates(Vec<String>);
 
 impl AliasTemplates {
-    /// What stands around the number of a template: of Unicode's private use, so that no text has it.
+    /// The character around a placeholder's number: of Unicode's private use area, so that no text has it.
     const OPEN: char = '\u{f8f0}';
     const CLOSE: char = '\u{f8f1}';
 
@@ -269,7 +269,7 @@ impl AliasTemplates {
             };
             out.push_str(before);
             out.push_str(&format!("{}{}{}", Self::OPEN, templates.len(), Self::CLOSE));
-            // Lines keep their numbers.
+            // Keeps the line numbers.
             out.push_str(&"\n".repeat(inner.matches('\n').count()));
             templates.push(format!("{{{{{inner}}}}}"));
             rest = behind;
@@ -312,7 +312,7 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Takes the section `alias` out of a file. It may hold templates, and the rest need not be YAML yet.
+/// Cuts the section `alias` out of a file. The section may hold templates, and the rest may not be valid YAML yet.
 fn separated(text: &str) -> (String, String) {
     let (mut section, mut rest) = (String::new(), String::new());
     let mut inside = false;
@@ -336,7 +336,7 @@ fn separated(text: &str) -> (String, String) {
     (section, rest)
 }
 
-/// Returns the version that a file names, in lower case.
+/// Returns the version of a task file, in lower case.
 pub(super) fn version(text: &str) -> String {
     let written = text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
@@ -384,7 +384,7 @@ fn replaced<'v>(
     Ok(out)
 }
 
-/// Says which aliases stand in a file whose version has none: nearly always a line was forgotten.
+/// Warns of aliases in a file whose version has none: nearly always its `version` line is missing.
 fn unheeded(text: &str, no_section: bool) -> Notices {
     let hint = "write `version: v1.1.0` at the top of the file to have aliases replaced";
     let mut notices = Notices::default();
@@ -450,7 +450,7 @@ mod tests {
                 "    {{.Values.name}}: {{.Values.name}}\n    a: $web\n",
                 "$web",
             ),
-            // It stays a template, so that what is secret in it is known for that.
+            // It stays a template, so that its secret is recognised when it is rendered.
             ("    a: {{.Values.token}}\n", "{{.Values.token}}"),
             (
                 "    {{ if .Values.token }}\n    a: {{.Values.token}}\n    {{ end }}\n",

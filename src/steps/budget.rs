@@ -1,4 +1,4 @@
-//! What the templates of one file may use up: steps, bytes, time. Everything that a template does pays into one budget.
+//! Limits for the templates of one task file: steps, bytes and time. All work of templates is charged to one budget.
 
 use std::{
     fmt,
@@ -12,34 +12,34 @@ use gotmpl::{TemplateError, Value};
 
 use super::problem::InvalidTaskFile;
 
-/// How many bytes the functions of one file may make in all.
+/// How many bytes the functions of one file may produce in total.
 pub const MAX_MADE: usize = 8 * 1024 * 1024;
 
-/// How many steps the templates of one file may take: far beyond any file, and well under a second.
+/// How many steps the templates of one file may take: far more than any real file needs, and well under a second.
 pub const MAX_STEPS: u64 = 500_000;
 
-/// How deep lists and mappings may be nested.
+/// How deep lists and mappings may nest.
 pub(super) const MAX_DEPTH: usize = 100;
 
-/// How many bytes are looked at for one step.
+/// How many bytes may be read for one step.
 const BYTES_OF_STEP: usize = 64;
 
-/// How many steps go by from one look at the clock to the next.
+/// How many steps lie between two checks of the clock.
 const STEPS_OF_LOOK: u64 = 256;
 
-/// What a value takes up in a list.
+/// The size of a value in a list.
 pub(super) const BYTES_OF_ITEM: usize = size_of::<Value>();
 
-/// Tells whether the time is up, by the clock of the reader.
+/// Tells whether the time for templates has run out.
 pub type IsLate = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// What is left of what the templates of one file may use.
+/// What remains of the limits for one file.
 pub(super) struct TemplateBudget {
     steps: AtomicU64,
     made: AtomicUsize,
     line: AtomicUsize,
     is_late: Option<IsLate>,
-    /// The first bound that was met.
+    /// The first limit that was exceeded.
     met: Mutex<Option<&'static str>>,
 }
 
@@ -54,23 +54,23 @@ impl TemplateBudget {
         }
     }
 
-    /// Notes the line that is worked at, for messages.
+    /// Sets the current line, for messages.
     pub fn at(&self, line: usize) {
         self.line.store(line, Relaxed);
     }
 
-    /// Returns the line that was worked at last.
+    /// Returns the current line.
     pub fn line(&self) -> Option<usize> {
         Some(self.line.load(Relaxed)).filter(|line| *line > 0)
     }
 
-    /// Returns what is wrong with the file, where a bound was met.
+    /// Returns the error of the exceeded limit, if one was.
     pub fn problem(&self) -> Option<InvalidTaskFile> {
         let met = *self.met.lock().unwrap_or_else(PoisonError::into_inner);
         met.map(|text| InvalidTaskFile::at(self.line(), text))
     }
 
-    /// Pays for steps.
+    /// Charges steps.
     pub fn pay_steps(&self, count: usize) -> Result<(), TemplateError> {
         let count = count as u64;
         let before = self.steps.fetch_add(count, Relaxed);
@@ -85,12 +85,12 @@ impl TemplateBudget {
         Ok(())
     }
 
-    /// Pays for a look at so many bytes.
+    /// Charges the reading of `bytes` bytes.
     pub fn pay_look(&self, bytes: usize) -> Result<(), TemplateError> {
         self.pay_steps(bytes / BYTES_OF_STEP)
     }
 
-    /// Pays for bytes that are made.
+    /// Charges the production of `bytes` bytes.
     pub fn pay_made(&self, bytes: usize) -> Result<(), TemplateError> {
         let before = self.made.fetch_add(bytes, Relaxed);
         if before.saturating_add(bytes) > MAX_MADE {
@@ -99,7 +99,7 @@ impl TemplateBudget {
         self.pay_look(bytes)
     }
 
-    /// Checks that what is about to be made fits in, before it takes up the memory.
+    /// Checks that `bytes` bytes may be produced, before they are allocated.
     pub fn check_made(&self, bytes: usize) -> Result<(), TemplateError> {
         if self.made.load(Relaxed).saturating_add(bytes) > MAX_MADE {
             self.meet(TOO_MUCH)
@@ -108,7 +108,7 @@ impl TemplateBudget {
         }
     }
 
-    /// Returns a value as a template prints it; nothing is empty.
+    /// Returns a value as a template prints it; nil becomes an empty text.
     pub fn shown(&self, value: &Value) -> Result<String, TemplateError> {
         let mut out = Shown {
             budget: self,
@@ -125,7 +125,7 @@ impl TemplateBudget {
         }
     }
 
-    /// Checks that a value can become part of another: to drop or print it is to get to the bottom of it.
+    /// Checks that a value is not nested too deep to become part of another: printing and dropping it recurse.
     pub fn check_depth(&self, value: &Value) -> Result<(), TemplateError> {
         self.check_depth_from(value, 1)
     }
@@ -158,7 +158,8 @@ impl TemplateBudget {
 
 const TOO_MUCH: &str = "templates make more than 8 MiB";
 
-/// Takes what a value prints, and pays for it: one that holds itself many times over would print for ever.
+/// Collects what a value prints and charges it while it is printed: a value that contains itself many times could print
+/// without end.
 struct Shown<'a> {
     budget: &'a TemplateBudget,
     text: String,

@@ -14,38 +14,38 @@ use super::{
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildStep {
-    /// The folder of its files, relative to the working directory.
+    /// The folder of the context, relative to the working directory.
     pub context: String,
-    /// Where its files are instead, if they must be fetched: a git repository, an archive or an artifact. The Dockerfile is in them.
+    /// The remote context, if there is one: a git repository, an archive or an artifact. It also holds the Dockerfile.
     pub remote: Option<String>,
-    /// The Dockerfile, relative to the working directory as docker takes it; none is `Dockerfile` in the context.
+    /// The Dockerfile, relative to the working directory as in docker; `None` for `Dockerfile` in the context.
     pub file: Option<String>,
-    /// The images that it makes, by docker's own reading of the names.
+    /// The image names (`-t`), parsed as docker does.
     pub images: Vec<Reference>,
     /// Build arguments; one without a value takes it from the step's environment.
     pub args: Vec<(String, Option<MaskedText>)>,
-    /// The stage, if not the last.
+    /// The target stage; `None` for the last one.
     pub target: Option<String>,
-    /// The platforms; empty is the run's.
+    /// The platforms; empty for the run's platforms.
     pub platforms: Vec<Platform>,
     pub no_cache: bool,
     pub labels: BTreeMap<String, String>,
     pub contexts: BTreeMap<String, String>,
-    /// Further options, handed to the builder as they are, one argument each.
+    /// Further options, passed to the builder unchanged, one argument each.
     pub options: Vec<String>,
-    /// The image that keeps its cache on the registry, if the file asks for one.
+    /// The cache image on the registry, if the file asks for one.
     pub cache: Option<Reference>,
-    /// Variables of the builder.
+    /// Environment variables for the builder.
     pub env: Vec<(String, MaskedText)>,
-    /// The folder that paths are relative to, seen from `/workspace`.
+    /// The folder that paths are relative to, as a path below `/workspace`.
     pub working_directory: Option<String>,
-    /// Volumes of the file, for secrets of the build.
+    /// Volumes of the file, for build secrets.
     pub mounts: Vec<Mount>,
-    /// Whether a secret is in what becomes an argument of the builder, where other users of the machine can see it.
+    /// Whether an argument of the builder holds a secret, which other users of the machine could see.
     pub bares_secret: bool,
 }
 
-/// How many images one build may make.
+/// How many image names one build may have.
 const MAX_IMAGES: usize = 100;
 
 /// The options of `docker build` and `docker buildx build`.
@@ -73,7 +73,7 @@ const OPTIONS: &[OptionGroup] = &[
     ),
 ];
 
-/// Reads the words of a `build`.
+/// Parses the words of a `build`.
 pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
     let mut step = BuildStep::default();
     let mut context: Option<&MaskedText> = None;
@@ -102,7 +102,7 @@ pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
     step.bares_secret |= context.has_secret();
     match context.reveal() {
         "-" => return Err("a `build` cannot read its context from standard input".into()),
-        // docker's own short form.
+        // docker's own short form of a GitHub URL.
         written if written.starts_with("github.com/") => {
             step.remote = Some(format!("https://{written}"));
         }
@@ -125,7 +125,7 @@ fn is_remote(context: &str) -> bool {
 }
 
 impl BuildStep {
-    /// Returns the path of the Dockerfile, relative to the working directory; of a context that is fetched, to that.
+    /// Returns the path of the Dockerfile relative to the working directory, or to the root of a remote context.
     pub fn file_path(&self) -> String {
         match &self.file {
             Some(file) => file.clone(),
@@ -205,7 +205,7 @@ impl BuildStep {
         Ok(())
     }
 
-    /// Takes out names that stand there twice.
+    /// Removes repeated image names.
     fn without_doubles(mut self) -> Result<Self, String> {
         let mut seen = BTreeSet::new();
         self.images.retain(|image| seen.insert(image.clone()));

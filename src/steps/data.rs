@@ -1,10 +1,10 @@
-//! Data as templates read it.
+//! Conversion of JSON to values of templates.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use gotmpl::Value;
 
-/// Returns data as templates read it.
+/// Converts JSON to a value of templates.
 pub(super) fn value(data: &serde_json::Value) -> Value {
     use serde_json::Value as Json;
     match data {

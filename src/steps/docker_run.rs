@@ -1,7 +1,7 @@
-//! What may stand before the image of a `cmd`: the options of `docker run`, as properties of the step.
+//! The options of `docker run` in front of the image of a `cmd`, as properties of the step.
 //!
-//! ACR pastes a `cmd` behind its own `docker run`, so that files and `--cmd` have such options. Here each is read as the property that
-//! means the same, and so is bound by the same rules; what no property means is refused by its name.
+//! ACR appends a `cmd` to its own `docker run`, so task files and `--cmd` contain such options. Each is read as the property of the
+//! same meaning, and obeys the same rules; an option without such a property is refused by name.
 
 use crate::{image::Reference, secret::MaskedText};
 
@@ -11,12 +11,12 @@ use super::{
     step::{Action, CmdStep, OwnCommand, Step},
 };
 
-/// What a `cmd` says about its container before the image.
+/// The options in front of the image of a `cmd`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct RunOptions {
     pub entry_point: Option<String>,
     pub env: Vec<(String, MaskedText)>,
-    /// Absolute, in the container.
+    /// An absolute path in the container.
     pub directory: Option<String>,
     pub user: Option<String>,
     pub network: Option<String>,
@@ -82,7 +82,7 @@ const OPTIONS: &[OptionGroup] = &[
     ),
 ];
 
-/// Reads the words of a `cmd` up to its image. Returns what they say, and the image with what stands behind it.
+/// Parses the words of a `cmd` up to its image. Returns the options, and the image with the words behind it.
 pub(super) fn parse(
     words: Vec<MaskedText>,
 ) -> Result<(RunOptions, impl Iterator<Item = MaskedText>), String> {
@@ -168,7 +168,7 @@ impl RunOptions {
     }
 }
 
-/// Reads `VOLUME:/PATH`, perhaps with `:ro`, which volumes of a file always are.
+/// Parses `VOLUME:/PATH`, optionally with `:ro`: volumes of a file are always read-only.
 fn mount(text: &str) -> Result<Mount, String> {
     let refused = || {
         format!(
@@ -187,7 +187,7 @@ fn mount(text: &str) -> Result<Mount, String> {
     })
 }
 
-/// The commands of docker's client that need a daemon, and what does here what they do.
+/// The commands of docker's client that need a daemon, with the alternative in a task file.
 const OF_DAEMON: [(&[&str], &str); 5] = [
     (
         &["build", "buildx", "builder", "bake", "compose"],
@@ -214,7 +214,7 @@ const OF_DAEMON: [(&[&str], &str); 5] = [
     ),
 ];
 
-/// Returns what is wrong with a step that calls docker's client, which has no daemon in a container: Docker's socket is not handed to steps.
+/// Returns the error of a step that calls docker's client: no daemon can be reached, because steps do not get Docker's socket.
 pub(super) fn without_daemon(step: &Step, others: &[Step]) -> Option<String> {
     let Action::Cmd(cmd) = &step.action else {
         return None;

@@ -1,4 +1,4 @@
-//! The keys of a task file, checked and with their defaults.
+//! Reads the keys of a task file, checks them and fills in defaults.
 
 use std::{
     cell::Cell,
@@ -22,19 +22,19 @@ use super::{
     yaml::YamlNode,
 };
 
-/// Seconds that a step may take where the file says nothing.
+/// The default timeout of a step, in seconds.
 const STEP_TIMEOUT: u32 = 600;
 
-/// Seconds before a step is tried again where the file says nothing, or 0.
+/// The default delay before a retry, in seconds; also used where the file says 0.
 const RETRY_DELAY: u32 = 5;
 
 /// How many steps a file may have.
 const MAX_STEPS: usize = 1000;
 
-/// How many variables the steps of a file may have in all, those of the file counted for each step.
+/// How many variables the steps of a file may have in total; those of the file count once for each step.
 const MAX_VARIABLES: usize = 20_000;
 
-/// How many bytes these may have.
+/// How many bytes these variables may have.
 const MAX_VARIABLE_BYTES: usize = 8 * 1024 * 1024;
 
 const VERSIONS: [&str; 3] = ["1.0-preview-1", "v1.0.0", "v1.1.0"];
@@ -46,10 +46,10 @@ const STEP_KEYS: &str = "id cmd build push workingDirectory entryPoint user netw
     startDelay retries retryDelay retryOnErrors repeat cmdDownloadRetries cmdDownloadRetryDelay keep detach \
     privileged ignoreErrors disableWorkingDirectoryOverride pull cache volumeMounts exitedWith exitedWithout";
 
-/// Keys that say something about a container, and so nothing about a build or a push.
+/// Keys of containers, which mean nothing in a build or a push.
 const CONTAINER_KEYS: &str = "entryPoint user network cpus expose ports keep detach privileged pull disableWorkingDirectoryOverride";
 
-/// Keys that ACR reads and that do nothing on this machine.
+/// Keys of ACR that have no effect on this machine.
 const IDLE_KEYS: [(&str, &str); 5] = [
     ("isolation", "it is for Windows containers"),
     ("exitedWith", "ACR does not heed it either"),
@@ -58,21 +58,21 @@ const IDLE_KEYS: [(&str, &str); 5] = [
     ("cmdDownloadRetryDelay", "the builder fetches images itself"),
 ];
 
-/// Reads the keys of one file.
+/// Reads the keys of one task file.
 pub(super) struct KeyReader<'a> {
     pub run: &'a Run,
-    /// What may stand where a `cmd` begins,
+    /// The first words of a `cmd` that are replaced.
     pub commands: &'a Commands,
-    /// and what fills in the templates there.
+    /// Renders the templates in these replacements.
     pub renderer: &'a Renderer,
-    /// How many variables the steps have so far, and of how many bytes.
+    /// The number and the total bytes of the steps' variables so far.
     pub variables: Cell<(usize, usize)>,
 }
 
-/// The variables of a step or a file, by name.
+/// Environment variables of a step or a file.
 type Env = Vec<(String, MaskedText)>;
 
-/// What steps take over from their file.
+/// The values that steps inherit from their file.
 struct StepDefaults {
     timeout: u32,
     working_directory: Option<String>,
@@ -251,7 +251,7 @@ impl KeyReader<'_> {
             docker_run::parse(words).map_err(|problem| blame(node, "cmd", problem))?;
         let mut words: Vec<MaskedText> = rest.collect();
         if !is_alias {
-            // Behind options too an image may be called by an alias.
+            // An image alias may also follow options.
             words = self.without_alias(words, node)?.0;
         }
         if words.is_empty() {
@@ -298,7 +298,8 @@ impl KeyReader<'_> {
         })
     }
 
-    /// Puts what an alias stands for in the place of a first word, which may be several words, and tells whether there was one.
+    /// Replaces an alias at the start of the words by its image or command, which may be several words; returns whether there
+    /// was one.
     fn without_alias(
         &self,
         words: Vec<MaskedText>,
@@ -372,7 +373,7 @@ impl KeyReader<'_> {
         Ok(pushed)
     }
 
-    /// Returns the variables of a step: those of its options, its own, and those of the file that it does not set itself.
+    /// Returns the variables of a step: those of its options, its own, and those of the file that it does not override.
     fn merged(
         &self,
         node: &YamlNode<'_>,
@@ -410,7 +411,7 @@ fn both(mut first: Vec<String>, second: Vec<String>) -> Vec<String> {
     first
 }
 
-/// Adds the volumes that options of a `cmd` mount, which must be those of the file.
+/// Adds the volumes that options of a `cmd` mount; they must be declared in the file.
 fn with_mounts(
     mut mounts: Vec<Mount>,
     options: Vec<Mount>,
@@ -504,7 +505,7 @@ fn working_directory(
     Ok(text(node, "workingDirectory")?.or_else(|| defaults.working_directory.clone()))
 }
 
-/// Reads `env`, of which the later of two with one name counts.
+/// Reads `env`; the last of several entries of one name wins.
 fn env(node: &YamlNode<'_>) -> Result<Env, InvalidTaskFile> {
     let mut pairs: Env = Vec::new();
     for item in items(node, "env")? {

@@ -1,4 +1,4 @@
-//! The order of steps, by their `when`. A graph cannot be made of anything but steps that wait for earlier ones.
+//! The dependency graph of steps, from their `when`. Every graph is acyclic: steps wait only for earlier ones.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,40 +10,40 @@ use super::{
     step::{Action, CmdStep, Step, StepId},
 };
 
-/// What a step says about its turn.
+/// When a step starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum When {
-    /// Nothing: after the step before it in the file.
+    /// No `when`: after the previous step in the file.
     Previous,
-    /// `-`: at once.
+    /// `-`: immediately.
     AtOnce,
-    /// After these.
+    /// After these steps.
     After(Vec<StepId>),
 }
 
-/// The steps of a task file, in an order in which they can be run.
+/// The steps of a task file in a valid order of execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Graph {
-    /// The version that the file names, as it is written.
+    /// The version of the task file, as written.
     pub version: String,
     steps: Vec<Step>,
-    /// For each step, which others have ended when it starts: one bit for each.
+    /// For each step, a bit set of the steps that have ended when it starts.
     before: Vec<Vec<u64>>,
-    /// The networks that the run makes or uses.
+    /// The networks that the run creates or uses.
     pub networks: Vec<Network>,
-    /// The volumes that the run makes.
+    /// The volumes that the run creates.
     pub volumes: Vec<Volume>,
 }
 
-/// What is wrong with the order of a file: the number of the step, counted from 0, the key that is to blame, and why.
+/// Why steps cannot be ordered: the number of the step, counted from 0, the wrong key, and the reason.
 pub(super) type GraphError = (usize, &'static str, String);
 
 impl Graph {
-    /// Puts steps into order: each with what it waits for.
+    /// Orders steps by what each waits for.
     ///
     /// # Errors
     ///
-    /// [`GraphError`] where two steps have one name, or `when` names a step that is not there, stands further down, or is the step itself.
+    /// [`GraphError`] where two steps have the same name, or `when` names a missing step, a later step or the step itself.
     pub(super) fn new(
         version: String,
         drafts: Vec<(Step, When)>,
@@ -91,12 +91,12 @@ impl Graph {
         })
     }
 
-    /// Returns the steps in the order of the file; each stands after those that it waits for.
+    /// Returns the steps in the order of the file; each comes after those that it waits for.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// Returns what the steps build, in the order of the file.
+    /// Returns the builds of the steps, in the order of the file.
     pub fn builds(&self) -> impl Iterator<Item = &BuildStep> {
         self.steps.iter().filter_map(|step| match &step.action {
             Action::Build(build) => Some(&**build),
@@ -112,7 +112,7 @@ impl Graph {
         })
     }
 
-    /// Returns which step waits for which; `None` is the beginning.
+    /// Returns which step waits for which; `None` is the start of the run.
     pub fn edges(&self) -> Vec<(Option<&StepId>, &StepId)> {
         let mut edges = Vec::new();
         for step in &self.steps {
@@ -146,7 +146,7 @@ impl Graph {
         self.steps.windows(2).all(follows)
     }
 
-    /// Returns the texts of the steps that have secret parts.
+    /// Returns the texts of the steps that contain secrets.
     pub fn texts_with_secrets(&self) -> impl Iterator<Item = &MaskedText> {
         let texts = self.steps.iter().flat_map(|step| {
             let (args, env): (Vec<&MaskedText>, &[(String, MaskedText)]) = match &step.action {

@@ -1,7 +1,6 @@
-//! What a task file may ask for that is not the owner's: what a Dockerfile can do, inside its workspace, and no more.
+//! The restrictions for a guest's task file: it may do what a Dockerfile can do inside its workspace, and no more.
 //!
-//! Options and keys are allowed one by one. What is not named here is refused: builders learn new options, and each could reach the
-//! machine.
+//! This is an allowlist of options and keys: builders get new options, and each could give access to the machine.
 
 use std::fmt;
 
@@ -12,14 +11,14 @@ use super::{
     step::{Action, CmdStep, Place, Step, StepId},
 };
 
-/// Something that a guest's file asks for and may not.
+/// A forbidden request of a guest's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The line at which its step begins, counted from 1.
     pub line: Option<usize>,
-    /// The step; none where it is the file as a whole.
+    /// The step; `None` where the file as a whole is refused.
     pub step: Option<StepId>,
-    /// What it asks for, and why it may not.
+    /// What is requested, and why it is forbidden.
     pub what: String,
 }
 
@@ -35,7 +34,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Returns the first thing that a guest's file asks for and may not. `may_push` tells whether it may push to a registry.
+/// Returns the first forbidden request of a guest's file. `may_push` tells whether the file may push to a registry.
 pub fn refusal(graph: &Graph, may_push: &dyn Fn(&str) -> bool) -> Option<Refusal> {
     let of_file = graph.networks.iter().find_map(network);
     if let Some(what) = of_file {
@@ -84,7 +83,7 @@ fn network(network: &Network) -> Option<String> {
 }
 
 fn container(graph: &Graph, cmd: &CmdStep) -> Option<String> {
-    // Every field by name: a new one must be thought about here.
+    // Every field is named, so that a new one does not compile until it is considered here.
     let Place {
         working_directory: _,
         directory: _,
@@ -114,7 +113,7 @@ fn container(graph: &Graph, cmd: &CmdStep) -> Option<String> {
     handed_over(env.iter().filter(|(_, value)| value.has_secret()))
 }
 
-/// Returns what is wrong with the names under which secrets reach a builder: as variables of its own.
+/// Returns the error of a secret that would reach the builder under a variable with a meaning for programs.
 fn handed_over<'a, T: 'a>(mut variables: impl Iterator<Item = &'a (String, T)>) -> Option<String> {
     let (name, _) = variables.find(|(name, _)| is_of_programs(name))?;
     Some(format!(
@@ -122,7 +121,7 @@ fn handed_over<'a, T: 'a>(mut variables: impl Iterator<Item = &'a (String, T)>) 
     ))
 }
 
-/// Tells whether a variable means something to a builder, or to any program.
+/// Tells whether a variable has a meaning for a builder, or for programs in general.
 pub fn is_of_programs(name: &str) -> bool {
     const BEGINNINGS: &str = "ACRT_ AWS_ AZURE_ BASH BUILDAH BUILDKIT BUILDX CLOUDSDK_ CNI_ COMPOSE_ CONTAINER DBUS_ DOCKER DYLD_ GCONV_ \
         GIT_ GLIBC_ GNUPG GOOGLE_ GPG_ KUBE LC_ LD_ LISTEN_ MALLOC_ NETAVARK_ OTEL_ PERL PODMAN PYTHON REGISTR RUBY \
@@ -130,7 +129,7 @@ pub fn is_of_programs(name: &str) -> bool {
     const NAMES: &str = "ALL_PROXY ENV FTP_PROXY GETCONF_DIR GOCOVERDIR GODEBUG GOGC GOMAXPROCS GOMEMLIMIT GOTRACEBACK HOME \
         HOSTALIASES HTTPS_PROXY HTTP_PROXY IFS LANG LANGUAGE LOCALDOMAIN LOCPATH LOGNAME NLSPATH NOTIFY_SOCKET \
         NO_PROXY PATH PWD RES_OPTIONS SHELL TEMP TEMPDIR TERM TMP TMPDIR TZ USER";
-    // What is called so is a credential, which changes no program.
+    // Variables with these names are credentials, which change no program.
     const ENDS: &str = "_ACCESS_KEY _ACCESS_KEY_ID _API_KEY _CLIENT_ID _PASSWORD _SECRET _TENANT_ID _TOKEN _USERNAME";
     let name = name.to_ascii_uppercase();
     let begins = BEGINNINGS.split(' ').any(|it| name.starts_with(it));
@@ -138,7 +137,7 @@ pub fn is_of_programs(name: &str) -> bool {
     NAMES.split(' ').any(|it| it == name) || (begins && !ends)
 }
 
-/// Returns the variables of a guest's build that its builder gets: two that say how it builds, and those that hold its secrets.
+/// Returns the variables of a guest's build that its builder gets: two that choose how it builds, and those with its secrets.
 pub fn variables_of_builder(build: &BuildStep) -> Vec<&str> {
     let secrets = build.options.iter().filter_map(|option| {
         let fields = fields(option.strip_prefix("--secret=")?)?;
@@ -154,7 +153,7 @@ pub fn variables_of_builder(build: &BuildStep) -> Vec<&str> {
         .collect()
 }
 
-/// Returns what a build asks for and may not.
+/// Returns the first forbidden option of a build.
 fn option(graph: &Graph, build: &BuildStep, may_push: &dyn Fn(&str) -> bool) -> Option<String> {
     if let Some(remote) = &build.remote {
         return Some(format!(
@@ -254,13 +253,13 @@ fn secret_of(graph: &Graph, build: &BuildStep, value: &str) -> Result<(), &'stat
             is_own.then_some(()).ok_or(WHY)
         }
         (None, None, Some(name), None | Some("env")) => variable(name),
-        // Without a place builders take a variable of that name, or else a file.
+        // Without a source, builders take the variable of that name, or else a file.
         (None, None, None, None | Some("env")) => variable(of("id").unwrap_or_default()),
         _ => Err(WHY),
     }
 }
 
-/// Tells whether a path is that of a file which the file itself has put into a volume.
+/// Tells whether a path is that of a file which the task file itself has put into a volume.
 fn is_file_of(graph: &Graph, mount: &Mount, path: &str) -> bool {
     let below = path.strip_prefix(mount.path.trim_end_matches('/'));
     let Some(name) = below.and_then(|below| below.strip_prefix('/')) else {
@@ -275,7 +274,7 @@ fn value_of<'t>(fields: &[(&str, &'t str)], wanted: &str) -> Option<&'t str> {
     found.map(|(_, value)| *value)
 }
 
-/// Reads `key=value,key=value` as far as every builder reads it alike: no quotes, no blanks, no key twice.
+/// Parses `key=value,key=value` as far as all builders agree on it: no quotes, no blanks, no repeated key.
 fn fields(text: &str) -> Option<Vec<(&str, &str)>> {
     if text.contains(|c: char| {
         c == '"' || c == '\'' || c == '\\' || c.is_whitespace() || c.is_control()

@@ -1,10 +1,10 @@
-//! Values of keys, as the keys of a task file want them.
+//! Readers for the values of a task file's keys.
 
 use crate::secret::MaskedText;
 
 use super::{problem::InvalidTaskFile, yaml::YamlNode};
 
-/// Returns a problem with a key, at its line; at that of its step, if the key is not there.
+/// Returns an error about a key, with its line or, if the key is missing, with that of its step.
 pub fn blame(node: &YamlNode<'_>, key: &str, text: impl Into<String>) -> InvalidTaskFile {
     match node.get(key) {
         Some(at) => at.problem(text),
@@ -12,10 +12,10 @@ pub fn blame(node: &YamlNode<'_>, key: &str, text: impl Into<String>) -> Invalid
     }
 }
 
-/// How many bytes a name or a path may have: it is kept for each step that takes it over.
+/// How many bytes a name or a path may have: each step that inherits it keeps a copy.
 const LONGEST_NAME: usize = 4096;
 
-/// Reads a text; one of nothing but white space is as good as none.
+/// Reads a text; blank is the same as missing.
 pub fn value<'a>(
     node: &YamlNode<'a>,
     key: &str,
@@ -24,7 +24,7 @@ pub fn value<'a>(
     Ok(text.filter(|text| !text.reveal().trim().is_empty()))
 }
 
-/// Reads a name or a path; one of nothing but white space is as good as none.
+/// Reads a name or a path; blank is the same as missing.
 pub fn text(node: &YamlNode<'_>, key: &str) -> Result<Option<String>, InvalidTaskFile> {
     let text = value(node, key)?.map(|text| text.reveal().to_owned());
     if text.as_ref().is_some_and(|text| text.len() > LONGEST_NAME) {
@@ -38,7 +38,7 @@ pub fn text(node: &YamlNode<'_>, key: &str) -> Result<Option<String>, InvalidTas
     }
 }
 
-/// Returns the items of a list; none, if it is not there.
+/// Returns the items of a list; a missing list has none.
 pub fn items<'a>(node: &YamlNode<'a>, key: &str) -> Result<Vec<YamlNode<'a>>, InvalidTaskFile> {
     node.get(key).map_or(Ok(Vec::new()), |list| list.items())
 }
@@ -52,18 +52,18 @@ pub fn list(node: &YamlNode<'_>, key: &str) -> Result<Vec<String>, InvalidTaskFi
     texts.collect()
 }
 
-/// Reads a switch, which is off if it is not there.
+/// Reads a boolean; a missing one is false.
 pub fn switch(node: &YamlNode<'_>, key: &str) -> Result<bool, InvalidTaskFile> {
     node.get(key).map_or(Ok(false), |node| node.switch())
 }
 
-/// Reads seconds; a negative number is as good as none.
+/// Reads a number of seconds; a negative one is the same as missing.
 pub fn seconds(node: &YamlNode<'_>, key: &str) -> Result<Option<u32>, InvalidTaskFile> {
     let whole = node.get(key).map(|node| node.whole()).transpose()?;
     Ok(whole.map(|whole| u32::try_from(whole.max(0)).unwrap_or(u32::MAX)))
 }
 
-/// Reads a number that cannot be negative; 0 if it is not there.
+/// Reads a number that must not be negative; a missing one is 0.
 pub fn count(node: &YamlNode<'_>, key: &str) -> Result<u32, InvalidTaskFile> {
     let Some(at) = node.get(key) else {
         return Ok(0);

@@ -1,25 +1,26 @@
-//! What is secret in a text, written into the text itself: for templates, YAML and the words of a shell, which only carry text.
+//! Marks around the secret parts of a text, inside the text itself, so that they survive templates, YAML and the splitting into
+//! words, all of which only carry text.
 //!
-//! The marks are two of Unicode's noncharacters, which are never part of a text that is exchanged.
+//! The marks are two of Unicode's noncharacters, which never occur in exchanged text.
 
 use std::borrow::Cow;
 
 use crate::secret::MaskedText;
 
-/// Where a secret begins.
+/// The start of a secret.
 pub(super) const OPEN: char = '\u{fdd0}';
 
-/// Where it ends.
+/// The end of a secret.
 pub(super) const CLOSE: char = '\u{fdd1}';
 
 const BOTH: [char; 2] = [OPEN, CLOSE];
 
-/// Tells whether a text has marks.
+/// Tells whether a text contains marks.
 pub(super) fn has_marks(text: &str) -> bool {
     text.contains(BOTH)
 }
 
-/// Takes the marks out of a text.
+/// Removes the marks from a text.
 pub(super) fn without(text: &str) -> Cow<'_, str> {
     if has_marks(text) {
         Cow::Owned(text.replace(BOTH, ""))
@@ -28,7 +29,7 @@ pub(super) fn without(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Marks all of a text as secret. A secret that is empty needs no marks.
+/// Marks a whole text as secret. An empty secret needs no marks.
 pub(super) fn around(text: &str) -> String {
     if text.is_empty() {
         String::new()
@@ -50,14 +51,14 @@ pub(super) fn written(text: &MaskedText) -> String {
     out + &all[at..]
 }
 
-/// Reads texts that were one before something took it apart: a secret may begin in one and end in another.
+/// Reads the pieces of a text that was split: a secret may start in one piece and end in another.
 #[derive(Debug, Default)]
 pub(super) struct MarkedReader {
     depth: usize,
 }
 
 impl MarkedReader {
-    /// Reads the next text. Where a mark was lost, more counts as secret, and never less.
+    /// Reads the next piece. Where a mark was lost, too much is treated as secret, never too little.
     pub fn read(&mut self, marked: &str) -> MaskedText {
         if self.depth == 0 && !has_marks(marked) {
             return MaskedText::from(marked);

@@ -1,7 +1,7 @@
-//! A multi-step task file as a graph of steps, and which of them may start. Starts nothing, reads no file.
+//! Multi-step task files as graphs of steps, and which of the steps may start. Pure: starts nothing, reads no file.
 //!
-//! The way of a file: text → aliases ([`alias`]) → templates ([`render`]) → YAML ([`yaml`], [`file`], [`resources`]) → a graph that is
-//! valid by construction ([`graph`]) → which step may start ([`progress`]). What each key means is in `docs/steps.md`.
+//! A file passes these stages: text → aliases ([`alias`]) → templates ([`render`]) → YAML ([`yaml`], [`file`], [`resources`]) → a
+//! graph that is valid by construction ([`graph`]) → which step may start ([`progress`]). `docs/steps.md` documents the keys.
 
 pub mod alias;
 mod budget;

@@ -1,24 +1,25 @@
-//! Words that are options of docker's command line: long ones, and groups of short ones, with their values.
+//! Parser for options of docker's command line: long ones, and groups of short ones, with their values.
 
 use crate::secret::MaskedText;
 
-/// What becomes of some options, and these: their names, with `/x` where one has a letter, and `=` where a value follows.
+/// A treatment and the options that it applies to: their names, with `/x` for a short name, and `=` where a value
+/// follows.
 pub(super) type OptionGroup = (OptionUse, &'static str);
 
-/// What becomes of an option.
+/// The treatment of an option.
 #[derive(Clone, Copy)]
 pub(super) enum OptionUse {
-    /// It is a property of the step.
+    /// The option is a property of the step.
     Ours,
-    /// The builder gets it.
+    /// The option is passed to the builder.
     Handed,
-    /// It changes nothing that counts here.
+    /// The option has no effect here and is dropped.
     Dropped,
-    /// It cannot be, and why.
+    /// The option is refused, for this reason.
     Refused(&'static str),
 }
 
-/// One option of a table.
+/// One option of the table.
 struct KnownOption {
     name: &'static str,
     letter: Option<char>,
@@ -53,14 +54,14 @@ fn find(table: &[OptionGroup], is_meant: impl Fn(&KnownOption) -> bool) -> Optio
 #[derive(Debug)]
 pub(super) enum InvalidOption {
     Unknown(String),
-    /// What was written has no value: an option of this name.
+    /// An option of this name that lacks its value.
     NoValue(String, &'static str),
-    /// It is known, and cannot be used.
+    /// A known option that is refused.
     Refused(String),
 }
 
-/// Reads one word of options, as `--name=value`, `--name` before its value, `-t x`, `-tx`, `-t=x` and `-qt x`: `next` gives the words behind
-/// it. Each option is handed to `take` as it is read.
+/// Parses one word of options: `--name=value`, `--name` before its value, `-t x`, `-tx`, `-t=x` and `-qt x`. `next` returns the words behind
+/// it; `take` receives each option as it is parsed.
 pub(super) fn read(
     table: &[OptionGroup],
     word: &MaskedText,

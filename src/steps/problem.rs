@@ -1,27 +1,27 @@
-//! What is wrong with a task file, and what is odd about it, with the line.
+//! Errors and warnings about a task file, with their lines.
 
 use std::fmt;
 
 /// How many bytes of a message are shown.
 const LONGEST: usize = 400;
 
-/// How many things are told that are odd about one file.
+/// How many warnings about one file are shown.
 const MOST: usize = 50;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTaskFile {
-    /// The line, counted from 1; none where no single line is to blame.
+    /// The line, counted from 1; `None` where the error is about no single line.
     pub line: Option<usize>,
     pub text: String,
 }
 
 impl InvalidTaskFile {
-    /// Says what is wrong with the file as a whole.
+    /// Returns an error about the file as a whole.
     pub fn new(text: impl Into<String>) -> Self {
         Self::at(None, text)
     }
 
-    /// Says what is wrong in a line.
+    /// Returns an error about a line.
     pub fn at(line: Option<usize>, text: impl Into<String>) -> Self {
         Self {
             line,
@@ -38,10 +38,10 @@ impl fmt::Display for InvalidTaskFile {
 
 impl std::error::Error for InvalidTaskFile {}
 
-/// Something odd that keeps nothing from being run.
+/// A warning: the file can be run all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// The line, counted from 1, where one is known.
+    /// The line, counted from 1, where it is known.
     pub line: Option<usize>,
     pub text: String,
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Notice {
     }
 }
 
-/// What is odd about one file: the first of it, and how much more there is.
+/// The warnings about one file: the first ones, and the number of the others.
 #[derive(Clone, Debug, Default)]
 pub struct Notices {
     first: Vec<Notice>,
@@ -60,7 +60,7 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Adds something odd.
+    /// Adds a warning.
     pub fn add(&mut self, line: Option<usize>, text: impl Into<String>) {
         if self.first.len() == MOST {
             self.more += 1;
@@ -70,7 +70,7 @@ impl Notices {
         self.first.push(Notice { line, text });
     }
 
-    /// Returns what is told.
+    /// Returns the warnings to show.
     #[must_use]
     pub fn told(mut self) -> Vec<Notice> {
         if self.more > 0 {
@@ -83,7 +83,7 @@ impl Notices {
     }
 }
 
-/// Writes a message, without what is not worth reading, such as a value of a megabyte.
+/// Writes a message, shortened where a value is very long.
 fn show(f: &mut fmt::Formatter<'_>, line: Option<usize>, text: &str) -> fmt::Result {
     if let Some(line) = line {
         write!(f, "line {line}: ")?;

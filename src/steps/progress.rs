@@ -1,4 +1,4 @@
-//! Which steps may start, given how others ended. Owns no process and no clock.
+//! Decides which steps may start, given how others ended. Owns no process and no clock.
 
 use std::collections::HashMap;
 
@@ -9,15 +9,15 @@ use super::{
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It waits for others, or will never start.
+    /// It waits for other steps, or will never start.
     Skipped,
     Running,
-    /// It ended well, or how it ended does not matter.
+    /// It succeeded, or its failure is ignored.
     Succeeded,
     Failed,
 }
 
-/// How far the steps of a graph have come.
+/// The states of a graph's steps during a run.
 #[derive(Debug)]
 pub struct Progress<'g> {
     graph: &'g Graph,
@@ -25,7 +25,7 @@ pub struct Progress<'g> {
 }
 
 impl<'g> Progress<'g> {
-    /// Begins: no step has started.
+    /// Returns the state of a run in which no step has started.
     pub fn new(graph: &'g Graph) -> Self {
         let states = graph.steps().iter().map(|step| (&step.id, State::Skipped));
         Self {
@@ -34,8 +34,8 @@ impl<'g> Progress<'g> {
         }
     }
 
-    /// Marks up to `room` steps that can start now as running, and returns them in the order of the file. None can once a step
-    /// has failed.
+    /// Marks up to `room` steps that may start now as running, and returns them in the order of the file. After a failed step,
+    /// no further step may start.
     pub fn start_ready(&mut self, room: usize) -> Vec<&'g Step> {
         if self.has_failed() {
             return Vec::new();
@@ -57,7 +57,7 @@ impl<'g> Progress<'g> {
         ready
     }
 
-    /// Says how a step ended.
+    /// Records how a step ended.
     pub fn finish(&mut self, step: &'g Step, ok: bool) {
         let state = if ok || step.ignores_errors {
             State::Succeeded
@@ -67,7 +67,7 @@ impl<'g> Progress<'g> {
         self.states.insert(&step.id, state);
     }
 
-    /// Returns how far a step has come.
+    /// Returns the state of a step.
     pub fn state(&self, id: &StepId) -> State {
         self.states.get(id).copied().unwrap_or(State::Skipped)
     }

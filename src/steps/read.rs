@@ -1,4 +1,4 @@
-//! From the text of a task file to its graph.
+//! Reads a task file into its graph.
 
 use std::cell::Cell;
 
@@ -19,13 +19,13 @@ use super::{
 pub struct TaskFile {
     pub graph: Graph,
     pub notices: Vec<Notice>,
-    /// Whether a part of it was taken from files of the context, by `alias.src`.
+    /// Whether `alias.src` made files of the context a part of it.
     pub is_from_context: bool,
 }
 
 /// Reads a task file.
 ///
-/// `load` reads the files of aliases that it names.
+/// `load` reads the aliases files that it names.
 pub fn read(
     text: &str,
     variables: &Variables,
@@ -58,7 +58,7 @@ fn redacted(problem: InvalidTaskFile, variables: &Variables) -> InvalidTaskFile 
     InvalidTaskFile { text, ..problem }
 }
 
-/// Returns the secrets that a task file asks for. They are not needed to find that out: while it is read for this, they are empty.
+/// Returns the secrets that a task file asks for; for this, the file is rendered with empty secrets.
 pub fn secrets(
     text: &str,
     variables: &Variables,
@@ -80,13 +80,13 @@ pub fn secrets(
 /// The secrets that a task file asks for.
 #[derive(Debug, Default)]
 pub struct Asked {
-    /// Each with the place where the file says it is.
+    /// Each with the source that the file gives for it.
     pub secrets: Vec<SecretSource>,
-    /// Whether a part of the file was taken from files of the context, by `alias.src`.
+    /// Whether `alias.src` made files of the context a part of the file.
     pub is_from_context: bool,
 }
 
-/// A file whose templates are filled in.
+/// A file whose templates are rendered.
 struct Rendered {
     text: MaskedText,
     commands: Commands,
@@ -155,7 +155,7 @@ mod tests {
             .collect()
     }
 
-    /// Compares a step with what a case expects of it: only the keys that the case names.
+    /// Compares a step with the keys that a test case expects.
     fn compare(name: &str, step: &Step, expected: &Value) {
         let is = |key: &str, found: Value| {
             if let Some(wanted) = expected.get(key) {
@@ -225,7 +225,7 @@ mod tests {
         for case in &cases {
             let name = case["name"].as_str().unwrap();
             if name == "set-bad" {
-                // What `--set` takes is the command line's to say.
+                // The command line checks the values of `--set`.
                 continue;
             }
             let expected = &case["expect"];

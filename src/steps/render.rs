@@ -1,7 +1,8 @@
-//! The templates of a task file, by `gotmpl`: Go's own syntax, with the functions of Sprig that people use.
+//! Renders the templates of a task file with `gotmpl`: Go's own syntax, with the functions of Sprig that task files
+//! use.
 //!
-//! What a missing key comes to is Go's `missingkey=zero`: nothing. Everything that a template does is counted: before each node of the
-//! parsed template stands a call that pays for it, so that neither a loop nor a recursion goes on for free.
+//! A missing key renders as nothing, as with Go's `missingkey=zero`. All work is charged to the budget: a call that charges it is
+//! inserted before each node of the parsed template, so that neither a loop nor a recursion runs for free.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -23,7 +24,7 @@ use super::{
     yaml::{MAX_BYTES, TOO_LARGE},
 };
 
-/// How often `range` may turn in one file: far beyond any file, and no endless loop.
+/// How many iterations of `range` one file may have: far more than any real file needs, yet finite.
 const MAX_TURNS: u64 = 100_000;
 
 /// How many actions, `{{…}}`, a file may have.
@@ -32,19 +33,19 @@ const MAX_ACTIONS: usize = 10_000;
 /// How many bytes all actions of a file may have.
 const MAX_ACTION_BYTES: usize = 256 * 1024;
 
-/// How many `else if` and `else with` a file may have. Each is one level deeper to parse and drop.
+/// How many `else if` and `else with` a file may have. Each makes parsing and dropping recurse one level deeper.
 const MAX_ELSE: usize = 200;
 
-/// How Go prints what is not there; ACR takes it out, as Helm does.
+/// What Go prints for a missing value; ACR removes it, as Helm does.
 const NO_VALUE: &str = "<no value>";
 
-/// The name of the file's own template. One of a file with this name is replaced by it.
+/// The name of the file's main template, which replaces any template of this name in the file.
 const MAIN: &str = "\0";
 
-/// The function by which nodes are paid for. No file can name it.
+/// The function that charges a node. No file can name it.
 const PAY: &str = "\0pay";
 
-/// Fills in the templates of one file, and of its aliases.
+/// Renders the templates of one file and of its aliases.
 pub struct Renderer {
     budget: Arc<TemplateBudget>,
     functions: gotmpl::FuncMap,
@@ -52,18 +53,18 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// Returns what fills in templates with `variables`.
+    /// Returns a renderer with `variables`.
     ///
     /// # Errors
     ///
-    /// [`InvalidTaskFile`] where a secret cannot be part of a text.
+    /// [`InvalidTaskFile`] where a secret contains the marks that are used for secrets.
     pub fn new(variables: &Variables) -> Result<Self, InvalidTaskFile> {
         let budget = TemplateBudget::new(variables.is_late.clone());
         let data = data::value(&variables.data()?);
         Ok(Self::new_with(budget, &variables.run.date, data))
     }
 
-    /// Returns what fills in templates that are no task file's, with data of their own.
+    /// Returns a renderer for templates that belong to no task file, with data of their own.
     pub fn of(data: &serde_json::Value) -> Self {
         Self::new_with(TemplateBudget::new(None), "", data::value(data))
     }
@@ -86,7 +87,7 @@ impl Renderer {
         }
     }
 
-    /// Adds a function that makes one text of another.
+    /// Adds a function that maps a text to a text.
     #[must_use]
     pub fn with(mut self, name: &str, function: fn(&str) -> String) -> Self {
         let function = functions::of_text(&self.budget, function);
@@ -94,7 +95,7 @@ impl Renderer {
         self
     }
 
-    /// Adds a function that makes one text of a number and another.
+    /// Adds a function that maps a number and a text to a text.
     #[must_use]
     pub fn with_number(mut self, name: &str, function: fn(usize, &str) -> String) -> Self {
         let function = functions::of_number_and_text(&self.budget, function);
@@ -102,17 +103,17 @@ impl Renderer {
         self
     }
 
-    /// Fills in the templates of `text`. Lines that are comments are left out first, so that what they quote is not read; an empty
-    /// line stays in their place, so that lines keep their numbers.
+    /// Renders the templates of `text`. Comment lines are emptied first, so that templates in comments are not rendered and line
+    /// numbers stay.
     ///
     /// # Errors
     ///
-    /// [`InvalidTaskFile`] where a template does not parse, a function fails, or a bound is met.
+    /// [`InvalidTaskFile`] where a template does not parse, a function fails, or a limit is exceeded.
     pub fn render(&self, text: &str) -> Result<MaskedText, InvalidTaskFile> {
         self.fill(without_comments(text))
     }
 
-    /// Fills in the templates of a text in which no line is a comment.
+    /// Renders a text that has no comment lines.
     pub fn fill(&self, text: String) -> Result<MaskedText, InvalidTaskFile> {
         check_size(&text)?;
         if !text.contains("{{") {
@@ -131,7 +132,7 @@ impl Renderer {
         for define in defines {
             let is_full = !define.body.is_empty_tree();
             match (full.contains(&define.name), is_full) {
-                // As Go has it: one without a body replaces nothing.
+                // As in Go, a template without a body replaces none.
                 (true, false) => continue,
                 (true, true) => {
                     return Err(InvalidTaskFile::at(
@@ -173,7 +174,7 @@ impl Renderer {
             return problem;
         }
         match problem {
-            // Told of the end of the file, where it would not be looked for.
+            // The parser reports this at the end of the file, where nobody would look for it.
             TemplateError::Lex { message, .. } if message.contains("unclosed action") => {
                 let opened = text.rfind("{{").unwrap_or_default();
                 let line = text[..opened].matches('\n').count() + 1;
@@ -196,7 +197,7 @@ impl Renderer {
     }
 }
 
-/// Takes text up to the size that a task file may have.
+/// Collects text up to the maximum size of a task file.
 struct Limited<'a> {
     text: String,
     budget: &'a TemplateBudget,
@@ -217,7 +218,7 @@ impl std::fmt::Write for Limited<'_> {
     }
 }
 
-/// Refuses what would take the parser too deep, or too much memory.
+/// Refuses a text on which the parser would recurse too deep or use too much memory.
 fn check_size(text: &str) -> Result<(), InvalidTaskFile> {
     if text.len() > MAX_BYTES {
         return Err(InvalidTaskFile::new(TOO_LARGE));
@@ -228,7 +229,7 @@ fn check_size(text: &str) -> Result<(), InvalidTaskFile> {
         ));
     }
     let line = |at: usize| Some(text[..at].matches('\n').count() + 1);
-    // Wherever they stand: what is counted here too often is no danger.
+    // Counts `else` anywhere, even outside of actions: counting too many does no harm.
     let mut branches = text.match_indices("else").filter(|(at, _)| {
         let rest = text[at + 4..].trim_start();
         rest.starts_with("if") || rest.starts_with("with")
@@ -256,7 +257,7 @@ fn check_size(text: &str) -> Result<(), InvalidTaskFile> {
     Ok(())
 }
 
-/// Returns where an action ends that begins at the beginning of `text`, in bytes; where it does not end, the end of the text.
+/// Returns the length in bytes of the action at the start of `text`; the whole text if the action is not closed.
 fn length_of_action(text: &str) -> usize {
     let comment = text.strip_prefix('-').unwrap_or(text).trim_start();
     if let Some(rest) = comment.strip_prefix("/*") {
@@ -280,9 +281,9 @@ fn length_of_action(text: &str) -> usize {
     bytes.len()
 }
 
-/// Puts a payment before each node that does anything.
+/// Inserts a charge before each node that does any work.
 fn paid(list: ListNode) -> ListNode {
-    // What has no body must stay without one: it replaces no other template.
+    // A template without a body must stay so: it replaces no other template.
     if list.is_empty_tree() {
         return list;
     }
@@ -318,7 +319,7 @@ fn paid(list: ListNode) -> ListNode {
     ListNode { nodes, ..list }
 }
 
-/// Returns a node that pays, and prints nothing.
+/// Returns a node that charges the budget and prints nothing.
 fn payment(cost: usize, line: usize, pos: gotmpl::parse::Pos) -> Node {
     let number = |n: usize| {
         let whole = i64::try_from(n).unwrap_or(i64::MAX);
@@ -333,7 +334,7 @@ fn payment(cost: usize, line: usize, pos: gotmpl::parse::Pos) -> Node {
         pos,
         pipe: PipeNode {
             pos,
-            // What is kept in a variable is not printed.
+            // The result is assigned to a variable, so it is not printed.
             decl: vec![PAY.into()],
             commands: vec![CommandNode { pos, args }],
             is_assign: false,
@@ -341,7 +342,7 @@ fn payment(cost: usize, line: usize, pos: gotmpl::parse::Pos) -> Node {
     })
 }
 
-/// Counts what a pipeline looks up and calls.
+/// Counts the lookups and calls of a pipeline.
 fn cost_of(pipe: &PipeNode) -> usize {
     fn of(expr: &Expr) -> usize {
         match expr {
@@ -402,7 +403,7 @@ mod tests {
         }
     }
 
-    /// Returns what is shown of a text: its secret parts are hidden.
+    /// Returns a text with its secret parts hidden.
     fn shown(text: &str) -> String {
         render(text).map_or_else(|problem| format!("! {problem}"), |text| text.to_string())
     }
@@ -523,7 +524,7 @@ mod tests {
     const STEPS: &str = "templates take more than 500000 steps";
     const DEEP: &str = "templates nest lists and mappings more than 100 deep";
 
-    /// Each ends at once, with one of the bounds and its line.
+    /// Each fails at once, with the exceeded limit and its line.
     #[test]
     fn templates_that_would_take_all_time_or_memory_are_refused() {
         let calls: String = (0..60)
@@ -638,7 +639,7 @@ mod tests {
             let told = rendered(template);
             assert!(told.starts_with(expected), "{told}");
         }
-        // What is allowed is carried out, also on the small stack of a test.
+        // What is just within the limits works even on the small stack of a test thread.
         let elses = format!(
             "{{{{if 0}}}}{}{{{{else}}}}x{{{{end}}}}",
             many("{{else if 0}}", 190)

@@ -1,4 +1,4 @@
-//! What a task file declares beside its steps: networks, volumes and secrets.
+//! The networks, volumes and secrets that a task file declares.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -18,16 +18,16 @@ pub struct Mount {
     pub path: String,
 }
 
-/// The network of steps in a file that names no networks.
+/// The network of the steps in a file that declares no networks.
 pub const DEFAULT_NETWORK: &str = "acb_default_network";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
     pub name: String,
-    /// Its driver; none is the builder's own choice.
+    /// The network's driver; `None` for the builder's default.
     pub driver: Option<String>,
     pub ipv6: bool,
-    /// Whether it is there already, under just this name.
+    /// Whether the network exists already, under this name.
     pub is_external: bool,
 }
 
@@ -35,12 +35,12 @@ pub struct Network {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Volume {
     pub name: String,
-    /// Its files, by name, byte for byte.
+    /// The content of its files, by name.
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
 impl std::fmt::Debug for Volume {
-    /// Shows the names; what is in the files is secret.
+    /// Shows the file names only; the content is secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Volume")
             .field("name", &self.name)
@@ -49,12 +49,12 @@ impl std::fmt::Debug for Volume {
     }
 }
 
-/// A secret that a file asks for.
+/// A secret that a task file asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretSource {
-    /// Its name in templates.
+    /// The secret's name in templates.
     pub id: String,
-    /// Where the file says it is: `env:NAME`, `file:PATH`, or the URL of a key vault.
+    /// The source in the file: `env:NAME`, `file:PATH`, or the URL of a key vault.
     pub place: Option<String>,
     /// The line, counted from 1.
     pub line: Option<usize>,
@@ -87,7 +87,7 @@ pub(super) fn secrets(
     Ok(secrets)
 }
 
-/// Reads the networks of a file, and which of them steps are in that name none.
+/// Reads the networks of a file, and the default network of steps that name none.
 pub(super) fn networks(
     root: &YamlNode<'_>,
     notices: &mut Notices,
@@ -124,7 +124,7 @@ pub(super) fn networks(
     Ok((networks, default))
 }
 
-/// Reads the volumes of a file, with what is in their files.
+/// Reads the volumes of a file with the content of their files.
 pub(super) fn volumes(
     root: &YamlNode<'_>,
     notices: &mut Notices,

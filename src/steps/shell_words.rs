@@ -1,10 +1,11 @@
-//! The words of a `cmd` or a `build`, by the rules of a POSIX shell: quotes, backslashes, comments. Nothing is expanded.
+//! Splits a `cmd` or a `build` into words by the rules of a POSIX shell: quotes, backslashes, comments. Nothing is
+//! expanded.
 
 use crate::secret::{MaskedText, Secret};
 
 use super::marks;
 
-/// What a shell would do something with, and what here is one more word.
+/// Operators of a shell, which are ordinary words here.
 const OPERATORS: [&str; 9] = ["|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"];
 
 /// How many words a text may have.
@@ -14,7 +15,7 @@ const MOST: usize = 20_000;
 ///
 /// # Errors
 ///
-/// What is wrong with the text: a quote that is left open, or far too many words.
+/// A quote that is not closed, or too many words.
 pub(super) fn split(text: &MaskedText) -> Result<Vec<MaskedText>, String> {
     let split = |text: &str| shell_words::split(text);
     let words = split(text.reveal()).map_err(|_| "a quote is left open".to_owned())?;
@@ -31,7 +32,7 @@ pub(super) fn split(text: &MaskedText) -> Result<Vec<MaskedText>, String> {
     Ok(
         match words.len() == marked.len() && words.iter().zip(&marked).all(same) {
             true => marked,
-            // Where the marks have changed what is read, all of it is secret.
+            // Where the marks changed how the text splits, all of it is secret.
             false => words
                 .into_iter()
                 .map(|word| MaskedText::from(Secret::new(word)))
@@ -40,7 +41,7 @@ pub(super) fn split(text: &MaskedText) -> Result<Vec<MaskedText>, String> {
     )
 }
 
-/// Returns the first word that only a shell would understand.
+/// Returns the first word that is an operator of a shell.
 pub(super) fn operator(words: &[MaskedText]) -> Option<&str> {
     let mut words = words.iter().map(MaskedText::reveal);
     words.find(|word| OPERATORS.contains(word))
@@ -83,7 +84,7 @@ mod tests {
         };
         assert_eq!(shown("sh -c 'x hunter2 y'", 9..16), ["sh", "-c", "x *** y"]);
         assert_eq!(shown("sh a=b c d", 5..8), ["sh", "a=***", "***", "d"]);
-        // A backslash in front of a mark would take it for what it stands before.
+        // A backslash in front of a mark would escape the mark instead of the character behind it.
         assert_eq!(shown("sh a\\ b", 5..6), ["***", "***"]);
     }
 }

@@ -1,4 +1,4 @@
-//! One step of a task file: what it does, when it may start, and how often it is tried.
+//! One step of a task file: its action, when it may start, and its retries.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::{build::BuildStep, resources::Mount};
 pub struct StepId(String);
 
 impl StepId {
-    /// Takes a name that a file gives.
+    /// Parses a name from a task file.
     pub fn new(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             return Err("`id` is empty");
@@ -28,7 +28,7 @@ impl StepId {
         Ok(Self(text.to_owned()))
     }
 
-    /// Returns the name of a step that has none, by its place in the file, counted from 0.
+    /// Returns the default name of a step, from its position in the file, counted from 0.
     pub fn numbered(n: usize) -> Self {
         Self(format!("acb_step_{n}"))
     }
@@ -50,12 +50,12 @@ pub struct Step {
     pub id: StepId,
     /// The line at which it begins, counted from 1.
     pub line: Option<usize>,
-    /// The steps that must have succeeded before it starts; all of them stand before it in the file.
+    /// The steps that must succeed before this one starts; all of them are earlier in the file.
     pub after: Vec<StepId>,
     pub action: Action,
-    /// How long and how often.
+    /// Timeout, delays and retries.
     pub limits: Limits,
-    /// Whether it counts as succeeded however it ends.
+    /// Whether the step counts as succeeded even if it fails.
     pub ignores_errors: bool,
 }
 
@@ -69,56 +69,56 @@ pub enum Action {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
-    /// What the file says; an earlier step may have built it under just that name.
+    /// The image as written in the file; an earlier step may have built it under exactly this name.
     pub written: String,
-    /// Where it goes: to the task's registry, unless it names another.
+    /// The destination: on the task's registry, unless the file names another one.
     pub image: Reference,
 }
 
-/// How long a step may take, and how often it is tried. Times are in seconds.
+/// The timeout of a step and its retries. Times are in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For all tries and repeats together; the delay before the start is not in it.
+    /// The timeout for all attempts and repetitions together, without the start delay.
     pub timeout: u32,
-    /// How long it waits before it starts.
+    /// The delay before the step starts.
     pub start_delay: u32,
-    /// How often it is tried again after a failure.
+    /// How often the step is retried after a failure.
     pub retries: u32,
-    /// The pause before it is tried again.
+    /// The delay before a retry.
     pub retry_delay: u32,
-    /// If there are any, it is tried again only after a failure that printed one of these.
+    /// If not empty, the step is retried only after a failure that printed one of these texts.
     pub retry_on: Vec<String>,
-    /// How often it is done again; failures do not end the series, and one makes it fail.
+    /// How often the step is repeated; a failure does not end the series, but makes the step fail.
     pub repeat: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CmdStep {
-    /// Its image, by docker's own reading of the name.
+    /// The image, its name parsed as docker does.
     pub image: Reference,
-    /// What is given to the image's entry point, word by word.
+    /// The arguments of the image's entry point.
     pub args: Vec<MaskedText>,
     pub place: Place,
-    /// Whether it goes on by itself while the next steps run.
+    /// Whether the container keeps running while the next steps run.
     pub detach: bool,
-    /// Whether it is kept after it ended, until the run ends.
+    /// Whether the stopped container is kept until the run ends.
     pub keep: bool,
-    /// Whether it may do anything to the machine. Only with leave from the user who runs the file.
+    /// Whether the container is privileged. The user who runs the file must allow it.
     pub privileged: bool,
-    /// Whether the image is fetched anew even if the machine has it.
+    /// Whether the image is pulled even if the machine has it.
     pub pull: bool,
 }
 
-/// What acrt does itself, in the place of a container.
+/// A command that acrt carries out itself instead of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnCommand<'a> {
-    /// `acr …`, with the words behind it: acr-cli can only talk to Azure.
+    /// `acr …`, with its arguments: acr-cli itself can only talk to Azure.
     Acr(&'a [MaskedText]),
-    /// `docker stop …`, and what is like it: a step is not handed Docker's socket.
+    /// `docker stop …` and similar commands, because a step gets no Docker socket.
     End {
         /// `stop`, `kill` or `rm`.
         verb: &'a str,
-        /// The steps whose containers are meant.
+        /// The steps whose containers are to be stopped.
         names: Vec<&'a str>,
     },
 }
@@ -126,21 +126,21 @@ pub enum OwnCommand<'a> {
 /// The image of docker's client.
 const DOCKER_CLIENT: (&str, &str) = (crate::image::reference::DOCKER_HUB, "library/docker");
 
-/// How containers are ended, in words of docker's client.
+/// The commands of docker's client that stop containers.
 const ENDS: [&str; 3] = ["kill", "rm", "stop"];
 
-/// Where the image of acr-cli is, for which `acr` stands in task files; and what `acr` is in a file that has no aliases.
+/// The image of acr-cli, for which the alias `acr` stands; and `acr` itself, for a file without aliases.
 const ACR_CLI: [(&str, &str); 2] = [
     ("mcr.microsoft.com", "acr/acr-cli"),
     (crate::image::reference::DOCKER_HUB, "library/acr"),
 ];
 
 impl CmdStep {
-    /// Returns what acrt does itself, if that is what it asks for: `acr …`, by the alias or by any tag of acr-cli's image, or the end of
-    /// containers that go on.
+    /// Returns the command that acrt carries out itself, if the step asks for one: `acr …`, by the alias or by any tag of acr-cli's
+    /// image, or a command that stops detached containers.
     pub fn own(&self) -> Option<OwnCommand<'_>> {
         let image = (self.image.registry(), self.image.repository());
-        // A daemon of its own is the one that is meant.
+        // With `DOCKER_HOST` the step talks to a daemon of its own.
         let has_daemon = self.place.env.iter().any(|(name, _)| name == "DOCKER_HOST");
         if self.place.entry_point.is_some() || has_daemon {
             return None;
@@ -165,27 +165,27 @@ impl CmdStep {
     }
 }
 
-/// The surroundings of a container.
+/// The environment of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// Its working directory, relative to `/workspace`; none leaves the image's own.
+    /// Its working directory, relative to `/workspace`; `None` for the image's own.
     pub working_directory: Option<String>,
-    /// Its working directory as an absolute path in the container, before the other one.
+    /// Its working directory as an absolute path in the container; it takes precedence over `working_directory`.
     pub directory: Option<String>,
     pub env: Vec<(String, MaskedText)>,
-    /// What is run instead of the image's entry point.
+    /// The entry point, in place of the image's own.
     pub entry_point: Option<String>,
-    /// The user, as a name or a number, perhaps with a group.
+    /// The user, as a name or a number, optionally with a group.
     pub user: Option<String>,
-    /// The network, by the name that the file gives it.
+    /// The network, by its name in the file.
     pub network: Option<String>,
-    /// Ports that it opens to the other containers.
+    /// Ports that are open to other containers.
     pub expose: Vec<String>,
-    /// Ports of the machine that lead to it.
+    /// Ports of the machine that are forwarded to the container.
     pub ports: Vec<String>,
-    /// How many processors it may use.
+    /// The limit of CPUs.
     pub cpus: Option<String>,
-    /// Volumes of the file.
+    /// Mounts of the file's volumes.
     pub mounts: Vec<Mount>,
 }
 

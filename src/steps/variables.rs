@@ -1,4 +1,4 @@
-//! What the variables of a task file stand for.
+//! The variables of a task file's templates.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::secret::Secret;
 
 use super::{budget::IsLate, marks, problem::InvalidTaskFile};
 
-/// The `Run` of templates, in ACR's words. What a run does not have is empty.
+/// The `Run` of templates, in ACR's words. Values that a run does not have are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Run {
@@ -25,7 +25,7 @@ pub struct Run {
     pub registry: String,
     /// The registry up to its first dot.
     pub registry_name: String,
-    /// When the run was asked for, as `yyyyMMdd-HHmmssz` in UTC.
+    /// When the run was queued, as `yyyyMMdd-HHmmssz` in UTC.
     pub date: String,
     /// The volume that steps share.
     pub shared_volume: String,
@@ -40,7 +40,7 @@ pub struct Run {
     pub task_name: String,
 }
 
-/// The `Values` of templates: a values file, and what was set on the command line over it.
+/// The `Values` of templates: a values file, overridden by the command line.
 #[derive(Clone, Default, PartialEq)]
 pub struct Values {
     plain: BTreeMap<String, Value>,
@@ -48,11 +48,11 @@ pub struct Values {
 }
 
 impl Values {
-    /// Reads a values file: a mapping, which may be nested.
+    /// Parses a values file: a mapping, which may be nested.
     ///
     /// # Errors
     ///
-    /// [`InvalidTaskFile`] where it is not YAML, or no mapping.
+    /// [`InvalidTaskFile`] where the text is no YAML mapping.
     pub fn parse(text: &str) -> Result<Self, InvalidTaskFile> {
         Ok(Self {
             plain: super::yaml::values(text)?,
@@ -60,13 +60,13 @@ impl Values {
         })
     }
 
-    /// Sets one value, over whatever the file says. A dot in the name is part of it, as in ACR.
+    /// Sets one value, overriding the file. A dot in the name is part of the name, as in ACR.
     pub fn set(&mut self, name: &str, value: &str) {
         self.secret.remove(name);
         self.plain.insert(name.to_owned(), value.into());
     }
 
-    /// Sets one value that must not be seen, over whatever the file says.
+    /// Sets one secret value, overriding the file.
     pub fn set_secret(&mut self, name: &str, value: Secret) {
         self.plain.remove(name);
         self.secret.insert(name.to_owned(), value);
@@ -74,7 +74,7 @@ impl Values {
 }
 
 impl std::fmt::Debug for Values {
-    /// Shows the names alone.
+    /// Shows only the names.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set()
             .entries(self.plain.keys().chain(self.secret.keys()))
@@ -82,19 +82,19 @@ impl std::fmt::Debug for Values {
     }
 }
 
-/// Everything that a template may name, and how long templates may take.
+/// All variables of templates, and the time limit for rendering.
 #[derive(Clone, Default)]
 pub struct Variables {
     pub run: Run,
     pub values: Values,
     /// `.Secrets`, by id.
     pub secrets: BTreeMap<String, Secret>,
-    /// Tells whether templates have had their time; none lets them go on.
+    /// Tells whether the time for templates has run out; `None` for no time limit.
     pub is_late: Option<IsLate>,
 }
 
 impl Variables {
-    /// Takes secrets out of a message: a file may use one as a name.
+    /// Removes secrets from a message: a file may use a secret as a name.
     pub(super) fn redacted(&self, text: &str) -> String {
         let secrets = self.secrets.values().chain(self.values.secret.values());
         let secrets = secrets.filter(|secret| !secret.reveal().is_empty());
@@ -103,11 +103,11 @@ impl Variables {
         })
     }
 
-    /// Returns the data of templates, with marks around what is secret.
+    /// Returns the data of templates, with marks around secrets.
     ///
     /// # Errors
     ///
-    /// [`InvalidTaskFile`] where a secret has marks in it already.
+    /// [`InvalidTaskFile`] where a secret contains marks already.
     pub(super) fn data(&self) -> Result<Value, InvalidTaskFile> {
         let run = cleaned(serde_json::to_value(&self.run).unwrap_or_default());
         let plain = self.values.plain.iter();
@@ -115,7 +115,7 @@ impl Variables {
         let mut values: serde_json::Map<String, Value> = plain.collect();
         values.extend(marked(&self.values.secret, "value")?);
         let values = Value::Object(values);
-        // Always in quotes, as ACR writes them, so that YAML takes braces for text.
+        // Always in quotes, as ACR writes them, so that YAML reads braces as text.
         let quoted = |value: &Value| format!("'{}'", value.to_string().replace('\'', r"'\''"));
         Ok(serde_json::json!({
             "Build": { "ID": run["ID"] },
@@ -143,7 +143,7 @@ fn marked(
     each.collect()
 }
 
-/// Takes marks out of what came from elsewhere.
+/// Removes marks from data of other origin.
 fn cleaned(data: Value) -> Value {
     match data {
         Value::String(text) => marks::without(&text).into(),

@@ -1,7 +1,7 @@
-//! YAML as a tree whose nodes know their lines. The only module of this room that knows `saphyr-parser`.
+//! YAML as a tree whose nodes have line numbers. The only module here that uses `saphyr-parser`.
 //!
-//! The parser tells of one thing after the other, so that a document is given up at the bound that it meets, before it takes up time
-//! or memory. Aliases are counted before they are followed, and share what they name.
+//! The parser emits events, so that reading stops at the limit that a document exceeds, before it takes much time or memory. An
+//! alias is counted before it is resolved, and shares the node that it names.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -18,19 +18,19 @@ use super::{
     problem::{InvalidTaskFile, Notices},
 };
 
-/// The largest file that is read, in bytes, before and after its templates are filled in.
+/// The largest file that is read, in bytes, before and after its templates are rendered.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-/// How that is told.
+/// The error for a larger file.
 pub(super) const TOO_LARGE: &str = "the file is larger than 1 MiB";
 
-/// How many nodes a document may have once its aliases are followed: keys, values, lists and mappings.
+/// How many nodes a document may have with its aliases resolved: keys, values, lists and mappings.
 pub const MAX_NODES: usize = 100_000;
 
-/// How many bytes its texts may have once its aliases are followed.
+/// How many bytes its texts may have with its aliases resolved.
 const MAX_TEXT: usize = 2 * MAX_BYTES;
 
-/// How deep its lists and mappings may be nested.
+/// How deep its lists and mappings may nest.
 pub const MAX_DEPTH: usize = 64;
 
 #[derive(Clone, Debug)]
@@ -40,12 +40,12 @@ pub struct YamlValue {
     merge_tag: Option<MergeTag>,
 }
 
-/// What compose files say of a value that is laid over another.
+/// The tags by which a value in a compose file says how it overrides another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MergeTag {
-    /// `!reset`: there is none any more.
+    /// `!reset`: the value is removed.
     Reset,
-    /// `!override`: it stands alone.
+    /// `!override`: the value replaces the other one instead of being merged.
     Override,
 }
 
@@ -63,7 +63,7 @@ impl MergeTag {
 enum Value {
     Scalar {
         text: MaskedText,
-        /// It stands without quotes and without a tag, and so may be a number, a switch or nothing.
+        /// Whether it has neither quotes nor a tag, so that it may be a number, a boolean or null.
         is_plain: bool,
     },
     List(Vec<YamlValue>),
@@ -108,7 +108,7 @@ pub fn parse(text: &MaskedText) -> Result<YamlValue, InvalidTaskFile> {
 fn invalid(problem: &ScanError) -> InvalidTaskFile {
     let line = Some(problem.marker().line());
     match problem.info() {
-        // The parser reads a little ahead, and has a bound of its own.
+        // The parser reads a little ahead, and has a recursion limit of its own.
         "recursion limit exceeded" => InvalidTaskFile::at(line, too_deep()),
         info => InvalidTaskFile::at(line, info),
     }
@@ -118,12 +118,12 @@ fn too_deep() -> String {
     format!("the file is nested more than {MAX_DEPTH} deep")
 }
 
-/// What a node comes to once its aliases are followed.
+/// The size of a node with its aliases resolved.
 #[derive(Clone, Copy, Debug, Default)]
 struct Size {
     nodes: usize,
     text: usize,
-    /// How many lists and mappings are in each other, itself included.
+    /// The nesting depth, counting the node itself.
     depth: usize,
 }
 
@@ -135,7 +135,7 @@ impl Size {
     }
 }
 
-/// A list or a mapping that is not at its end yet.
+/// A list or a mapping whose end has not been read.
 struct OpenNode {
     line: usize,
     anchor: usize,
@@ -150,19 +150,19 @@ enum OpenKind {
         entries: Vec<(String, YamlValue)>,
         names: HashSet<String>,
         merged: Vec<YamlValue>,
-        /// The key whose value comes next, and its line.
+        /// The key whose value follows, and its line.
         key: Option<(String, usize)>,
     },
 }
 
-/// Puts the events of a parser together to a tree.
+/// Builds a tree from the parser's events.
 struct Loader {
     root: Option<YamlValue>,
     open: Vec<OpenNode>,
     anchors: HashMap<usize, (Rc<Value>, Size)>,
-    /// All that has been read, with its aliases followed.
+    /// The size of everything read so far, with aliases resolved.
     total: Size,
-    /// The scalars of the document in their order, where some are secret.
+    /// The scalars of the document in order, where some of them are secret.
     known: Option<std::vec::IntoIter<MaskedText>>,
 }
 
@@ -231,7 +231,7 @@ impl Loader {
         }
     }
 
-    /// Counts what is about to become part of the document.
+    /// Charges a node that is about to be added to the document.
     fn count(&mut self, size: Size, line: usize) -> Result<(), InvalidTaskFile> {
         let told = |text: String| Err(InvalidTaskFile::at(Some(line), text));
         self.total.nodes += size.nodes;
@@ -308,7 +308,7 @@ impl Loader {
         }
     }
 
-    /// Puts a node where it belongs.
+    /// Adds a node to the list or mapping that is being read.
     fn place(&mut self, node: YamlValue, size: Size) -> Result<(), InvalidTaskFile> {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
@@ -342,10 +342,10 @@ impl Loader {
     }
 }
 
-/// The key whose value is a mapping, or a list of mappings, that a mapping takes over.
+/// The merge key: its value is a mapping, or a list of mappings, whose entries are merged.
 const MERGE: &str = "<<";
 
-/// Takes over the entries of another mapping that are not there yet.
+/// Adds the entries of another mapping whose keys are missing.
 fn merge(
     other: &YamlValue,
     entries: &mut Vec<(String, YamlValue)>,
@@ -372,8 +372,8 @@ fn merge(
 
 /// Returns the scalars of a document in their order, each with its secret parts.
 ///
-/// Where in the text a scalar stands is known; where in the scalar a secret stands, once quotes and escapes are read, is found out by
-/// reading the document again with marks in it.
+/// The positions of scalars in the text are known. Where a secret begins and ends in a scalar, after quotes and escapes are read, is
+/// found by reading the document again with marks in it.
 fn secret_scalars(text: &MaskedText) -> Result<Vec<MaskedText>, InvalidTaskFile> {
     let plain = scalars(text.reveal()).map_err(|problem| invalid(&problem))?;
     let (mut marked, mut at) = (String::new(), 0);
@@ -410,7 +410,7 @@ fn secret_scalars(text: &MaskedText) -> Result<Vec<MaskedText>, InvalidTaskFile>
             if !has_secret {
                 return MaskedText::from(scalar.text);
             }
-            // Where the marks have changed what is read, all of it is secret.
+            // Where the marks changed how the text is read, all of it is secret.
             let parts = marked.get(n).filter(|_| is_same);
             parts
                 .map(|scalar| marks::read(&scalar.text))
@@ -420,17 +420,18 @@ fn secret_scalars(text: &MaskedText) -> Result<Vec<MaskedText>, InvalidTaskFile>
         .collect())
 }
 
-/// A scalar as it is read, and where it stands in the document without its quotes, in bytes.
+/// The value of a scalar, and its byte range in the document without its quotes.
 struct Scalar {
     text: String,
     inside: Range<usize>,
 }
 
-/// Returns the scalars of a document in their order. Where the parser does not say where they stand, each is taken to be everywhere.
+/// Returns the scalars of a document in order. A scalar whose position the parser does not give gets the range of the whole
+/// document.
 fn scalars(text: &str) -> Result<Vec<Scalar>, ScanError> {
     let mut all = Vec::new();
     let mut offsets = text.char_indices().map(|(at, _)| at).enumerate();
-    // Scalars come in the order of the text, so that one look from the beginning finds all their places.
+    // Scalars come in the order of the text, so their positions are computed in one pass.
     let mut last = (0, 0);
     let mut is_in_order = true;
     let mut byte = |character: usize| {
@@ -455,7 +456,7 @@ fn scalars(text: &str) -> Result<Vec<Scalar>, ScanError> {
                     _ => None,
                 };
                 let inside = match quote {
-                    // An anchor or a tag may stand in front.
+                    // An anchor or a tag may precede the quote.
                     Some(quote) => {
                         let open = text[start..].find(quote).map_or(start, |at| start + at + 1);
                         open..byte(span.end.index().saturating_sub(1))
@@ -469,7 +470,7 @@ fn scalars(text: &str) -> Result<Vec<Scalar>, ScanError> {
             Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
             _ => {}
         }
-        // The reader proper says what is wrong.
+        // [`parse`] reports these limits.
         if all.len() > MAX_NODES || depth > MAX_DEPTH {
             break;
         }
@@ -482,7 +483,7 @@ fn scalars(text: &str) -> Result<Vec<Scalar>, ScanError> {
     Ok(all)
 }
 
-/// Returns the parts of a secret that are inside of a scalar: line by line, because the blanks around a line are YAML's own.
+/// Returns the parts of a secret that lie in a scalar, line by line, because the blanks around a line belong to YAML.
 fn pieces(text: &str, secret: &Range<usize>, inside: &Range<usize>) -> Vec<Range<usize>> {
     let start = secret.start.max(inside.start);
     let end = secret.end.min(inside.end);
@@ -502,7 +503,7 @@ fn pieces(text: &str, secret: &Range<usize>, inside: &Range<usize>) -> Vec<Range
     pieces
 }
 
-/// Reads a values file: a mapping of anything.
+/// Reads a values file: a mapping of any values.
 pub(super) fn values(text: &str) -> Result<BTreeMap<String, serde_json::Value>, InvalidTaskFile> {
     let document = parse(&MaskedText::from(text))?;
     match &*document.value {
@@ -515,7 +516,7 @@ pub(super) fn values(text: &str) -> Result<BTreeMap<String, serde_json::Value>, 
     }
 }
 
-/// Returns a node as JSON, what is without quotes by the core schema of YAML 1.2.
+/// Returns a node as JSON; plain scalars are typed by the core schema of YAML 1.2.
 fn json(node: &YamlValue) -> serde_json::Value {
     match &*node.value {
         Value::List(items) => items.iter().map(json).collect(),
@@ -550,7 +551,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Reads a whole number as YAML writes it: in decimal, `0x` or `0o`. One with zeros in front is a text.
+/// Parses an integer as in YAML: decimal, `0x` or `0o`. With leading zeros it is a text.
 fn whole(text: &str) -> Option<i64> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
@@ -569,7 +570,7 @@ fn whole(text: &str) -> Option<i64> {
     }
 }
 
-/// Reads a number with a point or an exponent.
+/// Parses a number with a point or an exponent.
 fn float(text: &str) -> Option<f64> {
     let digits = text.trim_start_matches(['-', '+']);
     let leads = digits.strip_prefix('.').unwrap_or(digits);
@@ -579,17 +580,17 @@ fn float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|_| is_number)
 }
 
-/// A place in a document, and what is there.
+/// A node of a document, with its position for messages.
 #[derive(Clone, Copy, Debug)]
 pub struct YamlNode<'a> {
     document: &'a YamlValue,
-    /// The nearest key.
+    /// The nearest key above it.
     key: Option<&'a str>,
     is_item: bool,
 }
 
 impl<'a> YamlNode<'a> {
-    /// Returns the whole document.
+    /// Returns the root of a document.
     pub fn root(document: &'a YamlValue) -> Self {
         Self {
             document,
@@ -598,27 +599,27 @@ impl<'a> YamlNode<'a> {
         }
     }
 
-    /// Says that this node is wrong.
+    /// Returns an error about this node.
     pub fn problem(&self, text: impl Into<String>) -> InvalidTaskFile {
         InvalidTaskFile::at(self.line(), text)
     }
 
-    /// Returns the line of this node, counted from 1; of a value in a mapping, that of its key.
+    /// Returns the line of this node, counted from 1; for a value of a mapping, that of its key.
     pub fn line(&self) -> Option<usize> {
         Some(self.document.line)
     }
 
-    /// Tells whether it is a scalar without quotes and without a tag, which may be a number.
+    /// Tells whether this is a scalar without quotes and tag, which may be a number.
     pub fn is_plain(&self) -> bool {
         matches!(&*self.document.value, Value::Scalar { is_plain: true, .. })
     }
 
-    /// Returns what compose files say of a value that is laid over another.
+    /// Returns how a value of a compose file overrides another, where it says so.
     pub fn merge_tag(&self) -> Option<MergeTag> {
         self.document.merge_tag
     }
 
-    /// Returns what is under a key of a mapping. Null is nothing.
+    /// Returns the value of a key. Null counts as missing.
     pub fn get(&self, key: &str) -> Option<Self> {
         let Value::Map(entries) = &*self.document.value else {
             return None;
@@ -655,7 +656,7 @@ impl<'a> YamlNode<'a> {
         }
     }
 
-    /// Returns a text; numbers and switches are texts too, as they are written.
+    /// Returns a text; numbers and booleans are texts too, as they are written.
     pub fn text(&self) -> Result<Option<&'a MaskedText>, InvalidTaskFile> {
         match &*self.document.value {
             value if is_nothing(value) => Ok(None),
@@ -664,7 +665,7 @@ impl<'a> YamlNode<'a> {
         }
     }
 
-    /// Returns a whole number.
+    /// Returns an integer.
     pub fn whole(&self) -> Result<i64, InvalidTaskFile> {
         let number = match &*self.document.value {
             Value::Scalar {
@@ -676,7 +677,7 @@ impl<'a> YamlNode<'a> {
         number.ok_or_else(|| self.problem(format!("{} must be a whole number", self.name())))
     }
 
-    /// Returns a switch, in any of YAML's words.
+    /// Returns a boolean, in any of YAML's words.
     pub fn switch(&self) -> Result<bool, InvalidTaskFile> {
         let word = match &*self.document.value {
             Value::Scalar { text, .. } => text.reveal(),
@@ -689,7 +690,7 @@ impl<'a> YamlNode<'a> {
         }
     }
 
-    /// Tells about keys of a mapping that mean nothing: all but the `known` ones, which are written with a blank between each two.
+    /// Warns of unknown keys of a mapping. `known` lists the known ones, separated by blanks.
     pub fn unknown_keys(&self, known: &str, notices: &mut Notices) -> Result<(), InvalidTaskFile> {
         for (key, node) in self.entries()? {
             if !known.split(' ').any(|known| known == key) {

@@ -1,7 +1,7 @@
-//! The functions that Go's templates bring themselves.
+//! The built-in functions of Go's templates.
 //!
-//! Those of `gotmpl` know no bounds. The short ones are written anew; the others are called by a template of one call, which is the
-//! only way to them.
+//! Those of `gotmpl` have no limits. The short ones are implemented here; the others can only be called through a template with one
+//! call.
 
 use std::{
     collections::BTreeMap,
@@ -61,7 +61,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
     ("urlquery", |c| escaped(c, 3, gotmpl::url_encode)),
 ];
 
-/// Returns a value as it is, a text without its marks.
+/// Returns a value unchanged; the secret marks of a text are removed.
 fn unmarked(call: &Call<'_>, value: &Value) -> CallResult {
     match value {
         Value::String(text) if marks::has_marks(text) => {
@@ -71,14 +71,14 @@ fn unmarked(call: &Call<'_>, value: &Value) -> CallResult {
     }
 }
 
-/// Escapes a text, which makes it longer by up to `factor`.
+/// Escapes a text, which makes it up to `factor` times longer.
 fn escaped(call: &Call<'_>, factor: usize, escape: fn(&str) -> String) -> CallResult {
     let text = call.text(0)?;
     call.check(text.len() * factor)?;
     call.made(escape(&text))
 }
 
-/// Returns the functions that are called by a template, by name.
+/// Returns the functions that are called through a template, by name.
 pub(super) fn templates() -> Vec<(&'static str, Templates)> {
     let compare = ["eq", "ne", "lt", "le", "gt", "ge"];
     let print = ["print", "println", "printf"];
@@ -89,13 +89,13 @@ pub(super) fn templates() -> Vec<(&'static str, Templates)> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ValueKind {
-    /// It answers yes or no.
+    /// Returns a boolean.
     Compare,
-    /// It answers with a text.
+    /// Returns a text.
     Print,
 }
 
-/// A function of `gotmpl` itself, as templates of one call: one for each number of arguments.
+/// A function of `gotmpl`, as one template with one call for each number of arguments.
 pub(super) struct Templates {
     name: &'static str,
     kind: ValueKind,
@@ -115,7 +115,7 @@ impl Templates {
         let mut args = Vec::with_capacity(call.args.len());
         let mut longest = 0;
         let mut all = 0;
-        // What `%s` and `%v` print stays marked where it is; other verbs would print the marks in a way of their own.
+        // `%s` and `%v` print secret marks unchanged and in place; other verbs would alter them.
         let keeps_marks = self.kind == ValueKind::Print && {
             let format = call.value(0).as_str().unwrap_or_default();
             self.name != "printf" || only_prints(format)
@@ -164,7 +164,7 @@ impl Templates {
     }
 }
 
-/// Tells whether a format only prints its arguments as they are.
+/// Tells whether a format prints its arguments unchanged.
 fn only_prints(format: &str) -> bool {
     let mut verbs = format.split('%').skip(1);
     let mut was_percent = false;
@@ -177,9 +177,9 @@ fn only_prints(format: &str) -> bool {
     })
 }
 
-/// Returns how long `printf` makes a text at most, besides its arguments printed once.
+/// Returns the maximum length of what `printf` prints besides its arguments themselves.
 fn length_of_printf(call: &Call<'_>, longest: usize) -> usize {
-    /// `gotmpl` takes no more than this for a width or a precision.
+    /// The largest width or precision that `gotmpl` accepts.
     const WIDEST: usize = u16::MAX as usize;
     let format = call.value(0).as_str().unwrap_or_default();
     let numbers = call.args.iter().filter_map(Value::as_int);
@@ -192,7 +192,7 @@ fn length_of_printf(call: &Call<'_>, longest: usize) -> usize {
         let numbers = numbers.filter(|number| !number.is_empty());
         let wide = numbers.map(|number| number.parse().unwrap_or(WIDEST).min(WIDEST));
         let stars = flags.matches('*').count();
-        // A number has up to 309 digits before the point; quoting makes six bytes of one at most.
+        // A number has up to 309 digits before the point; quoting turns one byte into at most six.
         400 + wide.sum::<usize>() + stars * star + 6 * longest
     });
     format.len() + verbs.sum::<usize>()

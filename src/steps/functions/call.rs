@@ -1,4 +1,4 @@
-//! One call of a function of templates: its arguments, and what they cost.
+//! One call of a template function: its arguments and their cost.
 
 use std::{cell::Cell, collections::BTreeMap, sync::Arc};
 
@@ -12,13 +12,13 @@ use super::super::{
 pub(super) type CallResult = Result<Value, TemplateError>;
 pub(super) type Function = fn(&Call<'_>) -> CallResult;
 
-/// What an entry of a mapping takes up besides its text.
+/// The size of a mapping's entry besides its text.
 pub(super) const BYTES_OF_ENTRY: usize = 64;
 
 pub(super) struct Call<'a> {
     pub(super) args: &'a [Value],
     pub(super) budget: &'a TemplateBudget,
-    /// Whether a text was looked at that is secret: what is made of it is secret too.
+    /// Whether a secret text was read: the function's result is then secret too.
     pub(super) is_secret: Cell<bool>,
 }
 
@@ -31,17 +31,17 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Returns an argument; what is not there is nothing.
+    /// Returns an argument; a missing one is nil.
     pub(super) fn value(&self, n: usize) -> &'a Value {
         self.args.get(n).unwrap_or(&Value::Nil)
     }
 
-    /// Returns an argument as text; nothing is empty.
+    /// Returns an argument as text; nil is empty.
     pub(super) fn text(&self, n: usize) -> Result<String, TemplateError> {
         self.text_of(self.value(n))
     }
 
-    /// Returns the last argument as text: what a pipe hands over.
+    /// Returns the last argument as text: the value that a pipe passes.
     pub(super) fn last_text(&self) -> Result<String, TemplateError> {
         self.text(self.args.len().saturating_sub(1))
     }
@@ -56,12 +56,12 @@ impl<'a> Call<'a> {
         Ok(marks::without(&marked).into_owned())
     }
 
-    /// Returns a value as text in which what is secret stays marked: for functions that put texts together as they are.
+    /// Returns a value as text with its secret marks, for functions that join texts unchanged.
     pub(super) fn marked(&self, value: &Value) -> Result<String, TemplateError> {
         self.budget.shown(value)
     }
 
-    /// Returns an argument as a whole number; text is read, and what is none is 0, as in Sprig.
+    /// Returns an argument as an integer; text is parsed, and anything else is 0, as in Sprig.
     pub(super) fn whole(&self, n: usize) -> Result<i64, TemplateError> {
         let value = self.value(n);
         Ok(match value {
@@ -78,11 +78,11 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Returns an argument as a number; what is none is 0.
+    /// Returns an argument as a number; anything else is 0.
     pub(super) fn float(&self, n: usize) -> Result<f64, TemplateError> {
         Ok(match self.value(n) {
             Value::String(text) => {
-                // Digits are read far more slowly than bytes are looked at.
+                // Parsing digits takes far longer than reading bytes.
                 self.budget.pay_look(text.len().saturating_mul(8))?;
                 self.text(n)?.trim().parse().unwrap_or(0.0)
             }
@@ -90,7 +90,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Returns the items of a list; what is none has none.
+    /// Returns the items of a list; anything else has no items.
     pub(super) fn items(&self, n: usize) -> Result<&'a [Value], TemplateError> {
         let items: &[Value] = match self.value(n) {
             Value::List(items) => items,
@@ -100,7 +100,7 @@ impl<'a> Call<'a> {
         Ok(items)
     }
 
-    /// Returns the entries of a mapping; what is none has none.
+    /// Returns the entries of a mapping; anything else has no entries.
     pub(super) fn entries(&self, n: usize) -> Result<&'a BTreeMap<Arc<str>, Value>, TemplateError> {
         static NONE: BTreeMap<Arc<str>, Value> = BTreeMap::new();
         let map = match self.value(n) {
@@ -111,12 +111,12 @@ impl<'a> Call<'a> {
         Ok(map)
     }
 
-    /// Checks that as much can still be made, before it is.
+    /// Checks that `bytes` more bytes may be produced, before they are.
     pub(super) fn check(&self, bytes: usize) -> Result<(), TemplateError> {
         self.budget.check_made(bytes)
     }
 
-    /// Answers with a text that is made of what was looked at.
+    /// Returns a text made from the arguments; it is secret if one of them was.
     pub(super) fn made(&self, text: String) -> CallResult {
         if self.is_secret.get() {
             self.made_marked(marks::around(&text))
@@ -125,32 +125,32 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Answers with a text in which what is secret is marked.
+    /// Returns a text that holds secret marks.
     pub(super) fn made_marked(&self, text: String) -> CallResult {
         self.budget.pay_made(text.len())?;
         Ok(Value::String(text.into()))
     }
 
-    /// Answers with a list of values that were in one, or in nothing, before.
+    /// Returns a list of existing values, whose nesting is checked.
     pub(super) fn list(&self, items: Vec<Value>) -> CallResult {
         self.budget.pay_made(items.len() * BYTES_OF_ITEM)?;
         Ok(Value::List(items.into()))
     }
 
-    /// Answers with a list of texts that are made of what was looked at.
+    /// Returns a list of texts made from the arguments.
     pub(super) fn texts(&self, texts: impl IntoIterator<Item = String>) -> CallResult {
         let items = texts.into_iter().map(|text| self.made(text));
         let items = items.collect::<Result<Vec<_>, _>>()?;
         self.list(items)
     }
 
-    /// Answers with a mapping of values that were in one, or in nothing, before.
+    /// Returns a mapping of existing values, whose nesting is checked.
     pub(super) fn map(&self, map: BTreeMap<Arc<str>, Value>) -> CallResult {
         self.budget.pay_made(map.len() * BYTES_OF_ENTRY)?;
         Ok(Value::Map(Arc::new(map)))
     }
 
-    /// Checks that a value can become part of another.
+    /// Checks that a value is not nested too deep to become part of another.
     pub(super) fn check_part(&self, value: &Value) -> Result<(), TemplateError> {
         self.budget.check_depth(value)
     }

@@ -10,7 +10,7 @@ use gotmpl::{TemplateError, Value};
 use super::call::{BYTES_OF_ENTRY, Call, CallResult, Function, fail};
 use crate::steps::{budget::BYTES_OF_ITEM, data, marks};
 
-/// The longest list that a function makes of numbers.
+/// The longest list of numbers that a function returns.
 const LONGEST: i64 = 100_000;
 
 pub(super) const ALL: &[(&str, Function)] = &[
@@ -139,7 +139,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
         c.map(entries_if(c, |name| !out.contains(name))?)
     }),
     ("merge", |c| {
-        // The first that has a key counts, as in Sprig.
+        // The first mapping that has a key wins, as in Sprig.
         let mut map: BTreeMap<Arc<str>, Value> = BTreeMap::new();
         for n in 0..c.args.len() {
             for (name, value) in c.entries(n)? {
@@ -156,7 +156,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
     }),
     ("fromJson", |c| {
         let text = c.text(0)?;
-        // Each byte can be a value: of serde's, and of ours.
+        // Each byte can become a value: one of serde's, and one of templates.
         c.check(text.len().saturating_mul(16))?;
         let Ok(data) = serde_json::from_str::<serde_json::Value>(&text) else {
             return fail("`fromJson` takes JSON");
@@ -197,7 +197,7 @@ fn shown_from(call: &Call<'_>, n: usize) -> Result<BTreeSet<String>, TemplateErr
         .collect())
 }
 
-/// Returns the items of the first argument that `keep` wants, by how they are printed.
+/// Returns the items of the first argument whose printed text `keep` accepts.
 fn kept(
     call: &Call<'_>,
     mut keep: impl FnMut(String) -> bool,
@@ -215,7 +215,7 @@ fn kept(
     Ok(all)
 }
 
-/// Splits the second argument at each place where the first is.
+/// Splits the second argument at each occurrence of the first.
 fn parts(call: &Call<'_>) -> Result<Vec<String>, TemplateError> {
     let (separator, text) = (call.text(0)?, call.text(1)?);
     let count = text.matches(&separator).count() + 1;
@@ -261,7 +261,7 @@ fn json_of(
     depth: usize,
     bytes: &mut usize,
 ) -> Result<serde_json::Value, TemplateError> {
-    // A value in memory, and its line where it is printed prettily.
+    // The size of a value in memory, and of its line in pretty-printed JSON.
     *bytes += BYTES_OF_ENTRY + 2 * depth + value.as_str().map_or(0, str::len);
     call.check(*bytes)?;
     call.budget.pay_steps(1)?;
@@ -287,7 +287,7 @@ fn json_of(
     })
 }
 
-/// Marks every text of a document as secret.
+/// Marks every text of a JSON document as secret.
 fn hidden(data: serde_json::Value) -> serde_json::Value {
     use serde_json::Value as Json;
     match data {

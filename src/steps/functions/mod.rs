@@ -1,8 +1,8 @@
-//! The functions of Sprig that people use in task files, and those that Go's templates bring themselves: all of them pay for what they
-//! look at and make, and know which texts are secret.
+//! The functions of templates: those of Sprig that task files use, and the built-in ones of Go. All of them charge what they read and
+//! produce, and keep track of secret texts.
 //!
-//! Left out are those whose answer is not the same twice (`randAlpha`, `uuidv4`), those that look at the machine (`env`,
-//! `osBase`) and cryptography; `now` is the time of the run.
+//! Functions with a random result (`randAlpha`, `uuidv4`), functions that read the machine (`env`, `osBase`) and
+//! cryptography are left out; `now` is the time of the run.
 
 mod builtin;
 mod call;
@@ -18,7 +18,7 @@ use gotmpl::{FuncMap, Value, ValueFunc};
 use super::budget::TemplateBudget;
 use call::Call;
 
-/// Returns all functions. `date` is the run's, as `yyyyMMdd-HHmmssz`.
+/// Returns all functions. `date` is the run's date, as `yyyyMMdd-HHmmssz`.
 pub(super) fn all(date: &str, budget: &Arc<TemplateBudget>) -> FuncMap {
     let mut map = FuncMap::new();
     let each = [
@@ -52,7 +52,7 @@ pub(super) fn all(date: &str, budget: &Arc<TemplateBudget>) -> FuncMap {
     map
 }
 
-/// Returns a function that makes one text of another.
+/// Returns a template function that maps a text to a text.
 pub(super) fn of_text(budget: &Arc<TemplateBudget>, function: fn(&str) -> String) -> ValueFunc {
     let budget = Arc::clone(budget);
     Arc::new(move |args: &[Value]| {
@@ -62,7 +62,7 @@ pub(super) fn of_text(budget: &Arc<TemplateBudget>, function: fn(&str) -> String
     })
 }
 
-/// Returns a function that makes one text of a number and another.
+/// Returns a template function that maps a number and a text to a text.
 pub(super) fn of_number_and_text(
     budget: &Arc<TemplateBudget>,
     function: fn(usize, &str) -> String,
@@ -85,7 +85,7 @@ mod tests {
         Ok(text.reveal().to_owned())
     }
 
-    /// What each template comes to.
+    /// Templates with their results.
     const EXAMPLES: &[(&str, &str)] = &[
         (r#""hello world" | title"#, "Hello World"),
         (r#""  a b " | trim | nospace"#, "ab"),

@@ -17,7 +17,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
         c.made(found.to_owned())
     }),
     ("regexReplaceAll", |c| {
-        // `$1x` would be the group `1x` to the crate, as it is to Go.
+        // `$1x` is the group `1x` both in the crate and in Go.
         let with = c.text(2)?;
         let groups = with.matches('$').count();
         replaced(c, &|found, out| {
@@ -37,7 +37,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
     }),
 ];
 
-/// Replaces what a pattern finds in the second argument by what `write` writes.
+/// Replaces the matches in the second argument by the texts that `write` writes.
 fn replaced(
     call: &Call<'_>,
     write: &dyn Fn(&Captures<'_>, &mut String) -> Result<(), TemplateError>,
@@ -55,16 +55,16 @@ fn replaced(
     call.made(out)
 }
 
-/// Returns the first argument as a regular expression that is to be looked for in `text`, and pays for that.
+/// Returns the first argument as a regular expression to be searched for in `text`, and charges the search.
 ///
-/// A search takes as long as the pattern is large times the text is long, in the worst case: their product is bounded. How large
-/// a pattern is, the crate only says by refusing it.
+/// In the worst case a search takes time proportional to the pattern's size times the text's length, so their product is
+/// limited. The crate reveals the size of a pattern only by refusing it at a size limit, so several limits are tried.
 fn regex(call: &Call<'_>, text: &str) -> Result<Regex, TemplateError> {
-    /// Sizes of patterns, in the bytes that the crate counts.
+    /// Size limits to try, in the bytes that the crate counts.
     const SIZES: [usize; 4] = [16 << 10, 64 << 10, 256 << 10, 1 << 20];
-    /// Sizes times lengths, in bytes: at worst around a sixth of a second.
+    /// The largest product of size and length, in bytes: at worst about a sixth of a second.
     const MAX_WORK: usize = 1 << 30;
-    /// How much of that is one step.
+    /// How much of that product costs one step.
     const WORK_OF_STEP: usize = 1 << 13;
     const LONGEST: usize = 4096;
     let pattern = call.text(0)?;

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::call::{Call, CallResult, Function, fail};
 use crate::steps::marks;
 
-/// The longest text that `repeat` makes.
+/// The longest text that `repeat` produces.
 const LONGEST: usize = 1024 * 1024;
 
 pub(super) const ALL: &[(&str, Function)] = &[
@@ -143,17 +143,17 @@ pub(super) const ALL: &[(&str, Function)] = &[
     }),
 ];
 
-/// Answers with the last argument, changed. No change makes more than six bytes of one.
+/// Returns the last argument, changed. No change turns one byte into more than six.
 fn changed(call: &Call<'_>, change: impl Fn(&str) -> String) -> CallResult {
     let text = call.last_text()?;
     call.check(text.len().saturating_mul(6))?;
     call.made(change(&text))
 }
 
-/// Answers with the last argument, put together anew of the words of a name.
+/// Returns the last argument, split into words and joined again in another style.
 fn renamed(call: &Call<'_>, join: fn(&[String]) -> String) -> CallResult {
     let text = call.last_text()?;
-    // Each character can be a word of its own.
+    // Each character can be a word.
     call.check(text.len().saturating_mul(2 * size_of::<String>()))?;
     call.made(join(&parts(&text)))
 }
@@ -172,7 +172,7 @@ fn title(text: &str) -> String {
     capitalised(text, str::to_uppercase)
 }
 
-/// Keeps the first characters, or for a negative number the last.
+/// Keeps the first characters, or for a negative count the last ones.
 fn trunc(count: i64, text: &str) -> String {
     let length = text.chars().count();
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
@@ -196,7 +196,7 @@ fn abbrev(width: i64, text: &str) -> String {
     text.chars().take(width - 3).chain("...".chars()).collect()
 }
 
-/// Puts each argument that is there between quotes. A secret stays secret within them.
+/// Quotes each argument that is not nil. A secret stays marked.
 fn each_quoted(call: &Call<'_>, quote: fn(&str) -> String, sign: char) -> CallResult {
     let mut out = String::new();
     for value in call.args {
@@ -205,7 +205,7 @@ fn each_quoted(call: &Call<'_>, quote: fn(&str) -> String, sign: char) -> CallRe
         }
         let marked = call.marked(value)?;
         let text = marks::without(&marked);
-        // A character becomes `\u{10ffff}` at most.
+        // A character becomes at most `\u{10ffff}`.
         call.check(out.len() + 10 * text.len() + 8)?;
         if !out.is_empty() {
             out.push(' ');
@@ -238,7 +238,7 @@ fn indent(call: &Call<'_>) -> Result<String, gotmpl::TemplateError> {
     Ok(pad.clone() + &text.replace('\n', &format!("\n{pad}")))
 }
 
-/// Splits a name at what is no letter or digit, and before each capital.
+/// Splits a name at characters that are no letters or digits, and before each capital.
 fn parts(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut new = true;
@@ -261,7 +261,7 @@ fn parts(text: &str) -> Vec<String> {
     words
 }
 
-/// Prints the time of a run, `yyyyMMdd-HHmmssz`, by one of Go's layouts.
+/// Formats the run's date, `yyyyMMdd-HHmmssz`, by one of Go's layouts.
 fn date(call: &Call<'_>) -> CallResult {
     let (layout, time) = (call.text(0)?, call.text(1)?);
     if layout.len() > 1000 {

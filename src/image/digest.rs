@@ -1,38 +1,38 @@
-//! Content addresses.
+//! Digests.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
-/// A content address: an algorithm, a colon and lower-case hex digits, as in `sha256:9f86d0…`.
+/// A digest: an algorithm, a colon and lower-case hex digits, as in `sha256:9f86d0…`.
 ///
 /// The algorithms are those that the OCI image specification registers: `sha256`, `sha384`, `sha512`.
-/// Only a checked digest reaches a path or a URL.
+/// Only a validated digest is put into a path or a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(Arc<str>);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDigest {
-    /// The part before the colon is missing, or no registered algorithm.
+    /// The part before the colon is missing or no registered algorithm.
     #[error("digest `{0}` does not start with `sha256:`, `sha384:` or `sha512:`")]
     Algorithm(String),
-    /// The part behind the colon has a wrong length, or holds something else than lower-case hex digits.
+    /// The part behind the colon has a wrong length, or other characters than lower-case hex digits.
     #[error("digest `{text}` must have {wanted} lower-case hex digits behind the colon")]
     Hex {
         text: String,
-        /// How many digits its algorithm has.
+        /// The number of digits for its algorithm.
         wanted: usize,
     },
 }
 
 impl Digest {
-    /// Returns the digest of `bytes`, by SHA-256.
+    /// Returns the SHA-256 digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes))).into())
     }
 
-    /// Tells whether this is the digest of `bytes`, by its own algorithm.
+    /// Tells whether this is the digest of `bytes` by its algorithm.
     pub fn matches(&self, bytes: &[u8]) -> bool {
         let found = match self.0.split_once(':').map(|(algorithm, _)| algorithm) {
             Some("sha512") => hex::encode(sha2::Sha512::digest(bytes)),
@@ -42,7 +42,7 @@ impl Digest {
         self.hex() == found
     }
 
-    /// Returns what takes in bytes piece by piece, to tell whether together they have this digest.
+    /// Returns a hasher for the digest's algorithm, to check content piece by piece.
     pub fn checker(&self) -> DigestHasher {
         match self.0.split_once(':').map(|(algorithm, _)| algorithm) {
             Some("sha512") => DigestHasher::Sha512(sha2::Sha512::new()),
@@ -61,14 +61,14 @@ impl Digest {
         self.0.split_once(':').map_or("", |(_, hex)| hex)
     }
 
-    /// Returns the algorithm and the first twelve digits: enough for a person to tell two digests apart.
+    /// Returns the algorithm and the first twelve digits, enough for people to distinguish two digests.
     pub fn short(&self) -> &str {
         let end = self.0.find(':').map_or(0, |colon| colon + 13);
         &self.0[..end.min(self.0.len())]
     }
 }
 
-/// Bytes that are checked piece by piece.
+/// Hashes content piece by piece.
 #[derive(Clone, Debug)]
 pub enum DigestHasher {
     Sha256(sha2::Sha256),
@@ -77,7 +77,7 @@ pub enum DigestHasher {
 }
 
 impl DigestHasher {
-    /// Takes in the next piece.
+    /// Adds the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hash) => hash.update(bytes),

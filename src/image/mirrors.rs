@@ -1,29 +1,29 @@
-//! Which images have copies of one's own, by the beginnings of their names.
+//! Mirrors of images, by name prefix.
 
 use std::collections::BTreeMap;
 
 use super::Reference;
 
-/// Copies of images: for the beginning of a name, the beginning of the name of its copy.
+/// Maps the name prefix of images to the name prefix of their mirrors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mirrors(BTreeMap<String, String>);
 
-/// Why an entry of the table cannot be used.
+/// Why an entry of the table is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMirror {
-    /// One of its sides is no beginning of an image's name.
+    /// One side is no prefix of an image's name.
     #[error("`{}` is no registry and no repository", .0.escape_debug())]
     Name(String),
-    /// One of its sides has a tag or a digest.
+    /// One side has a tag or a digest.
     #[error("`{}` has a tag or a digest, which each image has of its own", .0.escape_debug())]
     Tagged(String),
-    /// A copy without a registry would be looked for on Docker Hub.
+    /// A mirror without a registry would be looked for on Docker Hub.
     #[error("the copy `{}` names no registry", .0.escape_debug())]
     NoRegistry(String),
 }
 
 impl Mirrors {
-    /// Takes in a table. The left side is read as a Dockerfile would be: `node` is `docker.io/library/node`; the right side has
+    /// Reads a table. The left side is read as in a Dockerfile: `node` is `docker.io/library/node`; the right side must name
     /// its registry.
     pub fn new<'t>(
         table: impl IntoIterator<Item = (&'t str, &'t str)>,
@@ -40,12 +40,12 @@ impl Mirrors {
         Ok(Self(mirrors))
     }
 
-    /// Tells whether nothing has a copy.
+    /// Tells whether the table has no entries.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns the copy of an image, with its tag and digest; none, if it has none. Of several entries the longest counts.
+    /// Returns the mirror of an image, with its tag and digest, if there is one. The longest matching prefix wins.
     pub fn of(&self, image: &Reference) -> Option<Reference> {
         let name = format!("{}/{}", image.registry(), image.repository());
         let mut beginning = name.as_str();
@@ -66,7 +66,7 @@ impl Mirrors {
     }
 }
 
-/// Checks that a text may be the beginning of an image's name.
+/// Checks that a text may be the prefix of an image's name.
 fn beginning(text: &str) -> Result<&str, InvalidMirror> {
     let text = text.trim_end_matches('/');
     let (host, path) = match text.split_once('/') {
@@ -78,18 +78,18 @@ fn beginning(text: &str) -> Result<&str, InvalidMirror> {
     if text.contains('@') || last.contains(':') || bare && text.contains(':') {
         return Err(InvalidMirror::Tagged(text.to_owned()));
     }
-    // Any beginning can be gone on with, so that one is good of which an image can be made.
+    // A text is a valid prefix if appending a component makes a valid reference.
     match format!("{text}/x").parse::<Reference>() {
         Ok(_) => Ok(text),
         Err(_) => Err(InvalidMirror::Name(text.to_owned())),
     }
 }
 
-/// Returns a beginning with its registry, as images are compared.
+/// Returns a prefix with its registry, as images are compared.
 fn full(text: &str) -> Result<String, InvalidMirror> {
     let host = text.split('/').next().unwrap_or_default();
     if is_registry(host) {
-        // Host names have no case.
+        // Host names are not case-sensitive.
         return Ok(format!(
             "{}{}",
             host.to_ascii_lowercase(),
@@ -102,8 +102,8 @@ fn full(text: &str) -> Result<String, InvalidMirror> {
     Ok(format!("{}/{}", image.registry(), image.repository()))
 }
 
-/// Tells a registry from the first part of a repository, by the rule of Docker's references. Where nothing follows, `node:20` would
-/// be a registry too: that is taken for the tag that it is, and no registry listens there.
+/// Distinguishes a registry from the first component of a repository, by the rule of Docker's references. Without a `/` behind it,
+/// `node:20` could also be a registry with a port; it is taken for a name with a tag, since no registry listens on such a port.
 fn is_registry(text: &str) -> bool {
     match text.rsplit_once(':') {
         Some((host, port)) if !host.contains('.') && host != "localhost" => port
@@ -150,7 +150,7 @@ mod tests {
             "r.io/mcr/dotnet/sdk:8.0"
         );
         assert_eq!(copy_of(&table, "node:20").unwrap(), "r.io/own/js:20");
-        // Parts of names are compared whole.
+        // Components of names are compared whole.
         assert_eq!(copy_of(&table, "node-red:1"), None);
         assert_eq!(copy_of(&table, "mcr.microsoft.com.evil.example/a:1"), None);
     }

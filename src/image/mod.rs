@@ -1,6 +1,6 @@
-//! Names of images: what a person writes, what it means, and what it stands for.
+//! Image references, digests and platforms.
 //!
-//! Values only. Nothing here knows a registry, a file or a clock.
+//! Pure values: nothing here uses a registry, a file or a clock.
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
@@ -16,7 +16,8 @@ pub use mirrors::{InvalidMirror, Mirrors};
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference};
 
-/// Reads a value from a text where that lies, without a copy of it: there are a dozen for each of ten thousand tasks.
+/// Deserializes a value from borrowed text, without a copy: there are a dozen such values for each of ten thousand
+/// tasks.
 fn parsed<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(
     input: D,
 ) -> Result<T, D::Error> {

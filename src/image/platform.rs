@@ -1,7 +1,7 @@
-//! Platforms: what an image runs on.
+//! Platforms: the operating systems and architectures of images.
 //!
-//! They are read and written as containerd does (`github.com/containerd/platforms`), which docker, buildx and BuildKit use:
-//! `os[(version)][/architecture[/variant]]`.
+//! They are parsed and formatted as by containerd (`github.com/containerd/platforms`), which docker, buildx and BuildKit
+//! use: `os[(version)][/architecture[/variant]]`.
 
 use std::{
     fmt,
@@ -60,21 +60,21 @@ const ARCHITECTURES: [&str; 24] = [
     "wasm",
 ];
 
-/// What containerd does not know by itself and yet takes beside an architecture: WebAssembly has no operating system below it.
+/// Unknown to containerd, which still accepts them beside an architecture: WebAssembly runs on no particular operating system.
 const WASI_SYSTEMS: [&str; 2] = ["wasi", "wasip1"];
 const WASI_ARCHITECTURES: [&str; 1] = ["wasm32"];
 
-/// The longest version of an operating system that is one: Windows' have 16 characters.
+/// The longest version of an operating system: those of Windows have 16 characters.
 const MAX_VERSION: usize = 64;
 
-/// An operating system, perhaps a version of it, an architecture and perhaps a variant of that, as in `linux/arm/v7` and
+/// An operating system, optionally its version, an architecture and optionally its variant, as in `linux/arm/v7` and
 /// `windows(10.0.20348.1)/amd64`.
 ///
-/// Normalised as containerd does: `x86_64` is `amd64`, `aarch64` is `arm64`, `arm64/v8` is `arm64`, `arm` is `arm/v7`.
+/// Normalized as by containerd: `x86_64` is `amd64`, `aarch64` is `arm64`, `arm64/v8` is `arm64`, `arm` is `arm/v7`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Platform {
-    /// `os[(version)]/architecture[/variant]`, in one piece that all its clones share: it is kept for every task and every tag.
+    /// `os[(version)]/architecture[/variant]`, in one string that all clones share: each task and each tag holds some.
     text: Arc<str>,
 }
 
@@ -84,14 +84,14 @@ pub enum InvalidPlatform {
         "platform `{0}` is not of the form os[(version)][/architecture[/variant]], as in `linux/arm64`"
     )]
     Form(String),
-    /// It is a word alone that names neither an operating system nor an architecture.
+    /// A single word that names neither an operating system nor an architecture.
     #[error(
         "platform `{0}` is neither an operating system ({systems}) nor an architecture ({architectures})",
         systems = SYSTEMS.join(", "),
         architectures = ARCHITECTURES.join(", ")
     )]
     Unknown(String),
-    /// It begins with the architecture.
+    /// The architecture comes first.
     #[error("platform `{0}` is the wrong way round: write {1}")]
     Swapped(String, String),
     #[error(
@@ -117,7 +117,7 @@ static HOST: LazyLock<Platform> = LazyLock::new(|| {
 });
 
 impl Platform {
-    /// Returns a platform of its parts, normalised, whatever they are: those of an image need not be known ones.
+    /// Returns the normalized platform of these parts, which may be unknown ones: an image can have any.
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
         let os = normal_system(os);
         let architecture = architecture.to_ascii_lowercase();
@@ -143,9 +143,9 @@ impl Platform {
         Self { text: text.into() }
     }
 
-    /// Returns the same platform with this version of its operating system, `10.0.20348.1`, in place of another. What
-    /// cannot stand in the text of a platform is escaped as in URLs, as containerd does. A version that is empty, or longer
-    /// than any is, counts as none.
+    /// Returns the same platform with another version of its operating system, such as `10.0.20348.1`. Characters that
+    /// cannot occur in the text of a platform are percent-encoded, as by containerd. An empty or overlong version counts as
+    /// none.
     pub fn with_os_version(&self, version: &str) -> Self {
         let rest = self.text.split_once('/').map_or("", |(_, rest)| rest);
         let os = self.os();
@@ -157,9 +157,9 @@ impl Platform {
         Self { text: text.into() }
     }
 
-    /// Reads a platform by the rules of containerd's `platforms.Parse`, as BuildKit reads those of a Dockerfile: with an
-    /// architecture, anything may be an operating system; a known operating system or architecture alone is completed from
-    /// `host`. Features of the operating system, `windows(10.0.17763+win32k)`, are read and dropped.
+    /// Parses a platform by the rules of containerd's `platforms.Parse`, as BuildKit parses those of a Dockerfile: beside
+    /// an architecture, any word may be an operating system; a known operating system or architecture alone is completed
+    /// from `host`. Features of the operating system, as in `windows(10.0.17763+win32k)`, are dropped.
     pub fn parse(text: &str, host: &Self) -> Result<Self, InvalidPlatform> {
         let invalid = || InvalidPlatform::Form(text.into());
         let (first, rest) = match text.split_once('/') {
@@ -186,7 +186,7 @@ impl Platform {
             _ => return Err(invalid()),
         };
         Ok(match version {
-            // It is escaped already.
+            // The version is percent-encoded already.
             Some(version) => Self {
                 text: platform
                     .text
@@ -197,8 +197,8 @@ impl Platform {
         })
     }
 
-    /// Returns the platform of the machine that this program was built for, with Linux in place of
-    /// a system that runs its containers in a Linux machine.
+    /// Returns the platform of the machine that this program was built for, with Linux in place of a system that runs
+    /// its containers in a Linux virtual machine.
     pub fn host() -> Self {
         HOST.clone()
     }
@@ -209,7 +209,7 @@ impl Platform {
         first.split_once('(').map_or(first, |(os, _)| os)
     }
 
-    /// Returns the version of the operating system, `10.0.20348.1`, if there is one, escaped as in the text.
+    /// Returns the version of the operating system, `10.0.20348.1`, if there is one, percent-encoded as in the text.
     pub fn os_version(&self) -> Option<&str> {
         let (_, version) = self.part(0)?.split_once('(')?;
         version.strip_suffix(')')
@@ -220,7 +220,7 @@ impl Platform {
         self.part(1).unwrap_or_default()
     }
 
-    /// Returns the variant, `v7`, if there is one that means something.
+    /// Returns the variant, `v7`, if there is one.
     pub fn variant(&self) -> Option<&str> {
         self.part(2)
     }
@@ -229,10 +229,11 @@ impl Platform {
         self.text.splitn(3, '/').nth(n)
     }
 
-    /// Tells how well an image for `self` runs on `wanted`: 0 is exact, larger is worse, `None` is not at all.
+    /// Returns how well an image for `self` runs on `wanted`: 0 is an exact match, larger is worse, `None` is not at
+    /// all.
     ///
-    /// An older `arm` variant runs on a newer one, as containerd matches them; a version of Windows runs on one of the same
-    /// build, which are its first three numbers, and on a platform that names none. Everything else must be equal.
+    /// As in containerd, an image for an older `arm` variant runs on a newer one. A version of Windows runs on one of the
+    /// same build, which is its first three numbers, and on a platform without a version. Everything else must be equal.
     pub fn distance(&self, wanted: &Self) -> Option<u16> {
         if self == wanted {
             return Some(0);
@@ -270,7 +271,7 @@ impl Platform {
         is_same_build.then_some(1)
     }
 
-    /// Reads a list of platforms that a person wrote, in a definition or a request: each as [`Platform::from_str`] does.
+    /// Reads a list of platforms from a definition or a request, each with [`Platform::from_str`].
     pub fn deserialize_list<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Self>, D::Error> {
         let texts = Vec::<String>::deserialize(input)?;
         let platforms = texts.iter().map(|text| text.parse());
@@ -280,7 +281,7 @@ impl Platform {
     }
 }
 
-/// Returns the numbers of a version of Windows that tell which images run on it.
+/// Returns the numbers of a Windows version that must match for images to run.
 fn build(version: &str) -> Vec<&str> {
     version.split('.').take(3).collect()
 }
@@ -316,7 +317,7 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
 
-/// Tells whether a text is made of plain characters and escapes, `%2B`.
+/// Tells whether a text has only plain characters and percent-encodings, such as `%2B`.
 fn is_escaped(text: &str) -> bool {
     let mut pieces = text.split('%');
     let plain = |piece: &str| piece.bytes().all(is_plain);
@@ -327,7 +328,7 @@ fn is_escaped(text: &str) -> bool {
     pieces.next().is_some_and(plain) && pieces.all(is_escape)
 }
 
-/// Escapes what is not plain, unless that has been done.
+/// Percent-encodes a text, unless it is encoded already.
 fn escaped(text: &str) -> String {
     if is_escaped(text) {
         return text.to_owned();
@@ -343,8 +344,8 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Returns an architecture, with its variant, that people call otherwise than containerd: as `uname -m` does, and the
-/// accounts of Docker Hub.
+/// Returns containerd's name of an architecture, with its variant, for other names: those of `uname -m` and of Docker
+/// Hub's accounts.
 fn spelled(architecture: &str) -> &str {
     match architecture.to_ascii_lowercase().as_str() {
         "armv5" | "armv5l" | "armv5tel" | "arm32v5" => "arm/v5",
@@ -356,7 +357,7 @@ fn spelled(architecture: &str) -> &str {
     }
 }
 
-/// Tells whether a word names an architecture that is known, however it is spelled.
+/// Tells whether a word is a known architecture under any of its names.
 fn is_architecture(word: &str) -> bool {
     let architecture = spelled(word).split('/').next().unwrap_or_default();
     ARCHITECTURES.contains(&Platform::new("", architecture, None).architecture())
@@ -371,9 +372,9 @@ fn is_variant(word: &str) -> bool {
 impl FromStr for Platform {
     type Err = InvalidPlatform;
 
-    /// Reads a platform that a person wrote, as containerd reads it, with four differences. `linux` and `windows` alone are
-    /// `amd64`, as in ACR. An architecture alone, with or without its variant (`arm64`, `arm/v7`), is Linux's. What
-    /// `uname -m` says (`armv7l`) is understood. An unknown operating system or architecture is refused.
+    /// Parses a platform that a person wrote. It differs from containerd in four ways: `linux` and `windows` alone are
+    /// `amd64`, as in ACR; an architecture alone, with or without its variant (`arm64`, `arm/v7`), is Linux; the names of
+    /// `uname -m` (`armv7l`) are accepted; an unknown operating system or architecture is refused.
     fn from_str(text: &str) -> Result<Self, InvalidPlatform> {
         let parts: Vec<&str> = text.split('/').collect();
         let whole = match parts.as_slice() {
@@ -406,7 +407,8 @@ impl FromStr for Platform {
     }
 }
 
-/// Tells whether this is a system alone, perhaps with its version, that means `amd64`, as ACR documents it.
+/// Tells whether a text is an operating system alone, optionally with its version, which means `amd64`, as ACR
+/// documents.
 fn is_for_amd64(text: &str) -> bool {
     let system = system_and_version(text).map(|(system, _)| system.to_ascii_lowercase());
     matches!(system.as_deref(), Some("linux" | "windows"))
@@ -415,9 +417,9 @@ fn is_for_amd64(text: &str) -> bool {
 impl TryFrom<String> for Platform {
     type Error = InvalidPlatform;
 
-    /// Reads what this program has recorded, by whatever rules it then read platforms: `acrt` 0.1 took any words.
+    /// Reads a platform from a state file, by whatever rules it was parsed then: `acrt` 0.1 accepted any words.
     fn try_from(text: String) -> Result<Self, InvalidPlatform> {
-        // Nearly all that is recorded is for this machine's platform.
+        // Nearly all recorded platforms are this machine's.
         if *text == *HOST.text {
             return Ok(HOST.clone());
         }

@@ -1,4 +1,4 @@
-//! References: which image, on which registry, under which tag or digest.
+//! References: an image's registry, repository, tag and digest.
 
 use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
@@ -6,24 +6,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Digest, InvalidDigest};
 
-/// The registry that a name without a host means.
+/// The registry of names without a host.
 pub const DOCKER_HUB: &str = "docker.io";
 
-/// The longest repository name, with its registry and the slash between, that registries and clients take.
+/// The longest name, registry and slash included, that registries and clients accept.
 const MAX_NAME: usize = 255;
 
-/// A normalised reference, as `docker.io/library/node:20-alpine`.
+/// A normalized reference, such as `docker.io/library/node:20-alpine`.
 ///
-/// The grammar and the rules are those of `github.com/distribution/reference`: a name without a registry is on
-/// Docker Hub, an official image is in `library/`, and `:latest` stands in only where there is neither tag nor digest.
-/// Where there are both, the digest decides.
+/// The grammar and the rules are those of `github.com/distribution/reference`: a name without a registry is on Docker
+/// Hub, an official image is in `library/`, and `:latest` is added only where there is neither tag nor digest. With
+/// both, the digest decides.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference {
-    /// `registry/repository[:tag]`, in one piece that all its clones share: a round over ten thousand tasks holds several for each.
+    /// `registry/repository[:tag]`, in one string that all clones share: a round over ten thousand tasks holds several for each.
     text: Arc<str>,
     registry_end: u16,
     repository_end: u16,
-    /// Boxed, because few have one.
+    /// Boxed, because few references have one.
     digest: Option<Box<Digest>>,
 }
 
@@ -34,10 +34,10 @@ pub enum InvalidReference {
     /// The repository has upper-case letters.
     #[error("reference `{0}`: repository name must be lower-case")]
     UpperCase(String),
-    /// A name of 64 hex digits cannot be told from an image id.
+    /// A name of 64 hex digits cannot be distinguished from an image id.
     #[error("reference `{0}`: a name of 64 hex digits is an image id, not a repository")]
     HexName(String),
-    /// The registry is no host name or address, with or without a port.
+    /// The registry is no host name or address with an optional port.
     #[error("reference `{text}`: registry `{registry}` is not a host name with an optional port")]
     Registry {
         text: String,
@@ -61,7 +61,7 @@ pub enum InvalidReference {
         text: String,
         problem: InvalidDigest,
     },
-    /// The name is longer than registries take.
+    /// The name is longer than registries allow.
     #[error(
         "reference `{0}`: registry and repository together must not be longer than 255 characters"
     )]
@@ -79,12 +79,12 @@ impl Reference {
         &self.text[usize::from(self.registry_end) + 1..usize::from(self.repository_end)]
     }
 
-    /// Returns the tag, if one is meant.
+    /// Returns the tag, given or implied, if there is one.
     pub fn tag(&self) -> Option<&str> {
         self.text.get(usize::from(self.repository_end) + 1..)
     }
 
-    /// Returns the digest, if one was written. It decides, whatever the tag says.
+    /// Returns the digest, if one was given. It overrides the tag.
     pub fn digest(&self) -> Option<&Digest> {
         self.digest.as_deref()
     }
@@ -94,7 +94,7 @@ impl Reference {
         self.text[..usize::from(self.repository_end)].to_owned()
     }
 
-    /// Returns the name that Docker prints: without Docker Hub, and without `library/` of its official images.
+    /// Returns the name as Docker prints it: without Docker Hub, and without `library/` for official images.
     pub fn familiar(&self) -> String {
         let hub = self.text.strip_prefix(DOCKER_HUB);
         let Some(name) = hub.and_then(|name| name.strip_prefix('/')) else {
@@ -107,19 +107,20 @@ impl Reference {
             .to_owned()
     }
 
-    /// Returns the [`familiar`](Self::familiar) name of what is written so; what is no reference is left as it is.
+    /// Returns the [`familiar`](Self::familiar) name of a reference's text; a text that is no reference is returned
+    /// unchanged.
     pub fn familiar_text(text: &str) -> String {
         let reference = text.parse::<Self>();
         reference.map_or_else(|_| text.to_owned(), |it| it.familiar())
     }
 
-    /// Returns the name as short as it can be written: what Docker prints, and without `:latest`. So BuildKit looks contexts up.
+    /// Returns the shortest form: what Docker prints, without `:latest`. BuildKit looks up named contexts by it.
     pub fn shortest(&self) -> String {
         let short = self.familiar();
         short.strip_suffix(":latest").unwrap_or(&short).to_owned()
     }
 
-    /// Returns the same tag whatever its digest is; none for what has no tag.
+    /// Returns the reference by tag alone; `None` where it has no tag.
     pub fn without_digest(&self) -> Option<Self> {
         self.tag()?;
         Some(Self {
@@ -128,7 +129,7 @@ impl Reference {
         })
     }
 
-    /// Returns the same repository at `digest`, without a tag: what a pinned Dockerfile reads.
+    /// Returns the same repository at `digest`, without a tag, as written into a pinned Dockerfile.
     pub fn at(&self, digest: Digest) -> Self {
         Self {
             text: self.name().into(),
@@ -138,14 +139,15 @@ impl Reference {
         }
     }
 
-    /// Returns the image of the same repository, tag and digest on another registry; none where that is no name of one.
+    /// Returns the same repository, tag and digest on another registry; `None` where `registry` is no valid registry
+    /// name.
     pub fn on(&self, registry: &str) -> Option<Self> {
         let rest = self.to_string();
         let rest = rest.get(usize::from(self.registry_end)..)?;
         format!("{registry}{rest}").parse().ok()
     }
 
-    /// Returns what a registry is asked for: the digest if there is one, else the tag.
+    /// Returns the part that is requested from a registry: the digest if there is one, else the tag.
     pub fn tag_or_digest(&self) -> &str {
         match (self.digest(), self.tag()) {
             (Some(digest), _) => digest.as_str(),
@@ -154,7 +156,7 @@ impl Reference {
         }
     }
 
-    /// Reads a repository and tag that belong to `registry` unless they name another one, as `--image` of a task does.
+    /// Parses a repository and tag that belong to `registry` unless they name another one, as in `--image` of a task.
     pub fn within(registry: &str, text: &str) -> Result<Self, InvalidReference> {
         match split_registry(text.split('@').next().unwrap_or(text)) {
             (Some(_), _) => text.parse(),
@@ -176,7 +178,7 @@ impl Reference {
 }
 
 impl Ord for Reference {
-    /// By registry, then repository, then tag.
+    /// Orders by registry, then repository, then tag.
     fn cmp(&self, other: &Self) -> Ordering {
         self.parts().cmp(&other.parts())
     }
@@ -188,7 +190,7 @@ impl PartialOrd for Reference {
     }
 }
 
-/// Tells the registry from the rest: the first part is a host if it has a dot or a colon, is `localhost`, or has upper-case letters.
+/// Splits off the registry: the first component is a host if it has a dot or a colon, is `localhost`, or has upper-case letters.
 fn split_registry(name: &str) -> (Option<&str>, &str) {
     match name.split_once('/') {
         Some((host, rest))
@@ -283,7 +285,7 @@ fn parse_digest(text: &str, digest: &str) -> Result<Digest, InvalidReference> {
     })
 }
 
-/// Says what is meant by the name of a registry that holds more than that: an address, or an image. `None` where it does not.
+/// Returns what to write in place of a registry name that is a URL or an image; `None` where it is neither.
 pub fn meant_registry(name: &str) -> Option<String> {
     let (is_http, rest) = match name.split_once("://") {
         Some((scheme, rest)) => (scheme.eq_ignore_ascii_case("http"), rest),
@@ -311,8 +313,8 @@ pub fn meant_registry(name: &str) -> Option<String> {
 
 /// Tells whether `text` is a host name, an IPv4 address or a bracketed IPv6 address, with an optional port.
 ///
-/// The grammar knows no `_` in a host. Without a port, though, it takes the whole name for a path, and clients take the
-/// first part of that for the host: `my_reg.local/img` is an image, `my_reg.local:5000/img` is none.
+/// The grammar allows no `_` in a host. Without a port, though, it takes the whole name for a path, whose first
+/// component clients take for the host: `my_reg.local/img` is an image, `my_reg.local:5000/img` is not.
 pub fn is_registry(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
@@ -353,7 +355,7 @@ fn is_repository(path: &str) -> bool {
     path.split('/').all(is_path_part)
 }
 
-/// Runs of lower-case letters and digits, joined by one of `.`, `_`, `__` or any number of `-`.
+/// Matches runs of lower-case letters and digits, joined by one of `.`, `_`, `__` or any number of `-`.
 fn is_path_part(part: &str) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = part.as_bytes();

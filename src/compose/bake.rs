@@ -1,4 +1,4 @@
-//! `docker-bake.json`, and what `docker buildx bake --print` says of a bake file of any kind.
+//! Reads `docker-bake.json` and the output of `docker buildx bake --print` for a bake file of any kind.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,13 +11,13 @@ use super::{
     LeftOut, Outside, Place, Problem, Recipe, Recipes, is_remote, seen_from, service::needs,
 };
 
-/// How many targets a matrix may make.
+/// How many targets a matrix may produce.
 const MAX_TARGETS: usize = 1000;
 
-/// How deep targets may inherit, and groups name groups.
+/// How deep targets may inherit and groups may name groups.
 const MAX_DEPTH: usize = 32;
 
-/// Tells whether something was left out only because it needs a reader of HCL.
+/// Tells whether something was left out only because it needs an evaluator for HCL.
 pub fn has_expression(recipes: &Recipes) -> bool {
     recipes.left_out.iter().any(
         |(_, why)| matches!(why, LeftOut::Unusable(problem) if problem.text.contains(EXPRESSION)),
@@ -26,11 +26,11 @@ pub fn has_expression(recipes: &Recipes) -> bool {
 
 const EXPRESSION: &str = "is an expression that only docker buildx reads";
 
-/// Reads a bake file in JSON: the targets of the group `default`, or all where there is none.
+/// Reads a JSON bake file: the targets of the group `default`, or all where there is none.
 ///
 /// # Errors
 ///
-/// [`Problem`] where the file as a whole cannot be read; what is wrong with one target keeps no other from being read.
+/// [`Problem`] where the file as a whole cannot be read; an invalid target does not affect the others.
 pub fn bake(outside: &dyn Outside, file: &Path, text: &str) -> Result<Recipes, Problem> {
     let document: Value = serde_json::from_str(text).map_err(|error| Problem {
         file: file.to_owned(),
@@ -93,7 +93,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Returns the targets that are built by default, and those that they take as contexts.
+    /// Returns the targets that are built by default, and those that they use as contexts.
     fn wanted(&self) -> BTreeSet<String> {
         let mut wanted = BTreeSet::new();
         if self.groups.contains_key("default") {
@@ -104,7 +104,7 @@ impl Reader<'_> {
             let own = self.targets.keys().filter(|name| !name.starts_with('_'));
             wanted.extend(own.cloned());
         }
-        // What is built is taken from targets that were not named.
+        // A target may use, as a context, another one that was not named.
         for _ in 0..MAX_DEPTH {
             let named: Vec<String> = wanted
                 .iter()
@@ -133,7 +133,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns a target with what it inherits.
+    /// Returns a target with the fields that it inherits.
     fn whole(&self, name: &str, depth: usize) -> Result<Map<String, Value>, Problem> {
         let key = format!("target.{name}");
         let told = |text: &str| problem(self.file, &key, text);
@@ -160,7 +160,7 @@ impl Reader<'_> {
         Ok(whole)
     }
 
-    /// Returns what a target builds: of one with a matrix, what each of its combinations builds.
+    /// Returns the builds of a target: for a matrix, one for each combination.
     fn recipes(&self, name: &str, target: &Value) -> Result<Vec<Recipe>, Problem> {
         let key = format!("target.{name}");
         if !target.is_object() {
@@ -301,7 +301,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Fills in `${NAME}`. Whatever else HCL could work out, it is left to docker buildx.
+    /// Replaces `${NAME}`. Other expressions of HCL are left to docker buildx.
     fn filled(
         &self,
         text: &str,
@@ -353,7 +353,7 @@ impl Reader<'_> {
     }
 }
 
-/// Writes an object of `secret` or `ssh` as the text that may stand in its place.
+/// Formats an object of `secret` or `ssh` as the equivalent text.
 fn csv(of: &str, item: &Map<String, Value>) -> String {
     let part = |name: &str| item.get(name).map(plain);
     if of == "ssh" {
@@ -370,7 +370,7 @@ fn csv(of: &str, item: &Map<String, Value>) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(",")
 }
 
-/// Makes the paths of a `secret` or of an `ssh` absolute.
+/// Makes the paths in a `secret` or `ssh` absolute.
 fn with_paths(of: &str, text: &str, here: &dyn Fn(&str) -> String) -> String {
     if of == "ssh" {
         return match text.split_once('=') {
@@ -391,7 +391,7 @@ fn with_paths(of: &str, text: &str, here: &dyn Fn(&str) -> String) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-/// Lays a target over what it inherits: mappings key by key, all else replaced.
+/// Merges a target into what it inherits: mappings key by key, other values replaced.
 fn lay_over(into: &mut Map<String, Value>, over: Map<String, Value>) {
     for (name, value) in over {
         match (into.get_mut(&name), value) {

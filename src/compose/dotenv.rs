@@ -1,10 +1,10 @@
-//! `.env`: the variables of a compose project, by the rules of compose-go's `dotenv` package.
+//! Reads `.env`, the variables of a compose project, by the rules of compose-go's `dotenv` package.
 
 use std::collections::BTreeMap;
 
 use super::variables::Variables;
 
-/// Reads a file of variables. Earlier lines and `outer` can be named in later ones. What is no variable is told with its line.
+/// Reads a file of variables. Values may refer to earlier lines and to `outer`. An invalid line is an error with its number.
 pub fn read(
     text: &str,
     outer: &dyn Fn(&str) -> Option<String>,
@@ -22,7 +22,7 @@ pub fn read(
             _ => line,
         };
         let Some(at) = line.find(['=', ':']) else {
-            // A name alone takes its value from outside.
+            // A name alone takes its value from `outer`.
             let name = line.trim();
             let Some(value) = is_name(name).then(|| outer(name)) else {
                 return Err((n + 1, "it is no `NAME=VALUE`".to_owned()));
@@ -76,7 +76,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_part)
 }
 
-/// Takes the comment from a value without quotes: it begins with a blank.
+/// Removes the comment behind an unquoted value: it starts with a blank.
 fn unquoted(value: &str) -> &str {
     let comment = value.char_indices().find(|(at, c)| {
         let before = value[..*at].chars().next_back();
@@ -85,7 +85,7 @@ fn unquoted(value: &str) -> &str {
     value[..comment.map_or(value.len(), |(at, _)| at)].trim_end()
 }
 
-/// Returns where a value in quotes ends.
+/// Returns where a quoted value ends.
 fn end_of(text: &str, quote: char) -> Option<usize> {
     let mut is_escaped = false;
     for (at, c) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! The files of a compose project, one by one: variables filled in, short forms written out, paths absolute.
+//! Reads the files of a compose project one by one: variables replaced, short forms expanded, paths absolute.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,17 +17,17 @@ use super::{
 /// How many files a project may have.
 const MAX_FILES: usize = 200;
 
-/// What decides what is built of a service.
+/// The keys of a service that decide what is built.
 const KEYS: [&str; 5] = ["build", "image", "profiles", "platform", "extends"];
 
-/// What docker compose looks for, the first first.
+/// The file names that docker compose looks for, in order of precedence.
 pub const MAIN: [&str; 4] = [
     "compose.yaml",
     "compose.yml",
     "docker-compose.yml",
     "docker-compose.yaml",
 ];
-/// What it lays over that, the first that is there.
+/// The override files that docker compose merges over them: the first that exists.
 pub const OVERRIDES: [&str; 4] = [
     "compose.override.yml",
     "compose.override.yaml",
@@ -35,27 +35,27 @@ pub const OVERRIDES: [&str; 4] = [
     "docker-compose.override.yaml",
 ];
 
-/// Which files make a project.
+/// How the files of a project are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// Those of `COMPOSE_FILE` in the environment or in `.env`; else those that docker compose finds in the folder.
+    /// The files of `COMPOSE_FILE` in the environment or in `.env`; else those that docker compose finds in the folder.
     Environment,
-    /// The same without the environment, which is about another folder.
+    /// The same, ignoring the environment, which is for another folder.
     Folder,
-    /// The file with a usual name in the folder and its override.
+    /// The file with a default name in the folder, and its override.
     Beside,
-    /// These alone.
+    /// Only these files.
     Files(Vec<PathBuf>),
 }
 
-/// What reads files, and remembers which.
+/// Reads the files of a project and records which they are.
 pub struct Files<'a> {
     outside: &'a dyn Outside,
-    /// Those that were read or looked for.
+    /// The files that were read or looked for.
     pub read: BTreeSet<PathBuf>,
-    /// Variables that had no value and no default.
+    /// Variables without a value and a default.
     pub unset: BTreeSet<String>,
-    /// Files that several services extend are parsed once.
+    /// Parsed files, because several services may extend one file.
     parsed: BTreeMap<PathBuf, steps::YamlValue>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Reads files of variables. What is there already, in the environment or in `parent`, counts first.
+    /// Reads files of variables. Values from the environment or `parent` take precedence.
     pub fn variables(
         &mut self,
         paths: &[PathBuf],
@@ -112,7 +112,7 @@ impl<'a> Files<'a> {
         self.outside.read(path).map_err(problem)
     }
 
-    /// Finds the files that docker compose would take in a folder.
+    /// Finds the files that docker compose would use in a folder.
     pub fn found(
         &mut self,
         folder: &Path,
@@ -165,7 +165,7 @@ impl<'a> Files<'a> {
         Ok(Some(yaml))
     }
 
-    /// Reads one file: variables filled in, paths absolute, short forms written out.
+    /// Reads one file: variables replaced, paths absolute, short forms expanded.
     pub fn document(
         &mut self,
         file: &Path,
@@ -215,10 +215,10 @@ impl<'a> Files<'a> {
     }
 }
 
-/// What paths are seen from.
+/// What paths are relative to.
 struct Origin<'a> {
     folder: &'a Path,
-    /// What `~` means.
+    /// The folder of `~`.
     home: Option<PathBuf>,
 }
 
@@ -233,7 +233,7 @@ impl Origin<'_> {
     }
 }
 
-/// Returns a service with what decides about its build alone, in its long forms, with absolute paths.
+/// Returns only those keys of a service that decide about its build, in their long forms, with absolute paths.
 fn written_out(service: &Node, from: &Origin<'_>) -> Node {
     let mut service = service.clone();
     service.keep_only(&KEYS);
@@ -257,7 +257,7 @@ fn written_out(service: &Node, from: &Origin<'_>) -> Node {
     service
 }
 
-/// Makes a path absolute, unless it is somewhere else than on this machine.
+/// Makes a local path absolute.
 fn anchored(path: &Node, from: &Origin<'_>) -> Node {
     match &path.value {
         Value::Text(text) if !is_remote(text) => path.with(Value::Text(from.path(text))),

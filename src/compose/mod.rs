@@ -1,8 +1,8 @@
-//! What compose and bake files say is built. Reads no file itself, and builds nothing.
+//! Reads what compose and bake files build. Does no I/O of its own, and builds nothing.
 //!
-//! The way of a compose file: text → YAML with its bounds (`steps::yaml`) → variables ([`variables`]) → a tree whose nodes know file
-//! and line ([`tree`], [`files`]) → `include`, `extends` and overrides put together ([`project`]) → what each service builds ([`service`]).
-//! The rules are those of compose-go, which `docker compose config` shows; `tests/cli/task/adopt_compose.rs` compares the two.
+//! A compose file passes these stages: text → bounded YAML (`steps::yaml`) → variables ([`variables`]) → a tree whose nodes know file and
+//! line ([`tree`], [`files`]) → `include`, `extends` and overrides merged ([`project`]) → the build of each service ([`service`]). The
+//! rules are those of compose-go, as in `docker compose config`; `tests/cli/task/adopt_compose.rs` compares the two.
 
 mod bake;
 mod dotenv;
@@ -24,26 +24,26 @@ pub use bake::{bake, has_expression};
 pub use files::{Choice, MAIN as FILE_NAMES, OVERRIDES};
 pub use project::{open, project_variable};
 
-/// What compose and bake files are read with: the outside world, as far as they may ask for it.
+/// The files and variables that compose and bake files may read.
 pub trait Outside {
-    /// Returns the text of a file; none where there is none.
+    /// Returns the text of a file; `None` where it does not exist.
     ///
     /// # Errors
     ///
-    /// Why it cannot be read, on one line.
+    /// Why the file cannot be read, on one line.
     fn read(&self, path: &Path) -> Result<Option<String>, String>;
 
-    /// Returns the value of a variable of the environment.
+    /// Returns the value of an environment variable.
     fn variable(&self, name: &str) -> Option<String>;
 }
 
-/// Something in a file that cannot be used.
+/// An error in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub file: PathBuf,
-    /// The line, counted from 1; none where no single line is to blame.
+    /// The line, counted from 1; `None` where the error is about no single line.
     pub line: Option<usize>,
-    /// The path of the key, such as `services.web.build`; empty where the file as a whole is meant.
+    /// The path of the key, such as `services.web.build`; empty for the file as a whole.
     pub key: String,
     pub text: String,
 }
@@ -59,7 +59,7 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
-    /// Says what is wrong, for those who know the file.
+    /// Formats the error without the file's name.
     pub fn within(&self) -> String {
         let line = self.line.map(|line| format!("line {line}"));
         let key = Some(&self.key).filter(|key| !key.is_empty());
@@ -75,82 +75,82 @@ impl Problem {
 
 impl std::error::Error for Problem {}
 
-/// What a build takes from elsewhere under a name of its own.
+/// The source of a build's named context.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Place {
     /// The image of another service or target of the same file.
     Other(String),
-    /// A folder, an image, a URL, as `--build-context` takes it.
+    /// A folder, an image or a URL, as in `--build-context`.
     Given(String),
 }
 
-/// What one service or target builds.
+/// The build of one service or target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Recipe {
     /// The name of the service or the target.
     pub key: String,
-    /// The images, as they are named in the file; the first is its main name.
+    /// The image names in the file; the first is the main one.
     pub images: Vec<String>,
     /// The context: an absolute path, or a URL.
     pub context: String,
-    /// The Dockerfile, seen from the context.
+    /// The Dockerfile, relative to the context.
     pub dockerfile: Option<String>,
-    /// The text of the Dockerfile, where the file itself holds it.
+    /// The text of the Dockerfile, where it is inline.
     pub inline: Option<String>,
     /// Build arguments that have a value.
     pub args: Vec<(String, String)>,
     pub target: Option<String>,
-    /// The platforms; empty is the builder's own.
+    /// The platforms; empty for the builder's own.
     pub platforms: Vec<String>,
     pub contexts: Vec<(String, Place)>,
     /// Further options, each one argument of `docker build`.
     pub options: Vec<String>,
     pub no_cache: bool,
-    /// The profiles of which a service is.
+    /// The profiles of the service.
     pub profiles: Vec<String>,
-    /// Whether the file names the image, so that it is not made from the names of project and service.
+    /// Whether the file names the image, instead of compose deriving it from the names of project and service.
     pub is_named: bool,
-    /// What of the build is not heeded.
+    /// Keys of the build that are ignored.
     #[serde(skip)]
     pub unheeded: Vec<String>,
-    /// What each run of it needs besides its files.
+    /// What each run needs besides the files.
     #[serde(skip)]
     pub needs: Vec<String>,
 }
 
-/// What a file says is built.
+/// The builds of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Recipes {
     /// The name of the project; empty for a bake file.
     pub project: String,
-    /// What is built, in the order of the file.
+    /// The builds, in the order of the file.
     pub recipes: Vec<Recipe>,
-    /// The images of all services, built or not, or why a service cannot be read; nothing of a bake file.
+    /// The images of all services, built or not, or why a service cannot be read; empty for a bake file.
     pub services: Vec<(String, Result<ServiceImage, Problem>)>,
-    /// What is not taken, and why: services without a build, and those that cannot be read.
+    /// Services and targets that are left out, with the reason: those without a build, and those that cannot be read.
     pub left_out: Vec<(String, LeftOut)>,
-    /// The compose files that make the project, without those that these name.
+    /// The compose files of the project, without the files that they include or extend.
     pub main_files: Vec<PathBuf>,
     /// The files that were read or looked for.
     pub files: Vec<PathBuf>,
-    /// Variables that are used and not set, which docker compose takes to be empty.
+    /// Variables that are used and not set, which docker compose takes as empty.
     pub unset: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceImage {
-    /// As the file names it, or as compose does.
+    /// The name in the file, or the one that compose derives.
     pub name: String,
-    /// Whether the file names it, so that it is not made from the names of project and service.
+    /// Whether the file names the image, instead of compose deriving it from the names of project and service.
     pub is_named: bool,
-    /// The file, the line, and the path of the key that name it, or the service.
+    /// The file, line and key path that name the image, or those of the service.
     place: (PathBuf, usize, String),
 }
 
 impl ServiceImage {
-    /// Makes a problem of it, with its place.
+    /// Returns an error at the place that names the image.
     pub fn problem(&self, text: impl Into<String>) -> Problem {
         let (file, line, key) = self.place.clone();
         Problem {
@@ -166,19 +166,19 @@ impl ServiceImage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeftOut {
     NoBuild,
-    /// It is a target that bake does not build by default.
+    /// A target that bake does not build by default.
     NoDefault,
-    /// What it says cannot be used.
+    /// An error in its keys.
     Unusable(Problem),
 }
 
-/// Tells whether a context is somewhere else than on this machine.
+/// Tells whether a context is remote.
 fn is_remote(context: &str) -> bool {
     const BEGINNINGS: [&str; 3] = ["git@", "github.com/", "ssh:"];
     context.contains("://") || BEGINNINGS.iter().any(|it| context.starts_with(it))
 }
 
-/// Returns a path seen from a folder, without `.` and with `..` taken back as compose does it.
+/// Resolves a path against a folder, removing `.` and `..` as compose does.
 pub fn seen_from(folder: &Path, path: &str) -> PathBuf {
     let mut result = PathBuf::new();
     for part in folder.join(path).components() {

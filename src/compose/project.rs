@@ -1,4 +1,4 @@
-//! The files of a compose project put together: overrides, `include` and `extends`.
+//! Merges the files of a compose project: overrides, `include` and `extends`.
 
 use std::{
     cell::Cell,
@@ -14,20 +14,20 @@ use super::{
     tree::{Node, Value},
 };
 
-/// How deep files may include files, and services extend services.
+/// How deep files may include files, and services may extend services.
 const MAX_DEPTH: usize = 16;
 
-/// The variable that names a project, and that its files may say.
+/// The variable with a project's name, which its files may refer to.
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 
-/// How many nodes the services of a project may have, put together.
+/// How many nodes the services of a project may have together.
 const MAX_NODES: usize = 500_000;
 
-/// Reads a compose project: its files laid over each other, seen from `folder`.
+/// Reads a compose project: its files merged, relative to `folder`.
 ///
 /// # Errors
 ///
-/// [`Problem`] where a file as a whole cannot be read; what is wrong with one service keeps no other from being read.
+/// [`Problem`] where a file as a whole cannot be read; an invalid service does not affect the others.
 pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Recipes, Problem> {
     let mut loader = Loader {
         files: Files::new(outside),
@@ -39,7 +39,7 @@ pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Rec
         Choice::Files(files) => files.clone(),
         choice => loader.files.found(folder, &beside, choice)?,
     };
-    // The project is where its first file is.
+    // The project's folder is that of its first file.
     let own = files.first().and_then(|file| file.parent());
     let (folder, variables) = match own.filter(|own| *own != folder) {
         None => (folder, beside),
@@ -64,7 +64,7 @@ pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Rec
             base.to_string_lossy().into_owned()
         }))
     };
-    // Its files may say it.
+    // Files may refer to the project's name.
     let mut variables = variables;
     variables.insert(PROJECT_NAME.to_owned(), project.clone());
     let lookup = |name: &str| {
@@ -101,7 +101,7 @@ pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Rec
     Ok(recipes)
 }
 
-/// Returns the value that a variable has for a project: that of the environment, else of `.env` in its folder.
+/// Returns a variable's value for a project: from the environment, else from `.env` in its folder.
 ///
 /// # Errors
 ///
@@ -118,17 +118,17 @@ pub fn project_variable(
     Ok(variables.get(name).cloned())
 }
 
-/// Returns the name of a project as compose writes it.
+/// Normalizes a project's name as compose does.
 fn normal_name(name: &str) -> String {
     let allowed = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     let name: String = name.to_lowercase().chars().filter(allowed).collect();
     name.trim_start_matches(['-', '_']).to_owned()
 }
 
-/// The services of some files, laid over each other.
+/// The merged services of some files.
 #[derive(Debug, Default)]
 struct Part {
-    /// The folder that `extends: {file}` is seen from.
+    /// The folder that the files of `extends` are relative to.
     folder: PathBuf,
     services: Vec<(String, Node)>,
     secrets: Vec<(String, Node)>,
@@ -140,7 +140,7 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Returns how files name their project; the last counts.
+    /// Returns the project's name in files; the last one wins.
     fn name(
         &mut self,
         files: &[PathBuf],
@@ -158,7 +158,7 @@ impl Loader<'_> {
         Ok(found)
     }
 
-    /// Reads files and lays them over each other.
+    /// Reads files and merges them.
     fn part(
         &mut self,
         folder: &Path,
@@ -205,7 +205,7 @@ impl Loader<'_> {
         Ok(part)
     }
 
-    /// Reads what a file includes: a project of its own, with its own folder and variables.
+    /// Reads an included project, which has its own folder and variables.
     fn include(
         &mut self,
         include: &Node,
@@ -246,7 +246,7 @@ impl Loader<'_> {
         };
         let variables = self.files.variables(&env, variables)?;
         let mut part = self.part(&own_folder, &paths, &variables, depth + 1)?;
-        // Its services extend each other where they stand.
+        // Included services are extended within their own project.
         let names: Vec<String> = part.services.iter().map(|(name, _)| name.clone()).collect();
         let mut services = Vec::new();
         for name in names {
@@ -263,7 +263,7 @@ impl Loader<'_> {
         Ok(part)
     }
 
-    /// Returns a service laid over the one that it extends.
+    /// Returns a service merged over the one that it extends.
     fn extended(
         &mut self,
         name: &str,

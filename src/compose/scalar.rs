@@ -1,8 +1,8 @@
-//! Numbers and dates of a compose file as texts: docker compose takes `0755` for a number, and hands on `493`.
+//! Numbers and dates of a compose file as texts: docker compose reads `0755` as a number, and passes on `493`.
 //!
-//! The rules are those of Go's yaml.v3, and of how Go prints what that finds.
+//! The rules are those of Go's yaml.v3, and of Go's formatting.
 
-/// Returns how docker compose hands on a value that stands without quotes.
+/// Returns the text that docker compose makes of an unquoted value.
 pub fn handed_on(text: &str) -> String {
     match text {
         "true" | "True" | "TRUE" => return "true".to_owned(),

@@ -1,4 +1,4 @@
-//! What one service of a compose project builds.
+//! The build of one service of a compose project.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::{
     tree::{Node, Value},
 };
 
-/// What a service is seen from.
+/// The project of a service.
 pub struct Surroundings<'a> {
     pub project: &'a str,
     pub folder: &'a Path,
@@ -15,7 +15,7 @@ pub struct Surroundings<'a> {
     pub secrets: &'a [(String, Node)],
 }
 
-/// Keys of `build` that change nothing about which image is made, or that acrt decides itself.
+/// Keys of `build` that do not affect the image, or that acrt decides itself.
 const NOT_NEEDED: [&str; 7] = [
     "cache_from",
     "cache_to",
@@ -26,7 +26,7 @@ const NOT_NEEDED: [&str; 7] = [
     "isolation",
 ];
 
-/// Returns the image of a service, which it builds or not; none where it has neither an image nor a build.
+/// Returns the image of a service, built or not; `None` where it has neither image nor build.
 pub fn image(
     name: &str,
     service: &Node,
@@ -42,7 +42,7 @@ pub fn image(
     main_image(name, service, around).map(Some)
 }
 
-/// Returns the image that a service names, or that compose names after it.
+/// Returns the image that a service names, or that compose derives from its name.
 fn main_image(
     name: &str,
     service: &Node,
@@ -61,7 +61,7 @@ fn main_image(
     })
 }
 
-/// Returns what a service builds; none where it builds nothing.
+/// Returns the build of a service, if it has one.
 pub fn recipe(
     name: &str,
     service: &Node,
@@ -119,7 +119,7 @@ pub fn recipe(
     }))
 }
 
-/// Says what each run with these options needs that a watcher may not have.
+/// Lists what a run with these options needs that a watcher may lack, such as an ssh agent.
 pub fn needs(options: &[String]) -> Vec<String> {
     let one = |option: &String| {
         if let Some(secret) = option.strip_prefix("--secret=") {
@@ -175,7 +175,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Returns the arguments that have a value: their own, or that of a variable of their name.
+    /// Returns the arguments that have a value: their own, or that of the variable of their name.
     fn args(&self) -> Result<Vec<(String, String)>, Problem> {
         let mut args = Vec::new();
         for (name, node) in self.entries("args")? {
@@ -202,7 +202,7 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    /// Returns what else `docker build` is told.
+    /// Returns the further options of `docker build`.
     fn options(&self) -> Result<Vec<String>, Problem> {
         let mut options = Vec::new();
         for (name, node) in self.entries("labels")? {
@@ -300,7 +300,7 @@ impl Reader<'_> {
         Ok(format!("--secret=id={id},{kind}={from}"))
     }
 
-    /// Returns a limit as docker build takes it: `soft` or `soft:hard`.
+    /// Returns a ulimit in the form of docker build: `soft` or `soft:hard`.
     fn limit(&self, node: &Node) -> Result<String, Problem> {
         let key = self.key("ulimits");
         if !matches!(node.value, Value::Map(_)) {

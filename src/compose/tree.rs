@@ -1,4 +1,4 @@
-//! A compose file as a tree whose nodes know file and line, and how one is laid over another.
+//! Compose files as trees whose nodes know file and line, and the merging of trees.
 
 use std::{path::PathBuf, rc::Rc};
 
@@ -15,19 +15,19 @@ pub struct Node {
     tag: Option<MergeTag>,
 }
 
-/// What stands at a place.
+/// The value of a node.
 #[derive(Clone, Debug)]
 pub enum Value {
     Null,
     Text(String),
     List(Vec<Node>),
     Map(Vec<(String, Node)>),
-    /// A text whose variables cannot be filled in, and why.
+    /// A text whose variables cannot be replaced, with the reason.
     Bad(String),
 }
 
 impl Node {
-    /// Takes over what a YAML document says, each text as `expand` makes it.
+    /// Converts a YAML document; `expand` replaces the variables of each text.
     pub fn of(
         yaml: YamlNode<'_>,
         file: &Rc<PathBuf>,
@@ -59,7 +59,7 @@ impl Node {
         }
     }
 
-    /// Returns the same place with another value.
+    /// Returns a node of the same place with another value.
     pub fn with(&self, value: Value) -> Self {
         Self {
             file: Rc::clone(&self.file),
@@ -78,7 +78,7 @@ impl Node {
         }
     }
 
-    /// Returns what is under a key; null is nothing.
+    /// Returns the value of a key; null counts as missing.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let Value::Map(entries) = &self.value else {
             return None;
@@ -87,7 +87,7 @@ impl Node {
         (!matches!(node.value, Value::Null)).then_some(node)
     }
 
-    /// Replaces what is under a key, if anything is.
+    /// Replaces the value of a key, if it exists.
     pub fn change(&mut self, key: &str, with: impl FnOnce(&Self) -> Self) {
         if let Value::Map(entries) = &mut self.value
             && let Some((_, node)) = entries.iter_mut().find(|(name, _)| name == key)
@@ -96,7 +96,7 @@ impl Node {
         }
     }
 
-    /// Returns a mapping with each of its values replaced.
+    /// Returns a mapping with each value replaced.
     pub fn each(&self, with: impl Fn(&str, &Self) -> Self) -> Self {
         let Value::Map(entries) = &self.value else {
             return self.clone();
@@ -106,7 +106,7 @@ impl Node {
         self.with(Value::Map(entries.collect()))
     }
 
-    /// Leaves only these keys of a mapping.
+    /// Removes all other keys from a mapping.
     pub fn keep_only(&mut self, keys: &[&str]) {
         if let Value::Map(entries) = &mut self.value {
             entries.retain(|(name, _)| keys.contains(&name.as_str()));
@@ -147,7 +147,7 @@ impl Node {
         }
     }
 
-    /// Returns the texts of a list, or a text alone.
+    /// Returns the texts of a list, or a single text.
     pub fn texts(&self, key: &str) -> Result<Vec<String>, Problem> {
         if let Value::Text(text) = &self.value {
             return Ok(vec![text.clone()]);
@@ -156,7 +156,7 @@ impl Node {
         items.map(|it| it.text(key).map(str::to_owned)).collect()
     }
 
-    /// Makes a mapping of a list of `NAME=VALUE`; a name alone has no value.
+    /// Converts a list of `NAME=VALUE` to a mapping; a name alone has no value.
     pub fn as_map(&self) -> Self {
         let Value::List(items) = &self.value else {
             return self.clone();
@@ -164,7 +164,7 @@ impl Node {
         let mut entries: Vec<(String, Self)> = Vec::new();
         for item in items {
             let Value::Text(text) = &item.value else {
-                // What it is, is told when its text is asked for.
+                // Reading the item as text reports its error later.
                 entries.push((String::new(), item.clone()));
                 continue;
             };
@@ -178,7 +178,7 @@ impl Node {
         self.with(Value::Map(entries))
     }
 
-    /// Lays another tree over this one: mappings key by key, lists one behind the other, all else replaced.
+    /// Merges another tree over this one: mappings key by key, lists appended, other values replaced.
     pub fn under(self, over: Self) -> Self {
         match over.tag {
             Some(MergeTag::Reset) => return over.with(Value::Null),
@@ -222,13 +222,13 @@ impl Node {
         }
     }
 
-    /// Lays another tree over this one, in its place.
+    /// Merges another tree over this one, in place.
     pub fn cover(&mut self, over: Self) {
         let nothing = self.with(Value::Null);
         *self = std::mem::replace(self, nothing).under(over);
     }
 
-    /// Returns how many nodes it has.
+    /// Returns the number of nodes.
     pub fn size(&self) -> usize {
         1 + match &self.value {
             Value::List(items) => items.iter().map(Self::size).sum(),

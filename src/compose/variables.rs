@@ -1,25 +1,25 @@
-//! `${A:-b}` in compose files and their `.env`, by the rules of compose-go's `template` package.
+//! Replaces `${A:-b}` in compose files and their `.env`, by the rules of compose-go's `template` package.
 
 use std::collections::BTreeSet;
 
-/// How deep defaults may hold variables that have defaults.
+/// How deep defaults may nest.
 const MAX_DEPTH: usize = 32;
 
-/// How many bytes all texts may have once their variables stand for their values.
+/// How many bytes all texts may have after replacement.
 const MAX_TEXT: usize = 8 * 1024 * 1024;
 
-/// Puts values in the place of variables, and remembers what was missing.
+/// Replaces variables by their values, and records missing ones.
 pub struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     unset: BTreeSet<String>,
     left: usize,
 }
 
-/// What is done about a variable that has no value, or has one.
+/// The operators for variables that have a value or none.
 const OPERATORS: [&str; 6] = [":-", "-", ":?", "?", ":+", "+"];
 
 impl<'a> Variables<'a> {
-    /// Returns what asks `lookup` for values.
+    /// Returns an expander that takes values from `lookup`.
     pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             lookup,
@@ -28,12 +28,12 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Returns the variables that had no value and no default.
+    /// Returns the variables without a value and a default.
     pub fn unset(self) -> BTreeSet<String> {
         self.unset
     }
 
-    /// Returns a text with its variables filled in.
+    /// Returns a text with its variables replaced.
     pub fn expand(&mut self, text: &str) -> Result<String, String> {
         if !text.contains('$') {
             return Ok(text.to_owned());
@@ -83,7 +83,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Returns what stands for what is between braces.
+    /// Returns the replacement of an expression in braces.
     fn braced(&mut self, inside: &str, depth: usize) -> Result<String, String> {
         let name = name_of(inside);
         let rest = &inside[name.len()..];
@@ -124,7 +124,7 @@ fn invalid(text: &str) -> String {
     )
 }
 
-/// Returns the name of a variable that a text begins with; empty where it begins with none.
+/// Returns the variable name at the start of a text; empty where there is none.
 fn name_of(text: &str) -> &str {
     let is_part = |(n, c): (usize, char)| {
         c == '_' || c.is_ascii_alphabetic() || (n > 0 && c.is_ascii_digit())
@@ -133,7 +133,7 @@ fn name_of(text: &str) -> &str {
     &text[..end.map_or(text.len(), |(at, _)| at)]
 }
 
-/// Returns where the brace closes that was opened before `text`.
+/// Returns the position of the brace that closes the one opened before `text`.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 0_usize;
     let bytes = text.as_bytes();

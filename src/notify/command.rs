@@ -1,4 +1,4 @@
-//! A program that is told: the message on its standard input, no shell between.
+//! Delivers notifications to a program: the message is its standard input, without a shell.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use crate::sys::{
     process::{self, Ended},
 };
 
-/// How long a program may take, with all that it starts.
+/// The timeout of a program and its children.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How much of what a failing program printed is shown.
+/// How much of a failing program's output is shown, in bytes.
 const SHOWN: usize = 300;
 
-/// Runs a program that reads `message`, and returns what it printed.
+/// Runs a program with `message` on its standard input, and returns its output.
 ///
 /// # Errors
 ///
-/// How it failed, with the end of what it printed.
+/// How the program failed, with the end of its output.
 pub async fn tell(line: &CommandLine, message: &[u8]) -> Result<Vec<u8>, String> {
     let reply = process::converse_for(PATIENCE, line, message).await;
     let reply = reply.map_err(|error| error.one_line())?;
@@ -34,7 +34,7 @@ pub async fn tell(line: &CommandLine, message: &[u8]) -> Result<Vec<u8>, String>
     })
 }
 
-/// Returns the last line of a text, the end of it if it is long.
+/// Returns the last line of a text, or the end of that line if it is long.
 fn last_words(printed: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(printed);
     let last = text.lines().rev().find(|line| !line.trim().is_empty())?;

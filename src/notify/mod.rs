@@ -1,4 +1,4 @@
-//! Sends notifications: to a program of the user's, or to a server by a webhook. Knows how to deliver, and not what is worth telling.
+//! Delivers notifications to a program or to a webhook. What is worth a notification is decided elsewhere.
 
 mod command;
 mod payload;
@@ -12,7 +12,7 @@ use reqwest::Url;
 
 pub use payload::NotificationPayload;
 
-/// Who is told.
+/// The receiver of notifications.
 #[derive(Clone, Debug)]
 pub enum Receiver {
     /// A program, which reads the message from its standard input.
@@ -20,21 +20,21 @@ pub enum Receiver {
     /// A server, which gets the message by POST.
     Webhook {
         url: Address,
-        /// What the message is signed with, if it is to be.
+        /// The secret that messages are signed with, if they are signed.
         secret: Option<Secret>,
     },
 }
 
-/// The URL of a webhook. Paths and queries of such are often secret, so nothing but its host is ever shown.
+/// The URL of a webhook. Its path and query are often secret, so only its host is ever shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(Url);
 
 impl Address {
-    /// Reads a URL of http or https.
+    /// Parses an http or https URL.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, without what may be secret in it.
+    /// Why the URL is invalid, without the parts that may be secret.
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|problem| format!("it is no URL: {problem}"))?;
         match url.scheme() {
@@ -70,20 +70,20 @@ impl fmt::Display for Receiver {
     }
 }
 
-/// What came back.
+/// The receiver's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// What a program printed.
+    /// The output of a program.
     Printed(Vec<u8>),
-    /// What a server answered.
+    /// The response of a server.
     Answered(String),
 }
 
-/// Delivers one message, with the word for what it tells.
+/// Delivers one message; `event` names its kind.
 ///
 /// # Errors
 ///
-/// Why it was not taken, without what may be secret.
+/// Why the message was not accepted, without secrets.
 pub async fn deliver(
     receiver: &Receiver,
     event: &str,

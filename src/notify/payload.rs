@@ -1,10 +1,10 @@
-//! A message in the form in which it goes out.
+//! A notification as it is sent.
 
-/// A message in the form in which it goes out.
+/// A notification as it is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotificationPayload {
-    /// The headers of a POST, beside acrt's own.
+    /// The headers of the POST, besides acrt's own.
     pub headers: Vec<(String, String)>,
-    /// The body, or what a program reads.
+    /// The body of the POST, or the standard input of a program.
     pub body: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! The wordings that come with the program: one data file for each service, and no code for any.
+//! The built-in message formats for chat services: one data file for each service, and no code.
 
 use std::collections::BTreeMap;
 
@@ -14,23 +14,23 @@ const FILES: [(&str, &str); 6] = [
     ("telegram", include_str!("presets/telegram.yaml")),
 ];
 
-/// What a service is told with: templates, as a receiver of the config file has them.
+/// The message templates for a service, as in the config file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Preset {
-    /// The service, and what of it the URL is.
+    /// The service, and which of its URLs is needed.
     pub about: String,
-    /// What such a URL looks like.
+    /// An example of such a URL.
     pub url: String,
-    /// The names of the `values` that it needs.
+    /// The names of the `values` that the preset needs.
     pub values: Vec<String>,
     pub headers: BTreeMap<String, String>,
-    /// The title of a message, where it is another than acrt's own.
+    /// The title of a message, where it differs from acrt's own.
     pub title: Option<String>,
     pub body: String,
 }
 
-/// Returns the names of all presets, with their files as they are written.
+/// Returns the names of all presets, with their files as written.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     FILES.into_iter()
 }
@@ -38,7 +38,7 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Returns the preset of this name.
 pub fn preset(name: &str) -> Option<Preset> {
     let (_, text) = FILES.into_iter().find(|(known, _)| *known == name)?;
-    // Each is read by a test.
+    // A test reads every preset.
     serde_yaml::from_str(text).ok()
 }
 

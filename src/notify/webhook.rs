@@ -1,4 +1,4 @@
-//! A server that is told: the message by POST, signed as GitHub signs its own, and sent again where that may help.
+//! Delivers notifications by POST, signed like GitHub's webhooks, with retries.
 
 use std::time::Duration;
 
@@ -14,40 +14,40 @@ use crate::sys::{clock::Clock, secret::Secret, settings};
 
 use super::payload::NotificationPayload;
 
-/// How long one try may take as a whole.
+/// The timeout of one attempt.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The pauses between tries; there is one try more.
+/// The pauses between attempts, of which there is one more.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
-/// The header with the word for what the message tells.
+/// The header with the kind of the event.
 const EVENT: HeaderName = HeaderName::from_static("x-acrt-event");
 
-/// The header with the signature, `sha256=` and hex digits, as GitHub's webhooks have it.
+/// The header with the signature: `sha256=` and hex digits, as in GitHub's webhooks.
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 
-/// One message on its way to a server.
+/// One message for a server.
 pub struct Request<'a> {
     pub url: &'a Url,
-    /// What it is signed with.
+    /// The secret that the message is signed with.
     pub secret: Option<&'a Secret>,
     pub event: &'a str,
     pub payload: &'a NotificationPayload,
 }
 
-/// How one try ended that did not succeed.
+/// How an attempt failed.
 enum Failed {
-    /// Another may succeed.
+    /// A retry may succeed.
     Passing(String),
-    /// The server does not want it.
+    /// The server refuses the message.
     Final(String),
 }
 
-/// Sends a message until it is taken, or there is no more sense in sending it. Returns what was answered.
+/// Sends a message until it is accepted or a retry makes no sense. Returns the response.
 ///
 /// # Errors
 ///
-/// Why it was not taken, without its URL.
+/// Why the message was not accepted, without its URL.
 pub async fn send(request: &Request<'_>, clock: &Clock) -> Result<String, String> {
     let client = client(request.url)?;
     let mut pauses = PAUSES.iter();
@@ -89,7 +89,8 @@ async fn once(client: &Client, request: &Request<'_>) -> Result<String, Failed> 
     }
 }
 
-/// Returns the headers of a message: as its templates say; else the body is JSON where it reads so, and text where it does not.
+/// Returns the headers of a message; without a Content-Type from its templates, the body is JSON where it parses as JSON, else
+/// text.
 fn headers(payload: &NotificationPayload) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     let kind = match serde_json::from_slice::<serde::de::IgnoredAny>(&payload.body) {
@@ -107,10 +108,10 @@ fn headers(payload: &NotificationPayload) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-/// How many bytes go into one encoded word, of which 75 characters are the most (RFC 2047, section 2).
+/// How many bytes go into one encoded word, which may have 75 characters (RFC 2047, section 2).
 const WORD: usize = 45;
 
-/// Returns the value of a header on one line. What is no ASCII is encoded as RFC 2047 has it.
+/// Returns a header's value on one line. Text that is not ASCII is encoded as in RFC 2047.
 fn encoded(value: &str) -> String {
     let line = value.split(char::is_control).collect::<Vec<_>>().join(" ");
     let line = line.trim();
@@ -128,10 +129,10 @@ fn encoded(value: &str) -> String {
     words.iter().map(encode).collect::<Vec<_>>().join(" ")
 }
 
-/// How much of an answer is shown, in characters.
+/// How much of a response is shown, in characters.
 const SHOWN: usize = 200;
 
-/// Returns the beginning of what a server says: why it does not want a message stands there.
+/// Returns the start of a response's body, which says why a message was refused.
 async fn beginning(mut answer: Response) -> String {
     let mut bytes = Vec::new();
     while bytes.len() < 4 * SHOWN
@@ -147,7 +148,7 @@ async fn beginning(mut answer: Response) -> String {
     words.join(" ").chars().take(SHOWN).collect()
 }
 
-/// Returns the innermost words of an error: the outer ones say only that a request was sent.
+/// Returns the innermost message of an error: the outer ones only say that a request was sent.
 fn words(error: reqwest::Error) -> String {
     let mut words = error.to_string();
     let mut next = std::error::Error::source(&error);
@@ -159,7 +160,7 @@ fn words(error: reqwest::Error) -> String {
 }
 
 fn client(url: &Url) -> Result<Client, String> {
-    // A provider may have been chosen before; then that one serves.
+    // If another provider is installed already, that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
@@ -225,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_message_is_signed_as_github_signs() {
-        // The example of GitHub's own documentation of webhooks.
+        // The example from GitHub's documentation of webhooks.
         let secret = Secret::new("It's a Secret to Everybody");
         assert_eq!(
             signature(&secret, b"Hello, World!"),

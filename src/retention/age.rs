@@ -1,22 +1,22 @@
-//! `--ago`: how old something must be to go.
+//! `--ago`: the minimum age of what a purge removes.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The longest age, as acr-cli has it: 150 years of 365 days.
+/// The longest age, as in acr-cli: 150 years of 365 days.
 const LONGEST: SignedDuration = SignedDuration::from_hours(150 * 365 * 24);
 
-/// A span of time before now.
+/// An age.
 pub type Age = SignedDuration;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no age: days and a Go duration, as 7d, 12h or 2d3h6m", .0.escape_debug())]
 pub struct InvalidAge(pub String);
 
-/// Reads an age: `[number]d[duration]`, where the duration is one of Go's, as in acr-cli. Longer ones than 150 years are 150 years.
+/// Parses an age, `[number]d[duration]` with a Go duration, as in acr-cli. An age above 150 years becomes 150 years.
 ///
 /// # Errors
 ///
-/// [`InvalidAge`], also for a negative one: it would reach into the future.
+/// [`InvalidAge`], also for a negative age, which would reach into the future.
 pub fn parse(text: &str) -> Result<Age, InvalidAge> {
     let invalid = || InvalidAge(text.to_owned());
     let text = text.trim();
@@ -35,7 +35,7 @@ pub fn parse(text: &str) -> Result<Age, InvalidAge> {
     Ok(days.saturating_add(rest).min(LONGEST))
 }
 
-/// Reads a duration of Go: numbers with units, as `1h15m` or `1.5h`; `0` needs none.
+/// Parses a Go duration: numbers with units, as `1h15m` or `1.5h`; `0` needs no unit.
 fn go_duration(text: &str) -> Option<SignedDuration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
@@ -68,7 +68,7 @@ fn go_duration(text: &str) -> Option<SignedDuration> {
     Some(SignedDuration::try_from_secs_f64(seconds.min(LONGEST.as_secs_f64())).unwrap_or(LONGEST))
 }
 
-/// Returns the moment before which something must have been updated to be older than `age`.
+/// Returns the time before which something must have been updated to be older than `age`.
 pub fn before(now: Timestamp, age: Age) -> Timestamp {
     now.checked_sub(age).unwrap_or(Timestamp::MIN)
 }

@@ -1,4 +1,4 @@
-//! `acr …` as it is written in a task: the commands and options of acr-cli.
+//! Parses `acr …` in a task file: the commands and options of acr-cli.
 
 use super::{
     age::{self, Age},
@@ -11,44 +11,44 @@ pub enum AcrCommand {
     Purge(PurgeOptions),
     /// `acr tag` and `acr manifest`
     Repository(RepositoryOptions),
-    /// `--help`, or nothing.
+    /// `--help`, or no arguments.
     Help,
 }
 
-/// What a purge is asked for.
+/// The options of a purge.
 #[derive(Clone, Debug)]
 pub struct PurgeOptions {
-    /// The registry, as it is written.
+    /// The registry, as written.
     pub registry: Option<String>,
-    /// Which tags may go, of which repositories.
+    /// The filters that select repositories and tags.
     pub filters: Filters,
-    /// How old they must be.
+    /// The minimum age of tags and manifests.
     pub ago: Age,
-    /// Whether manifests that no tag names any more go too.
+    /// Whether untagged manifests are removed too.
     pub untagged: bool,
-    /// Whether all tags stay.
+    /// Whether no tag is removed.
     pub untagged_only: bool,
-    /// How many of the newest tags that could go are kept in each repository.
+    /// How many of the newest matching tags are kept in each repository.
     pub keep: usize,
-    /// How much is asked and removed at once, as it is written.
+    /// How many requests run at once, as written.
     pub concurrency: Option<i64>,
-    /// Whether it is only said what would go.
+    /// Whether the purge only reports what it would remove.
     pub dry_run: bool,
 }
 
-/// What is asked of one repository.
+/// The options of a command on one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryOptions {
-    /// The registry, as it is written.
+    /// The registry, as written.
     pub registry: Option<String>,
     pub repository: String,
-    /// Whether it is about manifests, and not about tags.
+    /// Whether the command is about manifests instead of tags.
     pub is_of_manifests: bool,
-    /// What is to go; none, where all are listed.
+    /// The tags or manifests to delete; `None` to list all.
     pub delete: Option<Vec<String>>,
 }
 
-/// Why words are no command of acr-cli that is done here.
+/// Why the words are no supported command of acr-cli.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidCommand(String);
@@ -63,7 +63,7 @@ acr manifest list --repository NAME
 acr manifest delete --repository NAME DIGEST...
 Each takes --registry; without, it is the registry of the task.";
 
-/// Options that take a value, with their short names. Those of logins, pages and locks mean nothing here and are taken.
+/// Options that take a value, with their short names. Those of logins, pages and locks are accepted and ignored.
 const VALUES: [(&str, Option<char>); 11] = [
     ("ago", None),
     ("concurrency", None),
@@ -78,7 +78,7 @@ const VALUES: [(&str, Option<char>); 11] = [
     ("username", Some('u')),
 ];
 
-/// Options that are there or not.
+/// Options without a value.
 const SWITCHES: [&str; 4] = ["dry-run", "include-locked", "untagged", "untagged-only"];
 
 /// Options that only `acr purge` has.
@@ -92,7 +92,7 @@ const OF_PURGE: [&str; 7] = [
     "untagged-only",
 ];
 
-/// What stands behind the verb.
+/// The options behind the verb.
 #[derive(Default)]
 struct Options<'w> {
     values: Vec<(&'static str, String)>,
@@ -100,11 +100,11 @@ struct Options<'w> {
     plain: Vec<&'w str>,
 }
 
-/// Reads the words behind `acr`.
+/// Parses the words behind `acr`.
 ///
 /// # Errors
 ///
-/// [`InvalidCommand`] where one is not of acr-cli, or one is missing that it wants.
+/// [`InvalidCommand`] for a word that acr-cli does not know, or for a missing one.
 pub fn parse(words: &[String]) -> Result<AcrCommand, InvalidCommand> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let asks = |word: &&str| matches!(*word, "--help" | "-h");
@@ -242,7 +242,7 @@ impl<'w> Options<'w> {
 }
 
 impl PurgeOptions {
-    /// Returns them, if they do not contradict each other.
+    /// Returns the options, if they do not contradict each other.
     pub fn checked(self) -> Result<Self, String> {
         if self.untagged_only && self.keep > 0 {
             Err("`--keep` counts tags, and `--untagged-only` leaves all of them".into())
@@ -252,7 +252,7 @@ impl PurgeOptions {
     }
 }
 
-/// Returns the long name of an option, and its value where that is in the same word.
+/// Splits a word into the long name of an option and its value, if the word has one.
 fn parted(word: &str) -> Option<(&str, Option<String>)> {
     if let Some(long) = word.strip_prefix("--") {
         return Some(match long.split_once('=') {

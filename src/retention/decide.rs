@@ -1,7 +1,7 @@
-//! Which tags and manifests of a repository may go.
+//! Decides which tags and manifests of a repository are removed.
 //!
-//! Tags go first, and then, where it is asked for, manifests that nothing needs any more. What a tag that stays names stays, with all that
-//! is beneath it, what it refers to, and what refers to it: registries remove what refers to a manifest together with it.
+//! Tags are removed first, then, if requested, manifests that are no longer needed. The manifest of a remaining tag stays, with everything
+//! it lists, its subject, and its referrers: registries remove the referrers of a manifest together with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,56 +9,56 @@ use jiff::Timestamp;
 
 use crate::image::Digest;
 
-/// A repository, as far as it is known.
+/// The known content of a repository.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub tags: BTreeMap<String, Tagged>,
-    /// The manifests that were read. One that an index lists and the registry does not have is there with nothing beneath it.
+    /// The manifests that were read. A manifest that an index lists and the registry lacks is present without children.
     pub manifests: BTreeMap<Digest, StoredManifest>,
-    /// Digests that something else needs, with what that is.
+    /// Digests that something else needs, with the reason.
     pub needed: BTreeMap<Digest, String>,
-    /// Tags that something else needs, with what that is.
+    /// Tags that something else needs, with the reason.
     pub needed_tags: BTreeMap<String, String>,
-    /// Tags of which it is unknown what they name.
+    /// Tags whose manifests are unknown.
     pub unread: BTreeSet<String>,
 }
 
-/// What a tag names.
+/// The manifest of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tagged {
     pub digest: Digest,
-    /// When it was pushed or made; none, where nothing says so.
+    /// When it was pushed or created; `None` where nothing says so.
     pub updated: Option<Timestamp>,
 }
 
 /// A manifest or an index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredManifest {
-    /// What it lists, if it is an index.
+    /// The manifests that an index lists.
     pub children: Vec<Digest>,
-    /// What it refers to, if it is a signature, an SBOM or the like.
+    /// The subject of a referrer, such as a signature or an SBOM.
     pub subject: Option<Digest>,
-    /// When it was pushed or made; none, where nothing says so.
+    /// When it was pushed or created; `None` where nothing says so.
     pub updated: Option<Timestamp>,
 }
 
-/// What is to go.
+/// The rules for what is removed.
 #[derive(Clone, Copy)]
 pub struct Policy<'a> {
-    /// Whether a tag is meant.
+    /// Tells whether a tag matches.
     pub takes: &'a dyn Fn(&str) -> bool,
-    /// Only what was updated before this goes.
+    /// Only what was updated before this time is removed.
     pub before: Timestamp,
-    /// Whether what has no known age counts as old enough.
+    /// Whether an unknown age counts as old enough.
     pub takes_unknown_age: bool,
-    /// How many of the newest tags that could go stay.
+    /// How many of the newest removable tags are kept.
     pub keep: usize,
 }
 
-/// Something that would go by its name and age, and stays.
+/// A tag or digest that is kept although its name and age match.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kept {
-    /// A tag or a digest.
+    /// The tag or digest.
     pub name: String,
     pub why: Why,
 }
@@ -66,32 +66,32 @@ pub struct Kept {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
     Needed(String),
-    /// Nothing says how old it is.
+    /// Its age is unknown.
     UnknownAge,
-    /// It is unknown what it names, and so what it needs.
+    /// Its manifest is unknown, and so is what that needs.
     Unread,
 }
 
-/// Which tags go.
+/// The decision about tags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagPlan {
-    /// These, the newest first.
+    /// The tags to remove, the newest first.
     pub go: Vec<String>,
-    /// What stays, although it is meant.
+    /// The matching tags that are kept.
     pub kept: Vec<Kept>,
 }
 
-/// Which manifests go.
+/// The decision about manifests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManifestPlan {
-    /// These, in the order in which they may be removed: an index before what it lists, a signature before what it signs.
+    /// The manifests to remove, in a safe order: an index before what it lists, a signature before what it signs.
     pub go: Vec<Digest>,
-    /// What stays, although it is old enough and no tag names it.
+    /// The old and untagged manifests that are kept.
     pub kept: Vec<Kept>,
 }
 
-/// Decides which tags go: those that are meant, old enough and needed by nothing, but for the newest of them. What needs a digest keeps one of
-/// its tags.
+/// Decides which tags are removed: those that match, are old enough and are needed by nothing, except the newest of them. Of the tags of a
+/// needed digest, one is kept.
 pub fn tags(snapshot: &Snapshot, policy: &Policy<'_>) -> TagPlan {
     let mut plan = TagPlan::default();
     let mut old: Vec<(&String, &Tagged)> = Vec::new();
@@ -129,9 +129,10 @@ pub fn tags(snapshot: &Snapshot, policy: &Policy<'_>) -> TagPlan {
     plan
 }
 
-/// Decides which manifests go when the tags are gone: those that are old enough and that no tag and nothing else needs.
+/// Decides which manifests are removed after the tags: those that are old enough and that no tag and nothing else
+/// needs.
 ///
-/// Nothing goes from a repository of which something that stays has not been read.
+/// Nothing is removed from a repository if a manifest that stays has not been read.
 pub fn manifests(snapshot: &Snapshot, policy: &Policy<'_>) -> ManifestPlan {
     let manifests = &snapshot.manifests;
     let ages = ages(manifests);
@@ -139,7 +140,7 @@ pub fn manifests(snapshot: &Snapshot, policy: &Policy<'_>) -> ManifestPlan {
         Some(updated) => *updated < policy.before,
         None => policy.takes_unknown_age,
     };
-    // What is young keeps what it needs, as a tag does.
+    // A manifest that is too young keeps what it needs, as a tag does.
     let young = manifests.keys().filter(|digest| !is_old(digest));
     let mut roots: BTreeSet<&Digest> = snapshot.needed.keys().chain(young).collect();
     let mut beside: Vec<(Digest, &Digest)> = Vec::new();
@@ -151,7 +152,7 @@ pub fn manifests(snapshot: &Snapshot, policy: &Policy<'_>) -> ManifestPlan {
             _ => drop(roots.insert(&tagged.digest)),
         }
     }
-    // A tag beside an image, such as that of its signature, stays as long as the image does.
+    // A tag derived from an image's digest, such as that of its signature, stays as long as the image does.
     let stays = loop {
         let stays = closure(manifests, &roots);
         let before = roots.len();
@@ -196,14 +197,15 @@ pub fn manifests(snapshot: &Snapshot, policy: &Policy<'_>) -> ManifestPlan {
     plan
 }
 
-/// Returns the image that a tag is beside: cosign's `sha256-….sig`, or the list of referrers of the distribution specification.
+/// Returns the image whose digest a tag is derived from: cosign's `sha256-….sig`, or the referrers tag of the distribution
+/// specification.
 fn subject_of_tag(tag: &str) -> Option<Digest> {
     let hex = tag.strip_prefix("sha256-")?;
     let hex = hex.split('.').next().unwrap_or(hex);
     format!("sha256:{hex}").parse().ok()
 }
 
-/// Returns what stays where `roots` stay: what they list, what they refer to, and what refers to them.
+/// Returns all manifests that stay because of `roots`: those that they list, their subjects, and their referrers.
 fn closure<'a>(
     manifests: &'a BTreeMap<Digest, StoredManifest>,
     roots: &BTreeSet<&'a Digest>,
@@ -223,7 +225,7 @@ fn closure<'a>(
         open.extend(referrers.get(digest).into_iter().flatten().copied());
         if let Some(manifest) = manifests.get(digest) {
             open.extend(&manifest.children);
-            // A subject that is not there was never needed to pull it.
+            // A missing subject was never needed to pull the image.
             let subject = manifest.subject.as_ref();
             open.extend(subject.filter(|subject| manifests.contains_key(*subject)));
         }
@@ -231,7 +233,7 @@ fn closure<'a>(
     stays
 }
 
-/// Returns how old manifests are; what says nothing itself is as old as the youngest that lists it.
+/// Returns the ages of manifests; a manifest without a date is as old as the youngest index that lists it.
 fn ages(manifests: &BTreeMap<Digest, StoredManifest>) -> BTreeMap<&Digest, Timestamp> {
     let mut ages: BTreeMap<&Digest, Timestamp> = manifests
         .iter()
@@ -261,16 +263,15 @@ fn ages(manifests: &BTreeMap<Digest, StoredManifest>) -> BTreeMap<&Digest, Times
     }
 }
 
-/// Orders manifests so that each comes before what it lists and what it refers to: whatever is left half done, nothing that is still named
-/// lacks a part, and nothing is taken along by a registry that removes with an image what refers to it.
+/// Orders manifests so that each comes before those that it lists and before its subject: if the removal is interrupted, no remaining tag
+/// lacks a part, and no registry removes a referrer together with its image before its turn.
 fn parents_first(
     manifests: &BTreeMap<Digest, StoredManifest>,
     go: &BTreeSet<&Digest>,
 ) -> Vec<Digest> {
     let mut order: Vec<Digest> = Vec::new();
     let mut done: BTreeSet<&Digest> = BTreeSet::new();
-    // What is named before who names it by depth first, and then the other way round. A digest can only name what was there before it, so
-    // that there are no circles.
+    // A depth-first search in post-order, reversed. A digest can only refer to earlier content, so there are no cycles.
     let mut open: Vec<(&Digest, bool)> = go.iter().map(|digest| (*digest, false)).collect();
     while let Some((digest, is_left)) = open.pop() {
         if is_left {
@@ -309,7 +310,7 @@ mod tests {
         }
     }
 
-    /// A repository: manifests with their ages, what they list and refer to; and tags of them.
+    /// Builds a repository: manifests with their ages, children and subjects; and tags of them.
     fn snapshot(
         manifests: &[(&str, i64, &[&str], Option<&str>)],
         tags: &[(&str, &str)],
@@ -394,7 +395,7 @@ mod tests {
             &policy(0),
         );
         assert_eq!(manifests, [digest("sig-of-old"), digest("old")]);
-        // A signature with a tag of its own keeps what it is about: some registries remove it together with that.
+        // A signature with a tag keeps its image: some registries remove the signature together with it.
         let tagged = [("sig", "sig-of-old")];
         let mut tagged = snapshot(&images, &tagged);
         tagged.tags.get_mut("sig").unwrap().updated = at(200);

@@ -1,14 +1,14 @@
-//! `--filter REPOSITORY:TAG`, two regular expressions as acr-cli takes them.
+//! `--filter REPOSITORY:TAG`: two regular expressions, as in acr-cli.
 
 use fancy_regex::Regex;
 
-/// Filters: which repositories they take, and which tags of each.
+/// Filters that select repositories, and tags of each.
 #[derive(Clone, Debug)]
 pub struct Filters(Vec<Filter>);
 
 #[derive(Clone, Debug)]
 struct Filter {
-    /// The repository as it is written.
+    /// The repository's expression, as written.
     written: String,
     repository: Regex,
     tag: Regex,
@@ -21,13 +21,13 @@ pub struct InvalidFilter {
     problem: String,
 }
 
-/// An expression that takes too long on a name.
+/// An expression that takes too long to match a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the expression of a filter takes too long on `{0}`")]
 pub struct TooComplex(String);
 
 impl Filters {
-    /// Reads filters.
+    /// Parses filters.
     pub fn new(texts: &[String]) -> Result<Self, InvalidFilter> {
         let filters = texts.iter().map(|text| {
             Filter::new(text).map_err(|problem| InvalidFilter {
@@ -38,7 +38,7 @@ impl Filters {
         Ok(Self(filters.collect::<Result<_, _>>()?))
     }
 
-    /// Reads filters that may be left out: all repositories then.
+    /// Parses filters that may be omitted, which selects all repositories.
     pub fn of(texts: &[String], may_be_left_out: bool) -> Result<Self, InvalidFilter> {
         if may_be_left_out && texts.is_empty() {
             Self::new(&[".*:.*".to_owned()])
@@ -47,19 +47,19 @@ impl Filters {
         }
     }
 
-    /// Tells whether a repository is taken by one of them. The expression of a filter is for the whole name.
+    /// Tells whether a filter selects a repository. The expression must match the whole name.
     pub fn takes_repository(&self, name: &str) -> Result<bool, TooComplex> {
         self.any(name, |filter| is_match(&filter.repository, name))
     }
 
-    /// Tells whether a tag of a repository is taken. The expression may match anywhere in it.
+    /// Tells whether a filter selects a tag of a repository. The expression may match anywhere in the tag.
     pub fn takes(&self, repository: &str, tag: &str) -> Result<bool, TooComplex> {
         self.any(tag, |filter| {
             Ok(is_match(&filter.repository, repository)? && is_match(&filter.tag, tag)?)
         })
     }
 
-    /// Returns the names of repositories that are written out, without a sign of an expression.
+    /// Returns the repository names that are plain text rather than expressions.
     pub fn plain_repositories(&self) -> impl Iterator<Item = &str> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
         let written = self.0.iter().map(|filter| filter.written.as_str());
@@ -104,7 +104,7 @@ impl Filter {
     }
 }
 
-/// Parts a filter at its one colon that belongs to no group, such as `(?:…)`, and to no class, such as `[[:alnum:]]`.
+/// Splits a filter at its only colon outside of groups, such as `(?:…)`, and of classes, such as `[[:alnum:]]`.
 fn parted(text: &str) -> Option<(&str, &str)> {
     let mut colon = None;
     let (mut depth, mut escaped) = (0_usize, false);
@@ -125,7 +125,7 @@ fn parted(text: &str) -> Option<(&str, &str)> {
     colon.map(|at| (&text[..at], &text[at + 1..]))
 }
 
-/// Tells whether a text ends as a group with flags begins: `(?`, `(?i`, `(?s-i`.
+/// Tells whether a text ends with the start of a group with flags: `(?`, `(?i`, `(?s-i`.
 fn opens_group(text: &str) -> bool {
     let flags = |c: char| matches!(c, 'i' | 'm' | 's' | 'U' | '-');
     text.trim_end_matches(flags).ends_with("(?")

@@ -1,10 +1,10 @@
-//! `--keep-tags` and `--keep-days` of a task: which of the tags that it made from a template have been superseded.
+//! `--keep-tags` and `--keep-days` of a task: which of the tags that its runs made from a template are removed.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::image::{Digest, Reference};
 
-/// The name of an image with `{{…}}` in its tag, and what stands before and behind.
+/// An image name with `{{…}}` in its tag, split into the text before and behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagPattern {
     repository: String,
@@ -13,7 +13,7 @@ pub struct TagPattern {
 }
 
 impl TagPattern {
-    /// Reads the name of an image of a task, without its registry; none, where its tag has no template.
+    /// Parses an image name of a task, without its registry; `None` where its tag has no template.
     pub fn of(name: &str) -> Option<Self> {
         let open = name.find("{{")?;
         let close = name.rfind("}}")? + 2;
@@ -25,12 +25,12 @@ impl TagPattern {
         })
     }
 
-    /// Returns the repository as it is written.
+    /// Returns the repository, as written.
     pub fn repository(&self) -> &str {
         &self.repository
     }
 
-    /// Tells whether a tag may have been made from it.
+    /// Tells whether the template may have made a tag.
     pub fn fits(&self, tag: &str) -> bool {
         let middle = tag.strip_prefix(&self.before);
         let middle = middle.and_then(|rest| rest.strip_suffix(&self.behind));
@@ -38,18 +38,18 @@ impl TagPattern {
     }
 }
 
-/// An image that a run of the task pushed under a tag made from a template.
+/// An image that a run pushed under a tag made from a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushedTag {
     pub image: Reference,
-    /// What the tag named then.
+    /// The digest of the pushed image.
     pub digest: Digest,
-    /// When the run had ended.
+    /// When the run ended.
     pub pushed: Timestamp,
 }
 
-/// Returns those of the tags of one repository that go: all but the newest `tags` that are pushed longer ago than `days`. Where only one of
-/// the two is given, that one decides. `all` is in any order.
+/// Returns the tags of one repository to remove: those beyond the newest `tags` that were pushed more than `days` days ago. If only one of
+/// the two is given, it decides alone. `all` is in any order.
 pub fn superseded(
     mut all: Vec<PushedTag>,
     tags: Option<u32>,

@@ -1,4 +1,4 @@
-//! What may go from a repository: old tags, and manifests that nothing needs. Decides, and removes nothing.
+//! Decides which tags and manifests of a repository may be removed. Removes nothing itself.
 
 mod age;
 mod command;

@@ -1,4 +1,4 @@
-//! Repositories as they come, purged: whatever tags, indexes, referrers and ages there are, what stays named can be pulled.
+//! Property tests: for any repository of tags, indexes, referrers and ages, every tag that a purge leaves can be pulled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::decide::{Policy, Snapshot, StoredManifest, Tagged, manifests, tags};
 use crate::image::Digest;
 
-/// A manifest of a repository: its age, which of the earlier ones it lists, and which it refers to.
+/// A generated manifest: its age, and which of the earlier ones it lists and refers to.
 #[derive(Clone, Debug)]
 struct MadeImage {
     age: Option<i64>,
@@ -19,11 +19,11 @@ struct MadeImage {
 #[derive(Clone, Debug)]
 struct SimulatedRegistry {
     made: Vec<MadeImage>,
-    /// Which manifest each tag names. Those of the last are beside the image of this number.
+    /// The manifest of each tag. A tag with a second number is derived from the digest of that manifest.
     tags: Vec<(usize, Option<usize>)>,
     needed: Vec<usize>,
     needed_tags: Vec<usize>,
-    /// Which tags are meant, bit by bit.
+    /// The matching tags, one bit each.
     meant: u16,
     before: i64,
     keep: usize,
@@ -68,7 +68,7 @@ fn worlds() -> impl Strategy<Value = SimulatedRegistry> {
                 .enumerate()
                 .map(|(n, (age, children, subject))| MadeImage {
                     age,
-                    // A digest can only name what was there before it.
+                    // A digest can only refer to earlier content.
                     children: children.into_iter().filter(|child| *child < n).collect(),
                     subject: subject.filter(|subject| *subject < n),
                 });
@@ -119,7 +119,7 @@ fn snapshot(world: &SimulatedRegistry) -> Snapshot {
     }
 }
 
-/// A registry, which removes with a manifest its tags and, as some do, what refers to it.
+/// A registry that removes, with a manifest, its tags and, as some registries do, its referrers.
 struct Registry {
     manifests: BTreeMap<Digest, StoredManifest>,
     tags: BTreeMap<String, Digest>,
@@ -185,7 +185,7 @@ proptest! {
             .keys()
             .map(|digest| (digest.clone(), referrers(&registry, digest)))
             .collect();
-        // However early it is cut short.
+        // The purge may be interrupted at any point.
         for gone in &manifests.go {
             registry.delete(gone);
             for (tag, tagged) in &second.tags {
@@ -204,7 +204,7 @@ proptest! {
                 prop_assert!(!kept || registry.tags.contains_key(&name), "{name} is gone, its image is not");
             }
         }
-        // And it comes to an end: what has gone needs no second purge.
+        // A second purge finds nothing more to remove.
         let rest = Snapshot {
             manifests: registry.manifests.clone(),
             tags: second.tags.clone().into_iter().filter(|(tag, _)| registry.tags.contains_key(tag)).collect(),

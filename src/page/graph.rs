@@ -1,4 +1,4 @@
-//! What depends on what, as the picture that `acrt task graph -o svg` draws.
+//! The dependency graph, drawn as by `acrt task graph -o svg`.
 
 use maud::{PreEscaped, html};
 
@@ -13,23 +13,23 @@ use super::parts::{base_path, frame, task_path, text};
 /// How many vertices one picture may have.
 const MOST: usize = 300;
 
-/// A base or a task in a graph.
+/// A base or a task in the graph.
 #[derive(Clone, Debug)]
 pub struct GraphVertex {
-    /// The image, or the name of the task.
+    /// The name of the image or the task.
     pub name: String,
-    /// What is said beside its name.
+    /// The note beside the name.
     pub note: String,
-    /// The task; none is a base.
+    /// The task; `None` for a base.
     pub key: Option<TaskKey>,
     pub state: Option<State>,
-    /// The places of those that come before it.
+    /// The indices of its parents.
     pub parents: Vec<usize>,
-    /// Whether a move goes through it that is not built on yet.
+    /// Whether it is affected by a move that is not built yet.
     pub is_lit: bool,
 }
 
-/// Shows a graph: all, or what is above and below one task.
+/// Shows the whole graph, or the ancestors and descendants of one task.
 pub fn graph(vertices: Vec<GraphVertex>, of: Option<&str>) -> String {
     let count = vertices.len();
     let is_lit = vertices.iter().any(|vertex| vertex.is_lit);

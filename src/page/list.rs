@@ -1,4 +1,4 @@
-//! The first page: how many tasks there are in each state, and which; filtered, in pages.
+//! The home page: the number of tasks in each state, and a filtered and paginated list of tasks.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -10,13 +10,13 @@ use crate::{
 
 use super::parts::{base_link, frame, moment, path, run_path, state, task_path, text};
 
-/// How many tasks one page shows.
+/// How many tasks a page of the list shows.
 pub const PAGE_ROWS: usize = 100;
 
-/// How many registries and bases are offered to filter by.
+/// How many registries and bases the filter offers.
 const OFFERED: usize = 200;
 
-/// The groups of states, by their severity.
+/// The groups of states, with their severity.
 const GROUPS: [(&str, u8); 5] = [
     ("current", 0),
     ("stale", 2),
@@ -25,7 +25,7 @@ const GROUPS: [(&str, u8); 5] = [
     ("idle", 1),
 ];
 
-/// A run that a task has had.
+/// A past run of a task.
 #[derive(Clone, Debug)]
 pub struct RunMark {
     pub id: RunId,
@@ -38,60 +38,60 @@ pub struct RunMark {
 pub struct TaskRow {
     pub key: TaskKey,
     pub state: State,
-    /// Why, on one line.
+    /// The reason of the state, on one line.
     pub reason: String,
-    /// The images that it depends on.
+    /// The bases of the task.
     pub bases: Vec<String>,
     pub run: Option<RunMark>,
-    /// What happens next to it by itself, and when.
+    /// The next automatic action and its time.
     pub next: Option<(String, Timestamp)>,
 }
 
-/// What is known of a builder.
+/// The status of a builder.
 #[derive(Clone, Debug)]
 pub struct BuilderRow {
     pub name: String,
-    /// Since when it does not answer, and why.
+    /// Since when it has not answered, and why.
     pub away: Option<(Timestamp, String)>,
-    /// How many runs it has been given, of how many.
+    /// How many runs it has now, and how many it may have.
     pub jobs: Option<(usize, usize)>,
 }
 
-/// What is known of a registry.
+/// The status of a registry.
 #[derive(Clone, Debug)]
 pub struct RegistryRow {
     pub name: String,
-    /// How many tags of it are followed.
+    /// How many of its tags are followed.
     pub tags: usize,
-    /// How many of these gave no answer at the last look.
+    /// How many of these tags failed at their last look.
     pub errors: usize,
-    /// Why, of one of them.
+    /// The error of one of them.
     pub error: Option<String>,
-    /// Until when it wants to be left alone.
+    /// When its rate limit ends.
     pub paused_until: Option<Timestamp>,
 }
 
-/// All that is above the list.
+/// The summary above the list.
 #[derive(Clone, Debug, Default)]
 pub struct Overview {
-    /// How many tasks are in each state.
+    /// The number of tasks in each state.
     pub states: Vec<(State, usize)>,
-    /// When the tag was looked at that was looked at longest ago.
+    /// The oldest of the tags' last looks.
     pub looked: Option<Timestamp>,
-    /// When the next tag is looked at.
+    /// The time of the next look at any tag.
     pub next_look: Option<Timestamp>,
-    /// The builders that are known by name.
+    /// The named builders.
     pub builders: Vec<BuilderRow>,
-    /// The registries of the tags that are followed.
+    /// The registries of the followed tags.
     pub registries: Vec<RegistryRow>,
-    /// The images that tasks depend on.
+    /// The bases of tasks.
     pub bases: Vec<String>,
-    /// What could not be read.
+    /// State that could not be read.
     pub problems: Vec<String>,
 }
 
 impl Overview {
-    /// Returns how many tasks are in states of a severity.
+    /// Returns the number of tasks in states of a severity.
     pub fn count(&self, severity: u8) -> usize {
         let states = self.states.iter();
         let states = states.filter(|(state, _)| state.severity() == severity);
@@ -99,22 +99,22 @@ impl Overview {
     }
 }
 
-/// Which tasks are shown.
+/// The filter of the task list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// A part of a name or of a reason.
+    /// A part of a name or reason.
     pub search: String,
     /// A state, or a group of states.
     pub state: String,
     pub registry: String,
-    /// A part of the name of an image that it depends on.
+    /// A part of the name of a base.
     pub base: String,
     /// The page, counted from 1.
     pub page: usize,
 }
 
 impl Filter {
-    /// Reads the query of a request. Fields that are unknown are no matter.
+    /// Parses the query of a request. Unknown fields are ignored.
     pub fn of(query: &str) -> Self {
         let mut filter = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -132,7 +132,7 @@ impl Filter {
         filter
     }
 
-    /// Tells whether a task is shown.
+    /// Tells whether a task matches.
     pub fn takes(&self, row: &TaskRow) -> bool {
         let group = GROUPS.iter().find(|(word, _)| *word == self.state);
         let is_state = match group {
@@ -249,7 +249,7 @@ fn form(overview: &Overview, filter: &Filter) -> Markup {
     }
 }
 
-/// Returns the registries to choose from, with the one that was chosen.
+/// Returns the registries to choose from, including the chosen one.
 fn registries<'o>(overview: &'o Overview, filter: &'o Filter) -> Vec<&'o str> {
     let known = overview.registries.iter().take(OFFERED);
     let mut all: Vec<&str> = known.map(|registry| registry.name.as_str()).collect();
@@ -259,7 +259,7 @@ fn registries<'o>(overview: &'o Overview, filter: &'o Filter) -> Vec<&'o str> {
     all
 }
 
-/// Shows tasks, one in a row.
+/// Shows tasks as the rows of a table.
 pub(super) fn table<'r>(rows: impl Iterator<Item = &'r TaskRow>) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Tasks" {

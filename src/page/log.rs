@@ -1,16 +1,17 @@
-//! Lines of a log as HTML: colours as classes, everything else harmless, each line with a number that one can link to.
+//! Converts logs to HTML: colours become classes, other escape sequences are removed, each line has a number to link
+//! to.
 
 use std::fmt::Write as _;
 
 use crate::view::tame::Tamer;
 
-/// How much of one line is shown, in bytes.
+/// How much of a line is shown, in bytes.
 const LONGEST: usize = 4096;
 
-/// How colours and weights are set: by sequences that begin like this and end with `m`.
+/// The start of the escape sequences that set colours and weights; they end with `m`.
 const CSI: &str = "\u{1b}[";
 
-/// Turns a log into items of a list, piece by piece, cut anywhere.
+/// Converts a log to list items; it may be passed in pieces, cut anywhere.
 #[derive(Clone, Debug)]
 pub struct Lines {
     tamer: Tamer,
@@ -18,11 +19,11 @@ pub struct Lines {
     /// The number of the next line.
     next: usize,
     pending: Vec<u8>,
-    /// How many bytes of this line are left out.
+    /// How many bytes of the current line are left out.
     left_out: usize,
 }
 
-/// How text is shown.
+/// The style of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Style {
     colour: Option<u8>,
@@ -33,7 +34,7 @@ struct Style {
 }
 
 impl Lines {
-    /// Begins with the line of this number.
+    /// Starts with this line number.
     pub fn from(number: usize) -> Self {
         Self {
             tamer: Tamer::default(),
@@ -49,13 +50,13 @@ impl Lines {
         self.next
     }
 
-    /// Adds what is whole of the next part of a log to `out`.
+    /// Appends the complete lines of the next piece to `out`.
     pub fn push(&mut self, part: &[u8], out: &mut String) {
         let tamed = self.tamer.tame(part);
         self.take(&tamed, out);
     }
 
-    /// Adds what is left: the log is over.
+    /// Appends the rest at the end of the log.
     pub fn finish(&mut self, out: &mut String) {
         let rest = self.tamer.finish();
         self.take(&rest, out);
@@ -100,7 +101,7 @@ impl Lines {
     }
 }
 
-/// Returns a whole log as items of a list, its first line being of this number, and the number of the line after it.
+/// Converts a whole log whose first line has the number `from`; also returns the number of the line after it.
 pub fn lines(log: &[u8], from: usize) -> (String, usize) {
     let (mut lines, mut out) = (Lines::from(from), String::new());
     lines.push(log, &mut out);
@@ -108,8 +109,8 @@ pub fn lines(log: &[u8], from: usize) -> (String, usize) {
     (out, lines.next)
 }
 
-/// Takes the lines of steps apart, `NAME | line`, and returns those of each in the order in which they first say something. What is no
-/// step's is the run's own, under an empty name.
+/// Splits the log of a run into those of its steps, by the `NAME | ` in front of each line, in the order of their first lines. Lines
+/// of the run itself are under an empty name.
 pub fn steps(log: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut steps: Vec<(String, Vec<u8>)> = Vec::new();
     for line in log.split_inclusive(|b| *b == b'\n') {
@@ -126,7 +127,7 @@ pub fn steps(log: &[u8]) -> Vec<(String, Vec<u8>)> {
     steps
 }
 
-/// Reads the name of a step in front of a line.
+/// Returns the step's name in front of a line, and the line without it.
 fn step_of(line: &[u8]) -> Option<(&str, &[u8])> {
     let bar = line.windows(3).take(64).position(|part| part == b" | ")?;
     let name = std::str::from_utf8(&line[..bar]).ok()?;
@@ -134,12 +135,12 @@ fn step_of(line: &[u8]) -> Option<(&str, &[u8])> {
     (!name.is_empty() && name.chars().all(fits)).then(|| (name, &line[bar + 3..]))
 }
 
-/// Writes a line in which no sequence is left but those that set colours. Returns the style that the next line begins with.
+/// Writes a line with its colours and without all other escape sequences. Returns the style at its end.
 fn coloured(line: &str, mut style: Style, out: &mut String) -> Style {
     let mut pieces = line.split(CSI);
     put(pieces.next().unwrap_or_default(), style, out);
     for piece in pieces {
-        // One without an end was cut with its line.
+        // A sequence without an end was cut off with its line.
         if let Some((numbers, text)) = piece.split_once('m') {
             style = style.set(numbers);
             put(text, style, out);
@@ -171,7 +172,7 @@ fn put(text: &str, style: Style, out: &mut String) {
 }
 
 impl Style {
-    /// Takes in one sequence, of numbers with `;` or `:` between them (ECMA-48, SGR). What no class shows is left out.
+    /// Applies one sequence of numbers separated by `;` or `:` (ECMA-48, SGR). Attributes without a class are ignored.
     fn set(mut self, numbers: &str) -> Self {
         let mut numbers = numbers
             .split([';', ':'])
@@ -226,7 +227,7 @@ impl Style {
 mod tests {
     use super::*;
 
-    /// The lines without what is around each.
+    /// The lines without the HTML around each.
     fn shown(log: &[u8]) -> Vec<String> {
         let (all, _) = lines(log, 1);
         let inner = |line: &str| {

@@ -1,6 +1,6 @@
-//! The status page: what is known in, HTML out. Reads nothing and asks nothing; whatever comes from outside is escaped here.
+//! Renders the status page as HTML. Does no I/O; all text from outside is escaped here.
 //!
-//! All of it works without the script and without the style sheet, which are files of their own: nothing is inline.
+//! Every page works without the script and the style sheet, which are separate files: nothing is inline.
 
 mod graph;
 mod list;
@@ -18,7 +18,7 @@ pub use run::{LogWindow, RunView, StepLog, run, runs};
 pub use task::{BaseRow, BaseView, DigestRow, TaskView, base, bases, task};
 pub use timeline::{Happening, Kind, since, timeline};
 
-/// What the page is made of beside HTML, by its path: the kind of each file, and the file.
+/// The static files of the page: path, media type and content.
 pub const ASSETS: [(&str, &str, &str); 3] = [
     (
         "page.css",

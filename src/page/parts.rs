@@ -1,4 +1,4 @@
-//! What all pages have: their frame, and how a time, a task, a run and a state are shown.
+//! The parts that all pages share: the frame, and the display of times, tasks, runs and states.
 
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
@@ -9,7 +9,7 @@ use crate::{
     watch::State,
 };
 
-/// The pages that each other page leads to.
+/// The pages of the navigation.
 const PLACES: [(&str, &str); 5] = [
     ("/", "Tasks"),
     ("/graph", "Graph"),
@@ -18,7 +18,7 @@ const PLACES: [(&str, &str); 5] = [
     ("/timeline", "Timeline"),
 ];
 
-/// Puts a page into its frame. `here` is the path of the place that it belongs to.
+/// Wraps a page in its frame. `here` is the path of its entry in the navigation.
 pub fn frame(title: &str, here: &str, main: &Markup) -> String {
     html! {
         (DOCTYPE)
@@ -48,12 +48,12 @@ pub fn frame(title: &str, here: &str, main: &Markup) -> String {
     .into_string()
 }
 
-/// Returns a text from outside as it may be shown: no control character, and nothing that turns the writing round.
+/// Returns text from outside without control characters and characters that change the direction of writing.
 pub fn text(text: &str) -> String {
     harmless(text)
 }
 
-/// Returns the path of the page of a task.
+/// Returns the path of a task's page.
 pub fn task_path(key: &TaskKey) -> String {
     path(
         "/task",
@@ -61,17 +61,17 @@ pub fn task_path(key: &TaskKey) -> String {
     )
 }
 
-/// Returns the path of the page of a run.
+/// Returns the path of a run's page.
 pub fn run_path(id: RunId) -> String {
     format!("/runs/{id}")
 }
 
-/// Returns the path of the page of an image that tasks depend on.
+/// Returns the path of a base's page.
 pub fn base_path(image: &str) -> String {
     path("/bases", &[("image", image)])
 }
 
-/// Returns a path with a query; fields without a value are left out.
+/// Returns a path with a query; fields without a value are omitted.
 pub fn path(path: &str, fields: &[(&str, &str)]) -> String {
     let fields = fields.iter().filter(|(_, value)| !value.is_empty());
     let query = form_urlencoded::Serializer::new(String::new())
@@ -84,7 +84,7 @@ pub fn path(path: &str, fields: &[(&str, &str)]) -> String {
     }
 }
 
-/// Shows a time. The script says how long ago it is.
+/// Shows a time. The script adds how long ago it is.
 pub fn moment(time: Timestamp) -> Markup {
     html! {
         time datetime=(time.strftime("%Y-%m-%dT%H:%M:%SZ")) { (time.strftime("%Y-%m-%d %H:%M UTC")) }
@@ -105,7 +105,7 @@ pub fn run_status(status: RunStatus) -> Markup {
     html! { span class={ "state " (class) } { (status) } }
 }
 
-/// Shows an image, and leads to what is known of it.
+/// Shows an image as a link to its page.
 pub fn base_link(image: &str) -> Markup {
     html! { a href=(base_path(image)) { (text(image)) } }
 }
@@ -115,7 +115,7 @@ pub fn short(digest: &str) -> &str {
     digest.get(..19).unwrap_or(digest)
 }
 
-/// Says that something is not there, or went wrong.
+/// Shows an error.
 pub fn problem(title: &str, why: &str) -> String {
     let main = html! {
         h1 { (title) }
@@ -125,7 +125,7 @@ pub fn problem(title: &str, why: &str) -> String {
     frame(title, "", &main)
 }
 
-/// Asks for the token. `next` is where it leads, a path of this page; `why` says what was wrong with the last try.
+/// Asks for the token. `next` is the path to go to after the login; `why` is the error of the last try.
 pub fn login(next: &str, why: Option<&str>) -> String {
     let main = html! {
         form.login method="post" action="/login" {

@@ -9,15 +9,15 @@ use super::{
     parts::{base_link, frame, moment, path, run_path, run_status, short, task_path, text},
 };
 
-/// What is shown of a log: some lines of it.
+/// The shown part of a log.
 #[derive(Clone, Debug, Default)]
 pub struct LogWindow {
     pub bytes: Vec<u8>,
-    /// The number of the first of them, counted from 1.
+    /// The number of its first line, counted from 1.
     pub first: usize,
     pub lines: usize,
     pub size: u64,
-    /// Where in the log these lines end.
+    /// The byte offset in the log at which it ends.
     pub end: u64,
 }
 
@@ -27,9 +27,9 @@ pub type StepLog = (String, Vec<u8>);
 pub struct RunView<'a> {
     pub run: &'a Run,
     pub log: LogWindow,
-    /// Whether it has steps to be shown side by side.
+    /// Whether the run has steps that can be shown side by side.
     pub has_steps: bool,
-    /// The logs of its steps, where these are to be shown.
+    /// The logs of the steps, where they are shown side by side.
     pub steps: Option<Vec<StepLog>>,
 }
 
@@ -126,7 +126,7 @@ fn side_by_side(steps: &[StepLog]) -> Markup {
     }
 }
 
-/// Returns lines that have no numbers: those of several steps would have the same.
+/// Returns lines without anchors, because the lines of several steps would have the same numbers.
 fn without_anchors(lines: &[u8]) -> String {
     let (all, _) = log::lines(lines, 1);
     let mut out = String::with_capacity(all.len());
@@ -148,7 +148,7 @@ pub fn runs<'r>(all: impl Iterator<Item = &'r Run>) -> String {
     frame("Runs", "/runs", &main)
 }
 
-/// Shows runs, one in a row.
+/// Shows runs as the rows of a table.
 pub(super) fn table<'r>(runs: impl Iterator<Item = &'r Run>) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Runs" {

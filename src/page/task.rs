@@ -1,4 +1,4 @@
-//! The page of a task, and that of an image that tasks depend on.
+//! The pages of a task and of a base.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -17,10 +17,10 @@ pub struct BaseRow {
     pub state: BaseState,
     /// The digest that the last run was built on.
     pub recorded: Option<String>,
-    /// The digest that it has now.
+    /// The current digest.
     pub current: Option<String>,
     pub looked: Option<Timestamp>,
-    /// Why there is no answer.
+    /// The error of the last look.
     pub error: Option<String>,
 }
 
@@ -28,11 +28,11 @@ pub struct BaseRow {
 pub struct TaskView<'a> {
     pub row: &'a TaskRow,
     pub bases: Vec<BaseRow>,
-    /// Its timers, each with its schedule and when it fires next.
+    /// The timers, each with its schedule and next time.
     pub timers: Vec<(String, String, Option<Timestamp>)>,
-    /// Its runs, the newest first.
+    /// The runs, the newest first.
     pub runs: Vec<Run>,
-    /// Its definition, without secrets.
+    /// The definition, without secrets.
     pub definition: String,
 }
 
@@ -111,7 +111,7 @@ fn digest(digest: Option<&str>) -> Markup {
     html! { @if let Some(digest) = digest { code title=(digest) { (short(digest)) } } }
 }
 
-/// Shows from what to what bases moved, and which runs that made.
+/// Shows the moves of bases that caused runs, with these runs.
 fn causes(runs: &[Run]) -> Markup {
     let updates = runs
         .iter()
@@ -135,9 +135,9 @@ fn causes(runs: &[Run]) -> Markup {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DigestRow {
     pub digest: String,
-    /// Since when, as far as is known.
+    /// Since when it is current, as far as known.
     pub since: Option<Timestamp>,
-    /// By what it was seen.
+    /// How it was seen.
     pub seen_by: Option<&'static str>,
 }
 
@@ -145,16 +145,16 @@ pub struct DigestRow {
 pub struct BaseView<'a> {
     pub image: String,
     pub looked: Option<Timestamp>,
-    /// When it is looked at next.
+    /// When its next look is due.
     pub next_look: Option<Timestamp>,
-    /// Why there was no answer, and since when.
+    /// The error of the last look, and since when looks fail.
     pub error: Option<(String, Timestamp)>,
-    /// What it was, the newest first.
+    /// Its digests, the newest first.
     pub digests: Vec<DigestRow>,
     pub tasks: Vec<&'a TaskRow>,
 }
 
-/// Shows an image that tasks depend on.
+/// Shows a base.
 pub fn base(view: &BaseView<'_>) -> String {
     let main = html! {
         h1 { (text(&view.image)) }
@@ -184,7 +184,7 @@ pub fn base(view: &BaseView<'_>) -> String {
     frame(&view.image, "/bases", &main)
 }
 
-/// Shows all images that tasks depend on, each with how many do.
+/// Shows all bases, each with the number of its tasks.
 pub fn bases(all: &[(&str, usize)], most: usize) -> String {
     let main = html! {
         h1 { "Bases" }

@@ -1,4 +1,4 @@
-//! What happened in the last days, as a picture and as a list.
+//! The events of the last days, as a chart and as a list.
 
 use std::fmt::Write as _;
 
@@ -7,13 +7,13 @@ use maud::{PreEscaped, html};
 
 use super::parts::{frame, moment, text};
 
-/// How many days are shown.
+/// How many days the chart covers.
 const DAYS: i64 = 7;
 
-/// How many hours one bar stands for.
+/// How many hours one bar covers.
 const HOURS: i64 = 6;
 
-/// How many of the last things are listed.
+/// How many events are listed.
 const LISTED: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,29 +39,29 @@ impl Kind {
 pub struct Happening {
     pub time: Timestamp,
     pub kind: Kind,
-    /// To what: a task or an image.
+    /// The task or image of the event.
     pub subject: String,
-    /// Where more is said of it, a path of this page.
+    /// The path of the page with details.
     pub link: String,
-    /// More about it, on one line.
+    /// Details, on one line.
     pub detail: String,
 }
 
-/// Returns since when things are shown.
+/// Returns the start of the chart.
 pub fn since(now: Timestamp) -> Timestamp {
     let end = end(now);
     end.checked_sub(SignedDuration::from_hours(DAYS * 24))
         .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// The end of the bar that `now` falls into: the picture stays the same until then.
+/// Returns the end of the bar that `now` falls into; the chart does not change before.
 fn end(now: Timestamp) -> Timestamp {
     let bar = HOURS * 3600;
     let second = (now.as_second().div_euclid(bar) + 1) * bar;
     Timestamp::from_second(second).unwrap_or(now)
 }
 
-/// Shows what happened, the newest first.
+/// Shows the events, the newest first.
 pub fn timeline(happened: &[Happening], now: Timestamp) -> String {
     let begin = since(now);
     let count = |kind| happened.iter().filter(|it| it.kind == kind).count();
@@ -91,12 +91,12 @@ pub fn timeline(happened: &[Happening], now: Timestamp) -> String {
     frame("Timeline", "/timeline", &main)
 }
 
-/// Lengths in the picture, in its units.
+/// Lengths in the chart, in its units.
 const BAR: i64 = 8;
 const SLOT: i64 = 3 * BAR + 6;
 const TALL: i64 = 120;
 
-/// Draws three bars for each part of a day: how much moved, was rebuilt and failed.
+/// Draws three bars for each period: moved, rebuilt, failed.
 fn picture(happened: &[Happening], begin: Timestamp) -> String {
     let slots = DAYS * 24 / HOURS;
     let mut counts = vec![[0_i64; 3]; usize::try_from(slots).unwrap_or_default()];
@@ -131,7 +131,7 @@ fn picture(happened: &[Happening], begin: Timestamp) -> String {
             if count == 0 {
                 continue;
             }
-            // What happened once is to be seen beside what happened a thousand times.
+            // A minimum height, so that one event is visible beside a thousand.
             let tall = (count * TALL / most).max(4);
             let (x, y, word) = (x + 3 + place * BAR, TALL - tall, kind.word());
             let from = time.strftime("%Y-%m-%d %H:%M UTC");
@@ -171,7 +171,7 @@ mod tests {
         );
         assert!(page.contains("<title>1 moved from 2026-11-28 18:00 UTC</title>"));
         assert!(page.contains("&lt;web&gt;") && !page.contains("<web>"));
-        // The same until the next part begins.
+        // The same chart until the next period starts.
         let later: Timestamp = "2026-11-29T17:59:00Z".parse().unwrap();
         assert_eq!(timeline(&happened, later), page);
     }

@@ -1,19 +1,19 @@
-//! What there is to show an answer on.
+//! The output that an answer is drawn for.
 
 use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// Where an answer is shown.
+/// The output that an answer is drawn for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Canvas {
     /// Whether colours may be used.
     pub colour: bool,
-    /// How many columns there are; none where lines may be as long as they are.
+    /// The width in columns; `None` for no limit.
     pub width: Option<usize>,
 }
 
-/// Returns a cell in pieces that fit, broken between words where that is possible.
+/// Wraps a cell into lines of at most `most` columns, between words where possible.
 pub(super) fn wrap(cell: &str, most: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in cell.split_inclusive(' ') {
@@ -37,7 +37,7 @@ pub(super) fn wrap(cell: &str, most: usize) -> Vec<String> {
         .collect()
 }
 
-/// Returns as much of a cell as fits, and a sign where that is not all.
+/// Cuts a cell to at most `most` columns, with a sign where it is cut.
 pub(super) fn cut(cell: &str, most: usize) -> Cow<'_, str> {
     if cell.width() <= most {
         return Cow::Borrowed(cell);

@@ -1,37 +1,37 @@
-//! Columns of tables, and texts that a terminal may show.
+//! Columns of tables, and text that is safe for a terminal.
 
 use serde_json::Value;
 
-/// How a cell's text is had from an item of the answer.
+/// The source of a cell's text.
 #[derive(Clone, Copy, Debug)]
 pub enum Cell {
-    /// It is the value at this JSON pointer.
+    /// The value at this JSON pointer in the item.
     At(&'static str),
-    /// It is worked out.
+    /// The result of this function on the item.
     By(fn(&Value) -> String),
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
-    /// Its heading.
+    /// The heading.
     pub title: &'static str,
-    /// Where its cells come from.
+    /// The source of its cells.
     pub cell: Cell,
-    /// The colour that a text of it has, as the number of an ANSI escape sequence.
+    /// The colour of a cell's text, as the number of an ANSI escape sequence.
     pub paint: Option<fn(&str) -> Option<&'static str>>,
-    /// What becomes of its texts where the terminal is narrow.
+    /// What happens to its cells on a narrow terminal.
     pub narrow: Narrow,
 }
 
-/// What becomes of the texts of a column where the terminal is narrow.
+/// What happens to the cells of a column on a narrow terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Narrow {
     /// They are cut.
     #[default]
     Cut,
-    /// They stay whole, because a part of one says nothing.
+    /// They stay whole, because a part of one would be useless.
     Whole,
-    /// They go on in further lines.
+    /// They are wrapped.
     Wrapped,
 }
 
@@ -46,7 +46,7 @@ impl Column {
         }
     }
 
-    /// Returns a column of values that are worked out.
+    /// Returns a column of computed values.
     pub const fn by(title: &'static str, cell: fn(&Value) -> String) -> Self {
         Self {
             cell: Cell::By(cell),
@@ -54,14 +54,14 @@ impl Column {
         }
     }
 
-    /// Says what becomes of its texts where the terminal is narrow.
+    /// Sets what happens to the cells on a narrow terminal.
     #[must_use]
     pub const fn where_narrow(mut self, narrow: Narrow) -> Self {
         self.narrow = narrow;
         self
     }
 
-    /// Gives its texts colours.
+    /// Sets the colours of the cells.
     #[must_use]
     pub const fn painted(mut self, paint: fn(&str) -> Option<&'static str>) -> Self {
         self.paint = Some(paint);
@@ -76,7 +76,7 @@ impl Column {
     }
 }
 
-/// Returns a value as a person reads it: texts without quotes, nothing for null.
+/// Returns a value for people: text without quotes, null as an empty text.
 pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -87,13 +87,13 @@ pub fn plain(value: &Value) -> String {
     }
 }
 
-/// Tells whether a character would move a terminal's cursor, colour it or turn its writing round.
+/// Tells whether a character could move a terminal's cursor, set colours or change the direction of writing.
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Replaces what would move a terminal's cursor, colour it or turn its writing round.
+/// Replaces all [harmful](is_harmful) characters.
 pub fn harmless(text: &str) -> String {
     if !text.contains(is_harmful) {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! Graphs as pictures: lines for a terminal, and what Graphviz, Mermaid and browsers draw.
+//! Draws graphs: as a tree of lines for a terminal, as Graphviz, as Mermaid and as SVG.
 
 use std::collections::BTreeSet;
 
@@ -9,39 +9,39 @@ use super::{
     column::harmless,
 };
 
-/// Something in a graph.
+/// A vertex of a graph.
 #[derive(Clone, Debug)]
 pub struct Vertex {
     pub name: String,
-    /// What is said beside its name.
+    /// The note beside its name.
     pub note: String,
-    /// How it is doing.
+    /// Its status, as a colour.
     pub tone: Tone,
-    /// The places of those that come before it.
+    /// The indices of its parents.
     pub parents: Vec<usize>,
-    /// Where more is said of it, in a picture that is part of a page.
+    /// The link to its page, for a picture in a web page.
     pub link: Option<String>,
-    /// Whether a move goes through it: a way between two such is drawn as one.
+    /// Whether a move affects it: edges between two such vertices are highlighted.
     pub is_lit: bool,
 }
 
-/// How something is doing, as a colour.
+/// The status of a vertex, as a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// It is no question.
+    /// It has no status.
     Plain,
-    /// As it should be.
+    /// It is up to date.
     Good,
-    /// It has something before it.
+    /// Work is pending.
     Pending,
     /// Something is wrong.
     Bad,
-    /// Nothing is to be said.
+    /// It is disabled, or has never run.
     Quiet,
 }
 
 impl Tone {
-    /// The number of its ANSI escape sequence.
+    /// Returns the number of its ANSI escape sequence.
     #[must_use]
     pub fn ansi(self) -> Option<&'static str> {
         match self {
@@ -64,7 +64,7 @@ impl Tone {
     }
 }
 
-/// What a picture is made for.
+/// The formats of pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Picture {
     /// A tree of lines.
@@ -99,18 +99,18 @@ fn children(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     children
 }
 
-/// Draws a tree below each vertex that nothing comes before. What stands in several places has what follows it in the first of them.
+/// Draws a tree below each root. A vertex with several parents shows its children only at its first occurrence.
 fn text(vertices: &[Vertex], canvas: Canvas) -> String {
     let children = children(vertices);
     let mut seen = BTreeSet::new();
     let mut out = String::new();
     let roots = (0..vertices.len()).filter(|n| vertices[*n].parents.is_empty());
-    // What is in a circle is below no root.
+    // Vertices in a cycle are below no root.
     for root in roots.chain(0..vertices.len()) {
         if seen.contains(&root) {
             continue;
         }
-        // Each with the lines before it, and what is drawn before what follows it.
+        // Each with the prefix of its own line, and the prefix of its children's lines.
         let mut open = vec![(root, String::new(), String::new())];
         while let Some((n, before, below)) = open.pop() {
             let is_new = seen.insert(n);
@@ -205,13 +205,13 @@ fn edges(vertices: &[Vertex]) -> impl Iterator<Item = (usize, usize)> {
     all.flat_map(|(to, vertex)| vertex.parents.iter().map(move |from| (*from, to)))
 }
 
-/// Lengths in a picture, in its units.
+/// Lengths in the picture, in its units.
 const LETTER: usize = 8;
 const HEIGHT: usize = 40;
 const GAP: usize = 16;
 const BETWEEN: usize = 56;
 
-/// Draws vertices in columns: each to the right of all that come before it.
+/// Draws vertices in columns: each to the right of all its parents.
 pub fn svg(vertices: &[Vertex]) -> String {
     let columns = columns(vertices);
     let width = |n: &usize| {
@@ -230,7 +230,7 @@ pub fn svg(vertices: &[Vertex]) -> String {
         x += widest + BETWEEN;
     }
     let right = x.saturating_sub(BETWEEN) + GAP;
-    // What is an image has no links in it.
+    // Links do not work in an SVG shown as an image.
     let has_links = vertices.iter().any(|vertex| vertex.link.is_some());
     let role = if has_links { "group" } else { "img" };
     let mut out = format!(
@@ -263,10 +263,11 @@ pub fn svg(vertices: &[Vertex]) -> String {
     out + "</svg>\n"
 }
 
-/// Returns the vertices in columns, those of each ordered by where their parents are. A circle is broken where it is entered.
+/// Returns the vertices in columns, each column ordered by the positions of parents. A cycle is broken where it is entered.
 fn columns(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     let mut depths: Vec<usize> = vec![0; vertices.len()];
-    // As long as the longest way, each pass moves a vertex; in a circle, no longer.
+    // Each pass moves at least one vertex, up to the length of the longest path; the count of passes ends it for a
+    // cycle.
     for _ in 0..vertices.len() {
         let mut moved = false;
         for n in 0..vertices.len() {
@@ -303,7 +304,7 @@ fn columns(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     columns
 }
 
-/// Makes a text one of XML.
+/// Escapes a text for XML.
 fn escaped(text: &str) -> String {
     let text = harmless(text).replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;")

@@ -1,4 +1,5 @@
-//! An answer as json, yaml, table, tsv or nothing. Knows no domain type: every format is drawn from the same JSON.
+//! Prints an answer as json, yaml, table, tsv or nothing. Knows no domain type: all formats are drawn from the same
+//! JSON.
 
 mod canvas;
 pub mod column;
@@ -21,22 +22,22 @@ pub use column::{Cell, Column, Narrow};
 pub use drawing::{Picture, Tone, Vertex, svg};
 pub use query::{InvalidQuery, Query};
 
-/// How an answer is printed. The names are az's, in any case.
+/// The output format. The names are az's, in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// JSON, indented, keys sorted, nulls shown.
+    /// JSON, indented, with sorted keys and nulls.
     #[default]
     Json,
-    /// JSON in colour, on a terminal.
+    /// JSON, in colour on a terminal.
     Jsonc,
     Yaml,
-    /// YAML in colour, on a terminal.
+    /// YAML, in colour on a terminal.
     Yamlc,
     /// A table for people.
     Table,
-    /// Values alone, with tabs between, for scripts.
+    /// Values separated by tabs, for scripts.
     Tsv,
-    /// A picture, of answers that can be drawn.
+    /// A picture, for answers that are graphs.
     Picture(Picture),
     None,
 }
@@ -66,13 +67,13 @@ impl FromStr for Format {
     }
 }
 
-/// Completes an answer that is going to be shown, or an item of one.
+/// Completes an answer, or an item of one, just before it is shown.
 type Prepare = Box<dyn Fn(&mut Value)>;
 
-/// The items of a list, each made when it is drawn.
+/// The items of a list, each created when it is drawn.
 type Items = Box<dyn Iterator<Item = Result<Value, serde_json::Error>>>;
 
-/// What a command answers, before it is known whether it is shown.
+/// The answer of a command, before it is known whether it is shown.
 enum Answer {
     Whole(Box<dyn FnOnce() -> Result<Value, serde_json::Error>>),
     List(Box<dyn FnOnce() -> Items>),
@@ -87,10 +88,10 @@ impl Answer {
     }
 }
 
-/// An answer piece by piece, as it is printed.
+/// An answer in pieces, as they are printed.
 pub type Pieces = Box<dyn Iterator<Item = Result<String, Undrawable>>>;
 
-/// A command's answer, with the columns of its table.
+/// The answer of a command, with the columns of its table.
 pub struct View {
     answer: Answer,
     columns: &'static [Column],
@@ -100,12 +101,12 @@ pub struct View {
     vertices: Option<Vec<Vertex>>,
 }
 
-/// Where in an answer the rows of its table are.
+/// Where the rows of the table are in the answer.
 #[derive(Clone, Copy, Debug)]
 enum Rows {
     /// At this JSON pointer.
     At(&'static str),
-    /// In the values of the answer itself; the keys go into this field.
+    /// The values of the answer itself; their keys go into this field.
     Map(&'static str),
 }
 
@@ -131,14 +132,14 @@ impl Rows {
 }
 
 impl View {
-    /// Takes an answer. It becomes JSON only when it is shown. Without columns its table is az's for any answer.
+    /// Takes an answer, which is serialized only when it is shown. Without columns, its table is az's generic one.
     pub fn of<T: Serialize + 'static>(answer: T, columns: &'static [Column]) -> Self {
         let whole = move || serde_json::to_value(&answer);
         Self::showing(Answer::Whole(Box::new(whole)), columns)
     }
 
-    /// Takes what makes the items of a list when it is shown. Where they can be drawn one by one, they are never there all at
-    /// once.
+    /// Takes the items of a list, which are created when they are shown. Formats that draw items one by one never hold all of
+    /// them in memory.
     pub fn list<T: Serialize, I: Iterator<Item = T> + 'static>(
         items: impl FnOnce() -> I + 'static,
         columns: &'static [Column],
@@ -158,7 +159,7 @@ impl View {
         }
     }
 
-    /// Says that it is for people: a table where no other format is asked for.
+    /// Marks the answer as one for people: its default format is a table.
     #[must_use]
     pub fn for_people(mut self) -> Self {
         self.is_for_people = true;
@@ -172,12 +173,12 @@ impl View {
         self
     }
 
-    /// Tells whether people are who asks for it.
+    /// Tells whether the answer is for people.
     pub fn is_for_people(&self) -> bool {
         self.is_for_people
     }
 
-    /// Returns the format in which people read it best.
+    /// Returns the best format for people.
     pub fn best_format(&self) -> Format {
         match self.vertices {
             Some(_) => Format::Picture(Picture::Text),
@@ -185,7 +186,7 @@ impl View {
         }
     }
 
-    /// Adds to the rows of the table what no other format shows.
+    /// Adds fields to the rows of the table that no other format shows.
     #[must_use]
     pub fn with_rows(mut self, prepare: impl Fn(&mut Value) + 'static) -> Self {
         self.prepare = Some(Box::new(prepare));
@@ -199,14 +200,14 @@ impl View {
         self
     }
 
-    /// Takes each entry of the answer, a map, for a row of the table, with its key in `field`.
+    /// Makes each entry of the answer, a map, a row of the table, with its key in `field`.
     #[must_use]
     pub fn rows_of_map(mut self, field: &'static str) -> Self {
         self.rows = Rows::Map(field);
         self
     }
 
-    /// Draws the answer, after `query` has picked from it, piece by piece. A query that picks nothing draws nothing, as in az.
+    /// Draws the result of `query` on the answer in pieces. An empty result draws nothing, as in az.
     pub fn pieces(
         self,
         format: Format,

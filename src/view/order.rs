@@ -1,14 +1,14 @@
-//! The order of keys that a query asks for. The objects of JSON have none here: their keys are sorted.
+//! The order of keys that a query asks for. Keys of JSON objects are sorted otherwise.
 //!
-//! An object that a query puts together, as `{status: status, created: createTime}`, says under a key of its own in which order its keys
-//! were asked for. No answer has such a key.
+//! An object that a query constructs, as `{status: status, created: createTime}`, holds the order of its keys under a special key, which
+//! no answer uses.
 
 use serde_json::{Map, Value};
 
-/// Where an object says the order of its keys.
+/// The key of an object that holds the order of its keys.
 pub(super) const MARK: &str = "\u{0}order";
 
-/// Returns the fields of an object: in the order that a query asked for, or else sorted.
+/// Returns the fields of an object in the order of the query, or else sorted.
 pub(super) fn fields(object: &Map<String, Value>) -> Vec<(&str, &Value)> {
     match object.get(MARK).and_then(Value::as_array) {
         Some(keys) => keys
@@ -23,7 +23,7 @@ pub(super) fn fields(object: &Map<String, Value>) -> Vec<(&str, &Value)> {
     }
 }
 
-/// Takes the order out of a value, for formats that sort keys.
+/// Removes the order from a value, for formats that sort keys.
 pub(super) fn forget(value: &mut Value) {
     match value {
         Value::Object(fields) => {

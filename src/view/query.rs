@@ -1,4 +1,4 @@
-//! `--query`: JMESPath over an answer, read as jmespath.py reads it, which az uses.
+//! `--query`: JMESPath on an answer, with the behaviour of jmespath.py, which az uses.
 
 use std::{
     collections::BTreeMap,
@@ -15,22 +15,22 @@ use serde_json::Value;
 
 use super::order::MARK;
 
-/// The longest expression: longer ones are no questions that people ask, and deep ones would exhaust the stack.
+/// The longest expression: real queries are shorter, and deeply nested ones would overflow the stack.
 const LONGEST: usize = 4096;
 
-/// How deep brackets may be nested.
+/// How deep brackets may nest.
 const DEEPEST: usize = 64;
 
-/// A function that no expression can name: returns its argument without the order of its keys.
+/// A function that no expression can name: it returns its argument without the order of its keys.
 const PLAIN: &str = "\u{0}plain";
 
-/// The functions that would see the order of keys as one more key.
+/// The functions that would take the order for one more key.
 const LOOK_AT_KEYS: [&str; 5] = ["keys", "length", "merge", "to_string", "values"];
 
-/// The functions that make whole numbers of whole numbers.
+/// The functions that return an integer for integers.
 const WHOLE: [&str; 5] = ["abs", "ceil", "floor", "sum", "to_number"];
 
-/// The functions of JMESPath, none of which sees [`MARK`].
+/// The functions of JMESPath, wrapped so that none of them sees [`MARK`].
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let mut runtime = Runtime::new();
     runtime.register_builtin_functions();
@@ -51,11 +51,11 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     runtime
 });
 
-/// A JMESPath expression, checked when it is read.
+/// A parsed JMESPath expression.
 #[derive(Clone)]
 pub struct Query(Expression<'static>, String);
 
-/// Why a text is no query, or fails on an answer.
+/// Why a query is invalid, or fails on an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidQuery {
     #[error("query is longer than {LONGEST} characters or nested deeper than {DEEPEST}")]
@@ -80,7 +80,7 @@ impl FromStr for Query {
 }
 
 impl Query {
-    /// Picks from an answer. Objects that the query puts together keep the order of its keys, for [`super::order::fields`].
+    /// Evaluates the query on an answer. Constructed objects keep the order of their keys, for [`super::order::fields`].
     pub(super) fn pick(&self, value: &Value) -> Result<Value, InvalidQuery> {
         let found = self
             .0
@@ -105,7 +105,7 @@ fn wrong(text: &str, problem: &JmespathError) -> InvalidQuery {
     }
 }
 
-/// Puts texts in backticks that are no JSON into quotes: so they were written before JEP 12, and az's own documents write them so.
+/// Quotes texts in backticks that are no JSON: they were valid before JEP 12, and az's own documentation uses them.
 fn with_json_literals(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -114,7 +114,7 @@ fn with_json_literals(text: &str) -> String {
         out.push_str(before);
         let quote = &quoted[..1];
         let Some(end) = closing(quoted) else {
-            // Told by the parser.
+            // The parser reports the error.
             out.push_str(quoted);
             return out;
         };
@@ -130,7 +130,7 @@ fn with_json_literals(text: &str) -> String {
     out
 }
 
-/// Returns where the quote ends with which a text begins.
+/// Returns the position of the closing quote of a text that starts with a quote.
 fn closing(quoted: &str) -> Option<usize> {
     let quote = quoted.as_bytes().first()?;
     let mut escaped = false;
@@ -155,7 +155,7 @@ fn json_literal(inner: &str) -> String {
     }
 }
 
-/// Lets the objects that an expression puts together say in which order.
+/// Makes each object that an expression constructs hold the order of its keys.
 fn ordered(mut ast: Ast) -> Ast {
     order(&mut ast);
     ast
@@ -167,7 +167,7 @@ fn order(ast: &mut Ast) {
             elements.iter_mut().for_each(|it| order(&mut it.value));
             elements.push(order_of(*offset, elements));
         }
-        // What all values of an object are must not include its order.
+        // The order must not be among an object's values.
         Ast::ObjectValues { offset, node } => plain(*offset, node),
         Ast::Comparison {
             offset, lhs, rhs, ..
@@ -218,7 +218,7 @@ fn order(ast: &mut Ast) {
     }
 }
 
-/// Puts the function around an expression that takes the order out of what it finds.
+/// Wraps an expression in the function that removes the order from its result.
 fn plain(offset: usize, node: &mut Ast) {
     order(node);
     let inner = std::mem::replace(node, Ast::Identity { offset });
@@ -229,7 +229,7 @@ fn plain(offset: usize, node: &mut Ast) {
     };
 }
 
-/// Returns the field that says the order of others.
+/// Returns the field that holds the order of other fields.
 fn order_of(offset: usize, elements: &[KeyValuePair]) -> KeyValuePair {
     let mut keys: Vec<Rcvar> = Vec::new();
     for KeyValuePair { key, .. } in elements {
@@ -245,7 +245,7 @@ fn order_of(offset: usize, elements: &[KeyValuePair]) -> KeyValuePair {
     }
 }
 
-/// A function that sees no order of keys.
+/// A function whose arguments have no order of keys.
 struct WithoutOrder(Box<dyn Function>);
 
 impl Function for WithoutOrder {
@@ -273,7 +273,7 @@ fn without_order(value: &Rcvar) -> Rcvar {
     }
 }
 
-/// A function whose result is a whole number where it can be: of whole numbers, Python makes whole numbers.
+/// A function that returns an integer where Python would, for integer arguments.
 struct Whole(Box<dyn Function>);
 
 impl Function for Whole {
@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(keys("{z: id, b: n, z: n}"), "z b");
         assert_eq!(keys("{x: {d: id, c: n}}.x"), "d c");
         assert_eq!(keys("[{d: id, c: n}] | [0]"), "d c");
-        // What is not put together by the query, or by a function that sorts, is sorted.
+        // Objects that are not constructed by the query have sorted keys.
         assert_eq!(keys("more"), "a b");
         assert_eq!(keys("merge({b: n}, {a: n})"), "a b");
     }

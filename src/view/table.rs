@@ -12,7 +12,8 @@ use super::{
 /// Columns that a generic table leaves out, as az does.
 const LEFT_OUT: [&str; 3] = ["id", "type", "etag"];
 
-/// Draws a table of the given columns, or of what the value holds where there are none. An empty list is an empty line.
+/// Draws a table with the given columns, or with the fields of the value where there are none. An empty list is an
+/// empty line.
 pub(super) fn draw(value: &Value, columns: Option<&[Column]>, canvas: Canvas) -> String {
     let items = match value {
         Value::Array(items) => items.as_slice(),
@@ -35,7 +36,7 @@ pub(super) fn row(item: &Value, columns: &[Column]) -> Vec<String> {
     columns.iter().map(|column| column.text(item)).collect()
 }
 
-/// Draws a table of rows. None are an empty line.
+/// Draws a table of rows; without rows, an empty line.
 pub(super) fn of_rows(columns: &[Column], rows: Vec<Vec<String>>, canvas: Canvas) -> String {
     if rows.is_empty() {
         return "\n".into();
@@ -44,7 +45,7 @@ pub(super) fn of_rows(columns: &[Column], rows: Vec<Vec<String>>, canvas: Canvas
     lay_out(&titles, rows, columns, canvas)
 }
 
-/// Draws whatever a query has picked.
+/// Draws any result of a query.
 fn generic(items: &[Value], canvas: Canvas) -> String {
     let mut titles: Vec<String> = Vec::new();
     let mut rows: Vec<Vec<(String, String)>> = Vec::new();
@@ -90,7 +91,7 @@ fn generic(items: &[Value], canvas: Canvas) -> String {
     lay_out(&titles, rows, &[], canvas)
 }
 
-/// Returns a value of a list as az shows it: Python's own form for what has parts.
+/// Returns a value of a list as az shows it: lists and objects as Python prints them.
 fn inner(value: &Value) -> String {
     match value {
         Value::Array(_) | Value::Object(_) => python(value),
@@ -98,7 +99,7 @@ fn inner(value: &Value) -> String {
     }
 }
 
-/// Writes a value as Python does.
+/// Writes a value as Python prints it.
 fn python(value: &Value) -> String {
     match value {
         Value::Null => "None".into(),
@@ -154,7 +155,7 @@ fn capital(key: &str) -> String {
     })
 }
 
-/// The narrowest that a column becomes where the terminal is narrow.
+/// The minimum width of a column on a narrow terminal.
 const NARROWEST: usize = 8;
 
 fn lay_out(
@@ -173,7 +174,7 @@ fn lay_out(
         .map(|(n, title)| {
             let cells = rows.iter().filter_map(|row| row.get(n));
             let widest = cells.map(|cell| cell.width()).max().unwrap_or(0);
-            // A heading has two dashes more than letters, as in az.
+            // Dashes are at least two wider than the heading, as in az.
             widest.max(title.width() + 2)
         })
         .collect();
@@ -213,7 +214,7 @@ fn lay_out(
     out
 }
 
-/// Returns a row as so many lines as its cells take that go on in further lines.
+/// Returns the lines of a row with wrapped cells.
 fn wrapped(row: Vec<String>, widths: &[usize], wraps: impl Fn(usize) -> bool) -> Vec<Vec<String>> {
     if !(0..row.len()).any(&wraps) {
         return vec![row];
@@ -236,8 +237,8 @@ fn wrapped(row: Vec<String>, widths: &[usize], wraps: impl Fn(usize) -> bool) ->
     (0..height).map(line).collect()
 }
 
-/// Makes the widest columns narrower until a line fits, but for those that stay whole, and none so narrow that nothing is left of it; then
-/// the last ones are left out.
+/// Shrinks the widest columns until a line fits, except those that stay whole, and none below the minimum width; then the last columns are
+/// dropped.
 fn fit(widths: &mut Vec<usize>, is_whole: impl Fn(usize) -> bool, most: usize) {
     let line = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
     while line(widths) > most {
@@ -290,7 +291,7 @@ mod tests {
             "Column1    Column2\n---------  ---------\na          1\n"
         );
         assert_eq!(draw(&json!("x"), None), "Result\n--------\nx\n");
-        // What has parts is in Python's form beside others, and no column of its own.
+        // Lists and objects beside other values are no column of their own.
         assert_eq!(draw(&json!([{"step": {}}, {"id": "x"}]), None), "\n");
         let parts = json!([[{"a": "it's", "b": [null, true, 1]}]]);
         assert!(draw(&parts, None).ends_with("{'a': \"it's\", 'b': [None, True, 1]}\n"));
@@ -322,7 +323,7 @@ mod tests {
         assert!(at(24).lines().all(|line| line.width() <= 24), "{}", at(24));
         assert_eq!(at(24).lines().nth(2), Some("web          node:20 ha…"));
         assert_eq!(at(200), draw(&value, Some(&columns)));
-        // The last columns are left out where not even their beginnings fit, and never the first.
+        // The last columns are dropped where not even their beginnings fit; the first one never is.
         assert_eq!(at(12), "NAME\n--------\nweb\na-long-…\n");
         assert_eq!(at(1), at(12));
     }

@@ -1,46 +1,46 @@
-//! Logs of strangers, made harmless for a terminal as they come: nothing in them moves the cursor, changes the terminal or rewrites
-//! what stands there, and colours stay. What is taken from it is shown instead, so that nothing is hidden either.
+//! Makes logs safe for a terminal while they are printed: text in them cannot move the cursor, change the terminal or overwrite
+//! what is there; colours stay. Harmful characters are shown in a visible form, so that nothing is hidden.
 
 use std::fmt::Write as _;
 
 use super::column::is_harmful;
 
-/// How long a sequence that sets colours may be, in bytes.
+/// The longest sequence that sets colours, in bytes.
 const LONGEST: usize = 64;
 
-/// How a sequence that sets colours begins.
+/// The start of a sequence that sets colours.
 const CSI: &[u8] = b"\x1b[";
 
-/// The sequence that ends all colours.
+/// The sequence that resets all colours.
 const PLAIN: &[u8] = b"\x1b[0m";
 
-/// Takes the parts of a log, cut anywhere.
+/// Converts a log that is passed in pieces, cut anywhere.
 #[derive(Clone, Debug, Default)]
 pub struct Tamer {
-    /// What cannot be judged before more has come: the beginning of a character, a sequence or a line end.
+    /// The incomplete end of the last piece: the start of a character, a sequence or a line end.
     held: Vec<u8>,
     /// Whether the last sequence left colours on.
     is_coloured: bool,
 }
 
-/// What the beginning of some bytes is.
+/// What some bytes start with.
 enum Sequence {
-    /// So many bytes that may stay as they are.
+    /// This many harmless bytes.
     Fine(usize),
-    /// A sequence of so many bytes that sets colours.
+    /// A sequence of this many bytes that sets colours.
     Colour(usize),
-    /// A character of so many bytes that must not stay.
+    /// A harmful character of this many bytes.
     Bad(char, usize),
-    /// A byte that is no part of a character.
+    /// A byte that is invalid UTF-8.
     Broken(u8),
-    /// A line end by itself, which would have the next text stand over this one.
+    /// A carriage return alone, after which text would overwrite the line.
     Return,
-    /// It cannot be told before more has come.
+    /// An incomplete sequence or character.
     Unfinished,
 }
 
 impl Tamer {
-    /// Returns what may be shown of the next part.
+    /// Returns the safe text of the next piece.
     pub fn tame(&mut self, part: &[u8]) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.held);
         bytes.extend_from_slice(part);
@@ -50,7 +50,7 @@ impl Tamer {
         out
     }
 
-    /// Returns what is left, and ends the colours: the log is over.
+    /// Returns the rest at the end of the log, and resets the colours.
     pub fn finish(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         let held = std::mem::take(&mut self.held);
@@ -67,7 +67,7 @@ impl Tamer {
         out
     }
 
-    /// Reads as far as can be judged, and returns the rest.
+    /// Reads as far as possible, and returns the incomplete rest.
     fn read<'b>(&mut self, mut bytes: &'b [u8], out: &mut Vec<u8>) -> &'b [u8] {
         while !bytes.is_empty() {
             let length = match token(bytes) {
@@ -100,7 +100,7 @@ impl Tamer {
     }
 }
 
-/// Reads the beginning of some bytes, of which there is at least one.
+/// Reads the start of some bytes, which are not empty.
 fn token(bytes: &[u8]) -> Sequence {
     let plain = bytes
         .iter()
@@ -118,7 +118,7 @@ fn token(bytes: &[u8]) -> Sequence {
     }
 }
 
-/// Reads what begins with an escape. Only what sets colours may stay: numbers with `;` or `:` between them, and an `m`.
+/// Reads an escape sequence. Only those that set colours are allowed: numbers separated by `;` or `:`, and an `m`.
 fn sequence(bytes: &[u8]) -> Sequence {
     let escape = Sequence::Bad('\u{1b}', 1);
     if bytes.len() < CSI.len() {
@@ -141,7 +141,7 @@ fn sequence(bytes: &[u8]) -> Sequence {
     }
 }
 
-/// Reads a character of several bytes, or one that is not to be printed.
+/// Reads a multi-byte character or a control character.
 fn character(bytes: &[u8]) -> Sequence {
     let (most, longest) = (&bytes[..bytes.len().min(4)], 4);
     let text = match std::str::from_utf8(most) {
@@ -161,7 +161,7 @@ fn character(bytes: &[u8]) -> Sequence {
     }
 }
 
-/// Shows a character, or which one it is if it must not be printed.
+/// Writes a character, or its code if it must not be printed.
 fn push(out: &mut Vec<u8>, c: char) {
     if is_harmful(c) && !matches!(c, '\n' | '\t') {
         out.extend(c.escape_default().map(|c| c as u8));
@@ -170,7 +170,7 @@ fn push(out: &mut Vec<u8>, c: char) {
     }
 }
 
-/// Shows which byte it is that is no part of a character: a terminal of eight bits may obey it.
+/// Writes the code of an invalid byte: an 8-bit terminal may obey the byte itself.
 fn push_byte(out: &mut Vec<u8>, byte: u8) {
     let mut text = String::new();
     let _ = write!(text, "\\x{byte:02x}");
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(tamed(b"\xe2\x82"), "\\xe2\\x82");
     }
 
-    /// Parts of which harmful texts are made, and anything else.
+    /// Generates logs of harmful sequences and any other bytes.
     fn log() -> impl Strategy<Value = Vec<u8>> {
         let part = prop_oneof![
             Just(b"\x1b".to_vec()),

@@ -1,8 +1,8 @@
-//! JSON as people read it.
+//! JSON for people.
 
 use serde_json::Value;
 
-/// Draws JSON with two blanks of indent and sorted keys, with keys and values in colour if asked for.
+/// Formats JSON with an indent of two blanks and sorted keys, optionally with keys and values in colour.
 pub(super) fn json(value: &Value, colour: bool) -> Result<String, serde_json::Error> {
     if colour {
         let mut out = String::new();
@@ -15,7 +15,7 @@ pub(super) fn json(value: &Value, colour: bool) -> Result<String, serde_json::Er
     Ok(text)
 }
 
-/// Draws a list item by item, to the same text as it would be drawn as a whole.
+/// Formats a list item by item; the result equals that of the whole list.
 pub(super) fn json_list(
     items: impl Iterator<Item = Result<Value, serde_json::Error>> + 'static,
 ) -> impl Iterator<Item = Result<String, serde_json::Error>> {
@@ -29,7 +29,7 @@ pub(super) fn json_list(
         let text = serde_json::to_string_pretty(&item?)?;
         let mut piece = String::with_capacity(text.len() + text.len() / 4);
         piece.push_str(before);
-        // A line ends nowhere within a text: there it is written as an escape.
+        // Texts hold no line ends here: they are escaped.
         for (n, line) in text.lines().enumerate() {
             piece.push_str(if n == 0 { "  " } else { "\n  " });
             piece.push_str(line);

@@ -1,10 +1,10 @@
-//! Values alone, with tabs between, as az prints them.
+//! Values separated by tabs, as az prints them.
 
 use serde_json::Value;
 
 use super::{column::harmless, order};
 
-/// Draws a line for each item. The keys of objects are in the order of the query, or sorted; an object inside a row is empty, a list its
+/// Draws a line for each item. Keys are in the order of the query, or sorted. Inside of a row, an object is empty and a list is its
 /// length.
 pub(super) fn draw(value: &Value) -> String {
     let items = match value {

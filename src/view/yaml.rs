@@ -1,14 +1,15 @@
-//! YAML, to the byte as PyYAML's `safe_dump` writes it, which az uses: keys sorted, blocks, lines folded behind column 80.
+//! YAML, byte for byte as PyYAML's `safe_dump` writes it, which az uses: sorted keys, block style, lines folded after
+//! column 80.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
 
-/// Behind this column a text goes on in the next line, at its next blank.
+/// After this column, a text continues on the next line, at its next blank.
 const WIDTH: usize = 80;
 
-/// Texts that YAML 1.1 would take for something else, so that they are quoted: booleans, numbers, null, merges, moments.
+/// Texts that YAML 1.1 would read as another type, so that they are quoted: booleans, numbers, null, merges, dates.
 static TAKEN_FOR_OTHER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let patterns = [
         "yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF",
@@ -25,7 +26,7 @@ static TAKEN_FOR_OTHER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("^(?:{})$", patterns.join("|"))).ok()
 });
 
-/// Draws YAML, with the keys in colour if asked for.
+/// Formats YAML, optionally with the keys in colour.
 pub(super) fn draw(value: &Value, colour: bool) -> String {
     let mut writer = Writer::default();
     match value {
@@ -35,7 +36,7 @@ pub(super) fn draw(value: &Value, colour: bool) -> String {
             let is_plain = writer.scalar(scalar, 2);
             writer.break_line();
             if is_plain {
-                // Nothing else says that a text without quotes has ended.
+                // Marks the end of a top-level plain scalar.
                 writer.put("...");
                 writer.break_line();
             }
@@ -51,7 +52,7 @@ pub(super) fn draw(value: &Value, colour: bool) -> String {
     coloured.collect()
 }
 
-/// A text in the making, and the column that it has come to.
+/// The output so far, and its current column.
 #[derive(Default)]
 struct Writer {
     out: String,
@@ -74,7 +75,7 @@ impl Writer {
         self.put(&" ".repeat(indent));
     }
 
-    /// Writes fields at `indent`. `is_here` tells whether the first stands where the writer is, as behind a dash.
+    /// Writes fields at `indent`. `is_here` tells whether the first one goes on the current line, as behind a dash.
     fn mapping(&mut self, fields: &serde_json::Map<String, Value>, indent: usize, is_here: bool) {
         for (n, (key, value)) in fields.iter().enumerate() {
             if n > 0 || !is_here {
@@ -125,7 +126,7 @@ impl Writer {
         self.put(&" ".repeat(indent));
     }
 
-    /// Writes a value that has no parts, and tells whether it is one without quotes.
+    /// Writes a scalar; returns whether it is plain.
     fn scalar(&mut self, value: &Value, indent: usize) -> bool {
         let plain = match value {
             Value::String(text) => return self.text(text, Some(indent)),
@@ -144,7 +145,7 @@ impl Writer {
         true
     }
 
-    /// Writes a text, folded where an indent for its further lines is given. Tells whether it has no quotes.
+    /// Writes a text, folded where an indent for further lines is given; returns whether it is plain.
     fn text(&mut self, text: &str, indent: Option<usize>) -> bool {
         let allowed = Allowed::of(text);
         let is_line = indent.is_some() || !text.contains(is_break);
@@ -160,7 +161,7 @@ impl Writer {
         false
     }
 
-    /// A text without quotes has no line ends.
+    /// Writes a plain scalar, which has no line ends.
     fn plain(&mut self, text: &str, indent: Option<usize>) {
         let mut pieces = YamlPieces(text);
         while let Some(piece) = pieces.next(&[' ']) {
@@ -243,7 +244,7 @@ impl Writer {
     }
 }
 
-/// Cuts a text where runs of one of some characters begin and end: a run of line ends is one piece, whichever they are.
+/// Splits a text where runs of certain characters begin and end; a run of line ends is one piece, whichever they are.
 struct YamlPieces<'t>(&'t str);
 
 impl<'t> YamlPieces<'t> {
@@ -261,7 +262,7 @@ impl<'t> YamlPieces<'t> {
     }
 }
 
-/// In which ways a text may be written, besides in double quotes.
+/// The styles that a text may be written in, besides double quotes.
 struct Allowed {
     plain: bool,
     single_quotes: bool,
@@ -302,7 +303,7 @@ impl Allowed {
 }
 
 fn is_taken_for_other(text: &str) -> bool {
-    // Where there were no pattern, quotes would be right too.
+    // Without the pattern, quotes would be right too.
     TAKEN_FOR_OTHER
         .as_ref()
         .is_none_or(|pattern| pattern.is_match(text))
@@ -353,7 +354,7 @@ fn escape(c: char) -> String {
     format!("\\{letter}")
 }
 
-/// Numbers with an exponent have a point in YAML.
+/// Formats a number; with an exponent, YAML requires a point.
 fn number_text(number: &serde_json::Number) -> String {
     let text = number.to_string();
     match text.split_once('e') {

@@ -1,7 +1,7 @@
-//! A build for several platforms of which no builder has all: made in parts on several builders side by side, and joined to one index.
+//! Builds for several platforms that no single builder has: in parts on several builders concurrently, joined by one index.
 //!
-//! Each part is pushed without a tag where its builder can, else under a tag of its own that is removed again. Nothing that is
-//! names is moved before all parts are there and the index over them is.
+//! Each part is pushed without a tag if its builder can do so, else under a temporary tag that is removed again. No tag of the task moves
+//! before all parts and their index are in the registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,10 +27,10 @@ use super::{
     run_log::{PrefixedLog, RunLog},
 };
 
-/// What a part has pushed: its digest in each of the repositories, by their names.
+/// What a part has pushed: its digest in each repository, by the repository's name.
 type PushedPart = BTreeMap<String, Digest>;
 
-/// Returns what one builder is asked for, where `whole` is the whole build.
+/// Returns the request for one builder's part of the build `whole`.
 pub(super) fn part_of(
     execution: &Execution<'_>,
     whole: &BuildRequest,
@@ -55,7 +55,7 @@ pub(super) fn part_of(
         }
     }
     for platforms in request.bases.values_mut() {
-        // What is taken of another platform alone may be so in each part, as the Dockerfile says.
+        // If the Dockerfile takes this image for another platform only, each part may do so too.
         if !platforms.iter().all(is_of_other) {
             platforms.retain(|it| !is_of_other(it));
         }
@@ -63,8 +63,7 @@ pub(super) fn part_of(
     request
 }
 
-/// Returns the name of a part until the index over it is there. It is the same in each run of a task, so that one that a run leaves
-/// which was killed goes with the next.
+/// Returns the temporary tag of a part. It is the same in each run of a task, so that the next run removes the tag of a run that was killed.
 fn temporary(
     execution: &Execution<'_>,
     image: &Reference,
@@ -87,7 +86,7 @@ fn temporary(
     format!("{}:{tag}", image.name()).parse().ok()
 }
 
-/// Builds the parts side by side, joins them, and lets the tags name the index.
+/// Builds the parts concurrently, joins them, and lets the tags point to the index.
 pub(super) async fn build(
     job: &BuildJob<'_>,
     builders: &[PlacedBuilder],
@@ -117,7 +116,7 @@ pub(super) async fn build(
     made
 }
 
-/// Builds the parts. The first that fails stops the others.
+/// Builds the parts. The first failure stops the others.
 async fn make_parts(
     job: &BuildJob<'_>,
     builders: &[PlacedBuilder],
@@ -158,7 +157,7 @@ async fn make_parts(
     }
 }
 
-/// Builds one part, and makes sure that it is what it should be.
+/// Builds one part, and checks that it was pushed and is for the right platforms.
 async fn make_part(job: &BuildJob<'_>, work: BuilderWork<'_>) -> Result<PushedPart, Failure> {
     let (request, on) = (work.request.clone(), work.on);
     let lines = work.lines.clone();
@@ -192,7 +191,7 @@ async fn make_part(job: &BuildJob<'_>, work: BuilderWork<'_>) -> Result<PushedPa
     Ok(part)
 }
 
-/// Puts an index over the parts into each repository, and then the tags, in their order.
+/// Pushes an index of the parts to each repository, and then the tags, in their order.
 async fn join(
     execution: &Execution<'_>,
     whole: &BuildRequest,
@@ -241,7 +240,7 @@ async fn join(
     Ok(outcome)
 }
 
-/// Removes the names that parts had until now. One that stays changes nothing for the run; it is told.
+/// Removes the temporary tags of the parts. A failure is reported, and does not fail the run.
 async fn remove_temporary(app: &App, tags: &[&Reference], is_joined: bool, log: &RunLog<'_>) {
     let registries = app.registries();
     for tag in tags {
@@ -261,7 +260,7 @@ async fn remove_temporary(app: &App, tags: &[&Reference], is_joined: bool, log: 
     }
 }
 
-/// Says which part has failed, and on which builder.
+/// Adds the part and its builder to a failure.
 fn named(failure: Failure, on: &PlacedBuilder) -> Failure {
     if failure.status == RunStatus::Canceled {
         return failure;

@@ -1,4 +1,4 @@
-//! Which builder makes a run: one of those that may, that has a place free, and that answers.
+//! Decides which builder makes a run: one that the run may use, that has a free place, and that answers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,49 +31,49 @@ use super::{
     run_request::Assignment,
 };
 
-/// How long a builder that did not answer is left alone.
+/// The pause before a builder that did not answer is asked again.
 const ASKED_AGAIN: SignedDuration = SignedDuration::from_secs(15);
 
-/// How long one is left alone whose disk was full: only a build can tell whether it is so still.
+/// The pause before a builder whose disk was full gets a run again: only a build can show whether it still is.
 const TRIED_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
-/// How long a builder may take to say that it is there: one that is gone mostly says so at once, and one that is busy may be slow.
+/// How long a builder may take to answer that it is there: one that is gone mostly fails at once, but a busy one may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is between the names of builders in the record of a run that several have built.
+/// The separator between the names of several builders in the record of a run.
 pub(super) const BETWEEN: &str = ", ";
 
-/// How often a run that waits for a place on a builder looks again.
+/// How often a run that waits for a place on a builder checks again.
 pub(super) const WAIT: Duration = Duration::from_millis(300);
 
-/// The places of a run on its builders; they are free again when this is dropped.
+/// The places of a run on its builders. Dropping this frees them.
 #[derive(Debug, Default)]
 pub(super) struct Place {
-    /// The builders: one, or one for each part; none leaves it to the machine.
+    /// The builders: one, or one for each part; if empty, the builder that the machine has.
     pub builders: Vec<Assignment>,
     _locks: Vec<Lock>,
 }
 
-/// What came of asking for a place.
+/// The result of asking for a place.
 #[derive(Debug)]
 pub(super) enum Placed {
     On(Place),
     Full,
     Away,
-    /// There is no builder for one of the platforms of the run.
+    /// No builder builds for one of the platforms of the run.
     Unfit,
 }
 
-/// All builders that have a name, with what is known of them now.
+/// All named builders, with their present state.
 #[derive(Debug)]
 pub(super) struct Fleet {
-    /// One by one; the last stands for whichever the machine has, where none is named.
+    /// The builders; the last stands for whichever builder the machine has, if the task names none.
     pub members: Vec<Member>,
     away: BTreeMap<String, AwayRecord>,
 }
 
 impl Fleet {
-    /// Returns which builders there are, as if each were free and answered. Reads nothing.
+    /// Returns the builders as if each were free and answered. Reads no state.
     pub fn idle(app: &App) -> Self {
         let config = &app.settings.config;
         let kinds = builder::BuilderKind::ALL.map(|kind| kind.name().to_owned());
@@ -105,7 +105,7 @@ impl Fleet {
         }
     }
 
-    /// Reads which builders there are, how much each has to do and which do not answer.
+    /// Returns the builders with the number of their running builds, and which do not answer.
     pub fn read(app: &App) -> Self {
         let mut fleet = Self::idle(app);
         fleet.away = app.store.builders().away;
@@ -118,7 +118,7 @@ impl Fleet {
         fleet
     }
 
-    /// Returns what a run asks that takes whichever builder the machine has.
+    /// Returns the wish of a run that takes whichever builder the machine has.
     pub fn any(&self) -> Wish {
         Wish {
             among: vec![self.members.len() - 1],
@@ -126,7 +126,7 @@ impl Fleet {
         }
     }
 
-    /// Returns what a run of a task asks of builders.
+    /// Returns the wish of a run of a task: which builders it may use.
     pub fn wish(&self, app: &App, task: &Task, baseline: &Baseline) -> Wish {
         let mut wish = self.asked(app, task, baseline);
         if wish.by != PoolOrder::Order && wish.among.len() > 1 {
@@ -141,7 +141,7 @@ impl Fleet {
         wish
     }
 
-    /// Returns the same, whichever builder had the last run.
+    /// Returns the same without the builder of the last run.
     fn asked(&self, app: &App, task: &Task, baseline: &Baseline) -> Wish {
         let number = |name: &str| self.members.iter().position(|one| one.name == name);
         let name = match &task.step {
@@ -180,7 +180,7 @@ impl Fleet {
         wish
     }
 
-    /// A task that names no platform is built for its builder's own: that must be the same one each time.
+    /// A task without named platforms is built for its builder's own platform, which must be the same in each run.
     fn keep_to_one_platform(&self, wish: &mut Wish, baseline: &Baseline) {
         let own = |n: &usize| self.members[*n].platforms.first();
         let first = wish.among.iter().find_map(own);
@@ -192,12 +192,12 @@ impl Fleet {
         wish.platforms = vec![wanted];
     }
 
-    /// Tells where a run can go now.
+    /// Returns where a run can go now.
     pub fn placement(&self, wish: &Wish) -> Placement {
         placement(&self.members, wish)
     }
 
-    /// Takes a place on the builder that a run should have, or on each of several.
+    /// Takes a place on a builder that fits the wish, or on each of several.
     ///
     /// # Errors
     ///
@@ -216,7 +216,7 @@ impl Fleet {
         }
     }
 
-    /// Takes a place on each builder; none at all where another process was faster with one.
+    /// Takes a place on each of the builders; on none where another process has just taken one of these places.
     pub fn take_on(&mut self, app: &App, parts: &[Part]) -> Result<Option<Place>> {
         let (mut builders, mut locks) = (Vec::new(), Vec::new());
         for part in parts {
@@ -244,7 +244,7 @@ impl Fleet {
         }))
     }
 
-    /// Returns which of the builders that a run may have do not answer.
+    /// Returns the builders which a run may use and which do not answer.
     pub fn away(&self, wish: &Wish) -> Vec<AwayBuilder> {
         let is_for = |member: &&Member| {
             let mut platforms = wish.platforms.chunks(1);
@@ -274,31 +274,31 @@ fn asked_again(record: &AwayRecord) -> Timestamp {
 }
 
 impl App {
-    /// Returns the name of the builder or pool that a task is built by; none leaves it to the machine.
+    /// Returns the name of the builder or pool of a task; `None` is whichever builder the machine has.
     pub(super) fn builder_of(&self, task: &Task) -> Option<String> {
         let choice = self.surroundings.builder.as_deref();
         let choice = choice.or(task.builder.as_deref());
         builder::chosen_name(choice, &self.settings).map(str::to_owned)
     }
 
-    /// Returns how many builds a builder may be given at once; `None` is as many as there are.
+    /// Returns how many builds a builder may run at once; `None` is unlimited.
     pub(super) fn jobs_of(&self, name: &str) -> Option<usize> {
         let own = self.settings.config.builders.get(name)?;
         own.jobs.or(own.kind.is_some().then_some(1))
     }
 
-    /// Returns how many builds all builders together may be given at once, as far as the config file says.
+    /// Returns how many builds all builders in the config file together may run at once.
     pub fn jobs_of_all_builders(&self) -> usize {
         let names = self.settings.config.builders.keys();
         names.filter_map(|name| self.jobs_of(name)).sum()
     }
 }
 
-/// Waits for a place on a builder that answers, for a run by hand. Asks each builder, whatever is known of it.
+/// Waits for a place on a builder that answers, for a run by hand. Asks each builder, whatever is known of its state.
 ///
 /// # Errors
 ///
-/// [`Kind::BuilderAway`] where none of the builders answers; [`Kind::Invalid`] where there is none for one of its platforms.
+/// [`Kind::BuilderAway`] where none of the builders answers; [`Kind::Invalid`] where no builder builds for one of the platforms.
 pub(super) async fn place(
     app: &App,
     task: &Task,
@@ -340,11 +340,11 @@ pub(super) async fn place(
     }
 }
 
-/// Returns the builders that may make a run of a task, whether or not they are free or answer; none leaves it to the machine.
+/// Returns the builders that may make a run of a task, whether or not they are free or answer; if empty, whichever builder the machine has.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where there is none for one of its platforms.
+/// [`Kind::Invalid`] where no builder builds for one of the platforms.
 pub(super) fn fit(app: &App, task: &Task) -> Result<Vec<Assignment>> {
     let mut fleet = Fleet::idle(app);
     let baseline = app.store.baseline(&task.key()).unwrap_or_default();
@@ -389,13 +389,13 @@ fn unfit(app: &App, task: &Task) -> Error {
     Error::new(Kind::Invalid, text).hint(hint)
 }
 
-/// Says which builders do not answer.
+/// Returns the error that names the builders which do not answer.
 pub(super) fn away_error(away: &[AwayBuilder]) -> Error {
     let said = joined(away.iter().map(AwayBuilder::said), "; ");
     Error::new(Kind::BuilderAway, said).hint("see all builders: acrt builder list -o table")
 }
 
-/// Asks builders whether they are there, and keeps the answers. Returns the first that is not.
+/// Asks builders whether they are there, and stores the answers. Returns the first that does not answer.
 pub(super) async fn absent<'b>(
     app: &App,
     names: impl Iterator<Item = &'b str>,
@@ -405,14 +405,14 @@ pub(super) async fn absent<'b>(
             return Ok(Some(name));
         }
         if app.store.builders().is_full(name) {
-            // This run finds out whether it is so still; others wait for that.
+            // This run finds out whether the disk is still full; others wait for that.
             app.store.note_full_builder(name, app.clock.now())?;
         }
     }
     Ok(None)
 }
 
-/// Asks a builder whether it is there, and keeps the answer.
+/// Asks a builder whether it is there, and stores the answer.
 ///
 /// # Errors
 ///
@@ -420,7 +420,7 @@ pub(super) async fn absent<'b>(
 pub(super) async fn is_there(app: &App, name: &str) -> Result<bool> {
     let why = silence(app, name).await;
     let is_there = why.is_none();
-    // That it answers does not say that it has room for a build again.
+    // An answer does not show that there is room for a build again.
     if is_there && app.store.builders().is_full(name) {
         return Ok(true);
     }
@@ -428,7 +428,7 @@ pub(super) async fn is_there(app: &App, name: &str) -> Result<bool> {
     Ok(is_there)
 }
 
-/// Returns why a builder is taken to be away; none where it answers, and for one that has nothing which could be away.
+/// Returns why a builder is away; `None` where it answers, or has no daemon that could be away.
 pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
     let question = builder::presence(name, &app.settings)?;
     let reply = match process::converse_for(PATIENCE, &question.line, b"").await {
@@ -438,7 +438,7 @@ pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
     let printed = String::from_utf8_lossy(&reply.output);
     match reply.ended {
         Ended::Exited(0) if question.read(&printed) => None,
-        // No time mends that. Its run is told what is missing.
+        // Waiting does not help here. The run reports what is missing.
         _ if builder::lacks_buildx(&String::from_utf8_lossy(&reply.errors)) => None,
         Ended::TimedOut => Some(format!("no answer within {} seconds", PATIENCE.as_secs())),
         _ => {
@@ -451,7 +451,7 @@ pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
     }
 }
 
-/// Adds to tasks which of their builders do not answer. `asks` tells whether these are going to be asked again.
+/// Adds to tasks which of their builders do not answer. `asks` says whether these builders will be asked again.
 pub(super) fn add_away(app: &App, loaded: &mut [Snapshot], asks: bool) {
     if app.store.builders().away.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! For which platforms a builder builds, and what of an image of its own it says: small questions to builders.
+//! Asks builders for which platforms they build, and what they say of images in their store.
 
 use crate::{
     builder::{BuildRequest, Builder, BuilderPlatforms, HeldImage},
@@ -12,11 +12,11 @@ use crate::{
 
 use super::App;
 
-/// The variable that docker and buildx heed where a build names no platform.
+/// The variable from which docker and buildx take the platform where a build names none.
 const DEFAULT: &str = "DOCKER_DEFAULT_PLATFORM";
 
-/// Finds out for which platforms a builder builds where a task names none. It is asked once for the whole process; one that does not
-/// answer is taken to run on this machine.
+/// Returns for which platforms a builder builds where a task names none. It is asked once in a process; a builder that does not answer is
+/// taken to run on this machine.
 pub async fn of(app: &App, builder: &Builder) -> BuilderPlatforms {
     let default = environment::variable(DEFAULT);
     builder.platforms(own(app, builder).await, default.as_deref())
@@ -41,22 +41,22 @@ async fn own(app: &App, builder: &Builder) -> Platform {
     Platform::host()
 }
 
-/// Returns what a build has just made, as far as its builder says it.
+/// Returns the image that a build has just made, if its builder can show it.
 pub async fn built(builder: &Builder, request: &BuildRequest) -> Option<HeldImage> {
     inspected(&builder.inspect_built(request)?).await
 }
 
-/// Returns the image that a builder shows; none where it does not end well, or shows none.
+/// Returns the image that a command shows; `None` where it fails or shows none.
 pub async fn inspected(line: &CommandLine) -> Option<HeldImage> {
     HeldImage::parse(&answer(line).await?)
 }
 
-/// Returns the platforms that an image is for; none where its builder says nothing of it.
+/// Returns the platforms of an image; empty where its builder does not say.
 pub fn named(image: Option<&HeldImage>) -> Vec<Platform> {
     image.map_or_else(Vec::new, |image| image.platforms.clone())
 }
 
-/// Returns what a command prints on its output; none where it does not end well.
+/// Returns the output of a command; `None` where it fails.
 pub async fn answer(line: &CommandLine) -> Option<Vec<u8>> {
     let reply = process::converse(line, b"").await.ok()?;
     (reply.ended == Ended::Exited(0)).then_some(reply.output)

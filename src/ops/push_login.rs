@@ -1,4 +1,4 @@
-//! Says before a build that its push would be refused, and which command gives the login, instead of after it.
+//! Checks before a build that its push would be accepted, so that a missing login is reported before the build and not after it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,15 +18,15 @@ use super::{
     steps::read::pushes_of,
 };
 
-/// How long registries have to say whether they take a push: one that does not answer now may when the build has ended.
+/// How long registries have to answer whether they accept a push: one that does not answer now may do so when the build has ended.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Returns why one of these images could not be pushed: its registry wants a login, or refuses the one that there is. Each repository
-/// is asked once, and a builder of the config file's own command lines is trusted to have logins of its own.
+/// Returns why one of these images could not be pushed: its registry requires a login, or refuses the one that there is. Each repository is
+/// asked once. A builder with command lines from the config file is trusted to have logins of its own.
 ///
 /// # Errors
 ///
-/// That the run is to stop, or has taken too long.
+/// The failure of a run that is to stop, or has timed out.
 pub(super) async fn refusal(
     execution: &Execution<'_>,
     builder: &Builder,
@@ -48,8 +48,8 @@ pub(super) async fn refusal(
         .and_then(|all| all.into_iter().flatten().next()))
 }
 
-/// Refuses the pushes of a multi-step file that a registry would refuse. Where a container runs before, it may make the
-/// repository first, and this is only a warning.
+/// Refuses the pushes of a multi-step file that a registry would refuse. If a container runs before, which may create the repository, this is
+/// only a warning.
 pub(super) async fn try_pushes(
     execution: &Execution<'_>,
     graph: &Graph,

@@ -1,4 +1,4 @@
-//! What was pushed: under which digest a builder's command says it, whether each tag is that, and for which platforms it is made.
+//! What was pushed: the digest that a builder reports, whether each tag has it, and for which platforms the image is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,17 +16,17 @@ use crate::{
 
 use super::{App, joined::joined};
 
-/// The largest file of a digest, in bytes.
+/// The largest file with a digest, in bytes.
 const MAX_DIGEST: u64 = 1024;
 
-/// The largest file of BuildKit's metadata, in bytes: it may hold a description of the whole build.
+/// The largest metadata file of BuildKit, in bytes: it may hold a description of the whole build.
 const MAX_METADATA: u64 = 16 * 1024 * 1024;
 
-/// How long is waited before a tag that is not what was pushed is looked at once more: a registry behind a cache may be late.
+/// The pauses before a tag with the wrong digest is looked at again: a registry behind a cache may be late.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
-/// Returns the digest that a command that has ended says, and removes the file that it said it in; none where the registry has to be
-/// asked. `printed` is what it printed.
+/// Returns the digest that a command has reported, and removes the file that it was reported in; `None` where the registry has to be asked.
+/// `printed` is the output of the command.
 ///
 /// # Errors
 ///
@@ -48,14 +48,14 @@ pub(super) fn digest(source: &DigestSource, printed: &[u8]) -> Result<Option<Dig
     })
 }
 
-/// Looks once at each tag that was pushed. Returns what was pushed: of each, the digest that the builder reported for it, or that of a
-/// list with it. `reported` has no digest for a tag of which the builder said none; that one only has to be there. Where another watcher,
-/// or another client, has moved the tag since, the image has arrived all the same.
+/// Looks at each pushed tag, and returns the pushed images with their digests: the digest that the builder reported, or that of an index
+/// which contains it. A tag without a digest in `reported` only has to exist. If another client has moved the tag since, it is enough that
+/// the image is in the registry.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where what was pushed is not there, [`Kind::Unknown`] where its registry does not say, each after three looks within
-/// four seconds.
+/// [`Kind::Failed`] where an image has not arrived, [`Kind::Unknown`] where its registry does not answer, each after three looks within four
+/// seconds.
 pub(super) async fn confirmed(
     app: &App,
     images: &[Reference],
@@ -95,7 +95,7 @@ pub(super) async fn confirmed(
     }
 }
 
-/// Returns which of some images are in their registries as they were pushed, whatever their tags name now.
+/// Returns those images that are in their registries by the reported digest, whatever their tags point to now.
 async fn arrived(
     app: &App,
     images: Vec<Reference>,
@@ -116,7 +116,7 @@ async fn arrived(
     found
 }
 
-/// Compares what a tag is with what was pushed to it.
+/// Compares the digest of a tag with the one that was pushed to it.
 async fn judge(
     app: &App,
     image: &Reference,
@@ -167,8 +167,7 @@ fn unseen(image: &Reference, error: LookupError) -> Error {
     Error::new(error.kind(), text).because(error)
 }
 
-/// Returns the platforms that pushed images are made for, in the words of `planned` where those say the same; empty where no image says
-/// any.
+/// Returns the platforms of the pushed images, written like those in `planned` where they mean the same; empty where no image names any.
 ///
 /// # Errors
 ///
@@ -192,8 +191,8 @@ pub(super) async fn platforms(
     Ok(in_words_of(planned, made))
 }
 
-/// Puts platforms in the words of those that were planned. An image seldom says which variant of an architecture it is for, and which
-/// version of a system.
+/// Replaces platforms by the planned ones that they mean. Images rarely name the variant of an architecture, or the version of an operating
+/// system.
 pub(super) fn in_words_of(
     planned: &[Platform],
     made: impl IntoIterator<Item = Platform>,
@@ -221,10 +220,10 @@ pub(super) fn in_words_of(
     found
 }
 
-/// Says which platforms an image is for that it should not be for, or is not for.
+/// Returns an error text if an image is not for the wanted platforms.
 ///
-/// `forced` are those that the Dockerfile itself says of its last stage, whatever the build is for. Nothing where all is as it should be,
-/// or where nothing is wanted or it is not known what was made.
+/// `forced` are the platforms that the Dockerfile itself sets for its last stage. `None` where the platforms are right, where none are
+/// wanted, or where those of the image are not known.
 pub(super) fn mismatch(
     made: &BTreeSet<Platform>,
     wanted: &[Platform],
@@ -249,7 +248,7 @@ pub(super) fn mismatch(
     ))
 }
 
-/// Says for which platforms an image is, where that is not what was planned.
+/// Returns a note if the platforms of an image are not the planned ones.
 pub(super) fn surprise(made: &BTreeSet<Platform>, planned: &[Platform]) -> Option<String> {
     let planned: BTreeSet<Platform> = planned.iter().cloned().collect();
     (*made != planned).then(|| {
@@ -309,7 +308,7 @@ mod tests {
         assert_eq!(found(&two, &two, &two), None);
         assert_eq!(found(&["linux/arm64"], &[], &[]), None);
         assert_eq!(found(&[], &two, &[]), None);
-        // FROM --platform=linux/amd64 says so, whatever is wanted.
+        // `FROM --platform=linux/amd64` sets it, whatever is wanted.
         assert_eq!(
             found(&["linux/amd64"], &["linux/arm64"], &["linux/amd64"]),
             None

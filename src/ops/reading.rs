@@ -1,4 +1,4 @@
-//! What the files of a task of any kind say now, and whether that is what its last run was built on.
+//! Reads what the files of a task say now, and compares it with what its last run was built on.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -17,14 +17,14 @@ use super::{
     survey::Survey,
 };
 
-/// Finds out what can be told about a task of any kind without a run and without a registry.
+/// Returns what can be said about a task without a run and without a registry.
 ///
 /// # Errors
 ///
 /// [`Kind::Invalid`] where its files cannot be used.
 pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     let survey = survey_files(app, task, secrets)?;
-    // The definition itself says no less what is built, and so do secret arguments.
+    // The definition itself is an input too, and so are secret arguments.
     let (layout, key) = (app.store.layout(), task.key());
     let has_secrets = task.step.has_secret_arguments();
     let own = [
@@ -36,7 +36,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     Ok(Survey { files, ..survey })
 }
 
-/// As [`survey`], with the files that the task was adopted from. Where they say something else now, they are read each time.
+/// As [`survey`], with the files that the task was adopted from. If these have changed, they are read again each time.
 pub fn survey_with_source(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     let mut survey = survey(app, task, secrets)?;
     let (changed, files) = adopt::has_changed(task);
@@ -53,7 +53,7 @@ pub fn survey_with_source(app: &App, task: &Task, secrets: &Secrets) -> Result<S
 
 fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     if task.step.context().is_some_and(Context::is_remote) {
-        // What is fetched is looked into by the run that fetches it.
+        // A remote context is read by the run that fetches it.
         return Ok(Survey {
             pushes: task.stable_images(),
             ..Survey::default()
@@ -76,8 +76,8 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     })
 }
 
-/// Reads what the files of a task say now, as far as it matters: where the last run failed, or where they are not as they were when the
-/// last run read them. Files that are not on this machine are not looked at.
+/// Reads what the files of a task say now, where that matters: if the last run failed, or a file has changed since the last run read it.
+/// Remote contexts are not read.
 pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
     let is_local = !task.step.context().is_some_and(Context::is_remote);
     let is_compared = baseline.is_tracking() && is_local;
@@ -112,8 +112,7 @@ pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
     })
 }
 
-/// Reads what the files of a task say that has never run: all that they name is what it will be built on. What cannot be read, its run
-/// says.
+/// Reads the files of a task that has never run: all images that they name will be its bases. If they cannot be read, the run reports that.
 pub fn of_first_run(app: &App, task: &Task) -> Reading {
     let secrets = app.store.secrets(&task.key()).unwrap_or_default();
     let survey = survey(app, task, &secrets).unwrap_or_default();
@@ -129,7 +128,7 @@ fn modified_at(file: &ReadFile) -> Option<jiff::Timestamp> {
     Some(FileStamp::of(&now).modified_at())
 }
 
-/// Refuses a task that still wants a file which its last run read, and which is no more. Only a step may make one that was not there.
+/// Refuses a task whose last run read a file that is missing now and still needed. A file that was missing then may be made by a step.
 fn refuse_vanished(baseline: &Baseline, survey: &Survey) -> Result<()> {
     let was_there = |path: &PathBuf| {
         let mut files = baseline.files.iter();
@@ -148,13 +147,13 @@ fn refuse_vanished(baseline: &Baseline, survey: &Survey) -> Result<()> {
     }
 }
 
-/// Compares what the files name now with what they named when the last run was built, by whatever names.
+/// Compares the images that the files name now with those that they named in the last run, by canonical name.
 fn compared(app: &App, baseline: &Baseline, survey: Survey) -> Reading {
     let own = |image: &Reference| app.canonical(image);
     let names: BTreeSet<Reference> = survey.bases.iter().map(own).collect();
     let before: BTreeSet<Reference> = match &baseline.named {
         Some(named) => named.iter().map(own).collect(),
-        // Version 0.1 recorded what it found out, which is more than the files name.
+        // Version 0.1 recorded all resolved images, which are more than those that the files name.
         None => {
             let followed = baseline.dependencies.iter();
             let followed = followed.filter_map(|dependency| dependency.image.reference());
@@ -184,7 +183,7 @@ fn compared(app: &App, baseline: &Baseline, survey: Survey) -> Reading {
     let bases = survey.bases.iter();
     let added = bases.filter(|image| !before.contains(&own(image)));
     reading.added = added.cloned().collect();
-    // What a base brings along by ONBUILD is named by no file, and stays.
+    // Images from `ONBUILD` triggers of a base are in no file; they are kept.
     if baseline.named.is_some() {
         reading.dropped = before.difference(&names).cloned().collect();
     }

@@ -1,4 +1,4 @@
-//! Reads and keeps what can be found out again, and tells where that goes wrong: it stops nothing.
+//! Reads and writes cached state. A failure is reported and stops nothing, because this state can be rebuilt.
 
 use crate::{
     error::{Error, Result},
@@ -12,26 +12,26 @@ use super::{
     event::{Event, EventSink},
 };
 
-/// Reads what is remembered of tags, each by the one name of its registry.
+/// Reads the remembered tags, by canonical name.
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
+/// [`crate::error::Kind::Failed`] where the file cannot be read at the moment.
 pub fn tags(app: &App, events: &EventSink<'_>) -> Result<Tags> {
     let tags = told_of(app.store.tags(app.clock.now())?, events);
     let is_own = |tag: &Reference| app.aliases.registry(tag.registry()) == tag.registry();
     Ok(match tags.records().keys().all(is_own) {
         true => tags,
-        // Version 0.1 wrote them as they were spelled, and the aliases of the config file may have changed.
+        // Version 0.1 wrote names as the files have them, and the aliases in the config file may have changed since.
         false => tags.renamed(|tag| app.canonical(tag)),
     })
 }
 
-/// Reads what people have been told.
+/// Reads the notified state of receivers.
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
+/// [`crate::error::Kind::Failed`] where the file cannot be read at the moment.
 pub(super) fn notified(app: &App, events: &EventSink<'_>) -> Result<NotifiedFile> {
     Ok(told_of(app.store.notified(app.clock.now())?, events))
 }
@@ -40,7 +40,7 @@ pub(super) fn notified(app: &App, events: &EventSink<'_>) -> Result<NotifiedFile
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
+/// [`crate::error::Kind::Failed`] where the file cannot be read at the moment.
 pub(super) fn silent_sources(app: &App, events: &EventSink<'_>) -> Result<Vec<SilentSource>> {
     Ok(told_of(app.store.silent_sources(app.clock.now())?, events))
 }
@@ -52,7 +52,7 @@ fn told_of<T>(recalled: Recalled<T>, events: &EventSink<'_>) -> T {
     recalled.value
 }
 
-/// Keeps what was seen of tags for the next look, where it can be kept. An answer is one without that too.
+/// Stores what was seen of tags for the next look. A failure is reported, and does not invalidate the answer.
 pub fn keep_tags(app: &App, tags: &Tags, events: &EventSink<'_>) {
     let kept = app.store.prepare().and_then(|()| app.store.save_tags(tags));
     if let Err(error) = kept {

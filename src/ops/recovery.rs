@@ -1,7 +1,7 @@
-//! Recovers runs whose acrt was killed: ends their builders, removes what they have left, and puts on record how they ended.
+//! Recovers crashed runs: ends their builders, removes what they have left, and records how they ended.
 //!
-//! The lock of a task is free as soon as the process that held it is dead, and the builder of that process may still be alive. So the process that
-//! has taken the lock recovers the runs of the task before a builder starts. A recovery that is itself killed is made again: the run is
+//! The lock of a task is free as soon as the process that held it is dead, but the builder of that process may still be alive. So the process
+//! that has taken the lock recovers the runs of the task before a builder starts. A recovery that is itself killed is repeated: the run stays
 //! open until everything else is done.
 
 use std::{fs, time::Duration};
@@ -25,10 +25,10 @@ use super::{
     steps::sweep::sweep_crashed_run,
 };
 
-/// How often it is looked whether another process has recovered a run.
+/// How often to check whether another process has recovered a run.
 const WAIT: Duration = Duration::from_millis(50);
 
-/// Recovers all crashed runs, side by side. Where there are none it costs one look into a folder. What cannot be done is told.
+/// Recovers all crashed runs concurrently. Without any it costs one look into a folder. Failures are reported.
 pub async fn recover_crashed_runs(app: &App, events: &EventSink<'_>) {
     let recovered = match app.store.crashed_runs(None) {
         Ok(crashed) => recover_all(app, &crashed, events).await,
@@ -39,7 +39,7 @@ pub async fn recover_crashed_runs(app: &App, events: &EventSink<'_>) {
     }
 }
 
-/// Recovers the crashed runs of one task, whose lock the caller holds: when this has returned, none of their builders is alive.
+/// Recovers the crashed runs of one task, whose lock the caller holds: after that, none of their builders is alive.
 ///
 /// # Errors
 ///
@@ -64,7 +64,7 @@ async fn recover_all(app: &App, crashed: &[RunId], events: &EventSink<'_>) -> Ve
     recovered
 }
 
-/// Recovers one run, or waits until another process has.
+/// Recovers one run, or waits until another process has done so.
 async fn recover(app: &App, id: RunId, events: &EventSink<'_>) -> Result<()> {
     let lock = loop {
         match app.store.begin_recovery(id)? {
@@ -77,8 +77,8 @@ async fn recover(app: &App, id: RunId, events: &EventSink<'_>) -> Result<()> {
     close(app, id, lock, ended > 0, events)
 }
 
-/// Removes what a run has left whose process is gone: what its builder runs, containers and networks, and the files that it has only while
-/// it goes on. Returns how many processes were ended.
+/// Removes what a crashed run has left: the processes of its builder, containers and networks, and temporary files. Returns how many
+/// processes were ended.
 ///
 /// # Errors
 ///
@@ -105,7 +105,7 @@ pub(super) async fn remove_leftovers(
         layout.run_context(id),
         layout.run_steps(id),
     ] {
-        // What cannot be removed goes with the run.
+        // What cannot be removed goes with the folder of the run.
         let _ = fs::remove_dir_all(folder);
     }
     file::remove_abandoned(&folder);

@@ -1,4 +1,4 @@
-//! What a registry has, for people and scripts: its repositories and their tags, and how they are removed.
+//! Lists and removes the repositories, tags and manifests of a registry.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use super::{
     task::registry_for,
 };
 
-/// The order of a list by time.
+/// The order of a list sorted by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeOrder {
     /// The oldest first.
@@ -27,16 +27,16 @@ pub enum TimeOrder {
     Descending,
 }
 
-/// Which part of a list is wanted, in which order.
+/// The order of a list, and how many entries of it are wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Listing {
     pub top: Option<usize>,
-    /// By time; by name, if unset.
+    /// The order by time; by name, if `None`.
     pub order: Option<TimeOrder>,
 }
 
 impl Listing {
-    /// Orders a list and cuts it off. What has no time comes last.
+    /// Sorts and truncates a list. Entries without a time come last.
     pub fn arrange<T>(self, items: &mut Vec<T>, time: impl Fn(&T) -> Option<Timestamp>) {
         match self.order {
             None => {}
@@ -53,7 +53,7 @@ impl Listing {
     }
 }
 
-/// What ACR lets be locked; nothing is, in any other registry.
+/// The locks that ACR has for tags and manifests. In any other registry nothing is locked.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attributes {
@@ -73,7 +73,7 @@ impl Attributes {
     };
 }
 
-/// A tag, in az's words.
+/// A tag, in az's shape.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TagAnswer {
@@ -85,7 +85,7 @@ pub struct TagAnswer {
     signed: bool,
 }
 
-/// A repository, in az's words.
+/// A repository, in az's shape.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryAnswer {
@@ -98,7 +98,7 @@ pub struct RepositoryAnswer {
     tag_count: usize,
 }
 
-/// What has been removed with a repository, in az's words.
+/// What was removed with a repository, in az's shape.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RemovedAnswer {
@@ -106,7 +106,7 @@ pub struct RemovedAnswer {
     tags_deleted: Vec<String>,
 }
 
-/// Lists the repositories of a registry, sorted. Where it does not list them, they are those of tasks and runs, and that is told.
+/// Lists the repositories of a registry, sorted. If the registry has no catalog, lists those of tasks and runs, and reports that.
 ///
 /// # Errors
 ///
@@ -159,7 +159,7 @@ pub async fn tag_names(
     Ok(names)
 }
 
-/// Lists the tags of a repository with what they name.
+/// Lists the tags of a repository with what they point to.
 pub async fn tags(
     app: &App,
     registry: Option<&str>,
@@ -224,12 +224,12 @@ fn tag_answer(name: String, digest: Digest, updated: Option<Timestamp>) -> TagAn
     }
 }
 
-/// Returns an image of a registry that a command names: with the registry, or below the one that is given or the default. A tag that is
-/// not written is `latest`.
+/// Returns the image that a command names: with the registry in the name, or else in the given or default registry. A missing tag is
+/// `latest`.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where it is no image.
+/// [`Kind::Invalid`] where the text is no image name.
 pub fn image(app: &App, registry: Option<&str>, text: &str) -> Result<Reference> {
     let text = text.strip_prefix("https://").unwrap_or(text);
     let host = text.split('/').next().unwrap_or_default();
@@ -242,11 +242,11 @@ pub fn image(app: &App, registry: Option<&str>, text: &str) -> Result<Reference>
     }
 }
 
-/// Returns the image of a registry, the one given or the default.
+/// Returns an image in the given or the default registry.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where it is no image.
+/// [`Kind::Invalid`] where the text is no image name.
 pub fn image_in(app: &App, registry: Option<&str>, text: &str) -> Result<Reference> {
     let registry = registry_for(app, registry, &[])?;
     Reference::within(&registry, text).context(Kind::Invalid, || {
@@ -254,7 +254,7 @@ pub fn image_in(app: &App, registry: Option<&str>, text: &str) -> Result<Referen
     })
 }
 
-/// Returns what a tag or digest names, and all tags of the same manifest: what goes when it is removed.
+/// Returns the digest that a tag or digest stands for, and all tags of the same manifest: these are removed with it.
 pub async fn named_with(app: &App, image: &Reference) -> Result<(Digest, Vec<String>)> {
     let inventory = Inventory::without_times(app, image)?;
     let digest = match image.digest() {
@@ -276,18 +276,18 @@ pub async fn named_with(app: &App, image: &Reference) -> Result<(Digest, Vec<Str
     Ok((digest, names))
 }
 
-/// Removes a manifest, and with it all tags that name it.
+/// Removes a manifest, and with it all tags that point to it.
 ///
 /// # Errors
 ///
-/// [`Kind::NotFound`] where it is not there; [`Kind::Failed`] where the registry does not remove it.
+/// [`Kind::NotFound`] where it does not exist; [`Kind::Failed`] where the registry does not remove it.
 pub async fn delete_manifest(app: &App, image: &Reference, digest: &Digest) -> Result<()> {
     let removed = app.registries().delete_manifest(image, digest).await;
     let place = format!("{}@{digest}", image.name());
     judge(removed, &place, image.registry())
 }
 
-/// Removes a tag, and leaves the manifest.
+/// Removes a tag, and keeps the manifest.
 pub async fn untag(app: &App, image: &Reference) -> Result<()> {
     let registries = app.registries();
     let seen = registries.look(image).await.map_err(not_found)?;
@@ -351,7 +351,7 @@ fn judge(removed: Result<Removal, LookupError>, place: &str, registry: &str) -> 
     }
 }
 
-/// Says that something is not there, where a registry said so.
+/// Returns the error about something that does not exist, if that is what a registry answered.
 pub fn not_found(error: LookupError) -> Error {
     if error.is_absent() {
         Error::new(

@@ -1,4 +1,4 @@
-//! Starts runs: the only way in which one begins.
+//! Starts runs; every run starts here.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -31,15 +31,15 @@ use super::{
 
 pub use super::run_request::{DEFAULT_JOBS, Overrides, Quick, RunRequest};
 
-/// How often a run that waits for another run of its task looks again.
+/// How often a run that waits for another run of its task checks again.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Runs a task now, after whatever run of it is going on.
+/// Runs a task now, or as soon as a run of it in progress has ended.
 ///
 /// # Errors
 ///
-/// [`Kind::NotFound`] if there is no such task; [`Kind::Failed`] where the state directory cannot be written. How the run
-/// itself ends is in [`Finished`].
+/// [`Kind::NotFound`] if there is no such task; [`Kind::Failed`] where the state directory cannot be written. The result of the run itself is
+/// in [`Finished`].
 pub async fn run(
     app: &App,
     request: &RunRequest,
@@ -50,7 +50,7 @@ pub async fn run(
     let key = request.key();
     let (task, secrets) = prepare(app, request)?;
     if app.surroundings.builder.is_some() {
-        // What was typed is told as wrong usage, before there is a run that could fail of it.
+        // Report a wrong option as wrong usage, before there is a run that would fail because of it.
         placing::fit(app, &task)?;
         builder::detect(app.surroundings.builder.as_deref(), &app.settings).await?;
     }
@@ -68,7 +68,7 @@ pub async fn run(
         task: &key,
         is_build: held.run.run_type == RunType::QuickBuild,
     });
-    // A quick run waits for no other, and no other for it.
+    // A quick run waits for no other run, and no other run waits for it.
     let locked = if is_quick {
         None
     } else {
@@ -124,7 +124,7 @@ pub async fn run(
     Ok(finished)
 }
 
-/// Returns what the tags of a task's bases are taken for because newer digests are too young, as far as the watcher has seen older ones.
+/// Returns the earlier digests for the bases whose present digests are too young, as far as the watcher has seen earlier ones.
 async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<Answers> {
     let baseline = app.store.baseline(&task.key())?;
     let mut snapshot = Snapshot::new(task.clone(), baseline, |image| app.canonical(image));
@@ -142,11 +142,11 @@ async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<An
     Ok(answers)
 }
 
-/// Lets tags be taken for the digests that they were.
+/// Pins tags to earlier digests.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where a registry has one no more.
+/// [`Kind::Unknown`] where a registry no longer has a digest.
 pub(super) async fn pin(
     app: &App,
     answers: &mut Answers,
@@ -166,14 +166,14 @@ pub(super) async fn pin(
     Ok(())
 }
 
-/// Lets those who are told know of the run. That they cannot be told does not keep it from being made.
+/// Prepares the receivers of notifications for the run. A failure is reported, and does not prevent the run.
 async fn prepare_to_tell(app: &App, task: &Task, events: &EventSink<'_>) {
     if let Err(error) = notify::before_run(app, task, events).await {
         events.send(Event::Problem(error));
     }
 }
 
-/// Runs a task because of a trigger. Returns `None` at once if a run of it is going on. Those who are to be told of it are left to the
+/// Runs a task because of a trigger. Returns `None` at once if a run of it is in progress. Notifications about the result are left to the
 /// caller.
 pub async fn run_if_free(
     app: &App,
@@ -206,7 +206,7 @@ pub async fn run_if_free(
         .map(Some)
 }
 
-/// Carries out a run that the process holds which started this one.
+/// Carries out a run whose record is held by the process that started this one.
 pub async fn carry_out_for(
     app: &App,
     request: &RunRequest,
@@ -228,11 +228,11 @@ pub async fn carry_out_for(
     execute::carry_out(execution, held, events).await
 }
 
-/// Returns the command lines that a run would carry out, with secrets hidden. Starts nothing but questions.
+/// Returns the command lines that a run would execute, with secrets hidden. Sends only requests that change nothing.
 ///
 /// # Errors
 ///
-/// As [`run`], where the run itself would fail before its builder begins.
+/// As [`run`], where the run itself would fail before its builder starts.
 pub async fn plan(app: &App, request: &RunRequest, events: &EventSink<'_>) -> Result<Vec<String>> {
     let (task, secrets) = prepare(app, request)?;
     app.registries_with(logins(&secrets)?);
@@ -241,17 +241,17 @@ pub async fn plan(app: &App, request: &RunRequest, events: &EventSink<'_>) -> Re
     execute::plan(&execution, events).await
 }
 
-/// Lets a run go on by itself, in a process that outlives this one and its terminal. Returns its id.
+/// Starts a run in the background, in a process that outlives this one and its terminal. Returns its id.
 ///
 /// # Errors
 ///
 /// [`Kind::NotFound`] if there is no such task; [`Kind::Invalid`] where the request does not fit it; [`Kind::Failed`] where the process
 /// cannot be started.
 pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
-    // What is wrong with the request is said here, and not by a process in the background.
+    // Report a wrong request here, and not in the background process.
     prepare(app, request)?;
     let line = own_command(app)?;
-    // By standard input: the request may hold secrets, which other users could read in a command line.
+    // Pass it on standard input: the request may hold secrets, which other users could read in a command line.
     let input = serde_json::to_vec(request)
         .context(Kind::Failed, || "cannot hand on the request".to_owned())?;
     let answer = process::detach(&line, &input)?;
@@ -290,7 +290,7 @@ fn queued(id: RunId, task: &Task, cause: &Cause, now: jiff::Timestamp) -> Run {
     run
 }
 
-/// Reads the definition and the secrets, with what one run does otherwise.
+/// Reads the definition and the secrets, with the overrides of the run.
 fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
     let (mut task, mut secrets) = match &request.quick {
         Some(quick) => (quick.task.clone(), quick.secrets.clone()),
@@ -306,7 +306,7 @@ fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
     Ok((task, secrets))
 }
 
-/// Returns what a run does otherwise as a change of the task, to find out whether it fits.
+/// Returns the overrides of a run as a change of the task, to check that they fit it.
 fn as_patch(overrides: &Overrides) -> TaskPatch {
     let given = |list: &[Argument]| (!list.is_empty()).then(Vec::new);
     TaskPatch {
@@ -319,7 +319,7 @@ fn as_patch(overrides: &Overrides) -> TaskPatch {
     }
 }
 
-/// Makes a task what one run wants it to be.
+/// Applies the overrides of a run to its task.
 fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
     let replace = |own: &mut Vec<Argument>, with: &[Argument]| {
         let names: BTreeSet<&String> = with.iter().map(|a| &a.name).collect();

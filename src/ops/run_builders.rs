@@ -1,4 +1,4 @@
-//! The builders of a run: which they are, and for which platforms each of them builds.
+//! The builders of a run, and for which platforms each builds.
 
 use crate::{
     builder::{self, Builder},
@@ -8,18 +8,18 @@ use crate::{
 
 use super::{App, execution::Execution, inputs::Inputs, placing, platforms};
 
-/// A builder that builds for a run.
+/// A builder of a run.
 #[derive(Debug)]
 pub(super) struct PlacedBuilder {
-    /// As the config file names it, else by its kind.
+    /// The name in the config file, else its kind.
     pub name: String,
     pub builder: Builder,
-    /// The platforms that it builds for; all of the run if empty.
+    /// The platforms that it builds for; if empty, all of the run.
     pub platforms: Vec<Platform>,
 }
 
 impl PlacedBuilder {
-    /// Stands for a builder where none is needed.
+    /// Returns a placeholder for a run that needs no builder.
     pub fn none() -> Self {
         Self {
             name: String::new(),
@@ -61,12 +61,12 @@ pub(super) async fn all(execution: &Execution<'_>) -> Result<Vec<PlacedBuilder>>
     Ok(builders)
 }
 
-/// Returns the builder of a run that is made by one.
+/// Returns the builder of a run that has only one.
 pub(super) async fn one(execution: &Execution<'_>) -> Result<PlacedBuilder> {
     Ok(all(execution).await?.swap_remove(0))
 }
 
-/// Returns the builder whose own images a build may use: none, where it is one of several.
+/// Returns the builder whose own images a build may use; a placeholder where the build has several builders.
 pub(super) fn holder(builders: &[PlacedBuilder]) -> Builder {
     match builders {
         [one] => one.builder.clone(),
@@ -74,7 +74,7 @@ pub(super) fn holder(builders: &[PlacedBuilder]) -> Builder {
     }
 }
 
-/// Works out for which platforms a build is that is for `named`; for none in particular if there are none.
+/// Sets the platforms of a build; `named` are those of the task, if it names any.
 pub(super) async fn settle_platforms(
     app: &App,
     named: &[Platform],

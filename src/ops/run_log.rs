@@ -1,4 +1,4 @@
-//! The log of a run, and those who watch the run: what is written into the one is told to the others, as it was written.
+//! The log of a run, and the events about it: each line of the log is also an event.
 
 use std::cell::RefCell;
 
@@ -16,22 +16,22 @@ use crate::{
 
 use super::event::{Event, EventSink};
 
-/// Where a run tells what it does. Shared by all of it that goes on side by side.
+/// Writes the log of a run, and sends events about it. It is shared by the concurrent parts of a run.
 #[derive(Debug)]
 pub struct RunLog<'a> {
     log: RefCell<Log>,
-    /// Where all goes that is no line of the log.
+    /// Receives everything that is not a line of the log, too.
     pub events: &'a EventSink<'a>,
 }
 
 impl<'a> RunLog<'a> {
-    /// Writes on at the end of a log.
+    /// Appends to a log.
     pub const fn new(log: Log, events: &'a EventSink<'a>) -> Self {
         let log = RefCell::new(log);
         Self { log, events }
     }
 
-    /// Keeps further values out of the log, from now on.
+    /// Hides further secrets in the log, from now on.
     pub fn hide(&self, secrets: &[Secret]) {
         self.log.borrow_mut().hide(secrets);
     }
@@ -41,35 +41,35 @@ impl<'a> RunLog<'a> {
         self.events.send(Event::Log(&written));
     }
 
-    /// Writes one line of acrt's own among those of a builder.
+    /// Writes a line of acrt's own among those of a builder.
     pub fn say(&self, text: &str) {
         self.line(&format!("acrt: {text}"));
     }
 
-    /// Tells what is done from now on.
+    /// Reports what is being done from now on.
     pub fn doing(&self, what: String) {
         self.events.send(Event::Doing(what));
     }
 
-    /// Writes what a program prints, as it comes. Returns whole lines as they were written, without secrets.
+    /// Writes output of a program as it comes. Returns whole lines as they were written, without secrets.
     fn write(&self, bytes: &[u8]) -> Vec<u8> {
         let written = self.log.borrow_mut().write(bytes);
         self.events.send(Event::Log(&written));
         written
     }
 
-    /// Writes what is left of a last line without an end, and returns it as it was written.
+    /// Writes a last line without a line end, and returns it as it was written.
     fn flush(&self) -> Vec<u8> {
         let rest = self.log.borrow_mut().flush();
         self.events.send(Event::Log(&rest));
         rest
     }
 
-    /// Says what kept the log from being written, if anything did.
+    /// Returns the error that prevented a part of the log from being written, if there was one.
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the run.
+    /// [`Kind::Failed`] with the id of the run.
     pub fn check(&self, id: impl std::fmt::Display) -> Result<()> {
         match self.log.borrow_mut().problem() {
             Some(problem) => {
@@ -80,17 +80,17 @@ impl<'a> RunLog<'a> {
         }
     }
 
-    /// Ends the log. Nothing is written after that.
+    /// Closes the log.
     pub fn finish(self) {
         self.log.into_inner().finish();
     }
 }
 
-/// The lines of one part of a run in its log, each behind a prefix. Without a prefix there are no others beside it.
+/// The lines of one part of a run in its log, each with a prefix. The prefix is empty if the run has no other parts.
 #[derive(Clone, Debug)]
 pub struct PrefixedLog<'a> {
     pub log: &'a RunLog<'a>,
-    /// What stands before each line.
+    /// The prefix of each line.
     pub prefix: String,
 }
 
@@ -104,7 +104,7 @@ impl PrefixedLog<'_> {
         self.line(&format!("acrt: {text}"));
     }
 
-    /// Runs a program to its end, what it prints in the log. `seen` gets that too. Returns its last words as well.
+    /// Runs a program to its end, with its output in the log. `seen` gets the output too. Returns its last lines as well.
     pub async fn run(
         &self,
         line: &CommandLine,
@@ -136,17 +136,17 @@ impl PrefixedLog<'_> {
     }
 }
 
-/// Puts a prefix before each line.
+/// Adds a prefix to each line.
 struct PrefixedLines<'p> {
     prefix: &'p str,
     pending: Vec<u8>,
 }
 
 impl PrefixedLines<'_> {
-    /// The longest piece of a line that is held back.
+    /// The maximum length of a line that is held back.
     const LONGEST: usize = 64 * 1024;
 
-    /// Takes bytes, and returns the lines that they complete. A line without an end is broken only where `safe_end` says that no secret is.
+    /// Takes bytes, and returns the lines that they complete. A longer line is broken at an end where `safe_end` finds no secret.
     fn take(&mut self, bytes: &[u8], safe_end: impl Fn(&[u8]) -> usize) -> Vec<u8> {
         if self.prefix.is_empty() {
             // The log itself holds back what it has to.

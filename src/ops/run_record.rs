@@ -1,4 +1,4 @@
-//! What is written down of a run at its end: what it depended on, or why it failed.
+//! Records the result of a run: its dependencies, or why it failed.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ use super::{
     why_failed::maker_of_missing,
 };
 
-/// Records what a run depended on that began to look at `started` and made images for `platforms`: from now on, that is what is compared.
-/// One that is not of the stored definition leaves nothing.
+/// Writes the baseline of a run that began to look at tags at `started` and made images for `platforms`: later looks are compared with it. A
+/// run of something other than the stored definition has no baseline.
 pub(super) fn succeeded(
     execution: &Execution<'_>,
     held: &HeldRun,
@@ -46,7 +46,7 @@ pub(super) fn succeeded(
         files: named.map_or_else(Vec::new, |named| named.files.clone()),
     };
     let baseline = Baseline::succeeded(held.run.run_id, built, started);
-    // Read anew: a watcher may have noted a timer meanwhile.
+    // Read it again: a watcher may have noted a timer meanwhile.
     let before = app.store.baseline(key).unwrap_or_default();
     let mut baseline = baseline.serving(before, &held.run.timer_triggers);
     baseline.commit.clone_from(&held.run.source_commit);
@@ -55,7 +55,7 @@ pub(super) fn succeeded(
     app.store.save_baseline(key, &baseline)
 }
 
-/// Ends a run badly. What it would have depended on is not recorded; that it was tried is.
+/// Records the failure of a run: not its dependencies, but the digests and inputs that were tried.
 pub(super) fn failed(execution: &Execution<'_>, run: &mut Run, failure: Failure) -> Result<Error> {
     let (app, key) = (execution.app, execution.task.key());
     let now = app.clock.now();
@@ -81,7 +81,7 @@ pub(super) fn failed(execution: &Execution<'_>, run: &mut Run, failure: Failure)
     Ok(error)
 }
 
-/// Returns the digests that a run was tried with: those that it resolved, else those that caused it.
+/// Returns the digests that a failed run was tried with: those that it resolved, else those that caused it.
 fn tried(execution: &Execution<'_>, run: &Run) -> BTreeMap<Reference, Digest> {
     let resolved = run.base_image_dependencies.iter().flatten();
     let causes = run.image_update_trigger.iter();
@@ -95,7 +95,7 @@ fn tried(execution: &Execution<'_>, run: &Run) -> BTreeMap<Reference, Digest> {
         .collect()
 }
 
-/// Removes old runs. That this fails does not change how the run ended.
+/// Removes old runs. A failure does not change the result of this run.
 pub(super) fn prune(execution: &Execution<'_>, events: &EventSink<'_>) {
     let app = execution.app;
     let settings = &app.settings.config.runs;
@@ -108,7 +108,7 @@ pub(super) fn prune(execution: &Execution<'_>, events: &EventSink<'_>) {
     }
 }
 
-/// The last line of a log, in ACR's words.
+/// Returns the last line of a log, in ACR's words.
 pub(super) fn closing_line(run: &Run) -> String {
     let seconds = match (run.start_time, run.finish_time) {
         (Some(start), Some(end)) => end.duration_since(start).as_secs().max(0),

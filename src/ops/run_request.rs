@@ -1,4 +1,4 @@
-//! What a run is asked for with: the task, and what the run does otherwise.
+//! The request for a run: the task, and the overrides of this run.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -13,10 +13,10 @@ use crate::{
     watch::Descendants,
 };
 
-/// How many steps of a multi-step file work at once where the request does not say.
+/// How many steps of a multi-step file run at once by default.
 pub const DEFAULT_JOBS: usize = 4;
 
-/// What one run does otherwise than its task says.
+/// What a run does differently from the definition of its task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overrides {
     pub context: Option<Context>,
@@ -32,54 +32,54 @@ pub struct Overrides {
     /// Secret values for the templates of a multi-step file to add or replace.
     #[serde(default)]
     pub secret_values: BTreeMap<String, Secret>,
-    /// Another values file of a multi-step file.
+    /// The values file of a multi-step file to use instead.
     #[serde(default)]
     pub values_file: Option<PathBuf>,
     /// Whether steps may be privileged, whatever the task says.
     #[serde(default)]
     pub allow_privileged: bool,
-    /// Whether what the context brings may do all that the definition may, whatever the task says.
+    /// Whether the context is trusted like the definition, whatever the task says.
     #[serde(default)]
     pub trust_context: bool,
-    /// Whether files of version control are a part of the context, whatever the task says.
+    /// Whether version control files are a part of the context, whatever the task says.
     #[serde(default)]
     pub keep_vcs: bool,
 }
 
-/// A run that is asked for.
+/// A request for a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunRequest {
     pub registry: String,
     pub name: crate::task::TaskName,
     pub overrides: Overrides,
-    /// How many steps of a multi-step file may work at once; none leaves it to acrt.
+    /// How many steps of a multi-step file may run at once; `None` is the default.
     #[serde(default)]
     pub jobs: Option<usize>,
-    /// The record of the run, where the process that asks has made it and holds it: this one is to carry it out.
+    /// The record of the run, if the requesting process has created it and holds its lock.
     #[serde(default)]
     pub run: Option<RunId>,
-    /// What registries have answered already about what it is built on. What they say that a tag is, it is for this run.
+    /// The answers of registries about its bases: in this run, a tag has the digest of the answer.
     #[serde(default)]
     pub answers: Answers,
-    /// Whether the caller reads the log while it is written.
+    /// Whether the requesting process reads the log while it is written.
     #[serde(default)]
     pub follows_log: bool,
-    /// What the task must not depend on, where a caller that knows all tasks has found that out.
+    /// What the task must not depend on, if a caller that knows all tasks has determined it.
     #[serde(default)]
     pub descendants: Option<Descendants>,
-    /// The builders on which the process that asks has taken a place for it; none leaves it to the task.
+    /// The builders on which the requesting process has taken a place; if empty, the task decides.
     #[serde(default)]
     pub builders: Vec<Assignment>,
-    /// What is run instead of a stored task: a quick run, whose definition is not kept.
+    /// The definition of a quick run, which is not stored.
     #[serde(default)]
     pub quick: Option<Box<Quick>>,
 }
 
-/// What of a run a builder does.
+/// The part of a run that one builder does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     pub builder: String,
-    /// The platforms that it builds for; all of the run if empty.
+    /// The platforms that it builds for; if empty, all of the run.
     #[serde(default)]
     pub platforms: Vec<Platform>,
 }
@@ -87,13 +87,13 @@ pub struct Assignment {
 /// A run without a stored task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Quick {
-    /// What is run. Its name is only there to fill a place.
+    /// The definition. Its name is a placeholder.
     pub task: Task,
     pub secrets: Secrets,
 }
 
 impl RunRequest {
-    /// Asks for a run of a task as it is.
+    /// Requests a run of a task without overrides.
     pub fn of(key: &TaskKey) -> Self {
         Self {
             registry: key.registry.clone(),
@@ -109,7 +109,7 @@ impl RunRequest {
         }
     }
 
-    /// Asks for a run of what is stored nowhere.
+    /// Requests a run of a definition that is not stored.
     pub fn quick(quick: Quick) -> Self {
         Self {
             quick: Some(Box::new(quick.clone())),
@@ -117,7 +117,7 @@ impl RunRequest {
         }
     }
 
-    /// Whether it is the stored definition that is run, as it is: only then is what it depended on recorded.
+    /// Returns whether the stored definition is run without overrides: only then is the baseline recorded.
     pub(super) fn is_recorded(&self) -> bool {
         self.quick.is_none() && self.overrides == Overrides::default()
     }

@@ -1,4 +1,4 @@
-//! List and show runs, and read their logs.
+//! Lists and shows runs, and reads their logs.
 
 use std::time::Duration;
 
@@ -15,22 +15,22 @@ use super::{
     event::{Event, EventSink},
 };
 
-/// How often a log is read again while its run goes on.
+/// How often a log is read again while its run is in progress.
 const FOLLOW: Duration = Duration::from_millis(200);
 
-/// How much of a log is in memory at once, in bytes.
+/// How many bytes of a log are in memory at once.
 const PIECE: usize = 64 * 1024;
 
-/// Which runs are meant.
+/// A filter for runs.
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
     pub task: Option<TaskName>,
     pub registry: Option<String>,
-    /// Only runs that stand like this.
+    /// Only runs with this status.
     pub status: Option<RunStatus>,
     /// Only runs that pushed this image.
     pub image: Option<Reference>,
-    /// No more than this many, the newest.
+    /// The maximum number of runs, the newest first.
     pub top: usize,
 }
 
@@ -51,7 +51,7 @@ impl RunFilter {
     }
 }
 
-/// Tells whether a run pushed an image, by whatever name of its registry.
+/// Returns whether a run pushed an image, under any alias of its registry.
 fn has_pushed(app: &App, run: &Run, image: &Reference) -> bool {
     let outputs = run.output_images.iter().flatten();
     let registries = outputs.map(|output| output.registry());
@@ -61,7 +61,7 @@ fn has_pushed(app: &App, run: &Run, image: &Reference) -> bool {
     names.any(|image| run.pushed(&image))
 }
 
-/// Returns runs, the newest first. A record that cannot be read is told and left out.
+/// Returns runs, the newest first. A record that cannot be read is reported and left out.
 ///
 /// # Errors
 ///
@@ -81,7 +81,7 @@ pub fn list(app: &App, filter: &RunFilter, events: &EventSink<'_>) -> Result<Vec
     Ok(runs)
 }
 
-/// Returns the runs among which those are that `filter` takes, the newest first.
+/// Returns the ids of the runs that may match `filter`, the newest first.
 pub(super) fn ids(app: &App, filter: &RunFilter) -> Result<Vec<RunId>> {
     let listed = match &filter.task {
         Some(task) => app.store.listed_runs_of(task)?,
@@ -102,11 +102,11 @@ pub fn show(app: &App, id: RunId) -> Result<RunAnswer> {
     Ok(RunAnswer::from(&existing(app, id)?))
 }
 
-/// Keeps a run from pruning, or no longer; `None` changes nothing.
+/// Locks a run against pruning, or unlocks it; `None` changes nothing.
 ///
 /// # Errors
 ///
-/// [`Kind::NotFound`] if there is none; [`Kind::Failed`] while it goes on, for its record is then another process's.
+/// [`Kind::NotFound`] if there is none; [`Kind::Failed`] while the run is in progress: its record belongs to another process then.
 pub fn keep(app: &App, id: RunId, keep: Option<bool>) -> Result<RunAnswer> {
     let mut run = existing(app, id)?;
     if let Some(keep) = keep {
@@ -123,14 +123,14 @@ pub fn keep(app: &App, id: RunId, keep: Option<bool>) -> Result<RunAnswer> {
     Ok(RunAnswer::from(&run))
 }
 
-/// Returns a run that must be there.
+/// Returns a run, or an error if it does not exist.
 pub(super) fn existing(app: &App, id: RunId) -> Result<Run> {
     app.store
         .run(id)?
         .ok_or_else(|| not_found(app, &id.to_string()))
 }
 
-/// Returns the error about a run that is not there, by its id as it was typed.
+/// Returns the error about a run that does not exist, by the id as the user typed it.
 pub fn not_found(app: &App, id: &str) -> Error {
     let error = Error::new(Kind::NotFound, format!("no run `{}`", id.escape_debug()));
     let keys = app.store.task_keys().unwrap_or_default();
@@ -147,7 +147,7 @@ pub fn not_found(app: &App, id: &str) -> Error {
     }
 }
 
-/// Finds the newest run that `filter` takes.
+/// Returns the newest run that matches `filter`.
 ///
 /// # Errors
 ///
@@ -184,7 +184,7 @@ pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
     })
 }
 
-/// Hands on a run's log, and goes on with it until the run has ended, or its reader has gone.
+/// Passes on a run's log, and follows it until the run has ended or the reader has gone.
 ///
 /// # Errors
 ///
@@ -199,7 +199,7 @@ pub async fn logs(
     let mut log = app.store.read_log(id);
     let mut piece = vec![0; PIECE];
     loop {
-        // Asked before the log is read: what is written in between is read in the next turn.
+        // Checked before the log is read: what is written in between is read in the next turn.
         let goes_on = lock::is_held(&app.store.layout().open_run(id));
         while let read @ 1.. = log.read(&mut piece)? {
             events.send(Event::Log(&piece[..read]));
@@ -214,7 +214,7 @@ pub async fn logs(
     }
 }
 
-/// Returns the filter that means one task.
+/// Returns the filter for the runs of one task.
 pub fn of_task(key: &TaskKey) -> RunFilter {
     RunFilter {
         task: Some(key.name.clone()),

@@ -1,4 +1,4 @@
-//! Shows tasks as they are defined, with what each needed when its tags were last looked at: no registry is asked.
+//! Shows task definitions, with the state of each when its tags were last looked at. No registry is asked.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -35,7 +35,7 @@ pub fn task(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     set_windows(app, &mut task);
     let baseline = app.store.baseline(key)?;
     let last = of(app, &task, &baseline);
-    // One that others may read is told of where it is used.
+    // A secrets file that others can read is reported where it is used.
     let secrets = app.store.secrets(key).unwrap_or_default();
     Ok(TaskAnswer::new(&task, &baseline, last).with_credentials(&secrets))
 }
@@ -51,16 +51,16 @@ pub fn with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     Ok(answer)
 }
 
-/// Many tasks. They are read, and what each needed is worked out, when they are shown.
+/// Many tasks. They are read, and their states determined, only when they are shown.
 pub struct TaskList {
     app: App,
     files: Option<FollowedFiles>,
-    /// All that there are: one may depend on another's image that is not to be shown.
+    /// All tasks: a task may depend on the image of one that is not shown.
     loaded: Vec<Snapshot>,
     registry: Option<String>,
 }
 
-/// Returns all tasks, or those of one registry. What cannot be read is told and left out.
+/// Returns all tasks, or those of one registry. What cannot be read is reported and left out.
 ///
 /// # Errors
 ///
@@ -86,7 +86,7 @@ pub fn list(app: &App, registry: Option<&str>, events: &EventSink<'_>) -> Result
 }
 
 impl TaskList {
-    /// Reads the tasks, unless that has been done.
+    /// Reads the tasks at the first call.
     pub fn load(&mut self) {
         let Some(files) = self.files.take() else {
             return;
@@ -106,19 +106,19 @@ impl TaskList {
         self.loaded.iter().filter(|one| self.is_shown(&one.task))
     }
 
-    /// Returns the tasks that follow nothing yet, of those that have been read.
+    /// Returns the tasks that track nothing yet, of those that have been read.
     pub fn never_run(&self) -> impl Iterator<Item = &TaskName> {
         let tasks = self.shown().filter(|one| !one.baseline.is_tracking());
         tasks.map(|one| &one.task.name)
     }
 
-    /// Returns the tasks that have failed many times in a row, of those that have been read.
+    /// Returns the stalled tasks, of those that have been read.
     pub fn stalled(&self) -> impl Iterator<Item = TaskKey> {
         let tasks = self.shown().filter(|one| one.baseline.is_stalled());
         tasks.map(|one| one.task.key())
     }
 
-    /// Returns what there is to say of each.
+    /// Returns the answers about all tasks.
     pub fn answers(mut self) -> impl Iterator<Item = TaskAnswer> {
         self.load();
         let snapshots = std::mem::take(&mut self.loaded);
@@ -140,7 +140,7 @@ impl TaskList {
     }
 }
 
-/// Says what one task needed when its tags were last looked at.
+/// Returns the state of one task when its tags were last looked at.
 fn of(app: &App, task: &Task, baseline: &Baseline) -> LastRecorded {
     let all = with_ancestors(app, task, baseline);
     let states = last_known(app, &all);
@@ -149,11 +149,11 @@ fn of(app: &App, task: &Task, baseline: &Baseline) -> LastRecorded {
     own.next().map(|(_, last)| last).unwrap_or_default()
 }
 
-/// Returns a task with all that it depends on, and those who make that.
+/// Returns a task with the tasks that make its bases, directly or not.
 fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> {
     let key = task.key();
     let mut all = Vec::new();
-    // Only what depends on images may have to wait for another task.
+    // Only a task that depends on images may have to wait for another task.
     if !baseline.dependencies.is_empty() {
         let others = app.store.followed().into_iter().flatten();
         let others =
@@ -177,7 +177,7 @@ fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> 
     all
 }
 
-/// Decides what a task needs from what is known; nothing where the task cannot be decided.
+/// Decides the state of a task from what is stored; `None` where it cannot be decided.
 ///
 /// # Errors
 ///
@@ -193,18 +193,18 @@ pub(super) fn verdict_of(app: &App, key: &TaskKey) -> Result<Option<Verdict>> {
     Ok(own.map(|(_, verdict, _)| verdict.clone()))
 }
 
-/// A task for people: what is known of it without asking a registry.
+/// A task with its state and last runs, without asking a registry.
 pub struct TaskPortrait {
-    /// As `task check` would say it.
+    /// The state, as `task check` shows it.
     pub check: CheckAnswer,
     /// Its last runs, the newest first.
     pub runs: Vec<RunAnswer>,
 }
 
-/// How many runs of a task people are shown.
+/// How many runs of a task are shown.
 const RUNS: usize = 5;
 
-/// Returns what people want to know of a task, from what is known.
+/// Returns a task with its state and last runs, from what is stored.
 pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Option<TaskPortrait>> {
     let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
     let all = with_ancestors(app, &task, &baseline);
@@ -220,13 +220,13 @@ pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Opti
     Ok(own.next().map(|check| TaskPortrait { check, runs }))
 }
 
-/// Returns what is known of the tags of tasks. Where that cannot be read, none has been looked at as far as is known.
+/// Returns the remembered tags of tasks. If they cannot be read, none counts as looked at.
 fn known(app: &App, nodes: &[Node<'_>]) -> Tags {
     let known = recall::tags(app, &EventSink::none()).unwrap_or_default();
     with_runs(known, nodes)
 }
 
-/// Says what each task needed when its tags were last looked at, by a round or by a run.
+/// Returns the state of each task when its tags were last looked at, by a round or by a run.
 fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastRecorded> {
     let nodes: Vec<Node<'_>> = tasks.iter().map(Snapshot::node).collect();
     let tags = known(app, &nodes);
@@ -246,11 +246,11 @@ fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastRecorded> {
         .collect()
 }
 
-/// Adds what runs have found out about tags since these were last looked at.
+/// Adds what runs have found out about tags since the last looks at these.
 pub(super) fn with_runs(mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
     let mut newest: BTreeMap<&Reference, (Timestamp, &Dependency)> = BTreeMap::new();
     for node in nodes {
-        // What an image was built on before any run says nothing of what its bases were when it was read.
+        // The baseline of an image that existed before any run does not show what its bases were when it was recorded.
         let has_run = node.baseline.run_id.is_some();
         let Some(ran) = node.baseline.recorded.filter(|_| has_run) else {
             continue;

@@ -1,4 +1,4 @@
-//! What `--commit-trigger-enabled` and `--pull-request-trigger-enabled` make of a task.
+//! Makes source triggers of `--commit-trigger-enabled` and `--pull-request-trigger-enabled`.
 
 use crate::{
     error::{Error, Kind, Result},
@@ -7,7 +7,7 @@ use crate::{
 
 use super::event::{Event, EventSink};
 
-/// What was said about triggers by the source; nothing leaves it as it is.
+/// The options for source triggers; `None` changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceTriggerPatch {
     /// Whether new commits run the task.
@@ -16,12 +16,12 @@ pub struct SourceTriggerPatch {
     pub name: Option<String>,
 }
 
-/// Makes the triggers of a new task. As in az, giving a token asks for commits to be followed; without one they are only
-/// where that is said, because a public repository needs no token.
+/// Makes the source triggers of a new task. As in az, a token implies that commits trigger the task; without one the option has to be given,
+/// because a public repository needs no token.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where the context has no commits.
+/// [`Kind::Invalid`] where the context is no git repository.
 pub fn of_new(
     wish: &SourceTriggerPatch,
     step: &Step,
@@ -36,7 +36,7 @@ pub fn of_new(
     changed(&wish, Vec::new(), step)
 }
 
-/// Changes the triggers of a task.
+/// Changes the source triggers of a task.
 pub fn changed(
     wish: &SourceTriggerPatch,
     old: Vec<SourceTrigger>,
@@ -79,14 +79,14 @@ pub fn changed(
         }
     }
     if trigger.source_trigger_events.is_empty() {
-        // What it waited for stays on record, as that of the other triggers does.
+        // Its events are kept while it is disabled, as for the other triggers.
         trigger.source_trigger_events = before;
         trigger.status = Status::Disabled;
     }
     Ok(std::iter::once(trigger).chain(old).collect())
 }
 
-/// Says what a trigger cannot do by itself.
+/// Reports what a source trigger cannot do by itself.
 pub fn tell_of_pull_requests(triggers: &[SourceTrigger], events: &EventSink<'_>) {
     let waits = triggers.iter().any(|trigger| {
         trigger.status == Status::Enabled

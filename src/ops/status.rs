@@ -1,4 +1,4 @@
-//! Says how all tasks are doing, for people: from what is known, and without asking a registry.
+//! The status of all tasks, from what is stored, without asking a registry.
 
 use std::{
     cmp::Reverse,
@@ -26,17 +26,17 @@ use super::{
     timer::{self, TimerAnswer},
 };
 
-/// How one task is doing.
+/// The status of one task.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskStatus {
     pub(super) name: TaskName,
     pub(super) registry: String,
     pub state: State,
-    /// The images that it depends on, as they are written.
+    /// The images that it depends on, as its files write them.
     pub(super) depends_on: Vec<String>,
     pub(super) last_run: Option<LastRun>,
-    /// Why it is in its state, on one line.
+    /// The reason of its state, on one line.
     pub(super) reason: String,
     pub(super) next: Option<NextEvent>,
     #[serde(skip)]
@@ -54,7 +54,7 @@ pub(super) struct LastRun {
     pub(super) time: AzTimestamp,
 }
 
-/// What happens next to a task by itself.
+/// The next event of a task that needs no action.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NextEvent {
@@ -63,22 +63,22 @@ pub(super) struct NextEvent {
     pub(super) time: AzTimestamp,
 }
 
-/// How all tasks are doing.
+/// The status of all tasks.
 #[derive(Debug)]
 pub struct StatusReport {
     /// Each task, the worst first.
     pub tasks: Vec<TaskStatus>,
-    /// How many there are in each state, the worst first.
+    /// How many tasks are in each state, the worst first.
     pub counts: Vec<(State, usize)>,
-    /// When the tags that tasks follow were last looked at: the oldest of these looks.
+    /// When the tags that tasks track were last looked at: the oldest of these looks.
     pub looked: Option<Timestamp>,
-    /// Which registries and repositories do not answer, a line for each.
+    /// The registries and repositories that do not answer, a line for each.
     pub outages: Vec<String>,
-    /// The worst of what was found, as an exit code tells it.
+    /// The worst state that was found, as the kind that picks the exit code.
     pub worst: Option<Kind>,
 }
 
-/// Says how all tasks are doing, or those of one registry. With `look`, all tags are looked at first.
+/// Returns the status of all tasks, or of those of one registry. With `look`, all tags are looked at first.
 ///
 /// # Errors
 ///
@@ -107,7 +107,7 @@ pub async fn status(
     Ok(report)
 }
 
-/// Says how those of all tasks are doing that are shown, from what is known of tags.
+/// Returns the status of the tasks that are to be shown, from what is known of tags.
 pub(super) fn report(
     nodes: &[Node<'_>],
     tags: &Tags,
@@ -146,7 +146,7 @@ pub(super) fn report(
     }
 }
 
-/// How much a state wants to be seen: more is worse.
+/// Returns how severe a state is: more is worse.
 fn severity(state: State) -> (u8, State) {
     (state.severity(), state)
 }

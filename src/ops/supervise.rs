@@ -1,7 +1,7 @@
-//! Carries a run out in a process of its own, and says how it ended whatever happens to that process.
+//! Carries out a run in a process of its own, and records its result even if that process dies.
 //!
-//! Whatever reads, renders, resolves, fetches, unpacks or builds for one task can hang, use up memory or die: it takes nothing with it but
-//! its own run.
+//! Code that reads, renders, resolves, fetches, unpacks or builds for one task can hang, run out of memory or die: only its own run is
+//! affected.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -31,17 +31,17 @@ use super::{
     run_request::RunRequest,
 };
 
-/// How much longer than its run a process may take: to end its builder, and to write down how it went.
+/// How much longer than its run a process may live: to end its builder, and to record the result.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// How much is kept of what a process says that is no message, in bytes: its last words, if it dies.
+/// How many bytes of a process's other output are kept, as its last words in case it dies.
 const LAST_WORDS: usize = 2048;
 
-/// The longest line that is taken for a message, in bytes. A piece of a log is the longest that there is: 64 KiB and the end of a line, each
-/// byte as an escape of six at worst.
+/// The maximum length of a message line, in bytes. The longest message is a piece of a log: 64 KiB and a line end, each byte as an escape of
+/// six bytes at worst.
 const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 
-/// What the process of a run tells the one that supervises it, one line of JSON each.
+/// The messages of a run's process to its supervisor, one line of JSON each.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum WorkerMessage {
@@ -55,13 +55,13 @@ pub enum WorkerMessage {
     Problem(ErrorText),
     /// [`Event::Detail`]
     Detail(String),
-    /// [`Event::Log`], a character for each byte: a builder may print what is no UTF-8.
+    /// [`Event::Log`], with a character for each byte, because a builder's output may not be UTF-8.
     Log(String),
-    /// The run has ended: why it did not succeed, if it did not.
+    /// The run has ended, with the error if it failed.
     Ended(Option<ErrorText>),
 }
 
-/// An error on its way from one process to another.
+/// An error in a message between processes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorText {
@@ -101,7 +101,7 @@ impl From<ErrorText> for Error {
 }
 
 impl WorkerMessage {
-    /// Returns what is to be told of an event; nothing for what is in the record of the run, nor of its log where it is not followed.
+    /// Returns the message for an event; `None` for an event that is in the record of the run, and for the log unless it is followed.
     pub fn of(event: &Event<'_>, follows_log: bool) -> Option<Self> {
         match event {
             Event::Doing(text) => Some(Self::Doing(text.clone())),
@@ -116,13 +116,13 @@ impl WorkerMessage {
         }
     }
 
-    /// Returns it as the line that it is told by.
+    /// Returns the message as a line.
     pub fn line(&self) -> String {
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }
 }
 
-/// What a process has said so far.
+/// What a process has sent so far.
 #[derive(Debug, Default)]
 struct Heard {
     pending: Vec<u8>,
@@ -167,13 +167,13 @@ impl Heard {
     }
 }
 
-/// Returns the call of this very program that carries out a run, as this process was told to.
+/// Returns the command line of this program that carries out a run, with the same global options.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where the program cannot find itself.
+/// [`Kind::Failed`] where the program cannot find its own file.
 pub(super) fn own_command(app: &App) -> Result<CommandLine> {
-    // The running program, also where its file has been replaced by a newer one since.
+    // Use the running program, even if its file has been replaced by a newer one since.
     let running = PathBuf::from("/proc/self/exe");
     let program = if running.exists() {
         running
@@ -199,11 +199,12 @@ pub(super) fn own_command(app: &App) -> Result<CommandLine> {
     Ok(line)
 }
 
-/// Carries out a run that this process holds, as `request` asks, and ends it.
+/// Carries out a run, whose record this process holds, in a process of its own, and ends its record.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where the process cannot be started or the state directory cannot be used. How the run itself ends is in [`Finished`].
+/// [`Kind::Failed`] where the process cannot be started or the state directory cannot be used. The result of the run itself is in
+/// [`Finished`].
 pub async fn supervise(
     app: &App,
     task: &Task,
@@ -266,7 +267,7 @@ pub async fn supervise(
     Ok(Finished { run, error })
 }
 
-/// Says in words why a process ended before its run did.
+/// Returns the failure of a run whose process ended before the run did.
 fn failure(app: &App, task: &Task, ended: Ended, heard: &Heard) -> Failure {
     let limits = &app.settings.config.limits;
     let last_words = String::from_utf8_lossy(&heard.last_words);
@@ -301,7 +302,7 @@ fn why_killed(signal: i32, last_words: &str, limits: &LimitSettings) -> Error {
         ));
     }
     match signal {
-        // The kernel gives no more stack where the address space is used up, so that either may be the reason.
+        // The kernel cannot grow the stack where the address space is used up, so that either limit may be the reason.
         SIGSEGV => because(format!(
             "its process could get no more memory: what it reads is too large or nested too deeply for the {} MiB of limits.memoryMib or the stack of {} MiB of limits.stackMib",
             limits.memory_mib, limits.stack_mib

@@ -1,4 +1,4 @@
-//! What can be told about a task without a run and without a registry.
+//! What can be said about a task without a run and without a registry.
 
 use crate::{
     image::{Digest, Reference},
@@ -6,28 +6,28 @@ use crate::{
     watch::ReadFile,
 };
 
-/// What can be told about a task without a run and without a registry.
+/// What can be said about a task without a run and without a registry.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// The images that it takes from registries.
+    /// The images that it pulls from registries.
     pub bases: Vec<Reference>,
-    /// The images that it pushes under names that stay the same from run to run.
+    /// The images that it pushes under stable names.
     pub pushes: Vec<Reference>,
-    /// What it is made of; none where that is not known before the context has been fetched.
+    /// A digest of its inputs; `None` where they are not known before the context has been fetched.
     pub digest: Option<Digest>,
-    /// What is odd about the file.
+    /// Warnings about the file.
     pub notices: Vec<Notice>,
-    /// The steps that ask to be privileged.
+    /// The steps that require privileged containers.
     pub privileged: Vec<String>,
-    /// The files of a local context that were read for it, with the state that they were in.
+    /// The files of a local context that were read, with their state.
     pub files: Vec<ReadFile>,
-    /// How the file that the task was adopted from differs from what it said then.
+    /// How the file that the task was adopted from has changed since.
     pub source: Option<String>,
-    /// What the file asks for and may not, because it is a guest's.
+    /// What the file asks for and may not have, because it is a guest's.
     pub refused: Option<Refused>,
 }
 
-/// What a file asks for and may not.
+/// What a file asks for and may not have, as a message.
 #[derive(Clone, Debug)]
 pub struct Refused(pub(super) String);
 

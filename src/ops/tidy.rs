@@ -1,4 +1,4 @@
-//! After a run that has succeeded: what it and those before it have left on a builder goes.
+//! After a successful run: removes what it and earlier runs have left on a builder.
 
 use crate::task::Run;
 
@@ -10,7 +10,7 @@ use super::{
     run_log::RunLog,
 };
 
-/// Takes away what nothing needs any more on one builder of a run.
+/// Removes what nothing needs any more from one builder of a run.
 pub(super) async fn after_run(
     execution: &Execution<'_>,
     on: &PlacedBuilder,

@@ -1,4 +1,4 @@
-//! Timers of tasks: add, update, remove and list them.
+//! Timers of tasks: adds, updates, removes and lists them.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,33 +10,33 @@ use crate::{
 
 use super::{App, answer::AzTimestamp, joined::joined, task::existing};
 
-/// How many coming times a list of timers shows.
+/// How many future times a list of timers shows.
 const COMING: usize = 3;
 
-/// A timer, as `--schedule` gives it.
+/// A timer, as given with `--schedule`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// Its name, unless it is named by its place.
+    /// Its name; `None` to derive it from its position.
     pub name: Option<TimerName>,
     pub cron: Cron,
 }
 
-/// A timer, with when it fires next.
+/// A timer, with the times at which it fires next.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TimerAnswer {
     pub(super) name: TimerName,
     pub(super) schedule: Cron,
     pub(super) status: Status,
-    /// The next three times; none while the timer or its task is disabled.
+    /// The next three times; empty while the timer or its task is disabled.
     pub(super) next_occurrences: Vec<AzTimestamp>,
 }
 
-/// Makes the timers of a new task: those without a name are called `t` and their place.
+/// Makes the timers of a new task: those without a name are called `t` and their position.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where two have one name, or one schedule.
+/// [`Kind::Invalid`] where two have the same name or the same schedule.
 pub fn timers(schedules: Vec<Schedule>, now: Timestamp) -> Result<Vec<TimerTrigger>> {
     let mut timers = Vec::with_capacity(schedules.len());
     for (place, schedule) in (1..).zip(schedules) {
@@ -49,7 +49,7 @@ pub fn timers(schedules: Vec<Schedule>, now: Timestamp) -> Result<Vec<TimerTrigg
     Ok(timers)
 }
 
-/// Returns `timers`, of which those that were there before, just so, go on counting from when they did.
+/// Returns `timers`; those that are the same as in `before` keep the time from which they count.
 pub fn as_before(mut timers: Vec<TimerTrigger>, before: &[TimerTrigger]) -> Vec<TimerTrigger> {
     for timer in &mut timers {
         let same = |old: &&TimerTrigger| {
@@ -62,7 +62,7 @@ pub fn as_before(mut timers: Vec<TimerTrigger>, before: &[TimerTrigger]) -> Vec<
     timers
 }
 
-/// Lets the timers of a task that is enabled again count from now on: nothing is made up for that fell into the time between.
+/// Lets the timers of a task that is enabled again count from now on: occurrences while it was disabled are not made up for.
 pub fn count_anew(before: &Task, task: &mut Task, now: Timestamp) {
     if before.status == Status::Disabled && task.status == Status::Enabled {
         for timer in &mut task.trigger.timer_triggers {
@@ -91,7 +91,7 @@ pub fn add(app: &App, key: &TaskKey, name: TimerName, cron: Cron, status: Status
     })
 }
 
-/// Changes a timer of a task. With another schedule, or enabled again, it counts from now on.
+/// Changes a timer of a task. With a new schedule, or enabled again, it counts from now on.
 ///
 /// # Errors
 ///
@@ -144,7 +144,7 @@ pub fn list(app: &App, key: &TaskKey) -> Result<Vec<TimerAnswer>> {
     Ok(answers(&existing(app, key)?, app.clock.now()))
 }
 
-/// Puts together what is to be shown of a task's timers.
+/// Makes the answers about the timers of a task.
 pub fn answers(task: &Task, now: Timestamp) -> Vec<TimerAnswer> {
     let answer = |timer: &TimerTrigger| {
         let fires = task.status == Status::Enabled && timer.status == Status::Enabled;
@@ -194,7 +194,7 @@ fn put(timers: &mut Vec<TimerTrigger>, new: TimerTrigger) -> Result<()> {
     Ok(())
 }
 
-/// Two timers that always fire together are one run and one mistake, which ACR refuses too.
+/// Two timers with the same schedule are a mistake: they would always cause one run. ACR refuses them too.
 fn refuse_twin(timers: &[TimerTrigger], new: &TimerTrigger) -> Result<()> {
     match timers.iter().find(|timer| timer.schedule == new.schedule) {
         None => Ok(()),

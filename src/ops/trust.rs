@@ -1,4 +1,4 @@
-//! Whose a context is: what a guest's brings may do what a Dockerfile can do, inside its workspace, and no more.
+//! Whose a context is. A guest's context may do what a Dockerfile can do inside its workspace, and no more.
 
 use crate::{
     sys::beneath,
@@ -10,12 +10,12 @@ use super::App;
 /// Whose a context is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// The owner's of the task, as its definition is; or as good as that, because the definition says so.
+    /// The owner's, like the task's definition; or trusted like that, because the definition says so.
     Owner,
     Guest,
 }
 
-/// Tells whose the context of a task is: the owner's where it is a folder of this machine that belongs to the user who runs it.
+/// Returns whose the context of a task is: the owner's if it is a folder of this machine that belongs to the user who runs the task.
 pub fn of(app: &App, task: &Task) -> Trust {
     if task.step.trusts_context() {
         return Trust::Owner;

@@ -1,5 +1,5 @@
-//! An image that was built once more and has come to be what its tag is already: it is not pushed again, and nothing that depends on it
-//! moves.
+//! Detects that a rebuilt image is the same as the one its tag has already: it is not pushed again, so that nothing that depends on it
+//! becomes stale.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ use crate::{
 
 use super::{App, platforms};
 
-/// A tag that is what was built just now.
+/// A tag whose image is the same as the one just built.
 #[derive(Clone, Debug)]
 pub struct Unchanged {
     digest: Digest,
-    /// Whether it is that to the byte, and not but for the times in it.
+    /// Whether it is byte for byte the same, and not just apart from its timestamps.
     is_exact: bool,
 }
 
-/// Returns the tags of a run that are not pushed, with their digests. All tags of a run are one image: where one has to be pushed, so are
-/// those that differ from it in their times.
+/// Returns the tags of a run that are not pushed, with their digests. All tags of a run are one image: if one has to be pushed, so have those
+/// that differ in their timestamps.
 pub fn settled(same: BTreeMap<Reference, Option<Unchanged>>) -> BTreeMap<Reference, Digest> {
     let is_all = same.values().all(Option::is_some);
     let stays = |(tag, same): (Reference, Option<Unchanged>)| {
@@ -32,8 +32,8 @@ pub fn settled(same: BTreeMap<Reference, Option<Unchanged>>) -> BTreeMap<Referen
     same.into_iter().filter_map(stays).collect()
 }
 
-/// Returns the digest that a tag has, where that is what was built just now, and what the task's last run pushed. None where it is not, or
-/// it cannot be told: then it is pushed. `built` are the images as the builder holds them, one for each platform.
+/// Returns the digest of a tag if its image is the same as the one just built, and is what the task's last run pushed. `None` where it is
+/// not, or that is not known: then the image is pushed. `built` are the images in the builder's store, one for each platform.
 pub async fn look(
     app: &App,
     baseline: &Baseline,
@@ -67,7 +67,7 @@ pub async fn look(
     })
 }
 
-/// Says that an image is not pushed.
+/// Returns the line for the log about an image that is not pushed.
 pub fn in_words(tag: &Reference, digest: &Digest) -> String {
     format!(
         "{} is what was built already, and is not pushed again: {digest}",
@@ -75,7 +75,8 @@ pub fn in_words(tag: &Reference, digest: &Digest) -> String {
     )
 }
 
-/// Tells whether a build is on another base than the last one: the digest of the base stands in a label of the image, which is then another.
+/// Returns whether a build has another base than the last one: the image then differs, because the digest of the base is in one of its
+/// labels.
 pub fn is_on_another_base(before: &[Dependency], now: &[Dependency]) -> bool {
     let on = |dependencies: &[Dependency]| -> Vec<Option<Digest>> {
         let runtime = |it: &&Dependency| it.kind == DependencyKind::Runtime;
@@ -90,7 +91,7 @@ fn is_exact(image: &HeldImage, kept: &KeptImage) -> bool {
     image.id.as_ref().is_some_and(is_its)
 }
 
-/// Returns the images that one which was just built consists of, as the builder holds them; none where it does not say.
+/// Returns the images of a build as the builder holds them, one for each platform; `None` where it does not say.
 pub async fn parts(
     builder: &Builder,
     request: &BuildRequest,

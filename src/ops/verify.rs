@@ -1,4 +1,4 @@
-//! Whether a base may be trusted: a program of the owner's says yes or no to each new digest, before anything is built on it.
+//! Verifies bases: a program of the owner's accepts or refuses each new digest before anything is built on it.
 
 use std::time::Duration;
 
@@ -14,38 +14,38 @@ use crate::{
     },
 };
 
-/// What stands for the image in the arguments of the program.
+/// The placeholder for the image in the arguments of the program.
 const PLACEHOLDER: &str = "{image}";
 
-/// How long the program may take: it may have to ask a registry for a signature and a log for its proof.
+/// How long the program may take: it may have to ask a registry for a signature and a transparency log for its proof.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How much of what the program prints is kept, in bytes.
+/// How much of the program's output is kept, in bytes.
 const MAX_PRINTED: usize = 4096;
 
-/// The rules of the config file, and the answers that were yes.
+/// The rules of the config file, and the images that were accepted.
 #[derive(Debug)]
 pub struct Verifier {
     rules: Vec<VerifySettings>,
     store: Store,
 }
 
-/// Why an image is not accepted.
+/// Why an image is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{image}` is not verified: {why}")]
 pub struct Refusal {
-    /// The image, by its digest.
+    /// The image, with its digest.
     pub image: String,
-    /// What the program said, on one line.
+    /// The output of the program, on one line.
     pub why: String,
 }
 
 impl Verifier {
-    /// Takes in the rules of the config file.
+    /// Reads the rules of the config file.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] for a rule that names no image, or whose program is not told which image it is about.
+    /// [`Kind::Invalid`] for a rule that names no image, or whose program does not get the image as an argument.
     pub fn new(settings: &Settings, store: Store) -> Result<Self> {
         let rules = settings.config.verify.clone();
         for (rule, place) in rules.iter().zip(1..) {
@@ -74,21 +74,22 @@ impl Verifier {
         Ok(Self { rules, store })
     }
 
-    /// Tells whether an image that is vouched for may be built on however young it is.
+    /// Returns whether an image is exempt from the minimum age, because it is verified.
     pub fn exempts_from_age(&self, image: &Reference) -> bool {
         self.rules_for(image).any(|rule| rule.exempt_from_min_age)
     }
 
-    /// Tells whether an image has to be verified.
+    /// Returns whether an image has to be verified.
     pub fn has_rules_for(&self, image: &Reference) -> bool {
         self.rules_for(image).next().is_some()
     }
 
-    /// Asks the programs of all rules for `named` about `image`, which is `named` or its copy at a digest. A yes is kept by the digest.
+    /// Runs the programs of all rules for `named` with `image`, which is `named` or its mirror, by digest. An acceptance is stored by the
+    /// digest.
     ///
     /// # Errors
     ///
-    /// [`Refusal`] for a no, a program that cannot be started, and one that takes too long.
+    /// [`Refusal`] where a program refuses it, cannot be started, or takes too long.
     pub async fn verify(&self, named: &Reference, image: &Reference) -> Result<(), Refusal> {
         for rule in self.rules_for(named) {
             let call = called(&rule.command, image);
@@ -100,7 +101,7 @@ impl Verifier {
                 image: image.to_string(),
                 why,
             })?;
-            // Where it cannot be kept it is asked for again.
+            // If the acceptance cannot be stored, the program is run again next time.
             let _ = self.store.remember_verified(&answer, &image.to_string());
         }
         Ok(())
@@ -158,7 +159,7 @@ async fn ask(call: &[String]) -> Result<(), String> {
     }
 }
 
-/// Matches a name against a pattern in which `*` stands for anything, slashes too.
+/// Matches a name against a pattern in which `*` matches any characters, slashes too.
 fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Says why a task was rebuilt, or would be, and what differs between a base before and after.
+//! Explains why a task was rebuilt, or would be, and how a base differs between before and after.
 
 use std::collections::BTreeMap;
 
@@ -24,10 +24,10 @@ use super::{
 /// How many bases are compared.
 const MOST_BASES: usize = 8;
 
-/// How many differences of one kind are named.
+/// How many differences of one kind are listed.
 const MOST: usize = 30;
 
-/// How much of a value is shown, in characters.
+/// The maximum length of a value that is shown, in characters.
 const LONGEST: usize = 200;
 
 /// Why a task was rebuilt, or would be.
@@ -37,17 +37,17 @@ pub struct WhyAnswer {
     name: TaskName,
     registry: String,
     state: State,
-    /// The run that is meant; none where the next is.
+    /// The run that is explained; `None` for the next run.
     run_id: Option<RunId>,
     status: Option<RunStatus>,
-    /// When the run was asked for.
+    /// When the run was requested.
     time: Option<AzTimestamp>,
     /// Why, on one line.
     cause: String,
     bases: Vec<BaseDifference>,
 }
 
-/// A base that moved, and what is different now.
+/// A base that moved, and how it differs from before.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BaseDifference {
@@ -58,7 +58,7 @@ pub struct BaseDifference {
     problem: Option<String>,
 }
 
-/// Something that differs.
+/// One difference.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
@@ -68,7 +68,7 @@ pub struct Difference {
     after: Option<String>,
 }
 
-/// Says why a task would be rebuilt, where it would; else why `run`, or its last run, was made. Of each base that moved two manifests and
+/// Explains why a task would be rebuilt, if it would; else why `run`, or its last run, was made. For each base that moved, two manifests and
 /// two configs are read, and nothing else.
 ///
 /// # Errors
@@ -127,7 +127,7 @@ fn run_of(app: &App, key: &TaskKey, id: RunId) -> Result<Run> {
     })
 }
 
-/// Returns the last run of a task. A record that cannot be read is passed over.
+/// Returns the last run of a task. Records that cannot be read are skipped.
 fn last_run(app: &App, key: &TaskKey) -> Result<Option<Run>> {
     let ids = runs::ids(app, &runs::of_task(key))?;
     Ok(ids.into_iter().find_map(|id| run_of(app, key, id).ok()))
@@ -176,7 +176,7 @@ async fn read_both(app: &App, update: &BaseUpdate) -> Result<(Makeup, Makeup), S
     ))
 }
 
-/// Returns what differs between two images.
+/// Returns how two images differ.
 fn differences(before: &Makeup, after: &Makeup) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut one = |what: &str, before: Option<String>, after: Option<String>| {
@@ -244,7 +244,7 @@ fn differences(before: &Makeup, after: &Makeup) -> Vec<Difference> {
             } else {
                 kind.to_owned()
             };
-            // A variable that is there and empty differs from one that is not.
+            // A variable that is set but empty differs from one that is not set.
             let value = |map: &BTreeMap<String, String>| {
                 map.get(*name).map(|it| {
                     if it.is_empty() {
@@ -263,7 +263,7 @@ fn differences(before: &Makeup, after: &Makeup) -> Vec<Difference> {
     found
 }
 
-/// Takes out of a text what a terminal would obey, and what is too much.
+/// Removes control characters from a text, and cuts it to the maximum length.
 fn bounded(text: &str) -> String {
     let harmless = text.chars().map(|c| match c {
         c if c.is_control() => ' ',

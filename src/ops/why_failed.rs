@@ -1,4 +1,4 @@
-//! What is added to the error of a run that failed: the last words of its builder, and what to do about it.
+//! Completes the error of a failed run: adds the last lines of its builder, and what to do.
 
 use crate::{
     builder::{BuildRequest, Builder, Purpose, has_lost_its_daemon, is_out_of_disk, refusal},
@@ -9,7 +9,7 @@ use crate::{
 
 use super::{App, answer::resume, steps};
 
-/// What a builder said last.
+/// The last lines of a builder's output.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 struct BuilderWords {
@@ -18,19 +18,19 @@ struct BuilderWords {
     has_lost_its_daemon: bool,
 }
 
-/// Tells whether a builder has failed because its disk is full.
+/// Returns whether a builder has failed because its disk is full.
 pub fn has_no_disk(error: &Error) -> bool {
     let words = error.find::<BuilderWords>();
     words.is_some_and(|words| words.is_out_of_disk)
 }
 
-/// Tells whether a builder's client has lost its daemon in the middle, which may be there again.
+/// Returns whether a builder's client has lost its daemon during a build; the daemon may be back by now.
 pub fn has_lost_the_builder(error: &Error) -> bool {
     let words = error.find::<BuilderWords>();
     words.is_some_and(|words| words.has_lost_its_daemon)
 }
 
-/// Adds what a builder said last, and, where a registry has refused it, how it gets a login.
+/// Adds the last lines of a builder, and if a registry has refused it, how to give it a login.
 pub fn with_last_words(
     error: Error,
     said: &[String],
@@ -59,7 +59,7 @@ pub fn with_last_words(
     }
 }
 
-/// Says which task makes the image that a run has missed, if one does.
+/// Returns which task makes the image that a run has missed, if one does.
 pub fn maker_of_missing(app: &App, key: &TaskKey, error: &Error) -> Option<String> {
     let missing = error.find::<LookupError>().filter(|it| it.is_absent())?;
     let image = app.canonical(&missing.asked().image.parse().ok()?);
@@ -75,7 +75,7 @@ pub fn maker_of_missing(app: &App, key: &TaskKey, error: &Error) -> Option<Strin
     Some(made_by(&tasks.find_map(makes)?))
 }
 
-/// Says which task makes an image that is not there, and how it is made.
+/// Says which task makes a missing image, and how to run it.
 pub fn made_by(maker: &TaskKey) -> String {
     let (name, run) = (&maker.name, resume(maker));
     format!("task `{name}` makes it: {run} (or: acrt task run --all)")

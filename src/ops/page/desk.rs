@@ -1,4 +1,4 @@
-//! Makes pages of what is known, one after the other.
+//! Answers page requests from a snapshot of the state directory, one request after the other.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -22,41 +22,41 @@ use super::{
     responses::{HTML, whole},
 };
 
-/// How many lines of a log are shown at once.
+/// How many lines of a log are on one page.
 const LINES: usize = 400;
 
-/// How much of a log is shown at once, in bytes: with what is around each line, less than the 100 KB of a page.
+/// How many bytes of a log are on one page: with the markup of each line, a page stays below 100 KB.
 const SHOWN: usize = 48 * 1024;
 
-/// From how much of the end of a log the lines of steps are taken apart, in bytes.
+/// How many bytes at the end of a log are split into steps.
 const STEPS: u64 = 256 * 1024;
 
-/// How many runs are shown in a list.
+/// How many runs are in a list.
 const RUNS: usize = 100;
 
-/// How many bases are shown in a list.
+/// How many bases are in a list.
 const BASES: usize = 1000;
 
-/// How long a reading is good although nothing has changed: timers and debounces fire by the time alone.
+/// How long the snapshot is used although nothing has changed: timers and debounces depend on the time alone.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// The shortest time between two readings, and how many times as long as a reading takes it is at least.
+/// The shortest time between two reads, and the same as a multiple of the time that a read takes.
 const PAUSE: Duration = Duration::from_millis(200);
 const SHARE: u32 = 5;
 
 pub struct Desk {
     app: App,
     model: Option<Model>,
-    /// What the state directory was like when it was read.
+    /// The fingerprint of the state directory when it was read.
     fingerprint: u64,
     read: Instant,
     took: Duration,
-    /// Where the lines of the log are that was shown last.
+    /// The index of the log that was shown last.
     index: Option<LogIndex>,
 }
 
 impl Desk {
-    /// Takes what is to be read; nothing is read yet.
+    /// Returns a desk that has read nothing yet.
     pub fn new(app: App) -> Self {
         Self {
             app,
@@ -68,12 +68,12 @@ impl Desk {
         }
     }
 
-    /// Returns what tells one content from another.
+    /// Returns the version of the content, which changes with it.
     pub fn version(&self) -> u64 {
         self.model.as_ref().map_or(0, |model| model.version)
     }
 
-    /// Reads all again if anything has changed, but no more often than leaves the machine to others.
+    /// Reads everything again if it has changed, but not more often than the load on the machine allows.
     pub fn refresh(&mut self) {
         let age = self.read.elapsed();
         if age < PAUSE.max(self.took * SHARE) && self.model.is_some() {
@@ -86,7 +86,7 @@ impl Desk {
 
     fn read(&mut self) {
         let begun = Instant::now();
-        // Taken first: what changes while it is read is read again.
+        // Take it first: a change during the read leads to another read.
         self.fingerprint = self.app.store.fingerprint();
         let before = self
             .model
@@ -103,7 +103,7 @@ impl Desk {
         (self.read, self.took) = (Instant::now(), begun.elapsed());
     }
 
-    /// Makes the page that is asked for.
+    /// Returns the page for a request.
     pub fn answer(&mut self, request: &PageRequest) -> PageResponse {
         let path = request.path.strip_prefix('/').unwrap_or_default();
         if let Some(id) = path.strip_prefix("runs/").and_then(|id| id.parse().ok()) {
@@ -259,7 +259,7 @@ impl Desk {
             }
         };
         let moved = model.moved(&self.app);
-        // A base is named as the files write it, and compared by the one name of its registry.
+        // The graph has the names as the files write them; compare canonical names.
         let is_moved = |name: &str| {
             let base = name.parse::<Reference>();
             base.is_ok_and(|base| moved.contains(&self.app.canonical(&base).familiar()))
@@ -322,7 +322,7 @@ impl Desk {
                 let Some(time) = update.seen.filter(|seen| *seen >= since) else {
                     continue;
                 };
-                // One move makes many runs.
+                // One update can cause many runs.
                 if seen.insert((update.image.clone(), update.digest.clone())) {
                     let image = Reference::familiar_text(&update.image);
                     happened.push(Happening {
@@ -350,7 +350,7 @@ fn bases(model: &Model) -> String {
     page::bases(&all, BASES)
 }
 
-/// Returns the digests that a tag had, the newest first, each once: what the last look saw, and what is remembered of earlier ones.
+/// Returns the digests that a tag had, the newest first, each once: from the last look, and from earlier looks and runs.
 fn digests(record: Option<&TagRecord>, seen: impl Iterator<Item = DigestRow>) -> Vec<DigestRow> {
     let current = record.and_then(|record| {
         Some(DigestRow {
@@ -376,7 +376,7 @@ fn digests(record: Option<&TagRecord>, seen: impl Iterator<Item = DigestRow>) ->
     all
 }
 
-/// Returns a definition as it is kept, without what opens the address of its context. Passwords are in none.
+/// Returns a definition as it is stored, without secrets in the URL of its context. A definition has no passwords.
 fn definition(mut task: Task) -> String {
     if let Some(Context::Tarball(url)) = task.step.context() {
         let address = url.split(['?', '#']).next().unwrap_or_default();

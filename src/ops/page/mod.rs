@@ -1,6 +1,6 @@
-//! The status page: one thread reads the state directory and makes pages of it, so that neither the loop nor the server waits for it.
+//! The status page. One thread reads the state directory and renders pages, so that neither the loop nor the server waits for it.
 //!
-//! What waits for that thread is bounded: where too much does, the answer is 503. Streams read what they send by themselves.
+//! The queue of that thread is bounded: when it is full, the answer is 503. Event streams and logs are read outside of it.
 
 mod desk;
 mod model;
@@ -33,34 +33,34 @@ use responses::{busy, login, whole};
 
 pub use serve::serve;
 
-/// How many requests may wait for the thread that makes pages.
+/// How many requests may be in the queue of the thread.
 const WAITING: usize = 64;
 
-/// How often it is looked whether something has changed, while a stream listens for that.
+/// How often the state directory is checked for changes while a stream is open.
 const TICK: Duration = Duration::from_millis(500);
 
-/// What the thread that makes pages is asked for.
+/// A job for the thread.
 enum Job {
     Page(PageRequest, oneshot::Sender<PageResponse>),
-    /// The config file is to be read again.
+    /// Read the config file again.
     Reload,
 }
 
-/// The page, and the thread that makes it. The thread ends with the last handle to it.
+/// A handle to the status page and its thread. The thread ends with the last handle.
 #[derive(Clone)]
 pub struct StatusPage {
     jobs: SyncSender<Job>,
-    /// One for all, from which streams get their own: how many there are tells whether any is open.
+    /// The receiver that is cloned for each stream: the number of receivers tells whether a stream is open.
     changes: Arc<watch::Receiver<u64>>,
     store: Store,
     clock: Clock,
 }
 
-/// Returns who may see the page, as the config file says.
+/// Returns who may see the page, from the config file.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where a setting makes no sense or the token is missing.
+/// [`Kind::Invalid`] where a setting is not valid or the token is missing.
 pub fn access(app: &App) -> Result<Access> {
     let settings = &app.settings.config.page;
     let token = settings.token.as_ref();
@@ -73,11 +73,11 @@ pub fn access(app: &App) -> Result<Access> {
 }
 
 impl StatusPage {
-    /// Starts the thread.
+    /// Starts the thread of the page.
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] where the machine gives none; [`Kind::Invalid`] where the config file does not make sense.
+    /// [`Kind::Failed`] where the thread cannot be started; [`Kind::Invalid`] where the config file is not valid.
     pub fn start(app: &App) -> Result<Self> {
         let (jobs, taken) = sync_channel(WAITING);
         let (changed, changes) = watch::channel(0);
@@ -113,13 +113,13 @@ impl StatusPage {
         })
     }
 
-    /// Lets the config file be read again.
+    /// Requests that the config file is read again.
     pub fn reload(&self) {
-        // Where so much waits, what comes later reads it again too.
+        // If the queue is full, the config file is read again with a later request.
         let _ = self.jobs.try_send(Job::Reload);
     }
 
-    /// Returns what the server asks for pages.
+    /// Returns the source that the server gets pages from.
     pub fn source(&self) -> PageSource {
         let page = self.clone();
         Arc::new(move |request| {
@@ -156,7 +156,7 @@ impl StatusPage {
     }
 }
 
-/// What a process of its own, or a thread, makes an [`App`] of.
+/// What an [`App`] is made of in another thread or process.
 struct Seed {
     surroundings: GlobalOptions,
     store: Store,
@@ -173,26 +173,26 @@ impl Seed {
     }
 }
 
-/// Makes what is asked for, until the last handle is gone. Tells open streams that something has changed.
+/// Carries out jobs until the last handle is gone. Notifies open streams of changes.
 fn work(mut desk: Desk, seed: &Seed, jobs: &Receiver<Job>, changed: &watch::Sender<u64>) {
     desk.refresh();
     loop {
         match jobs.recv_timeout(TICK) {
             Ok(Job::Page(request, reply)) => {
                 desk.refresh();
-                // Work with what strangers sent is an answer too when it panics.
+                // A panic while input from outside is processed becomes an error response.
                 let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     desk.answer(&request)
                 }));
                 let _ = reply.send(made.unwrap_or_else(|_| busy()));
             }
             Ok(Job::Reload) => {
-                // One that makes no sense is told of by the loop, and changes nothing.
+                // An invalid config file is reported by the loop, and changes nothing here.
                 if let Ok(app) = seed.app() {
                     desk = Desk::new(app);
                 }
             }
-            // The page itself holds one.
+            // The handle itself holds one receiver.
             Err(RecvTimeoutError::Timeout) if changed.receiver_count() > 1 => desk.refresh(),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,

@@ -1,4 +1,4 @@
-//! All that the page shows of tasks, read at one moment.
+//! A snapshot of all that the status page shows of tasks.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,26 +32,26 @@ const RUNS: u64 = 2000;
 /// How many problems are shown.
 const PROBLEMS: usize = 20;
 
-/// What is known of all tasks.
+/// The snapshot of all tasks.
 #[derive(Debug)]
 pub struct Model {
-    /// All that is above the list.
+    /// The part of the page above the list of tasks.
     pub overview: Overview,
     /// The tasks, the worst first.
     pub rows: Vec<TaskRow>,
-    /// The same, with all that a check says.
+    /// The status of the same tasks in full.
     pub report: StatusReport,
     pub graph: GraphAnswer,
     pub tags: Tags,
     /// The newest runs.
     pub runs: BTreeMap<RunId, Run>,
-    /// `status.json`
+    /// The body of `status.json`.
     pub json: String,
-    /// Tells one content from another.
+    /// A version that changes with the content.
     pub version: u64,
 }
 
-/// What `GET /status.json` answers. Its schema is `docs/schemas/page-status.schema.json`.
+/// The body of `GET /status.json`. Its schema is `docs/schemas/page-status.schema.json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StatusJson<'m> {
@@ -82,7 +82,7 @@ struct Summary {
 #[serde(rename_all = "camelCase")]
 struct BuilderJson<'m> {
     name: &'m str,
-    /// Since when it does not answer; `null` where no trouble is known.
+    /// Since when it does not answer; `null` where it does, as far as is known.
     away_since: Option<AzTimestamp>,
     reason: Option<&'m str>,
     running: Option<usize>,
@@ -100,7 +100,7 @@ struct RegistryJson<'m> {
 }
 
 impl Model {
-    /// Reads everything. Runs that had ended when they were read before are taken from there.
+    /// Reads everything. `before` has the runs of the last snapshot: those that had ended are not read again.
     ///
     /// # Errors
     ///
@@ -138,13 +138,13 @@ impl Model {
         })
     }
 
-    /// Returns a task in full.
+    /// Returns the row and the status of a task.
     pub fn task(&self, key: &TaskKey) -> Option<(&TaskRow, &TaskStatus)> {
         let place = self.rows.iter().position(|row| row.key == *key)?;
         Some((self.rows.get(place)?, self.report.tasks.get(place)?))
     }
 
-    /// Returns the images that have moved and for which tasks are yet to be rebuilt, by the one name of each registry.
+    /// Returns the images that have moved and for which tasks are still to be rebuilt, by canonical name.
     pub fn moved(&self, app: &App) -> BTreeSet<String> {
         let open = self
             .report
@@ -158,7 +158,7 @@ impl Model {
     }
 }
 
-/// Returns what tells a task from all others.
+/// Returns the key of a task.
 pub fn key(task: &TaskStatus) -> TaskKey {
     TaskKey {
         registry: task.registry.clone(),
@@ -226,7 +226,7 @@ fn overview(app: &App, report: &StatusReport, nodes: &[Node<'_>], tags: &Tags) -
     }
 }
 
-/// Returns the builders that have a name in the config file, and those that do not answer.
+/// Returns the builders in the config file, and those that do not answer.
 fn builders(app: &App) -> Vec<BuilderRow> {
     let away = app.store.builders().away;
     let named = app.settings.config.builders.keys();
@@ -243,7 +243,7 @@ fn builders(app: &App) -> Vec<BuilderRow> {
     names.into_iter().map(row).collect()
 }
 
-/// Returns the newest runs. Those that had ended are not read again.
+/// Returns the newest runs. Those that had ended in `before` are not read again.
 fn newest_runs(app: &App, mut before: BTreeMap<RunId, Run>) -> BTreeMap<RunId, Run> {
     let last = app.store.last_number();
     let oldest = last.saturating_sub(RUNS) + 1;
@@ -251,7 +251,7 @@ fn newest_runs(app: &App, mut before: BTreeMap<RunId, Run>) -> BTreeMap<RunId, R
     for number in oldest..=last {
         let id = RunId::new(number);
         let known = before.remove(&id).filter(|run| !run.status.is_open());
-        // A record that cannot be used is shown by every listing.
+        // A record that cannot be read is reported by every list of runs.
         if let Some(run) = known.or_else(|| app.store.run(id).ok().flatten()) {
             runs.insert(id, run);
         }
@@ -303,7 +303,7 @@ fn json(overview: &Overview, report: &StatusReport) -> String {
         problems: &overview.problems,
         tasks: &report.tasks,
     };
-    // Nothing in it can fail to be written.
+    // This structure can always be serialized.
     serde_json::to_string(&answer).unwrap_or_default()
 }
 

@@ -1,11 +1,11 @@
-//! What is answered that needs no knowledge of tasks.
+//! Responses that need no data of tasks.
 
 use crate::{
     listen::{PageBody, PageRequest, PageResponse},
     page,
 };
 
-/// The kind of a page.
+/// The content type of a page.
 pub const HTML: &str = "text/html; charset=utf-8";
 
 pub fn whole(status: u16, kind: &'static str, text: String) -> PageResponse {
@@ -17,7 +17,7 @@ pub fn whole(status: u16, kind: &'static str, text: String) -> PageResponse {
     }
 }
 
-/// Says that too much is asked for.
+/// Returns the response to a request that is too much.
 pub fn busy() -> PageResponse {
     let text = page::problem(
         "Too much at once",
@@ -26,7 +26,7 @@ pub fn busy() -> PageResponse {
     whole(503, HTML, text)
 }
 
-/// Returns the form that asks for the token.
+/// Returns the form that asks for the access token.
 pub fn login(request: &PageRequest) -> PageResponse {
     let why = match request.field("why").as_deref() {
         Some("slow") => Some("Too many wrong tokens. Try again in a minute."),

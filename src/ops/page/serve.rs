@@ -1,4 +1,4 @@
-//! The page without a loop, from the state directory alone.
+//! Serves the status page without the loop, from the state directory alone.
 
 use std::net::SocketAddr;
 
@@ -19,11 +19,12 @@ use crate::{
 
 use super::{StatusPage, access};
 
-/// Shows the page at an address, until it is stopped. Changes nothing.
+/// Serves the page at an address until it is stopped. Changes nothing.
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Invalid`] where strangers could see it; [`crate::error::Kind::Failed`] where the address cannot be had.
+/// [`crate::error::Kind::Invalid`] where the page would be public without a token; [`crate::error::Kind::Failed`] where the address cannot be
+/// bound.
 pub async fn serve(
     app: &App,
     address: SocketAddr,

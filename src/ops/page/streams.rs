@@ -1,4 +1,4 @@
-//! What is sent as it comes: events, and logs as they are.
+//! Streamed responses: server-sent events, and logs as plain text.
 
 use std::{os::unix::fs::MetadataExt as _, time::Duration};
 
@@ -14,19 +14,19 @@ use crate::{
     task::RunId,
 };
 
-/// How long one stream of events lasts: shorter than a connection may live, so that it ends well, and the browser makes the next.
+/// How long one event stream lasts: shorter than a connection may live, so that it ends cleanly and the browser reconnects.
 const LASTS: Duration = Duration::from_secs(50);
 
-/// How often a log is read again while its run goes on.
+/// How often a log is read again while its run is in progress.
 const FOLLOW: Duration = Duration::from_millis(300);
 
-/// How often something is sent where nothing happens.
+/// How often a keep-alive is sent while nothing happens.
 const ALIVE: Duration = Duration::from_secs(15);
 
 /// How much of a log is read at once, in bytes.
 const PIECE: usize = 32 * 1024;
 
-/// The events of one open page.
+/// The event stream of one open page.
 struct Events {
     changes: watch::Receiver<u64>,
     log: Option<Following>,
@@ -35,14 +35,15 @@ struct Events {
     has_begun: bool,
 }
 
-/// A log that an open page follows.
+/// The log that an open page follows.
 struct Following {
     reader: LogReader,
     lines: Lines,
     open: std::path::PathBuf,
 }
 
-/// Returns the events of a page: `change` when anything has changed, and with `run=ID&after=LINE.OFFSET` the lines of its log from there on.
+/// Returns the event stream of a page: `change` when anything has changed, and with `run=ID&after=LINE.OFFSET` the lines of the run's log
+/// from there on.
 pub fn events(
     changes: watch::Receiver<u64>,
     store: &Store,
@@ -50,7 +51,7 @@ pub fn events(
     request: &PageRequest,
 ) -> PageResponse {
     let run = request.field("run").and_then(|id| id.parse::<RunId>().ok());
-    // What has come since the page was made, or since the stream was interrupted.
+    // Continue after the last event of an interrupted stream, else after what the page contains.
     let after = request
         .last_event
         .clone()
@@ -98,7 +99,7 @@ impl Events {
             let period = match &mut self.log {
                 None => ALIVE,
                 Some(log) => {
-                    // Asked before the log is read: what is written in between is read in the next turn.
+                    // Checked before the log is read: what is written in between is read in the next turn.
                     let goes_on = lock::is_held(&log.open);
                     if let Some(lines) = log.next() {
                         return Some(lines);
@@ -127,7 +128,7 @@ impl Events {
 }
 
 impl Following {
-    /// Returns the event with the lines that have come, if any have. What cannot be read has none.
+    /// Returns the event with the new lines; `None` if there are none, or they cannot be read.
     fn next(&mut self) -> Option<String> {
         let (mut piece, mut html) = (vec![0; PIECE], String::new());
         while html.is_empty() {

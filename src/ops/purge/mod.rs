@@ -31,26 +31,26 @@ pub use needed::of as needed;
 pub use remove::{Purged, removes_nothing};
 pub use repositories::known as known_repositories;
 
-/// The most that is asked or removed at once, as in acr-cli.
+/// The maximum number of concurrent requests, as in acr-cli.
 const WIDEST: usize = 32;
 
-/// How many names of things that stay are said.
+/// How many names are listed of what is kept.
 const NAMED: usize = 5;
 
-/// What a purge is asked for, by whom.
+/// A purge, and the run that it is part of.
 #[derive(Clone, Debug)]
 pub struct Purge {
     pub options: PurgeOptions,
-    /// The run that does it, if one does: what it needs itself is not in the way.
+    /// The run that does it, if any: what this run itself uses may be removed.
     pub run: Option<RunId>,
 }
 
-/// Removes what is meant, and says each line of acr-cli as a log. What stays although it is meant is told beside that.
+/// Removes the selected tags and manifests, and logs the same lines as acr-cli. What is selected and kept all the same is reported as a note.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where there is no registry; [`Kind::Unknown`] where it does not answer; [`Kind::Failed`] where it does not remove
-/// something. What is gone by then is gone.
+/// [`Kind::Invalid`] where no registry is named; [`Kind::Unknown`] where it does not answer; [`Kind::Failed`] where it fails to remove
+/// something. What was removed by then stays removed.
 pub async fn purge(app: &App, purge: &Purge, events: &EventSink<'_>) -> Result<Purged> {
     let options = &purge.options;
     let registry = registry_for(app, options.registry.as_deref(), &[])?;
@@ -96,7 +96,7 @@ pub async fn purge(app: &App, purge: &Purge, events: &EventSink<'_>) -> Result<P
     worked.map(|()| purged)
 }
 
-/// Returns how much is asked and removed at once.
+/// Returns the number of concurrent requests.
 fn width(wanted: Option<i64>, say: &dyn Fn(&str)) -> usize {
     let own = std::thread::available_parallelism().map_or(1, usize::from);
     let own = own.min(WIDEST);
@@ -118,7 +118,7 @@ fn width(wanted: Option<i64>, say: &dyn Fn(&str)) -> usize {
     }
 }
 
-/// One purge under way.
+/// A purge in progress.
 struct PurgeWork<'a> {
     app: &'a App,
     options: &'a PurgeOptions,
@@ -166,7 +166,7 @@ impl PurgeWork<'_> {
         let plan = tags(&snapshot, &policy);
         self.tell(repository, &plan.kept);
         let mut remover = Remover::new(self.manner, &inventory);
-        // What goes with its manifest in any case need not be removed by itself.
+        // A tag that goes with its manifest need not be removed by itself.
         let mut without = snapshot.clone();
         without.tags.retain(|tag, _| !plan.go.contains(tag));
         let goes = if options.untagged {
@@ -189,7 +189,7 @@ impl PurgeWork<'_> {
         }
         snapshot = match options.dry_run {
             true => without,
-            // What was pushed meanwhile counts.
+            // Read again: something may have been pushed meanwhile.
             false => survey::again(&inventory, &snapshot, remover.deferred()).await?,
         };
         let plan = survey::dangling(&inventory, &mut snapshot, &policy).await?;
@@ -203,7 +203,7 @@ impl PurgeWork<'_> {
             .unwrap_or(jiff::Timestamp::MIN)
     }
 
-    /// Returns what tells whether a tag of a repository is meant.
+    /// Returns a predicate: whether a tag of a repository is selected.
     fn meant<'m>(&'m self, repository: &'m str) -> impl Fn(&str) -> Result<bool> + 'm {
         move |tag| {
             if self.options.untagged_only {
@@ -218,7 +218,7 @@ impl PurgeWork<'_> {
         }
     }
 
-    /// Says what stays although it is meant: once for each reason.
+    /// Reports what is selected and kept all the same: once for each reason.
     fn tell(&self, repository: &str, kept: &[Kept]) {
         let mut reasons: std::collections::BTreeMap<String, Vec<&str>> = Default::default();
         for one in kept {

@@ -1,4 +1,4 @@
-//! What must not be removed: what the tasks of this state directory were built on and have pushed, and what open runs work with.
+//! What must not be removed: what the tasks of this state directory were built on and have pushed, and what runs in progress use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +10,19 @@ use crate::{
     watch::Baseline,
 };
 
-/// What is needed of the repositories of one registry.
+/// What is needed in the repositories of one registry.
 #[derive(Debug, Default)]
 pub struct Needed {
     repositories: BTreeMap<String, OfRepository>,
     none: OfRepository,
 }
 
-/// What is needed of one repository, with what needs it.
+/// What is needed in one repository, and by what.
 #[derive(Debug, Default)]
 pub struct OfRepository {
     pub digests: BTreeMap<Digest, String>,
     pub tags: BTreeMap<String, String>,
-    /// The open run that pushes to it.
+    /// The run in progress that pushes to it.
     pushing: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl Needed {
         self.repositories.get(repository).unwrap_or(&self.none)
     }
 
-    /// Returns the open run that pushes to a repository, in words.
+    /// Returns a description of the run in progress that pushes to a repository.
     pub fn pushing(&self, repository: &str) -> Option<&str> {
         self.of(repository).pushing.as_deref()
     }
@@ -42,11 +42,11 @@ impl Needed {
     }
 }
 
-/// Finds out what is needed of a registry. `own` is the run that asks.
+/// Returns what is needed in a registry. `own` is the run that asks.
 ///
 /// # Errors
 ///
-/// What is wrong with a state file: what cannot be read may be what needs something.
+/// The error of a state file that cannot be read: it might be the one that needs something.
 pub fn of(app: &App, registry: &str, own: Option<RunId>) -> Result<Needed> {
     let mut needed = Needed::default();
     let mut pushes: BTreeMap<TaskKey, BTreeSet<String>> = BTreeMap::new();
@@ -110,7 +110,7 @@ fn of_task(app: &App, registry: &str, key: &TaskKey, baseline: &Baseline, needed
     }
 }
 
-/// Takes in an image that something is built on, and the copies of it.
+/// Adds an image that something is built on, and its mirrors.
 fn depends(app: &App, registry: &str, dependency: &Dependency, why: &str, needed: &mut Needed) {
     let image = &dependency.image;
     let mut digests: Vec<Digest> = image.digest.iter().cloned().collect();

@@ -1,4 +1,4 @@
-//! Removes what was decided, and says what became of each.
+//! Removes the tags and manifests that were selected, and logs each.
 
 use std::{cell::Cell, collections::BTreeMap};
 
@@ -15,20 +15,20 @@ use crate::{
     retention::Snapshot,
 };
 
-/// What a purge has removed, or would.
+/// How many tags and manifests a purge has removed, or would remove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
     pub tags: usize,
     pub manifests: usize,
 }
 
-/// How things are removed from a registry.
+/// The options for removals from a registry.
 #[derive(Clone, Copy)]
 pub struct Manner<'a> {
     pub registry: &'a str,
-    /// Whether it is only said what would go.
+    /// Whether to log only what would be removed.
     pub dry_run: bool,
-    /// How much is removed at once.
+    /// The number of concurrent requests.
     pub width: usize,
     pub events: &'a EventSink<'a>,
 }
@@ -47,20 +47,20 @@ pub fn removes_nothing(registry: &str) -> Error {
     .hint("switch it on at the registry: Docker Distribution has `storage: {delete: {enabled: true}}`")
 }
 
-/// Removes from one repository.
+/// Removes tags and manifests from one repository.
 pub struct Remover<'a> {
     manner: Manner<'a>,
     inventory: &'a Inventory,
-    /// The tags that go with their manifests, because the registry removes no tags.
+    /// The tags that are removed with their manifests, because the registry cannot remove tags.
     deferred: BTreeMap<String, Digest>,
-    /// Whether the registry has shown that it does not remove tags.
+    /// Whether the registry has shown that it cannot remove tags.
     keeps_tags: Cell<bool>,
 }
 
-/// What became of one thing.
+/// The result for one tag or manifest.
 enum RemovalOutcome {
     Removed,
-    /// It stays, and has been said to.
+    /// It was kept, and that was logged.
     Kept,
     Deferred(String, Digest),
     Nothing,
@@ -77,12 +77,12 @@ impl<'a> Remover<'a> {
         }
     }
 
-    /// Returns the tags that are still there and go with their manifests.
+    /// Returns the tags that are still there and will be removed with their manifests.
     pub fn deferred(&self) -> &BTreeMap<String, Digest> {
         &self.deferred
     }
 
-    /// Removes tags. Those of manifests that go (`goes`) are left to be removed with them, where the registry removes no tags.
+    /// Removes tags. If the registry cannot remove tags, those of the manifests in `goes` are left to be removed with these.
     pub async fn tags(
         &mut self,
         snapshot: &Snapshot,
@@ -124,7 +124,7 @@ impl<'a> Remover<'a> {
         self.take(outcomes.collect(), &mut purged.tags)
     }
 
-    /// Removes manifests, those that list others before these.
+    /// Removes manifests: indexes before the manifests that they list.
     pub async fn manifests(
         &mut self,
         snapshot: &Snapshot,
@@ -173,7 +173,8 @@ impl<'a> Remover<'a> {
         format!("{}/{repository}", self.manner.registry)
     }
 
-    /// Does the same with each: the first alone, so that a registry that removes nothing is asked once, and then many at once.
+    /// Applies an operation to each item: to the first alone, so that a registry which refuses removals is asked once, and then to many at
+    /// once.
     async fn each<'t, T>(
         &self,
         all: &'t [T],
@@ -203,7 +204,7 @@ impl<'a> Remover<'a> {
                 self.manner.say(&format!("Deleted {name}"));
                 RemovalOutcome::Removed
             }
-            // As acr-cli counts it.
+            // acr-cli counts it too.
             Ok(Removal::Absent) => {
                 self.manner
                     .say(&format!("Skipped {name}, HTTP status: 404"));
@@ -239,7 +240,7 @@ impl<'a> Remover<'a> {
     }
 }
 
-/// Parts manifests, which are in an order in which they may go, into such as may go at once.
+/// Groups manifests, which are ordered for removal, into sets that may be removed at once.
 fn waves(snapshot: &Snapshot, go: &[Digest]) -> Vec<Vec<Digest>> {
     let mut level: BTreeMap<&Digest, usize> = BTreeMap::new();
     let mut waves: Vec<Vec<Digest>> = Vec::new();

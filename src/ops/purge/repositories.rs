@@ -1,4 +1,4 @@
-//! Which repositories of a registry are purged.
+//! The repositories of a registry that a purge is for.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::{
     retention::Filters,
 };
 
-/// Returns the repositories that the filters take, sorted: of all that the registry lists, or where it lists none, of those that tasks and
-/// runs push to and that the filters write out.
+/// Returns the repositories that match the filters, sorted: from the registry's catalog, or if it has none, from the repositories that tasks
+/// and runs push to and that the filters name literally.
 ///
 /// # Errors
 ///
@@ -63,15 +63,15 @@ pub fn known(app: &App, registry: &str, times: &PushTimes) -> Result<BTreeSet<St
     Ok(names)
 }
 
-/// Returns the repositories of images' names as tasks write them, with templates in their tags.
+/// Returns the repositories in image names of tasks, which may have templates in their tags.
 pub fn of_names(registry: &str, names: &[String]) -> BTreeSet<String> {
     let repository = |name: &String| {
         let written = name.split("{{").next()?;
         let end = match written.rsplit_once(':') {
-            // A port is followed by a path.
+            // This colon separates a port: a path follows.
             Some((before, tag)) if !tag.contains('/') => before,
             _ if written.len() == name.len() => written,
-            // The template is in the repository.
+            // The template is in the repository itself.
             _ => return None,
         };
         let image = Reference::within(registry, end).ok()?;

@@ -1,4 +1,4 @@
-//! Reads a repository as far as it must be known before something is removed from it.
+//! Reads the parts of a repository that must be known before anything is removed from it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use crate::{
 
 use super::needed::Needed;
 
-/// Reads the tags with the ages of those that are meant, and with `whole` all manifests that anything leads to.
+/// Reads the tags, with the ages of those that are selected, and with `whole` all manifests that can be reached.
 ///
 /// # Errors
 ///
@@ -54,14 +54,14 @@ pub async fn survey(
             .chain(inventory.pushed())
             .collect();
         add(&mut snapshot, inventory.describe_all(open).await?);
-        // What is not there needs nothing.
+        // A manifest that does not exist needs nothing.
         let there: BTreeSet<Digest> = snapshot.manifests.keys().cloned().collect();
         snapshot.needed.retain(|digest, _| there.contains(digest));
     }
     Ok(snapshot)
 }
 
-/// Reads the tags anew, after some have been removed. Those in `gone` are still there and are as good as removed.
+/// Reads the tags again, after some have been removed. Tags in `gone` still exist, but count as removed.
 pub async fn again(
     inventory: &Inventory,
     before: &Snapshot,
@@ -87,7 +87,7 @@ pub async fn again(
     Ok(snapshot)
 }
 
-/// Decides which manifests go, after it was asked what refers to them.
+/// Decides which manifests go, after their referrers have been read.
 pub async fn dangling(
     inventory: &Inventory,
     snapshot: &mut Snapshot,
@@ -100,7 +100,7 @@ pub async fn dangling(
         for digest in plan.go.iter().filter(|digest| !asked.contains(*digest)) {
             match inventory.referrers(digest).await? {
                 Some(found) => referrers.extend(found),
-                // The registry keeps no such lists; those that are kept for it are tags.
+                // The registry has no referrers API; the referrers are tags there.
                 None => return Ok(plan),
             }
         }
@@ -113,8 +113,8 @@ pub async fn dangling(
     }
 }
 
-/// Takes in what was read. What is not there counts only where a tag or an index names it: what runs once pushed and what something once
-/// needed may be gone.
+/// Adds the manifests that were read. A missing manifest matters only if a tag or an index points to it: what a run once pushed or a baseline
+/// names may be gone.
 fn add(snapshot: &mut Snapshot, read: BTreeMap<Digest, Option<Rc<Described>>>) {
     let mut absent = Vec::new();
     for (digest, described) in read {

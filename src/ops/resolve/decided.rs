@@ -1,4 +1,4 @@
-//! What was found out about each image of a build, and what follows from it: what is recorded, and what is built.
+//! The result of resolving the images of a build: what is recorded as dependencies, and how the images are pinned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,31 +13,31 @@ use crate::{
     },
 };
 
-/// What a build depends on, decided.
+/// The resolved images of a build.
 #[derive(Debug)]
 pub struct Resolved {
-    /// The Dockerfile in which every image that could be pinned is.
+    /// The Dockerfile with every image pinned that can be.
     pub pinned: Vec<u8>,
-    /// The images whose tags may move, with the digests that were decided.
+    /// The images whose tags may move, with their resolved digests.
     pub dependencies: Vec<Dependency>,
-    /// The images that nothing follows, and why.
+    /// The untracked images, and why.
     pub untracked: Vec<Untracked>,
     /// The image that the final stage depends on, for the labels.
     pub runtime: Option<(Reference, Option<Digest>)>,
-    /// The images that registries have and that cannot be pinned where they are named.
+    /// The images from registries that cannot be pinned in the Dockerfile.
     pub unpinned: Vec<Unpinned>,
-    /// The images that the build takes from registries, pinned, and for which platforms: copies of one's own, where those are used.
+    /// The pinned images that the build pulls from registries, or from mirrors where these are used, with their platforms.
     pub pulled: BTreeMap<Reference, BTreeSet<Platform>>,
-    /// The images that copies of one's own are used for.
+    /// The images that are pulled from a mirror, with the mirror.
     pub mirrored: Vec<(Reference, Reference)>,
-    /// The platforms that the Dockerfile itself gives the image below the last stage.
+    /// The platforms that the Dockerfile itself sets for the base of the last stage.
     pub forced: BTreeSet<Platform>,
-    /// What is known of each image.
+    /// The answer about each image.
     pub(super) answers: BTreeMap<Reference, Answer>,
 }
 
 impl Resolved {
-    /// Says what was decided, a line for each image, as it is written into the log before the builder begins.
+    /// Returns one line for each image, for the log before the builder starts.
     pub fn in_words(&self) -> impl Iterator<Item = String> {
         let found = self.dependencies.iter().map(|it| found(&it.image));
         let mirrored = self.mirrored.iter();
@@ -47,7 +47,7 @@ impl Resolved {
     }
 }
 
-/// Says what a tag was found to be.
+/// Returns a tag with its digest, for messages.
 pub fn found(image: &ImageDescriptor) -> String {
     let digest = image.digest.as_ref();
     format!(
@@ -57,26 +57,25 @@ pub fn found(image: &ImageDescriptor) -> String {
     )
 }
 
-/// What is known of one image while it is resolved.
+/// The answer about one image.
 #[derive(Clone, Debug)]
 pub enum Answer {
     Found {
         seen: Seen,
-        /// Its manifests for the platforms that are built.
+        /// Its manifests for the platforms of the build.
         manifests: Manifests,
-        /// The copy of one's own, if it has one.
+        /// Its mirror, if it has one.
         mirror: Option<Mirror>,
     },
-    /// It was written with a digest, which need not be asked for.
+    /// It was written with a digest, so that no registry has to be asked for it.
     Fixed {
         digest: Digest,
-        /// The copy of one's own, if it has one.
+        /// Its mirror, if it has one.
         mirror: Option<Mirror>,
     },
-    /// No registry has it, for a reason: the builder does, or knows what it is.
+    /// It is in no registry, for a known reason, and the builder has it or knows what it is.
     Local(Held),
-    /// Its registry does not say what it is, and the builder has a copy of its own: what that is, is compared with what the registry says
-    /// when it answers.
+    /// Its registry does not answer, and the builder has the image. Its digest is compared with the registry's when the registry answers.
     Kept(Held),
     /// A local task makes it, and the builder has it.
     Stored(HeldImage),
@@ -84,16 +83,15 @@ pub enum Answer {
     Made,
 }
 
-/// An image of the builder's own, and why it is used.
+/// An image in the builder's own store, and why it is used.
 #[derive(Clone, Debug)]
 pub struct Held {
-    /// What the builder says of it.
+    /// The image, as the builder describes it.
     pub image: HeldImage,
     pub reason: String,
 }
 
-/// Returns what an image is built as: by the digest that was decided, from a copy of one's own where that is the same; none where it
-/// stays as it is written.
+/// Returns the pinned reference of an image: by its resolved digest, from the mirror if that is the same; `None` where it is not pinned.
 pub fn decided(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Option<Reference> {
     match answers.get(&base.reference)? {
         Answer::Found { seen, mirror, .. } => {
@@ -105,7 +103,7 @@ pub fn decided(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Optio
     }
 }
 
-/// Turns the answers into what is recorded and what is built.
+/// Makes the dependencies and the pinned Dockerfile of the answers.
 pub fn conclude(
     pinned: Vec<u8>,
     bases: &[BaseImage],
@@ -116,7 +114,7 @@ pub fn conclude(
     let mut pulled: BTreeMap<Reference, BTreeSet<Platform>> = BTreeMap::new();
     let mut unpinned = BTreeMap::new();
     for base in bases {
-        // A named context in the place of a stage would replace the stage.
+        // A named context with the name of a stage would replace the stage.
         if let (Pinning::Impossible(why), Some(Answer::Found { seen, .. })) =
             (&base.pinning, answers.get(&base.reference))
             && *why != Unpinnable::Stage
@@ -168,7 +166,7 @@ pub fn conclude(
         }
     }
     untracked.dedup();
-    // An id means nothing to a registry, so that no label names it.
+    // The id of a local image means nothing to a registry, so that no label names it.
     let is_stored =
         |base: &&BaseImage| matches!(answers.get(&base.reference), Some(Answer::Stored(_)));
     let runtime = bases.iter().find(|base| base.kind == BaseKind::Runtime);
@@ -204,10 +202,10 @@ pub fn conclude(
 }
 
 impl Answer {
-    /// Returns what a copy must be to be as good; nothing for what has none.
+    /// Returns what the mirror of an image has to match; `None` where there is no mirror to compare.
     pub fn wanted(&self) -> Option<mirror::MirrorQuery> {
         match self {
-            // Which has been looked at already, or stands in for its source.
+            // Its mirror was compared already, or is used in place of the source.
             Self::Found {
                 mirror: Some(_), ..
             } => None,
@@ -260,8 +258,8 @@ fn dependency(
     }
 }
 
-/// Returns what is recorded of a copy of the builder's own. Whether its digest is that of an index or of a manifest is not known for
-/// sure, so that it stands for both; where the builder knows none, the first answer of the registry is an update.
+/// Returns the dependency on an image in the builder's own store. Its digest may be that of an index or of a manifest, and is recorded as
+/// both. If the builder knows no digest, the first answer of the registry counts as an update.
 fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
     let digests = image.digests_of(&base.reference);
     let manifests = one_manifest(digests.last(), &base.platforms);
@@ -274,7 +272,7 @@ fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
     }
 }
 
-/// Returns what is recorded of a local image: its id stands for it on every platform.
+/// Returns the dependency on a local image: its id is recorded for every platform.
 fn stored(base: &BaseImage, image: &HeldImage) -> Dependency {
     Dependency {
         image: ImageDescriptor::new(&base.reference, image.id.clone()),
@@ -285,7 +283,7 @@ fn stored(base: &BaseImage, image: &HeldImage) -> Dependency {
     }
 }
 
-/// Says in a task's words how the Dockerfile uses an image.
+/// Returns the kind of dependency for a use of an image in a Dockerfile.
 pub fn kind(kind: BaseKind) -> DependencyKind {
     match kind {
         BaseKind::Runtime => DependencyKind::Runtime,
@@ -294,7 +292,7 @@ pub fn kind(kind: BaseKind) -> DependencyKind {
     }
 }
 
-/// Returns what stays unpinned although a registry has it, and why: what a run's log should say.
+/// Returns a line for the log about each image from a registry that is not pinned, and why.
 pub fn unpinned(bases: &[BaseImage]) -> Vec<String> {
     bases
         .iter()

@@ -1,4 +1,4 @@
-//! What a build was built on, worked out anew once it is known for which platforms it was.
+//! The dependencies of a build, updated when its real platforms are known.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use crate::{
 use super::{Resolved, decided::Answer};
 
 impl Resolved {
-    /// Takes in for which platforms the images of a build were really made: of each image that it depends on, the manifests of those count.
-    /// The digests stay, because the build was pinned to them.
+    /// Updates the manifests of the dependencies to the platforms that the images were really made for. The digests stay, because the build
+    /// was pinned to them.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl Resolved {
             return Ok(());
         }
         let platforms: Vec<Platform> = made.iter().cloned().collect();
-        // What cannot be read for other platforms was not built for them.
+        // An image that cannot be resolved for these platforms was not used for them.
         let used = inputs.platforms_of_bases(platforms).unwrap_or_default();
         for dependency in &mut self.dependencies {
             let Some(tag) = dependency.image.reference() else {
@@ -37,7 +37,7 @@ impl Resolved {
             };
             let platforms = match used.get(&tag) {
                 Some(platforms) => platforms.clone(),
-                // Its name says the platform, and the planned one was pinned.
+                // The platform is in the image's name, and the planned one was pinned.
                 None => instead(&dependency.manifests, &planned, made),
             };
             if let Some(answer) = self.answers.get(&tag) {
@@ -48,7 +48,7 @@ impl Resolved {
     }
 }
 
-/// Returns the platforms with those that were made in place of those that were planned.
+/// Returns the platforms with the planned ones replaced by those that were made.
 fn instead(
     manifests: &Manifests,
     planned: &BTreeSet<Platform>,
@@ -68,7 +68,7 @@ async fn manifests(
 ) -> Result<Manifests> {
     match answer {
         Answer::Found { seen, mirror, .. } => {
-            // A copy may have been read because the source does not answer.
+            // The mirror may have been read because the source does not answer.
             let copy = mirror.as_ref().and_then(|mirror| mirror.usable());
             let copy = copy.filter(|copy| copy.digest() == Some(&seen.digest));
             let image = copy.as_ref().unwrap_or(tag);

@@ -1,4 +1,4 @@
-//! Works out what a task depends on, and pins it: before the build, so that what was decided is what is built.
+//! Resolves the images of a build to digests, and pins the Dockerfile to them before the build, so that exactly what was resolved is built.
 
 mod decided;
 mod made;
@@ -27,14 +27,14 @@ use super::{
 use decided::{Answer, Held, conclude, decided};
 pub use decided::{Resolved, found, kind, unpinned};
 
-/// How often triggers of base images may name further base images.
+/// How deep `ONBUILD` triggers of base images may name further base images.
 pub(super) const MAX_ON_BUILD: usize = 8;
 
-/// Asks registries what every image of the build is now, and pins the Dockerfile to the answers.
+/// Resolves every image of the build in its registry, and pins the Dockerfile to the digests.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where a registry does not say; [`Kind::Failed`] where an image is nowhere to be found.
+/// [`Kind::Unknown`] where a registry does not answer; [`Kind::Failed`] where an image does not exist.
 pub async fn resolve(
     app: &App,
     inputs: &mut Inputs,
@@ -84,7 +84,7 @@ pub async fn resolve(
     Ok(resolved)
 }
 
-/// Returns the `ONBUILD` triggers of images of the builder's own that a stage begins with.
+/// Returns the `ONBUILD` triggers of images in the builder's own store that a stage begins with.
 fn held_triggers(
     bases: &[BaseImage],
     answers: &BTreeMap<Reference, Answer>,
@@ -101,7 +101,7 @@ fn held_triggers(
     triggers.collect()
 }
 
-/// Tells of an image of the builder's own.
+/// Warns of the use of an image in the builder's own store.
 fn warn_of_held(base: &BaseImage, answer: Option<&Answer>, events: &EventSink<'_>) {
     let (what, held) = match answer {
         Some(Answer::Local(held)) => ("is not followed", held),
@@ -114,16 +114,16 @@ fn warn_of_held(base: &BaseImage, answer: Option<&Answer>, events: &EventSink<'_
     )));
 }
 
-/// An image that is run, and the platforms of the run.
+/// An image that a step runs, and its platform.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     pub image: &'a Reference,
-    /// The platform that it is run on.
+    /// The platform on which it is run.
     pub platform: &'a Platform,
 }
 
-/// Asks the registry what an image is now that is run and not built on. A run of it is no part of what is made, so that it counts as
-/// an image of the build's other stages would.
+/// Resolves an image that is run and not built on. The run is not part of what is built, so that the image counts like one of another stage
+/// of a build.
 pub async fn image(
     app: &App,
     Asked { image, platform }: Asked<'_>,
@@ -157,7 +157,7 @@ pub async fn image(
     Ok(conclude(Vec::new(), &[base], answers))
 }
 
-/// Tells whether a name may be that of a stage of which only another frontend knows.
+/// Returns whether a name may be that of a stage which only another frontend knows.
 pub(super) fn may_be_stage(base: &BaseImage) -> bool {
     base.pinning == Pinning::Impossible(Unpinnable::Stage)
 }
@@ -166,14 +166,14 @@ struct Resolver<'a> {
     app: &'a App,
     builder: &'a Builder,
     baseline: &'a Baseline,
-    /// Images that the task itself makes.
+    /// The images that the task itself makes.
     own: &'a [Reference],
-    /// Images that local tasks make, by the one name of each.
+    /// The images that local tasks make, by canonical name.
     local: &'a BTreeSet<Reference>,
 }
 
 impl Resolver<'_> {
-    /// Finds an answer for each image that has none yet.
+    /// Resolves each image that has no answer yet.
     async fn answer(
         &self,
         bases: &[BaseImage],
@@ -215,7 +215,7 @@ impl Resolver<'_> {
             };
             let answer = match looked {
                 Ok(seen) => self.found(&reference, &reference, seen, platforms).await?,
-                // More likely it is a stage than an image that cannot be found.
+                // It is more likely a stage than an image that does not exist.
                 Err(_) if may_be_stage(base) => Answer::Local(Held {
                     image: HeldImage::default(),
                     reason: UNREAD.to_owned(),
@@ -232,7 +232,7 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// Looks at the copies of images that have just been answered, and tells of those that cannot be used.
+    /// Compares the mirrors of images that have just been resolved, and reports those that cannot be used.
     async fn look_at_mirrors(
         &self,
         new: &BTreeSet<Reference>,
@@ -255,7 +255,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the copy that the config file names for an image. What the task itself makes is no copy of what it depends on.
+    /// Returns the mirror that the config file names for an image. An image that the task itself makes is no mirror of what it depends on.
     fn copy_of(&self, source: &Reference) -> Option<Reference> {
         let copy = self.app.copy_of(source)?;
         let own = |image: &Reference| self.app.canonical(image);
@@ -263,8 +263,8 @@ impl Resolver<'_> {
         (own(&copy) != own(source) && !is_own).then_some(copy)
     }
 
-    /// Takes the copy of an image whose registry does not answer. What is recorded is what the copy is: if the source turns out to be
-    /// something else, that is an update.
+    /// Uses the mirror of an image whose registry does not answer. Its digest is recorded: if the source turns out to be different, that is
+    /// an update.
     async fn stand_in(
         &self,
         base: &BaseImage,
@@ -299,7 +299,7 @@ impl Resolver<'_> {
         }))
     }
 
-    /// Takes in what `reference`, which is `named` or its copy, was seen as: an image that is vouched for.
+    /// Adds the answer about an image after verifying it. `reference` is `named` or its mirror.
     async fn found(
         &self,
         named: &Reference,
@@ -321,7 +321,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// Returns what the builder has of an image that a local task makes.
+    /// Returns the image that the builder has under the name of a local image.
     async fn stored(&self, image: &Reference) -> Result<Answer> {
         let held = local::held(self.builder, image).await?;
         let held = held.filter(|held| held.id.is_some()).ok_or_else(|| {
@@ -340,8 +340,7 @@ impl Resolver<'_> {
         Ok(verified?)
     }
 
-    /// Makes sure that an image of the builder's own is verified, where that is asked of its name: for one of the digests under
-    /// which its registry knows it.
+    /// Verifies an image in the builder's own store, if there are rules for its name: by one of the digests that its registry knows it by.
     async fn verify_held(&self, named: &Reference, image: &HeldImage) -> Result<()> {
         if !self.app.verifier.has_rules_for(named) {
             return Ok(());
@@ -361,12 +360,12 @@ impl Resolver<'_> {
         Err(refusal)
     }
 
-    /// Falls back to an image that the builder has, where no registry has it or its registry does not say.
+    /// Falls back to an image in the builder's own store, where it is in no registry or its registry does not answer.
     async fn local(&self, base: &BaseImage, error: LookupError) -> Result<Answer> {
-        // podman and buildah put this before the names of images that are on no registry.
+        // podman and buildah put this registry before the names of images that are in none.
         let has_none = base.reference.registry() == "localhost" && error.is_unreachable();
         let absent = error.is_absent() || has_none;
-        // A registry that is away, is out of order, or limits us.
+        // The registry cannot be reached, fails, or limits the rate.
         let silent = error.is_unreachable() || error.retry_at().is_some();
         if (absent || silent)
             && let Some((image, is_its)) = self.held_for(base).await
@@ -382,9 +381,9 @@ impl Resolver<'_> {
             match self.followed(&base.reference) {
                 None if absent || !is_its => return Ok(Answer::Local(held)),
                 None => return Ok(Answer::Kept(held)),
-                // What was followed so far must not fall out of sight because it is gone for a while.
+                // An image that was tracked so far stays tracked, even if it is missing for a while.
                 Some(_) if absent => return Ok(Answer::Kept(held)),
-                // Nor must a task fall back to an older image because a registry is down for a moment.
+                // A task must not fall back to an older image just because a registry is down for a moment.
                 Some(before) if is_its && is_same(before, &held.image, &base.reference) => {
                     return Ok(Answer::Kept(held));
                 }
@@ -393,7 +392,7 @@ impl Resolver<'_> {
         }
         let kind = error.is_absent().then_some(Kind::Failed);
         let told = Error::from(error.clone());
-        // What it is about stands in the outer message.
+        // The outer message names the image already.
         let text = told.to_string();
         let about = format!("cannot find out what `{}` is: ", base.reference);
         let text = text.strip_prefix(&about).unwrap_or(&text).to_owned();
@@ -408,7 +407,7 @@ impl Resolver<'_> {
         Err(Error::new(kind.unwrap_or(told.kind()), text).because(told))
     }
 
-    /// Returns what the last successful run was built on under a name, if that is followed.
+    /// Returns the dependency of the last successful run on an image, if it is tracked.
     fn followed(&self, image: &Reference) -> Option<&Dependency> {
         let image = self.app.canonical(image);
         let mut dependencies = self.baseline.dependencies.iter();
@@ -418,8 +417,8 @@ impl Resolver<'_> {
         })
     }
 
-    /// Returns what the builder itself holds and would build on, and whether that is an image of the registry: podman and buildah take
-    /// `localhost/node` for `node`, which is another one.
+    /// Returns the image in the builder's own store that a build would use, and whether it is the one in the registry: podman and buildah
+    /// take `localhost/node` for `node`, which is a different image.
     async fn held_for(&self, base: &BaseImage) -> Option<(HeldImage, bool)> {
         match self.held(&base.reference.to_string()).await {
             Some(image) => Some((image, true)),
@@ -427,19 +426,19 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns what the builder itself holds under a name.
+    /// Returns the image in the builder's own store under a name.
     async fn held(&self, name: &str) -> Option<HeldImage> {
         let printed = platforms::answer(&self.builder.inspect_image(name)?).await?;
         Some(HeldImage::parse(&printed).unwrap_or_default())
     }
 }
 
-/// Asks the registries for the `ONBUILD` triggers in the configurations of those images that a stage begins with. Each image comes
-/// with the name at which it is there.
+/// Returns the `ONBUILD` triggers in the configs of the images that stages begin with. Each image comes with the reference by which to read
+/// it.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where a registry does not say.
+/// [`Kind::Unknown`] where a registry does not answer.
 pub async fn on_build<'b>(
     app: &App,
     bases: impl Iterator<Item = (&'b BaseImage, Reference)>,
@@ -457,7 +456,7 @@ pub async fn on_build<'b>(
             Ok(config) if !config.on_build.is_empty() => {
                 triggers.insert(base.reference.clone(), config.on_build);
             }
-            // An image without this platform has no config to read; the build will say so.
+            // An image without this platform has no config to read; the build will report it.
             Ok(_) | Err(LookupError::Absent { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -465,7 +464,7 @@ pub async fn on_build<'b>(
     Ok(triggers)
 }
 
-/// Tells whether an image of the builder's own is what the last successful run was built on; also where that was not known.
+/// Returns whether an image in the builder's own store is the one that the last successful run was built on, or that run had no digest.
 fn is_same(before: &Dependency, image: &HeldImage, reference: &Reference) -> bool {
     let Some(digest) = &before.image.digest else {
         return true;

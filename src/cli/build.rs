@@ -87,7 +87,7 @@ pub struct BuildArgs {
     azure: AzureQuickArgs,
 }
 
-// `--build-arg` and `--secret-build-arg`, which are `--arg` and `--secret-arg` of a task.
+// `--build-arg` and `--secret-build-arg`; for a task these are `--arg` and `--secret-arg`.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "What is built")]
 struct BuildArgumentArgs {
@@ -113,7 +113,7 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
     followed(app, report, &request)
 }
 
-/// Turns the options into a request. The file, if there is one, is the Dockerfile that came by standard input.
+/// Turns the options into a request. `file` is the Dockerfile from standard input, if there is one.
 fn request(
     app: &App,
     report: &Report,
@@ -166,7 +166,7 @@ fn request(
     Ok((request, dockerfile))
 }
 
-/// Keeps what comes by standard input in a file, because builders want one.
+/// Saves standard input to a file, because builders need a file.
 fn stdin_file() -> Result<tempfile::NamedTempFile> {
     let cannot = || "cannot read the Dockerfile from standard input".to_owned();
     let mut file = tempfile::Builder::new()

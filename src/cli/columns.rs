@@ -1,4 +1,4 @@
-//! The columns of tables, in az's words and with az's rules.
+//! The columns of tables, with az's names and rules.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub const TASK: &[Column] = &[
     Column::at("STATUS", "/status"),
     Column::at("SOURCE REPOSITORY", "/step/contextPath"),
     Column::by("TRIGGERS", triggers),
-    // acrt's own come after those of az.
+    // acrt's own columns come after az's.
     Column::at("STATE", "/state"),
     Column::at("LOOKED", "/looked"),
 ];
@@ -27,7 +27,7 @@ pub fn task_view(app: &App, task: TaskAnswer) -> View {
     View::of(task, TASK).with_rows(ages(app))
 }
 
-/// Shows tasks, which are only made where they are shown.
+/// Shows tasks; each answer is created when it is shown.
 pub fn tasks_view<I: Iterator<Item = TaskAnswer> + 'static>(
     app: &App,
     tasks: impl FnOnce() -> I + 'static,
@@ -35,7 +35,7 @@ pub fn tasks_view<I: Iterator<Item = TaskAnswer> + 'static>(
     View::list(tasks, TASK).with_rows(ages(app))
 }
 
-/// Returns what says in each row of tasks how long ago they were looked at.
+/// Returns a function that adds to each row how long ago its task was looked at.
 fn ages(app: &App) -> impl Fn(&mut Value) + use<> {
     let now = app.clock.now();
     move |rows| {
@@ -46,7 +46,7 @@ fn ages(app: &App) -> impl Fn(&mut Value) + use<> {
     }
 }
 
-/// Returns the rows of an answer, or the one that it is.
+/// Returns the rows of an answer; an answer that is no list is one row.
 fn all(rows: &mut Value) -> &mut [Value] {
     match rows {
         Value::Array(rows) => rows,
@@ -54,7 +54,7 @@ fn all(rows: &mut Value) -> &mut [Value] {
     }
 }
 
-/// How a task is doing.
+/// The columns of `status`.
 const STATUS: &[Column] = &[
     Column::at("NAME", "/name"),
     Column::at("STATE", "/state")
@@ -66,7 +66,7 @@ const STATUS: &[Column] = &[
     Column::at("NEXT", "/then"),
 ];
 
-/// Shows how tasks are doing.
+/// Shows the states of tasks.
 pub fn status_view(app: &App, tasks: Vec<TaskStatus>) -> View {
     let now = app.clock.now();
     let prepare = move |rows: &mut Value| {
@@ -101,8 +101,8 @@ pub fn status_view(app: &App, tasks: Vec<TaskStatus>) -> View {
     view.with_rows(prepare).for_people()
 }
 
-/// Returns the reason of a task's state as `status` has it: which images moved, and not from what to what. Images of the task's own
-/// registry, which `own` is, are named without it.
+/// Returns the reason of a task's state for `status`: which images moved, without their digests. Images on the registry `own` of
+/// the task are shown without it.
 fn why_in_status(task: &Value, own: &str) -> String {
     let reason = brief_reason(task);
     let reason = reason.trim_end_matches(", so that nothing is followed");
@@ -115,7 +115,7 @@ fn why_in_status(task: &Value, own: &str) -> String {
     parts.collect::<Vec<_>>().join("; ").replace(own, "")
 }
 
-/// What `task adopt` proposes.
+/// The columns of `task adopt`.
 pub const ADOPT: &[Column] = &[
     Column::at("NAME", "/name"),
     Column::at("FILE", "/file"),
@@ -127,27 +127,27 @@ pub const ADOPT: &[Column] = &[
     Column::at("WHY", "/why"),
 ];
 
-/// Returns the texts of a list with commas between them.
+/// Joins the texts of a list with commas.
 pub fn listed(list: &Value) -> String {
     let texts = list.as_array().into_iter().flatten();
     let texts: Vec<&str> = texts.filter_map(Value::as_str).collect();
     texts.join(", ")
 }
 
-/// Why a task was rebuilt.
+/// The causes of a task's runs.
 pub const WHY: &[Column] = &[
     Column::at("WHAT", "/what"),
     Column::at("BEFORE", "/before").where_narrow(Narrow::Wrapped),
     Column::at("AFTER", "/after").where_narrow(Narrow::Wrapped),
 ];
 
-/// A task for people.
+/// The columns of `task show`.
 pub const SHOW: &[Column] = &[
     Column::at("WHAT", "/what").where_narrow(Narrow::Whole),
     Column::at("HOW", "/how").where_narrow(Narrow::Wrapped),
 ];
 
-/// What depends on what.
+/// The columns of `task graph`.
 pub const GRAPH: &[Column] = &[
     Column::at("NAME", "/name"),
     Column::at("KIND", "/kind"),
@@ -155,12 +155,12 @@ pub const GRAPH: &[Column] = &[
     Column::at("REBUILDS", "/rebuilds"),
 ];
 
-/// The colour of a state.
+/// Returns the colour of a state.
 fn paint(state: &str) -> Option<&'static str> {
     tone(Some(state)).ansi()
 }
 
-/// Says how something is doing whose state is this.
+/// Returns the tone of a state.
 pub fn tone(state: Option<&str>) -> Tone {
     match state {
         None | Some("") => Tone::Plain,
@@ -171,7 +171,7 @@ pub fn tone(state: Option<&str>) -> Tone {
     }
 }
 
-/// Names the first of some images as people write it, and how many more there are.
+/// Returns the short name of the first image, and the number of the others.
 fn short(images: &Value) -> String {
     let mut images = images
         .as_array()
@@ -188,7 +188,7 @@ fn short(images: &Value) -> String {
     }
 }
 
-/// Says how long ago something was. What a clock that was set back puts into the future is now.
+/// Formats how long ago `then` was. A time in the future, after the clock was set back, counts as now.
 pub fn age(then: Timestamp, now: Timestamp) -> String {
     match now.duration_since(then).as_secs() {
         ..=0 => "just now".to_owned(),
@@ -199,13 +199,13 @@ pub fn age(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A run: the columns of az.
+/// A run, with az's columns.
 pub const RUN: &[Column] = match RUN_DETAIL.split_last() {
     Some((_cause, of_az)) => of_az,
     None => &[],
 };
 
-/// A run, and why it was made.
+/// A run with its cause.
 pub const RUN_DETAIL: &[Column] = &[
     Column::at("RUN ID", "/runId"),
     Column::at("TASK", "/task"),
@@ -214,30 +214,30 @@ pub const RUN_DETAIL: &[Column] = &[
     Column::by("TRIGGER", trigger),
     Column::by("STARTED", started),
     Column::by("DURATION", duration),
-    // acrt's own comes after those of az.
+    // acrt's own column comes after az's.
     Column::at("CAUSE", "/cause"),
 ];
 
-/// The names of a copy.
+/// The result of an import.
 pub const IMPORT: &[Column] = &[
     Column::at("IMAGE", "/image"),
     Column::at("DIGEST", "/digest"),
     Column::at("STATE", "/state"),
 ];
 
-/// What a task needs.
+/// The columns of `task check`.
 pub const CHECK: &[Column] = &[
     Column::at("NAME", "/name"),
     Column::at("STATE", "/state"),
     Column::by("REASON", brief_reason),
 ];
 
-/// Returns the reason of a task's state as a cell holds it; the whole of it is in the other formats.
+/// Returns the reason of a task's state, shortened for a cell; the other formats have all of it.
 fn brief_reason(task: &Value) -> String {
     brief(task["reason"].as_str().unwrap_or_default())
 }
 
-/// What an image was built on, and what became of it.
+/// The bases of an image, and whether they moved.
 const IMAGE_CHECK: &[Column] = &[
     Column::at("IMAGE", "/image"),
     Column::at("PLATFORM", "/platform"),
@@ -255,7 +255,7 @@ const IMAGE_CHECK: &[Column] = &[
     Column::at("REASON", "/reason"),
 ];
 
-/// Shows whether images are on their newest bases.
+/// Shows whether the bases of images have moved.
 pub fn image_check_view(app: &App, images: Vec<crate::ops::image_check::ImageCheckAnswer>) -> View {
     let now = app.clock.now();
     let prepare = move |rows: &mut Value| {
@@ -267,7 +267,7 @@ pub fn image_check_view(app: &App, images: Vec<crate::ops::image_check::ImageChe
     View::of(images, IMAGE_CHECK).with_rows(prepare)
 }
 
-/// Something whose health was checked.
+/// The columns of `check-health`.
 pub const HEALTH: &[Column] = &[
     Column::at("CHECK", "/check"),
     Column::at("SUBJECT", "/subject"),
@@ -290,7 +290,7 @@ pub const BUILDER: &[Column] = &[
     Column::at("REASON", "/reason"),
 ];
 
-/// What a builder has freed.
+/// What was removed from a builder.
 pub const PRUNED: &[Column] = &[Column::at("NAME", "/name"), Column::at("RESULT", "/result")];
 
 /// A timer of a task.
@@ -301,14 +301,14 @@ pub const TIMER: &[Column] = &[
     Column::by("NEXT", next_occurrence),
 ];
 
-/// A login of a task.
+/// A credential of a task.
 pub const CREDENTIAL: &[Column] = &[
     Column::at("LOGIN SERVER", "/loginServer"),
     Column::at("USERNAME", "/userName/value"),
     Column::by("PASSWORD", password),
 ];
 
-/// The identities of a task, in the columns of az.
+/// The identities of a task, with az's columns.
 pub const IDENTITY: &[Column] = &[
     Column::at("PRINCIPAL ID", "/principalId"),
     Column::at("TENANT ID", "/tenantId"),
@@ -323,7 +323,7 @@ pub const CONFIG: &[Column] = &[
     Column::at("SOURCE", "/source"),
 ];
 
-/// A place in a Dockerfile that names an image.
+/// A reference to an image in a Dockerfile.
 pub const DEPS: &[Column] = &[
     Column::at("LINE", "/line"),
     Column::at("WRITTEN", "/written"),
@@ -355,7 +355,7 @@ fn triggers(task: &Value) -> String {
     names.join(", ")
 }
 
-/// What started a run: az's first that applies.
+/// Returns what triggered a run: the first of az's words that applies.
 fn trigger(run: &Value) -> String {
     if let Some(event) = run.pointer("/sourceTrigger/eventType") {
         return event.as_str().unwrap_or_default().to_owned();
@@ -369,7 +369,7 @@ fn trigger(run: &Value) -> String {
     }
 }
 
-/// Reads a moment of an answer.
+/// Parses a time in an answer.
 pub fn time(run: &Value, key: &str) -> Option<jiff::Timestamp> {
     run[key].as_str()?.parse().ok()
 }
@@ -389,7 +389,7 @@ fn next_occurrence(timer: &Value) -> String {
     })
 }
 
-/// How long a finished run took; hours go on beyond a day.
+/// Returns how long an ended run took; a day or more is shown in hours.
 fn duration(run: &Value) -> String {
     let (Some(start), Some(end)) = (time(run, "startTime"), time(run, "finishTime")) else {
         return String::new();
@@ -403,7 +403,7 @@ fn duration(run: &Value) -> String {
     )
 }
 
-/// Where a password is kept; never the password.
+/// Returns where a password is stored, never the password itself.
 fn password(login: &Value) -> String {
     let place = login["password"]["value"].as_str();
     place.unwrap_or("stored").to_owned()

@@ -1,6 +1,6 @@
-//! What is offered after a tab: commands and options from their definitions, and names from the state directory.
+//! Shell completion: commands and options from their definitions, and names from the state directory.
 //!
-//! The script of a shell calls acrt with [`VARIABLE`] set. Without that variable, nothing here costs anything.
+//! The completion script calls acrt with [`VARIABLE`] set. Without that variable, this module does nothing.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -20,13 +20,13 @@ use crate::{
     sys::builders::BuilderKind,
 };
 
-/// The variable that says which shell wants to complete a line.
+/// The variable that names the shell that asks for completions.
 pub const VARIABLE: &str = "ACRT_COMPLETE";
 
 /// How many of the newest runs are offered.
 const RUNS: usize = 50;
 
-/// Completes a line of one of `all` commands if a shell asks for it, and tells whether one did.
+/// Completes a command line if a shell asks for it; returns whether one did. `all` returns all commands.
 pub fn answered(args: &[OsString], all: fn() -> Command) -> clap::error::Result<bool> {
     let folder = std::env::current_dir().ok();
     CompleteEnv::with_factory(|| tree(args, all))
@@ -34,7 +34,7 @@ pub fn answered(args: &[OsString], all: fn() -> Command) -> clap::error::Result<
         .try_complete(args.iter().cloned(), folder.as_deref())
 }
 
-/// Returns them, with what is known of the values of their options.
+/// Returns the commands, with completers for the values of their options.
 fn tree(args: &[OsString], all: fn() -> Command) -> Command {
     let surroundings = Arc::new(surroundings(args));
     let mut root = all();
@@ -49,15 +49,15 @@ fn tree(args: &[OsString], all: fn() -> Command) -> Command {
     })
 }
 
-/// All values that there are, for an option.
+/// Returns all values of an option.
 type OfferedValues = fn(&App) -> Vec<String>;
 
 fn offer(command: Command, names: OfferedValues, surroundings: &Arc<GlobalOptions>) -> Command {
     let command = command
         .mut_args(|arg| with_values(arg, names, surroundings))
         .mut_subcommands(|sub| offer(sub, names, surroundings));
-    // The engine offers what is hidden once nothing else begins with what is typed; nothing begins with no name or a space.
-    // Two of one command may not have the same.
+    // The engine also offers hidden commands once nothing visible starts with what is typed; an empty name or a space
+    // matches nothing. The names within a command must differ.
     match (command.is_hide_set(), command.get_name()) {
         (true, "status") => command.name(" "),
         (true, _) => command.name(""),
@@ -65,10 +65,10 @@ fn offer(command: Command, names: OfferedValues, surroundings: &Arc<GlobalOption
     }
 }
 
-/// Says which values an option may have, where its definition does not. `names` are those of `--name`: az calls registries
-/// so too, outside of its tasks.
+/// Adds a completer to an option whose definition lists no values. `names` completes `--name`, which outside of tasks is a
+/// registry, as in az.
 fn with_values(arg: Arg, names: OfferedValues, surroundings: &Arc<GlobalOptions>) -> Arg {
-    // What has no effect is not offered, and what has is, however seldom it is wanted.
+    // Options without effect are not offered; hidden ones with an effect are.
     let has_no_effect = arg.get_help_heading() == Some(AZURE)
         || ["no_format", "ignore_errors"].contains(&arg.get_id().as_str());
     let arg = arg.hide(has_no_effect);
@@ -101,7 +101,7 @@ fn with_values(arg: Arg, names: OfferedValues, surroundings: &Arc<GlobalOptions>
         let Some(typed) = typed.to_str() else {
             return Vec::new();
         };
-        // What cannot be read is not offered. The command itself will say what is wrong with it.
+        // State that cannot be read is not offered; the command itself reports the error.
         let app = App::new((*surroundings).clone());
         let all = app.and_then(|app| app.check_state_directory().map(|()| values(&app)));
         let fitting = all.unwrap_or_default().into_iter();
@@ -153,7 +153,7 @@ fn run_ids(app: &App) -> Vec<String> {
     runs.iter().map(|run| run.run_id.to_string()).collect()
 }
 
-/// Takes `--state-dir` and `--config` from the line that is being typed.
+/// Reads `--state-dir` and `--config` from the command line that is being typed.
 fn surroundings(args: &[OsString]) -> GlobalOptions {
     let value = |option: &str| -> Option<PathBuf> {
         let mut words = args.iter().skip_while(|word| *word != "--").skip(1);

@@ -17,11 +17,11 @@ pub struct CompletionArgs {
     shell: Shell,
 }
 
-/// The script of bash. That of the library takes the words as bash parts them, at each `:` and `=`, and so completes no registry with a
-/// port.
+/// The script for bash. The library's own script uses bash's words, which are split at each `:` and `=`, and so cannot complete a
+/// registry with a port.
 const BASH: &str = include_str!("completion.bash");
 
-/// A shell that can complete.
+/// A supported shell.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Shell {
     Bash,

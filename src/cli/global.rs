@@ -11,7 +11,7 @@ use crate::{
     view::{Format, Query},
 };
 
-// Options that every command has.
+// Options of every command.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
@@ -48,9 +48,10 @@ pub struct Global {
 }
 
 impl Global {
-    /// Returns those that are typed, before or behind the words of the command; of two, the one further behind counts.
+    /// Returns the options, wherever in the command line they are; of two, the last wins.
     ///
-    /// To clap they are options of each command, because it would copy options that it calls global into every command beside the typed one.
+    /// They are defined as options of each command, because clap would copy options that it calls global into every command besides the
+    /// typed one.
     pub fn typed(matches: &ArgMatches) -> clap::error::Result<Self> {
         let before = Self::from_arg_matches(matches)?;
         let Some((_, matches)) = matches.subcommand() else {
@@ -72,7 +73,7 @@ impl Global {
         })
     }
 
-    /// Returns the format that `-o`, `$ACRT_OUTPUT` or the config file names.
+    /// Returns the format of `-o`, of `$ACRT_OUTPUT` or of the config file.
     pub fn format(&self) -> Result<Option<Format>> {
         match self.output {
             Some(format) => Ok(Some(format)),
@@ -80,7 +81,7 @@ impl Global {
         }
     }
 
-    /// Returns what the operations are to know of them.
+    /// Returns the options that operations need.
     pub fn surroundings(&self) -> GlobalOptions {
         GlobalOptions {
             state_dir: self.state_dir.clone(),

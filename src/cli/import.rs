@@ -25,7 +25,7 @@ use crate::{
     view::View,
 };
 
-/// The user whose password is a token.
+/// The user name for logins whose password is a token.
 const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
 
 #[derive(Debug, clap::Args)]
@@ -96,7 +96,8 @@ fn request(report: &Report, args: ImportArgs) -> Result<Import> {
             username: Secret::new(username),
             password,
         }),
-        // As az has it: a token, which registries take from any user. This one's name is that of ACR's tokens.
+        // As in az, a password alone is a token, which registries accept from any user. This is the user name for ACR's
+        // tokens.
         (None, Some(password)) => Some(StoredLogin {
             username: Secret::new(TOKEN_USER),
             password,
@@ -127,7 +128,7 @@ fn request(report: &Report, args: ImportArgs) -> Result<Import> {
     })
 }
 
-/// Returns the name of a registry that was given as Azure's resource id, `/subscriptions/…/registries/NAME`.
+/// Returns the name of a registry from Azure's resource id, `/subscriptions/…/registries/NAME`.
 fn of_resource_id(text: &str) -> String {
     let name = text
         .starts_with("/subscriptions/")

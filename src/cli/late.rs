@@ -1,12 +1,12 @@
-//! What a command takes, made when the command is the one that is typed: all commands together take a thousand options, and to make these
-//! would be most of the time that acrt takes to start.
+//! Builds the options of a command only when that command is typed: all commands together have a thousand options, and building them all
+//! would be most of acrt's start-up time.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand, error::Result};
 
 use super::global::Global;
 
-/// The options of a command, or the commands of a group, with the options that all commands have behind them. What it does stands on its
-/// variant, because the help of the group above says it too.
+/// The options of a command, or the commands of a group, with the global options. The command's description is on its enum variant,
+/// because the help of the group above shows it too.
 #[derive(Debug)]
 pub struct Late<T>(pub Box<T>);
 

@@ -1,4 +1,4 @@
-//! The front door: one file for each command, at the path at which it is typed.
+//! The command line: one file for each command, at the path at which it is typed.
 
 mod build;
 mod builder;
@@ -47,7 +47,7 @@ use report::Report;
 #[command(
     name = "acrt",
     version,
-    // `build.rs` knows the commit and the day.
+    // `build.rs` sets the commit and its date.
     long_version = concat!(env!("CARGO_PKG_VERSION"), env!("ACRT_BUILD")),
     infer_long_args = true,
     subcommand_required = true,
@@ -125,13 +125,13 @@ enum Command {
     Completion(Late<completion::CompletionArgs>),
 }
 
-/// Returns every command, as completions, man pages and the reference are made of them. What a command takes is there once it is built: by
-/// [`clap::Command::build`], or where it is the one that is typed.
+/// Returns all commands, for completions, man pages and the reference. The options of a command exist only after [`clap::Command::build`],
+/// or where the command is the typed one.
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Carries out a command line, and returns its exit code.
+/// Runs a command line, and returns its exit code.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
     match complete::answered(&args, command) {
@@ -223,7 +223,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// Returns the commands directly below one, as people see them, with what each is said to do.
+    /// Returns the visible subcommands of a command, each with its description.
     fn below(command: &clap::Command) -> Vec<(String, String)> {
         let visible = command.get_subcommands();
         let visible = visible.filter(|sub| !sub.is_hide_set() && sub.get_name() != "help");
@@ -233,7 +233,7 @@ mod tests {
             .collect()
     }
 
-    /// Calls `look` with each command and group, all of them built, and the words that are typed for it.
+    /// Calls `look` with each command and group, all of them built, and the words of its path.
     fn every_command(look: &mut dyn FnMut(&[&str], &clap::Command)) {
         fn each(
             words: &[&str],

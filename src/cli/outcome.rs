@@ -1,18 +1,18 @@
-//! What a command comes to.
+//! The result of a command.
 
 use crate::{error::Kind, view::View};
 
-/// What a command comes to: an answer to print, and perhaps a reason for an exit code other than 0.
+/// The result of a command: an answer to print, and optionally the reason for an exit code other than 0.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// The answer; none, where there is nothing to print.
+    /// The answer; `None` to print nothing.
     pub view: Option<View>,
-    /// The reason for another exit code.
+    /// The reason for an exit code other than 0.
     pub exit: Option<Kind>,
 }
 
 impl Outcome {
-    /// An answer, and all is well.
+    /// Returns an answer with exit code 0.
     pub fn answer(view: View) -> Self {
         Self {
             view: Some(view),
@@ -20,7 +20,7 @@ impl Outcome {
         }
     }
 
-    /// No answer, and the exit code of this reason.
+    /// Returns no answer, with the exit code of this reason.
     pub fn exit(exit: Option<Kind>) -> Self {
         Self { view: None, exit }
     }

@@ -1,5 +1,5 @@
-//! What stands at the foot of a terminal: what is being done, for how long, by each of the runs that go on side by side, and how far the
-//! blobs of a copy have come.
+//! The progress lines at the bottom of a terminal: the current activity and its duration, one line for each concurrent run, and the
+//! progress of the blobs of a copy.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,31 +15,31 @@ use crate::{
     task::RunId, view::column::harmless,
 };
 
-/// How often the line is drawn anew.
+/// The interval between redraws.
 const TICK: Duration = Duration::from_millis(120);
 
-/// How a blob on its way is drawn.
+/// The template for one blob.
 const BLOB: &str = "  {prefix} {bar:16} {bytes:>10} of {total_bytes}";
 
-/// How all blobs of a copy together are drawn.
+/// The template for all blobs of a copy together.
 const TOTAL: &str = "  all blobs           {bar:16} {bytes:>10} of {total_bytes}, {bytes_per_sec}";
 
-/// How what is being done is drawn.
+/// The template for an activity.
 const LINE: &str = "{spinner} {wide_msg} {elapsed}";
 
-/// The lines. They are drawn on stderr, and are gone when the program ends.
+/// The progress lines. They are drawn on stderr and removed when the program ends.
 #[derive(Debug)]
 pub struct Progress {
     all: MultiProgress,
-    /// What the program itself does.
+    /// The activity of the program itself.
     line: ProgressBar,
     is_drawn: Cell<bool>,
-    /// What each run does, in the order in which they began.
+    /// The activity of each run, in the order in which the runs started.
     runs: RefCell<Vec<(RunId, ProgressBar)>>,
     copy: RefCell<Option<CopyBars>>,
 }
 
-/// The bars of a copy.
+/// The progress bars of a copy.
 #[derive(Debug)]
 struct CopyBars {
     total: ProgressBar,
@@ -47,7 +47,7 @@ struct CopyBars {
 }
 
 impl Progress {
-    /// Returns lines with nothing in them, where a person sees them: not in a file, a pipe or a job of CI.
+    /// Returns empty progress lines if stderr is a terminal; `None` for a file, a pipe or a CI job.
     pub fn new() -> Option<Self> {
         wants_progress(std::io::stderr().is_terminal()).then(|| {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
@@ -63,7 +63,7 @@ impl Progress {
         })
     }
 
-    /// Says what the program does from now on.
+    /// Sets the program's current activity.
     pub fn doing(&self, text: &str) {
         self.end_copy();
         if !self.is_drawn.replace(true) {
@@ -72,7 +72,7 @@ impl Progress {
         say(&self.line, text);
     }
 
-    /// Says what a run does from now on, in a line of its own. What the program itself did before has led to it, and is over.
+    /// Sets a run's current activity, on a line of its own. The program's own activity ends.
     pub fn run_doing(&self, run: RunId, text: &str) {
         self.end_line();
         let mut runs = self.runs.borrow_mut();
@@ -85,7 +85,7 @@ impl Progress {
         runs.push((run, line));
     }
 
-    /// Takes the line of a run away.
+    /// Removes the line of a run.
     pub fn run_ended(&self, run: RunId) {
         let mut runs = self.runs.borrow_mut();
         if let Some(at) = runs.iter().position(|(id, _)| *id == run) {
@@ -94,7 +94,7 @@ impl Progress {
         }
     }
 
-    /// Shows how far the blobs of a copy have come.
+    /// Shows the progress of a copy's blobs.
     pub fn copying(&self, progress: CopyProgress<'_>) {
         let mut copy = self.copy.borrow_mut();
         let bars = copy.get_or_insert_with(|| {
@@ -130,12 +130,12 @@ impl Progress {
         }
     }
 
-    /// Prints something above the lines.
+    /// Prints above the progress lines.
     pub fn above<T>(&self, print: impl FnOnce() -> T) -> T {
         self.all.suspend(print)
     }
 
-    /// Takes the lines away: nothing is being done any more.
+    /// Removes all progress lines.
     pub fn clear(&self) {
         self.end_copy();
         self.end_line();

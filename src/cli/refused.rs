@@ -1,5 +1,5 @@
-//! Commands and options that acrt has not: those of `az acr` are refused with what does that job here, if anything does, and others with
-//! what is meant.
+//! Commands and options that acrt does not have: those of `az acr` are refused with acrt's alternative, if there is one, and others with
+//! the command or option that is probably meant.
 
 use std::ffi::OsString;
 
@@ -13,7 +13,7 @@ use crate::{
     sys::near::near,
 };
 
-/// Commands of az, as they are typed behind `acr`, and what to do instead: one on each line.
+/// Commands of az, as typed behind `acr`, and the alternatives: one per line.
 const REFUSED: &str = "\
 agentpool: runs work on this machine's builders; `--builder` chooses one
 artifact-streaming: nothing does this here: it is a service of Azure
@@ -62,7 +62,7 @@ manifest update-metadata: nothing does this here: only ACR has locks
 repository list-deleted: nothing does this here: what is deleted is gone
 repository update: nothing does this here: only ACR has locks";
 
-/// What people type who know other programs, and what it is called here.
+/// Names of commands in other programs, and acrt's names for them.
 const SYNONYMS: &[(&str, &str)] = &[
     ("add", "create"),
     ("cancel", "cancel-run"),
@@ -90,7 +90,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("tree", "graph"),
 ];
 
-/// Options of other programs, and what to type instead.
+/// Options of other programs, and acrt's options for them.
 const OPTIONS: &[(&str, &str)] = &[
     ("--build-arg", "--arg NAME=VALUE"),
     ("--dockerfile", "--file DOCKERFILE"),
@@ -111,7 +111,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("-v", "--verbose, or --version"),
 ];
 
-/// Returns why a command line is refused, where it is known what was meant; `usage` is what clap says of it, `root` makes all commands.
+/// Returns why a command line is refused, where the intent is known; `usage` is clap's error, `root` builds all commands.
 pub fn refusal(usage: &clap::Error, args: &[OsString], root: fn() -> Command) -> Option<Error> {
     let told = |kind| match usage.get(kind)? {
         ContextValue::String(text) => Some(text.as_str()),
@@ -167,7 +167,8 @@ fn command_refused(word: &str, args: &[OsString], root: &Command) -> Option<Erro
     )
 }
 
-/// Returns the command that is meant: what has that name, or one like it, in the same group; else in another, that of tasks first.
+/// Returns the command that is probably meant: one of that name or a similar one in the same group, else in another group, tasks
+/// first.
 fn meant(word: &str, group: &[&str], root: &Command) -> Option<String> {
     let mut all = Vec::new();
     list(root, "", &mut all);
@@ -193,7 +194,7 @@ fn meant(word: &str, group: &[&str], root: &Command) -> Option<String> {
     })
 }
 
-/// Lists all commands that people see, as they are typed.
+/// Lists the paths of all visible commands.
 fn list(command: &Command, above: &str, all: &mut Vec<String>) {
     let visible = command
         .get_subcommands()
@@ -243,7 +244,7 @@ mod tests {
             let found = name
                 .split(' ')
                 .try_fold(&acrt, |command, word| command.find_subcommand(word));
-            // Where only the group is another one than az's, what is beneath it is listed by itself.
+            // Where only the group differs from az's, its commands are listed one by one.
             assert!(found.is_none() || name == "config", "{name}");
         }
     }

@@ -25,32 +25,32 @@ use crate::{
 
 use super::{global::Global, progress::Progress};
 
-/// What is said where stdout cannot be written.
+/// The error where stdout cannot be written.
 const UNWRITTEN: &str = "cannot write to stdout";
 
-/// Prints what a command has to say.
+/// Prints everything that a command outputs.
 #[derive(Debug)]
 pub struct Report {
     only_errors: bool,
     verbose: bool,
-    /// The format that was asked for.
+    /// The requested format.
     format: Option<Format>,
     table: bool,
     summary: RefCell<Vec<String>>,
     progress: Option<Progress>,
-    /// The reader of stdout has gone: the rest of the log goes nowhere, and the work goes on.
+    /// Whether the reader of stdout has closed it: the rest of the log is dropped, and the work goes on.
     reader_gone: Cell<bool>,
-    /// Something that was to be on stdout could not be written, as on a full disk, and the work went on.
+    /// Whether output to stdout was lost, as on a full disk, while the work went on.
     output_lost: Cell<bool>,
-    /// Where the time in each line on stderr comes from, if these are JSON.
+    /// The clock for the time in each line on stderr, if these lines are JSON.
     json: RefCell<Option<Clock>>,
-    /// Where the time before each line comes from, where a person watches a loop.
+    /// The clock for the time in front of each line, where a person watches the loop.
     stamps: RefCell<Option<Clock>>,
-    /// What takes from logs what a terminal would obey; none if they are shown as they are.
+    /// Makes logs safe for a terminal; `None` to print them unchanged.
     tamer: RefCell<Option<Tamer>>,
 }
 
-/// How much of an answer is printed at once, in bytes.
+/// How many bytes of an answer are written at once.
 const PIECE: usize = 64 * 1024;
 
 fn undrawable(problem: Undrawable) -> Error {
@@ -58,7 +58,7 @@ fn undrawable(problem: Undrawable) -> Error {
 }
 
 impl Report {
-    /// Prints as much as the options ask for.
+    /// Returns a report with the verbosity of the options.
     pub fn new(global: &Global, format: Option<Format>) -> Self {
         let is_terminal = io::stdout().is_terminal();
         Self {
@@ -76,49 +76,49 @@ impl Report {
         }
     }
 
-    /// Shows logs as they are, if `raw` is set: with all that a terminal would obey.
+    /// With `raw`, prints logs unchanged, with all control sequences.
     pub fn shows_raw(&self, raw: bool) {
         if raw {
             *self.tamer.borrow_mut() = None;
         }
     }
 
-    /// Prints a part of a log. What a full disk keeps from its reader is still in the log.
+    /// Prints a part of a log. Output lost on a full disk is still in the log file.
     fn log(&self, bytes: &[u8]) {
         let tamed = self.tamer.borrow_mut().as_mut().map(|it| it.tame(bytes));
         self.stream(tamed.as_deref().unwrap_or(bytes));
     }
 
-    /// From now on, prints every line on stderr as a JSON object, for programs that collect logs.
+    /// From now on, prints every line on stderr as a JSON object, for log collectors.
     pub fn log_as_json(&self, clock: Clock) {
         *self.json.borrow_mut() = Some(clock);
     }
 
-    /// From now on, puts the time of day, in UTC, before each line that a person sees on a terminal.
+    /// From now on, prints the time of day, in UTC, in front of each line on a terminal.
     pub fn stamp_lines(&self, clock: Clock) {
         if io::stderr().is_terminal() {
             *self.stamps.borrow_mut() = Some(clock);
         }
     }
 
-    /// Returns the time of day to stand before a line; nothing where no person watches a loop.
+    /// Returns the time of day to print in front of a line; empty unless a person watches the loop.
     fn stamp(&self) -> String {
         let stamps = self.stamps.borrow();
         let now = stamps.as_ref().map(Clock::now);
         now.map_or(String::new(), |now| now.strftime("%H:%M:%SZ ").to_string())
     }
 
-    /// Tells whether stdout shows colours.
+    /// Tells whether stdout supports colours.
     pub fn colour(&self) -> bool {
         wants_colour(io::stdout().is_terminal())
     }
 
-    /// Tells whether a person sits at the other end and can answer.
+    /// Tells whether a person can answer questions.
     pub fn can_ask(&self) -> bool {
         io::stdin().is_terminal()
     }
 
-    /// Asks a question on stderr and returns the line that is typed.
+    /// Asks a question on stderr and returns the typed line.
     pub fn ask(&self, question: &str) -> Result<String> {
         self.tell(question);
         let mut line = String::new();
@@ -128,13 +128,13 @@ impl Report {
         Ok(line.trim().to_owned())
     }
 
-    /// Returns the text of an answer in the format that was asked for; else for people where a person reads it, and for programs elsewhere.
+    /// Formats an answer in the requested format; by default, for people on a terminal, and for programs elsewhere.
     pub fn drawn(&self, view: View, query: Option<&Query>) -> Result<String> {
         let pieces = self.pieces(view, query)?;
         pieces.map(|piece| piece.map_err(undrawable)).collect()
     }
 
-    /// Prints an answer as [`Report::drawn`] returns it. A list is never there as a whole where it can be drawn item by item.
+    /// Prints an answer like [`Report::drawn`]; a list is printed item by item where its format allows, to save memory.
     pub fn show(&self, view: View, query: Option<&Query>) -> Result<()> {
         let mut text = String::new();
         for piece in self.pieces(view, query)? {
@@ -161,7 +161,7 @@ impl Report {
         view.pieces(format, query, canvas).map_err(undrawable)
     }
 
-    /// Prints an answer. A reader that has gone is no error; a disk that is full is.
+    /// Prints an answer. A closed reader is no error; a full disk is.
     pub fn answer(&self, bytes: &[u8]) -> Result<()> {
         if self.reader_gone.get() {
             return Ok(());
@@ -179,8 +179,8 @@ impl Report {
         }
     }
 
-    /// Prints what is not the answer but comes while a command works. Where that is impossible it is said once, and the work goes on:
-    /// what a full disk keeps from a log's reader is still in the log.
+    /// Prints output that comes while a command works. A failed write is reported once, and the work goes on: the lost output is
+    /// still in the log file.
     fn stream(&self, bytes: &[u8]) {
         if let Err(error) = self.answer(bytes)
             && !self.output_lost.replace(true)
@@ -189,27 +189,27 @@ impl Report {
         }
     }
 
-    /// Tells whether something that was to be on stdout could not be written.
+    /// Tells whether output to stdout was lost.
     pub fn output_is_lost(&self) -> bool {
         self.output_lost.get()
     }
 
-    /// Tells whether stdout is still read, as far as the last write has shown.
+    /// Tells whether stdout is still read, by the result of the last write.
     pub fn is_read(&self) -> bool {
         !self.reader_gone.get() && !self.output_lost.get()
     }
 
-    /// Tells whether a person sees what is said, or wants to see everything.
+    /// Tells whether a person reads stderr, or asked for all messages.
     pub fn is_watched(&self) -> bool {
         self.verbose || io::stderr().is_terminal()
     }
 
-    /// Returns a sink that shows each event.
+    /// Returns a sink that prints each event.
     pub fn events(&self) -> EventSink<'_> {
         EventSink::new(|event| self.event(event))
     }
 
-    /// Shows an event.
+    /// Prints an event.
     pub fn event(&self, event: Event<'_>) {
         match event {
             Event::Doing(text) => {
@@ -292,26 +292,26 @@ impl Report {
         io::stdout().is_terminal()
     }
 
-    /// Keeps a line that is to be said on stderr below the table; nothing beside other formats, which programs read.
+    /// Keeps a line to print on stderr below the table; dropped with other formats, which programs read.
     pub fn summary(&self, text: String) {
         if self.format.is_none_or(|format| format == Format::Table) {
             self.summary.borrow_mut().push(text);
         }
     }
 
-    /// Says what was kept to be said below the table.
+    /// Prints the kept line below the table.
     pub fn summarize(&self) {
         for text in self.summary.take() {
             self.note(&text);
         }
     }
 
-    /// Tells whether the answer is to be a table.
+    /// Tells whether the answer is printed as a table.
     pub fn shows_tables(&self) -> bool {
         self.table
     }
 
-    /// Says beside a table which of the tasks follow nothing yet; the columns are az's, and have no place for it.
+    /// Reports beside a table which tasks follow nothing yet; az's columns have no place for it.
     pub fn never_run<'t>(&self, tasks: impl Iterator<Item = &'t TaskName>) {
         if !self.table {
             return;
@@ -325,7 +325,7 @@ impl Report {
         }
     }
 
-    /// Says beside a table which of the tasks have failed many times in a row, and how each is tried at once.
+    /// Reports beside a table which tasks have failed many times in a row, and how to retry each at once.
     pub fn stalled(&self, tasks: impl Iterator<Item = TaskKey>) {
         if !self.table {
             return;
@@ -338,20 +338,20 @@ impl Report {
         }
     }
 
-    /// Says something that is good to know.
+    /// Prints a note.
     pub fn note(&self, text: &str) {
         if !self.only_errors {
             self.line("info", &format!("{}\n", harmless(text)), text, json!({}));
         }
     }
 
-    /// Says which id a run has, in the words of az, which scripts look for.
+    /// Prints the id of a run, in the words of az, which scripts look for.
     pub fn queued(&self, id: RunId, is_build: bool) {
         let what = if is_build { "a build" } else { "a run" };
         self.as_az(&format!("Queued {what} with ID: {id}"));
     }
 
-    /// Says what az says, and as az says it. It warns of nothing.
+    /// Prints one of az's messages as az does, as a `WARNING` although it warns of nothing.
     pub fn as_az(&self, text: &str) {
         if !self.only_errors {
             let plain = format!("WARNING: {}\n", harmless(text));
@@ -359,7 +359,7 @@ impl Report {
         }
     }
 
-    /// Says something that is not as it should be.
+    /// Prints a warning.
     pub fn warning(&self, text: &str) {
         if !self.only_errors {
             let plain = format!("{} {}\n", tagged("warning"), harmless(text));
@@ -367,7 +367,7 @@ impl Report {
         }
     }
 
-    /// Says something that only who asked for details, or a program that collects logs, wants to know.
+    /// Prints a message for those who asked for details, and for log collectors.
     fn detail(&self, text: &str, fields: Value) {
         let is_json = self.json.borrow().is_some();
         if (self.verbose || is_json) && !self.only_errors {
@@ -376,14 +376,14 @@ impl Report {
         }
     }
 
-    /// Says what failed, why, and what to do next.
+    /// Prints an error: what failed, why, and what to do next.
     pub fn error(&self, error: &Error) {
         let text = plain(error);
         let fields = json!({"causes": error.causes(), "hint": error.advice()});
         self.line("error", &text, &error.to_string(), fields);
     }
 
-    /// Prints a line on stderr: as it is, or its message and fields as a JSON object.
+    /// Prints a line on stderr: `plain`, or the message and its fields as a JSON object.
     fn line(&self, level: &str, plain: &str, message: &str, fields: Value) {
         let json = self.json.borrow();
         let Some(clock) = &*json else {
@@ -397,7 +397,7 @@ impl Report {
         self.tell(&format!("{line}\n"));
     }
 
-    /// Prints what is left of a log, and takes away the line that says what is being done: whatever it was has ended.
+    /// Prints the rest of a log, and removes the progress lines, because the activity has ended.
     pub fn done(&self) {
         let rest = self.tamer.borrow_mut().as_mut().map(Tamer::finish);
         if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
@@ -409,7 +409,7 @@ impl Report {
     }
 
     fn tell(&self, text: &str) {
-        // Where stderr is closed there is no place to say it.
+        // Where stderr is closed, nothing can be reported.
         let _ = self.above(|| io::stderr().lock().write_all(text.as_bytes()));
     }
 
@@ -421,7 +421,7 @@ impl Report {
     }
 }
 
-/// Writes the word that a line begins with, in colour where a person sees it.
+/// Returns the first word of a line, in colour on a terminal.
 fn tagged(word: &str) -> String {
     let colour = match word {
         "error" => "31",
@@ -435,7 +435,7 @@ fn tagged(word: &str) -> String {
     }
 }
 
-/// Puts an error in lines for a person.
+/// Formats an error as lines for a person.
 fn plain(error: &Error) -> String {
     let mut text = format!("{} {}\n", tagged("error"), harmless(&error.to_string()));
     for cause in error.causes() {
@@ -447,18 +447,18 @@ fn plain(error: &Error) -> String {
     text
 }
 
-/// Says why a command is refused as wrong usage.
+/// Reports why a command line is refused as wrong usage.
 pub fn refused(error: &Error) -> ExitCode {
-    // Where it cannot be printed there is no place to say it.
+    // Where stderr is closed, nothing can be reported.
     let _ = io::stderr().lock().write_all(plain(error).as_bytes());
     ExitCode::from(error.kind().exit_code())
 }
 
-/// Prints what clap has to say: help and versions to stdout, wrong usage to stderr.
+/// Prints clap's output: help and versions to stdout, usage errors to stderr.
 pub fn usage(usage: &clap::Error) -> ExitCode {
     let printed = usage.print().and_then(|()| io::stdout().flush());
     if usage.use_stderr() {
-        // Where it cannot be printed there is no place to say it.
+        // Where it cannot be printed, nothing can be reported.
         return ExitCode::from(Kind::Invalid.exit_code());
     }
     match printed {

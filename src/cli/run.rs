@@ -113,7 +113,7 @@ fn request(app: &App, report: &Report, args: &QuickRunArgs) -> Result<RunRequest
         trust_context: args.trust.trust_context,
     };
     let step = match outside.filter(|path| is_task_file(path)) {
-        // The owner's own file, whatever the context is.
+        // A file of the user's own, even where the context is a guest.
         Some(path) => Some(wanted.encoded(&text_of(&path)?)?),
         None => wanted.step()?,
     };

@@ -1,4 +1,4 @@
-//! `acrt status`, and the same as `acrt task status`
+//! `acrt status`, also known as `acrt task status`.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,10 +14,10 @@ use crate::{
     view::column::harmless,
 };
 
-/// How long a picture of `--watch` stands.
+/// The interval of `--watch`.
 const STANDS: Duration = Duration::from_secs(2);
 
-/// Takes the cursor to the first place of a terminal, and clears what is there.
+/// Moves the cursor to the top left of a terminal, and clears the screen.
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Show how all tasks are doing, the worst first
@@ -81,7 +81,7 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
     })
 }
 
-/// Says on one line how many tasks there are of each state, and how old that knowledge is.
+/// Summarizes the number of tasks in each state, and the age of the data, on one line.
 fn summary(app: &App, registry: Option<&str>, found: &StatusReport) -> String {
     if let (true, Some(registry)) = (found.tasks.is_empty(), registry) {
         let registry = registry.escape_debug();

@@ -1,13 +1,14 @@
-//! What is typed, as az takes it before it reads any option: `acr` before the command, and `@FILE` in the place of a text.
+//! Rewrites the command line as az does before it parses options: `acr` before the command, and `@FILE` in place of a
+//! value.
 
 use std::{ffi::OsString, fs::File, io::Read as _, path::Path};
 
-/// The largest file that is taken for what it holds, in bytes.
+/// The largest file that `@FILE` reads, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// Returns the words of a command line as they are meant.
+/// Returns the command line with `acr` removed and `@FILE` replaced.
 pub fn meant(mut args: Vec<OsString>) -> Vec<OsString> {
-    // `alias az=acrt`, and the habit.
+    // For users with `alias az=acrt`, or with az's habits.
     let is = |n: usize, word: &str| args.get(n).is_some_and(|it| it == word);
     match (is(1, "acr"), is(1, "az") && is(2, "acr")) {
         (true, _) => drop(args.remove(1)),
@@ -17,7 +18,8 @@ pub fn meant(mut args: Vec<OsString>) -> Vec<OsString> {
     args.into_iter().map(with_file).collect()
 }
 
-/// Returns what a file holds, where a word or what is behind its first `=` is `@` and the path of one; else the word as it is.
+/// Returns the content of a file where a word, or the part behind its first `=`, is `@` and the file's path; else the word
+/// unchanged.
 fn with_file(word: OsString) -> OsString {
     let Some(text) = word.to_str() else {
         return word;
@@ -33,7 +35,7 @@ fn with_file(word: OsString) -> OsString {
     )
 }
 
-/// Returns the text of a regular file, without the line breaks at its end; `-` is standard input.
+/// Returns the text of a regular file without trailing line breaks; `-` is standard input.
 fn content_of(path: &str) -> Option<String> {
     let mut text = String::new();
     if path == "-" {
@@ -42,7 +44,7 @@ fn content_of(path: &str) -> Option<String> {
             .read_to_string(&mut text)
             .ok()?;
     } else {
-        // To open a pipe would be to wait.
+        // Opening a pipe would block.
         let is_file = Path::new(path).metadata().is_ok_and(|it| it.is_file());
         let file = is_file.then(|| File::open(path).ok())??;
         file.take(MAX_FILE).read_to_string(&mut text).ok()?;

@@ -1,4 +1,4 @@
-//! `acrt builder …`: the builders by their names.
+//! `acrt builder …`: the named builders.
 
 mod check;
 mod list;

@@ -1,4 +1,4 @@
-//! `acrt config …`: values of the config file.
+//! `acrt config …`: reads and changes the config file.
 
 mod get;
 mod list;
@@ -23,7 +23,7 @@ pub enum ConfigCommand {
     Unset(Late<unset::UnsetArgs>),
 }
 
-/// Carries it out without reading the settings first: so a broken file can be mended too.
+/// Runs a command without reading the settings first, so that a broken config file can be repaired.
 pub fn run(around: &GlobalOptions, command: ConfigCommand) -> Result<Outcome> {
     match command {
         ConfigCommand::Get(args) => get::run(around, *args.0),

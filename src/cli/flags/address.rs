@@ -1,8 +1,8 @@
-//! Addresses that acrt listens at.
+//! Addresses to listen at.
 
 use std::net::SocketAddr;
 
-/// Reads an address and a port; `localhost` is this machine, whatever it has in its hosts file.
+/// Parses an address and a port; `localhost` is the loopback address, whatever the hosts file says.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     let numeric = match text.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),

@@ -1,17 +1,17 @@
-//! Options that only mean something in Azure: accepted, so that scripts run, and without effect. All of them are below one heading of the
-//! help, by which those that were typed are found and named.
+//! Options that only have a meaning in Azure: accepted without effect, so that scripts for az run. They share one heading in the help, by
+//! which those in a command line are found and reported.
 
 use clap::{ArgMatches, Command, parser::ValueSource};
 
 use crate::cli::{flags::AZURE, report::Report};
 
-/// What accounts are called by; an option of all commands.
+/// The option that names an account; all commands have it.
 const ACCOUNT: &str = "--subscription";
 
-/// The one option of Azure's that is spoken of where it is used: another login may do its work.
+/// The one Azure option that its own command reports, because another credential may replace it.
 const SAID_ELSEWHERE: &str = "use_identity";
 
-// Options that only mean something in Azure.
+// Azure options of most commands.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
 pub struct AzureArgs {
@@ -20,7 +20,7 @@ pub struct AzureArgs {
     resource_group: Option<String>,
 }
 
-// More options that only mean something in Azure, of the commands that run builds.
+// Azure options of commands that run builds.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
 pub struct AzureRunArgs {
@@ -34,7 +34,7 @@ pub struct AzureRunArgs {
     log_template: Option<String>,
 }
 
-// Those of quick builds and runs.
+// Azure options of quick builds and quick runs.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
 pub struct AzureQuickArgs {
@@ -48,7 +48,7 @@ pub struct AzureQuickArgs {
     source_acr_auth_id: Option<String>,
 }
 
-// Still more, of the commands that define tasks.
+// Azure options of commands that define tasks.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
 pub struct AzureTaskArgs {
@@ -71,7 +71,7 @@ pub struct AzureTaskArgs {
     source_acr_auth_id: Option<String>,
 }
 
-// Those of `check-health`.
+// Azure options of `check-health`.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = AZURE)]
 pub struct AzureHealthArgs {
@@ -83,7 +83,7 @@ pub struct AzureHealthArgs {
     vnet: Option<String>,
 }
 
-/// Says once which options were typed that are without effect outside Azure.
+/// Warns once about all options in the command line that have no effect outside of Azure.
 pub fn tell(command: &Command, matches: &ArgMatches, report: &Report) {
     let (account, own): (Vec<String>, Vec<String>) = typed(command, matches)
         .into_iter()

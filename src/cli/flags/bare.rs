@@ -1,10 +1,10 @@
-//! What is named by an option, as in az, or by a bare word.
+//! Values given by an option, as in az, or by a bare argument.
 
 use std::fmt::Display;
 
 use crate::error::{Error, Kind, Result};
 
-/// Returns what was given once, by a bare word or by an option; the same twice is once.
+/// Returns the value of a bare argument or an option; both may be given if they are equal.
 pub fn one_of<T: PartialEq + Display>(
     bare: Option<T>,
     given: Option<T>,

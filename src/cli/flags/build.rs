@@ -1,4 +1,4 @@
-//! Options that say what is built.
+//! Options about builds.
 
 use std::collections::BTreeMap;
 
@@ -21,17 +21,17 @@ pub struct ArgumentArgs {
 }
 
 impl ArgumentArgs {
-    /// Takes what the same options of another name were given.
+    /// Returns the group from the values of options with other names.
     pub fn of(args: Vec<String>, secret_args: Vec<Secret>) -> Self {
         Self { args, secret_args }
     }
 
-    /// Tells whether any was given.
+    /// Tells whether any argument was given.
     pub fn is_given(&self) -> bool {
         !self.args.is_empty() || !self.secret_args.is_empty()
     }
 
-    /// Returns the arguments in the order given, and the values of the secret ones apart. Of two with one name the later counts.
+    /// Returns the arguments in the order given, and the secret values separately. Of two with one name the last wins.
     pub fn arguments(&self) -> (Vec<Argument>, BTreeMap<String, Secret>) {
         let mut arguments: Vec<Argument> = Vec::new();
         let mut secrets = BTreeMap::new();
@@ -60,7 +60,7 @@ impl ArgumentArgs {
     }
 }
 
-/// Splits `NAME=VALUE`; a name alone takes its value from the environment, else it is empty, as in az.
+/// Splits `NAME=VALUE`; a name alone takes its value from the environment, or else is empty, as in az.
 fn split(text: &str) -> (String, String) {
     match text.split_once('=') {
         Some((name, value)) => (name.to_owned(), value.to_owned()),
@@ -79,7 +79,7 @@ pub fn platforms(text: &str) -> Result<Platforms, String> {
         .map(Platforms)
 }
 
-/// A list of platforms, given as one value.
+/// A list of platforms as one value of an option.
 #[derive(Clone, Debug, Default)]
 pub struct Platforms(pub Vec<Platform>);
 

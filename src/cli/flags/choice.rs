@@ -1,4 +1,4 @@
-//! Values that are one of a few words, in any case, as az takes them.
+//! Options whose value is one of a few words, in any case, as in az.
 
 use clap::{
     ValueEnum,
@@ -7,7 +7,7 @@ use clap::{
 
 use crate::task::{BaseImageTriggerType, OnChange, RunStatus, Status, UpdatePayload};
 
-/// Reads one of az's three-state flags: left out, bare (which is true), or with `true` or `false` in any case.
+/// Parses one of az's three-state flags: absent, bare (which is true), or `true` or `false` in any case.
 pub fn three_state(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
@@ -25,7 +25,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Reads one of a few words, each of which is a value.
+/// Returns a parser for a few words, each with its value.
 fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     choices: [(PossibleValue, T); N],
 ) -> impl TypedValueParser<Value = T> {

@@ -1,4 +1,4 @@
-//! `--yes`, and the question where it is not given.
+//! `--yes`, and the question that it answers.
 
 use crate::{
     cli::report::Report,
@@ -14,12 +14,12 @@ pub struct YesArgs {
 }
 
 impl YesArgs {
-    /// Tells whether the yes has been given.
+    /// Tells whether `--yes` was given.
     pub fn is_yes(self) -> bool {
         self.yes
     }
 
-    /// Asks whether something is to be done, unless that has been said.
+    /// Asks for confirmation, unless `--yes` was given.
     pub fn confirm(self, report: &Report, question: &str) -> Result<()> {
         if self.yes {
             return Ok(());

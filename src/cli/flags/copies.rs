@@ -1,8 +1,8 @@
-//! Options of tasks that keep a copy.
+//! Options of tasks that import an image.
 
 use crate::error::{Context as _, Kind, Result};
 
-/// Splits a command into its words as a shell does, without one: nothing in it is ever expanded.
+/// Splits a command into words like a shell, without expanding anything.
 pub fn words(command: &str) -> Result<Vec<String>> {
     shell_words::split(command).context(Kind::Invalid, || {
         format!("cannot use the command `{}`", command.escape_debug())

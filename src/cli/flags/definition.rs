@@ -1,4 +1,4 @@
-//! What `create` and `update` say of a task alike: each option stands here once.
+//! The options that `create` and `update` share.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ use super::{
     trigger::{TriggerArgs, schedule},
 };
 
-// The options of a definition. What is not given stays as it is, or as it is by default.
+// The options of a definition. An option that is not given keeps its value or its default.
 #[derive(Debug, clap::Args)]
 pub struct DefinitionArgs {
     /// Folder of the build, or /dev/null for none
@@ -100,7 +100,7 @@ pub struct DefinitionArgs {
 }
 
 impl DefinitionArgs {
-    /// Returns what the options ask of `old`, the task as it is or as it would be without them.
+    /// Returns the change that the options make to `old`: the existing task, or a new one with its defaults.
     pub fn wish(self, app: &App, old: &Task) -> Result<TaskWish> {
         let content = self.content(old)?;
         let holds_its_file = content.is_some() || matches!(old.step, Step::EncodedTask(_));
@@ -161,7 +161,7 @@ impl DefinitionArgs {
         })
     }
 
-    /// Returns the text of a file that the definition is to hold.
+    /// Returns the text of a file that is stored in the definition.
     fn content(&self, old: &Task) -> Result<Option<String>> {
         let context = self.context.as_ref().or(old.step.context());
         let wanted = StepOptions {
@@ -183,7 +183,7 @@ impl DefinitionArgs {
     }
 }
 
-/// An option that is not given keeps the value, an empty one takes it away.
+/// An option that is not given keeps the value; an empty one removes it.
 fn emptied(value: Option<String>) -> Patch<String> {
     match value {
         Some(value) if value.is_empty() => Patch::Clear,

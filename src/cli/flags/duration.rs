@@ -1,8 +1,8 @@
-//! Spans of time: seconds, as in az, or as people write them.
+//! Durations: seconds, as in az, or with units.
 
 use crate::task::Age;
 
-/// Reads `600`, `10m` or `1h 30m` as seconds.
+/// Parses `600`, `10m` or `1h 30m` to seconds.
 pub fn seconds(text: &str) -> Result<u32, String> {
     let problem = || {
         format!(
@@ -14,7 +14,7 @@ pub fn seconds(text: &str) -> Result<u32, String> {
     u32::try_from(span.duration().as_secs()).map_err(|_| problem())
 }
 
-/// Reads the same; a run needs a second at least.
+/// Parses a timeout, which is at least one second.
 pub fn timeout(text: &str) -> Result<u32, String> {
     match seconds(text)? {
         0 => Err("no run ends in less than a second: 1 is the least".into()),

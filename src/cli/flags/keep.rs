@@ -14,7 +14,7 @@ pub struct KeepArgs {
 }
 
 impl KeepArgs {
-    /// Returns what is to be kept: 0 keeps all, as if it were not said.
+    /// Returns the changes; 0 keeps all tags, as without the option.
     #[must_use]
     pub fn patch(self) -> (Patch<u32>, Patch<u32>) {
         let patch = |count: Option<u32>| match count {

@@ -1,4 +1,4 @@
-//! Options that give a login.
+//! Options with a login.
 
 use std::io::Read as _;
 
@@ -32,7 +32,7 @@ pub struct LoginArgs {
     use_identity: Option<String>,
 }
 
-/// What was given of a login.
+/// The parts of a login that were given.
 #[derive(Debug)]
 pub struct Parts {
     /// The login server.
@@ -44,7 +44,7 @@ pub struct Parts {
 }
 
 impl LoginArgs {
-    /// Tells whether nothing but an identity of Azure was given, which no registry outside of it knows. That is said.
+    /// Tells whether only an identity of Azure was given, which no registry outside of Azure accepts; warns of it.
     pub fn is_of_azure_alone(&self, report: &Report) -> bool {
         let is_alone = self.use_identity.is_some()
             && self.username.is_none()
@@ -59,7 +59,7 @@ impl LoginArgs {
         is_alone
     }
 
-    /// Returns what was given.
+    /// Returns the parts that were given.
     pub fn parts(self, report: &Report) -> Result<Parts> {
         if self.use_identity.is_some() {
             report.warning("without effect outside Azure: --use-identity");
@@ -71,7 +71,7 @@ impl LoginArgs {
         })
     }
 
-    /// Returns a login that has everything.
+    /// Returns a complete login.
     pub fn whole(self, report: &Report) -> Result<(String, StoredLogin)> {
         let parts = self.parts(report)?;
         match (parts.username, parts.password) {
@@ -90,7 +90,7 @@ impl LoginArgs {
     }
 }
 
-/// Returns the password that was given, or that standard input gives.
+/// Returns the given password, or the one from standard input.
 pub fn password(
     report: &Report,
     password: Option<Secret>,

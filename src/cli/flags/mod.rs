@@ -18,5 +18,5 @@ pub mod run_id;
 pub mod steps;
 pub mod trigger;
 
-/// The heading in help above options that only mean something in Azure.
+/// The heading in the help for options that only have a meaning in Azure.
 pub const AZURE: &str = "Azure only, without effect";

@@ -1,4 +1,4 @@
-//! Options that name one task, with `--name` as in az or by a bare word.
+//! Options that name one task, with `--name` as in az or as a bare argument.
 
 use crate::{
     error::{Error, Kind, Result},
@@ -8,7 +8,7 @@ use crate::{
 
 use super::bare::one_of;
 
-// The name of a task: a bare word or `--name`.
+// The name of a task: a bare argument or `--name`.
 #[derive(Debug, clap::Args)]
 pub struct NameArgs {
     /// Name of the task
@@ -26,7 +26,7 @@ impl NameArgs {
     }
 }
 
-// The name of a task that must be given, and `--registry`.
+// The name of a required task, and `--registry`.
 #[derive(Debug, clap::Args)]
 #[command(mut_group("NameArgs", |group| group.required(true)))]
 pub struct OneTaskArgs {
@@ -45,7 +45,7 @@ impl OneTaskArgs {
     }
 }
 
-// The name of a task that may be given, and `--registry`.
+// The name of an optional task, and `--registry`.
 #[derive(Debug, clap::Args)]
 pub struct SomeTaskArgs {
     #[command(flatten)]

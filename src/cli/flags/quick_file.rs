@@ -1,4 +1,4 @@
-//! `--file` of quick builds and runs: relative to the folder in which it is typed, as docker and `az acr build` take it.
+//! `--file` of quick builds and runs: relative to the current folder, as in docker and `az acr build`.
 
 use std::path::{Path, PathBuf, absolute};
 
@@ -11,14 +11,14 @@ use crate::{
 /// Where a file was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuickFile {
-    /// In the context: its path from there.
+    /// In the context: its path relative to the context.
     Inside(PathBuf),
     /// Elsewhere on this machine: its absolute path.
     Outside(PathBuf),
 }
 
 impl QuickFile {
-    /// Returns the path, as it is seen from the context.
+    /// Returns the path to use from the context.
     #[must_use]
     pub fn into_path(self) -> PathBuf {
         match self {
@@ -27,8 +27,8 @@ impl QuickFile {
     }
 }
 
-/// Finds a file: in the current folder, or else in the context, which is said. In a context that must be fetched it is looked for
-/// later.
+/// Finds a file in the current folder, or else in the context, which is reported. In a remote context it is looked for after the
+/// fetch.
 pub fn quick_file(report: &Report, context: &Context, file: &Path) -> Result<QuickFile> {
     let Context::Local(folder) = context else {
         return Ok(QuickFile::Inside(file.to_owned()));
@@ -37,7 +37,7 @@ pub fn quick_file(report: &Report, context: &Context, file: &Path) -> Result<Qui
         format!("cannot use the file `{}`", file.display())
     })?;
     if here.symlink_metadata().is_ok() && !here.is_dir() {
-        // By its folder: what the file itself links to is not where it is.
+        // Resolves the file's folder only: a link counts as being where it is, not where it points.
         let real = |path: &Path| path.canonicalize().ok();
         let (above, name) = (here.parent().and_then(real), here.file_name());
         let inside = above.zip(real(folder)).and_then(|(above, folder)| {

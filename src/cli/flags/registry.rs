@@ -1,4 +1,4 @@
-//! Options that name a registry and how it is entered, of the commands that look into one.
+//! Options that name a registry and the login for it, for commands that read a registry.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::{
 
 use super::{bare::one_of, login::password};
 
-/// Reads the name of a registry. Whether it is one of the config file's is known later.
+/// Parses the name of a registry, which may be a name of the config file; that is checked later.
 pub fn login_server(text: &str) -> Result<String, String> {
     match meant_registry(text) {
         Some(meant) => Err(format!(
@@ -29,7 +29,8 @@ pub fn login_server(text: &str) -> Result<String, String> {
     }
 }
 
-/// Says which registry a bare name stands for: Azure's of that name, as in az, unless the config file knows it.
+/// Reports which registry a bare name stands for: Azure's registry of that name, as in az, unless the config file
+/// defines it.
 pub fn tell_of_azure(app: &App, report: &Report, name: Option<&str>) {
     if let Some(name) = name
         && let server = app.settings.login_server(name)
@@ -43,7 +44,7 @@ pub fn tell_of_azure(app: &App, report: &Report, name: Option<&str>) {
     }
 }
 
-// `--username`, `--password` and what only Azure knows.
+// `--username`, `--password` and options of Azure.
 #[derive(Debug, clap::Args)]
 pub struct EntryArgs {
     /// User at the registry; env:NAME or file:PATH say where it is
@@ -61,7 +62,7 @@ pub struct EntryArgs {
 }
 
 impl EntryArgs {
-    /// Lets the registries know all logins: the one that is given first, for the registry that is meant.
+    /// Makes all logins known to the registry client; the given login takes precedence for `registry`.
     pub fn enter(self, app: &App, report: &Report, registry: &str) -> Result<()> {
         let mut logins = all_logins(app, &report.events())?;
         match (self.username, password(report, self.password, false)?) {
@@ -88,7 +89,7 @@ impl EntryArgs {
     }
 }
 
-// A registry: a bare word or `--name`, as az names it outside of tasks.
+// A registry: a bare argument or `--name`, which az uses for registries outside of tasks.
 #[derive(Debug, clap::Args)]
 pub struct RegistryNameArgs {
     /// Registry [default: $ACRT_REGISTRY]
@@ -108,7 +109,7 @@ impl RegistryNameArgs {
     }
 }
 
-// A registry and the login for it, of the commands of `acr repository`.
+// A registry and the login for it, for the commands of `acr repository`.
 #[derive(Debug, clap::Args)]
 pub struct RegistryArgs {
     #[command(flatten)]
@@ -118,7 +119,7 @@ pub struct RegistryArgs {
 }
 
 impl RegistryArgs {
-    /// Returns the registry, after all logins are known.
+    /// Returns the registry, after making all logins known.
     pub fn enter(self, app: &App, report: &Report) -> Result<String> {
         let registry = self.name.find(app, report)?;
         self.entry.enter(app, report, &registry)?;

@@ -1,4 +1,4 @@
-//! `--run-id`: whatever is typed, for what has the form of no id is the id of no run.
+//! `--run-id` accepts any text: a text that is no valid id is reported as an unknown run.
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
@@ -36,7 +36,7 @@ impl TypedRunId {
     }
 }
 
-// A run that must be named: by a bare word or `--run-id`.
+// A required run: a bare argument or `--run-id`.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 pub struct OneRunArgs {

@@ -1,4 +1,4 @@
-//! Options of multi-step files: values for their templates, and a command instead of a file.
+//! Options of multi-step files: values for their templates, and a command in place of a file.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// The file of a multi-step task where none is named.
+/// The default multi-step file.
 pub const DEFAULT_FILE: &str = "acb.yaml";
 
 // `--set`, `--set-secret`, `--values` and `--allow-privileged`.
@@ -64,7 +64,7 @@ impl ValueArgs {
         self.values.as_ref()
     }
 
-    /// Returns the values in the order given, and the secret ones apart. Of two with one name the later counts.
+    /// Returns the values in the order given, and the secret ones separately. Of two with one name the last wins.
     pub fn values(&self) -> (Vec<Argument>, BTreeMap<String, Secret>) {
         let mut values: Vec<Argument> = Vec::new();
         let mut secrets = BTreeMap::new();
@@ -90,16 +90,16 @@ impl ValueArgs {
     }
 }
 
-/// What the options say about a multi-step file.
+/// The options that decide about a multi-step file.
 #[derive(Debug)]
 pub struct StepOptions<'a> {
-    /// The context, as it was given.
+    /// The context, as given.
     pub context: &'a Context,
-    /// The file, as it was given.
+    /// The file, as given.
     pub file: Option<&'a Path>,
     /// `--cmd`
     pub command: Option<&'a str>,
-    /// Seconds that the step of a `--cmd` may take.
+    /// The timeout in seconds for the step of a `--cmd`.
     pub timeout: u32,
     /// Values.
     pub values: &'a ValueArgs,
@@ -108,7 +108,8 @@ pub struct StepOptions<'a> {
 }
 
 impl StepOptions<'_> {
-    /// Returns the step that the options ask for; `None` for a Dockerfile. A file that the definition is to hold is read now.
+    /// Returns the step that the options ask for; `None` for a Dockerfile. The text of a file that is stored in the
+    /// definition is read now.
     pub fn step(&self) -> Result<Option<Step>> {
         if let Some(content) = self.content()? {
             return self.encoded(&content).map(Some);
@@ -127,7 +128,7 @@ impl StepOptions<'_> {
         })))
     }
 
-    /// Returns the step of a file that the definition is to hold.
+    /// Returns a step with the content of a file.
     pub fn encoded(&self, content: &str) -> Result<Step> {
         let values = self.values.file().map(|path| text_of(path)).transpose()?;
         Ok(Step::EncodedTask(EncodedStep {
@@ -141,7 +142,7 @@ impl StepOptions<'_> {
         }))
     }
 
-    /// Returns the text of a file that the definition is to hold; `None` where it stays in the context.
+    /// Returns the text of a file that is stored in the definition; `None` where the file stays in the context.
     pub fn content(&self) -> Result<Option<String>> {
         match (self.command, self.file) {
             (Some(_), Some(_)) => Err(Error::new(
@@ -166,7 +167,7 @@ impl StepOptions<'_> {
     }
 }
 
-/// Reads a file of the folder that the command is typed in.
+/// Reads a file relative to the current folder.
 pub fn text_of(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).context(Kind::Invalid, || {
         format!("cannot read the file `{}`", path.display())

@@ -1,4 +1,4 @@
-//! Options that say what makes a task run by itself.
+//! Options about triggers.
 
 use crate::{
     ops::{source_trigger::SourceTriggerPatch, timer::Schedule},
@@ -11,7 +11,7 @@ use crate::{
 
 use super::choice::{on_change, payload_type, three_state, trigger_type};
 
-/// Reads `CRON` or `NAME:CRON`.
+/// Parses `CRON` or `NAME:CRON`.
 pub fn schedule(text: &str) -> Result<Schedule, String> {
     let (name, cron) = match text.split_once(':') {
         Some((name, cron)) => (Some(name), cron),
@@ -30,7 +30,7 @@ pub fn schedule(text: &str) -> Result<Schedule, String> {
     })
 }
 
-/// Reads a window; an empty text is none.
+/// Parses a window; an empty text is no window.
 fn window(text: &str) -> Result<Option<Window>, String> {
     let window = (!text.is_empty()).then(|| text.parse());
     window
@@ -38,7 +38,7 @@ fn window(text: &str) -> Result<Option<Window>, String> {
         .map_err(|error: InvalidCron| error.to_string())
 }
 
-// Triggers of create and update.
+// The trigger options of create and update.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Triggers")]
 pub struct TriggerArgs {
@@ -91,13 +91,13 @@ pub struct TriggerArgs {
 }
 
 impl TriggerArgs {
-    /// Returns when triggers may begin a run, if it was said.
+    /// Returns the windows in which triggers may start a run, if given.
     pub fn windows(&self) -> Option<Vec<Window>> {
         let windows = self.windows.iter().flatten().cloned();
         (!self.windows.is_empty()).then(|| windows.collect())
     }
 
-    /// Returns the trigger of a new task: on, unless it is switched off.
+    /// Returns the base image trigger of a new task: enabled, unless it is switched off.
     pub fn for_new_task(&self, name: String) -> Option<BaseImageTrigger> {
         let kind = self.base_image_trigger_type;
         let trigger = BaseImageTrigger {
@@ -111,14 +111,14 @@ impl TriggerArgs {
             .then_some(trigger)
     }
 
-    /// Returns what that webhook is told, if there is to be one.
+    /// Returns the payload of the trigger's webhook, if there is a webhook.
     pub fn payload(&self) -> Option<UpdatePayload> {
         let said = self.update_trigger_payload_type;
         let endpoint = self.update_trigger_endpoint.as_ref();
         said.or_else(|| endpoint.map(|_| UpdatePayload::Default))
     }
 
-    /// Returns what an update changes of it: an empty endpoint ends it.
+    /// Returns the change of the payload: an empty endpoint removes the webhook.
     pub fn changed_payload(&self) -> Patch<UpdatePayload> {
         match (
             self.update_trigger_endpoint.as_ref().map(Secret::reveal),
@@ -130,12 +130,12 @@ impl TriggerArgs {
         }
     }
 
-    /// Returns whether an update switches the trigger.
+    /// Returns the new status of the trigger, if it changes.
     pub fn switch(&self) -> Option<Status> {
         self.base_image_trigger_enabled.map(Status::enabled)
     }
 
-    /// Returns what was said of triggers by the source.
+    /// Returns the changes of the source triggers.
     pub fn source(&self) -> SourceTriggerPatch {
         SourceTriggerPatch {
             commits: self.commit_trigger_enabled,

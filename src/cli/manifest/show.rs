@@ -37,7 +37,7 @@ pub struct ManifestArgs {
 }
 
 impl ManifestArgs {
-    /// Returns the image, after all logins are known.
+    /// Returns the image, after making all logins known.
     pub fn enter(self, app: &App, report: &Report) -> Result<Reference> {
         let image = match (self.manifest_id, self.name) {
             (Some(id), _) if !id.contains('/') => {

@@ -1,4 +1,4 @@
-//! `acrt notify …`: who is told of runs and failures.
+//! `acrt notify …`: the receivers of notifications.
 
 mod presets;
 mod test;

@@ -45,7 +45,7 @@ pub fn run(app: &App, report: &Report, args: RepositoryDeleteArgs) -> Result<Out
     }
 }
 
-/// Removes a manifest with all its tags, after it has been said which these are.
+/// Deletes a manifest with all its tags, after listing them.
 pub fn delete_image(
     app: &App,
     report: &Report,

@@ -1,4 +1,4 @@
-//! `acrt repository …`: what a registry has.
+//! `acrt repository …`: the repositories of a registry.
 
 pub mod delete;
 mod list;

@@ -18,7 +18,7 @@ pub struct RepositoryShowArgs {
     what: WhatArgs,
 }
 
-// `--repository` or `--image`, one of the two.
+// `--repository` or `--image`.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct WhatArgs {

@@ -153,7 +153,7 @@ fn view(answer: AdoptAnswer) -> View {
         .for_people()
 }
 
-/// Says what becomes no task, and what is different from before.
+/// Reports what is left out, and what has changed since the last time.
 fn tell(report: &Report, answer: &AdoptAnswer) {
     for out in &answer.left_out {
         let what = if out.key.is_empty() {
@@ -181,7 +181,7 @@ fn tell(report: &Report, answer: &AdoptAnswer) {
     }
 }
 
-/// Says which tasks are not followed yet, why, and what to do.
+/// Reports which tasks are not followed yet, why, and what to do.
 fn tell_tracking(report: &Report, answer: &AdoptAnswer) {
     for task in &answer.tasks {
         let tracking = task.tracking.as_ref();
@@ -194,7 +194,7 @@ fn tell_tracking(report: &Report, answer: &AdoptAnswer) {
     }
 }
 
-/// Says in one line what becomes of a task, for the question.
+/// Summarizes the change of a task on one line, for the question.
 fn line(task: &adopt::Proposal) -> String {
     let after: Vec<&str> = task.depends_on.iter().map(|name| name.as_str()).collect();
     let after = if after.is_empty() {

@@ -127,7 +127,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
     Ok(Outcome::answer(columns::task_view(app, task)))
 }
 
-/// Returns the context that was given, or the current folder where that has what is to be built.
+/// Returns the given context, or the current folder if it holds a file to build.
 fn context(definition: &DefinitionArgs) -> Result<Context> {
     if let Some(context) = &definition.context {
         return absolute(context.clone());
@@ -155,7 +155,7 @@ fn context(definition: &DefinitionArgs) -> Result<Context> {
     }
 }
 
-/// Returns what a task is called that was given no name: as its folder, its repository or the image that it copies.
+/// Returns the default name of a task: from its folder, its repository or the imported image.
 fn name_of(step: &Step) -> Result<TaskName> {
     let last = |path: &str| path.rsplit('/').next().map(str::to_owned);
     let after = match step {

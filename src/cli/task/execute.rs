@@ -37,7 +37,7 @@ pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {
     }
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
-        // The id tells the parent that this process has taken over. The log is in its file.
+        // The id tells the parent that this process has taken over the run. The log is written to its file.
         let events = EventSink::new(|event| {
             if let Event::Queued { id, .. } = event {
                 drop(report.answer(format!("{id}\n").as_bytes()));
@@ -48,7 +48,7 @@ pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {
     Ok(Outcome::exit(finished.error.as_ref().map(Error::kind)))
 }
 
-/// Carries out a run for the process that holds it and reads what this one says.
+/// Carries out a run for a parent process, which reads the output of this one.
 fn carry_out(app: &App, report: &Report, request: &RunRequest, id: RunId) -> Result<Outcome> {
     die_with_parent();
     limits::bind(&app.settings.config.limits)?;

@@ -86,7 +86,7 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
     )))
 }
 
-/// Reads an image name, which belongs to the registry of the command unless it names another.
+/// Parses an image name, on the command's registry unless it names another one.
 pub(super) fn reference(app: &App, registry: Option<&str>, image: &str) -> Result<Reference> {
     let default = app.settings.registry.as_deref();
     let default = default.map(|name| app.settings.login_server(name));

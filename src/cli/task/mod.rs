@@ -1,4 +1,4 @@
-//! `acrt task …`: definitions, runs, and the loop that follows base images.
+//! `acrt task …`: task definitions, runs, and the loop that follows base images.
 
 mod adopt;
 mod cancel_run;

@@ -85,7 +85,7 @@ pub struct RunArgs {
     update_trigger_token: Option<Secret>,
 }
 
-/// The options that mean something to one task alone.
+/// The options that apply to one task only.
 const OF_ONE: [&str; 17] = [
     "bare_name",
     "name",
@@ -106,7 +106,7 @@ const OF_ONE: [&str; 17] = [
     "update_trigger_token",
 ];
 
-// Many tasks instead of one.
+// Options that select several tasks.
 #[derive(Clone, Copy, Debug, clap::Args)]
 
 pub struct SelectionArgs {
@@ -162,7 +162,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     }
 }
 
-/// Makes a round of which nothing is run but what was asked for.
+/// Runs a round in which only the selected tasks are run.
 fn selected(
     app: &App,
     report: &Report,
@@ -190,14 +190,14 @@ fn selected(
     Ok(Outcome::exit(rounded.worst))
 }
 
-/// Prints the command lines that a run would carry out.
+/// Prints the command lines of a run.
 pub fn planned(app: &App, report: &Report, request: &RunRequest) -> Result<Outcome> {
     let lines = app.wait(ops::run::plan(app, request, &report.events()))?;
     report.answer((lines.join("\n") + "\n").as_bytes())?;
     Ok(Outcome::default())
 }
 
-/// Lets a run go on by itself, and answers with its record.
+/// Starts a detached run, and answers with its record.
 pub fn detached(
     app: &App,
     report: &Report,
@@ -210,7 +210,7 @@ pub fn detached(
     Ok(Outcome::answer(View::of(run, columns::RUN)))
 }
 
-/// Makes a run, and waits for its end: its log is printed where the request follows it, else its record.
+/// Runs a task and waits for its end; prints the log if the request follows it, else the record.
 pub fn followed(app: &App, report: &Report, request: &RunRequest) -> Result<Outcome> {
     let finished = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
@@ -220,7 +220,7 @@ pub fn followed(app: &App, report: &Report, request: &RunRequest) -> Result<Outc
     Ok(conclude(report, &finished, !request.follows_log))
 }
 
-/// Says how the run ended: by its record if that is asked for, and by the exit code.
+/// Reports how the run ended: by its record if requested, and by the exit code.
 fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
     let exit = finished.error.as_ref().map(|error| {
         let told = Error::new(
@@ -246,7 +246,7 @@ fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
     }
 }
 
-/// Sums up a run that succeeded: what it pushed can be copied from the line and pulled.
+/// Summarizes a successful run; the pushed images can be copied from the line.
 fn summary(run: &Run) -> String {
     let seconds = match (run.start_time, run.finish_time) {
         (Some(start), Some(end)) => end.duration_since(start).as_secs().max(0),

@@ -53,7 +53,7 @@ pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
     })))
 }
 
-/// Turns what is known of a task into the lines of a table.
+/// Formats a task as the lines of a table.
 fn lines(task: &Value, known: &Value, now: Timestamp) -> Value {
     let mut lines = Vec::new();
     let mut line = |what: &str, how: String| {
@@ -106,7 +106,7 @@ fn lines(task: &Value, known: &Value, now: Timestamp) -> Value {
     Value::Array(lines)
 }
 
-/// Says what a base is: its digest, how old that is, when it was looked at.
+/// Formats a base: its digest, the age of that, and when it was looked at.
 fn base(image: &Value, now: Timestamp) -> String {
     let digest: String = text(&image["recordedDigest"]).chars().take(19).collect();
     let ago = |key: &str| columns::time(image, key).map(|it| columns::age(it, now));
@@ -138,7 +138,7 @@ fn one_run(run: &Value, now: Timestamp) -> String {
     )
 }
 
-/// Returns the command for what is wrong.
+/// Returns the command that helps with the problem.
 fn to_do(name: &str, state: &str, known: &Value) -> String {
     let run = format!("acrt task run --name {name}");
     match state {

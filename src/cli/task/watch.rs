@@ -20,7 +20,7 @@ use crate::{
     view::View,
 };
 
-/// Seconds that the loop waits for a moved tag to be quiet: a push of several tags, or one that is taken back, takes about as long.
+/// The loop's default for `--settle`, in seconds: about as long as a push of several tags, or one that is reverted, takes.
 const LOOP_SETTLE: i64 = 60;
 
 #[derive(Debug, clap::Args)]
@@ -118,14 +118,14 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         selection: None,
         listen: args.listen,
         page: args.page || app.settings.config.page.on,
-        // Who looks at it wants to see what is wrong now, however often it was mailed.
+        // A person who reads stderr wants to see every current problem, however often it was mailed.
         repeat: args.repeat || report.is_watched(),
         metrics_file: args.metrics_file,
     };
     if !args.once {
         report.stamp_lines(app.clock.clone());
     }
-    // cron mails whatever is said, and each round would say it.
+    // cron mails all output, and every round would repeat this line.
     if !args.once || report.is_watched() {
         report.note(&ops::watch::scope(app)?);
     }
@@ -144,7 +144,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         }
     });
     let rounded = match watched {
-        // A round of cron's that meets the one before, or a loop, is no news that is worth a mail.
+        // A round that meets the previous round of cron, or a loop, is not worth a mail.
         Err(error) if args.once && error.kind() == Kind::Locked && !report.is_watched() => {
             return Ok(Outcome::exit(Some(Kind::Locked)));
         }

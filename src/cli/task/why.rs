@@ -29,7 +29,7 @@ pub fn run(app: &App, args: WhyArgs) -> Result<Outcome> {
     Ok(Outcome::answer(view.for_people()))
 }
 
-/// Turns the answer into the lines of a table.
+/// Formats the answer as the lines of a table.
 fn lines(answer: &Value) -> Value {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let line = |what: &str, before: &str, after: &str| json!({"what": what, "before": before, "after": after});

@@ -25,7 +25,7 @@ pub fn run(app: &App, args: CredentialListArgs) -> Result<Outcome> {
     Ok(answer(credentials))
 }
 
-/// Shows logins: a map by login server, as az has it, and a row for each in a table.
+/// Shows credentials: as a map by login server, as in az, and in a table as rows.
 pub(super) fn answer(credentials: CredentialsAnswer) -> Outcome {
     Outcome::answer(View::of(credentials, columns::CREDENTIAL).rows_of_map("loginServer"))
 }

@@ -1,4 +1,4 @@
-//! The options of all commands of managed identities.
+//! The options of all commands for managed identities.
 
 use crate::{
     cli::{
@@ -9,7 +9,7 @@ use crate::{
     ops::App,
 };
 
-// What names a task, and what is without effect.
+// The task, and options without effect.
 #[derive(Debug, clap::Args)]
 pub struct IdentityArgs {
     #[command(flatten)]
@@ -19,7 +19,7 @@ pub struct IdentityArgs {
 }
 
 impl IdentityArgs {
-    /// Checks that there is such a task, and says that the rest is without effect.
+    /// Checks that the task exists, and warns that everything else has no effect.
     pub fn accept(self, app: &App, report: &Report, identities: &[String]) -> Result<()> {
         self.task.find(app)?;
         let named = match identities {

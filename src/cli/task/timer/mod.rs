@@ -1,4 +1,4 @@
-//! `acrt task timer …`: times at which a task is run.
+//! `acrt task timer …`: the timers of a task.
 
 mod add;
 mod list;

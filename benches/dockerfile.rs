@@ -1,7 +1,7 @@
-//! How long it takes to tell what a Dockerfile depends on: `cargo bench --bench dockerfile`.
+//! Measures finding the dependencies of a Dockerfile: `cargo bench --bench dockerfile`.
 //!
-//! The promises: under 100 µs for a typical file, under 50 ms for one of 1 MiB, whatever it holds; and twice the file
-//! takes twice the time.
+//! The goals: under 100 µs for a typical file, under 50 ms for any file of 1 MiB; and a file of twice the size takes
+//! twice the time.
 
 #![allow(
     clippy::unwrap_used,
@@ -69,7 +69,7 @@ fn build() -> Build {
     }
 }
 
-/// A file of `size` bytes: a first line, and then `line` again and again, with a number for `#N`.
+/// Returns a file of `size` bytes: a first line, then `line` repeated, with a number in place of `#N`.
 fn long(size: usize, first: &str, line: &str) -> String {
     let mut file = first.to_owned();
     for n in 0.. {
@@ -103,7 +103,7 @@ fn typical_pinned(bencher: Bencher<'_, '_>) {
     bencher.bench(|| file.pinned(black_box(&bases), &|_| Some(digest.clone())));
 }
 
-/// The typical file again and again.
+/// The typical file, repeated.
 #[divan::bench(sample_count = 20, args = [MIB / 4, MIB / 2, MIB])]
 fn many_typical_files(bencher: Bencher<'_, '_>, size: usize) {
     let body: String = TYPICAL
@@ -177,7 +177,7 @@ fn one_long_environment(bencher: Bencher<'_, '_>, size: usize) {
     );
 }
 
-/// Lines that only another frontend reads, each of which may begin a heredoc that has no end.
+/// Lines that only another frontend can read, each of which may start an unclosed heredoc.
 #[divan::bench(sample_count = 20, args = [MIB / 4, MIB / 2, MIB])]
 fn many_lines_of_another_frontend(bencher: Bencher<'_, '_>, size: usize) {
     let line = "INCLUDE <<E#N\nFROM img:#N AS s#N\nCOPY --from=s / /\n";

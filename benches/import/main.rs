@@ -1,6 +1,7 @@
-//! Copies of images beside `skopeo copy --all`, and `crane copy` where it is installed, in turns, between two real registries on this machine.
+//! Measures image copies in turn with `skopeo copy --all`, and with `crane copy` where it is installed, between two real registries on this
+//! machine.
 //!
-//! `cargo bench --bench import` measures; `-- --quick` does so with smaller images and fewer turns.
+//! `cargo bench --bench import` measures; `-- --quick` uses smaller images and fewer turns.
 
 #![allow(clippy::print_stdout, reason = "its figures are its answer")]
 #![allow(
@@ -21,7 +22,7 @@ use tokio::runtime::{Builder, Handle};
 use registry::Registry;
 use tools::{Measured, Tool};
 
-/// An image that is copied, and what is at the target before.
+/// An image to copy, and the state of the target before.
 struct Case {
     name: &'static str,
     layers: usize,
@@ -29,7 +30,7 @@ struct Case {
     platforms: usize,
     /// Whether the same image is at the target already.
     present: bool,
-    /// How far away the target is, as the time of a round trip.
+    /// The round-trip time to the target.
     away: Option<Duration>,
 }
 
@@ -81,7 +82,7 @@ fn main() -> Result<()> {
     }
     println!("| copy | tool | median | CPU | peak memory | requests at the target |");
     println!("|---|---|---|---|---|---|");
-    // Wires need a thread of their own: this one waits for programs.
+    // Wires need a thread of their own, because this one waits for programs.
     let wires = Builder::new_current_thread().enable_all().build()?;
     let handle = wires.handle().clone();
     std::thread::spawn(move || wires.block_on(std::future::pending::<()>()));
@@ -132,7 +133,7 @@ fn measure(case: &Case, quick: bool, wires: &Handle) -> Result<()> {
     Ok(())
 }
 
-/// Returns the middle of each figure by itself.
+/// Returns the median of each figure by itself.
 fn median(measured: &[Measured]) -> Measured {
     fn middle<T: PartialOrd + Copy>(measured: &[Measured], figure: impl Fn(&Measured) -> T) -> T {
         let mut all: Vec<T> = measured.iter().map(figure).collect();

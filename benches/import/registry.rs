@@ -1,4 +1,4 @@
-//! A real registry, Docker Distribution, with an image of noise in it.
+//! A real registry, Docker Distribution, with an image of random bytes.
 
 use std::{
     fs,
@@ -33,11 +33,11 @@ impl Drop for Registry {
 }
 
 impl Registry {
-    /// Starts an empty one.
+    /// Starts an empty registry.
     ///
     /// # Errors
     ///
-    /// Where it does not start.
+    /// If it does not start.
     pub fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("acrt-bench-").tempdir()?;
         let host = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
@@ -74,7 +74,7 @@ impl Registry {
         image_at(&self.host)
     }
 
-    /// Returns where it is.
+    /// Returns the address of the registry.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -83,7 +83,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// Where its log cannot be read.
+    /// If its log cannot be read.
     pub fn requests(&self) -> Result<usize> {
         let log = fs::read_to_string(self.folder.path().join("log"))?;
         Ok(log
@@ -92,11 +92,11 @@ impl Registry {
             .count())
     }
 
-    /// Puts an image of so many platforms into it, each with so many layers of so many bytes.
+    /// Pushes an image with the given number of platforms, layers per platform and bytes per layer.
     ///
     /// # Errors
     ///
-    /// Where it refuses a part.
+    /// If the registry refuses a part.
     pub fn push(
         &self,
         repository: &str,
@@ -173,7 +173,7 @@ fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
     json!({"mediaType": media_type, "digest": Digest::of(bytes).as_str(), "size": bytes.len()})
 }
 
-/// Bytes that nothing compresses, the same ones in each run.
+/// Returns incompressible bytes, the same in each run.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(length + 8);

@@ -1,4 +1,4 @@
-//! The two programs that copy, and what one copy of each takes.
+//! The programs that copy images, and the cost of one copy.
 
 use std::{
     fmt,
@@ -8,13 +8,13 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The peer.
+/// The program to compare with.
 pub const PEER: &str = "skopeo";
 
-/// Another one, which may be missing.
+/// Another program to compare with, which may be missing.
 const CRANE: &str = "crane";
 
-/// A program that copies.
+/// A program that copies images.
 #[derive(Clone, Copy)]
 pub enum Tool {
     Acrt,
@@ -22,16 +22,16 @@ pub enum Tool {
     Crane,
 }
 
-/// What one copy took.
+/// The cost of one copy.
 #[derive(Clone, Copy)]
 pub struct Measured {
     /// From the start of the process to its end.
     pub wall: Duration,
-    /// Of the process, in user and kernel mode.
+    /// The user and system time of the process.
     pub cpu: Duration,
-    /// The most that was resident, in KiB.
+    /// The peak resident memory, in KiB.
     pub kibibytes: f64,
-    /// Requests that the target saw.
+    /// The requests that the target received.
     pub requests: usize,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Tool {
 }
 
 impl Tool {
-    /// All of them.
+    /// All programs.
     pub const ALL: [Self; 3] = [Self::Acrt, Self::Skopeo, Self::Crane];
 
     /// Tells whether it is installed.
@@ -59,7 +59,7 @@ impl Tool {
     ///
     /// # Errors
     ///
-    /// Where the program fails.
+    /// If the program fails.
     pub fn copy(self, from: &str, to: &str) -> Result<Measured> {
         let home = tempfile::tempdir()?;
         let program = match self {

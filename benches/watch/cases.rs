@@ -1,4 +1,4 @@
-//! Rounds of `task watch`: most in which nothing has moved, and one that finds what has.
+//! Rounds of `task watch`: most in which nothing has moved, and one in which tags have moved.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -17,19 +17,19 @@ use crate::{
 /// The name of acrt in the tables.
 pub const ACRT: &str = "acrt";
 
-/// How many tags move when the answer is checked.
+/// How many tags move when acrt's answer is checked.
 const MOVED: usize = 3;
 
-/// What a round looks at.
+/// The tasks and tags of a measured round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Case {
-    /// Where.
+    /// The registry.
     pub place: Place,
     /// How many tasks there are.
     pub tasks: usize,
     /// How many tags they depend on.
     pub tags: usize,
-    /// How many of these have moved.
+    /// How many of these tags have moved.
     pub moved: usize,
 }
 
@@ -45,13 +45,13 @@ impl Case {
         }
     }
 
-    /// The same, with more tasks that share the tags.
+    /// The same case with more tasks, which share the tags.
     #[must_use]
     pub const fn shared_by(self, tasks: usize) -> Self {
         Self { tasks, ..self }
     }
 
-    /// The same, after some tags have moved. What would be built is then said, and not built.
+    /// The same case after some tags have moved. Builds are only reported, not run.
     #[must_use]
     pub const fn after(self, moved: usize) -> Self {
         Self { moved, ..self }
@@ -76,7 +76,7 @@ impl fmt::Display for Case {
     }
 }
 
-/// Returns the cases of a run.
+/// Returns the cases to measure.
 #[must_use]
 pub fn all(quick: bool) -> Vec<Case> {
     use {Door::*, Wire::*};
@@ -114,7 +114,7 @@ pub fn all(quick: bool) -> Vec<Case> {
     cases
 }
 
-/// A case with all that it needs.
+/// A case with its registry and tasks.
 pub struct Prepared {
     case: Case,
     endpoint: Arc<Endpoint>,
@@ -126,7 +126,7 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// Where that cannot be done.
+    /// If that fails.
     pub fn new(case: Case, servers: &mut Servers) -> Result<Self> {
         let endpoint = servers.at(case.place)?;
         let sites = [endpoint.site.clone()];
@@ -138,11 +138,11 @@ impl Prepared {
         })
     }
 
-    /// Measures acrt and its peers, and checks acrt's answer.
+    /// Measures acrt and the other tools, and checks acrt's answer.
     ///
     /// # Errors
     ///
-    /// Where one of them fails, or the answer is wrong.
+    /// If one of them fails, or the answer is wrong.
     pub fn measure(&self, options: &Options, servers: &Servers) -> Result<Vec<Row>> {
         let Case {
             place, tasks, tags, ..
@@ -158,7 +158,7 @@ impl Prepared {
         if place.wire == Wire::Http && place.door == Door::Open {
             tools.push(peers::floor(site, tags, runs)?);
         }
-        // Where there is a delay, the essential is told by the model.
+        // A quick run leaves curl out where there is a delay: there, the goals compare with the number of round trips.
         let has_time = !options.quick || (place.rtt == 0 && alone);
         if place.door == Door::Open && has_time && peers::is_installed("curl") {
             let ca_file = &servers.identity.ca_file;
@@ -175,7 +175,7 @@ impl Prepared {
         Ok(rows)
     }
 
-    /// Measures what a round costs that finds what has moved, without the builds.
+    /// Measures a round that finds moved tags, without the builds.
     fn measure_moved(&self, options: &Options) -> Result<Vec<Row>> {
         let registry = &self.endpoint.registry;
         let moved = self.some_tags(self.case.moved);
@@ -192,7 +192,7 @@ impl Prepared {
         rows
     }
 
-    /// Moves some tags, and checks that acrt finds those.
+    /// Moves some tags, and checks that acrt finds exactly those.
     fn check_answer(&self) -> Result<()> {
         let moved = self.some_tags(MOVED);
         let registry = &self.endpoint.registry;
@@ -202,7 +202,7 @@ impl Prepared {
         checked
     }
 
-    /// Returns so many tags, from all over.
+    /// Returns this many tags, spread over all.
     fn some_tags(&self, count: usize) -> BTreeSet<usize> {
         let tags = self.case.tags;
         (0..count.min(tags)).map(|n| n * 7919 % tags).collect()

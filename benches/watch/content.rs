@@ -1,4 +1,5 @@
-//! What is in the registries: repositories by number, each with one tag, and what that names before and after it moved.
+//! The content of the registries: numbered repositories, each with one tag, and the tag's content before and after its
+//! move.
 
 use acrt::image::Digest;
 
@@ -11,13 +12,13 @@ pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The media type of a manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// What a tag names.
+/// The content of a tag.
 pub struct Document {
     /// The media type.
     pub kind: &'static str,
     /// The digest.
     pub digest: Digest,
-    /// The digest of the manifest for linux/amd64 in it, or of itself where it is one.
+    /// The digest of the linux/amd64 manifest in it, or its own digest if it is a manifest.
     pub manifest: Digest,
     /// The document itself.
     pub body: Vec<u8>,
@@ -29,7 +30,7 @@ pub fn repository(number: usize) -> String {
     format!("base/r{number:05}")
 }
 
-/// Returns the config of what the tag of `repository` names.
+/// Returns the image config of the tag of `repository`.
 #[must_use]
 pub fn config(repository: &str, moved: bool) -> Vec<u8> {
     let about = format!("{repository} moved: {moved}");
@@ -38,7 +39,7 @@ pub fn config(repository: &str, moved: bool) -> Vec<u8> {
 }
 
 impl Document {
-    /// Returns what the tag of `repository` names, an index or a manifest.
+    /// Returns the content of the tag of `repository`: an index or a manifest.
     #[must_use]
     pub fn of(repository: &str, moved: bool, index: bool) -> Self {
         let text = |kind: &str, rest: &str| {

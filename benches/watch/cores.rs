@@ -1,4 +1,4 @@
-//! Who runs on which core, and how much of them others take.
+//! Binds clients and servers to cores, and measures the CPU time that other programs use.
 
 use std::time::{Duration, Instant};
 
@@ -12,20 +12,20 @@ use nix::{
     unistd::Pid,
 };
 
-/// The two sides of a connection. Each has a core of its own, where there are two.
+/// The two sides of a connection. Each has its own core if the machine has two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// What is measured.
+    /// The measured programs.
     Clients,
-    /// What answers it.
+    /// The servers that they talk to.
     Servers,
 }
 
-/// Binds this thread, and what it starts, to the core of its side.
+/// Binds this thread and its children to the core of its side.
 ///
 /// # Errors
 ///
-/// Where the kernel does not let it.
+/// If the kernel does not allow it.
 pub fn take(side: Side) -> Result<()> {
     let allowed = sched_getaffinity(Pid::from_raw(0))?;
     let mut cores = (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false));
@@ -41,7 +41,7 @@ pub fn take(side: Side) -> Result<()> {
     Ok(())
 }
 
-/// Returns user and system time together.
+/// Returns the sum of user and system time.
 #[must_use]
 pub fn cpu_time(usage: &Usage) -> Duration {
     let duration = |time: TimeVal| {
@@ -52,7 +52,7 @@ pub fn cpu_time(usage: &Usage) -> Duration {
     duration(usage.user_time()) + duration(usage.system_time())
 }
 
-/// A moment, to tell from it how much of the machine others took since.
+/// The CPU times at some moment, to compute the share of other programs since then.
 pub struct Mark {
     at: Instant,
     busy: Duration,
@@ -60,11 +60,11 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Takes down this moment.
+    /// Reads the current CPU times.
     ///
     /// # Errors
     ///
-    /// Where the kernel does not tell.
+    /// If the kernel does not provide them.
     pub fn now() -> Result<Self> {
         Ok(Self {
             at: Instant::now(),
@@ -73,11 +73,11 @@ impl Mark {
         })
     }
 
-    /// Returns the share of the machine that others have taken since, from 0 to 1.
+    /// Returns the share of the machine that other programs have used since, from 0 to 1.
     ///
     /// # Errors
     ///
-    /// Where the kernel does not tell.
+    /// If the kernel does not provide it.
     pub fn foreign_share(&self) -> Result<f64> {
         let foreign = (busy()?.saturating_sub(self.busy)).saturating_sub(own()? - self.own);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -86,14 +86,14 @@ impl Mark {
     }
 }
 
-/// Returns what this process and all that it has waited for have used.
+/// Returns the CPU time of this process and of the children that it has waited for.
 fn own() -> Result<Duration> {
     let own = getrusage(UsageWho::RUSAGE_SELF)?;
     let children = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     Ok(cpu_time(&own) + cpu_time(&children))
 }
 
-/// Returns how long the machine's cores have worked since it started: all but idle and waiting, see proc(5).
+/// Returns the CPU time of the whole machine since its start: all but idle and waiting, see proc(5).
 fn busy() -> Result<Duration> {
     const HUNDREDTHS: u64 = 100;
     let stat = std::fs::read_to_string("/proc/stat")?;

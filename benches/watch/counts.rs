@@ -1,4 +1,4 @@
-//! What a registry was asked, counted where it answers.
+//! Counts the requests to a registry, in the registry.
 
 use std::{
     pin::Pin,
@@ -16,35 +16,35 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What a registry was asked since it was last told to forget.
+/// The requests to a registry since its counts were last taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// HEADs of manifests, with those that were refused.
+    /// HEADs of manifests, refused ones included.
     pub heads: u64,
     /// GETs of manifests.
     pub gets: u64,
     /// GETs of `/v2/`.
     pub pings: u64,
-    /// Tokens asked for.
+    /// Token requests.
     pub tokens: u64,
     /// All other requests.
     pub others: u64,
-    /// Answers that asked for a login.
+    /// Challenges (responses that ask for authorization).
     pub challenges: u64,
     /// The most scopes in one token.
     pub most_scopes: u64,
     /// Connections opened.
     pub connections: u64,
-    /// The most requests that waited for an answer at once.
+    /// The most requests in flight at the same time.
     pub most_in_flight: u64,
-    /// Bytes that came in, TLS included.
+    /// Bytes received, TLS included.
     pub bytes_in: u64,
-    /// Bytes that went out, TLS included.
+    /// Bytes sent, TLS included.
     pub bytes_out: u64,
 }
 
 impl Counts {
-    /// Returns what is the same in every run: all but bytes, and how much went on at once.
+    /// Returns the counts that are the same in every run: all but bytes and concurrency.
     #[must_use]
     pub fn exact(&self) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Counts {
         }
     }
 
-    /// Returns all requests that are neither a HEAD nor for a token.
+    /// Returns the number of requests that are neither HEADs nor for tokens.
     #[must_use]
     pub fn needless(&self) -> u64 {
         self.gets + self.pings + self.others
@@ -77,13 +77,13 @@ pub enum Kind {
     Get,
     /// GET of `/v2/`.
     Ping,
-    /// A token.
+    /// A token request.
     Token,
     /// Anything else.
     Other,
 }
 
-/// Counts as they grow.
+/// The running counts.
 #[derive(Debug, Default)]
 pub struct Counter {
     counts: Mutex<Counts>,
@@ -96,7 +96,7 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Counts a request, and returns what counts its end when it is dropped.
+    /// Counts a request; dropping the result counts its end.
     pub fn request(self: &Arc<Self>, kind: Kind) -> InFlight {
         let now = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
         self.change(|counts| {
@@ -116,12 +116,12 @@ impl Counter {
         InFlight(Arc::clone(self))
     }
 
-    /// Changes counts that are known only while a request is answered.
+    /// Changes counts that are only known while a request is answered.
     pub fn change(&self, change: impl FnOnce(&mut Counts)) {
         change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Returns a connection whose bytes are counted.
+    /// Wraps a connection to count its bytes.
     pub fn connection(self: &Arc<Self>, stream: TcpStream) -> Counted {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.change(|counts| counts.connections += 1);
@@ -131,7 +131,7 @@ impl Counter {
         }
     }
 
-    /// Returns the kinds of all requests that have not been taken, in their order.
+    /// Returns the kinds of all requests since the counts were last taken, in order.
     pub fn sequence(&self) -> MutexGuard<'_, Vec<Kind>> {
         self.sequence.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,7 +147,7 @@ impl Counter {
         span.map_or(Duration::ZERO, |(first, last)| last - first)
     }
 
-    /// Returns all counts, and forgets them.
+    /// Returns all counts, and resets them.
     pub fn take(&self) -> Counts {
         let mut counts = Counts::default();
         self.change(|held| std::mem::swap(held, &mut counts));
@@ -159,7 +159,7 @@ impl Counter {
     }
 }
 
-/// A request that has not been answered yet.
+/// A request without a response so far.
 pub struct InFlight(Arc<Counter>);
 
 impl Drop for InFlight {

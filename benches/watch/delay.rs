@@ -1,4 +1,4 @@
-//! A wire of a certain length: what goes in comes out after half a round trip.
+//! A proxy that delays all bytes by half a round trip.
 
 use std::{
     io::{Read as _, Write as _},
@@ -18,14 +18,14 @@ use tokio::{
     time::sleep_until,
 };
 
-/// The timer of tokio counts whole milliseconds and rounds up; so much too late it is on average.
+/// The average delay of tokio's timer, which counts whole milliseconds and rounds up.
 const LATENESS: Duration = Duration::from_micros(700);
 
-/// Puts a wire with this round trip before `target`, and returns where it begins.
+/// Starts a proxy with this round-trip time in front of `target`, and returns its address.
 ///
 /// # Errors
 ///
-/// Where no port is to be had.
+/// If no port is free.
 pub fn start(target: SocketAddr, round_trip: Duration, servers: &Handle) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -46,14 +46,14 @@ async fn accept(listener: TcpListener, target: SocketAddr, round_trip: Duration)
             let _ = (near.set_nodelay(true), far.set_nodelay(true));
             let (near_in, near_out) = near.into_split();
             let (far_in, far_out) = far.into_split();
-            // Opening a connection takes a round trip, which the near end has not waited for.
+            // Opening a connection takes a round trip, which the proxy's near end has not waited for.
             tokio::spawn(carry(near_in, far_out, round_trip / 2, round_trip));
             tokio::spawn(carry(far_in, near_out, round_trip / 2, Duration::ZERO));
         });
     }
 }
 
-/// Carries bytes from one end to the other, each `delay` late, the first of them by `opening` more.
+/// Forwards bytes with a delay of `delay`; the first ones are delayed by `opening` more.
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -76,7 +76,7 @@ async fn carry(
         let Ok(count @ 1..) = from.read(&mut buffer).await else {
             return;
         };
-        // Nothing overtakes what went before.
+        // Bytes stay in order.
         earliest = earliest.max(Instant::now() + delay);
         if send.send((earliest, buffer[..count].to_vec())).is_err() {
             return;
@@ -84,11 +84,11 @@ async fn carry(
     }
 }
 
-/// Checks that an exchange over a new connection takes two round trips, and at most a twentieth more.
+/// Checks that a request over a new connection takes two round trips, plus at most five percent.
 ///
 /// # Errors
 ///
-/// How long it took instead, or what went wrong with the exchange.
+/// The measured time, or the error of the request.
 pub fn check(begin: SocketAddr, round_trip: Duration) -> Result<()> {
     let mut times = Vec::new();
     for _ in 0..5 {

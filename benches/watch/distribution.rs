@@ -1,4 +1,5 @@
-//! A real registry, Docker Distribution, where it is installed: how fast a round is that waits for somebody else's server.
+//! A real registry, Docker Distribution, where it is installed: the speed of a round with a server that is not part of the
+//! benchmark.
 
 use std::{
     collections::BTreeSet,
@@ -27,7 +28,7 @@ use crate::{
 /// The program.
 pub const PROGRAM: &str = "docker-registry";
 
-/// A registry that runs, until it is dropped.
+/// A registry that runs until it is dropped.
 pub struct Distribution {
     place: Place,
     tags: usize,
@@ -45,11 +46,11 @@ impl Drop for Distribution {
 }
 
 impl Distribution {
-    /// Starts one with this many repositories, and writes a task for each.
+    /// Starts a registry with this many repositories, and writes a task for each.
     ///
     /// # Errors
     ///
-    /// Where it does not start.
+    /// If it does not start.
     pub fn start(servers: &mut Servers, place: Place, tags: usize) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("acrt-bench-").tempdir()?;
         for tag in 0..tags {
@@ -128,11 +129,11 @@ impl Distribution {
         format!("{PROGRAM}, {place}, {tags} tags")
     }
 
-    /// Measures acrt and its peers, and checks acrt's answer.
+    /// Measures acrt and the other tools, and checks acrt's answer.
     ///
     /// # Errors
     ///
-    /// Where one of them fails, or the answer is wrong.
+    /// If one of them fails, or the answer is wrong.
     pub fn measure(&self, options: &Options, servers: &Servers) -> Result<Vec<Row>> {
         let watch = self.home.acrt(&["task", "watch", "--once"]);
         let mut tools = vec![Tool::new(ACRT, watch, options.runs())];
@@ -172,7 +173,7 @@ fn spawn(config: &str) -> Result<Child> {
     })
 }
 
-/// Writes a tag as the registry's own storage has it: filling it over HTTP would take a minute.
+/// Writes a tag directly into the registry's storage: filling it over HTTP would take a minute.
 fn put(folder: &TempDir, number: usize, moved: bool) -> Result<()> {
     let name = repository(number);
     let document = Document::of(&name, moved, false);

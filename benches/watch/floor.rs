@@ -1,4 +1,4 @@
-//! The least that a client over HTTP/1.1 can do: HEADs, and nothing around them.
+//! The lower bound for a client over HTTP/1.1: HEAD requests and nothing else.
 
 use std::net::SocketAddr;
 
@@ -10,14 +10,14 @@ use tokio::{
 
 use crate::content::{TAG, repository};
 
-/// The first argument of the process that is the floor; address, number of tags and of connections follow.
+/// The first argument of the process for the lower bound; address, number of tags and number of connections follow.
 pub const MODE: &str = "floor";
 
-/// Asks for each tag once.
+/// Sends one HEAD for each tag.
 ///
 /// # Errors
 ///
-/// Where the arguments make no sense, or an answer is not 200.
+/// If the arguments are invalid, or a response is not 200.
 pub fn main(mut args: impl Iterator<Item = String>) -> Result<()> {
     let mut next = || args.next().context("an argument is missing");
     let address: SocketAddr = next()?.parse()?;

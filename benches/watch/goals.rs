@@ -1,7 +1,7 @@
-//! What the figures must be, and whether they are.
+//! The goals for the figures, and whether they are met.
 //!
-//! Counts are exact and must hold in every run. Times depend on the machine, so they are held against something that was measured
-//! beside them, or against the number of round trips that the protocol needs.
+//! Counts are exact and must hold in every run. Times depend on the machine, so they are compared with something measured in the
+//! same run, or with the number of round trips that the protocol needs.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -18,45 +18,45 @@ use crate::{
     slow::Neighbours,
 };
 
-/// How far above its limit a ratio may be before `--check` fails.
+/// By which factor a ratio may exceed its limit before `--check` fails.
 const SLACK: f64 = 1.5;
 
-/// Repositories that share a token.
+/// How many repositories share a token.
 const SCOPES: usize = 16;
 
-/// Up to so many tags one HTTP/2 connection is enough.
+/// Up to this many tags, one HTTP/2 connection is enough.
 const ONE_CONNECTION: usize = 500;
 
 /// Whether a goal is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// It is.
+    /// The goal is met.
     Met,
-    /// It is not, by less than the slack of a busy machine.
+    /// The goal is missed by less than the slack for a busy machine.
     Near,
-    /// It is not.
+    /// The goal is missed.
     Missed,
 }
 
-/// A goal, and what was measured for it.
+/// A goal, and the figure measured for it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Goal {
-    /// Its number in docs/performance.md.
+    /// The goal's number in docs/performance.md.
     pub name: &'static str,
-    /// The heading under which the figures stand.
+    /// The heading of the figures.
     pub heading: String,
-    /// What was measured.
+    /// The measured figure.
     pub measured: String,
-    /// What it must be.
+    /// The limit.
     pub limit: String,
-    /// Whether it is met.
+    /// Whether the goal is met.
     pub verdict: Verdict,
-    /// What fails where it is missed.
+    /// Which options fail if the goal is missed.
     pub weight: Weight,
 }
 
-/// What fails where a goal is missed.
+/// Which options fail if a goal is missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
@@ -64,12 +64,12 @@ pub enum Weight {
     Count,
     /// `--check`.
     Ratio,
-    /// Nothing: such figures are another machine's as much as another acrt's.
+    /// None: such figures depend on the machine as much as on acrt.
     Told,
 }
 
 impl Goal {
-    /// A goal that is met or not, whatever the machine does.
+    /// Returns a goal that is either met or missed, whatever the machine does.
     pub fn exact(
         name: &'static str,
         heading: &str,
@@ -102,7 +102,7 @@ impl Goal {
         }
     }
 
-    /// The same, but no reason to fail.
+    /// The same goal, only reported.
     fn only_told(self) -> Self {
         Self {
             weight: Weight::Told,
@@ -111,7 +111,7 @@ impl Goal {
     }
 }
 
-/// Holds all figures against all goals.
+/// Compares all figures with all goals.
 #[must_use]
 pub fn judge(rows: &[Row], cases: &[Case], neighbours: Option<Neighbours>) -> Vec<Goal> {
     let find = |heading: &str, tool: &str| {
@@ -168,7 +168,7 @@ pub fn judge(rows: &[Row], cases: &[Case], neighbours: Option<Neighbours>) -> Ve
     goals
 }
 
-/// What a registry is asked, G1 to G3: no less and no more, in every run.
+/// The requests to a registry, G1 to G3: exactly as many as expected, in every run.
 fn counts(case: &Case, row: &Row) -> Vec<Goal> {
     let Some(asked) = &row.asked else {
         return Vec::new();
@@ -176,12 +176,12 @@ fn counts(case: &Case, row: &Row) -> Vec<Goal> {
     let tags = case.tags as u64;
     let (challenges, tokens) = match case.place.door {
         Door::Open => (0, 0),
-        // What the password is for is learnt by asking without.
+        // The first request is sent without the password, to get the challenge.
         Door::Basic => (1, 0),
         Door::Bearer => (1, case.tags.div_ceil(SCOPES) as u64),
     };
     let heads = tags + challenges;
-    // An index is read where it moved, and only there; over plain http the registry has none.
+    // An index is read only where it moved; over plain http the registry has none.
     let gets = match case.place.wire {
         Wire::Http => 0,
         _ => case.moved as u64,
@@ -207,7 +207,7 @@ fn counts(case: &Case, row: &Row) -> Vec<Goal> {
     let most = match (case.place.is_http2(), case.tags) {
         (true, ..=ONE_CONNECTION) => 1,
         (true, _) => 4,
-        // The token service is asked over connections of its own, one for each group at most.
+        // The token service has connections of its own, at most one for each group of repositories.
         (false, _) => CONNECTIONS as u64 + tokens,
     };
     vec![
@@ -222,7 +222,7 @@ fn counts(case: &Case, row: &Row) -> Vec<Goal> {
     ]
 }
 
-/// How many round trips a round takes, G4 to G7 and G14.
+/// The duration of a round in round trips, G4 to G7 and G14.
 fn times(case: &Case, row: &Row) -> Option<Goal> {
     if case.place.rtt == 0 {
         return None;
@@ -282,7 +282,7 @@ fn costs(case: &Case, row: &Row, floor: Option<&Row>) -> Vec<Goal> {
     if let Some(bytes) = row.bytes_per_tag() {
         let limit = match (case.place.door, case.place.is_http2()) {
             (Door::Bearer, true) => 2500.0,
-            // Nothing compresses the token that goes with every request.
+            // The token that each request carries does not compress.
             (Door::Bearer, false) => 3500.0,
             (_, true) => 500.0,
             (_, false) => 1000.0,
@@ -298,7 +298,7 @@ fn costs(case: &Case, row: &Row, floor: Option<&Row>) -> Vec<Goal> {
     goals
 }
 
-/// Whether ten times the tags are ten times the bytes, G10.
+/// Whether ten times the tags cost at most ten times the bytes, G10.
 fn growth(many: &Row, few: &Row) -> Option<Goal> {
     let ratio = many.asked.as_ref()?.bytes() as f64 / few.asked.as_ref()?.bytes() as f64;
     Some(Goal::exact(
@@ -310,7 +310,7 @@ fn growth(many: &Row, few: &Row) -> Option<Goal> {
     ))
 }
 
-/// One process for all images beside a process for each, G6.
+/// One process for all images compared with a process for each, G6.
 fn beside_processes(row: &Row, processes: Option<&Row>) -> Option<Goal> {
     let processes = processes.filter(|_| row.tags >= 100)?;
     let share = row.wall.as_secs_f64() / processes.wall.as_secs_f64();
@@ -318,7 +318,7 @@ fn beside_processes(row: &Row, processes: Option<&Row>) -> Option<Goal> {
     Some(Goal::at_most("G6", &row.heading, what, share, 1.0 / 15.0))
 }
 
-/// Commands that ask no registry, beside one that does nothing, G11 and G12.
+/// Commands without network requests, compared with a program that does nothing, G11 and G12.
 fn start(row: &Row, hello: &Row) -> Option<Goal> {
     // Reading a thousand small files takes as long as starting several programs.
     let limit = match row.tool.as_str() {
@@ -327,12 +327,12 @@ fn start(row: &Row, hello: &Row) -> Option<Goal> {
         tool if tool == listing(10_000, "none") => 35.0,
         tool if tool == listing(10_000, "json") || tool == listing(10_000, "table") => 105.0,
         tool if tool.contains(" tasks") => return None,
-        // It reads the settings, a definition and what is known of it.
+        // It reads the settings, one definition and its state.
         tool if tool.starts_with("acrt task show") => 1.8,
         _ => 1.5,
     };
     let name = if limit > 2.0 { "G12" } else { "G11" };
-    // The shortest times are compared: a start is so short that the median is mostly the machine's noise.
+    // The shortest times are compared: a start is so short that its median is mostly noise.
     let ratio = row.best.as_secs_f64() / hello.best.max(Duration::from_micros(1)).as_secs_f64();
     let heading = format!("{OFFLINE}, {}", row.tool);
     Some(Goal::at_most(
@@ -344,14 +344,14 @@ fn start(row: &Row, hello: &Row) -> Option<Goal> {
     ))
 }
 
-/// What people see first beside the bare list, G29.
+/// `status` compared with the bare list, G29.
 fn beside_list(status: &Row, list: &Row) -> Goal {
     let ratio = status.best.as_secs_f64() / list.best.as_secs_f64();
     let heading = format!("{OFFLINE}, {}", status.tool);
     Goal::at_most("G29", &heading, "times the list as a table", ratio, 1.5)
 }
 
-/// Returns the headings of the figures that fail what `options` check, and might be better in another try.
+/// Returns the headings of the missed goals that `options` check and that another try might meet.
 #[must_use]
 pub fn worth_another_try(goals: &[Goal], options: &Options) -> BTreeSet<String> {
     let missed = goals.iter().filter(|goal| {

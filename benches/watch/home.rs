@@ -1,4 +1,4 @@
-//! State directories as acrt leaves them: tasks, what is known of each, and a config file that says how registries are reached.
+//! State directories as acrt writes them: tasks, their state, and a config file that says how to reach the registries.
 
 use std::{
     collections::BTreeSet,
@@ -22,34 +22,34 @@ use crate::{
     launch::Job,
 };
 
-/// A registry as a client sees it.
+/// A registry, as clients see it.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// The login server.
     pub host: String,
-    /// Whether it speaks TLS.
+    /// Whether it uses TLS.
     pub tls: bool,
-    /// Whether it wants the login of `bench`.
+    /// Whether it requires the login of `bench`.
     pub login: bool,
     /// Whether its tags name indexes.
     pub indexes: bool,
 }
 
-/// A state directory, and all else that acrt reads.
+/// A state directory with everything else that acrt reads.
 pub struct Home {
     folder: TempDir,
     tasks: Vec<(String, usize)>,
 }
 
 impl Home {
-    /// Makes `tasks` tasks, that stand in turns on each site, and there on each of the first `tags` repositories.
+    /// Creates `tasks` tasks, distributed over the sites and, on each, over its first `tags` repositories.
     ///
     /// # Errors
     ///
-    /// Where the files cannot be written.
+    /// If the files cannot be written.
     pub fn make(sites: &[Site], tasks: usize, tags: usize, ca_file: &Path) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("acrt-bench-").tempdir()?;
-        // Only bases are counted here: the images that tasks have pushed lie on a registry that is not there.
+        // Only bases are counted here: the images that tasks push would be on a registry that does not exist.
         let mut config = "watch: {imagesEverySeconds: 0}\nregistries:\n".to_owned();
         let mut logins = Vec::new();
         for site in sites {
@@ -97,7 +97,7 @@ impl Home {
             mirror: None,
         };
         let store = Store::at(&self.state());
-        // Written plainly: ten thousand files that are each synced would take minutes.
+        // Written without fsync: ten thousand synced files would take minutes.
         let (definition, dockerfile) =
             (store.layout().task(&task.key()), context.join("Dockerfile"));
         write(&definition, &serde_yaml::to_string(&task)?)?;
@@ -132,18 +132,18 @@ impl Home {
     ///
     /// # Errors
     ///
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn configure(&self, more: &str) -> Result<()> {
         let path = self.file("config.yaml");
         let text = fs::read_to_string(&path)?;
         write(&path, &format!("{text}{more}"))
     }
 
-    /// Has every tag looked at again after so many seconds.
+    /// Sets the interval between looks at a tag.
     ///
     /// # Errors
     ///
-    /// Where the config file cannot be written.
+    /// If the config file cannot be written.
     pub fn look_every(&self, seconds: u32) -> Result<()> {
         let path = self.file("config.yaml");
         let text = fs::read_to_string(&path)?;
@@ -151,11 +151,11 @@ impl Home {
         write(&path, &text.replacen("watch: {", &every, 1))
     }
 
-    /// Remembers of all tags that they were looked at and are what the tasks were built on.
+    /// Records a look at every tag, with the digest that the tasks were built on.
     ///
     /// # Errors
     ///
-    /// Where that cannot be written.
+    /// If that cannot be written.
     pub fn remember_looks(&self, sites: &[Site]) -> Result<()> {
         let when = "2026-01-02T00:00:00Z".parse()?;
         let mut tags = Tags::default();
@@ -176,11 +176,11 @@ impl Home {
         Ok(Store::at(&self.state()).save_tags(&tags)?)
     }
 
-    /// Lets the tasks push nothing.
+    /// Makes the tasks push nothing.
     ///
     /// # Errors
     ///
-    /// Where their definitions cannot be written.
+    /// If their definitions cannot be written.
     pub fn push_nothing(&self) -> Result<()> {
         let store = Store::at(&self.state());
         for (name, _) in &self.tasks {
@@ -201,7 +201,7 @@ impl Home {
         Ok(())
     }
 
-    /// Returns a command of acrt that has this home and no other.
+    /// Returns a command of acrt that uses only this home.
     #[must_use]
     pub fn acrt(&self, args: &[&str]) -> Job {
         let program = std::iter::once(env!("CARGO_BIN_EXE_acrt"));
@@ -213,11 +213,11 @@ impl Home {
             .with("HOME", self.folder.path())
     }
 
-    /// Checks that acrt finds stale just those tasks whose tag is one of `moved`.
+    /// Checks that acrt finds exactly those tasks stale whose tag is one of `moved`.
     ///
     /// # Errors
     ///
-    /// Where it does not.
+    /// If it does not.
     pub fn check(&self, moved: &BTreeSet<usize>) -> Result<()> {
         let answer = self.folder.path().join("answer.json");
         let mut job = self.acrt(&["task", "check", "-o", "json"]);
@@ -248,14 +248,14 @@ impl Home {
         Ok(())
     }
 
-    /// Returns a file of this home, for a peer.
+    /// Returns the path of a file in this home, for another tool.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
-/// Returns a file as a run that has read it remembers it.
+/// Returns the record of a file that a run has read.
 fn read(path: PathBuf) -> Result<ReadFile> {
     let stamp = FileStamp::of(&fs::metadata(&path)?);
     Ok(ReadFile {

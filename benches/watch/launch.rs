@@ -1,7 +1,7 @@
-//! Runs a command and says what it cost.
+//! Runs commands and measures their cost.
 //!
-//! A process that is started by a large one inherits that one's peak memory in the kernel's books. So the benchmark starts itself
-//! anew for each measurement, and that small process starts what is measured.
+//! The kernel counts the peak memory of a parent for a process that it starts. So the benchmark starts itself again for each
+//! measurement, and that small launcher starts the measured commands.
 
 use std::{
     fs::File,
@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::cores;
 
-/// The first argument of the small process.
+/// The first argument of the launcher process.
 pub const MODE: &str = "launch";
 
-/// Commands to be measured together.
+/// Commands to measure together.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// Programs with their arguments.
@@ -31,20 +31,20 @@ pub struct Job {
     pub at_once: usize,
     /// Their whole environment, besides `PATH`.
     pub env: Vec<(String, PathBuf)>,
-    /// Where their standard output goes; away, if nowhere.
+    /// The file for their standard output, if it is kept.
     pub stdout: Option<PathBuf>,
 }
 
-/// What commands cost.
+/// The cost of commands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figures {
     /// From before the first starts to after the last ends.
     pub wall: Duration,
     /// User and system time of all of them.
     pub cpu: Duration,
-    /// The peak memory of the largest.
+    /// The peak memory of the largest command.
     pub peak_kib: u64,
-    /// The peak memory of the small process: what is less than that cannot be told from it.
+    /// The peak memory of the launcher, below which a command's memory cannot be measured.
     pub floor_kib: u64,
     /// The exit codes that were not 0.
     pub failures: Vec<Option<i32>>,
@@ -53,7 +53,7 @@ pub struct Figures {
 }
 
 impl Job {
-    /// One program, with an environment of nothing but what `with` adds.
+    /// Returns a job for one program with an empty environment, besides what `with` adds.
     #[must_use]
     pub fn new<S: Into<String>>(command: impl IntoIterator<Item = S>) -> Self {
         Self {
@@ -71,11 +71,11 @@ impl Job {
         self
     }
 
-    /// Starts its one program, whose output goes away.
+    /// Starts the one program without its output.
     ///
     /// # Errors
     ///
-    /// Where that cannot be done.
+    /// If that fails.
     pub fn start(&self) -> Result<Child> {
         let command = self.commands.first().context("no command")?;
         let (program, args) = command.split_first().context("an empty command")?;
@@ -93,11 +93,11 @@ impl Job {
             .with_context(|| format!("cannot start `{program}`"))
     }
 
-    /// Runs it in a small process of its own.
+    /// Runs the job in a launcher process.
     ///
     /// # Errors
     ///
-    /// Where a program cannot be started, or ends with another exit code than 0.
+    /// If a program cannot be started, or exits with a code other than 0.
     pub fn measure(&self) -> Result<Figures> {
         let itself = std::env::current_exe().context("cannot find the benchmark itself")?;
         let mut small = Command::new(itself)
@@ -121,11 +121,11 @@ impl Job {
     }
 }
 
-/// What the small process does: reads a job, runs it on the clients' core, writes the figures.
+/// The launcher process: reads a job, runs it on the clients' core, writes the figures.
 ///
 /// # Errors
 ///
-/// Where a program cannot be started.
+/// If a program cannot be started.
 pub fn main() -> Result<()> {
     cores::take(cores::Side::Clients)?;
     let mut text = String::new();
@@ -140,7 +140,7 @@ fn run(job: &Job) -> Result<Figures> {
     let next = AtomicUsize::new(0);
     let start = Instant::now();
     let ended = match job.at_once {
-        // A thread more is memory more, in the books of the kernel.
+        // Another thread would count as memory.
         1 => vec![work(job, &next)],
         many => thread::scope(|scope| {
             let workers: Vec<_> = (0..many)
@@ -172,7 +172,7 @@ fn run(job: &Job) -> Result<Figures> {
     })
 }
 
-/// Runs commands until none is left, and returns how those ended that did not end well.
+/// Runs commands until none is left, and returns the failed ones.
 fn work(job: &Job, next: &AtomicUsize) -> Result<Vec<(Option<i32>, String)>> {
     let mut failures = Vec::new();
     while let Some(command) = job.commands.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -205,7 +205,7 @@ fn work(job: &Job, next: &AtomicUsize) -> Result<Vec<(Option<i32>, String)>> {
     Ok(failures)
 }
 
-/// Returns the peak memory of this process since it became what it is.
+/// Returns the peak memory of this process since its exec.
 fn own_peak_kib() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,7 +1,7 @@
-//! Measures acrt beside other tools: how soon it starts, what a round costs in which nothing has moved, and what registries are asked.
+//! Measures acrt and other tools: start-up time, the cost of a round in which nothing has moved, and the requests to registries.
 //!
-//! `cargo bench --bench watch` prints tables and the goals of docs/performance.md; `-- --help` lists what else there is.
-//! Registries, the wires to them and the clients are all on this machine, servers and clients each on a core of their own.
+//! `cargo bench --bench watch` prints tables and the goals of docs/performance.md; `-- --help` lists the options.
+//! Registries, delays and clients all run on this machine, servers and clients on a core each.
 
 #![allow(
     clippy::disallowed_methods,
@@ -47,10 +47,10 @@ use places::{Door, Place, Servers, Wire};
 use report::Report;
 use slow::Neighbours;
 
-/// How long files must rest until acrt trusts its cache of them.
+/// How old files must be before acrt trusts its cache of them.
 const REST: Duration = Duration::from_millis(2100);
 
-/// How often `--check` measures what is not met.
+/// How often `--check` measures a goal that is missed.
 const TRIES: usize = 3;
 
 fn main() -> ExitCode {
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures, prints, and tells whether all is as it must be, as far as that was asked.
+/// Measures and prints; returns whether the requested checks passed.
 fn run(options: &Options) -> Result<bool> {
     let bench = Bench::prepare(options)?;
     if !options.counts {
@@ -83,7 +83,7 @@ fn run(options: &Options) -> Result<bool> {
         false => None,
     };
     let cases = cases::all(options.quick);
-    // What is counted here has no times that could be better in another try.
+    // Counts do not improve in another try, unlike times.
     let rounds = match options.wants(rounds::HEADING) {
         true => rounds::measure(&bench.servers, options.quick)?,
         false => Vec::new(),
@@ -122,14 +122,14 @@ fn run(options: &Options) -> Result<bool> {
     Ok(missed.is_empty())
 }
 
-/// Where the delay is checked, and where the real registry is.
+/// The place for the check of the delay, and of the real registry.
 const FAR: Place = Place {
     wire: Wire::Https,
     door: Door::Bearer,
     rtt: 50,
 };
 
-/// All that is measured, with its registries started and its files written.
+/// All registries and homes of the benchmark.
 struct Bench {
     servers: Servers,
     offline: Option<Offline>,
@@ -176,7 +176,7 @@ impl Bench {
         })
     }
 
-    /// Measures what has a heading that is wanted.
+    /// Measures everything whose heading is selected.
     fn measure(&self, options: &Options, wants: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         if let Some(offline) = self.offline.as_ref().filter(|_| wants(offline::HEADING)) {

@@ -1,4 +1,4 @@
-//! Measures tools in turns, so that what disturbs one disturbs all.
+//! Measures tools in turns, so that a disturbance affects all of them.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use crate::{
     registry::Registry,
 };
 
-/// Something to be measured.
+/// A command to measure.
 pub struct Tool {
-    /// What it is called in the tables.
+    /// Its name in the tables.
     pub name: String,
     /// What it runs.
     pub job: Job,
-    /// How often.
+    /// How often it runs.
     pub runs: usize,
 }
 
 impl Tool {
-    /// Returns one with its name.
+    /// Returns a tool with this name.
     #[must_use]
     pub fn new(name: &str, job: Job, runs: usize) -> Self {
         Self {
@@ -34,14 +34,14 @@ impl Tool {
     }
 }
 
-/// What was measured of a tool.
+/// The figures of one tool.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// Under which heading it stands.
+    /// The heading of the table.
     pub heading: String,
     /// The tool.
     pub tool: String,
-    /// Tags that it looks at, or 0 where it looks at none.
+    /// How many tags it looks at, 0 for none.
     pub tags: usize,
     /// The median of the times.
     pub wall: Duration,
@@ -51,18 +51,18 @@ pub struct Row {
     pub cpu: Duration,
     /// The median of the peak memories.
     pub peak_kib: u64,
-    /// Whether the peak memory may also be less.
+    /// Whether the peak memory is only an upper bound.
     pub peak_is_bound: bool,
-    /// What the registry was asked in the last run, where it counts.
+    /// The requests to the registry in the last run, where they are counted.
     pub asked: Option<Counts>,
-    /// Whether it was asked the same in each run.
+    /// Whether the requests were the same in each run.
     pub steady: bool,
-    /// The share of the machine that others took meanwhile.
+    /// The share of the machine that other programs used meanwhile.
     pub foreign: f64,
 }
 
 impl Row {
-    /// Returns the bytes for each tag.
+    /// Returns the bytes per tag.
     #[must_use]
     pub fn bytes_per_tag(&self) -> Option<f64> {
         let asked = self.asked.as_ref()?;
@@ -75,7 +75,7 @@ impl Row {
         self.peak_kib as f64 / 1024.0
     }
 
-    /// Takes over from another try what was better there; but what a registry was asked must be right in each.
+    /// Takes the better times of another try; the counts of requests must be right in each try.
     pub fn improve(&mut self, other: &Self) {
         self.wall = self.wall.min(other.wall);
         self.best = self.best.min(other.best);
@@ -90,11 +90,11 @@ impl Row {
     }
 }
 
-/// Runs tools in turns: each once without being measured, then A, B, A, B.
+/// Runs tools in turns: each once without measuring, then A, B, A, B.
 ///
 /// # Errors
 ///
-/// Where one of them fails.
+/// If one of them fails.
 pub fn in_turns(
     heading: &str,
     tags: usize,
@@ -102,7 +102,7 @@ pub fn in_turns(
     registry: Option<&Registry>,
 ) -> Result<Vec<Row>> {
     let mark = Mark::now()?;
-    // A tool that is run once or twice is slow enough to need no warming up.
+    // A tool that runs only once or twice is slow enough to need no warm-up.
     for tool in tools.iter().filter(|tool| tool.runs > 2) {
         tool.job.measure()?;
     }

@@ -1,4 +1,4 @@
-//! Commands that ask no registry: how soon acrt starts, and how fast it reads many tasks.
+//! Commands without network requests: start-up time, and reading many tasks.
 
 use std::{path::PathBuf, process::Command};
 
@@ -15,7 +15,7 @@ use crate::{
 /// The heading of these figures.
 pub const HEADING: &str = "no registry";
 
-/// The name of the yardstick in the tables.
+/// The name of the program that does nothing, in the tables.
 pub const HELLO: &str = "clap hello world";
 
 /// Homes with few and with many tasks.
@@ -26,11 +26,11 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// Builds the yardstick and writes the tasks.
+    /// Builds the program that does nothing, and writes the tasks.
     ///
     /// # Errors
     ///
-    /// Where that cannot be done.
+    /// If that fails.
     pub fn new(servers: &Servers, quick: bool) -> Result<Self> {
         let site = [Site {
             host: "r.example".to_owned(),
@@ -38,7 +38,7 @@ impl Offline {
             login: false,
             indexes: true,
         }];
-        // Each on a base of its own, which has been looked at.
+        // Each task has a base of its own, which has been looked at.
         let home = |tasks: usize| -> Result<Home> {
             let home = Home::make(&site, tasks, tasks, &servers.identity.ca_file)?;
             home.remember_looks(&site)?;
@@ -59,7 +59,7 @@ impl Offline {
     ///
     /// # Errors
     ///
-    /// Where one fails.
+    /// If one fails.
     pub fn measure(&self, options: &Options) -> Result<Vec<Row>> {
         let runs = if options.quick { 15 } else { 40 };
         let hello = Job::new([self.hello.display().to_string()]);
@@ -90,13 +90,13 @@ pub fn listing(tasks: usize, format: &str) -> String {
     format!("acrt task list -o {format}, {tasks} tasks")
 }
 
-/// Returns the name of what people see first in the tables.
+/// Returns the name of `status` in the tables.
 #[must_use]
 pub fn status_of(tasks: usize) -> String {
     format!("acrt status -o table, {tasks} tasks")
 }
 
-/// Builds the yardstick as acrt itself was built, and returns where it is.
+/// Builds the program that does nothing with acrt's own profile, and returns its path.
 fn build_hello() -> Result<PathBuf> {
     let acrt = PathBuf::from(env!("CARGO_BIN_EXE_acrt"));
     let folder = acrt.parent().context("acrt is in no folder")?;

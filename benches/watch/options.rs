@@ -1,4 +1,4 @@
-//! What the benchmark is told.
+//! The options of the benchmark.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -40,17 +40,17 @@ impl Options {
         if self.quick { 3 } else { 5 }
     }
 
-    /// Tells whether something with this heading is wanted.
+    /// Tells whether a heading is selected.
     #[must_use]
     pub fn wants(&self, heading: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|part| heading.contains(part))
     }
 }
 
-/// A program that tells the digest of an image.
+/// A program that prints the digest of an image.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// What it is called in the tables.
+    /// Its name in the tables.
     pub name: String,
     /// Its command line, with `{ref}` for the image.
     pub command: Vec<String>,

@@ -1,4 +1,4 @@
-//! Other tools that ask a registry for digests, as far as this machine has them.
+//! Other tools that ask a registry for digests, where they are installed.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -14,16 +14,16 @@ use crate::{
     places::Servers,
 };
 
-/// The name of the floor in the tables.
+/// The name of the lower bound in the tables.
 pub const FLOOR: &str = "floor";
 
-/// The connections of the floor, which are also the most that acrt opens over HTTP/1.1.
+/// The connections of the lower bound, which is also acrt's limit over HTTP/1.1.
 pub const CONNECTIONS: usize = 64;
 
-/// A program that starts anew for each image is only measured on so many,
+/// A tool with one process per image is measured on at most this many images,
 const MOST_PROCESSES: usize = 100;
 
-/// and with one after the other on so many.
+/// or on this many if its processes run one after the other.
 const MOST_IN_A_ROW: usize = 10;
 
 /// Tells whether a program is installed.
@@ -33,11 +33,11 @@ pub fn is_installed(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// Returns the floor: plain HTTP/1.1, and nothing but HEADs.
+/// Returns the lower bound: plain HTTP/1.1, and only HEADs.
 ///
 /// # Errors
 ///
-/// Where the benchmark does not find itself.
+/// If the benchmark cannot find its own executable.
 pub fn floor(site: &Site, tags: usize, runs: usize) -> Result<Tool> {
     let itself = std::env::current_exe()?.display().to_string();
     let (tags, connections) = (tags.to_string(), CONNECTIONS.to_string());
@@ -55,7 +55,7 @@ pub fn floor(site: &Site, tags: usize, runs: usize) -> Result<Tool> {
 ///
 /// # Errors
 ///
-/// Where its list of URLs cannot be written.
+/// If its list of URLs cannot be written.
 pub fn curl(site: &Site, tags: usize, runs: usize, home: &Home, ca_file: &Path) -> Result<Tool> {
     let scheme = if site.tls { "https" } else { "http" };
     let mut urls = String::new();
@@ -72,7 +72,7 @@ pub fn curl(site: &Site, tags: usize, runs: usize, home: &Home, ca_file: &Path) 
     let list = list.display().to_string();
     let ca = ca_file.display().to_string();
     let most = if site.tls { "128" } else { "64" };
-    // Without it Docker Distribution has no manifest that curl could take.
+    // Without this header, Docker Distribution has no manifest that it could return.
     let accept = format!("Accept: {INDEX}, {MANIFEST}");
     let job = Job::new([
         "curl",
@@ -93,7 +93,7 @@ pub fn curl(site: &Site, tags: usize, runs: usize, home: &Home, ca_file: &Path) 
     Ok(Tool::new("curl --parallel", job, runs))
 }
 
-/// Returns the tools that start a process for each image: skopeo, and those of `--peer`.
+/// Returns the tools with one process per image: skopeo, and those of `--peer`.
 #[must_use]
 pub fn processes(options: &Options, site: &Site, tags: usize, servers: &Servers) -> Vec<Tool> {
     if tags > MOST_PROCESSES {

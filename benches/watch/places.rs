@@ -1,4 +1,4 @@
-//! Where the registries of a run are: by how they are spoken to, who is let in, and how far they are.
+//! The registries of a run: their protocols, their authorization and their distance.
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     tokens::Issuer,
 };
 
-/// How a registry is spoken to.
+/// The protocol of a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Wire {
@@ -26,26 +26,26 @@ pub enum Wire {
     Https1,
 }
 
-/// Who is let in.
+/// The authorization of a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Door {
-    /// Everybody.
+    /// None.
     Open,
-    /// Who has the password.
+    /// A password.
     Basic,
-    /// Who has a token.
+    /// A bearer token.
     Bearer,
 }
 
-/// Where a registry is, and of which kind.
+/// The kind and the distance of a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
-    /// How it is spoken to.
+    /// Its protocol.
     pub wire: Wire,
-    /// Who is let in.
+    /// Its authorization.
     pub door: Door,
-    /// The round trip to it, in milliseconds.
+    /// The round-trip time, in milliseconds.
     pub rtt: u64,
 }
 
@@ -79,21 +79,21 @@ impl fmt::Display for Place {
     }
 }
 
-/// A registry, and where a client finds it.
+/// A running registry with its delay.
 pub struct Endpoint {
     /// The registry.
     pub registry: Registry,
-    /// Where the wire to it begins.
+    /// The address of the delay in front of it.
     pub address: SocketAddr,
-    /// How a client sees it.
+    /// The registry as clients see it.
     pub site: Site,
 }
 
-/// The side that answers: a thread with an event loop, on its own core.
+/// The servers: a thread with an event loop, on its own core.
 pub struct Servers {
     /// The event loop.
     pub handle: Handle,
-    /// What TLS and tokens depend on.
+    /// The keys for TLS and tokens.
     pub identity: Identity,
     /// Grants tokens.
     pub issuer: Arc<Issuer>,
@@ -105,7 +105,7 @@ impl Servers {
     ///
     /// # Errors
     ///
-    /// Where the machine does not give one, or a certificate cannot be made.
+    /// If the thread or the certificate cannot be created.
     pub fn start() -> Result<Self> {
         let (send, receive) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -132,11 +132,11 @@ impl Servers {
         })
     }
 
-    /// Returns the registry of a place, started when it is first asked for.
+    /// Returns the registry of a place, started on first use.
     ///
     /// # Errors
     ///
-    /// Where it cannot be started, or its delay is not what it should be.
+    /// If it cannot be started, or its delay is wrong.
     pub fn at(&mut self, place: Place) -> Result<Arc<Endpoint>> {
         if let Some(endpoint) = self.places.get(&place) {
             return Ok(Arc::clone(endpoint));
@@ -146,11 +146,11 @@ impl Servers {
         Ok(endpoint)
     }
 
-    /// Starts a registry of its own, that takes `pause` for each answer.
+    /// Starts a separate registry that waits for `pause` before each response.
     ///
     /// # Errors
     ///
-    /// Where it cannot be started, or its delay is not what it should be.
+    /// If it cannot be started, or its delay is wrong.
     pub fn open(&self, place: Place, pause: Duration) -> Result<Endpoint> {
         let tls = match place.wire {
             Wire::Http => None,
@@ -162,7 +162,7 @@ impl Servers {
             Door::Basic => Entry::Basic,
             Door::Bearer => Entry::Bearer(Arc::clone(&self.issuer)),
         };
-        // Both kinds of documents are met: what is behind TLS are indexes.
+        // Both kinds of content occur: registries with TLS have indexes.
         let indexes = place.wire != Wire::Http;
         let setup = Setup {
             tls,
@@ -184,11 +184,11 @@ impl Servers {
         })
     }
 
-    /// Puts `target` as far away as a place is, and returns where it is then found.
+    /// Puts `target` behind the delay of a place, and returns the new address.
     ///
     /// # Errors
     ///
-    /// Where no port is to be had, or the delay is not what it should be.
+    /// If no port is free, or the delay is wrong.
     pub fn far(&self, target: SocketAddr, place: Place) -> Result<SocketAddr> {
         if place.rtt == 0 {
             return Ok(target);
@@ -196,11 +196,11 @@ impl Servers {
         delay::start(target, place.round_trip(), &self.handle)
     }
 
-    /// Checks the delay itself, on a plain registry behind it.
+    /// Checks the delay itself, with a plain registry behind it.
     ///
     /// # Errors
     ///
-    /// How long it is instead.
+    /// The measured delay.
     pub fn check_delay(&self, place: Place) -> Result<()> {
         let plain = Place {
             wire: Wire::Http,

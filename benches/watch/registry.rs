@@ -1,4 +1,4 @@
-//! A registry that has every repository, each with one tag, and counts what it is asked.
+//! A registry that has every repository, each with one tag, and counts its requests.
 
 use std::{
     collections::HashSet,
@@ -40,49 +40,49 @@ use crate::{
 /// How many streams a connection may have at once, as nginx allows.
 pub const STREAMS: u32 = 128;
 
-/// `Authorization` of the one user, `bench` with the password `bench`.
+/// The `Authorization` of the only user, `bench` with the password `bench`.
 const BASIC: &str = "Basic YmVuY2g6YmVuY2g=";
 
-/// Who is let in.
+/// The authorization of a registry.
 #[derive(Clone)]
 pub enum Entry {
-    /// Everybody.
+    /// None.
     Open,
-    /// Who knows the password.
+    /// The password.
     Basic,
-    /// Who has a token of this issuer.
+    /// A token of this issuer.
     Bearer(Arc<Issuer>),
 }
 
-/// What a registry is like.
+/// The properties of a registry.
 pub struct Setup {
-    /// How TLS is spoken, if it is.
+    /// The TLS of the registry, if it has TLS.
     pub tls: Option<TlsAcceptor>,
-    /// Who is let in.
+    /// Its authorization.
     pub entry: Entry,
-    /// Whether its tags name indexes; else manifests.
+    /// Whether its tags name indexes; otherwise manifests.
     pub indexes: bool,
-    /// How long it takes for each answer, besides its work.
+    /// How long it waits before each response.
     pub pause: Duration,
 }
 
-/// How a registry takes questions about manifests.
+/// How a registry reacts to requests for manifests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Temper {
-    /// It answers.
+    /// It responds.
     #[default]
     Even,
-    /// It never answers.
+    /// It never responds.
     Hangs,
-    /// It wants to be left alone for an hour.
+    /// It responds with a rate limit of an hour.
     Rests,
-    /// It does not take the next HEAD.
+    /// It refuses the next HEAD.
     RefusesHead,
 }
 
-/// A registry that runs.
+/// A running registry.
 pub struct Registry {
-    /// Where it is, without delay.
+    /// Its address, without delay.
     pub address: SocketAddr,
     content: Arc<Content>,
 }
@@ -95,11 +95,11 @@ struct Content {
 }
 
 impl Registry {
-    /// Starts one, in the event loop of `servers`.
+    /// Starts a registry in the event loop of `servers`.
     ///
     /// # Errors
     ///
-    /// Where no port is to be had.
+    /// If no port is free.
     pub fn start(setup: Setup, servers: &Handle) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
@@ -116,36 +116,36 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Moves the tag of each of these repositories, and of no other.
+    /// Moves the tags of these repositories, and resets all others.
     pub fn move_only(&self, repositories: impl IntoIterator<Item = String>) {
         *self.content.moved() = repositories.into_iter().collect();
     }
 
-    /// Lets it take questions in another way.
+    /// Changes how the registry reacts.
     pub fn behave(&self, temper: Temper) {
         *self.content.temper() = temper;
     }
 
-    /// Returns the kinds of all requests that have not been taken, in their order.
+    /// Returns the kinds of all requests since the counts were last taken, in order.
     #[must_use]
     pub fn sequence(&self) -> Vec<Kind> {
         self.content.counter.sequence().clone()
     }
 
-    /// Returns what it was asked since the last time, once everybody has gone.
+    /// Returns the counts since the last call, after all clients have disconnected.
     #[must_use]
     pub fn asked(&self) -> Counts {
         self.wait_until_left();
         self.content.counter.take()
     }
 
-    /// Returns the time from the first request to the last, of those that have not been taken.
+    /// Returns the time from the first request to the last, of those whose counts have not been taken.
     #[must_use]
     pub fn span(&self) -> Duration {
         self.content.counter.span()
     }
 
-    /// Waits until all connections are closed; with a delay between, that is later than the client's end.
+    /// Waits until all connections are closed; with a delay, that is later than the client's end.
     fn wait_until_left(&self) {
         let patience = Instant::now() + Duration::from_secs(2);
         while self.content.counter.open() > 0 && Instant::now() < patience {
@@ -165,7 +165,7 @@ async fn accept(listener: TcpListener, content: Arc<Content>) {
         tokio::spawn(async move {
             match content.setup.tls.clone() {
                 None => serve(stream, content).await,
-                // A client that breaks off has its reasons; it is the one that is measured.
+                // Errors of the connection are ignored: the client may close it at any time.
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
                         serve(stream, content).await;
@@ -197,7 +197,7 @@ impl Content {
         self.temper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the config that a repository's tag leads to, if it has this digest.
+    /// Returns the image config with this digest, if the repository has one.
     fn config(&self, path: &str) -> Option<Vec<u8>> {
         let (repository, digest) = path.strip_prefix("/v2/")?.rsplit_once("/blobs/")?;
         let moved = self.moved().contains(repository);
@@ -224,7 +224,7 @@ impl Content {
         };
         let _in_flight = self.counter.request(kind);
         if self.setup.pause.is_zero() {
-            // What has arrived at the same time is counted before the first of it is answered.
+            // Requests that have arrived at the same time are all counted before the first is answered.
             tokio::task::yield_now().await;
         } else {
             tokio::time::sleep(self.setup.pause).await;
@@ -262,7 +262,7 @@ impl Content {
         }
     }
 
-    /// Returns the answer of a registry that does not give what it is asked for.
+    /// Returns the response of a registry that does not answer normally.
     async fn refusal(&self, kind: Kind) -> Option<Response<Full<Bytes>>> {
         let temper = *self.temper();
         match temper {
@@ -296,7 +296,7 @@ impl Content {
         self.counter.change(|counts| counts.challenges += 1);
         let words = match self.setup.entry {
             Entry::Bearer(_) => {
-                // The realm is where the client sees us: behind the delay, if there is one.
+                // The realm is the address that the client uses: that of the delay, if there is one.
                 let named = request
                     .headers()
                     .get(HOST)

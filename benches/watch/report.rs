@@ -1,4 +1,4 @@
-//! The figures as people and as programs read them.
+//! The figures as tables for people and as JSON.
 
 use std::{fmt::Write as _, fs::File, path::Path};
 
@@ -11,26 +11,26 @@ use crate::{
     slow::Neighbours,
 };
 
-/// Above this share of the machine in others' hands, times say little.
+/// Above this share of other programs, times are unreliable.
 const DISTURBED: f64 = 0.2;
 
-/// All that was found out.
+/// All results.
 #[derive(Serialize)]
 pub struct Report {
     /// The figures.
     pub rows: Vec<Row>,
-    /// What a slow registry costs its neighbours.
+    /// How a slow registry affects the others.
     pub neighbours: Option<Neighbours>,
     /// The goals.
     pub goals: Vec<Goal>,
 }
 
 impl Report {
-    /// Returns it as tables of markdown.
+    /// Formats the report as markdown tables.
     ///
     /// # Errors
     ///
-    /// None; only the formatting's signature has one.
+    /// Never; only the formatting functions return a `Result`.
     pub fn markdown(&self) -> Result<String> {
         let mut text = String::new();
         let mut heading = "";
@@ -130,7 +130,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let cannot = || format!("cannot write `{}`", path.display());
         let file = File::create(path).with_context(cannot)?;

@@ -1,5 +1,5 @@
-//! What registries are asked in whole rounds, and in several: beside one that hangs, one that wants rest, one that does not take a HEAD,
-//! after a webhook, and when what many tasks depend on has moved. Nothing is timed.
+//! Counts requests in whole rounds and loops: beside a registry that hangs, one with a rate limit, one that refuses a HEAD, after a
+//! webhook, and when a base of many tasks has moved. Nothing is timed.
 
 use std::{
     fs,
@@ -18,20 +18,20 @@ use crate::{
     registry::Temper,
 };
 
-/// What all of this stands under.
+/// The heading of these figures.
 pub const HEADING: &str = "whole rounds";
 
 /// Tags on each registry of a loop.
 const TAGS: usize = 10;
 
-/// How long a loop may take for what is waited for.
+/// How long a loop may take to reach the expected state.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Counts all of it, and says whether it is as it must be.
+/// Counts everything, and returns the goals.
 ///
 /// # Errors
 ///
-/// Where acrt fails.
+/// If acrt fails.
 pub fn measure(servers: &Servers, quick: bool) -> Result<Vec<Goal>> {
     let [hanging, resting] = beside_others(servers)?;
     Ok(vec![
@@ -63,8 +63,8 @@ fn open(servers: &Servers) -> Result<Endpoint> {
     servers.open(place, Duration::ZERO)
 }
 
-/// Watches three registries in a loop, each second, until one of them has been looked at three times. Returns how many requests the one
-/// had by then that keeps its answers back, one for each tag, and how many the one that wants to be left alone for an hour.
+/// Watches three registries in a loop, each second, until one of them has been looked at three times. Returns the number of requests to
+/// the one that never responds, one for each tag, and to the one with a rate limit of an hour.
 fn beside_others(servers: &Servers) -> Result<[u64; 2]> {
     let all = [open(servers)?, open(servers)?, open(servers)?];
     let [even, hanging, resting] = &all;
@@ -81,7 +81,7 @@ fn beside_others(servers: &Servers) -> Result<[u64; 2]> {
     Ok([asked(hanging), asked(resting)])
 }
 
-/// Watches a registry that refuses the first HEAD: by what it asks, and how often, acrt finds out that it takes others.
+/// Watches a registry that refuses the first HEAD, and counts the requests until acrt uses HEADs again.
 fn refused_head(servers: &Servers) -> Result<Goal> {
     let endpoint = open(servers)?;
     endpoint.registry.behave(Temper::RefusesHead);
@@ -102,7 +102,7 @@ fn refused_head(servers: &Servers) -> Result<Goal> {
     Ok(goal("G18", "one HEAD is refused", asked, limit))
 }
 
-/// Makes rounds after a webhook that names a digest which the registry never shows.
+/// Runs rounds after a webhook with a digest that the registry never returns.
 fn announced(servers: &Servers) -> Result<Goal> {
     let endpoint = open(servers)?;
     let sites = [endpoint.site.clone()];
@@ -136,7 +136,7 @@ fn announced(servers: &Servers) -> Result<Goal> {
     Ok(goal("G19", what, looks.join(" "), limit))
 }
 
-/// Makes a whole round, with all runs, after the one base of all tasks has moved.
+/// Runs a whole round with all its runs, after the only base of all tasks has moved.
 fn moved_base(servers: &Servers, tasks: usize) -> Result<Goal> {
     let endpoint = open(servers)?;
     let sites = [endpoint.site.clone()];
@@ -163,7 +163,7 @@ fn moved_base(servers: &Servers, tasks: usize) -> Result<Goal> {
     ))
 }
 
-/// Lets the loop go on until something is so, at a real or a jumping clock.
+/// Runs the loop until a condition holds, with the real clock or a simulated one.
 fn until(home: &Home, now: Option<&str>, is_so: impl Fn() -> bool) -> Result<()> {
     let mut watch = home.acrt(&["task", "watch", "--settle", "0"]);
     if let Some(now) = now {

@@ -1,4 +1,4 @@
-//! Four registries, one of which takes its time: what that costs the other three.
+//! Four registries, one of which is slow: how that delays the other three.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use crate::{
     places::{Door, Endpoint, Place, Servers, Wire},
 };
 
-/// How long the slow one takes for an answer.
+/// How long the slow registry waits before a response.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Tags on each of them.
+/// Tags on each registry.
 const TAGS: usize = 25;
 
-/// How often each is measured; the median counts.
+/// How often each case is measured; the median counts.
 const RUNS: usize = 3;
 
-/// How long the quick registries are busy, beside a quick one and beside a slow one.
+/// How long the fast registries are in use, beside a fast one and beside a slow one.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Neighbours {
-    /// All four are quick.
+    /// All four are fast.
     pub alone: Duration,
-    /// One of four is slow.
+    /// One of the four is slow.
     pub beside_slow: Duration,
 }
 
@@ -32,7 +32,7 @@ impl Neighbours {
     ///
     /// # Errors
     ///
-    /// Where acrt fails.
+    /// If acrt fails.
     pub fn measure(servers: &Servers) -> Result<Self> {
         Ok(Self {
             alone: span(servers, Duration::ZERO)?,
@@ -40,14 +40,14 @@ impl Neighbours {
         })
     }
 
-    /// Returns how many times as long they take beside a slow one.
+    /// Returns the ratio of the two.
     #[must_use]
     pub fn ratio(self) -> f64 {
         self.beside_slow.as_secs_f64() / self.alone.as_secs_f64()
     }
 }
 
-/// Returns how long the longest of three quick registries is busy when the fourth makes this pause.
+/// Returns how long the longest of three fast registries is in use when the fourth has this pause.
 fn span(servers: &Servers, pause: Duration) -> Result<Duration> {
     let place = Place {
         wire: Wire::Http,

@@ -1,4 +1,4 @@
-//! A certificate authority for the occasion, and what it vouches for: this machine's loopback, and the tokens.
+//! A temporary certificate authority for the loopback addresses and the tokens.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -16,30 +16,30 @@ use tokio_rustls::{
     },
 };
 
-/// A certificate with its key, and the files that programs want them in.
+/// A certificate with its key, and the files of both for programs.
 pub struct Identity {
-    /// PEM of the authority.
+    /// The authority's certificate as PEM.
     pub ca_file: PathBuf,
-    /// PEM of the certificate.
+    /// The certificate as PEM.
     pub certificate_file: PathBuf,
-    /// PEM of its key.
+    /// The key as PEM.
     pub key_file: PathBuf,
     /// The certificate.
     pub certificate: Vec<u8>,
-    /// Its key, PKCS #8.
+    /// The key, as PKCS #8.
     pub key: Vec<u8>,
     _folder: tempfile::TempDir,
 }
 
 impl Identity {
-    /// Makes an authority, and a certificate for 127.0.0.1 and localhost.
+    /// Creates an authority, and a certificate for 127.0.0.1 and localhost.
     ///
     /// # Errors
     ///
-    /// Where they cannot be made or written.
+    /// If they cannot be created or written.
     pub fn make() -> Result<Self> {
         let mut authority = CertificateParams::new(Vec::new())?;
-        // A certificate that bore the name of its issuer would pass for one that signed itself.
+        // A certificate with the subject of its issuer would count as self-signed.
         authority
             .distinguished_name
             .push(DnType::CommonName, "acrt benchmark authority");
@@ -58,7 +58,7 @@ impl Identity {
             Ok(path)
         };
         Ok(Self {
-            // The ending that skopeo looks for in a folder of authorities.
+            // skopeo looks for this file extension in a folder of authorities.
             ca_file: file("ca.crt", authority.pem())?,
             certificate_file: file("server.pem", certificate.pem())?,
             key_file: file("server-key.pem", key.serialize_pem())?,
@@ -68,11 +68,11 @@ impl Identity {
         })
     }
 
-    /// Returns what answers TLS with it, for the protocols named.
+    /// Returns a TLS acceptor with this certificate for the given protocols.
     ///
     /// # Errors
     ///
-    /// Where rustls does not take it.
+    /// If rustls does not accept the certificate.
     pub fn acceptor(&self, protocols: &[&str]) -> Result<TlsAcceptor> {
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()?

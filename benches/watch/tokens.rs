@@ -1,4 +1,4 @@
-//! Tokens as Docker Distribution wants them: signed with ES256, and as large as what they grant.
+//! Tokens as Docker Distribution expects them: signed with ES256, and larger the more they grant.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 
 use crate::tls::Identity;
 
-/// The name by which the token service knows the registry, and the registry the token service.
+/// The name of the registry at the token service, and of the token service at the registry.
 pub const SERVICE: &str = "acrt-bench";
 
-/// How long a token is good for.
+/// The lifetime of a token.
 const LIFE: Duration = Duration::from_secs(600);
 
-/// Grants whatever is asked for.
+/// Issues a token for every requested scope.
 pub struct Issuer {
     key: EcdsaKeyPair,
     certificate: String,
@@ -29,11 +29,11 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Returns one that signs with the key of `identity`.
+    /// Returns an issuer that signs with the key of `identity`.
     ///
     /// # Errors
     ///
-    /// Where ring does not take the key.
+    /// If ring does not accept the key.
     pub fn new(identity: &Identity) -> Result<Self> {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
@@ -46,11 +46,11 @@ impl Issuer {
         })
     }
 
-    /// Returns the body of an answer that grants `scopes`, each `repository:NAME:ACTIONS`.
+    /// Returns the body of a response that grants `scopes`, each `repository:NAME:ACTIONS`.
     ///
     /// # Errors
     ///
-    /// Where the machine gives no random numbers.
+    /// If the machine has no random numbers.
     pub fn grant(&self, scopes: &[String]) -> Result<Vec<u8>> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         let access: Vec<Value> = scopes
@@ -86,7 +86,7 @@ impl Issuer {
     }
 }
 
-/// Tells whether a token grants to pull from `repository`. Nobody forges one here, so its signature is not looked at.
+/// Tells whether a token grants to pull from `repository`. Its signature is not checked: no test forges one.
 #[must_use]
 pub fn grants(token: &str, repository: &str) -> bool {
     let claims = token.split('.').nth(1);

@@ -1,4 +1,4 @@
-//! buildah, and what podman shares with it.
+//! The command lines of buildah, and those that podman shares with it.
 
 use crate::{
     error::{Error, Kind, Result},
@@ -12,7 +12,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
     containers(program, request)
 }
 
-/// The command lines of buildah and podman, which take the same options.
+/// Returns the commands of a build by buildah or podman, which take the same options.
 pub(super) fn containers(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
     let list = gathered(request)?;
     let mut steps = pulls(program, request);
@@ -49,9 +49,9 @@ pub(super) fn containers(program: &Program, request: &BuildRequest) -> Result<Ve
     Ok(steps)
 }
 
-/// Returns the name under which the images of several platforms are gathered; none for a build for one.
+/// Returns the name of the manifest list for the images of several platforms; `None` for a build for one.
 ///
-/// It is this run's alone: a build adds to a list of its name that is there already, and what an earlier run left would be
+/// The name belongs to this run alone: a build adds to an existing list of its name, and the images that an earlier run left in it would be
 /// pushed again.
 pub(super) fn gathered(request: &BuildRequest) -> Result<Option<String>> {
     if request.platforms.len() < 2 {
@@ -73,7 +73,7 @@ pub(super) fn gathered(request: &BuildRequest) -> Result<Option<String>> {
     )))
 }
 
-/// What every builder of the docker family takes alike.
+/// Adds the arguments that all builders of the docker family share.
 pub(super) fn common(build: CommandLine, program: &Program, request: &BuildRequest) -> CommandLine {
     let mut line = build
         .args(program.args_for(request))
@@ -106,8 +106,8 @@ pub(super) fn common(build: CommandLine, program: &Program, request: &BuildReque
     line.args(&request.options)
 }
 
-/// Fetches bases from registries without TLS one by one, where the build also takes some from registries with it: the build
-/// itself then verifies.
+/// Returns pulls of the bases from registries without TLS, one by one, where the build also takes bases from registries with TLS: the build
+/// itself then verifies certificates.
 fn pulls(program: &Program, request: &BuildRequest) -> Vec<Step> {
     if all_plain(request) {
         return Vec::new();
@@ -118,7 +118,7 @@ fn pulls(program: &Program, request: &BuildRequest) -> Vec<Step> {
             continue;
         }
         for platform in platforms {
-            // An index need not have an image for this machine.
+            // The index may lack an image for this machine.
             let line = program
                 .call(&["pull"])
                 .arg("--quiet")
@@ -131,7 +131,7 @@ fn pulls(program: &Program, request: &BuildRequest) -> Vec<Step> {
     steps
 }
 
-/// Tells whether the build takes images from registries without TLS only.
+/// Tells whether all registries of the build's images are without TLS.
 fn all_plain(request: &BuildRequest) -> bool {
     !request.bases.is_empty() && request.bases.keys().all(|base| request.is_plain(base))
 }

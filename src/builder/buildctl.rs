@@ -1,4 +1,4 @@
-//! buildctl, BuildKit's own client: no Docker, and no store of images on this machine.
+//! buildctl, BuildKit's own client: it needs no Docker, and has no image store on this machine.
 
 use std::ffi::{OsStr, OsString};
 
@@ -15,7 +15,7 @@ use super::{
 
 pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
     if let Some((name, _)) = request.secret_args.first() {
-        // It has no way to take a build argument but its command line, which every user of the machine can read.
+        // It takes build arguments only on its command line, which every user of the machine can read.
         return Err(Error::new(
             Kind::Invalid,
             format!("buildctl cannot be given the secret build argument `{name}` unseen"),
@@ -33,11 +33,11 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
     Ok(steps.collect())
 }
 
-/// Puts options of `docker build` in buildctl's own words.
+/// Translates options of `docker build` to those of buildctl.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] with the option that buildctl has not.
+/// [`Kind::Invalid`] with an option that buildctl does not have.
 fn given(options: &[String]) -> Result<Vec<String>> {
     let (mut given, mut hosts, mut limits) = (Vec::new(), Vec::new(), Vec::new());
     let mut frontend = Vec::new();
@@ -106,7 +106,7 @@ fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandL
     with_auth(line, request)
 }
 
-/// Returns what the reader of the Dockerfile is told: names and values as BuildKit's `frontend/dockerui` takes them.
+/// Returns the options of the Dockerfile frontend: names and values as BuildKit's `frontend/dockerui` takes them.
 fn options(request: &BuildRequest) -> Vec<(String, String)> {
     let mut options: Vec<(String, String)> = Vec::new();
     for (name, value) in &request.args {
@@ -124,17 +124,17 @@ fn options(request: &BuildRequest) -> Vec<(String, String)> {
     options
 }
 
-/// Adds a named context: an address as it is, a folder by a name of its own.
+/// Adds a named context: an address unchanged, a folder under a name of its own.
 fn with_context(line: CommandLine, name: &str, place: &str) -> CommandLine {
     if place.contains("://") {
         return line.flag("--opt", format!("context:{name}={place}"));
     }
-    // BuildKit knows the folders of a build by name, and `context` and `dockerfile` are taken.
+    // BuildKit knows the folders of a build by name; `context` and `dockerfile` are taken.
     line.flag("--local", format!("named-{name}={place}"))
         .flag("--opt", format!("context:{name}=local:named-{name}"))
 }
 
-/// Writes what becomes of the image, as a line of comma-separated values.
+/// Returns the output of the image, as comma-separated values on one line.
 fn output(request: &BuildRequest, pass: &PushGroup) -> String {
     let mut fields = pass.output();
     for (name, value) in &request.annotations {

@@ -6,24 +6,24 @@ use crate::image::{Digest, Reference};
 
 use super::{BuildRequest, DigestSource, Purpose, program::csv_field};
 
-/// The build argument that names the image which reads the Dockerfile.
+/// The build argument that names the frontend, the image that reads the Dockerfile.
 const SYNTAX: &str = "BUILDKIT_SYNTAX";
 
-/// How named contexts name an image.
+/// The prefix of an image in the value of a named context.
 const IMAGE: &str = "docker-image://";
 
-/// One command: the images that it names, and how it pushes them.
+/// The images that one command pushes, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PushGroup {
     pub images: Vec<Reference>,
     pub push: bool,
-    /// Whether their registries are spoken to without TLS.
+    /// Whether their registries are reached without TLS.
     pub is_plain: bool,
-    /// The file that it writes the digest of the image to.
+    /// The file to which the command writes the digest of the image.
     pub metadata: PathBuf,
-    /// Whether an earlier command has built what this one pushes.
+    /// Whether an earlier command has built the same image.
     pub again: bool,
-    /// Whether the images get no tag.
+    /// Whether the images are pushed without a tag.
     pub by_digest: bool,
 }
 
@@ -36,7 +36,7 @@ impl PushGroup {
         }
     }
 
-    /// Returns the fields of an output that name and push the images, as BuildKit's exporter `image` takes them.
+    /// Returns the fields of an output that names and pushes the images, as BuildKit's exporter `image` takes them.
     pub fn output(&self) -> Vec<String> {
         let name = |image: &Reference| {
             if self.by_digest {
@@ -60,7 +60,7 @@ impl PushGroup {
         fields
     }
 
-    /// Returns where the digest of what it pushes is to be found.
+    /// Returns where the digest of the pushed image is found.
     pub fn digest(&self) -> DigestSource {
         if self.push {
             DigestSource::Metadata(self.metadata.clone())
@@ -70,15 +70,14 @@ impl PushGroup {
     }
 }
 
-/// Writes fields as one line of comma-separated values.
+/// Joins fields to one line of comma-separated values.
 pub(super) fn written(fields: Vec<String>) -> String {
     let fields: Vec<String> = fields.into_iter().map(csv_field).collect();
     fields.join(",")
 }
 
-/// Returns the commands that a build takes. It is one, unless some of its registries are spoken to without TLS and some with: a
-/// command that may leave TLS out leaves it out for every image that it pushes, so that the others are pushed by a second one
-/// which takes the build from the cache.
+/// Splits a build into commands. One is enough, unless some of its registries are without TLS and others with: a command with permission to
+/// leave out TLS leaves it out for all its images, so that a second command pushes the others and takes the build from the cache.
 pub(super) fn passes(request: &BuildRequest) -> Vec<PushGroup> {
     let push = request.push && !request.images.is_empty();
     let pass = |n: usize, images: Vec<Reference>, is_plain: bool| PushGroup {
@@ -107,7 +106,7 @@ pub(super) fn passes(request: &BuildRequest) -> Vec<PushGroup> {
 
 /// Returns the request with those images pinned that cannot be pinned in the Dockerfile.
 ///
-/// A named context stands in for every image of its name, wherever it is named; the image that a context or `BUILDKIT_SYNTAX` names is
+/// A named context replaces every image of its name, wherever that is used; the image that a named context or `BUILDKIT_SYNTAX` names is
 /// pinned there. See `docker buildx build --build-context`.
 pub(super) fn pinned(request: &BuildRequest) -> BuildRequest {
     let mut request = request.clone();
@@ -136,7 +135,7 @@ pub(super) fn pinned(request: &BuildRequest) -> BuildRequest {
     request
 }
 
-/// Returns the digest that a metadata file says, the index's where there are several platforms; none where it says none.
+/// Returns the digest in a metadata file: of the index, where there are several platforms; `None` where it has no digest.
 pub fn digest_in_metadata(bytes: &[u8]) -> Option<Digest> {
     let metadata: serde_json::Value = serde_json::from_slice(bytes).ok()?;
     metadata["containerimage.digest"].as_str()?.parse().ok()

@@ -9,10 +9,11 @@ use super::{
     docker_client,
 };
 
-/// Tells buildx to add no provenance by itself: az adds none, and every build would be an index with one image and a text.
+/// Turns off the provenance that buildx adds by default: az adds none, and it would turn every image into an index of the image and the
+/// provenance.
 const NO_ATTESTATIONS: &str = "BUILDX_NO_DEFAULT_ATTESTATIONS";
 
-/// Plans a build. `in_daemon` tells whether BuildKit is the one in the Docker daemon, which keeps the images and pushes them.
+/// Plans a build. `in_daemon` tells whether BuildKit is the one in the Docker daemon, which stores the images and pushes them.
 pub(super) fn plan(program: &Program, in_daemon: bool, request: &BuildRequest) -> Vec<Step> {
     if in_daemon && request.platforms.len() < 2 {
         return plan_in_daemon(program, request);
@@ -27,7 +28,7 @@ pub(super) fn plan(program: &Program, in_daemon: bool, request: &BuildRequest) -
     steps.collect()
 }
 
-/// The daemon packs an image anew for each registry, so that its digests are only known push by push.
+/// Plans a build in the Docker daemon, which compresses an image anew for each registry, so that its digest is known only after each push.
 fn plan_in_daemon(program: &Program, request: &BuildRequest) -> Vec<Step> {
     let build = loaded(begin(program, request), request);
     let mut steps = vec![Step::new(Purpose::Build, end(build, request))];
@@ -41,13 +42,13 @@ fn plan_in_daemon(program: &Program, request: &BuildRequest) -> Vec<Step> {
 fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandLine {
     let mut request = request.clone();
     request.images.clone_from(&pass.images);
-    // What was built a moment ago is in the cache.
+    // The image was just built and is in the cache.
     request.no_cache &= !pass.again;
     let build = begin(program, &request);
     if !pass.push {
         let build = match request.platforms.len() < 2 {
             true => loaded(build, &request),
-            // No Docker daemon is sure to hold an image of several platforms; it stays in the cache.
+            // A Docker daemon may not be able to store an image of several platforms; it stays in the cache.
             false => build,
         };
         return end(build, &request);
@@ -84,7 +85,7 @@ fn begin(program: &Program, request: &BuildRequest) -> CommandLine {
     build
 }
 
-/// Has the image put into the Docker daemon, which not every BuildKit does by itself.
+/// Adds the option that loads the image into the Docker daemon, which not every BuildKit does by default.
 fn loaded(build: CommandLine, request: &BuildRequest) -> CommandLine {
     if request.images.is_empty() {
         build
@@ -106,7 +107,7 @@ fn end(build: CommandLine, request: &BuildRequest) -> CommandLine {
         .arg(&request.context)
 }
 
-/// Has the image made without what no other builder adds.
+/// Leaves out of the image what only buildx adds by default.
 pub(super) fn plain(build: CommandLine) -> CommandLine {
     build.env(NO_ATTESTATIONS, "1")
 }

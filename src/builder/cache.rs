@@ -1,13 +1,13 @@
-//! The cache of BuildKit: a record for each layer that it has fetched and each step that it has made, and how single ones are taken out.
+//! The cache of BuildKit, with a record for each layer that it has fetched and each step that it has made; single records can be removed.
 
 use crate::{image::Digest, sys::command::CommandLine};
 
 use super::{Builder, connection::chosen};
 
-/// What `du` writes before the name of a base whose layer it is.
+/// What `du` prints before the name of a base, for a record that is a layer of that base.
 const PULLED: &str = "pulled from ";
 
-/// How many records are taken out by one command.
+/// How many records one command removes.
 const AT_ONCE: usize = 200;
 
 /// A record of BuildKit's cache, as `docker buildx du --verbose` and `buildctl du --verbose` print it.
@@ -17,14 +17,14 @@ pub struct CacheRecord {
     pub id: String,
     /// The records that it is built on.
     pub parents: Vec<String>,
-    /// What it is, such as `[2/2] COPY x /x`.
+    /// What it is of, such as `[2/2] COPY x /x`.
     pub what: String,
-    /// What kind of record it is, such as `regular`; of an old BuildKit empty.
+    /// The type of the record, such as `regular`; empty for an old BuildKit.
     kind: String,
 }
 
 impl CacheRecord {
-    /// Reads all that was printed.
+    /// Parses the whole output.
     #[must_use]
     pub fn parse_all(text: &str) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
@@ -33,7 +33,7 @@ impl CacheRecord {
             let (key, value) = line.split_once(':').unwrap_or((line, ""));
             let value = value.trim();
             match (key, all.last_mut()) {
-                // The text of a step may have lines that look like a record's.
+                // The text of a step may contain lines that look like those of a record.
                 ("ID", _) if is_start => all.push(Self {
                     id: value.to_owned(),
                     ..Self::default()
@@ -45,7 +45,7 @@ impl CacheRecord {
                 ("Description", Some(one)) if one.what.is_empty() => {
                     value.clone_into(&mut one.what)
                 }
-                // It is the last line of a record.
+                // The type is the last line of a record.
                 ("Type", Some(one)) => value.clone_into(&mut one.kind),
                 _ => {}
             }
@@ -55,15 +55,15 @@ impl CacheRecord {
         all
     }
 
-    /// Returns the digest of the image whose layer it is; none for what no image has brought.
+    /// Returns the digest of the image that it is a layer of; `None` where it is no layer of an image.
     #[must_use]
     pub fn base(&self) -> Option<Digest> {
         let name = self.what.strip_prefix(PULLED)?;
         name.rsplit_once('@')?.1.parse().ok()
     }
 
-    /// Tells whether it is a layer, what a step made, or a copy of what the client sent. What a `RUN --mount=type=cache` keeps is none of
-    /// these, and neither is a frontend.
+    /// Tells whether it is a layer, the result of a step, or a copy of files that the client sent. The contents of `RUN --mount=type=cache`
+    /// and frontends are none of these.
     #[must_use]
     pub fn is_of_a_build(&self) -> bool {
         ["", "regular", "source.local"].contains(&self.kind.as_str())
@@ -71,17 +71,16 @@ impl CacheRecord {
 }
 
 impl Builder {
-    /// Returns the command that prints the records of its cache, which [`CacheRecord::parse_all`] reads; none for a builder that is not
-    /// BuildKit.
+    /// Returns the command that prints the records of the cache, for [`CacheRecord::parse_all`]; `None` for a builder that is not BuildKit.
     #[must_use]
     pub fn list_cache(&self) -> Option<CommandLine> {
         Some(self.buildkit("du")?.arg("--verbose"))
     }
 
-    /// Returns the commands that take records out of its cache, as far as nothing uses them and nothing is built on them.
+    /// Returns the commands that remove records from the cache, unless they are in use or other records are based on them.
     #[must_use]
     pub fn remove_cache(&self, ids: &[String]) -> Vec<CommandLine> {
-        // BuildKit takes what is to go as a regular expression. Without one, all would.
+        // BuildKit takes the ids as a regular expression. Without one, it would remove all records.
         let ids = ids.chunks(AT_ONCE).map(|ids| ids.join("|"));
         let lines = ids.filter_map(|ids| {
             let line = self.buildkit("prune")?;

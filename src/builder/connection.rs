@@ -10,7 +10,7 @@ use crate::sys::{
 
 use super::{Program, Question};
 
-/// Returns the arguments behind the program's name that lead to the daemon which a config file names, for every call.
+/// Returns the arguments of every call that choose the daemon in the config file; they come right after the program's name.
 pub(super) fn arguments(kind: BuilderKind, own: &BuilderSettings) -> Vec<String> {
     let tls = &own.tls;
     let file = |option: &str, file: &Option<PathBuf>| {
@@ -53,7 +53,7 @@ pub(super) fn arguments(kind: BuilderKind, own: &BuilderSettings) -> Vec<String>
     all
 }
 
-/// Returns the arguments of every build that lead to the BuildKit which a config file names.
+/// Returns the arguments of every build that choose the BuildKit in the config file.
 pub(super) fn build_arguments(
     kind: BuilderKind,
     own: &BuilderSettings,
@@ -62,14 +62,14 @@ pub(super) fn build_arguments(
     let is_elsewhere = own.address.is_some() || own.connection.is_some();
     let named = match kind {
         BuilderKind::Buildx => own.builder.as_ref().map(|name| format!("--builder={name}")),
-        // Of that daemon, whatever `docker buildx use` or BUILDX_BUILDER have chosen.
+        // The builder of that daemon, whatever `docker buildx use` or BUILDX_BUILDER have chosen.
         BuilderKind::Docker if is_elsewhere && has_buildx => Some("--builder=default".into()),
         _ => None,
     };
     named.into_iter().collect()
 }
 
-/// Returns the argument by which those of every build choose the BuildKit, if they do; the last one counts.
+/// Returns the argument in `build_args` that chooses the BuildKit, if there is one; the last one counts.
 pub(super) fn chosen(build_args: &[String]) -> Option<String> {
     let mut chosen = None;
     for (n, argument) in build_args.iter().enumerate() {
@@ -83,7 +83,7 @@ pub(super) fn chosen(build_args: &[String]) -> Option<String> {
     chosen
 }
 
-/// Finds the program of a builder, with the arguments that lead to its daemon.
+/// Finds the program of a builder, with the arguments that choose its daemon.
 pub(super) fn program(
     kind: BuilderKind,
     own: &BuilderSettings,
@@ -107,13 +107,14 @@ pub(super) fn program(
     })
 }
 
-/// What docker and podman are asked for the version of their daemon.
+/// The arguments with which docker and podman print the version of their daemon.
 pub(super) const SERVER_VERSION: [&str; 3] = ["version", "--format", "{{.Server.Version}}"];
 
-/// What buildctl is asked for the workers of its daemon.
+/// The arguments with which buildctl prints the workers of its daemon.
 pub(super) const WORKERS: [&str; 2] = ["debug", "workers"];
 
-/// Returns the question whether a builder is there, which it answers as long as it could build, and at once; none for one that has no daemon, and for one that cannot be asked. Asks nothing.
+/// Returns the query that tells whether a builder is reachable, which a reachable builder answers at once; `None` for a builder without a
+/// daemon or that cannot be asked. Runs nothing.
 pub fn presence(name: &str, settings: &Settings) -> Option<Question<bool>> {
     let (kind, own) = settings.config.builder(name)?;
     let program = program(kind, &own, settings)?;
@@ -137,7 +138,7 @@ pub fn presence(name: &str, settings: &Settings) -> Option<Question<bool>> {
     }
 }
 
-/// Tells whether a client has failed for what it lacks itself, whatever its daemon does: a docker without buildx.
+/// Tells whether a client failed because it lacks something itself, whatever its daemon does: a docker without buildx.
 #[must_use]
 pub fn lacks_buildx(errors: &str) -> bool {
     let words = [
@@ -147,8 +148,8 @@ pub fn lacks_buildx(errors: &str) -> bool {
     words.iter().any(|it| errors.contains(it))
 }
 
-/// Reads what `docker buildx inspect` prints, which ends well even where no node answers. A node that a build would start first is there;
-/// of one that is started elsewhere, buildx only says that it is not running.
+/// Reads the output of `docker buildx inspect`, which exits with 0 even where no node answers. A node that a build would start first counts
+/// as reachable; of a node that is started elsewhere, buildx only says that it is not running.
 fn is_node_there(text: &str) -> bool {
     let field = |name: &str| {
         let mut lines = text.lines();

@@ -16,42 +16,42 @@ use super::{
     program::{csv_field, with_logins},
 };
 
-/// Everything that a container may need. No field is a builder's option.
+/// A container to run. No field is an option of a particular builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerRequest {
-    /// Its name, unlike that of any other container on the machine.
+    /// Its name, unique on the machine.
     pub name: String,
-    /// Its image, with registry, and with a digest where one was decided.
+    /// Its image, with registry, and with a digest where the digest was resolved.
     pub image: String,
     pub args: Vec<MaskedText>,
-    /// What is run instead of the image's entry point.
+    /// The command that replaces the image's entry point.
     pub entry_point: Option<String>,
     /// Its working directory, absolute.
     pub working_directory: Option<String>,
     pub env: Vec<(String, String)>,
-    /// Variables whose values must not be seen.
+    /// Environment variables with secret values.
     pub secret_env: Vec<(String, Secret)>,
     pub user: Option<String>,
-    /// The network, by the name that the builder knows.
+    /// The network, under the builder's name for it.
     pub network: Option<String>,
-    /// What other containers of its network call it.
+    /// Its host name for other containers of its network.
     pub alias: Option<String>,
-    /// Ports that it opens to other containers.
+    /// Ports that are open to other containers.
     pub expose: Vec<String>,
-    /// Ports of the machine that lead to it.
+    /// Ports of the machine that are published to it.
     pub ports: Vec<String>,
-    /// How many processors it may use.
+    /// The number of CPUs that it may use.
     pub cpus: Option<String>,
-    /// Folders of the machine in it.
+    /// Folders of the machine that are mounted in it.
     pub mounts: Vec<FolderMount>,
     pub detach: bool,
-    /// Whether it stays when it has ended.
+    /// Whether it is kept after it has ended.
     pub keep: bool,
-    /// Whether it may do anything to the machine.
+    /// Whether it runs in privileged mode, without isolation from the machine.
     pub privileged: bool,
-    /// By what it is found again.
+    /// The labels by which it is found again.
     pub labels: BTreeMap<String, String>,
-    /// Whether its registry is spoken to without TLS.
+    /// Whether the registry of its image is reached without TLS.
     pub plain_http: bool,
     /// A folder with a `config.json` and an `auth.json`.
     pub auth_dir: Option<PathBuf>,
@@ -59,24 +59,24 @@ pub struct ContainerRequest {
     pub scratch: PathBuf,
 }
 
-/// A folder of the machine in a container.
+/// A folder of the machine that is mounted in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderMount {
-    /// Where it is on the machine.
+    /// Its path on the machine.
     pub from: PathBuf,
-    /// Where it is in the container.
+    /// Its path in the container.
     pub to: String,
     /// Whether the container may only read it.
     pub read_only: bool,
 }
 
-/// The command lines that a container takes.
+/// The command lines for a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerPlan {
-    /// What has to go well before the container begins.
+    /// Commands that must succeed before the container is started.
     pub before: Vec<CommandLine>,
     pub run: CommandLine,
-    /// A file that has to be there when the container begins, and must be gone when it has ended.
+    /// A file that must exist when the container starts, and must be removed when it has ended.
     pub secrets: Option<SecretFile>,
 }
 
@@ -88,11 +88,11 @@ pub struct SecretFile {
 }
 
 impl Builder {
-    /// Refuses a multi-step task where none of its images would be there for the steps behind.
+    /// Refuses a multi-step task for a builder with which later steps would not find the images of earlier ones.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] for a builder that holds no images on this machine.
+    /// [`Kind::Invalid`] for a builder without an image store on this machine.
     pub fn refuse_steps(&self) -> Result<()> {
         match self {
             Self::Buildctl(_) => Err(Error::new(
@@ -108,7 +108,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] for what this builder cannot do.
+    /// [`Kind::Invalid`] for an option that this builder does not support.
     pub fn container(&self, request: &ContainerRequest) -> Result<ContainerPlan> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } => {
@@ -124,8 +124,7 @@ impl Builder {
         }
     }
 
-    /// Returns the command that prints, as JSON, what the image of a container says about itself; none where the builder heeds that
-    /// by itself.
+    /// Returns the command that prints, as JSON, the config of a container's image; `None` where the builder applies that config itself.
     pub fn inspect_container(&self, name: &str) -> Option<CommandLine> {
         match self {
             Self::Buildah(program) => Some(
@@ -191,7 +190,7 @@ fn run(program: &Program, request: &ContainerRequest, podman: bool) -> Container
     }
 }
 
-/// buildah makes a container first, and runs a command in it as a step of a build would.
+/// buildah creates a container first, and runs a command in it as a step of a build would.
 fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPlan> {
     let refused = [
         (request.detach, "leave a container running (`detach`)"),
@@ -240,14 +239,15 @@ fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPla
     })
 }
 
-/// Lets a shell read variables from its standard input, and become what stands behind.
+/// A script with which a shell reads variables from its standard input, and then executes its arguments.
 ///
-/// buildah takes the values of variables from its arguments alone, where other users can read them. A shell without any other program,
-/// because an image may have none; the file that comes by standard input cannot be opened by the container's user, but be read.
+/// buildah takes the values of variables only as arguments, which other users can read. The script uses nothing but the shell, because an
+/// image may have no other program; and it reads standard input line by line, because the container's user can read that file but not open
+/// it.
 const READ_SCRIPT: &str = "_acrt_all=; while IFS= read -r _acrt_line; do _acrt_all=\"$_acrt_all$_acrt_line\n\"; done; \
 eval \"$_acrt_all\"; unset _acrt_all _acrt_line; exec \"$@\" </dev/null";
 
-/// Writes the secret variables of a container as a script for a shell; none where there are none.
+/// Writes the secret variables of a container as a shell script; `None` where there are none.
 fn secret_script(request: &ContainerRequest) -> Result<Option<SecretFile>> {
     if request.secret_env.is_empty() {
         return Ok(None);
@@ -272,7 +272,7 @@ fn secret_script(request: &ContainerRequest) -> Result<Option<SecretFile>> {
     }))
 }
 
-/// Hands secret variables over without their values: the builder takes these from its environment, which other users cannot read.
+/// Passes secret variables without their values: the builder takes these from its environment, which other users cannot read.
 fn secret_variables(line: CommandLine, request: &ContainerRequest) -> CommandLine {
     let secrets = request.secret_env.iter();
     secrets.fold(line, |line, (name, value)| {
@@ -280,7 +280,7 @@ fn secret_variables(line: CommandLine, request: &ContainerRequest) -> CommandLin
     })
 }
 
-/// What `run` of all builders takes alike.
+/// Adds the options of `run` that all builders share.
 fn surroundings(mut line: CommandLine, request: &ContainerRequest, folder: &str) -> CommandLine {
     for (name, value) in &request.env {
         line = line.flag("--env", format!("{name}={value}"));
@@ -296,7 +296,7 @@ fn surroundings(mut line: CommandLine, request: &ContainerRequest, folder: &str)
     line
 }
 
-/// Writes a mount as the comma-separated fields that docker and podman read.
+/// Writes a mount as comma-separated fields, as docker and podman read them.
 fn mount_text(mount: &FolderMount, podman: bool) -> String {
     let mut text = format!(
         "type=bind,{},{}",
@@ -307,14 +307,14 @@ fn mount_text(mount: &FolderMount, podman: bool) -> String {
         text.push_str(",readonly=true");
     }
     if podman {
-        // Where there is SELinux, only folders with its label can be read from containers.
+        // With SELinux, containers can read only folders with its label.
         text.push_str(",relabel=shared");
     }
     text
 }
 
-/// Puts together what an image runs, from what [`Builder::inspect_container`] prints: its entry point with `args`, or else with its own
-/// arguments.
+/// Returns the command of an image from the output of [`Builder::inspect_container`]: its entry point with `args`, or with its own
+/// arguments where `args` is empty.
 pub fn command_of(inspected: &[u8], args: &[MaskedText]) -> Vec<MaskedText> {
     let document: serde_json::Value = serde_json::from_slice(inspected).unwrap_or_default();
     let words = |key: &str| -> Vec<MaskedText> {

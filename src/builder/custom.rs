@@ -1,4 +1,4 @@
-//! Any other builder, by a template of its command lines in the config file.
+//! Any other builder, by templates of its command lines in the config file.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -10,10 +10,10 @@ use crate::{
 
 use super::{BuildRequest, Purpose, Step, program::with_logins};
 
-/// What an argument may hold, for messages.
+/// The placeholders of an argument, for messages.
 const PLACEHOLDERS: &str = "{dockerfile}, {context}, {image}, {runId}, {target}, {platform}, {noCache}, and once per item {images}, {args}, {labels}";
 
-/// Command lines with gaps. Each argument stays one argument, whatever fills its gaps; no shell is involved.
+/// Command lines with placeholders. Each argument stays one argument, whatever replaces its placeholders; no shell is involved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     build: Vec<String>,
@@ -21,11 +21,11 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads the template of the config file.
+    /// Reads the templates in the config file.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] where it is missing, or has a gap that nothing fills.
+    /// [`Kind::Invalid`] where it is missing, or has an unknown placeholder.
     pub fn new(settings: &BuilderSettings) -> Result<Self> {
         if settings.build.is_empty() {
             return Err(Error::new(
@@ -64,7 +64,7 @@ impl Template {
         })
     }
 
-    /// A template that is never filled in.
+    /// A template that is never used.
     pub(super) fn none() -> Self {
         Self {
             build: Vec::new(),
@@ -101,7 +101,7 @@ impl Template {
     }
 }
 
-/// Returns the names of the gaps in an argument.
+/// Returns the names of the placeholders in an argument.
 fn gaps(argument: &str) -> impl Iterator<Item = &str> {
     argument
         .split('{')
@@ -122,7 +122,7 @@ fn filled(template: &[String], request: &BuildRequest, image: Option<&Reference>
     with_logins(line, request.auth_dir.as_deref())
 }
 
-/// Fills the gaps of an argument, once for each item of the list that it names.
+/// Replaces the placeholders of an argument; an argument that names a list is repeated for each item.
 fn arguments(argument: &str, request: &BuildRequest, image: Option<&Reference>) -> Vec<String> {
     let Some((list, items)) = list_in(argument, request) else {
         return vec![single(argument, |name| value(name, request, image))];
@@ -155,7 +155,7 @@ fn list_in(argument: &str, request: &BuildRequest) -> Option<(&'static str, Vec<
     }
 }
 
-/// Fills the gaps of an argument. What fills a gap is not looked at again: a value may hold braces of its own.
+/// Replaces the placeholders of an argument. The values are not searched again: they may contain braces.
 fn single(argument: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::new();
     let mut rest = argument;

@@ -1,4 +1,4 @@
-//! Which builder is used: the one that is named, else the first that works.
+//! Chooses the builder: the named one, else the first that works.
 
 use crate::{
     error::{Error, Kind, Result},
@@ -12,7 +12,7 @@ use super::{
     docker::Abilities,
 };
 
-/// The builders that are looked for where none is named, in this order. buildx is not among them: docker uses it by itself.
+/// The builders that are tried where none is named, in this order. buildx is not among them: docker uses it by itself.
 pub const ORDER: [BuilderKind; 4] = [
     BuilderKind::Docker,
     BuilderKind::Podman,
@@ -20,18 +20,18 @@ pub const ORDER: [BuilderKind; 4] = [
     BuilderKind::Buildctl,
 ];
 
-/// Returns the name of the builder or pool that was chosen: `choice` (the command line, then the task), else `ACRT_BUILDER`,
-/// else the config file's.
+/// Returns the name of the chosen builder or pool: `choice` (from the command line, then the task), else `ACRT_BUILDER`, else the config
+/// file's.
 pub fn chosen_name<'s>(choice: Option<&'s str>, settings: &'s Settings) -> Option<&'s str> {
     let named = choice.or(settings.builder.as_deref());
     named.or(settings.config.defaults.builder.as_deref())
 }
 
-/// Refuses a name that no builder and no pool has.
+/// Refuses a name that is neither a builder's nor a pool's.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] with the names that there are.
+/// [`Kind::Invalid`] with the known names.
 pub fn check_name(name: &str, settings: &Settings) -> Result<()> {
     settings.config.check_builder(name).map_err(|problem| {
         let hint = match problem.meant() {
@@ -42,14 +42,14 @@ pub fn check_name(name: &str, settings: &Settings) -> Result<()> {
     })
 }
 
-/// Finds the builder that [`chosen_name`] names, else the first of docker, podman, buildah and buildctl on `PATH`. docker and buildctl
-/// without a daemon that answers are passed over, unless they are named. A `docker` that is podman under another name is podman. Of a
-/// pool it is the first builder.
+/// Finds the builder that [`chosen_name`] names, else the first of docker, podman, buildah and buildctl on `PATH`. Unless they are named,
+/// docker and buildctl are skipped where no daemon answers. A `docker` that is really podman is treated as podman. For a pool this is its
+/// first builder.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] for a name that is no builder, for one that is not installed, and where there is none at all;
-/// [`Kind::Failed`] for buildx where nothing answers that it could build with.
+/// [`Kind::Invalid`] for an unknown name, for a builder that is not installed, and where there is no builder at all; [`Kind::Failed`] for
+/// buildx where no BuildKit answers.
 pub async fn detect(choice: Option<&str>, settings: &Settings) -> Result<Builder> {
     if let Some(name) = chosen_name(choice, settings) {
         let members = settings.config.pools.get(name).map(|pool| &pool.builders);
@@ -125,7 +125,7 @@ async fn ready(
     })
 }
 
-/// Finds out what `docker` is and what it can do.
+/// Finds out what `docker` is and what it supports.
 async fn docker(mut program: Program, own: &BuilderSettings, settings: &Settings) -> Builder {
     let (version, buildx, help) = tokio::join!(
         answer(&program, &["--version"]),
@@ -133,7 +133,7 @@ async fn docker(mut program: Program, own: &BuilderSettings, settings: &Settings
         answer(&program, &["build", "--help"]),
     );
     if version.is_some_and(|text| is_podman(&text)) {
-        // The package podman-docker. podman itself is the same program, and has settings of its own.
+        // The package podman-docker. It is podman itself, whose own settings apply.
         let podman = settings.config.builder(BuilderKind::Podman.name());
         let podman = podman.and_then(|(kind, own)| connection::program(kind, &own, settings));
         return Builder::Podman(podman.unwrap_or(program));
@@ -147,7 +147,7 @@ async fn docker(mut program: Program, own: &BuilderSettings, settings: &Settings
     Builder::Docker { program, can }
 }
 
-/// Finds out which BuildKit docker's buildx builds with.
+/// Finds out which BuildKit docker's buildx uses.
 async fn buildx(program: Program) -> Result<Builder> {
     let version = answer(&program, &["--version"]).await;
     if version.is_some_and(|text| is_podman(&text)) {
@@ -194,14 +194,14 @@ async fn buildx(program: Program) -> Result<Builder> {
     }
 }
 
-/// Tells whether what `--version` prints is podman's, which may be preceded by a remark of its shim.
+/// Tells whether the output of `--version` is podman's. A remark of the shim may come before it.
 fn is_podman(version: &str) -> bool {
     version
         .lines()
         .any(|line| line.starts_with("podman version"))
 }
 
-/// Tells whether the daemon answers that a builder needs, if it needs one.
+/// Tells whether the daemon of a builder answers, if the builder needs one.
 async fn daemon_answers(kind: BuilderKind, program: &Program) -> bool {
     let question: &[&str] = match kind {
         BuilderKind::Docker => &SERVER_VERSION,
@@ -211,7 +211,7 @@ async fn daemon_answers(kind: BuilderKind, program: &Program) -> bool {
     answer(program, question).await.is_some()
 }
 
-/// Returns what a call prints; none where it does not end well.
+/// Returns the output of a call; `None` where the call fails.
 async fn answer(program: &Program, command: &[&str]) -> Option<String> {
     let answer = process::ask(&program.call(command)).await.ok()?;
     answer.succeeded().then(|| answer.text())
@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// Puts programs that exit with these codes on a PATH of their own.
+    /// Makes a `PATH` with programs that exit with these codes.
     fn machine(programs: &[(&str, i32)]) -> (tempfile::TempDir, Settings) {
         let scripts: Vec<(&str, String)> = programs
             .iter()
@@ -233,7 +233,7 @@ mod tests {
         scripted(&scripts)
     }
 
-    /// Puts shell scripts on a PATH of their own.
+    /// Makes a `PATH` with these shell scripts.
     fn scripted(programs: &[(&str, &str)]) -> (tempfile::TempDir, Settings) {
         let folder = tempfile::tempdir().unwrap();
         for (name, script) in programs {
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(builder.kind(), BuilderKind::Podman);
     }
 
-    /// A docker whose buildx has these answers to `buildx inspect`.
+    /// A docker whose buildx answers `buildx inspect` with this text.
     fn docker_with(inspect: &str) -> String {
         format!(
             r#"case "$1 $2" in

@@ -1,4 +1,4 @@
-//! docker, by its classic builder or by buildx.
+//! docker, with its classic builder or with buildx.
 
 use crate::error::{Error, Kind, Result};
 
@@ -21,18 +21,17 @@ pub(super) fn plan(program: &Program, can: Abilities, request: &BuildRequest) ->
         return several_platforms(program, can, request);
     }
     if request.cache.is_some() && can.buildx {
-        // A cache on a registry is buildx's own.
+        // Only buildx supports a cache on a registry.
         return Ok(buildx::plan(program, true, request));
     }
-    // `docker build` is buildx where the plugin is there and the classic builder where it is not. DOCKER_BUILDKIT is the
-    // user's to set.
+    // `docker build` uses buildx where the plugin is installed, and the classic builder where not. DOCKER_BUILDKIT is left to the user.
     let mut build = common(program.call(&["build"]), program, request);
     for image in &request.images {
         build = build.flag("--tag", image.to_string());
     }
     if can.load {
         build = buildx::plain(build);
-        // What is pushed next has to be with the daemon, and BUILDX_BUILDER may name a builder that keeps it elsewhere.
+        // The push that follows needs the image in the daemon, and BUILDX_BUILDER may name a builder that keeps it elsewhere.
         if !request.images.is_empty() {
             build = build.arg("--load");
         }
@@ -46,7 +45,7 @@ pub(super) fn plan(program: &Program, can: Abilities, request: &BuildRequest) ->
     Ok(steps)
 }
 
-/// The daemon cannot be counted on to hold an image of several platforms, so that the build itself pushes.
+/// Plans a build for several platforms. The daemon may not be able to store such an image, so the build itself pushes it.
 fn several_platforms(
     program: &Program,
     can: Abilities,

@@ -1,10 +1,10 @@
-//! What every way of building with the docker client shares.
+//! What all builders that use the docker client share.
 
 use crate::{image::Reference, sys::command::CommandLine};
 
 use super::{BuildRequest, DigestSource, Program, Purpose, Step};
 
-/// Returns the command that pushes an image which the daemon holds.
+/// Returns the command that pushes an image in the daemon.
 pub fn push(program: &Program, request: &BuildRequest, image: &Reference) -> Step {
     let line = program.call(&["push", "--"]).arg(image.to_string());
     Step {
@@ -14,7 +14,7 @@ pub fn push(program: &Program, request: &BuildRequest, image: &Reference) -> Ste
     }
 }
 
-/// Hands the logins of a task to a command.
+/// Passes the credentials of a task to a command.
 pub fn with_auth(line: CommandLine, request: &BuildRequest) -> CommandLine {
     match &request.auth_dir {
         Some(dir) => line.env("DOCKER_CONFIG", dir.display().to_string()),

@@ -1,20 +1,20 @@
-//! Which run starts next, and on which builder: never more on one than it may be given, longest remaining path first. Starts nothing.
+//! Which run starts next, and on which builder: never more on one than its capacity, the longest remaining path first. Starts nothing.
 
 use std::{cmp::Reverse, time::Duration};
 
 use crate::{image::Platform, sys::builders::PoolOrder};
 
-/// A builder, as far as it matters for who gets a run.
+/// A builder, as far as it matters for the placement of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub name: String,
     /// The platforms that it may be given; all if empty.
     pub platforms: Vec<Platform>,
-    /// How many builds it may be given at once; `None` is as many as there are.
+    /// How many builds it may be given at once; `None` is no limit.
     pub jobs: Option<usize>,
-    /// How many it has been given.
+    /// How many builds it has now.
     pub running: usize,
-    /// Whether it has not answered, and is not to be asked yet.
+    /// Whether it does not answer and is not to be tried yet.
     pub is_away: bool,
 }
 
@@ -23,7 +23,7 @@ impl Member {
         self.jobs.is_some_and(|jobs| self.running >= jobs)
     }
 
-    /// Returns how much it has to do for what it may be given, in hundredths.
+    /// Returns the load, in hundredths of its capacity.
     fn load(&self) -> usize {
         match self.jobs {
             Some(jobs) => self.running.saturating_mul(100) / jobs.max(1),
@@ -37,51 +37,52 @@ impl Member {
     }
 }
 
-/// What a run asks of builders.
+/// What a run requires of builders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wish {
-    /// The numbers of the builders that may have it.
+    /// The indices of the builders that may be given it.
     pub among: Vec<usize>,
-    /// Which of those that are free gets it.
+    /// Which of the free builders gets it.
     pub by: PoolOrder,
     pub platforms: Vec<Platform>,
-    /// Whether several builders may build a part of it each, where none is for all of its platforms.
+    /// Whether it may be split between several builders, where none is for all of its platforms.
     pub may_be_split: bool,
-    /// The builders that had the last run of its task, and so its cache.
+    /// The builders of the task's last run, which have its cache.
     pub last: Vec<String>,
-    /// How long it and what waits for it takes at most, one built on the other.
+    /// The longest time until the run and the chain of runs that wait for it are done.
     pub remaining: Duration,
-    /// Whether the last run of its task has lost its builder: those that have not go first, lest one build takes down each in turn.
+    /// Whether the builder of the task's last run disappeared. Such runs go last, because the build itself may bring down one builder after
+    /// another.
     pub has_lost: bool,
 }
 
-/// What of a run one builder does.
+/// The part of a run that one builder carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The number of the builder.
+    /// The index of the builder.
     pub member: usize,
-    /// The platforms that it builds for there; all of the run if empty.
+    /// The platforms that it builds for; all of the run if empty.
     pub platforms: Vec<Platform>,
 }
 
-/// Where a run can go now.
+/// Where a run can be placed now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// To these builders: to one, or in parts to several at once.
+    /// On these builders: on one, or in parts on several at once.
     On(Vec<Part>),
-    /// Nowhere, until a run ends on one of its builders.
+    /// Nowhere until a run ends on one of its builders.
     Full,
-    /// Nowhere, until one of its builders answers.
+    /// Nowhere until one of its builders answers.
     Away,
-    /// Nowhere ever: for one of its platforms there is no builder.
+    /// Never: no builder is for one of its platforms.
     Unfit,
 }
 
-/// How much more than the least loaded builder, in hundredths of what it may be given, a task's last one may have to do and still get
-/// its next run for the cache.
+/// How much more load than the least loaded builder, in hundredths of its capacity, the task's last builder may have and still get the next
+/// run for its cache.
 const WORTH_OF_CACHE: usize = 25;
 
-/// Chooses the builder for a run: one for all of its platforms, or where none of those answers, one for each part.
+/// Places a run: on one builder for all of its platforms, or where none such answers, on one builder for each part.
 pub fn place(members: &[Member], wish: &Wish) -> Placement {
     let whole = place_whole(members, wish);
     let is_split = wish.may_be_split && wish.platforms.len() > 1;
@@ -133,7 +134,7 @@ fn place_whole(members: &[Member], wish: &Wish) -> Placement {
     }
 }
 
-/// Chooses one of the builders that are free.
+/// Chooses one of the free builders.
 fn choose(free: &[(usize, &Member)], wish: &Wish) -> Option<usize> {
     let (least_loaded, least) = free.iter().min_by_key(|(_, member)| member.load())?;
     let mut lasts = free.iter().filter(|(_, it)| wish.last.contains(&it.name));
@@ -146,8 +147,7 @@ fn choose(free: &[(usize, &Member)], wish: &Wish) -> Option<usize> {
     Some(last.or(first).map_or(*least_loaded, |(n, _)| *n))
 }
 
-/// Returns the parts of a run that can go somewhere now. Each builder gets as many of the platforms as it is for, so that there are few
-/// parts.
+/// Returns the parts of a run that can be placed now. Each builder gets as many platforms as it is for, so that there are few parts.
 fn free_parts(members: &[Member], wish: &Wish) -> Vec<Part> {
     let mut left = wish.platforms.clone();
     let mut parts: Vec<Part> = Vec::new();
@@ -176,11 +176,11 @@ fn free_parts(members: &[Member], wish: &Wish) -> Vec<Part> {
     }
 }
 
-/// Returns which of the runs that wait starts next, and on which builders: of those that can go anywhere now the one behind
-/// which most is left to do, one after the other, and among such the one that has waited longest. None where all have to wait on.
+/// Returns which of the waiting runs starts next, and on which builders: of those that can be placed now the one with the longest remaining
+/// chain of runs, and among equals the one that has waited longest. `None` where all must go on waiting.
 ///
-/// A run in parts that cannot go yet keeps the places that it could have from those behind it: they would take each one as it gets free,
-/// and it needs several at once.
+/// A run in parts that cannot be placed yet reserves the free places that it could use: runs behind it would otherwise take each one as it
+/// becomes free, and it needs several at once.
 pub fn next<'w>(
     members: &[Member],
     waiting: impl Iterator<Item = &'w Wish>,
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(place(&members, &run), Placement::Unfit);
     }
 
-    /// Two builders for arm, one for amd64, and a run for both.
+    /// Two builders for arm, one for amd64, and a run for both platforms.
     fn split() -> ([Member; 3], Wish) {
         let mut members = [member("a", 1, 0), member("b", 1, 0), member("c", 2, 1)];
         members[0].platforms = list(&["linux/amd64"]);
@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(next(&members, waiting.iter()).unwrap().0, 0);
     }
 
-    /// Tasks in the order of their numbers, each with those of the numbers before that it is built on.
+    /// Generates dependency graphs: for each task, the lower-numbered tasks that it is built on.
     fn graphs(size: usize) -> impl Strategy<Value = Vec<BTreeSet<usize>>> {
         let parents = prop::collection::vec(
             prop::collection::vec(any::<prop::sample::Index>(), 0..4),
@@ -369,7 +369,7 @@ mod tests {
         })
     }
 
-    /// Returns how many seconds each task and what waits for it takes at most.
+    /// Returns the seconds on the longest chain from each task to its end.
     fn remaining(parents: &[BTreeSet<usize>], seconds: &[u64]) -> Vec<u64> {
         let mut remaining = seconds.to_vec();
         for (n, above) in parents.iter().enumerate().rev() {
@@ -380,7 +380,7 @@ mod tests {
         remaining
     }
 
-    /// Lets builders work, so many seconds for each run. Returns when each task ended and on which builder.
+    /// Simulates builders, with the given seconds for each run. Returns when each task ended and on which builder.
     fn work(
         parents: &[BTreeSet<usize>],
         seconds: &[u64],
@@ -420,14 +420,14 @@ mod tests {
                 let n = waiting.remove(at).0;
                 running.push((n, on, now + seconds[n]));
             }
-            // Nothing changes before the next one ends.
+            // Nothing changes before the next run ends.
             let ends = running.iter().map(|(_, _, end)| *end);
             now = ends.min().expect("nothing is run, and not all is done");
         }
         ended
     }
 
-    /// Checks that all is run once and after what it is built on. Returns when all is done, and when that would be at best.
+    /// Checks that every task is run once and after those that it is built on. Returns when all is done, and a lower bound for that time.
     fn makespan(parents: &[BTreeSet<usize>], seconds: &[u64]) -> (u64, u64) {
         let mut members = [member("a", 2, 0), member("b", 1, 0), member("c", 1, 0)];
         let ended = work(parents, seconds, &mut members);

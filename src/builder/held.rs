@@ -1,4 +1,4 @@
-//! What a builder says of the images that it holds itself.
+//! What a builder reports of the images in its own store.
 
 use std::collections::BTreeMap;
 
@@ -11,31 +11,31 @@ use crate::{
 
 use super::{BuildRequest, Builder, buildah};
 
-/// An image that a builder holds, as far as the builder says what it is.
+/// An image in a builder's store, as far as the builder describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeldImage {
-    /// The platforms that it is made for; empty where it does not say.
+    /// The platforms that it is made for; empty where the builder does not say.
     pub platforms: Vec<Platform>,
-    /// The instructions that run in every build on it.
+    /// The `ONBUILD` instructions, which run in every build on it.
     pub on_build: Vec<String>,
-    /// Its config, in the form of the OCI image specification, as far as the builder says what is in it.
+    /// Its config, in the form of the OCI image specification, as far as the builder reports it.
     pub config: Value,
     /// The annotations of its manifest, where the builder keeps them.
     pub annotations: BTreeMap<String, String>,
-    /// The digests under which repositories have it.
+    /// Its digests in repositories.
     pub(super) digests: Vec<Reference>,
-    /// The digest under which it came to the builder.
+    /// The digest with which it came to the builder.
     pub(super) own: Option<Digest>,
-    /// What the builder itself calls it: the same content has the same id.
+    /// The builder's own id for it: the same content has the same id.
     pub id: Option<Digest>,
-    /// The digests of the images that it is a list of.
+    /// The digests of the images in it, where it is a manifest list.
     pub parts: Vec<Digest>,
-    /// Its tags, where the builder says them here.
+    /// Its tags, where this command reports them.
     pub(super) tags: Vec<String>,
 }
 
 impl HeldImage {
-    /// Reads what [`Builder::inspect_image`] and [`Builder::inspect_built`] print; none where it is nothing of the kind.
+    /// Parses the output of [`Builder::inspect_image`] and [`Builder::inspect_built`]; `None` where it is something else.
     pub fn parse(printed: &[u8]) -> Option<Self> {
         let document: Value = serde_json::from_slice(printed).ok()?;
         if document["manifests"].is_array() {
@@ -47,17 +47,17 @@ impl HeldImage {
         of_docker(document.as_array()?.first()?)
     }
 
-    /// Returns the image by the digests under which repositories have it.
+    /// Returns its references by digest in repositories.
     pub fn on_registries(&self) -> &[Reference] {
         &self.digests
     }
 
-    /// Returns the digests by which the repository of `image` may know it: the one first under which it came, which is an index's where
-    /// there was one, and its manifest's last.
+    /// Returns the digests by which the repository of `image` may know it: first the digest with which it came, which is that of the index
+    /// where there was one; last that of its manifest.
     pub fn digests_of(&self, image: &Reference) -> Vec<Digest> {
         let named = self.digests.iter().filter(|one| one.name() == image.name());
         let mut digests: Vec<Digest> = named.filter_map(Reference::digest).cloned().collect();
-        // buildah keeps no repository beside the digest, and holds the image under the name that was asked for.
+        // buildah reports no repository beside the digest; the image has the name that was asked for.
         if self.digests.is_empty() {
             digests.extend(self.own.clone());
         }
@@ -82,7 +82,7 @@ fn of_docker(image: &Value) -> Option<HeldImage> {
             "created": image["Created"],
             "config": image["Config"],
             "rootfs": {"diff_ids": image["RootFS"]["Layers"]},
-            // Only podman says it.
+            // Only podman reports it.
             "history": image["History"],
         }),
         annotations: map(&image["Annotations"]),
@@ -90,7 +90,7 @@ fn of_docker(image: &Value) -> Option<HeldImage> {
         id: id(&image["Id"]),
         parts: Vec::new(),
         tags: texts(&image["RepoTags"]),
-        // Only podman says it. Without a repository's digest it is no registry's.
+        // Only podman reports it. Without a repository's digest it is not from a registry.
         own: text(&image["Digest"])
             .and_then(|digest| digest.parse().ok())
             .filter(|_| !digests.is_empty()),
@@ -115,7 +115,7 @@ fn of_buildah(image: &Value) -> HeldImage {
     }
 }
 
-/// Reads the list of images that `podman manifest inspect` and `buildah manifest inspect` print.
+/// Reads a manifest list, as `podman manifest inspect` and `buildah manifest inspect` print it.
 fn of_list(list: &Value) -> HeldImage {
     let entries = || list["manifests"].as_array().into_iter().flatten();
     let platforms = entries().filter_map(|entry| {
@@ -131,7 +131,7 @@ fn of_list(list: &Value) -> HeldImage {
     }
 }
 
-/// Reads an id, which not every builder writes as the digest that it is.
+/// Reads an id, which not every builder writes as a digest with its algorithm.
 fn id(value: &Value) -> Option<Digest> {
     let text = text(value)?;
     if text.contains(':') {
@@ -162,11 +162,12 @@ fn map(object: &Value) -> BTreeMap<String, String> {
 }
 
 impl Builder {
-    /// Returns the command that prints the images of the containers that run, one on each line: the image by its name or id, and behind a
-    /// blank the name that the container was made with, if that may mean another image by now. None for what runs no containers.
+    /// Returns the command that prints the images of the running containers, one on each line: the image's name or id, and after a space
+    /// the name with which the container was created, where that may name another image by now. `None` for a builder that runs no
+    /// containers.
     pub fn running_images(&self) -> Option<CommandLine> {
         let (program, format) = match self {
-            // It says the id where the name means another image now.
+            // Prints the id where the name stands for another image now.
             Self::Docker { program, .. } | Self::Buildx { program, .. } => {
                 (program, "{{.Image}} {{.Names}}")
             }
@@ -176,8 +177,8 @@ impl Builder {
         Some(program.call(&["ps", "--no-trunc", "--format", format]))
     }
 
-    /// Returns the command that says, as JSON, what the builder itself holds under a name, and fails where it holds nothing; none where
-    /// it cannot be told. [`HeldImage::parse`] reads it.
+    /// Returns the command that prints, as JSON, the image that the builder's store has under a name, and fails where it has none; `None`
+    /// where the builder cannot tell. [`HeldImage::parse`] reads the output.
     pub fn inspect_image(&self, name: &str) -> Option<CommandLine> {
         match self {
             Self::Docker { program, .. }
@@ -193,7 +194,7 @@ impl Builder {
         }
     }
 
-    /// Returns the commands that say, as JSON, what each image of the list `built` is that a build has made.
+    /// Returns the commands that print, as JSON, each image of the manifest list `built`.
     pub fn inspect_parts(&self, request: &BuildRequest, built: &HeldImage) -> Vec<CommandLine> {
         let Ok(Some(list)) = buildah::gathered(request) else {
             return Vec::new();
@@ -206,12 +207,13 @@ impl Builder {
         parts.filter_map(inspect).collect()
     }
 
-    /// Returns the command that says what a build has made before anything is pushed; none where it has no name on this machine.
+    /// Returns the command that describes the image that a build has made, before it is pushed; `None` where it has no name on this
+    /// machine.
     pub fn inspect_built(&self, request: &BuildRequest) -> Option<CommandLine> {
         let image = request.images.first()?.to_string();
         let is_single = request.platforms.len() < 2;
         match self {
-            // Where BuildKit is elsewhere, it has loaded the image into the daemon.
+            // A BuildKit elsewhere has loaded the image into the daemon.
             Self::Docker { program, .. } | Self::Buildx { program, .. } if is_single => {
                 Some(program.call(&["image", "inspect", "--"]).arg(image))
             }

@@ -1,10 +1,10 @@
-//! Which builders there are, and one that was found.
+//! The kinds of builders, and a builder that was found.
 
 pub use crate::sys::builders::{BuilderKind, UnknownBuilder};
 
 use super::{custom, docker, program::Program};
 
-/// What to do about a multi-step task that a builder cannot carry out.
+/// The hint for a multi-step task with a builder that cannot run steps.
 pub const NO_STEPS_HINT: &str = "run the steps with --builder docker, podman or buildah";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Builder {
     },
     Buildx {
         program: Program,
-        /// Whether it builds in the Docker daemon, which then has the image and sees images of its own.
+        /// Whether it builds in the Docker daemon, which then has the image and can use its own images as bases.
         in_daemon: bool,
     },
     Podman(Program),

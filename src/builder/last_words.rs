@@ -1,4 +1,4 @@
-//! What a builder said last before it failed, in few lines: why, in its own words, and whether a registry has refused it.
+//! The last messages of a builder before it failed, in few lines: why it failed, and whether a registry has refused it.
 
 use std::collections::VecDeque;
 
@@ -9,16 +9,16 @@ use super::{BuilderKind, Purpose};
 /// How many lines are kept of each kind.
 const LINES: usize = 5;
 
-/// How much is kept of a line, in bytes, while it is printed: what is behind that is no reason.
+/// How many bytes are kept of a line while it is printed: a reason is shorter.
 const LONGEST: usize = 4096;
 
-/// How much is said of one line, in characters.
+/// How many characters of one line are returned.
 const SAID_OF_LINE: usize = 300;
 
-/// How much is said in all, in characters.
+/// How many characters are returned in all.
 const SAID: usize = 1000;
 
-/// Listens to what a builder prints, in which secrets are hidden already, and keeps its last words.
+/// Reads the output of a builder, with secrets already masked, and keeps its last messages.
 #[derive(Debug, Default)]
 pub struct LastWords {
     pending: Vec<u8>,
@@ -26,21 +26,21 @@ pub struct LastWords {
     errors: VecDeque<ErrorLine>,
 }
 
-/// A line that says what is wrong, and the one before it: where the first gives only an exit code, the second says why.
+/// A line with an error, and the one before it: where the first gives only an exit code, the second says why.
 #[derive(Debug)]
 struct ErrorLine {
     before: Option<Vec<u8>>,
     line: Vec<u8>,
 }
 
-/// How a registry has refused a builder.
+/// A registry that has refused a builder, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub registry: String,
 }
 
 impl LastWords {
-    /// Takes in what was printed.
+    /// Reads a part of the output.
     pub fn take(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
             let room = LONGEST.saturating_sub(self.pending.len());
@@ -71,8 +71,8 @@ impl LastWords {
         keep(&mut self.last, line);
     }
 
-    /// Returns its last lines that speak of an error, else its last lines; each at most once, without control characters and within
-    /// bounds. Empty where it said nothing.
+    /// Returns its last lines about an error, else its last lines; each at most once, without control characters and within bounds. Empty
+    /// where there was no output.
     pub fn said(&mut self) -> Vec<String> {
         if !self.pending.is_empty() {
             self.line();
@@ -92,7 +92,7 @@ impl LastWords {
                 .for_each(|line| add(&mut lines, cleaned(line)));
         }
         let mut room = SAID;
-        // The last are the ones that matter.
+        // The last lines matter most.
         let mut kept: Vec<String> = lines
             .into_iter()
             .rev()
@@ -116,7 +116,7 @@ fn keep<T>(lines: &mut VecDeque<T>, line: T) {
     }
 }
 
-/// Adds a line, unless another says the same and more; one that says the same and less goes.
+/// Adds a line, unless another line contains it; lines that it contains are removed.
 fn add(lines: &mut Vec<String>, line: String) {
     let body = |line: &str| {
         line.trim_start_matches(['E', 'R', 'O', 'r', 'o', 'e', ':', ' '])
@@ -130,7 +130,7 @@ fn add(lines: &mut Vec<String>, line: String) {
     lines.push(line);
 }
 
-/// Takes out of a line what a terminal would obey, what was overwritten, and what BuildKit puts before it: `#7 0.345 `.
+/// Removes control sequences from a line, the text before a carriage return, and BuildKit's prefix: `#7 0.345 `.
 fn cleaned(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let text = text.trim_end();
@@ -144,7 +144,7 @@ fn cleaned(line: &[u8]) -> String {
                 while letters.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
             }
             c if c.is_control() => plain.push(' '),
-            // Characters that turn the direction of what follows.
+            // Characters that change the direction of the text after them.
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
             c => plain.push(c),
         }
@@ -161,7 +161,7 @@ fn cleaned(line: &[u8]) -> String {
     timed.map_or(rest, |(_, rest)| rest).trim().to_owned()
 }
 
-/// Tells whether a line only says how far the builder is.
+/// Tells whether a line only shows progress.
 fn is_noise(line: &str) -> bool {
     const STARTS: [&str; 14] = [
         "sha256:",
@@ -203,7 +203,7 @@ fn is_error(line: &str) -> bool {
     STARTS.iter().any(|start| small.starts_with(start)) || PARTS.iter().any(|it| small.contains(it))
 }
 
-/// Tells whether a line says no more than which exit code a command had.
+/// Tells whether a line says only which exit code a command had.
 fn is_exit_code(line: &str) -> bool {
     const PARTS: [&str; 4] = [
         "exit status",
@@ -214,7 +214,7 @@ fn is_exit_code(line: &str) -> bool {
     PARTS.iter().any(|part| line.contains(part))
 }
 
-/// Takes the middle out of a line that is too long: what failed stands at its beginning, and why at its end.
+/// Cuts the middle out of a line that is too long: what failed is at its beginning, and why at its end.
 fn shortened(line: String, longest: usize) -> String {
     let letters: Vec<char> = line.chars().collect();
     if letters.len() <= longest {
@@ -229,7 +229,7 @@ fn shortened(line: String, longest: usize) -> String {
     )
 }
 
-/// Tells which registry has refused a builder, if its last words say that one has; `bases` are what it may have pulled.
+/// Returns which registry has refused a builder, if its last messages say so; `bases` are the images that it may have pulled.
 pub fn refusal<'b>(
     said: &[String],
     purpose: &'b Purpose,
@@ -266,15 +266,15 @@ pub fn refusal<'b>(
         names.iter().any(of)
     };
     let named = images().find(is_named);
-    // A script that is run may be refused by whatever it likes; a push or a pull by its registry alone.
+    // A script in a build may be refused by any server; only the registry refuses a push or a pull.
     let image = named.or_else(|| own.first())?;
     Some(Refusal {
         registry: image.registry().to_owned(),
     })
 }
 
-/// Tells whether the last that a client said is that it has lost its daemon, in the words of docker, BuildKit and podman. What a `RUN` has
-/// printed stands further up: the client has the last word of a build that broke.
+/// Tells whether the client's last message is that it has lost its daemon, in the words of docker, BuildKit and podman. The output of a
+/// `RUN` is further up: the last message of a broken build is the client's.
 pub fn has_lost_its_daemon(said: &[String]) -> bool {
     const BEGINNINGS: [&str; 8] = [
         "error during connect",
@@ -294,7 +294,7 @@ pub fn has_lost_its_daemon(said: &[String]) -> bool {
     BEGINNINGS.iter().any(|it| last.starts_with(it))
 }
 
-/// Tells whether the last words of a builder say that its disk is full.
+/// Tells whether a builder's last messages say that its disk is full.
 pub fn is_out_of_disk(said: &[String]) -> bool {
     const PHRASES: [&str; 3] = ["no space left on device", "enospc", "disk quota exceeded"];
     let small = said.iter().map(|line| line.to_lowercase());
@@ -304,7 +304,7 @@ pub fn is_out_of_disk(said: &[String]) -> bool {
 }
 
 impl Refusal {
-    /// Returns the command that gives the builder a login, to a registry that may be spoken to without TLS.
+    /// Returns the command with which the user logs this builder in to the registry, which may be without TLS.
     pub fn login(&self, kind: BuilderKind, plain_http: bool) -> String {
         let (program, insecure) = match kind {
             BuilderKind::Docker | BuilderKind::Buildx | BuilderKind::Buildctl => ("docker", ""),
@@ -326,7 +326,7 @@ mod tests {
 
     fn said(printed: &str) -> Vec<String> {
         let mut words = LastWords::default();
-        // In pieces, as a pipe gives it.
+        // In pieces, as a pipe delivers it.
         printed
             .as_bytes()
             .chunks(7)

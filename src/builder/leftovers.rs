@@ -1,4 +1,4 @@
-//! What a multi-step run makes on a builder besides images: its containers, networks and folders, found again and taken away.
+//! What a multi-step run makes on a builder besides images: its containers, networks and folders, and how they are found and removed.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -6,7 +6,7 @@ use crate::sys::command::CommandLine;
 
 use super::{Builder, Program};
 
-/// What a run may have left on the machine.
+/// A kind of resource that a run may have left on the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leftover {
     Containers,
@@ -14,7 +14,7 @@ pub enum Leftover {
 }
 
 impl Builder {
-    /// Returns the command that makes a network; none where the builder has no networks.
+    /// Returns the command that creates a network; `None` where the builder has no networks.
     pub fn make_network(
         &self,
         name: &str,
@@ -36,7 +36,7 @@ impl Builder {
         Some(line.arg("--").arg(name))
     }
 
-    /// Returns the command that makes a container end at once, and takes it away.
+    /// Returns the command that kills and removes a container.
     pub fn remove_container(&self, name: &str) -> Option<CommandLine> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } => Some(
@@ -54,7 +54,7 @@ impl Builder {
         }
     }
 
-    /// Returns the command that ends a container, as docker's `stop`, `kill` and `rm` do; none where the builder leaves none going on.
+    /// Returns the command that ends a container like docker's `stop`, `kill` or `rm`; `None` where the builder leaves none running.
     pub fn end_container(&self, verb: &str, name: &str) -> Option<CommandLine> {
         let program = self.containers()?;
         match verb {
@@ -68,8 +68,8 @@ impl Builder {
         Some(program.call(&["network", "rm", "--"]).arg(name))
     }
 
-    /// Returns the command that prints what carries a label, one name a line. buildah has no labels on containers and prints all
-    /// names.
+    /// Returns the command that prints the names of all resources with a label, one on each line. buildah has no labels on containers and
+    /// prints all names.
     pub fn list_left(&self, left: Leftover, label: &str, value: &str) -> Option<CommandLine> {
         if let Self::Buildah(program) = self {
             let list = program.call(&["containers", "--format", "{{.ContainerName}}"]);
@@ -84,8 +84,8 @@ impl Builder {
         Some(list.flag("--filter", filter).flag("--format", name))
     }
 
-    /// Returns the command that removes a folder whose files belong to users that only exist in containers; none where the builder
-    /// has no such users.
+    /// Returns the command that removes a folder whose files belong to users that exist only in containers; `None` where the builder has no
+    /// such users.
     pub fn remove_folder(&self, folder: &Path) -> Option<CommandLine> {
         match self {
             Self::Podman(program) | Self::Buildah(program) => {
@@ -97,13 +97,13 @@ impl Builder {
         }
     }
 
-    /// Returns the command that gives an image of this machine a second name.
+    /// Returns the command that gives an image in the store a second name.
     pub fn tag(&self, image: &str, name: &str) -> Option<CommandLine> {
         let program = self.images()?;
         Some(program.call(&["tag", "--"]).arg(image).arg(name))
     }
 
-    /// Returns the program, where it has a store of images on this machine.
+    /// Returns the program, where it has an image store on this machine.
     pub(super) fn images(&self) -> Option<&Program> {
         match self {
             Self::Docker { program, .. }
@@ -114,7 +114,7 @@ impl Builder {
         }
     }
 
-    /// Returns the program, where it knows containers with labels, and networks.
+    /// Returns the program, where it supports networks, and labels on containers.
     fn containers(&self) -> Option<&Program> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } | Self::Podman(program) => {

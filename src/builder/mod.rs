@@ -46,11 +46,11 @@ use crate::{
 };
 
 impl Builder {
-    /// Returns the commands to run, in order.
+    /// Returns the commands of a build, in order.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Invalid`] for a request that this builder cannot meet.
+    /// [`crate::error::Kind::Invalid`] for a request that this builder does not support.
     pub fn plan(&self, request: &BuildRequest) -> Result<Vec<Step>> {
         let (program, built) = match self {
             Self::Docker { program, can } => (program, docker::plan(program, *can, request)?),
@@ -71,7 +71,7 @@ impl Builder {
         Ok(steps)
     }
 
-    /// Tells whether an image that the builder holds already is taken for one of the same name on its registry.
+    /// Tells whether the builder uses an image in its own store instead of the registry's image of the same name.
     fn builds_from_own_images(&self, request: &BuildRequest) -> bool {
         match self {
             Self::Docker { .. } => request.platforms.len() < 2,
@@ -81,7 +81,7 @@ impl Builder {
         }
     }
 
-    /// Returns what the builder calls an ignore file of a context, the one that counts first in front.
+    /// Returns the names of ignore files in a context for this builder, the one that takes precedence first.
     pub fn ignore_files(&self) -> &'static [&'static str] {
         match self {
             Self::Podman(_) | Self::Buildah(_) => &[".containerignore", ".dockerignore"],
@@ -91,8 +91,8 @@ impl Builder {
         }
     }
 
-    /// Tells whether the builder reads an ignore file that lies beside the Dockerfile. Docker's classic builder does not, and of any other
-    /// program is not known.
+    /// Tells whether the builder reads an ignore file beside the Dockerfile. Docker's classic builder does not; of a custom program it is
+    /// not known.
     pub fn reads_ignore_file_beside(&self, settings: &Settings) -> bool {
         match self {
             Self::Docker { can, .. } => can.load || settings.has_buildkit,
@@ -101,7 +101,7 @@ impl Builder {
         }
     }
 
-    /// Tells whether it can push an image that gets no tag. The others push what they have by the name that it has with them.
+    /// Tells whether it can push an image without a tag. Other builders push an image by its name in their store.
     pub fn pushes_by_digest(&self) -> bool {
         match self {
             Self::Buildctl(_) => true,
@@ -110,7 +110,7 @@ impl Builder {
         }
     }
 
-    /// Tells whether the builder's commands say which registry goes without TLS, and not its settings.
+    /// Tells whether a registry without TLS is given on the command line, and not in the builder's settings.
     fn has_tls_flag(&self) -> bool {
         match self {
             Self::Podman(_) | Self::Buildah(_) => true,
@@ -120,12 +120,12 @@ impl Builder {
         }
     }
 
-    /// Returns the command that pushes an image which the builder holds. `request` says with which logins, and which registries are
-    /// spoken to without TLS; its folder takes the file with the digest.
+    /// Returns the command that pushes an image in the builder's store. `request` has the credentials and the registries without TLS; its
+    /// scratch folder takes the file with the digest.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Invalid`] for a builder that has no command for it.
+    /// [`crate::error::Kind::Invalid`] for a builder without such a command.
     pub fn push(&self, request: &BuildRequest, image: &Reference) -> Result<Step> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } => {
@@ -143,10 +143,10 @@ impl Builder {
         }
     }
 
-    /// Returns the command that prints the builder's version; none where it cannot be told.
+    /// Returns the command that prints the builder's version; `None` where it has none.
     pub fn version(&self) -> Option<CommandLine> {
         match self {
-            // Asks the daemon too: a client alone builds nothing.
+            // Asks the daemon too, because a client alone builds nothing.
             Self::Docker { program, .. } => Some(
                 program
                     .call(&["version", "--format"])
@@ -154,7 +154,7 @@ impl Builder {
             ),
             Self::Buildx { program, .. } => Some(program.call(&["buildx", "version"])),
             Self::Podman(program) | Self::Buildah(program) => Some(program.call(&["--version"])),
-            // The daemon again: it prints nothing where no daemon answers.
+            // The daemon again: nothing is printed where no daemon answers.
             Self::Buildctl(program) => Some(
                 program
                     .call(&["debug", "workers", "--format"])
@@ -165,15 +165,15 @@ impl Builder {
     }
 }
 
-/// Fetches the images that cannot be pinned where they are named, and gives each its tag on this machine: a builder would
-/// take an older copy of its own for them.
+/// Returns pulls of the images that cannot be pinned where they are named, each tagged with its name in the store: the builder would
+/// otherwise use an older copy of its own.
 fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec<Step> {
     let mut steps = Vec::new();
     for unpinned in &request.unpinned {
         let (image, fixed) = (&unpinned.image, unpinned.pinned());
         let mut pull = program.call(&["pull"]);
-        // A build for a named platform would not take an image for another one. docker refuses an image by itself that does not say what a
-        // platform calls it, podman and buildah warn.
+        // A build for a named platform would not accept an image for another one. docker by itself refuses an image that does not state the
+        // platform as it is written; podman and buildah warn.
         if let Some(platform) = unpinned
             .platform
             .as_ref()
@@ -195,7 +195,7 @@ fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec
     steps
 }
 
-/// Finds the digest in what `docker push` prints: `latest: digest: sha256:… size: 528`.
+/// Finds the digest in the output of `docker push`: `latest: digest: sha256:… size: 528`.
 pub fn digest_in_output(output: &[u8]) -> Option<Digest> {
     let text = String::from_utf8_lossy(output);
     text.lines().rev().find_map(|line| {

@@ -1,4 +1,4 @@
-//! For which platforms a builder builds where none is named: what its settings name, else what it runs on itself.
+//! The platforms that a builder builds for where a task names none: those in its settings, else the one that it runs on.
 
 use crate::image::Platform;
 
@@ -8,19 +8,19 @@ use super::{
     platform_args::{Named, read_all},
 };
 
-/// For which platforms a builder builds where a task names none.
+/// The platforms that a builder builds for where a task names none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuilderPlatforms {
-    /// The platform that it runs on: `BUILDPLATFORM` of a Dockerfile, and what is built for where nothing else is named.
+    /// The platform that it runs on: `BUILDPLATFORM` of a Dockerfile, and the default where no other is named.
     pub own: Platform,
-    /// The platforms that its settings name for every build.
+    /// The platforms in its settings, for every build.
     pub named: Vec<Platform>,
-    /// The platform of the images that it runs as containers.
+    /// The platform of images that it runs as containers.
     pub containers: Platform,
 }
 
 impl Default for BuilderPlatforms {
-    /// Those of a builder of which nothing is known: this machine's.
+    /// The platforms of a builder of which nothing is known: this machine's.
     fn default() -> Self {
         Self {
             own: Platform::host(),
@@ -31,8 +31,7 @@ impl Default for BuilderPlatforms {
 }
 
 impl Builder {
-    /// Returns the questions that it may answer, the best one first; none for a builder that only runs on this machine or that cannot
-    /// be asked.
+    /// Returns the queries for its own platform, the best one first; none for a builder that only runs on this machine or cannot be asked.
     pub fn platform_questions(&self) -> Vec<Question<Option<Platform>>> {
         let daemon = |program: &Program| Question {
             line: program
@@ -40,7 +39,7 @@ impl Builder {
                 .arg("{{.Server.Os}}/{{.Server.Arch}}"),
             read: written,
         };
-        // The BuildKit that builds may be on another machine than the daemon.
+        // The BuildKit of a build may be on another machine than the daemon.
         let node = |program: &Program| Question {
             line: program
                 .call(&["buildx", "inspect"])
@@ -67,8 +66,8 @@ impl Builder {
         }
     }
 
-    /// Returns for which platforms it builds. `own` is what it answered, and `default` the value of `DOCKER_DEFAULT_PLATFORM`, which
-    /// docker and buildx heed where no `--platform` is among their arguments.
+    /// Returns the platforms that it builds for. `own` is its answer, and `default` the value of `DOCKER_DEFAULT_PLATFORM`, which docker
+    /// and buildx use where their arguments have no `--platform`.
     pub fn platforms(&self, own: Platform, default: Option<&str>) -> BuilderPlatforms {
         let default = || read_all(default.into_iter().flat_map(|list| list.split(',')));
         let (args, default) = match self {
@@ -100,8 +99,8 @@ impl Builder {
 }
 
 impl BuilderPlatforms {
-    /// Returns the platforms that a build is wanted for: those of the task, else those of the builder's settings; none where the
-    /// builder builds for its own.
+    /// Returns the platforms that a build is made for: those of the task, else those in the builder's settings; empty where the builder
+    /// uses its own.
     pub fn wanted(&self, task: &[Platform]) -> Vec<Platform> {
         if task.is_empty() {
             self.named.clone()
@@ -111,7 +110,7 @@ impl BuilderPlatforms {
     }
 }
 
-/// Reads `linux/amd64` on a line of its own.
+/// Reads a line that is only a platform: `linux/amd64`.
 fn written(text: &str) -> Option<Platform> {
     text.lines().find_map(|line| {
         let (os, architecture) = line.trim().split_once('/')?;
@@ -122,8 +121,8 @@ fn written(text: &str) -> Option<Platform> {
     })
 }
 
-/// Reads `Platforms:` of the first node that `docker buildx inspect` shows: the first is the machine's own. Those with a star are what
-/// the user says that the node is for, whatever it is.
+/// Reads `Platforms:` of the first node in the output of `docker buildx inspect`: the first platform is the machine's own. Those with a
+/// star are declared by the user, whatever the node is.
 fn of_node(text: &str) -> Option<Platform> {
     let list = text
         .lines()
@@ -136,7 +135,7 @@ fn of_node(text: &str) -> Option<Platform> {
         starred.filter_map(|one| one.parse::<Platform>().ok())
     };
     match own {
-        // What is starred is listed once: `linux/amd64*, linux/amd64/v2` is a node for amd64.
+        // A platform with a star is listed once: `linux/amd64*, linux/amd64/v2` is a node for amd64.
         Some(own) => {
             let plain = Platform::new(own.os(), own.architecture(), None);
             let is_listed = starred().any(|one| one == plain);
@@ -146,7 +145,7 @@ fn of_node(text: &str) -> Option<Platform> {
     }
 }
 
-/// Reads what `podman info` and `buildah info` say of their machine.
+/// Reads what `podman info` and `buildah info` print about their machine.
 fn of_info(text: &str) -> Option<Platform> {
     let info: serde_json::Value = serde_json::from_str(text).ok()?;
     let word = |key: &str| info["host"][key].as_str().filter(|word| !word.is_empty());

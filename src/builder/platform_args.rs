@@ -1,26 +1,26 @@
-//! What arguments that a user wants in every build say of its platforms.
+//! The platforms in the arguments that the settings add to every build.
 
 use crate::image::Platform;
 
-/// The arguments of every build without those that name a platform, for a build that says its platforms itself: docker would take the
-/// last of them, and the others all.
+/// Returns the arguments of every build without platforms, for a build that names its own: docker would use only the last of all, and the
+/// other builders all of them.
 pub fn without_platforms(args: &[String]) -> Vec<String> {
     Named::among(args).others
 }
 
-/// What arguments of a build say of its platforms.
+/// The platforms that arguments of a build name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Named {
     pub platforms: Vec<String>,
     pub os: Option<String>,
     pub architecture: Option<String>,
     pub variant: Option<String>,
-    /// The arguments that say nothing of it.
+    /// The arguments that name no platform.
     pub others: Vec<String>,
 }
 
 impl Named {
-    /// Reads arguments, with values behind `=` or in the argument that follows.
+    /// Reads arguments, with values after `=` or in the next argument.
     pub fn among(args: &[String]) -> Self {
         let mut named = Self::default();
         let mut rest = args.iter();
@@ -71,8 +71,8 @@ impl Named {
             .extend(list.split(',').map(|one| one.trim().to_owned()));
     }
 
-    /// Returns the platforms; none where none is named, or one that only the builder can read. `own` completes what is named in
-    /// part.
+    /// Returns the platforms; empty where none is named, or one that only the builder can interpret. `own` completes a platform that is
+    /// named in part.
     pub fn platforms(&self, own: &Platform) -> Vec<Platform> {
         if !self.platforms.is_empty() {
             return read_all(self.platforms.iter().map(String::as_str));
@@ -92,7 +92,7 @@ impl Named {
     }
 }
 
-/// Reads platforms, each once; none if one of them cannot be read, as `local`, which is the builder's own.
+/// Parses platforms, each once; none if one of them cannot be parsed, such as `local`, which is the builder's own.
 pub fn read_all<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Platform> {
     let mut platforms = Vec::new();
     for text in texts.map(str::trim).filter(|text| !text.is_empty()) {

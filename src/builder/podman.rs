@@ -1,4 +1,4 @@
-//! podman: buildah's options under another name.
+//! podman, which takes the options of buildah.
 
 use crate::error::Result;
 

@@ -1,4 +1,4 @@
-//! The program of a builder, and how its arguments are written.
+//! The program of a builder, and the form of its arguments.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use super::{platform_args::without_platforms, request::BuildRequest};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     pub path: PathBuf,
-    /// Arguments that the user wants in every call.
+    /// Arguments that the settings add to every call.
     pub global_args: Vec<String>,
-    /// Arguments that the user wants in every build.
+    /// Arguments that the settings add to every build.
     pub build_args: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ impl Program {
             .args(command.iter().copied())
     }
 
-    /// Returns the arguments that the user wants in every build, without platforms where the build itself says for which it is.
+    /// Returns the arguments that the settings add to every build, without platforms where the build names its own.
     pub(super) fn args_for(&self, request: &BuildRequest) -> Vec<String> {
         if request.platforms.is_empty() {
             self.build_args.clone()
@@ -33,14 +33,14 @@ impl Program {
         }
     }
 
-    /// Tells whether a build is for platforms that were named, and not for the builder's own.
+    /// Tells whether a build names its platforms, instead of using the builder's own.
     pub(super) fn is_for_named_platforms(&self, request: &BuildRequest) -> bool {
         let is_every_build = || without_platforms(&self.build_args) != self.build_args;
         !request.platforms.is_empty() || is_every_build()
     }
 }
 
-/// A question to a builder, and how what it prints is read.
+/// A query to a builder: its command, and how the output is read.
 #[derive(Clone, Debug)]
 pub struct Question<T> {
     pub line: CommandLine,
@@ -48,13 +48,13 @@ pub struct Question<T> {
 }
 
 impl<T> Question<T> {
-    /// Reads what the command has printed, where it has ended well.
+    /// Reads the output of the command, which has succeeded.
     pub fn read(&self, printed: &str) -> T {
         (self.read)(printed)
     }
 }
 
-/// Hands the logins of a run to a command, in the words of docker and of podman; `folder` has a `config.json` and an `auth.json`.
+/// Passes the credentials of a run to a command, in the ways of docker and podman; `folder` has a `config.json` and an `auth.json`.
 pub(super) fn with_logins(line: CommandLine, folder: Option<&Path>) -> CommandLine {
     let Some(folder) = folder else {
         return line;
@@ -64,7 +64,7 @@ pub(super) fn with_logins(line: CommandLine, folder: Option<&Path>) -> CommandLi
         .env("REGISTRY_AUTH_FILE", auth)
 }
 
-/// Writes a field of comma-separated values, as options of docker, podman and BuildKit take them.
+/// Quotes a field of comma-separated values, as options of docker, podman and BuildKit take them.
 pub fn csv_field(text: String) -> String {
     if text.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\""))

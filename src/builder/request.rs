@@ -1,4 +1,4 @@
-//! What is to be built, in acrt's own words, and the steps that a builder makes of it.
+//! A build request in acrt's own terms, and the steps that a builder makes of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use crate::{
     sys::{command::CommandLine, secret::Secret},
 };
 
-/// Everything that a builder may need. No field is a builder's flag.
+/// What is to be built. No field is an option of a particular builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildRequest {
     /// The folder of the build's files.
@@ -21,30 +21,30 @@ pub struct BuildRequest {
     /// The images, with registry and tag.
     pub images: Vec<Reference>,
     pub args: Vec<(String, String)>,
-    /// Build arguments whose values must not be seen.
+    /// Build arguments with secret values.
     pub secret_args: Vec<(String, Secret)>,
-    /// The stage, if not the last.
+    /// The target stage; the last one if unset.
     pub target: Option<String>,
-    /// The platforms; empty is the builder's own.
+    /// The platforms; the builder's own if empty.
     pub platforms: Vec<Platform>,
     pub no_cache: bool,
     /// Named contexts: a folder, or an image as `docker-image://name`.
     pub contexts: BTreeMap<String, String>,
-    /// Further options, each one argument, that builders of the docker family take.
+    /// Further options of the docker family, each one argument.
     pub options: Vec<String>,
-    /// An image that keeps the cache on its registry, for builders that can.
+    /// An image that stores the build cache on its registry, for builders that support it.
     pub cache: Option<Reference>,
     pub labels: BTreeMap<String, String>,
-    /// Annotations for the manifest, where the builder can.
+    /// Annotations of the manifest, for builders that support them.
     pub annotations: BTreeMap<String, String>,
     pub push: bool,
-    /// Whether they are pushed without their tags, by a builder that [`super::Builder::pushes_by_digest`].
+    /// Whether the images are pushed without their tags, for a builder with [`super::Builder::pushes_by_digest`].
     pub by_digest: bool,
-    /// The login servers that are spoken to without TLS.
+    /// The login servers that are reached without TLS.
     pub plain_http: BTreeSet<String>,
-    /// The images that the build takes from registries, at their digests, and for which platforms it takes each.
+    /// The images that the build takes from registries, at their digests, each with the platforms that are needed.
     pub bases: BTreeMap<Reference, BTreeSet<Platform>>,
-    /// Images that the build names by their tags, in places that cannot be pinned.
+    /// Images that the build names by tag in places that cannot be pinned.
     pub unpinned: Vec<Unpinned>,
     /// A folder for small files that the builder writes.
     pub scratch: PathBuf,
@@ -53,31 +53,31 @@ pub struct BuildRequest {
     pub run_id: String,
 }
 
-/// An image that a build names by its tag, in a place that cannot be pinned.
+/// An image that a build names by tag in a place that cannot be pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpinned {
-    /// The image, by its tag.
+    /// The image by tag.
     pub image: Reference,
     pub digest: Digest,
-    /// The platform of which it is used; none where that is the builder's own.
+    /// The platform that is used of it; `None` for the builder's own.
     pub platform: Option<Platform>,
 }
 
 impl Unpinned {
-    /// Returns the image by its digest.
+    /// Returns the image by digest.
     pub fn pinned(&self) -> Reference {
         self.image.at(self.digest.clone())
     }
 }
 
 impl BuildRequest {
-    /// Returns the platforms as options of builders take them: `linux/amd64,linux/arm64`.
+    /// Returns the platforms in the form of builder options: `linux/amd64,linux/arm64`.
     pub(super) fn platform_list(&self) -> String {
         let platforms: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
         platforms.join(",")
     }
 
-    /// Returns a named context as it was decided: an image by its digest.
+    /// Returns the value of a named context as resolved: an image by digest.
     pub fn decided_place(&self, place: &str) -> String {
         const IMAGE: &str = "docker-image://";
         let named = place.strip_prefix(IMAGE).and_then(|it| it.parse().ok());
@@ -91,18 +91,18 @@ impl BuildRequest {
         decided.map_or_else(|| place.to_owned(), |image| format!("{IMAGE}{image}"))
     }
 
-    /// Tells whether an image's registry is spoken to without TLS.
+    /// Tells whether the registry of an image is reached without TLS.
     pub fn is_plain(&self, image: &Reference) -> bool {
         self.plain_http.contains(image.registry())
     }
 }
 
-/// One command of a build, and what it is for.
+/// One command of a build, and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     pub purpose: Purpose,
     pub line: CommandLine,
-    /// Where the digest of what it pushed is to be found.
+    /// Where the digest of the pushed image is found.
     pub digest: DigestSource,
 }
 
@@ -111,14 +111,14 @@ pub enum Purpose {
     Pull(Reference),
     Build,
     Push(Reference),
-    /// It builds, and pushes the images.
+    /// Builds and pushes the images.
     Publish(Vec<Reference>),
-    /// It names or removes what only this machine sees.
+    /// Tags or removes what is only on this machine.
     Tidy,
 }
 
 impl Step {
-    /// Returns a command that says no digest of what it pushes, if it pushes at all.
+    /// Returns a command that reports no digest, if it pushes at all.
     pub fn new(purpose: Purpose, line: CommandLine) -> Self {
         Self {
             purpose,
@@ -140,7 +140,7 @@ impl Purpose {
 }
 
 impl Purpose {
-    /// Says what is being done while it goes on, as `building localhost:5000/web:1`.
+    /// Describes the present activity, as `building localhost:5000/web:1`.
     pub fn doing(&self, images: &[Reference]) -> String {
         let made = images.first().map(|image| format!(" {}", image.familiar()));
         let made = made.unwrap_or_default();
@@ -166,14 +166,14 @@ impl fmt::Display for Purpose {
     }
 }
 
-/// Where the digest of a pushed image is to be found.
+/// Where the digest of a pushed image is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DigestSource {
     /// In a file that the command writes.
     File(PathBuf),
-    /// In a file of metadata that BuildKit's clients write.
+    /// In the metadata file that BuildKit's clients write.
     Metadata(PathBuf),
-    /// In what the command prints.
+    /// In the output of the command.
     Output,
     /// On the registry, or nothing is pushed.
     Registry,
@@ -183,7 +183,7 @@ pub enum DigestSource {
 pub(super) mod tests {
     use super::*;
 
-    /// A request that uses everything, for the tests of all builders.
+    /// A request with all options, for the tests of all builders.
     pub fn full() -> BuildRequest {
         let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
             pairs
@@ -224,7 +224,7 @@ pub(super) mod tests {
         }
     }
 
-    /// Prints a plan as a person would read it.
+    /// Prints a plan in a readable form.
     pub fn printed(steps: &[Step]) -> Vec<String> {
         steps.iter().map(|step| step.line.to_string()).collect()
     }

@@ -1,18 +1,20 @@
-//! Whether an image that a builder holds is one that a registry has: the same config and the same layers, whenever each was made.
+//! Whether an image in a builder's store is the same as one on a registry: the same config and the same layers, regardless of the times at
+//! which they were made.
 
 use serde_json::{Value, json};
 
 use super::HeldImage;
 
-/// What of a config says nothing of the image: the host that built it, and the image of the step before in docker's classic builder.
+/// The fields of a config that do not describe the image: the host that built it, and the parent image of a step in docker's classic
+/// builder.
 const OF_THE_BUILD: [&str; 3] = ["Hostname", "Domainname", "Image"];
 
 impl HeldImage {
-    /// Tells whether an image with this config, as a registry keeps it, does the same in every container: it has the same layers,
-    /// platform and settings, and was made by the same lines of a Dockerfile as far as the builder says them. Only the times may differ.
+    /// Tells whether an image with this config, as on a registry, behaves the same in every container: it has the same layers, platform and
+    /// settings, and was made by the same lines of a Dockerfile, as far as the builder reports them. Only times may differ.
     pub fn is_same_as(&self, config: &Value) -> bool {
         let has_layers = self.config["rootfs"]["diff_ids"].is_array();
-        // Only podman and buildah say it. It tells of what they keep out of the config: triggers, health checks, shells.
+        // Only podman and buildah report it. It shows what they leave out of the config: triggers, health checks, shells.
         let history = lines(&self.config["history"]);
         has_layers
             && essence(&self.config) == essence(config)
@@ -20,7 +22,7 @@ impl HeldImage {
     }
 }
 
-/// Returns what counts of a config, without what is empty: some builders write that, and others do not.
+/// Returns the relevant part of a config, without empty values, which only some builders write.
 fn essence(config: &Value) -> Value {
     let mut settings = config["config"].as_object().cloned().unwrap_or_default();
     settings.retain(|key, value| !OF_THE_BUILD.contains(&key.as_str()) && !is_empty(value));
@@ -34,7 +36,7 @@ fn essence(config: &Value) -> Value {
     })
 }
 
-/// Tells whether a setting says nothing. A port or a volume is a key with nothing behind it, so that only whole settings are looked at.
+/// Tells whether a setting is empty. A port or a volume is a key with an empty value, so that only whole settings are tested.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -45,7 +47,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Returns by what each layer of a history was made; none where it is not said.
+/// Returns the command behind each layer of a history; `None` where it is not recorded.
 fn lines(history: &Value) -> Option<Vec<&str>> {
     let entries = history.as_array()?.iter();
     Some(
@@ -107,7 +109,7 @@ mod tests {
         own["config"]["Cmd"] = json!([]);
         own["config"]["Image"] = json!("sha256:cc");
         own["config"]["User"] = json!("");
-        // docker says nothing of its history.
+        // docker does not report its history.
         own["history"] = Value::Null;
         assert!(held(own).is_same_as(&config("", Value::Null)));
         assert!(!held(Value::Null).is_same_as(&Value::Null));

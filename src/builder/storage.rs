@@ -1,20 +1,20 @@
-//! What a builder keeps on its disk: how much, and what of it may go.
+//! The disk usage of a builder, and what of it may be removed.
 
 use crate::sys::command::CommandLine;
 
 use super::{Builder, Question};
 
-/// What of a builder's cache stays.
+/// How much of a builder's cache is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
-    /// So many bytes of it.
+    /// At most this many bytes.
     pub bytes: Option<u64>,
-    /// What was used within so many hours.
+    /// What was used within this many hours.
     pub hours: Option<u32>,
 }
 
 impl Builder {
-    /// Returns the question how much it keeps; none for one that does not say.
+    /// Returns the query for its disk usage; `None` for a builder that does not report it.
     pub fn disk_usage(&self) -> Option<Question<Option<String>>> {
         match self {
             Self::Docker { program, .. } | Self::Podman(program) => Some(Question {
@@ -35,7 +35,7 @@ impl Builder {
         }
     }
 
-    /// Returns the command that frees its cache of what nothing uses; none for one that has no cache of its own.
+    /// Returns the command that prunes unused records of its cache; `None` for a builder without a cache of its own.
     pub fn prune_cache(&self, keep: &Keep) -> Option<CommandLine> {
         let by_docker = |line: CommandLine| {
             let line = match keep.bytes {
@@ -60,7 +60,7 @@ impl Builder {
             Self::Buildctl(program) => {
                 let mut line = program.call(&["prune"]);
                 if let Some(bytes) = keep.bytes {
-                    // In megabytes, of 1000 times 1000.
+                    // In megabytes of 1000 × 1000 bytes.
                     line = line.flag("--keep-storage", (bytes / 1_000_000).to_string());
                 }
                 if let Some(hours) = keep.hours {
@@ -72,8 +72,8 @@ impl Builder {
         }
     }
 
-    /// Returns the command that prints the ids of the images without a name that carry a label, with this value if one is given; none
-    /// for a builder that keeps no images.
+    /// Returns the command that prints the ids of the untagged images with a label, and with this value if one is given; `None` for a
+    /// builder without an image store.
     pub fn dangling_images(&self, label: &str, value: Option<&str>) -> Option<CommandLine> {
         let program = match self {
             Self::Buildx {
@@ -92,14 +92,14 @@ impl Builder {
         )
     }
 
-    /// Returns the command that takes an image away which no container uses and no other name has; none for a builder that keeps no
-    /// images.
+    /// Returns the command that removes an image which no container uses and which has no other name; `None` for a builder without an image
+    /// store.
     pub fn remove_image(&self, image: &str) -> Option<CommandLine> {
         Some(self.images()?.call(&["rmi", "--"]).arg(image))
     }
 }
 
-/// Reads `Images: 1.2GB`, a line for each kind of thing.
+/// Reads lines as `Images: 1.2GB`, one for each kind of data.
 fn kinds(text: &str) -> Option<String> {
     let lines: Vec<&str> = text
         .lines()
@@ -115,7 +115,7 @@ fn kinds(text: &str) -> Option<String> {
     (!wanted.is_empty()).then(|| wanted.join(", "))
 }
 
-/// Reads `Total: 1.2GB`, which stands below the list of what is cached.
+/// Reads `Total: 1.2GB`, below the list of cache records.
 fn total(text: &str) -> Option<String> {
     let total = text
         .lines()

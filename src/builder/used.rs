@@ -1,4 +1,4 @@
-//! What stands in the way of taking an image out of a builder's store: its names, and the containers that use it.
+//! What prevents the removal of an image from a builder's store: its names, and the containers that use it.
 
 use crate::{
     image::{Digest, Reference},
@@ -8,12 +8,12 @@ use crate::{
 use super::{Builder, HeldImage};
 
 impl Builder {
-    /// Tells whether it has a store of images, out of which they can be taken.
+    /// Tells whether it has an image store from which images can be removed.
     pub fn keeps_images(&self) -> bool {
         self.remove_image("x").is_some() && self.inspect_image("x").is_some()
     }
 
-    /// Writes the id of an image as its commands take it.
+    /// Returns the id of an image in the form that its commands take.
     pub fn id_text(&self, id: &Digest) -> String {
         match self {
             Self::Podman(_) | Self::Buildah(_) => id.hex().to_owned(),
@@ -21,8 +21,8 @@ impl Builder {
         }
     }
 
-    /// Returns the command that prints the ids of the containers that were made of an image or what is built on it, running or not; none
-    /// where the builder itself keeps an image that is in use.
+    /// Returns the command that prints the ids of the containers of an image or of images built on it, running or not; `None` where the
+    /// builder itself refuses to remove an image in use.
     pub fn containers_of(&self, image: &str) -> Option<CommandLine> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } | Self::Podman(program) => {
@@ -33,8 +33,8 @@ impl Builder {
         }
     }
 
-    /// Returns the command that prints all images with their tags, for a builder that says these of no image by itself.
-    /// [`HeldImage::take_tags`] reads it.
+    /// Returns the command that prints all images with their tags, for a builder that does not report the tags of a single image.
+    /// [`HeldImage::take_tags`] reads the output.
     pub fn list_tags(&self) -> Option<CommandLine> {
         let Self::Buildah(program) = self else {
             return None;
@@ -45,7 +45,7 @@ impl Builder {
 }
 
 impl HeldImage {
-    /// Takes in the tags that a list of all images has of this one.
+    /// Sets the tags that a list of all images has for this one.
     pub fn take_tags(&mut self, printed: &str) {
         let Some(own) = &self.id else { return };
         let lines = printed
@@ -61,7 +61,7 @@ impl HeldImage {
         &self.tags
     }
 
-    /// Returns by what it can be taken away next: a tag, else a digest of a repository, else nothing but its id.
+    /// Returns the name by which it can be removed next: a tag, else a digest in a repository; `None` where only its id is left.
     pub fn next_name(&self) -> Option<String> {
         let digest = self.on_registries().first().map(Reference::to_string);
         self.tags.first().cloned().or(digest)

@@ -1,7 +1,7 @@
-//! Archives that come from elsewhere: unpacked into a folder, and never a byte outside of it.
+//! Unpacks archives from other machines into a folder, and never writes outside of it.
 //!
-//! While files are written there is no link in the folder: links are made last, when it is known where all of them lead. So there
-//! is nothing that could lead a write astray, whatever the archive says in which order.
+//! While files are written there is no symbolic link in the folder: links are made last, when it is known where all of them lead. So no
+//! link can redirect a write, whatever the archive contains in which order.
 
 use std::{
     cell::Cell,
@@ -30,27 +30,27 @@ use super::{
     tree::{self, Misplaced, ROOT, Tree},
 };
 
-/// The first two bytes of what gzip has compressed.
+/// The first two bytes of gzip data.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// How many bytes the long name of an entry, or what else is said of it beyond its header, may have.
+/// The largest extension of a header in bytes: a long name, or other extended attributes of an entry.
 const MAX_EXTENSION: u64 = 1024 * 1024;
 
 /// How many bytes are written at once.
 const PART: usize = 64 * 1024;
 
-/// A folder that archives and files are unpacked into, all of them within the same bounds.
+/// A folder that archives and files are unpacked into, all within the same bounds.
 pub struct Unpacking<'a> {
     root: &'a Path,
     wanted: &'a Wanted,
     tree: Tree,
-    /// What the archive says of each thing of the tree.
+    /// The metadata of each node of the tree.
     notes: Vec<Note>,
-    /// How many more bytes may be unpacked, of all that is given.
+    /// How many more bytes may be unpacked, of all archives together.
     room: Rc<Cell<u64>>,
 }
 
-/// The mode and the time of something, which is 1970 where it is not said: what is unpacked twice is the same.
+/// The mode and the time of a node. The time is 1970 where the archive has none, so that unpacking twice gives the same result.
 #[derive(Clone, Copy, Debug, Default)]
 struct Note {
     mode: Option<u32>,
@@ -63,7 +63,7 @@ impl Note {
     }
 }
 
-/// What one entry is called, as the entries before it say.
+/// The names of the next entry, from the extension entries before it.
 #[derive(Debug, Default)]
 struct EntryNames {
     path: Option<Vec<u8>>,
@@ -72,7 +72,7 @@ struct EntryNames {
 }
 
 impl<'a> Unpacking<'a> {
-    /// Begins with a folder that is there and empty.
+    /// Begins with an existing, empty folder.
     pub fn new(root: &'a Path, wanted: &'a Wanted) -> Self {
         Self {
             root,
@@ -83,10 +83,10 @@ impl<'a> Unpacking<'a> {
         }
     }
 
-    /// Unpacks an archive, compressed by gzip or not.
+    /// Unpacks an archive, with or without gzip.
     ///
-    /// Files, folders and links that stay inside are made, with their modes but without owners and special bits; devices and
-    /// pipes are refused, and so is everything that would be outside.
+    /// Files, folders, and links that stay inside are made, with their modes but without owners and special bits; devices and pipes are
+    /// refused, and so is everything that would be outside.
     ///
     /// # Errors
     ///
@@ -102,11 +102,11 @@ impl<'a> Unpacking<'a> {
         }
     }
 
-    /// Writes what is no archive as one file with a name.
+    /// Writes input that is no archive as one file with this name.
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] where the name leads elsewhere, or the file cannot be written.
+    /// [`Kind::Failed`] where the name leads outside, or the file cannot be written.
     pub fn file(&mut self, name: &str, input: impl Read) -> Result<()> {
         let cannot = || format!("cannot write `{}`", name.escape_debug());
         let mut input = self.counted(input);
@@ -114,7 +114,7 @@ impl<'a> Unpacking<'a> {
         written.map(drop).context(Kind::Failed, cannot)
     }
 
-    /// Makes the links, now that it is known where they lead, and gives folders their modes and times.
+    /// Makes the links, now that it is known where they lead, and sets the modes and times of folders.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl<'a> Unpacking<'a> {
                 })?;
             }
         }
-        // What lies in a folder has a higher number, and has been dealt with before: it would change the folder's time.
+        // Nodes in a folder have higher numbers and come first: making them would change the folder's time.
         for thing in (1..self.tree.len()).rev() {
             if let tree::Kind::Folder(_) = self.tree.kind(thing) {
                 let (path, note) = (self.root.join(self.tree.path(thing)), self.note(thing));
@@ -153,7 +153,7 @@ impl<'a> Unpacking<'a> {
             return Err(io::Error::other(GivenUp));
         }
         if let Some(mode) = note.mode {
-            // A folder that cannot be entered can neither be built from nor be removed.
+            // A folder without permission to enter can be neither built from nor removed.
             fs::set_permissions(path, Permissions::from_mode(mode & 0o777 | 0o700))?;
         }
         stamp(path, note.seconds())
@@ -167,7 +167,7 @@ impl<'a> Unpacking<'a> {
         let cannot = || format!("cannot unpack `{name}`");
         let mut archive = Archive::new(self.counted(input));
         let mut said = EntryNames::default();
-        // Raw, because the library would keep a name of any length in memory.
+        // Raw entries, because the library would keep a name of any length in memory.
         let entries = archive.entries().context(Kind::Failed, cannot)?.raw(true);
         for entry in entries {
             let mut entry = entry.context(Kind::Failed, cannot)?;
@@ -180,7 +180,7 @@ impl<'a> Unpacking<'a> {
             let EntryNames { path, target, size } = std::mem::take(&mut said);
             let path = path.unwrap_or_else(|| entry.header().path_bytes().into_owned());
             let target = target.or_else(|| Some(entry.header().link_name_bytes()?.into_owned()));
-            // How old archives write a folder.
+            // Old archives mark a folder this way.
             let kind = match kind {
                 EntryType::Regular if path.ends_with(b"/") => EntryType::Directory,
                 other => other,
@@ -256,12 +256,12 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    /// Writes a file, and returns how long it is.
+    /// Writes a file, and returns its size.
     fn write(&mut self, path: &Path, input: &mut impl Read, note: Note) -> Result<u64, Unmade> {
         let (thing, before) = self.tree.file(path)?;
         self.grown(thing, note)?;
         self.clear(before)?;
-        // New, so that nothing is written into what another name stands for too.
+        // Created new, so that nothing is written into a file that has another name as well.
         let path = self.root.join(self.tree.path(thing));
         let mut file = File::create_new(&path)?;
         let (mut part, mut written) = (vec![0; PART], 0_u64);
@@ -280,7 +280,7 @@ impl<'a> Unpacking<'a> {
         Ok(written)
     }
 
-    /// Takes away the file whose place another takes. Links are not there yet.
+    /// Removes the file that another replaces. Links do not exist yet.
     fn clear(&self, before: Option<usize>) -> Result<(), Unmade> {
         let Some(before) = before else { return Ok(()) };
         match fs::remove_file(self.root.join(self.tree.path(before))) {
@@ -289,7 +289,7 @@ impl<'a> Unpacking<'a> {
         }
     }
 
-    /// Takes in that the tree has grown by `thing`, and makes the folders that came with it.
+    /// Records the node `thing` that was added to the tree, and makes the folders that came with it.
     fn grown(&mut self, thing: usize, note: Note) -> Result<(), Unmade> {
         if self.tree.len() > MAX_ENTRIES {
             return Err(Unmade::TooLarge(TooLarge));
@@ -309,7 +309,7 @@ impl<'a> Unpacking<'a> {
 }
 
 impl EntryNames {
-    /// Reads an entry that only says more of the next one. Tells whether it was one.
+    /// Reads an entry that only extends the header of the next one. Returns whether it was one.
     fn take(&mut self, kind: EntryType, entry: &mut Entry<'_, impl Read>) -> io::Result<bool> {
         match kind {
             EntryType::GNULongName => self.path = Some(without_end(extension(entry)?)),
@@ -320,7 +320,7 @@ impl EntryNames {
                     match record.key_bytes() {
                         b"path" => self.path = Some(record.value_bytes().to_vec()),
                         b"linkpath" => self.target = Some(record.value_bytes().to_vec()),
-                        // Only told where the header has no room for it, which is for more than may be unpacked.
+                        // Only used where the size does not fit into the header, which is more than may be unpacked.
                         b"size" => self.size = record.value().ok().and_then(|it| it.parse().ok()),
                         _ => {}
                     }
@@ -332,7 +332,7 @@ impl EntryNames {
     }
 }
 
-/// Reads what is said of an entry.
+/// Reads the content of an extension entry.
 fn extension(entry: &mut Entry<'_, impl Read>) -> io::Result<Vec<u8>> {
     if entry.size() > MAX_EXTENSION {
         return Err(io::Error::other("a name in it is longer than 1 MiB"));
@@ -342,7 +342,7 @@ fn extension(entry: &mut Entry<'_, impl Read>) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Returns a name without the noughts behind it.
+/// Returns a name without trailing zero bytes.
 fn without_end(mut name: Vec<u8>) -> Vec<u8> {
     let end = name.iter().position(|byte| *byte == 0);
     name.truncate(end.unwrap_or(name.len()));
@@ -383,7 +383,7 @@ enum Unmade {
 #[error("it is not waited for any more")]
 struct GivenUp;
 
-/// What is read of an archive, counted after it was decompressed, and ended when its reader has gone.
+/// A reader of an archive that counts the decompressed bytes, and stops when the result is not wanted any more.
 struct Counted<'a, R> {
     inner: R,
     room: Rc<Cell<u64>>,
@@ -419,7 +419,7 @@ mod tests {
             header.set_entry_type(*kind);
             header.set_mode(0o755);
             header.set_mtime(1_000_000_000);
-            // Written as bytes: the library itself refuses to write what is to be refused here.
+            // Written as bytes: the library refuses to write the names that are to be refused here.
             header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
             let links = matches!(kind, EntryType::Symlink | EntryType::Link);
             let data = if links {
@@ -435,7 +435,7 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    /// A folder, and in it the one that is unpacked into.
+    /// A temporary folder, with the destination folder in it.
     struct Folder(tempfile::TempDir);
 
     impl Folder {
@@ -544,7 +544,7 @@ mod tests {
                 (Symlink, "deep/evil", "../up/../x"),
                 (Regular, "deep/x", ""),
             ],
-            // The link is as it should be where it is written, and not where its double is.
+            // The symbolic link stays inside where it is, but not where its hard link is.
             &[(Symlink, "deep/ok", "../x"), (Link, "evil", "deep/ok")],
         ] {
             let (_, result) = unpacked(&archive(entries));
@@ -642,7 +642,7 @@ mod tests {
         let (folder, result) = unpacked(&bytes);
         result.unwrap();
         assert!(folder.root().join("d299/e0/e1/e2").is_dir());
-        // A second or two, where a look at every folder above each would take a minute.
+        // It takes a second or two; a check of every folder above each node would take a minute.
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 
         let given_up = Wanted::given_up();

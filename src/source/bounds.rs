@@ -1,25 +1,25 @@
-//! How much a context may be, wherever it comes from: a few bytes can become any number.
+//! Bounds of a context's size, wherever it comes from: a few bytes can unpack to any number.
 
 use std::{fs, io, path::Path};
 
 use crate::sys::aside::Wanted;
 
-/// How many bytes the files of a context may have in all.
+/// The most bytes in all files of a context.
 pub const MAX_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 
-/// How many files and folders a context may have in all.
+/// The most files and folders in a context.
 pub const MAX_ENTRIES: usize = 500_000;
 
-/// How many bytes of archives and files are fetched for one context, in all.
+/// The most bytes of archives and files that are downloaded for one context.
 pub const MAX_DOWNLOAD: u64 = 2 * 1024 * 1024 * 1024;
 
-/// The context is larger than any that is meant.
+/// The context is larger than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is more than a context may have: 8 GiB, and 500,000 files")]
 pub struct TooLarge;
 
-/// Tells whether the files below a folder are more than a context may have. Links are not followed, and what is taken away
-/// meanwhile is not counted.
+/// Tells whether the files below a folder exceed the bounds of a context. Symbolic links are not followed, and files that are removed
+/// meanwhile do not count.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! A context that is a folder of a git repository, fetched by the `git` of this machine.
+//! A context in a git repository, fetched by the `git` of this machine.
 
 use std::{
     cell::OnceCell,
@@ -22,22 +22,22 @@ use crate::{
 
 use super::times::stamp;
 
-/// How long a fetch may take.
+/// The timeout of a fetch.
 const FETCH: Duration = Duration::from_secs(30 * 60);
 
-/// How long the question for a branch's head may take.
+/// The timeout of the query for a branch's head.
 const ASK: Duration = Duration::from_secs(60);
 
-/// The variable that git's credential helper takes the token from: it is in no command line and no file.
+/// The variable from which git's credential helper takes the token, which is in no command line and no file.
 const TOKEN: &str = "ACRT_GIT_TOKEN";
 
-/// How much of what git says is kept for an error.
+/// How many characters of git's messages are kept for an error.
 const MAX_WORDS: usize = 2000;
 
-/// How files begin that Git LFS keeps elsewhere.
+/// The beginning of a Git LFS pointer file.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// How large a file may be that only says where Git LFS keeps the real one, by its specification.
+/// The largest Git LFS pointer file in bytes, by its specification.
 const MAX_POINTER: u64 = 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,22 +45,22 @@ pub struct Fetched {
     /// The folder that the context names.
     pub folder: PathBuf,
     pub commit: String,
-    /// When it was made, in seconds since 1970.
+    /// When the commit was made, in seconds since 1970.
     pub time: i64,
 }
 
-/// Calls git about one repository.
+/// Runs git for one repository.
 pub struct Git<'a> {
     context: &'a GitContext,
     token: Option<&'a Secret>,
     stop: &'a Stop,
     marker: Option<(&'static str, String)>,
-    /// Whether ssh is to be told that it must not ask; found out once.
+    /// Whether ssh must be told not to prompt; found out once.
     tells_ssh: OnceCell<bool>,
 }
 
 impl<'a> Git<'a> {
-    /// Prepares to call git. The token goes to the repository's own host and to no other.
+    /// Prepares calls of git. The token is sent only to the repository's own host.
     pub fn new(context: &'a GitContext, token: Option<&'a Secret>, stop: &'a Stop) -> Self {
         Self {
             context,
@@ -71,25 +71,25 @@ impl<'a> Git<'a> {
         }
     }
 
-    /// Marks its processes by a variable, so that they can be found if this one is killed.
+    /// Marks its processes with an environment variable, so that they are found if this process is killed.
     #[must_use]
     pub fn marked(mut self, name: &'static str, value: String) -> Self {
         self.marker = Some((name, value));
         self
     }
 
-    /// Fetches the files of one commit, with its submodules and what Git LFS keeps, into a folder that is there and empty.
+    /// Fetches the files of one commit, with its submodules and Git LFS files, into an existing, empty folder.
     ///
     /// # Errors
     ///
-    /// [`Kind::Unknown`] where the repository cannot be reached; [`Kind::Failed`] where it has no such reference or folder, or keeps
-    /// files in Git LFS, which is not on this machine.
+    /// [`Kind::Unknown`] where the repository cannot be reached; [`Kind::Failed`] where it lacks the reference or folder, or has Git LFS
+    /// files and Git LFS is not installed.
     pub async fn fetch(&self, into: &Path) -> Result<Fetched> {
         let wanted = self.context.reference.as_deref().unwrap_or("HEAD");
         let url = self.context.url.as_str();
         self.find_ssh(into).await;
         self.run(into, &["init", "--quiet", "."]).await?;
-        // Submodules with relative addresses are sought from here, and so is Git LFS.
+        // Relative addresses of submodules, and that of Git LFS, are resolved against the remote.
         self.run(into, &["remote", "add", "origin", url]).await?;
         let shallow = [
             "fetch",
@@ -102,7 +102,7 @@ impl<'a> Git<'a> {
         ];
         let commit = match self.run(into, &shallow).await {
             Ok(_) => "FETCH_HEAD".to_owned(),
-            // Some servers give single commits only to those who have all, and a shortened commit is no name to them.
+            // Some servers give single commits only to clients that fetch all, and do not resolve a shortened commit.
             Err(_) if is_commit(wanted) => {
                 let heads = "+refs/heads/*:refs/remotes/origin/*";
                 let whole = ["fetch", "--quiet", "--tags", "--", url, heads];
@@ -129,8 +129,7 @@ impl<'a> Git<'a> {
         if into.join(".gitmodules").is_file() {
             let modules = ["submodule", "--quiet", "update"];
             let how = ["--init", "--recursive", "--depth=1"];
-            // What a repository of the network names must not bring what lies on this machine, also where its user allows that for
-            // repositories of his own.
+            // A remote repository must not bring in files of this machine, even where the user allows that for repositories of their own.
             let files = if url.starts_with("file:") {
                 "protocol.file.allow=user"
             } else {
@@ -150,7 +149,7 @@ impl<'a> Git<'a> {
         })
     }
 
-    /// Refuses what Git LFS keeps elsewhere and did not bring: a build would take a line of text for the file.
+    /// Refuses Git LFS pointers whose files were not fetched: a build would use the pointer's text as the file.
     async fn refuse_pointers(&self, root: &Path, folder: &Path, lfs: bool) -> Result<()> {
         let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let (root, folder) = (whole(root), whole(folder));
@@ -183,7 +182,7 @@ impl<'a> Git<'a> {
         Ok(())
     }
 
-    /// Finds out whether the user has chosen how ssh is called: then that holds. Else ssh must not wait for a person who types a
+    /// Finds out whether the user has configured how ssh is called: then that is used. Otherwise ssh must not wait for a person to type a
     /// password.
     async fn find_ssh(&self, dir: &Path) {
         let is_set =
@@ -191,18 +190,18 @@ impl<'a> Git<'a> {
         let mut is_chosen = is_set("GIT_SSH_COMMAND") || is_set("GIT_SSH");
         if !is_chosen {
             let line = self.line(dir, &["config", "--get", "core.sshCommand"]);
-            // What cannot be asked here says so in the next call.
+            // If this query fails, the next call reports the error.
             is_chosen = process::ask(&line).await.is_ok_and(|it| it.succeeded());
         }
-        // It is found out once, before anything else is called.
+        // Set only once, before anything else is called.
         let _ = self.tells_ssh.set(!is_chosen);
     }
 
-    /// Asks which commit the branch or tag names now, without fetching anything.
+    /// Returns the commit that the branch or tag names now, without fetching anything.
     ///
     /// # Errors
     ///
-    /// [`Kind::Unknown`] where the repository cannot be reached, or does not have it.
+    /// [`Kind::Unknown`] where the repository cannot be reached, or lacks the branch or tag.
     pub async fn head(&self) -> Result<String> {
         let wanted = self.context.reference.as_deref().unwrap_or("HEAD");
         let url = self.context.url.as_str();
@@ -213,7 +212,7 @@ impl<'a> Git<'a> {
             .lines()
             .filter_map(|line| line.split_once('\t'))
             .collect();
-        // A branch goes before a tag of the same name, as in git fetch; a tag's commit before the tag.
+        // As in git fetch, a branch takes precedence over a tag of the same name, and a tag's commit over the tag object.
         let names = [
             wanted.to_owned(),
             format!("refs/heads/{wanted}"),
@@ -230,7 +229,7 @@ impl<'a> Git<'a> {
         }
     }
 
-    /// Returns the folder that the context names, which a link must not lead out of the repository.
+    /// Returns the folder that the context names. No symbolic link may lead it out of the repository.
     fn inside(&self, root: &Path) -> Result<PathBuf> {
         let Some(folder) = &self.context.folder else {
             return Ok(root.to_owned());
@@ -306,17 +305,17 @@ impl<'a> Git<'a> {
         let mut line = CommandLine::new("git")
             .args(args)
             .env("GIT_TERMINAL_PROMPT", "0")
-            // Without what Git LFS keeps, something else would be built.
+            // Without the Git LFS files, something else would be built.
             .env("GIT_LFS_SKIP_SMUDGE", "0")
-            // Messages are shown, and not taken apart; these are the ones that people can look up.
+            // Messages are shown to people and not parsed; in this locale they can be looked up.
             .env("LC_ALL", "C");
         if self.tells_ssh.get() == Some(&true) {
             line = line.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
         }
         line.dir = Some(dir.to_owned());
         if let (Some(token), Some(host)) = (self.token, host_of(&self.context.url)) {
-            // Any user will do with a token. The helper is asked for this host alone, so that neither a redirect nor a
-            // submodule of another owner gets to see it.
+            // With a token, any user name is accepted. The helper is set for this host alone, so that neither a redirect nor a submodule on
+            // another host gets the token.
             let helper = format!(
                 "!f() {{ test \"$1\" = get && echo username=x-access-token && echo \"password=${TOKEN}\"; }}; f"
             );
@@ -331,7 +330,7 @@ impl<'a> Git<'a> {
     }
 }
 
-/// Adds settings behind those that the user's own environment has.
+/// Adds settings after those in the user's own environment.
 fn with_settings(line: CommandLine, settings: &[(&str, &str)]) -> CommandLine {
     let own = environment::variable("GIT_CONFIG_COUNT");
     let own = own.and_then(|count| count.parse::<usize>().ok());
@@ -347,8 +346,8 @@ fn with_settings_behind(own: usize, line: CommandLine, settings: &[(&str, &str)]
     })
 }
 
-/// Returns the settings by which a checkout brings what Git LFS keeps, whether or not `git lfs install` was ever typed; or by which
-/// it does without, so that what is missing can be told in plain words.
+/// Returns the settings with which a checkout fetches Git LFS files, whether or not `git lfs install` was ever run; or with which it leaves
+/// the pointers, so that missing files are reported clearly.
 fn lfs_filter(lfs: bool) -> [&'static str; 8] {
     if lfs {
         [
@@ -375,7 +374,7 @@ fn lfs_filter(lfs: bool) -> [&'static str; 8] {
     }
 }
 
-/// Returns the repository and its submodules, as far as they were fetched: git marks each by a `.git`, and checks out nothing that
+/// Returns the repository and its fetched submodules: git marks each with a `.git`, and checks out no file of that name.
 /// is called so.
 fn modules(root: &Path) -> Vec<PathBuf> {
     let mut found = vec![root.to_owned()];
@@ -398,15 +397,15 @@ fn modules(root: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Tells whether a file only says where Git LFS keeps the real one.
+/// Tells whether a file is a Git LFS pointer.
 fn is_pointer(path: &Path) -> bool {
     let is_small = |it: &fs::Metadata| it.is_file() && it.len() <= MAX_POINTER;
     fs::symlink_metadata(path).is_ok_and(|metadata| is_small(&metadata))
         && fs::read(path).is_ok_and(|text| text.starts_with(POINTER))
 }
 
-/// Makes of a checkout what is built from: without what git keeps for itself, unless that is wanted, and with the time of the commit, so that what is fetched
-/// twice is the same.
+/// Turns a checkout into a context: removes git's own data, unless `keeps_vcs`, and sets all times to that of the commit, so that two
+/// fetches give the same result.
 ///
 /// # Errors
 ///
@@ -446,7 +445,7 @@ pub fn settle(root: &Path, keeps_vcs: bool, time: i64, wanted: &Wanted) -> Resul
     Ok(())
 }
 
-/// Returns scheme and host of a URL over http, for which alone a token is of use.
+/// Returns scheme and host of a URL over http or https; only there a token is used.
 fn host_of(url: &str) -> Option<&str> {
     let start = url.find("://")? + 3;
     let scheme = url[..start].to_ascii_lowercase();
@@ -460,7 +459,7 @@ fn is_commit(text: &str) -> bool {
     (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// Returns the end of what git said, on one line and without what a terminal would obey.
+/// Returns the end of git's messages, on one line and without control characters.
 fn words(text: &str) -> String {
     let lines: Vec<&str> = text
         .lines()

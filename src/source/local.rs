@@ -1,4 +1,4 @@
-//! A context that is a folder of this machine.
+//! A context in a folder of this machine.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use crate::{
     sys::beneath::{self, Unreadable},
 };
 
-/// The largest Dockerfile or ignore file that is read, in bytes: far beyond any that a person or a generator writes.
+/// The largest Dockerfile or ignore file that is read, in bytes: far larger than a person or a generator writes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// The name of a Dockerfile where none is given.
+/// The default name of a Dockerfile.
 const DOCKERFILE: &str = "Dockerfile";
 
-/// What else it may be called: builders take these where there is no file of the first name, each its own.
+/// Other default names: each builder accepts one of them where there is no file of the first name.
 const OTHER_NAMES: [&str; 2] = ["dockerfile", "Containerfile"];
 
 /// A folder that holds the files of a build.
@@ -25,7 +25,7 @@ pub struct LocalContext {
 }
 
 impl LocalContext {
-    /// Takes `folder` as a context.
+    /// Opens `folder` as a context.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl LocalContext {
         })
     }
 
-    /// Lets nothing be read that a path or a link leads to from below `root`, and that is not below it.
+    /// Refuses any path and any link from below `root` that leads out of it.
     #[must_use]
     pub fn confined_to(self, root: &Path) -> Self {
         Self {
@@ -60,12 +60,12 @@ impl LocalContext {
         &self.folder
     }
 
-    /// Reads a Dockerfile, seen from the context, and returns its path with it. Where no file is called `Dockerfile`, it
-    /// may be a `dockerfile`, as for BuildKit, or a `Containerfile`, as for Podman.
+    /// Reads a Dockerfile, with a path relative to the context, and returns its full path with it. Where there is no `Dockerfile`, it may
+    /// be a `dockerfile`, as for BuildKit, or a `Containerfile`, as for Podman.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] with the path, where it is missing, no file, or too large.
+    /// [`Kind::Invalid`] with the path, where it is missing, no regular file, or too large.
     pub fn dockerfile(&self, file: &Path) -> Result<(PathBuf, Vec<u8>)> {
         let path = self.folder.join(file);
         let path = match path.file_name() {
@@ -90,14 +90,13 @@ impl LocalContext {
         }
     }
 
-    /// Reads the `.dockerignore` that belongs to one Dockerfile alone. The context's own is found by the builder.
+    /// Reads the `.dockerignore` file that belongs to one Dockerfile. The builder finds that of the context.
     ///
-    /// For a file of another name than `Dockerfile` it may also be called as if the file had that name: so BuildKit has
-    /// it.
+    /// As in BuildKit, that of a `dockerfile` or `Containerfile` may also be called `Dockerfile.dockerignore`.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] with the path, where it is there and is no file, or too large.
+    /// [`Kind::Invalid`] with the path, where it is no regular file, or too large.
     pub fn ignore_file_of(&self, dockerfile: &Path) -> Result<Option<Vec<u8>>> {
         let name = dockerfile.file_name();
         let has_other_name =
@@ -116,7 +115,7 @@ impl LocalContext {
         Ok(None)
     }
 
-    /// Reads the ignore file of the context as a whole, by the first of `names` that is there.
+    /// Reads the ignore file of the context: the first of `names` that exists.
     pub fn ignore_file(&self, names: &[&str]) -> Result<Option<Vec<u8>>> {
         for name in names {
             if let Some(bytes) = self.file("", Path::new(name), MAX_FILE)? {
@@ -126,11 +125,11 @@ impl LocalContext {
         Ok(None)
     }
 
-    /// Reads a file of the context; `what` says what it is, as `the task file `.
+    /// Reads a file of the context; `what` names it in messages, as `the task file `.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] with the path, where it is no file or larger than `limit` bytes; `None` where it is not there.
+    /// [`Kind::Invalid`] with the path, where it is no regular file or larger than `limit` bytes; `None` where it does not exist.
     pub fn file(&self, what: &str, file: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
         let path = self.folder.join(file);
         match self.read(&path, limit) {
@@ -147,7 +146,7 @@ impl LocalContext {
         });
         match below {
             Some((root, below)) => beneath::read_in(root, below, limit),
-            // The owner's own files, or one that the owner has named from elsewhere.
+            // A file of the owner's, or one that the owner has named outside of the context.
             None => beneath::read(path, limit),
         }
     }
@@ -167,7 +166,7 @@ impl LocalContext {
     }
 }
 
-/// Returns the files that would be read in the place of a Dockerfile as soon as they are there.
+/// Returns the files that would be read instead of a Dockerfile if they existed.
 pub fn preferred_to(dockerfile: &Path) -> Vec<PathBuf> {
     let name = dockerfile.file_name();
     let names = || std::iter::once(DOCKERFILE).chain(OTHER_NAMES);
@@ -182,7 +181,7 @@ pub fn preferred_to(dockerfile: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// What to do about what a guest's context may not do.
+/// The hint where a guest's context is refused something.
 pub const TRUST_HINT: &str =
     "if what the context brings may do that to this machine, say so: --trust-context";
 
@@ -308,7 +307,7 @@ mod tests {
         assert_eq!(guest.ignore_file_of(&path).unwrap(), None);
         let ignore = guest.ignore_file_of(&folder.join("real"));
         assert!(ignore.unwrap_err().one_line().contains("leads out"));
-        // What the owner names from elsewhere is the owner's.
+        // A file that the owner names outside of the context is trusted.
         let own = outer.path().join("secret");
         assert!(guest.dockerfile(&own).is_ok());
     }

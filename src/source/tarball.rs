@@ -1,4 +1,4 @@
-//! A context that is an archive somewhere on the web.
+//! A context in an archive on the web.
 
 use std::{
     fs::File,
@@ -13,34 +13,33 @@ use crate::error::{Context as _, Error, Kind, Result};
 
 use super::bounds::MAX_DOWNLOAD;
 
-/// How long the server may take for its next bytes.
+/// The timeout for the server's next bytes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a server may send us on to another place.
+/// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 10;
 
 #[derive(Debug)]
 pub struct Fetched {
-    /// What it is called, without what may be secret in its address.
+    /// Its name, without parts of the URL that may be secret.
     pub name: String,
-    /// It, from its beginning, in a file that has no name.
+    /// The content, at its beginning, in a file without a name.
     pub file: File,
-    /// What people should know about the way that it took.
+    /// Remarks for people about redirects.
     pub notes: Vec<String>,
 }
 
-/// Fetches an archive into a file in `folder`.
+/// Downloads an archive into a file in `folder`.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where the server does not give it, or sends us on to where it would come unprotected; [`Kind::Failed`] where it
-/// cannot be kept.
+/// [`Kind::Unknown`] where the server does not send it, or redirects to an unencrypted URL; [`Kind::Failed`] where it cannot be stored.
 pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
-    // A query may hold what opens the door: it is not told.
+    // A query may contain a secret, and is not shown.
     let name = url.split(['?', '#']).next().unwrap_or(url).to_owned();
     let cannot = || Error::new(Kind::Unknown, format!("cannot fetch `{name}`"));
     let unsaid = |problem: reqwest::Error| cannot().because(problem.without_url());
-    // A provider may have been chosen before; then that one serves.
+    // A provider may have been installed before; then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
@@ -56,7 +55,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
         if notes.len() >= MAX_REDIRECTS {
             return Err(cannot().because(anyhow::anyhow!("it is sent on without end")));
         }
-        // Which of them leads elsewhere is decided below; the others count too.
+        // Only a redirect to another origin is noted; all of them count towards the limit.
         notes.push(
             (at.origin() != next.origin())
                 .then(|| format!("{} sends on to {}", told(&at), told(&next))),
@@ -87,7 +86,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
     })
 }
 
-/// Returns where an answer sends us on to, if it does.
+/// Returns the target of a redirect, if the response is one.
 fn sent_on(from: &Url, response: &Response) -> Result<Option<Url>, anyhow::Error> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
@@ -97,7 +96,7 @@ fn sent_on(from: &Url, response: &Response) -> Result<Option<Url>, anyhow::Error
     next(from, location.unwrap_or_default()).map(Some)
 }
 
-/// Judges a redirect: what began protected stays so.
+/// Checks a redirect: https must not become http.
 fn next(from: &Url, location: &str) -> Result<Url, anyhow::Error> {
     let next = from.join(location);
     let next = next.map_err(|_| anyhow::anyhow!("it is sent on to nowhere"))?;
@@ -111,7 +110,7 @@ fn next(from: &Url, location: &str) -> Result<Url, anyhow::Error> {
     }
 }
 
-/// Returns scheme and host of a URL, in which nothing is secret.
+/// Returns scheme and host of a URL, which are not secret.
 fn told(url: &Url) -> String {
     url.origin().ascii_serialization()
 }

@@ -1,7 +1,7 @@
-//! The files of an archive by their names: what is where, and where the links among them lead. Pure; nothing is read or written.
+//! The names in an archive as a tree: which nodes there are, and where the links among them lead. Nothing is read or written.
 //!
-//! A name means what it would mean in a folder that holds nothing else: links are followed, and a way that would leave the folder is
-//! an error wherever it comes from: `..`, a link with an absolute target, or a chain of links of which each looks harmless.
+//! A name means what it would mean in a folder without other files: links are followed, and a path that would leave the folder is an error
+//! whatever the cause: `..`, a link with an absolute target, or a chain of links of which each looks harmless.
 
 use std::{
     collections::BTreeMap,
@@ -9,22 +9,22 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// How many links one name may lead through. Linux gives up at forty; who gives up later must find no way out either.
+/// The most links that one name may lead through. Linux gives up at forty; a system that gives up later must not find a way out either.
 const MAX_LINKS: usize = 255;
 
-/// How many folders may lie in each other.
+/// The deepest nesting of folders.
 const MAX_DEPTH: usize = 255;
 
-/// How many steps all names of a tree may take in all: what is made of links can take any number.
+/// The most steps to resolve all names of a tree together: links can make that any number.
 const MAX_STEPS: u64 = 100_000_000;
 
-/// How many bytes all names and targets may take in all.
+/// The most bytes in all names and targets together.
 const MAX_NAMES: usize = 64 * 1024 * 1024;
 
 /// The number of the root.
 pub const ROOT: usize = 0;
 
-/// All that is in a folder. Its things have numbers, and what lies in a folder has a higher one than the folder.
+/// The nodes of a folder. Each has a number, higher than that of the folder that it is in.
 #[derive(Debug)]
 pub struct Tree {
     things: Vec<Thing>,
@@ -44,16 +44,16 @@ struct Thing {
 pub enum Kind {
     Folder(BTreeMap<OsString, usize>),
     File,
-    /// A symbolic link, and its target as it is written.
+    /// A symbolic link, with its target as written.
     Link(PathBuf),
-    /// It was there, and something else of its name took its place.
+    /// Replaced by another node of the same name.
     Gone,
 }
 
-/// Why something cannot be where its name says.
+/// Why a node cannot be at the path of its name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misplaced {
-    /// The way there leaves the root.
+    /// The path leaves the root.
     #[error("lies outside of the archive")]
     Outside,
     /// The link leads out of the root.
@@ -65,7 +65,7 @@ pub enum Misplaced {
     /// A folder has the name already.
     #[error("would take the place of a folder")]
     IsFolder,
-    /// A hard link names nothing.
+    /// The target of a hard link does not exist.
     #[error("is a link to `{0}`, which is no file that came before it")]
     NoTarget(PathBuf),
     /// Links lead to links without end.
@@ -79,22 +79,22 @@ pub enum Misplaced {
     TooLong,
 }
 
-/// What is done with a link at the end of a name.
+/// Whether a link at the end of a path is followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Last {
     Follow,
     Leave,
 }
 
-/// Where a name leads.
+/// The place that a path leads to.
 struct EntryPlace {
     folder: usize,
-    /// The name in the folder; none for the folder itself.
+    /// The name in the folder; `None` for the folder itself.
     name: Option<OsString>,
 }
 
 impl Default for Tree {
-    /// A folder with nothing in it.
+    /// An empty folder.
     fn default() -> Self {
         let root = Thing {
             parent: ROOT,
@@ -111,19 +111,19 @@ impl Default for Tree {
 }
 
 impl Tree {
-    /// Returns how many things there are, with the root and with those that are gone.
+    /// Returns the number of nodes, with the root and with those that were replaced.
     pub fn len(&self) -> usize {
         self.things.len()
     }
 
-    /// Returns what something is.
+    /// Returns the kind of a node.
     pub fn kind(&self, thing: usize) -> &Kind {
         self.things
             .get(thing)
             .map_or(&Kind::Gone, |thing| &thing.kind)
     }
 
-    /// Returns the way from the root to something, on which there is no link.
+    /// Returns the path from the root to a node; no link is on it.
     pub fn path(&self, thing: usize) -> PathBuf {
         let mut names = Vec::new();
         let mut at = thing;
@@ -134,7 +134,7 @@ impl Tree {
         names.iter().rev().collect()
     }
 
-    /// Puts a folder where `path` leads, with those above it. One that is there stays, with what is in it.
+    /// Adds a folder at `path`, with its parents. An existing folder stays, with its contents.
     pub fn folder(&mut self, path: &Path) -> Result<usize, Misplaced> {
         let place = self.place(path)?;
         let Some(name) = place.name else {
@@ -149,12 +149,12 @@ impl Tree {
         }
     }
 
-    /// Puts a file where `path` leads. Returns it, and the file or link whose place it takes, if there was one.
+    /// Adds a file at `path`. Returns its number, and that of the file or link that it replaces, if there was one.
     pub fn file(&mut self, path: &Path) -> Result<(usize, Option<usize>), Misplaced> {
         self.leaf(path, Kind::File)
     }
 
-    /// Puts a link where `path` leads. Where it leads is told by [`Self::check_links`], when all is there.
+    /// Adds a symbolic link at `path`. [`Self::check_links`] finds out where it leads, when the tree is complete.
     pub fn link(
         &mut self,
         path: &Path,
@@ -164,11 +164,11 @@ impl Tree {
         self.leaf(path, Kind::Link(target.to_owned()))
     }
 
-    /// Returns the file or link that a hard link is to, a path from the root.
+    /// Returns the file or link that a hard link points to; `target` is a path from the root.
     ///
     /// # Errors
     ///
-    /// [`Misplaced::LeadsOut`], or [`Misplaced::NoTarget`] where it is a folder or not there.
+    /// [`Misplaced::LeadsOut`], or [`Misplaced::NoTarget`] where the target is a folder or does not exist.
     pub fn hard_target(&mut self, target: &Path) -> Result<usize, Misplaced> {
         let missing = || Misplaced::NoTarget(target.to_owned());
         let place = match self.walk(ROOT, target, Last::Leave, false) {
@@ -182,11 +182,11 @@ impl Tree {
         }
     }
 
-    /// Finds a link that leads out of the root, as it would when all that is here is in a folder.
+    /// Finds a link that would lead out of the root once the whole tree is in a folder.
     ///
     /// # Errors
     ///
-    /// The link, and why it must not be.
+    /// The link, and why it is refused.
     pub fn check_links(&mut self) -> Result<(), (usize, Misplaced)> {
         for thing in 0..self.things.len() {
             let Kind::Link(target) = self.kind(thing) else {
@@ -196,14 +196,14 @@ impl Tree {
             match self.walk(folder, &target, Last::Follow, false) {
                 Err(Misplaced::Outside) => return Err((thing, Misplaced::LeadsOut)),
                 Err(Misplaced::TooMuch) => return Err((thing, Misplaced::TooMuch)),
-                // It leads to nothing, or in a circle: nowhere, and so not out.
+                // The target does not exist, or the links form a circle: the link does not lead out.
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// Returns the place that a path from the root leads to, with all folders on the way.
+    /// Returns the place that a path from the root leads to, and makes all folders on the path.
     fn place(&mut self, path: &Path) -> Result<EntryPlace, Misplaced> {
         self.count(path.as_os_str())?;
         let place = self.walk(ROOT, path, Last::Leave, true)?;
@@ -236,7 +236,7 @@ impl Tree {
         }
     }
 
-    /// Gives a name in a folder to something new. What had it is gone.
+    /// Adds a node under a name in a folder. An earlier node of that name is replaced.
     fn put(&mut self, folder: usize, name: OsString, kind: Kind) -> Result<usize, Misplaced> {
         let depth = self.things.get(folder).map_or(0, |it| it.depth) + 1;
         if depth > MAX_DEPTH {
@@ -259,8 +259,8 @@ impl Tree {
         Ok(new)
     }
 
-    /// Goes the way of a path, as the kernel would. Where `makes` is set, folders that are missing are made; else the way goes on
-    /// through what is not there by its text, and leads to none.
+    /// Resolves a path as the kernel would. With `makes`, missing folders are made; without it, missing parts are resolved by their text,
+    /// and the result is no node.
     fn walk(
         &mut self,
         from: usize,
@@ -269,7 +269,7 @@ impl Tree {
         makes: bool,
     ) -> Result<Option<EntryPlace>, Misplaced> {
         let mut folder = from;
-        // What is not there, and how deep the way goes on in it.
+        // The number of components below the last existing folder.
         let mut missing = 0_usize;
         let mut links = 0;
         let mut ahead: Vec<Part> = Vec::new();
@@ -322,14 +322,14 @@ impl Tree {
     }
 }
 
-/// A part of a way.
+/// A component of a path.
 enum Part {
     Root,
     Up,
     Down(OsString),
 }
 
-/// Puts a path before what is still ahead.
+/// Puts a path before the components that are still ahead.
 fn push(ahead: &mut Vec<Part>, path: &Path) {
     let parts = path.components().rev();
     ahead.extend(parts.filter_map(|part| match part {
@@ -391,7 +391,7 @@ mod tests {
             &[("a", "a")],
             &[("a", "b"), ("b", "a")],
             &[("d/e/a", "../../d")],
-            // By its text it would lead out.
+            // By its text alone it would lead out.
             &[("deep", "d/e/f"), ("a", "deep/../../x")],
             &[("a", "nothing/at/all/../../x")],
         ] {
@@ -466,14 +466,14 @@ mod tests {
         assert!(matches!(tree.check_links(), Err((_, Misplaced::TooMuch))));
     }
 
-    /// A name of few letters, so that names meet.
+    /// A name of few letters, so that names collide.
     fn name() -> impl Strategy<Value = String> {
         let part = prop_oneof![4 => "[ab]", 2 => Just("..".to_owned()), 1 => Just(".".to_owned())];
         proptest::collection::vec(part, 1..5).prop_map(|parts| parts.join("/"))
     }
 
     proptest! {
-        /// The kernel is the judge: with all links in a folder, none that the tree lets pass leads out of it.
+        /// The kernel decides: with all links in a folder, none that the tree accepts leads out of it.
         #[test]
         fn no_way_that_is_let_pass_leads_out(
             things in proptest::collection::vec((name(), proptest::option::of(name())), 1..12)

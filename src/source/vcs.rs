@@ -1,8 +1,8 @@
-//! What a folder holds for people and tools, and no build: histories of version control, with the tokens that are kept in them.
+//! The data of version control in a folder: histories, with the tokens stored in them, which are no part of a build.
 
 use std::{ffi::OsStr, fs, io, path::Path};
 
-/// What az leaves out when it packs a folder, wherever in it that lies.
+/// The names that az leaves out when it packs a folder, at any depth.
 pub const LEFT_OUT: [&str; 8] = [
     ".git",
     ".gitignore",
@@ -19,7 +19,7 @@ pub fn is_left_out(name: &OsStr) -> bool {
     LEFT_OUT.iter().any(|other| name == *other)
 }
 
-/// Adds to the text of an ignore file what is left out. It stands last, where it counts before everything else.
+/// Adds the names that are left out to the text of an ignore file, at its end, where they take precedence.
 pub fn with_left_out(ignore: &[u8]) -> Vec<u8> {
     let mut text = ignore.to_vec();
     if !text.is_empty() && !text.ends_with(b"\n") {
@@ -31,13 +31,13 @@ pub fn with_left_out(ignore: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Returns what is left out of the top of a folder, sorted.
+/// Returns the names in a folder that are left out, sorted.
 pub fn at_top(folder: &Path) -> Vec<&'static str> {
     let is_there = |name: &&str| folder.join(name).symlink_metadata().is_ok();
     LEFT_OUT.into_iter().filter(is_there).collect()
 }
 
-/// Tells whether something is left out of a folder or of one in it.
+/// Tells whether a folder contains anything that is left out, at any depth.
 pub fn holds_any(folder: &Path) -> io::Result<bool> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -1,7 +1,7 @@
-//! Who may see the page: it names tasks and images.
+//! Access to the status page, which shows the names of tasks and images.
 //!
-//! On loopback everybody of this machine may, by a name of this machine: a browser that was led here by another name (DNS rebinding) is
-//! some website's. Elsewhere it takes the token, or a proxy that is named and asks for a login of its own.
+//! On loopback every user of this machine may see it, under a name of this machine: a browser that came here by another name was led by
+//! some website (DNS rebinding). From elsewhere it takes the token, or a trusted proxy with a login of its own.
 
 use std::{
     collections::BTreeMap,
@@ -26,17 +26,17 @@ use super::{
     proof::{self, Proof},
 };
 
-/// A token that can be guessed is none.
+/// The shortest token, because a shorter one can be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
-/// How long a cookie lets in.
+/// How long a cookie is valid.
 const LOGIN: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How often an address may give a wrong token within [`WINDOW`].
+/// How many wrong tokens an address may send within [`WINDOW`].
 const TRIES: u32 = 10;
 const WINDOW: SignedDuration = SignedDuration::from_mins(1);
 
-/// How many addresses that gave a wrong token are remembered.
+/// How many addresses with wrong tokens are remembered.
 const REMEMBERED: usize = 1000;
 
 /// The name of the cookie.
@@ -47,33 +47,33 @@ const NAME: &str = "acrt";
 pub struct Access {
     token: Option<Secret>,
     proxies: Vec<IpNet>,
-    /// Where people find the page, if that is elsewhere: `https://acrt.example.org`.
+    /// The URL of the page, if people reach it under another address: `https://acrt.example.org`.
     url: Option<String>,
     attempts: Mutex<BTreeMap<Origin, (u32, Timestamp)>>,
 }
 
-/// What becomes of a request.
+/// Whether a request may see the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It may see the page.
+    /// It may.
     Granted,
-    /// It may, by the token.
+    /// It may, because it has the token.
     Proven,
     NeedsToken,
-    /// It has shown a wrong one too often.
+    /// Too many wrong tokens came from its address.
     TooMany,
-    /// It came by a name that is not this machine's.
+    /// It came under a name that is not this machine's.
     WrongHost,
-    /// It came past the proxy.
+    /// It did not come through the proxy.
     NotByProxy,
 }
 
 impl Access {
-    /// Takes up the token, the proxies that are trusted, and the address that people know the page by.
+    /// Sets the token, the trusted proxies, and the public URL of the page.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] for a token that is too short, and for what is no address of a proxy or of a page.
+    /// [`Kind::Invalid`] for a token that is too short, an invalid address of a proxy, or an invalid URL.
     pub fn new(token: Option<Secret>, proxies: &[String], url: Option<String>) -> Result<Self> {
         let invalid = |problem: String| Err(Error::new(Kind::Invalid, problem));
         if token
@@ -111,12 +111,12 @@ impl Access {
         })
     }
 
-    /// Tells whether others than this machine may be let come near.
+    /// Tells whether the page is protected, so that it may be reachable from other machines.
     pub fn keeps_strangers_out(&self) -> bool {
         self.token.is_some() || !self.proxies.is_empty()
     }
 
-    /// Decides what becomes of a request that came from `peer`.
+    /// Decides about a request that came from `peer`.
     pub fn admit(&self, peer: IpAddr, headers: &HeaderMap, now: Timestamp) -> Admission {
         let address = peer.to_canonical();
         let is_local = address.is_loopback();
@@ -145,7 +145,7 @@ impl Access {
         self.judge(peer, now, Proof::of(token, headers, "") == Proof::Baseline)
     }
 
-    /// Takes a token that was typed. Returns the cookie for the right one.
+    /// Checks a token from the login form. Returns the cookie for the right one.
     pub fn log_in(&self, peer: IpAddr, typed: &str, now: Timestamp) -> (Admission, Option<String>) {
         let Some(token) = &self.token else {
             return (Admission::Granted, None);
@@ -156,7 +156,7 @@ impl Access {
         }
     }
 
-    /// Counts wrong tokens. Where there were too many, a right one is no better: guessing would find it.
+    /// Counts wrong tokens. After too many, the right token is refused too: otherwise guessing would find it.
     fn judge(&self, peer: IpAddr, now: Timestamp, is_right: bool) -> Admission {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.retain(|_, (_, since)| now.duration_since(*since) < WINDOW);
@@ -170,7 +170,7 @@ impl Access {
         if is_right {
             return Admission::Proven;
         }
-        // Who fills the memory from many addresses waits with all others that are new.
+        // A sender that fills the memory from many addresses makes all new addresses wait.
         if attempts.len() >= REMEMBERED && !attempts.contains_key(&origin) {
             return Admission::TooMany;
         }
@@ -178,7 +178,8 @@ impl Access {
         Admission::NeedsToken
     }
 
-    /// Returns the cookie: until when it lets in, and a MAC over that under the token. It tells nothing of the token, and ends with it.
+    /// Returns the cookie: its expiry, and a MAC over that with the token as key. It does not reveal the token, and a new token makes it
+    /// invalid.
     fn cookie(&self, token: &Secret, now: Timestamp) -> String {
         let until = now
             .saturating_add(LOGIN)
@@ -193,7 +194,7 @@ impl Access {
         format!("{NAME}={until}.{value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
     }
 
-    /// Tells whether a request came by a name of this machine, or by that of the page.
+    /// Tells whether the `Host` of a request is a name of this machine, or that of the page's URL.
     fn is_own_name(&self, headers: &HeaderMap) -> bool {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.map(str::to_ascii_lowercase).unwrap_or_default();
@@ -207,7 +208,7 @@ impl Access {
     }
 }
 
-/// Reads an address, or a network of them: `10.0.0.7`, `10.0.0.0/8`.
+/// Parses an address or a network: `10.0.0.7`, `10.0.0.0/8`.
 fn network(text: &str) -> Option<IpNet> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     address.or_else(|_| text.parse()).ok()
@@ -376,7 +377,7 @@ mod tests {
         ] {
             assert_eq!(shown(wrong, 2000), Admission::NeedsToken, "{wrong}");
         }
-        // Another token ends it.
+        // Another token makes it invalid.
         let other = access(Some("fedcba9876543210"), &[], None);
         let headers = headers(&[(COOKIE, value)]);
         assert_eq!(
@@ -393,7 +394,7 @@ mod tests {
         for _ in 0..TRIES {
             assert_eq!(closed.log_in(one, "wrong", at(1)).0, Admission::NeedsToken);
         }
-        // From anywhere in the same network, by whichever way, and also the right one.
+        // From anywhere in the same network, by the form or a header, even with the right token.
         let neighbour = ip("2001:db8::2");
         assert_eq!(closed.log_in(neighbour, TOKEN, at(2)).0, Admission::TooMany);
         let bearer = headers(&[(AUTHORIZATION, &format!("Bearer {TOKEN}"))]);

@@ -1,4 +1,4 @@
-//! The body of a request: as much of it as a webhook needs, and no longer than it may take.
+//! The body of a request, limited in size and time.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use axum::{
 };
 use serde_json::Value;
 
-/// The largest body that is read, in bytes. Docker Hub sends the whole README and Dockerfile along.
+/// The largest body in bytes. Docker Hub includes the whole README and Dockerfile.
 pub const LARGEST: usize = 1024 * 1024;
 
-/// How long a body may take.
+/// The timeout for a body.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads a body.
 ///
 /// # Errors
 ///
-/// 413 if it is too large, which is known before it is read where the sender says so; 408 if it takes too long.
+/// 413 if it is too large, before it is read where its length is given; 408 if it takes too long.
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, StatusCode> {
     let length = headers.get(CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -30,13 +30,13 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, StatusCode
     }
     match tokio::time::timeout(PATIENCE, axum::body::to_bytes(body, LARGEST)).await {
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
-        // A sender whose connection broke sees no answer at all.
+        // A sender whose connection broke sees no response at all.
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Ok(Ok(bytes)) => Ok(bytes.into()),
     }
 }
 
-/// Reads a body as JSON. GitHub puts it into the field `payload` of a form, unless it is told otherwise.
+/// Parses a body as JSON. By default, GitHub sends it in the field `payload` of a form.
 pub fn json(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
     let kind = headers
         .get(CONTENT_TYPE)
@@ -47,7 +47,7 @@ pub fn json(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
     serde_json::from_slice(body).ok()
 }
 
-/// Returns the first field of a form, or of a query, that has this name.
+/// Returns the first field of this name in a form or a query.
 pub fn field(form: &[u8], name: &str) -> Option<String> {
     let mut fields = form_urlencoded::parse(form);
     let (_, value) = fields.find(|(field, _)| field == name)?;

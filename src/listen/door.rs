@@ -1,7 +1,7 @@
-//! Who is let in: how many connections there are at once, and which of them has to go when there are too many.
+//! Limits the number of connections, and decides which are closed when there are too many.
 //!
-//! Every connection gets in, unless very many come at once: it is the one who has been inside the longest without having shown a secret
-//! that goes. So connections that are only held open keep no other out for longer than [`FAIR`].
+//! Every connection is accepted, unless very many come at once: then the one is closed that has been open the longest without having shown
+//! a secret. So idle connections delay no other for longer than [`FAIR`].
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -12,29 +12,29 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-/// Connections that are served at once.
+/// The most connections that are served at once.
 const INSIDE: usize = 64;
 
-/// How many of these may be of strangers: of addresses that have never shown a secret.
+/// The most of these from strangers: from addresses that have never shown a secret.
 const STRANGERS: usize = 48;
 
-/// How many of these may come from one address.
+/// The most of these from one address.
 const OF_ONE: usize = 32;
 
-/// How many connections may wait to be served, in all and from one address.
+/// The most connections that wait to be served, in all and from one address.
 const WAITING: usize = 512;
 const WAITING_OF_ONE: usize = 128;
 
-/// How many connections may only listen to events of the page, beside those that are served.
+/// The most connections that only receive events of the page; they do not count as served.
 const LISTENING: usize = 256;
 
-/// How long everybody may be inside before they have to go for others. A request takes milliseconds.
+/// How long every connection may be served before it can be closed for another. A request takes milliseconds.
 const FAIR: Duration = Duration::from_secs(2);
 
 /// How many addresses are remembered that have shown a secret.
 const KNOWN: usize = 1000;
 
-/// Where a connection comes from: an address, or the network that one customer gets of IPv6.
+/// The origin of a connection: an address, or for IPv6 the network that one customer gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin(IpAddr);
 
@@ -50,16 +50,16 @@ impl From<IpAddr> for Origin {
     }
 }
 
-/// The door of one server. Clones are of the same.
+/// The connection limits of one server. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Door(Arc<SharedDoor>);
 
 #[derive(Debug)]
 struct SharedDoor {
-    /// How long everybody may be inside.
+    /// How long every connection may be served before it can be closed for another.
     fair: Duration,
     state: Mutex<DoorState>,
-    /// A connection has ended.
+    /// Notified when a connection has ended.
     left: Notify,
 }
 
@@ -67,10 +67,10 @@ struct SharedDoor {
 struct DoorState {
     next: u64,
     inside: BTreeMap<u64, Guest>,
-    /// Those who only listen.
+    /// The connections that only receive events.
     listening: BTreeSet<u64>,
     waiting: BTreeMap<Origin, usize>,
-    /// Addresses that have shown a secret, the latest last.
+    /// The addresses that have shown a secret, the latest last.
     known: VecDeque<Origin>,
 }
 
@@ -82,19 +82,19 @@ struct Guest {
     cut: Arc<Notify>,
 }
 
-/// What becomes of a connection that wants to get in.
+/// Whether there is room for a new connection.
 #[derive(Debug, PartialEq, Eq)]
 enum Room {
     /// There is room.
     Free,
-    /// There is, once this one has gone.
+    /// There is, once this connection is closed.
     InPlaceOf(u64),
     /// Not yet.
     None,
 }
 
 impl DoorState {
-    /// Decides whether there is room for one more from `origin`.
+    /// Decides whether there is room for another connection from `origin`.
     fn room(&self, origin: Origin, now: Instant, fair: Duration) -> Room {
         let is_stranger = |origin: Origin| !self.known.contains(&origin);
         let own = |guest: &Guest| guest.origin == origin;
@@ -123,7 +123,7 @@ impl DoorState {
         }
     }
 
-    /// Lets a connection in, if there is room.
+    /// Accepts a connection, if there is room.
     fn admit(
         &mut self,
         origin: Origin,
@@ -185,7 +185,7 @@ impl DoorState {
     }
 }
 
-/// The right to be inside. Dropping it makes room.
+/// The place of a connection that is served. Dropping it frees the place.
 #[derive(Debug)]
 pub struct Slot {
     door: Door,
@@ -193,7 +193,7 @@ pub struct Slot {
     cut: Arc<Notify>,
 }
 
-/// The place of a connection that waits.
+/// The place of a waiting connection.
 struct Queued<'a> {
     door: &'a Door,
     origin: Origin,
@@ -224,7 +224,7 @@ impl Door {
         }
         let queued = Queued { door: self, origin };
         loop {
-            // A connection ends, or has been inside for long enough to go.
+            // Wakes when a connection ends, or one has been served for long enough to be closed.
             let _ = tokio::time::timeout(self.0.fair / 8, queued.door.0.left.notified()).await;
             if let Some(slot) = self.try_enter(origin) {
                 return Some(slot);
@@ -247,12 +247,12 @@ impl Door {
 }
 
 impl Slot {
-    /// Takes in that a request on this connection has shown a secret.
+    /// Records that a request on this connection has shown a secret.
     pub fn has_proven(&self) {
         self.door.state().has_proven(self.id);
     }
 
-    /// Takes in that this connection is going to listen to events and to ask no more: it makes room for others. False where too many listen.
+    /// Records that this connection will only receive events from now on, which frees its place. False where too many do.
     pub fn listens(&self) -> bool {
         let mut state = self.door.state();
         if state.listening.len() >= LISTENING {
@@ -265,7 +265,7 @@ impl Slot {
         true
     }
 
-    /// Waits until this connection has to go for another.
+    /// Waits until this connection must be closed for another.
     pub async fn cut(&self) {
         self.cut.notified().await;
     }
@@ -295,7 +295,7 @@ mod tests {
         IpAddr::from([10, 0, 0, n]).into()
     }
 
-    /// Lets in `count` from one address, and returns the last.
+    /// Accepts `count` connections from one address, and returns the last.
     fn fill(state: &mut DoorState, from: Origin, count: usize, now: Instant) -> u64 {
         (0..count)
             .map(|_| state.admit(from, now, FAIR).expect("there is room").0)
@@ -307,7 +307,7 @@ mod tests {
     fn one_address_makes_room_among_its_own_and_leaves_others_alone() {
         let (mut state, start) = (DoorState::default(), Instant::now());
         fill(&mut state, origin(1), OF_ONE, start);
-        // In a burst none is sent away: they wait.
+        // In a burst none is closed: they wait.
         assert_eq!(state.room(origin(1), start, FAIR), Room::None);
         assert_eq!(state.room(origin(2), start, FAIR), Room::Free);
         let later = start + FAIR;
@@ -327,7 +327,7 @@ mod tests {
         }
         assert_eq!(state.room(origin(1), start, FAIR), Room::None);
         fill(&mut state, origin(9), INSIDE - STRANGERS, start);
-        // Who is known goes before strangers, once these had their time.
+        // A known address comes before strangers that have had their time.
         assert_eq!(state.room(origin(9), start, FAIR), Room::None);
         let first = *state.inside.keys().next().unwrap();
         assert_eq!(
@@ -408,7 +408,7 @@ mod tests {
         inside.push(next.unwrap());
         assert!(door.enter(origin(1)).await.is_some());
         assert!(begun.elapsed() >= fair / 2);
-        // The oldest was told to go.
+        // The oldest connection was asked to close.
         inside[0].cut().await;
         assert!(door.state().waiting.is_empty());
     }

@@ -1,12 +1,12 @@
-//! What a webhook tells, whatever its sender.
+//! A hint: what a webhook says, whatever its sender.
 
 use crate::image::Reference;
 
 /// Where something may have changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hint {
-    /// A tag was pushed, with the digest where the sender says it. Its registry is named as the sender names it, which need not be how
-    /// tasks name it.
+    /// A tag was pushed, with its digest where the sender gives it. The registry has the sender's name for it, which may differ from that
+    /// in tasks.
     Image(Reference),
     /// A git repository has changed.
     Source(SourceHint),
@@ -15,8 +15,8 @@ pub enum Hint {
 /// A change in a git repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceHint {
-    /// The URLs that the sender knows it by: over HTTPS and over SSH. Only for comparison with those of tasks: nothing is ever fetched
-    /// from a URL that came in by a webhook.
+    /// The repository's URLs in the webhook: over HTTPS and over SSH. They are only compared with those of tasks: nothing is ever fetched
+    /// from a URL in a webhook.
     pub repository: Vec<String>,
     /// What happened in it.
     pub change: Change,
@@ -38,7 +38,7 @@ pub enum Change {
         into: String,
         /// Its last commit.
         commit: String,
-        /// Whether it comes from another repository: what it would build is a stranger's.
+        /// Whether it comes from another repository, so that its code is a stranger's.
         from_fork: bool,
     },
 }

@@ -1,4 +1,4 @@
-//! What has come in and waits to be taken: each hint once, however often it was sent.
+//! The inbox of hints that wait for the watch loop: each once, however often it was sent.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 
 use super::hint::Hint;
 
-/// How many different hints may wait. More than that are answered by a look at everything.
+/// How many different hints may wait. With more, everything is looked at.
 const ROOM: usize = 1000;
 
-/// The box between the server, which puts hints in, and the loop, which takes them out.
+/// The inbox between the server, which adds hints, and the watch loop, which takes them.
 #[derive(Clone, Debug, Default)]
 pub struct Inbox(Arc<SharedInbox>);
 
@@ -30,18 +30,18 @@ struct InboxState {
     noticed: BTreeSet<Notice>,
 }
 
-/// All that has come in since the last time.
+/// What has come in since the last call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arrivals {
-    /// Where to look, each place once.
+    /// The hints, each once.
     pub hints: BTreeSet<Hint>,
-    /// More came than could be kept: look everywhere.
+    /// Whether more hints came than fit, so that everything must be looked at.
     pub everything: bool,
-    /// What people should know.
+    /// Messages for people.
     pub notices: Vec<Notice>,
 }
 
-/// A request that was of no use. Each is told once in the life of a server.
+/// A request that was of no use. Each is reported once in the life of a server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Notice {
     /// The source that it was sent to.
@@ -52,20 +52,20 @@ pub struct Notice {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// It told of a push.
+    /// It announced a push.
     Hinted,
-    /// It told of something else, such as a pull or a delivery to try the connection.
+    /// It announced something else, such as a pull or a test of the connection.
     Ignored,
-    /// It is not known what it tells.
+    /// Its format is unknown.
     NotUnderstood,
-    /// It did not know the secret.
+    /// It did not have the secret.
     Refused,
     /// Its body was too large, or took too long.
     CutShort,
 }
 
 impl Outcome {
-    /// Returns the word for it in metrics.
+    /// Returns its name in metrics.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -78,17 +78,17 @@ impl Outcome {
     }
 }
 
-/// How many requests came in, since the server was started.
+/// The number of requests since the server was started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// For each source and outcome.
+    /// By source and outcome.
     pub requests: BTreeMap<(String, Outcome), u64>,
-    /// When the last authentic one of each source came.
+    /// When the last authentic request of each source came.
     pub last: BTreeMap<String, Timestamp>,
 }
 
 impl Counts {
-    /// Returns the counts of those sources alone that may be seen.
+    /// Returns the counts of only those sources that may be seen.
     #[must_use]
     pub fn only(mut self, may_see: impl Fn(&str) -> bool) -> Self {
         self.requests.retain(|(source, _), _| may_see(source));
@@ -98,7 +98,7 @@ impl Counts {
 }
 
 impl Inbox {
-    /// Takes in what a request told.
+    /// Records a request, with its hints.
     pub fn put(&self, source: &str, outcome: Outcome, hints: Vec<Hint>, now: Timestamp) {
         let mut state = self.state();
         let count = state.counts.requests.entry((source.to_owned(), outcome));
@@ -132,19 +132,19 @@ impl Inbox {
         }
     }
 
-    /// Waits until something has come in; returns at once if something waits.
+    /// Waits until something has come in; returns at once if something is waiting.
     pub async fn arrived(&self) {
         while self.state().waiting.is_empty() {
             self.0.arrived.notified().await;
         }
     }
 
-    /// Takes out all that has come in.
+    /// Takes everything that has come in.
     pub fn take(&self) -> Arrivals {
         std::mem::take(&mut self.state().waiting)
     }
 
-    /// Returns how many requests came in.
+    /// Returns the counts of requests.
     pub fn counts(&self) -> Counts {
         self.state().counts.clone()
     }

@@ -1,8 +1,8 @@
-//! Webhooks: an HTTP request as a hint of where to look. Acts on none, and asks nothing. Beside them, on the same server, the page
-//! that people see; what it shows is handed in.
+//! The HTTP server for webhooks, which become hints of where to look, and for the status page, whose content is made elsewhere. It neither
+//! acts on hints nor sends requests.
 //!
-//! A hint is never the truth: what a sender says moved is looked at, and only what is seen there counts. So a hint that is lost, comes
-//! twice or lies costs one look at most. `docs/webhooks.md` tells how senders are set up.
+//! A hint is never believed: the tag that it names is looked at, and only the answer of its registry counts. So a hint that is lost,
+//! repeated or false costs one look at most. `docs/webhooks.md` describes the setup of senders.
 
 mod access;
 mod body;

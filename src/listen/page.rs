@@ -1,4 +1,4 @@
-//! The page over HTTP: who gets it, with which headers, and what of it has not changed. What it shows is made elsewhere.
+//! The status page over HTTP: access, headers, and caching. Its content is made elsewhere.
 
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
@@ -26,34 +26,34 @@ use super::{
     door::Slot,
 };
 
-/// Everything comes from this server, nothing is inline, and no other page puts this one into a frame.
+/// Everything comes from this server, nothing is inline, and no other page may show this one in a frame.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
-/// The path of the form that asks for the token.
+/// The path of the login form.
 const LOGIN: &str = "/login";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageRequest {
     pub path: String,
-    /// What is behind the question mark.
+    /// The query string of the URL.
     pub query: String,
-    /// The last event that an interrupted stream has had.
+    /// The id of the last event that an interrupted stream has received.
     pub last_event: Option<String>,
 }
 
 impl PageRequest {
-    /// Returns the first field of this name that the query has.
+    /// Returns the first field of this name in the query.
     pub fn field(&self, name: &str) -> Option<String> {
         body::field(self.query.as_bytes(), name)
     }
 }
 
-/// Bytes as they come.
+/// A stream of bytes.
 pub type PageStream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
 pub enum PageBody {
     Whole(Vec<u8>),
-    /// What is read while it is sent.
+    /// Content that is produced while it is sent.
     Stream(PageStream),
     /// Server-sent events, as they happen.
     Events(PageStream),
@@ -61,14 +61,14 @@ pub enum PageBody {
 
 pub struct PageResponse {
     pub status: u16,
-    /// The kind of the body.
+    /// The content type of the body.
     pub kind: &'static str,
-    /// What tells it from others at this path; made of the body where it is not said.
+    /// The entity tag of this version; made from the body where it is not set.
     pub tag: Option<String>,
     pub body: PageBody,
 }
 
-/// Makes what is asked for. At `/login` that is the form which asks for the token.
+/// Produces the content of a request. At `/login` that is the login form.
 pub type PageSource =
     Arc<dyn Fn(PageRequest) -> Pin<Box<dyn Future<Output = PageResponse> + Send>> + Send + Sync>;
 
@@ -76,7 +76,7 @@ pub type PageSource =
 pub struct Peer(pub IpAddr);
 
 pub struct Page<'p> {
-    /// What makes it.
+    /// The source of its content.
     pub source: &'p PageSource,
     pub access: &'p Access,
     pub now: Timestamp,
@@ -113,7 +113,7 @@ async fn answer_any(page: &Page<'_>, request: Request) -> Response {
         last_event: text(&parts.headers, "last-event-id").map(str::to_owned),
         path,
     };
-    // What the form itself needs names nothing.
+    // The files of the login form itself are open: they show no names.
     let is_open = matches!(wanted.path.as_str(), "/page.css" | "/page.js" | "/icon.svg");
     let slot = parts.extensions.get::<Arc<Slot>>();
     let admission = access.admit(peer, &parts.headers, now);
@@ -130,7 +130,7 @@ async fn answer_any(page: &Page<'_>, request: Request) -> Response {
     send(source(wanted).await, &parts.headers, slot)
 }
 
-/// Tells a browser to log in, and everybody else why they see nothing.
+/// Redirects a browser to the login form, and tells all others why access is refused.
 async fn refuse(source: &PageSource, why: Admission, wanted: &PageRequest) -> Response {
     let (status, text) = match why {
         Admission::TooMany => (
@@ -170,7 +170,7 @@ async fn refuse(source: &PageSource, why: Admission, wanted: &PageRequest) -> Re
     answer
 }
 
-/// Returns the form that asks for the token.
+/// Returns the login form.
 async fn form(source: &PageSource, status: StatusCode, fields: &[(&str, &str)]) -> Response {
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
@@ -213,7 +213,7 @@ async fn log_in(page: &Page<'_>, peer: IpAddr, typed: &[u8]) -> Response {
     answer
 }
 
-/// Returns a path of this server; the first page for whatever else it is, as an address elsewhere.
+/// Returns a path of this server; the start page for anything else, such as the address of another site.
 fn own_path(next: &str) -> String {
     let is_own = next.starts_with('/')
         && !next.starts_with("//")
@@ -221,12 +221,12 @@ fn own_path(next: &str) -> String {
     if is_own { next } else { "/" }.to_owned()
 }
 
-/// Sends what was made, unless the browser has it.
+/// Sends the content, unless the browser has it already.
 fn send(made: PageResponse, headers: &HeaderMap, slot: Option<&Arc<Slot>>) -> Response {
     let status = StatusCode::from_u16(made.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = match made.body {
         PageBody::Events(events) => {
-            // It takes no place of those who ask; of those who listen there are so many.
+            // A stream of events takes no place of requests; such streams have a limit of their own.
             if slot.is_some_and(|slot| !slot.listens()) {
                 let later = [(RETRY_AFTER, "30")];
                 return (StatusCode::SERVICE_UNAVAILABLE, later).into_response();
@@ -235,7 +235,7 @@ fn send(made: PageResponse, headers: &HeaderMap, slot: Option<&Arc<Slot>>) -> Re
             let mut answer = (status, body).into_response();
             let headers = answer.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
-            // nginx would keep them back.
+            // Otherwise nginx would buffer the events.
             let name = HeaderName::from_static("x-accel-buffering");
             headers.insert(name, HeaderValue::from_static("no"));
             answer
@@ -266,7 +266,7 @@ fn tag_of(body: &[u8]) -> String {
     format!("\"{}\"", &digest[..24])
 }
 
-/// Says that a browser has what it asks for, if it does (RFC 9110, section 13.1.2).
+/// Returns a 304 response if the browser has this version (RFC 9110, section 13.1.2).
 fn unchanged(tag: Option<&str>, headers: &HeaderMap) -> Option<Response> {
     let tag = tag?;
     let known = text(headers, IF_NONE_MATCH.as_str())?;

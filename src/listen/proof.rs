@@ -1,6 +1,6 @@
-//! Whether the sender of a request knows the secret.
+//! Authentication of webhooks: whether a sender has the secret.
 //!
-//! All comparisons take the same time whatever is compared: of a signature by the MAC itself, of everything else by a MAC over both sides.
+//! All comparisons take constant time: the MAC verifies a signature, and other values are compared by a MAC of both.
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -15,23 +15,23 @@ const SIGNATURE: &str = "x-hub-signature-256";
 /// The header in which GitLab sends the secret itself.
 const GITLAB_TOKEN: &str = "x-gitlab-token";
 
-/// The field of the query that the web hook specification of CloudEvents names for the secret.
+/// The query parameter for the secret, by the web hook specification of CloudEvents.
 const QUERY_FIELD: &str = "access_token";
 
-/// What a request has to show for itself before its body is read.
+/// What a request proves before its body is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// It knows the secret.
+    /// It has the secret.
     Baseline,
-    /// It carries a signature, which the body will prove or not.
+    /// It has a signature, which must be checked against the body.
     Signed(Vec<u8>),
-    /// It does not know the secret.
+    /// It does not have the secret.
     Missing,
 }
 
 impl Proof {
-    /// Takes the proof out of headers and query: the secret as a bearer token, as a basic password, as the whole `Authorization`, as
-    /// GitLab's token or in the query; else a signature.
+    /// Finds the proof in headers and query: the secret as a bearer token, as a basic password, as the whole `Authorization`, as GitLab's
+    /// token or in the query; else a signature.
     pub fn of(secret: &Secret, headers: &HeaderMap, query: &str) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let authorization = text(AUTHORIZATION.as_str()).unwrap_or_default();
@@ -54,18 +54,18 @@ impl Proof {
     }
 }
 
-/// Tells whether a request shows anything at all for a secret, be it the right one.
+/// Tells whether a request has any credential at all, right or wrong.
 pub fn is_shown(headers: &HeaderMap, query: &str) -> bool {
     let in_query = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == QUERY_FIELD);
     in_query || headers.contains_key(AUTHORIZATION) || headers.contains_key(GITLAB_TOKEN)
 }
 
-/// Tells whether `signature` is the HMAC-SHA256 of `body` under the secret.
+/// Tells whether `signature` is the HMAC-SHA256 of `body` with the secret as key.
 pub fn is_signed(secret: &Secret, signature: &[u8], body: &[u8]) -> bool {
     mac(secret, body).is_some_and(|mac| mac.verify_slice(signature).is_ok())
 }
 
-/// Returns the HMAC-SHA256 of `message` under the secret, in hex digits.
+/// Returns the HMAC-SHA256 of `message` with the secret as key, in hex digits.
 pub fn signature(secret: &Secret, message: &[u8]) -> String {
     let mac = mac(secret, message).map(|mac| mac.finalize().into_bytes());
     mac.map(hex::encode).unwrap_or_default()
@@ -77,7 +77,7 @@ pub fn is_secret(secret: &Secret, value: &str) -> bool {
     of(value).is_some_and(|value| Some(value) == of(secret.reveal()))
 }
 
-/// Begins a MAC under the secret. An empty secret is none, and proves nothing.
+/// Begins a MAC with the secret as key. `None` for an empty secret, which proves nothing.
 fn mac(secret: &Secret, message: &[u8]) -> Option<Hmac<Sha256>> {
     let key = secret.reveal().as_bytes();
     let mac = (!key.is_empty()).then(|| Hmac::<Sha256>::new_from_slice(key))?;
@@ -89,7 +89,7 @@ fn after_scheme<'h>(authorization: &'h str, scheme: &str) -> Option<&'h str> {
     found.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
 
-/// Returns the password of a basic login. The user may have any name.
+/// Returns the password of a basic login, whatever its user name.
 fn password(login: &str) -> Option<String> {
     let login = String::from_utf8(STANDARD.decode(login).ok()?).ok()?;
     login
@@ -99,7 +99,7 @@ fn password(login: &str) -> Option<String> {
 
 /// Reads the hex digits of 32 bytes.
 pub fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
-    // Thirty-two bytes, no fewer: `sha256=` alone is what Gitea sends where no secret is set.
+    // Exactly 32 bytes: where no secret is set, Gitea sends only `sha256=`.
     hex::decode(text).ok().filter(|bytes| bytes.len() == 32)
 }
 
@@ -170,7 +170,7 @@ mod tests {
         assert!(!is_signed(&empty, &[0; 32], b""));
     }
 
-    /// The example of GitHub's documentation.
+    /// The example in GitHub's documentation.
     #[test]
     fn a_signature_is_checked_as_github_makes_it() {
         let hex = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";

@@ -1,4 +1,5 @@
-//! The server that takes webhooks in and sends the page, on a thread of its own: senders get their answer at once, whatever the loop computes.
+//! The HTTP server for webhooks and the status page, on a thread of its own: senders get their response at once, whatever the watch loop
+//! does.
 
 use std::{
     collections::BTreeMap,
@@ -52,59 +53,59 @@ use super::{
     proof::{self, Proof},
 };
 
-/// What a connection may take.
+/// The timeouts of a connection.
 const PATIENCE: Patience = Patience {
     head: Duration::from_secs(5),
     write: Duration::from_secs(10),
     life: Duration::from_secs(60),
 };
 
-/// How many requests a connection may bring.
+/// The most requests on one connection.
 const REQUESTS: usize = 100;
 
 /// The largest head of a request, in bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
 
-/// The pause after a connection that could not be taken, as when there is no file descriptor left.
+/// The pause after a connection could not be accepted, as when file descriptors run out.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// The name of the only source there is where the config file names none.
+/// The name of the only source where the config file names none.
 const ANYBODY: &str = "any";
 
-/// What a person sees who looks for a page where there is none.
+/// The response for a path without a page.
 const NO_PAGE: &str =
     "acrt listens here, and shows no page; to see one: acrt task watch --listen ADDRESS --page\n";
 
-/// Writes what is measured, for Prometheus.
+/// Writes the metrics in the format of Prometheus.
 pub type MetricsText = Arc<dyn Fn(&Counts) -> String + Send + Sync>;
 
-/// What the server shows besides its answers to webhooks.
+/// What the server shows besides its responses to webhooks.
 #[derive(Clone)]
 pub struct Pages {
-    /// What is measured; none where no loop is behind the server, so that it takes no webhooks either.
+    /// The metrics; `None` where the server has no watch loop, so that it accepts no webhooks either.
     pub metrics: Option<MetricsText>,
-    /// The page that people see.
+    /// The status page.
     pub page: Option<PageSource>,
-    /// Whether the loop behind the server turns.
+    /// The health of the watch loop.
     pub pulse: Pulse,
 }
 
-/// Who sends to one path.
+/// A sender of webhooks, with its own path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
-    /// What a sender must know.
+    /// The secret that the sender must send.
     pub secret: Option<Secret>,
-    /// What tasks call the registry whose events come here; `None` where the events say it.
+    /// The name in tasks of the registry whose events come here; `None` where the events have that name.
     pub registry: Option<String>,
 }
 
-/// All who may send, by the last part of their path, `/hooks/NAME`. With none, everybody on this machine may, to any path.
+/// All senders, by the last part of their path, `/hooks/NAME`. Without any, every program on this machine may send, to any path.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     named: BTreeMap<String, Source>,
-    /// What a reader of the metrics must know.
+    /// The secret that a reader of the metrics must send.
     metrics: Option<Secret>,
-    /// Who may see the page.
+    /// Access to the status page.
     page: Option<Arc<Access>>,
 }
 
@@ -115,20 +116,20 @@ pub struct Server {
     _stop: oneshot::Sender<()>,
 }
 
-/// How long it is waited for a client.
+/// The timeouts for a client.
 #[derive(Clone, Copy, Debug)]
 struct Patience {
-    /// How long the head of a request may take, and how long a connection may be idle.
+    /// The timeout for the head of a request, and for an idle connection.
     head: Duration,
-    /// How long a client may take for its next bytes of an answer.
+    /// The timeout for the client to take more bytes of a response.
     write: Duration,
-    /// How long a connection may live, whatever comes on it.
+    /// The longest life of a connection, whatever happens on it.
     life: Duration,
 }
 
-/// What all requests share.
+/// The state that all requests share.
 struct ServerState {
-    /// Whether only this machine can send.
+    /// Whether the server is reachable from this machine only.
     is_local: bool,
     sources: RwLock<Sources>,
     inbox: Inbox,
@@ -144,11 +145,11 @@ impl ServerState {
 }
 
 impl Sources {
-    /// Takes up sources, and what a reader of the metrics must know, if that is more than nothing.
+    /// Sets the senders, and the secret for the metrics, if they need one.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] for a name that no path can have.
+    /// [`Kind::Invalid`] for a name that cannot be part of a path.
     pub fn new(sources: BTreeMap<String, Source>, metrics: Option<Secret>) -> Result<Self> {
         let fits = |name: &&String| {
             !name.is_empty()
@@ -172,7 +173,7 @@ impl Sources {
         }
     }
 
-    /// Lets those see the page who may.
+    /// Adds the status page, with its access rules.
     #[must_use]
     pub fn with_page(self, access: Access) -> Self {
         Self {
@@ -189,8 +190,8 @@ impl Sources {
         Some((name.clone(), source.clone()))
     }
 
-    /// Returns the counts that a request may see, by the secrets that it shows: all with that of the metrics, those of a sender with the
-    /// sender's own, and those of senders that need none. `None` where it may not see the page at all.
+    /// Returns the counts that a request may see, by the secrets in it: all with that of the metrics, those of a sender with the sender's
+    /// secret, and those of senders without a secret. `None` where it may not see the metrics at all.
     fn visible(&self, counts: Counts, headers: &HeaderMap, query: &str) -> Option<Counts> {
         let shows = |secret: &Secret| Proof::of(secret, headers, query) == Proof::Baseline;
         if self.metrics.as_ref().is_some_and(shows) {
@@ -204,12 +205,12 @@ impl Sources {
         }
         Some(counts.only(|name| match self.named.get(name) {
             Some(source) => source.secret.as_ref().is_none_or(shows),
-            // Who was taken out of the config file had a secret, or was any sender.
+            // A sender that was removed from the config file had a secret, or was any program.
             None => name == ANYBODY,
         }))
     }
 
-    /// Refuses to let in strangers: beyond this machine's loopback, every source needs a secret.
+    /// Refuses to serve strangers: beyond loopback, every sender needs a secret.
     fn admit_no_strangers(&self, address: SocketAddr) -> Result<()> {
         if address.ip().is_loopback() {
             return Ok(());
@@ -231,7 +232,7 @@ impl Sources {
             .find(|(_, source)| source.secret.is_none());
         let problem = match open {
             Some((name, _)) => format!("webhook source `{name}` has no secret"),
-            // No sender is allowed: the server is there for the page.
+            // No senders are configured: the server is there for the status page.
             None if self.named.is_empty() && self.page.is_some() => return Ok(()),
             None if self.named.is_empty() => "no webhook source has a secret".to_owned(),
             None => return Ok(()),
@@ -249,11 +250,11 @@ impl Sources {
 }
 
 impl Server {
-    /// Begins to listen. With port 0 the machine chooses one.
+    /// Begins to listen. With port 0 the system chooses a port.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] where strangers could send; [`Kind::Failed`] where the address cannot be had.
+    /// [`Kind::Invalid`] where strangers could send; [`Kind::Failed`] where the address cannot be used.
     pub fn start(
         address: SocketAddr,
         sources: Sources,
@@ -286,7 +287,7 @@ impl Server {
                 runtime.block_on(async {
                     tokio::select! {
                         () = serve(listener, serving) => {}
-                        // Its sender never sends: it is dropped with the server.
+                        // Nothing is sent on this channel: it is dropped with the server.
                         _ = stopped => {}
                     }
                 });
@@ -299,21 +300,21 @@ impl Server {
         })
     }
 
-    /// Returns where it listens.
+    /// Returns the address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns where hints come in.
+    /// Returns the inbox of hints.
     pub fn inbox(&self) -> &Inbox {
         &self.site.inbox
     }
 
-    /// Lets other sources send from now on.
+    /// Replaces the senders from now on.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] where strangers could send; then those that were there still may.
+    /// [`Kind::Invalid`] where strangers could send; then the earlier senders stay.
     pub fn replace(&self, sources: Sources) -> Result<()> {
         sources.admit_no_strangers(self.address)?;
         *self
@@ -326,7 +327,7 @@ impl Server {
 }
 
 async fn serve(listener: std::net::TcpListener, site: Arc<ServerState>) {
-    // It was made ready for this, and fails only outside of an event loop.
+    // The listener was prepared for this; it fails only outside of an event loop.
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
@@ -348,7 +349,7 @@ async fn serve(listener: std::net::TcpListener, site: Arc<ServerState>) {
     }
 }
 
-/// Serves one connection, for as long as one may live.
+/// Serves one connection, until its time limit.
 async fn attend(
     stream: impl AsyncRead + AsyncWrite,
     peer: IpAddr,
@@ -381,13 +382,13 @@ async fn attend(
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = pin!(connection);
     tokio::select! {
-        // A sender that breaks off has seen that itself.
+        // A sender that closed the connection knows that itself.
         _ = connection.as_mut() => return,
         () = slot.cut() => return,
         () = tokio::time::sleep(patience.life) => {}
     }
     connection.as_mut().graceful_shutdown();
-    // What is being answered is answered to its end, if that takes no longer than an answer may.
+    // A response in progress is completed, if that takes no longer than a response may.
     drop(tokio::time::timeout(patience.write, connection).await);
 }
 
@@ -403,7 +404,7 @@ fn router(site: Arc<ServerState>) -> Router {
     router.fallback(shown).with_state(site)
 }
 
-/// Answers what is none of the others: the page, if there is one.
+/// Serves all other paths: the status page, if there is one.
 async fn shown(State(site): State<Arc<ServerState>>, request: Request) -> Response {
     match (&site.pages.page, site.sources().page) {
         (Some(source), Some(access)) => {
@@ -419,7 +420,7 @@ async fn shown(State(site): State<Arc<ServerState>>, request: Request) -> Respon
     }
 }
 
-/// Says whether the loop turns, and if it does not, why.
+/// Reports whether the watch loop is healthy, and if not, why.
 async fn healthy(State(site): State<Arc<ServerState>>) -> Response {
     match site.pages.pulse.trouble(site.clock.now()) {
         None => "ok\n".into_response(),
@@ -442,7 +443,7 @@ async fn measured(State(site): State<Arc<ServerState>>, uri: Uri, request: Reque
     ([(CONTENT_TYPE, kind)], text).into_response()
 }
 
-/// Agrees to be sent events, as the web hook specification of CloudEvents asks before it sends any.
+/// Accepts future events, as the web hook specification of CloudEvents asks before any are sent.
 async fn agree(headers: HeaderMap) -> Response {
     let Some(origin) = headers.get("webhook-request-origin") else {
         return ([(ALLOW, "POST")], StatusCode::NO_CONTENT).into_response();
@@ -467,8 +468,8 @@ async fn receive(
     received(&site, Some(&name), request).await
 }
 
-/// Takes in one request. A sender that knows the secret gets an answer of success, whatever was sent: to an error, Docker Distribution sends the
-/// same event for ever and no other, and Quay and GitLab give up.
+/// Handles one webhook. A sender with the secret gets a success, whatever it sent: after an error, Docker Distribution repeats the same
+/// event for ever and sends no other, and Quay and GitLab give up.
 async fn received(site: &ServerState, name: Option<&str>, request: Request) -> Response {
     let found = site.sources().find(name, site.is_local);
     let Some((name, source)) = found else {
@@ -534,7 +535,7 @@ mod tests {
 
     const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
 
-    /// Patience that a test has, too.
+    /// Timeouts that are short enough for a test.
     const SHORT: Patience = Patience {
         head: Duration::from_millis(200),
         write: Duration::from_millis(200),
@@ -556,7 +557,7 @@ mod tests {
         }))
     }
 
-    /// Serves one end of a connection in memory that holds little, and returns how long the other end, `client`, kept it.
+    /// Serves one end of an in-memory connection with a small buffer, and returns how long the other end, `client`, kept it open.
     fn held(client: impl AsyncFnOnce(DuplexStream)) -> Duration {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -576,7 +577,7 @@ mod tests {
         })
     }
 
-    /// More than any of the patience, for a machine that is busy, and less than for ever.
+    /// Longer than any of the timeouts, for a busy machine, and finite.
     const SOON: Duration = Duration::from_secs(5);
 
     #[test]
@@ -585,7 +586,7 @@ mod tests {
             let mut parts = HEALTH.chunks(HEALTH.len().div_ceil(3)).cycle();
             let mut answer = [0; 1024];
             loop {
-                // Always within the time for a head.
+                // Always within the timeout for a head.
                 let pause = tokio::time::sleep(Duration::from_millis(20));
                 tokio::select! {
                     read = client.read(&mut answer) => if !matches!(read, Ok(1..)) {
@@ -686,7 +687,7 @@ mod tests {
         }
         let all = seen(&sources(Some("all")), Some("Bearer all")).unwrap();
         assert_eq!(all.len(), 4);
-        // A proxy before it may want a login of its own.
+        // A proxy in front may require a login of its own.
         assert!(seen(&Sources::default(), Some("Bearer theirs")).is_some());
     }
 }

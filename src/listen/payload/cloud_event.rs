@@ -1,4 +1,4 @@
-//! CloudEvents: those of Harbor and Azure Event Grid, and any other that names an image.
+//! CloudEvents: those of Harbor and Azure Event Grid, and others that name an image.
 //!
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>
 
@@ -14,10 +14,10 @@ use super::{
     registries,
 };
 
-/// The type of the event with which Event Grid makes sure that its events are wanted.
+/// The type of the event with which Event Grid validates a subscription.
 const VALIDATION: &str = "Microsoft.EventGrid.SubscriptionValidationEvent";
 
-/// Returns the code that Event Grid wants back, if this is the event in which it asks for it.
+/// Returns the validation code that Event Grid expects in the response, if this is its validation event.
 ///
 /// <https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema>
 pub fn validation_code(event: &Value) -> Option<String> {
@@ -27,7 +27,7 @@ pub fn validation_code(event: &Value) -> Option<String> {
     text(event, "/data/validationCode").map(str::to_owned)
 }
 
-/// Reads an event whose attributes are in the body. Event Grid's own format is read alike.
+/// Reads an event in structured mode, with its attributes in the body. Event Grid's own format is read in the same way.
 pub fn structured(event: &Value, registry: Option<&str>) -> Vec<Hint> {
     let kind = text(event, "/type").or_else(|| text(event, "/eventType"));
     let data = event.get("data").unwrap_or(&Value::Null);
@@ -39,7 +39,7 @@ pub fn structured(event: &Value, registry: Option<&str>) -> Vec<Hint> {
     )
 }
 
-/// Reads an event whose attributes were in headers.
+/// Reads an event in binary mode, with its attributes in headers.
 pub fn binary(
     kind: &str,
     subject: Option<&str>,

@@ -1,4 +1,4 @@
-//! What is read out of the JSON of every sender in the same way.
+//! Reads fields that are the same in the JSON of all senders.
 
 use serde_json::Value;
 
@@ -12,12 +12,13 @@ pub fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
-/// Returns a hint at a tag, if it is one: Harbor puts a digest there, GitHub an empty text. A digest that is none is left out.
+/// Returns a hint for a tag. `None` where `tag` is no tag: Harbor may send a digest there, GitHub an empty text. An invalid digest is left
+/// out.
 pub fn image(registry: &str, repository: &str, tag: &str, digest: Option<&str>) -> Option<Hint> {
     if tag.is_empty() || tag.contains([':', '@', '/']) {
         return None;
     }
-    // GitHub writes owners as they do; in references they are lower-case.
+    // GitHub keeps the case of owners; references are in lower case.
     let name = format!("{registry}/{}:{tag}", repository.to_lowercase());
     let digest = digest.filter(|text| text.parse::<Digest>().is_ok());
     let name = match digest {

@@ -1,7 +1,7 @@
-//! What the body of a webhook tells: one function for each kind of sender.
+//! Parses the bodies of webhooks: one function for each kind of sender.
 //!
-//! Senders are told apart by their headers where they have any, else by the shape of their JSON. Only what was pushed under a tag
-//! counts. A field that is missing or of another type than its documentation says makes an event say less, never an error.
+//! Senders are told apart by their headers where these differ, else by the shape of their JSON. Only pushes of tags count. A field that is
+//! missing or of another type than documented makes an event say less, and is never an error.
 
 mod cloud_event;
 mod fields;
@@ -13,20 +13,20 @@ use serde_json::Value;
 
 use super::hint::Hint;
 
-/// What a body told.
+/// The content of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParsedWebhook {
-    /// Where to look; nowhere, for an event of another kind than a push.
+    /// Where to look; empty, for an event other than a push.
     Hints(Vec<Hint>),
-    /// Azure Event Grid wants this code back before it sends anything.
+    /// Azure Event Grid expects this validation code in the response before it sends events.
     Validation(String),
 }
 
-/// The body is of no known kind.
+/// The format of the body is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUnderstood;
 
-/// Reads a body. `registry` is what the registry of every image is called, whatever the sender calls it.
+/// Parses a body. `registry` replaces the sender's name for the registry of every image.
 pub fn read(
     headers: &HeaderMap,
     body: &Value,
@@ -62,7 +62,7 @@ fn by_shape(body: &Value, registry: Option<&str>) -> Result<ParsedWebhook, NotUn
         let read = |event| registries::distribution(event, registry);
         events.iter().filter_map(read).collect()
     } else if has("target") && has("action") {
-        // Azure Container Registry sends the events of Distribution one by one, without an envelope.
+        // Azure Container Registry sends the events of Docker Distribution singly, without an envelope.
         registries::distribution(body, registry)
             .into_iter()
             .collect()
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn azure_sends_single_events() {
-        // The digest in its documentation is none.
+        // The digest in Azure's documentation is invalid.
         assert_eq!(
             told(&[], data!("acr-push")),
             images(&["myregistry.azurecr.io/hello-world:v1"])

@@ -6,24 +6,24 @@ use crate::listen::hint::Hint;
 
 use super::fields::{image, text};
 
-/// An event of Docker Distribution, and of what speaks as it does: Azure Container Registry and GitLab's registry.
+/// Reads an event of Docker Distribution, or of a registry with the same format: Azure Container Registry and GitLab's registry.
 ///
 /// <https://distribution.github.io/distribution/about/notifications/#events>,
 /// <https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference>
 pub fn distribution(event: &Value, registry: Option<&str>) -> Option<Hint> {
-    // Every HEAD and GET of a manifest is an event too, also our own: to follow those would be to look for ever.
+    // Every HEAD and GET of a manifest is an event too, even acrt's own: looking because of those would never end.
     if text(event, "/action") != Some("push") {
         return None;
     }
-    // The name under which the pusher knows the registry.
+    // The name of the registry that the pusher used.
     let host = registry.or_else(|| text(event, "/request/host"))?;
     let repository = text(event, "/target/repository")?;
-    // Layers, and the manifests of single platforms, have none.
+    // Layers, and the manifests of single platforms, have no tag.
     let tag = text(event, "/target/tag")?;
     image(host, repository, tag, text(event, "/target/digest"))
 }
 
-/// A push to Docker Hub.
+/// Reads a push to Docker Hub.
 ///
 /// <https://docs.docker.com/docker-hub/repos/manage/webhooks/>
 pub fn docker_hub(body: &Value, registry: Option<&str>) -> Vec<Hint> {
@@ -35,11 +35,11 @@ pub fn docker_hub(body: &Value, registry: Option<&str>) -> Vec<Hint> {
     hint().into_iter().collect()
 }
 
-/// A push to Harbor, in its default format.
+/// Reads a push to Harbor, in its default format.
 ///
 /// <https://goharbor.io/docs/edge/working-with-projects/project-configuration/configure-webhooks/>
 pub fn harbor(body: &Value, registry: Option<&str>) -> Vec<Hint> {
-    // `pushImage` is what versions before 2.0 called it.
+    // Versions before 2.0 called it `pushImage`.
     match text(body, "/type") {
         Some("PUSH_ARTIFACT" | "pushImage") => {}
         _ => return Vec::new(),
@@ -49,7 +49,7 @@ pub fn harbor(body: &Value, registry: Option<&str>) -> Vec<Hint> {
         .unwrap_or_default()
 }
 
-/// The resources of an event of Harbor, which are the same in both of its formats.
+/// Reads the resources of a Harbor event, which are the same in both of its formats.
 pub fn harbor_resources(data: &Value, registry: Option<&str>) -> Vec<Hint> {
     let Some(repository) = text(data, "/repository/repo_full_name") else {
         return Vec::new();
@@ -63,7 +63,7 @@ pub fn harbor_resources(data: &Value, registry: Option<&str>) -> Vec<Hint> {
     resources.into_iter().flatten().filter_map(hint).collect()
 }
 
-/// A push to Quay.
+/// Reads a push to Quay.
 ///
 /// <https://docs.projectquay.io/use_quay.html#repository-events>
 pub fn quay(body: &Value, registry: Option<&str>) -> Vec<Hint> {
@@ -73,7 +73,7 @@ pub fn quay(body: &Value, registry: Option<&str>) -> Vec<Hint> {
     };
     let tags: Vec<&str> = match body.get("updated_tags") {
         Some(Value::Array(tags)) => tags.iter().filter_map(Value::as_str).collect(),
-        // Its first versions gave the image id of each tag as well.
+        // Its first versions also sent the image id of each tag.
         Some(Value::Object(tags)) => tags.keys().map(String::as_str).collect(),
         _ => Vec::new(),
     };
@@ -83,7 +83,7 @@ pub fn quay(body: &Value, registry: Option<&str>) -> Vec<Hint> {
         .collect()
 }
 
-/// A push to GitHub's container registry: `package` or `registry_package`.
+/// Reads a push to GitHub's container registry: `package` or `registry_package`.
 ///
 /// <https://docs.github.com/webhooks/webhook-events-and-payloads#registry_package>
 pub fn github_package(body: &Value, registry: Option<&str>) -> Vec<Hint> {
@@ -96,7 +96,7 @@ pub fn github_package(body: &Value, registry: Option<&str>) -> Vec<Hint> {
             .or_else(|| body.get("package"))?;
         let metadata = package.pointer("/package_version/container_metadata")?;
         let tag = text(metadata, "/tag/name")?;
-        // `ghcr.io/owner/name:tag`; the parts of it are given too, but not alike for all owners.
+        // `ghcr.io/owner/name:tag`; its parts are sent too, but not in the same form for all owners.
         let url = text(package, "/package_version/package_url")?;
         let (host, name) = url.split_once('/')?;
         let repository = name.split(':').next()?;

@@ -1,4 +1,4 @@
-//! Events of git repositories: which branch has a new commit, which pull request wants to be built.
+//! Events of git repositories: new commits on branches, and pull requests.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::listen::hint::{Change, Hint, SourceHint};
 
 use super::fields::text;
 
-/// An event of GitHub, Gitea or Forgejo, which are alike in what counts.
+/// Reads an event of GitHub, Gitea or Forgejo, whose relevant fields are the same.
 ///
 /// <https://docs.github.com/webhooks/webhook-events-and-payloads#push>, `#pull_request`
 pub fn github(event: &str, body: &Value) -> Vec<Hint> {
@@ -23,7 +23,7 @@ pub fn github(event: &str, body: &Value) -> Vec<Hint> {
 }
 
 fn github_pull_request(body: &Value) -> Option<Change> {
-    // The word for a new commit is Gitea's own.
+    // Gitea has its own word for a new commit.
     match text(body, "/action")? {
         "opened" | "reopened" | "synchronize" | "synchronized" => {}
         _ => return None,
@@ -34,17 +34,17 @@ fn github_pull_request(body: &Value) -> Option<Change> {
         number: body.get("number")?.as_u64()?,
         into: text(body, "/pull_request/base/ref")?.to_owned(),
         commit: text(body, "/pull_request/head/sha")?.to_owned(),
-        // A fork that is gone already has no name.
+        // A deleted fork has no name.
         from_fork: ours.is_none() || ours != theirs,
     })
 }
 
-/// An event of GitLab.
+/// Reads an event of GitLab.
 ///
 /// <https://docs.gitlab.com/user/project/integrations/webhook_events/>
 pub fn gitlab(event: &str, body: &Value) -> Vec<Hint> {
     let change = match event {
-        // Of a branch that was deleted, nothing is checked out.
+        // For a deleted branch, nothing is checked out.
         "Push Hook" => pushed(text(body, "/ref"), text(body, "/checkout_sha")),
         "Merge Request Hook" => gitlab_merge_request(body),
         _ => None,
@@ -60,7 +60,7 @@ fn gitlab_merge_request(body: &Value) -> Option<Change> {
     let request = body.get("object_attributes")?;
     match text(request, "/action")? {
         "open" | "reopen" => {}
-        // Labels are updates too; only a new commit has an old one.
+        // A change of labels is an update too; only a new commit has an `oldrev`.
         "update" if request.get("oldrev").is_some() => {}
         _ => return None,
     }
@@ -74,7 +74,7 @@ fn gitlab_merge_request(body: &Value) -> Option<Change> {
     })
 }
 
-/// Returns a push to a branch; none for a git tag, or a branch that was deleted: its commit is all zeros.
+/// Returns a push to a branch; `None` for a git tag, or for a deleted branch, whose commit is all zeros.
 fn pushed(name: Option<&str>, commit: Option<&str>) -> Option<Change> {
     let branch = name?.strip_prefix("refs/heads/")?;
     let commit = commit.filter(|commit| commit.bytes().any(|digit| digit != b'0'))?;

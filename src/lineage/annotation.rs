@@ -1,4 +1,4 @@
-//! The annotations, and labels, with which a builder names the base of what it builds.
+//! The annotations, and labels, with which a builder names the base of an image.
 //!
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md>
 
@@ -16,21 +16,21 @@ const NAME: &str = "org.opencontainers.image.base.name";
 /// The annotation with the digest of the base.
 const DIGEST: &str = "org.opencontainers.image.base.digest";
 
-/// The name of no image.
+/// The name that stands for no base.
 const SCRATCH: &str = "scratch";
 
-/// What annotations say of a base.
+/// The base in annotations or labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Annotated {
     Nothing,
-    /// That there is none: buildah leaves both empty for an image from `scratch`.
+    /// There is no base: buildah writes both empty for an image from `scratch`.
     Scratch,
     Base(Box<Base>),
-    /// What cannot be used, and why.
+    /// Unusable values, and why.
     Unusable(String),
 }
 
-/// Returns what annotations or labels say of a base.
+/// Reads the base from annotations or labels.
 pub fn annotated(notes: &BTreeMap<String, String>) -> Annotated {
     let [name, digest] = [NAME, DIGEST].map(|key| notes.get(key).map(|value| value.trim()));
     let is_empty = |value: Option<&str>| value.unwrap_or_default().is_empty();
@@ -64,7 +64,7 @@ fn unusable(key: &str, value: Option<&str>, why: &str) -> Annotated {
     Annotated::Unusable(format!("`{key}` {why}: `{value}`"))
 }
 
-/// Returns the annotations of a manifest or an index; none where it has none.
+/// Returns the annotations of a manifest or an index; empty where it has none.
 pub fn annotations_of(document: &[u8]) -> BTreeMap<String, String> {
     #[derive(Deserialize)]
     struct Annotations {

@@ -1,11 +1,10 @@
-//! Provenance: what a builder attests of how it made an image, and what it took in.
+//! Provenance: a builder's attestation of how it made an image, and of its materials.
 //!
-//! A statement of in-toto whose predicate is SLSA's, of version 0.2 or 1, as it is or in a signed envelope. Signatures are
-//! not looked at: one who may push an image may say of it anything; `verify` is there where that is not enough.
+//! An in-toto statement with an SLSA predicate of version 0.2 or 1, plain or in a signed envelope. Signatures are not checked: anyone who
+//! may push an image may attest anything of it; `verify` is for where that is not enough.
 //!
-//! <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>,
-//! <https://slsa.dev/spec/v1.0/provenance>, <https://slsa.dev/spec/v0.2/provenance>,
-//! <https://github.com/secure-systems-lab/dsse/blob/master/envelope.md>
+//! <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>, <https://slsa.dev/spec/v1.0/provenance>,
+//! <https://slsa.dev/spec/v0.2/provenance>, <https://github.com/secure-systems-lab/dsse/blob/master/envelope.md>
 
 use std::collections::BTreeMap;
 
@@ -19,43 +18,43 @@ use crate::image::{Digest, Reference};
 
 use super::{base::Base, bounded::Bounded, purl};
 
-/// The largest attestation that is read, in bytes: BuildKit's largest mode has the whole Dockerfile in it.
+/// The largest attestation that is read, in bytes: with `mode=max`, BuildKit includes the whole Dockerfile.
 pub const MAX_ATTESTATION: usize = 8 * 1024 * 1024;
 
-/// More than any build takes in, or makes.
+/// More materials or subjects than any build has.
 const MAX_MATERIALS: usize = 2000;
 
-/// How the types of SLSA's predicates begin.
+/// The prefix of SLSA's predicate types.
 const SLSA: &str = "https://slsa.dev/provenance/";
 
-/// What the types of BuildKit's builds hold.
+/// Parts of the build types of BuildKit.
 const BUILDKIT: [&str; 2] = ["mobyproject.org/buildkit", "github.com/moby/buildkit"];
 
-/// The images that read Dockerfiles, whatever a statement says of them.
+/// Dockerfile frontends: images that read Dockerfiles, whatever a statement says of them.
 const FRONTENDS: [&str; 2] = [
     "docker.io/docker/dockerfile",
     "docker.io/docker/dockerfile-upstream",
 ];
 
-/// The annotations of a blob that say what is attested in it: of BuildKit, of cosign, of sigstore's bundles.
+/// The annotations of a blob with the type of its predicate: of BuildKit, of cosign, of sigstore's bundles.
 const PREDICATE_TYPES: [&str; 3] = [
     "in-toto.io/predicate-type",
     "predicateType",
     "dev.sigstore.bundle.predicateType",
 ];
 
-/// What a statement says of how images were made.
+/// What a statement says of how an image was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
-    /// What it is about.
+    /// The digests of the images that it is about.
     subjects: Vec<Digest>,
-    /// The images that the build took in, each once.
+    /// The images among the materials of the build, each once.
     pub bases: Vec<Base>,
-    /// Whether the builder names all images that it takes in.
+    /// Whether the builder lists all images that it uses.
     pub is_complete: bool,
 }
 
-/// Tells whether a document or a blob of this type may be an attestation; what says nothing of its type may be.
+/// Tells whether a document or a blob of this type may be an attestation; an unspecific type may.
 pub fn is_attestation(media_type: &str) -> bool {
     let marks = [
         "in-toto",
@@ -68,7 +67,7 @@ pub fn is_attestation(media_type: &str) -> bool {
     media_type.is_empty() || marks.iter().any(|mark| media_type.contains(mark))
 }
 
-/// Tells whether what has these annotations may be provenance: it is, or they say nothing.
+/// Tells whether a blob with these annotations may be provenance: they say so, or give no type.
 pub fn may_be_provenance(annotations: &BTreeMap<String, String>) -> bool {
     let mut types = PREDICATE_TYPES
         .iter()
@@ -76,7 +75,7 @@ pub fn may_be_provenance(annotations: &BTreeMap<String, String>) -> bool {
     types.all(|of| of.starts_with(SLSA))
 }
 
-/// What is signed, in an envelope or in a bundle with one.
+/// The payload in an envelope, or in a bundle with one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outer {
@@ -140,7 +139,7 @@ struct Material {
     digest: Option<Digests>,
 }
 
-/// Where BuildKit says which image read the Dockerfile. Other builders have other things in the same places.
+/// The fields in which BuildKit names the Dockerfile frontend. Other builders use the same fields for other data.
 #[derive(Deserialize)]
 struct BuildKitStatement {
     predicate: BuildKitPredicate,
@@ -180,7 +179,7 @@ struct FrontendArgs {
 }
 
 impl Provenance {
-    /// Reads a statement, or the envelope around it; none where something else is attested.
+    /// Parses a statement, or the envelope around it; `None` where it attests something else.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, String> {
         let outer: Outer = read(bytes)?;
         let (Some(payload), None) = (
@@ -235,7 +234,7 @@ impl Provenance {
         }))
     }
 
-    /// Tells whether it says what it is about. BuildKit's says nothing where the image that it built has no name.
+    /// Tells whether it has subjects. BuildKit's has none where the image has no name.
     pub fn has_subject(&self) -> bool {
         !self.subjects.is_empty()
     }
@@ -252,7 +251,7 @@ fn read<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|problem| format!("it is malformed: {problem}"))
 }
 
-/// Returns the tag of the image that read the Dockerfile.
+/// Returns the tag of the Dockerfile frontend.
 fn frontend(statement: &[u8]) -> Option<Reference> {
     let BuildKitStatement { predicate } = serde_json::from_slice(statement).ok()?;
     let of_old = predicate.invocation.and_then(|it| it.parameters);

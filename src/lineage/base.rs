@@ -1,4 +1,4 @@
-//! A base image, as something says that it was one.
+//! A base image that annotations, attestations or the like name.
 
 use std::fmt;
 
@@ -6,36 +6,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Platform, Reference};
 
-/// How much of a text of a stranger's is shown, in characters.
+/// How many characters of an untrusted text are shown.
 const MAX_SHOWN: usize = 200;
 
 /// An image that another was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
-    /// As it was written, fit to be shown.
+    /// The name as written, made safe to be shown.
     pub written: String,
-    /// The image; none where only a digest is known, or what was written names none.
+    /// The image; `None` where only a digest is known, or the written name is invalid.
     pub image: Option<Reference>,
-    /// What it was, an index or a manifest.
+    /// The digest, of an index or a manifest.
     pub digest: Option<Digest>,
-    /// The platform that was taken of it, where that is said.
+    /// The platform that was used of it, where it is given.
     pub platform: Option<Platform>,
     /// Whether it only read the Dockerfile, so that nothing of it is in the image.
     pub is_frontend: bool,
 }
 
-/// How a base became known, what says most of it first.
+/// How a base became known, the most informative source first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
-    /// By an annotation of the manifest or the index.
+    /// From an annotation of the manifest or the index.
     Annotation,
-    /// By a label of the image's config.
+    /// From a label in the image's config.
     Label,
-    /// By an attestation of how the image was built.
+    /// From an attestation of how the image was built.
     Provenance,
     Layers,
-    /// By the history in its config, because its layers were squashed.
+    /// From the history in its config, because its layers were squashed.
     History,
 }
 
@@ -52,13 +52,13 @@ impl fmt::Display for Evidence {
 }
 
 impl Base {
-    /// Returns the tag that says what the base is now; none where it is known by a digest alone.
+    /// Returns the tag whose image is the base now; `None` where only a digest is known.
     pub fn tag(&self) -> Option<Reference> {
         self.image.as_ref()?.without_digest()
     }
 }
 
-/// Makes a text of a stranger's fit to be shown: short, and without what a terminal obeys.
+/// Makes an untrusted text safe to be shown: shortened, and without control characters.
 pub fn shown(text: &str) -> String {
     let mut shown: String = text
         .chars()

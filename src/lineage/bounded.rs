@@ -1,4 +1,4 @@
-//! Lists out of JSON of strangers, refused before they take up memory.
+//! Lists in untrusted JSON, refused before they use much memory.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,7 +7,7 @@ use serde::{
     de::{Error as _, SeqAccess, Visitor},
 };
 
-/// A list of at most `MOST` items; `null` is an empty one, as Go writes it.
+/// A list of at most `MOST` items; `null` is an empty list, as Go writes it.
 #[derive(Debug)]
 pub struct Bounded<T, const MOST: usize>(pub Vec<T>);
 

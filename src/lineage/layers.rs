@@ -1,4 +1,4 @@
-//! Whether an image was built on what a base is now, by the layers of both.
+//! Whether an image was built on the present version of a base, by comparing their layers.
 
 use jiff::Timestamp;
 
@@ -7,19 +7,19 @@ use super::{
     record::{HistoryEntry, ImageRecord},
 };
 
-/// What the layers of an image say of a base.
+/// The result of comparing an image with a base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Likeness {
-    /// It was built on what the base is now.
+    /// It was built on the present version of the base.
     On(Evidence),
     /// It was not.
     Off(Evidence),
-    /// Nothing can be told, and why.
+    /// Nothing can be concluded, for this reason.
     Unclear(&'static str),
 }
 
-/// Compares an image with what its base is now: an image begins with the layers of what it was built on. Where it was squashed, so
-/// that the layers are gone and its history still has them as empty ones, the history decides.
+/// Compares an image with the present version of its base: an image begins with the layers of its base. Where the image was squashed, so
+/// that its history still has the steps of the base but no layers for them, the history decides.
 pub fn compare(image: &ImageRecord, base: &ImageRecord) -> Likeness {
     if base.layers.is_empty() {
         return Likeness::Unclear("the base has no layers");
@@ -52,8 +52,8 @@ pub fn compare(image: &ImageRecord, base: &ImageRecord) -> Likeness {
     Likeness::Off(Evidence::Layers)
 }
 
-/// Tells whether the history of an image shows that it was built on another image of the same layers: a base of which only the config
-/// changed. A history that does not even begin as that of the base was written by a tool that keeps none.
+/// Tells whether the history of an image shows that it was built on another version of the base with the same layers, of which only the
+/// config differs. A history that does not even begin like that of the base was written by a tool that does not keep it.
 fn contradicts(image: &ImageRecord, base: &ImageRecord) -> bool {
     let (Some(own), Some(of_base)) = (image.history.first(), base.history.first()) else {
         return false;
@@ -67,7 +67,7 @@ fn contradicts(image: &ImageRecord, base: &ImageRecord) -> bool {
 }
 
 fn is_same_time(own: &HistoryEntry, of_base: &HistoryEntry) -> bool {
-    // Go writes the year 1 where there is none, which says nothing.
+    // Go writes the year 1 where there is no time.
     let time = |entry: &HistoryEntry| {
         let time = entry.created.as_ref()?.parse::<Timestamp>().ok()?;
         (time > Timestamp::UNIX_EPOCH).then_some(time)
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::image::Digest;
 
-    /// An image of these layers; `+` before a step of its history says that it made a layer.
+    /// An image with these layers; `+` before a step of its history marks a step with a layer.
     fn image(layers: &[&str], history: &[(&str, &str)]) -> ImageRecord {
         ImageRecord {
             layers: layers.iter().map(|it| Digest::of(it.as_bytes())).collect(),
@@ -131,10 +131,10 @@ mod tests {
         let on = Likeness::On(Evidence::Layers);
         let cmd = ("CMD sh", two.as_str());
         assert_eq!(compared(&[("+ADD root", &one), cmd, ("+COPY", &three)]), on);
-        // The same moment, written otherwise.
+        // The same time, written differently.
         let other = ("+ADD root", "2026-01-01T00:00:00.000Z");
         assert_eq!(compared(&[other, cmd, ("+COPY", &three)]), on);
-        // Nothing of the base's is in it.
+        // Nothing of the base's history is in it.
         assert_eq!(compared(&[("+bazel", &three)]), on);
         assert_eq!(compared(&[]), on);
         let root = ("+ADD root", one.as_str());
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(own("2", "ADD root"), Likeness::On(Evidence::History));
         assert_eq!(own("1", "ADD root"), Likeness::Off(Evidence::History));
         assert!(matches!(own("2", "ADD other"), Likeness::Unclear(_)));
-        // Nothing was squashed here: it is on an older one, and only says what was done since.
+        // Nothing was squashed here: it is on an older base, and records only the steps since then.
         assert_eq!(own("1", "+ADD root"), Likeness::Off(Evidence::Layers));
         let imported = image(&["flat"], &[("+import", "3")]);
         assert!(matches!(compare(&imported, &base), Likeness::Unclear(_)));

@@ -1,6 +1,6 @@
 //! What an image says, or shows, of the images that it was built on: annotations, attestations of how it was made, layers.
 //!
-//! Values in, values out: nothing here fetches, and nothing here believes. Whose word counts before whose is decided by who asks.
+//! It only parses and compares values: it fetches nothing and trusts nothing. The caller decides which source takes precedence.
 
 mod annotation;
 mod attestation;

@@ -1,4 +1,4 @@
-//! Package URLs of images: how provenance names what a build took in.
+//! Package URLs of images, by which provenance names the materials of a build.
 //!
 //! <https://github.com/package-url/purl-spec/blob/main/types-doc/docker-definition.md>
 
@@ -8,11 +8,10 @@ use crate::image::{Digest, Platform, Reference};
 
 use super::base::{Base, shown};
 
-/// Longer than any name of an image with all that can stand behind it.
+/// Longer than the URL of any image with all its qualifiers.
 const MAX_LENGTH: usize = 4096;
 
-/// Reads the URL of something that a build took in; none where it is no image. One that is an image, and of which no name can be made,
-/// is one without a name.
+/// Parses the URL of a material; `None` where it is no image. An image whose name is invalid is returned without a name.
 pub fn image(uri: &str, digest: Option<Digest>) -> Option<Base> {
     let is_image = ["pkg:docker/", "pkg:oci/"]
         .iter()
@@ -27,7 +26,7 @@ pub fn image(uri: &str, digest: Option<Digest>) -> Option<Base> {
         platform: None,
         is_frontend: false,
     };
-    // A layout in a folder has a name that means nothing elsewhere.
+    // An OCI layout in a folder has a name that means nothing elsewhere.
     if uri.len() > MAX_LENGTH || !uri.starts_with("pkg:docker/") {
         return Some(nameless);
     }

@@ -1,4 +1,4 @@
-//! The config of an image, as far as it tells what the image was built on.
+//! The config of an image, as far as it shows what the image was built on.
 //!
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md>
 
@@ -14,18 +14,18 @@ use super::bounded::Bounded;
 /// More layers, or entries of a history, than any image has.
 const MAX_ENTRIES: usize = 10_000;
 
-/// What the config of an image tells of how it came to be.
+/// The parts of an image's config that show how it was built.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageRecord {
-    /// What it runs on, where it says so.
+    /// Its platform, where it is given.
     pub platform: Option<Platform>,
     /// The labels, inherited ones too.
     pub labels: BTreeMap<String, String>,
-    /// When it was made, where it says so.
+    /// When it was made, where that is given.
     pub created: Option<Timestamp>,
-    /// The digests of its unpacked layers, the lowest first.
+    /// The digests of its uncompressed layers, the lowest first.
     pub layers: Vec<Digest>,
-    /// What made them, and what made none.
+    /// The steps that made it, with and without layers.
     pub history: Vec<HistoryEntry>,
 }
 
@@ -66,7 +66,7 @@ struct StoredLayers {
 }
 
 impl ImageRecord {
-    /// Reads a config.
+    /// Parses a config.
     pub fn parse(config: &[u8]) -> Result<Self, String> {
         let stored: Stored = serde_json::from_slice(config)
             .map_err(|problem| format!("its config is malformed: {problem}"))?;

@@ -1,11 +1,11 @@
-//! What goes wrong, in one shape: a kind that picks the exit code, a message, the causes below it and a hint.
+//! The error type of the crate: a kind that picks the exit code, a message, its causes and a hint.
 
 use std::fmt;
 
 /// A result whose error is [`Error`] unless another is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What a failure means to the caller. It decides the exit code and nothing else.
+/// What a failure means to the caller. It only decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Kind {
     /// Something failed: a run, or an unexpected error.
@@ -14,13 +14,13 @@ pub enum Kind {
     Invalid,
     /// No such task, run, timer or credential.
     NotFound,
-    /// Could not find out: a registry did not answer, refused, or limited us.
+    /// The answer is not known: a registry did not answer, refused, or limited the rate.
     Unknown,
-    /// The builder does not answer, so that it is not known what a build would come to.
+    /// The builder does not answer, so that the result of a build is not known.
     BuilderAway,
     /// Another watcher holds the state directory.
     Locked,
-    /// Something is stale, or was rebuilt, and the caller asked to be told by the exit code.
+    /// Something is stale, or was rebuilt, and the caller asked for an exit code that says so.
     Stale,
     /// Stopped by SIGINT.
     Interrupted,
@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Returns what a run that ended with this comes to: what says no more than that it failed is [`Kind::Failed`].
+    /// Returns the kind for a run that ended with this kind of error: [`Kind::Failed`] unless the kind says more.
     #[must_use]
     pub const fn of_run(self) -> Self {
         match self {
@@ -54,9 +54,9 @@ impl Kind {
     }
 }
 
-/// A failure: what was being done and to which thing, why it failed, and what to do next.
+/// An error: what was being done and to which thing, why it failed, and what to do next.
 ///
-/// The message is lower-case and without a full stop, because it may become a link in a chain.
+/// The message is in lower case and without a full stop, because it may become a link in a chain.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -66,7 +66,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// Returns an error that says what was being done, to which thing.
+    /// Returns an error; the message says what was being done, to which thing.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -76,14 +76,14 @@ impl Error {
         }
     }
 
-    /// Adds why it failed.
+    /// Adds the cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<anyhow::Error>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// Adds what to do next, best of all a command to type.
+    /// Adds what to do next, preferably a command to type.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -96,7 +96,7 @@ impl Error {
         self.kind
     }
 
-    /// Returns the causes, outermost first, each in its own words.
+    /// Returns the messages of the causes, outermost first.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = Vec::new();
@@ -110,7 +110,7 @@ impl Error {
         causes
     }
 
-    /// Returns the first error of this type among its causes.
+    /// Returns the first error of this type among the causes.
     #[must_use]
     pub fn find<E: std::error::Error + Send + Sync + 'static>(&self) -> Option<&E> {
         let mut causes = self.cause.iter().flat_map(anyhow::Error::chain);
@@ -128,7 +128,7 @@ impl Error {
         })
     }
 
-    /// Returns message and causes on one line, for places that have only one.
+    /// Returns the message and the causes on one line.
     #[must_use]
     pub fn one_line(&self) -> String {
         let mut text = self.message.clone();
@@ -155,13 +155,13 @@ impl std::error::Error for Error {
     }
 }
 
-/// Says what was being done when something below failed.
+/// Adds to an error what was being done.
 pub trait Context<T> {
     /// Turns the error into an [`Error`] with a kind and a message; the old error becomes its cause.
     ///
     /// # Errors
     ///
-    /// The error that was there, in its new shape.
+    /// The error with its new kind and message.
     fn context(self, kind: Kind, message: impl FnOnce() -> String) -> Result<T>;
 }
 

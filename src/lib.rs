@@ -1,6 +1,6 @@
-//! Rebuilds container images when what they are built from changes.
+//! Rebuilds container images when the images or files that they are built from change.
 //!
-//! The rooms, and whom each may name, are in `docs/architecture.md`; `tests/architecture` holds them.
+//! The rooms of the crate, and which room may use which, are in `docs/architecture.md`; `tests/architecture` checks that.
 
 pub mod builder;
 pub mod cli;

@@ -1,21 +1,21 @@
-//! Values that must never be seen, and texts that hold some. Every room may name them: a secret stays one from the flag to the builder.
+//! Secret values, and texts with secret parts. Every room may use them: a secret keeps its type from the flag to the builder.
 
 use std::{convert::Infallible, fmt, ops::Range, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A password, a token or a secret argument. It prints as `***`, in `{}` as in `{:?}`.
+/// A password, a token or a secret argument. `Display` and `Debug` print it as `***`.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a value into keeping.
+    /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// Returns the value itself, for the one place that must hand it over.
+    /// Returns the value itself, for the one place that must pass it on.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -42,21 +42,21 @@ impl fmt::Display for Secret {
     }
 }
 
-/// What is shown instead of a secret.
+/// The text that is shown in place of a secret.
 const HIDDEN: &str = "***";
 
-/// A text that knows which of its parts are secret. These print as `***`, in `{}` as in `{:?}`.
+/// A text with secret parts, which `Display` and `Debug` print as `***`.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct MaskedText {
     text: String,
-    /// In bytes; in order, apart from each other, none empty.
+    /// The secret parts as byte ranges: in order, not adjacent, not empty.
     secret: Vec<Range<usize>>,
 }
 
 impl MaskedText {
     /// Returns a text with secret parts, given as ranges of bytes in any order.
     ///
-    /// A range that does not begin and end between characters, or ends behind the text, makes all of it secret.
+    /// A range that does not begin and end at character boundaries, or exceeds the text, makes all of it secret.
     #[must_use]
     pub fn with_secrets(
         text: impl Into<String>,
@@ -82,31 +82,31 @@ impl MaskedText {
         Self { text, secret }
     }
 
-    /// Returns the text itself, for the one place that must hand it over.
+    /// Returns the text itself, for the one place that must pass it on.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.text
     }
 
-    /// Tells whether any part of it is secret.
+    /// Returns whether any part of it is secret.
     #[must_use]
     pub fn has_secret(&self) -> bool {
         !self.secret.is_empty()
     }
 
-    /// Tells whether it has no characters.
+    /// Returns whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// Returns where the secret parts are, in bytes and in order.
+    /// Returns the byte ranges of the secret parts, in order.
     #[must_use]
     pub fn secret_ranges(&self) -> &[Range<usize>] {
         &self.secret
     }
 
-    /// Returns the secret parts, each by itself.
+    /// Returns the secret parts.
     pub fn secrets(&self) -> impl Iterator<Item = Secret> {
         self.secret
             .iter()
@@ -119,7 +119,7 @@ impl MaskedText {
         Secret::new(self.text.clone())
     }
 
-    /// Splits it at the first `separator`, which is in neither part.
+    /// Splits the text at the first `separator`, which is in neither part.
     #[must_use]
     pub fn split_once(&self, separator: char) -> Option<(Self, Self)> {
         let at = self.text.find(separator)?;
@@ -129,13 +129,13 @@ impl MaskedText {
         ))
     }
 
-    /// Returns what is behind the first `bytes` bytes, which must end between characters.
+    /// Returns the text without its first `bytes` bytes, which must end at a character boundary.
     #[must_use]
     pub fn skip(&self, bytes: usize) -> Self {
         self.part(bytes..self.text.len())
     }
 
-    /// Returns a part, given in bytes between characters.
+    /// Returns a part of the text; the byte range must be at character boundaries.
     fn part(&self, wanted: Range<usize>) -> Self {
         let secret = self.secret.iter().map(|range| {
             let start = range.start.clamp(wanted.start, wanted.end) - wanted.start;

@@ -1,4 +1,4 @@
-//! `acr …` as a step: acrt does it itself, because acr-cli can only talk to Azure.
+//! `acr …` as a step: acrt carries it out itself, because acr-cli works only with Azure.
 
 use std::cell::RefCell;
 
@@ -18,7 +18,7 @@ use crate::{
 
 use super::step_run::{StepFailure, StepRun};
 
-/// Does what the words ask for, in the registry that they name, else in the task's.
+/// Carries out the command, in the registry that it names, else in the task's.
 pub(super) async fn carry_out(work: &StepRun<'_>, words: &[MaskedText]) -> Result<(), StepFailure> {
     let shown: Vec<String> = words.iter().map(ToString::to_string).collect();
     let (shared, lines) = (work.shared, &work.lines);
@@ -80,8 +80,8 @@ async fn carry_out_command(
     }
 }
 
-/// Returns the registry that a command means: the task's own, unless it names another. `$RegistryName` is the task's own too: what
-/// is before the first dot of a name such as `127.0.0.1:5000` is no name of a registry.
+/// Returns the registry of a command: the task's own, unless the command names another. `$RegistryName` is compared with the task's own
+/// before its first dot is cut off, because the first part of `127.0.0.1:5000` is no registry name.
 fn registry_of(work: &StepRun<'_>, named: Option<String>) -> String {
     let own = &work.shared.execution.task.registry;
     let short = own.split('.').next();
@@ -89,7 +89,7 @@ fn registry_of(work: &StepRun<'_>, named: Option<String>) -> String {
     named.unwrap_or_else(|| own.clone())
 }
 
-/// Lists tags or manifests, or removes those that are named, in acr-cli's words.
+/// Lists tags or manifests, or removes the named ones, with the output of acr-cli.
 async fn repository(
     work: &StepRun<'_>,
     options: &RepositoryOptions,

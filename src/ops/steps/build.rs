@@ -1,4 +1,4 @@
-//! A step that builds: its context and Dockerfile, what they depend on, and the builder's command lines.
+//! A step that builds: reads its context and Dockerfile, resolves its bases, and runs the builder.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,7 +39,7 @@ use super::{
 pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), StepFailure> {
     let (shared, step) = (work.shared, work.step);
     let (execution, builder) = (shared.execution, &shared.on.builder);
-    // It goes when the step ends.
+    // The fetched context is removed when the step ends.
     let fetched = fetch(work, build).await?;
     let mut inputs = inputs(work, build, fetched.as_ref())?;
     let mut resolved = found::warned(work, async |events| {
@@ -50,7 +50,7 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
         work.lines.say(&line);
     }
     let request = request(work, build, &inputs, &resolved)?;
-    // The workspace has nothing that is to be left out but what steps themselves have made.
+    // Version control files are already left out of the workspace, except those that steps have made.
     let ignore = assemble::ignore_file(&inputs, None)?;
     assemble::place_dockerfile(&request, &resolved, ignore.as_deref())?;
     if build.bares_secret {
@@ -73,7 +73,7 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     Ok(())
 }
 
-/// Runs the command lines of a build. Returns the platforms that it was for.
+/// Runs the command lines of a build. Returns the platforms that the image is for.
 async fn run_lines(
     work: &StepRun<'_>,
     build: &BuildStep,
@@ -105,7 +105,7 @@ async fn run_lines(
     Ok(made)
 }
 
-/// Gives a builder the variables of a build: all of them, or of a guest's file those that are known to be harmless.
+/// Gives a builder the variables of a build: all of them, or those known to be harmless if the file is a guest's.
 fn with_variables(work: &StepRun<'_>, line: CommandLine, build: &BuildStep) -> CommandLine {
     let harmless = guest::variables_of_builder(build);
     let is_guests = work.shared.read.trust == Trust::Guest;
@@ -120,7 +120,7 @@ fn with_variables(work: &StepRun<'_>, line: CommandLine, build: &BuildStep) -> C
     })
 }
 
-/// Fetches the context of a build that is neither in the workspace nor on this machine.
+/// Fetches the remote context of a build.
 async fn fetch(work: &StepRun<'_>, build: &BuildStep) -> Result<Option<Fetched>, StepFailure> {
     let Some(remote) = &build.remote else {
         return Ok(None);
@@ -144,8 +144,8 @@ async fn fetch(work: &StepRun<'_>, build: &BuildStep) -> Result<Option<Fetched>,
     Ok(Some(fetched))
 }
 
-/// Returns what a fetch may use: the token of the task is for the host of its own context alone. The file of a guest
-/// never has it sent anywhere.
+/// Returns the secrets for a fetch: the token of the task only for the host of its own context, and never for a guest's file, which could
+/// send it elsewhere.
 fn secrets_of_fetch(work: &StepRun<'_>, context: &Context) -> Secrets {
     let execution = work.shared.execution;
     let task = execution.stored.as_ref().unwrap_or(&execution.task);
@@ -160,12 +160,12 @@ fn secrets_of_fetch(work: &StepRun<'_>, context: &Context) -> Secrets {
     }
 }
 
-/// Reads the Dockerfile of a build: from the workspace, where earlier steps may have written it, or from what was fetched.
+/// Reads the Dockerfile of a build: from the workspace, where earlier steps may have written it, or from the fetched context.
 fn inputs(work: &StepRun<'_>, build: &BuildStep, fetched: Option<&Fetched>) -> Result<Inputs> {
     let directory = build.working_directory.as_deref();
     let root = work.shared.workspace.workspace();
     let (context, path) = match fetched {
-        // Another owner's than that of the task file.
+        // The fetched context may have another owner than the task file.
         Some(fetched) => {
             let context = LocalContext::open(&fetched.folder)?.confined_to(&fetched.folder);
             (context, inside(None, &build.file_path())?)
@@ -194,7 +194,7 @@ fn inputs(work: &StepRun<'_>, build: &BuildStep, fetched: Option<&Fetched>) -> R
     Ok(inputs)
 }
 
-/// Returns the named contexts of a build, folders as they are on the machine.
+/// Returns the named contexts of a build, with folders as paths on this machine.
 fn contexts(work: &StepRun<'_>, build: &BuildStep) -> Result<BTreeMap<String, String>> {
     let contexts = build.contexts.iter().enumerate();
     let contexts = contexts.map(|(n, (name, place))| {
@@ -208,7 +208,8 @@ fn contexts(work: &StepRun<'_>, build: &BuildStep) -> Result<BTreeMap<String, St
     contexts.collect()
 }
 
-/// Returns a folder that a builder can read while other steps work: of a guest's, which could put a link in its place, a copy.
+/// Returns a folder that a builder can read while other steps run. A guest's folder is copied, because another step could replace it by a
+/// link.
 fn still(work: &StepRun<'_>, name: &str, folder: PathBuf) -> Result<PathBuf> {
     let graph = &work.shared.read.graph;
     let is_alone = graph.is_chain() && !graph.cmds().any(|cmd| cmd.detach);

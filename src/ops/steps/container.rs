@@ -1,4 +1,4 @@
-//! A step that runs a command in a container, and one that ends containers of earlier steps.
+//! A step that runs a command in a container, and one that stops containers of earlier steps.
 
 use std::path::PathBuf;
 
@@ -21,12 +21,12 @@ use super::{
     step_run::{StepFailure, StepRun},
 };
 
-/// Ends the containers of earlier steps, by the names of the steps.
+/// Stops or kills the containers of earlier steps, by the names of the steps.
 pub(super) async fn end(work: &StepRun<'_>, verb: &str, names: &[&str]) -> Result<(), StepFailure> {
     for name in names {
         let builder = &work.shared.on.builder;
         let line = builder.end_container(verb, &work.shared.name(name));
-        // Where containers cannot go on, no step has left one.
+        // A builder without detached containers has none from earlier steps.
         let Some(line) = line else { continue };
         work.run(&format!("`docker {verb} {name}`"), line).await?;
     }
@@ -40,7 +40,7 @@ pub(super) async fn run(work: &StepRun<'_>, cmd: &CmdStep) -> Result<(), StepFai
         work.warn_of_bare_secret();
     }
     let ended = run_in_container(work, request.clone()).await;
-    // A client that was told to end may leave its container running, and buildah always leaves one.
+    // A client that was told to exit may leave its container running, and buildah always leaves one.
     let stays = ended.is_ok() && (cmd.detach || cmd.keep);
     if !stays && let Some(line) = work.shared.on.builder.remove_container(&request.name) {
         let _ = process::ask(&line).await;
@@ -67,7 +67,7 @@ async fn run_in_container(
     work.run_container("the command", plan.run).await
 }
 
-/// Finds out what image a command runs: one that a step made, or what a registry has under that name now.
+/// Returns the image of a command: one that an earlier step made, or what its registry has under the name now.
 async fn image_of(work: &StepRun<'_>, cmd: &CmdStep) -> Result<Reference, StepFailure> {
     let shared = work.shared;
     if made_before(&shared.read.graph, work.step).contains(&cmd.image) {
@@ -154,7 +154,7 @@ fn container_request(
     })
 }
 
-/// A file with secrets, which is there for as long as this is.
+/// A file with secrets. It is removed when this is dropped.
 struct Placed<'a>(&'a SecretFile);
 
 impl<'a> Placed<'a> {
@@ -166,12 +166,12 @@ impl<'a> Placed<'a> {
 
 impl Drop for Placed<'_> {
     fn drop(&mut self) {
-        // What stays goes with the run's folder, and only its owner can read it.
+        // If it cannot be removed, it goes with the run's folder, and only its owner can read it.
         let _ = std::fs::remove_file(&self.0.path);
     }
 }
 
-/// Returns a working directory as the container has it.
+/// Returns a working directory as a path in the container.
 fn in_container(path: &str) -> String {
     match path {
         "" => "/workspace".into(),

@@ -1,4 +1,4 @@
-//! What a step finds out of the images that it depends on: taken in, and told.
+//! Records and reports the images that a step has resolved.
 
 use std::cell::RefCell;
 
@@ -14,7 +14,7 @@ use crate::{
 
 use super::step_run::StepRun;
 
-/// Resolves images for a step, unless it is stopped. What is decided is taken in and told, and of the step are the warnings.
+/// Resolves images for a step, unless it is stopped. The result is recorded and logged, and warnings become those of the step.
 pub(super) async fn warned(
     work: &StepRun<'_>,
     resolve: impl AsyncFnOnce(&EventSink<'_>) -> Result<Resolved>,

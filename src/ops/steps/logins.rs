@@ -1,4 +1,4 @@
-//! The logins that the containers of a run find: in docker's file of them, in their home, as in ACR.
+//! The logins for the containers of a run: a docker config file in their home folder, as in ACR.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,12 @@ use crate::{
 
 use super::{read::MultiStep, workspace::Workspace};
 
-/// How many repositories are asked about: each may take a helper a moment.
+/// The maximum number of repositories to get logins for: each may take a credential helper a moment.
 const MOST: usize = 100;
 
-/// Writes the logins to the registries that the task uses or names where `cmd` steps find them. They go with the workspace.
+/// Writes the logins for the registries that the task uses or names where `cmd` steps find them. They are removed with the workspace.
 ///
-/// A guest's file gets none: it could take them elsewhere.
+/// A guest's file gets none, because it could send them elsewhere.
 pub(super) async fn hand_over(
     execution: &Execution<'_>,
     workspace: &Workspace,
@@ -36,7 +36,7 @@ pub(super) async fn hand_over(
             Err(problem) => log.say(&format!("steps have no login for `{registry}`: {problem}")),
         }
     }
-    // Of several repositories on one registry, the first that has a login.
+    // If several repositories of a registry have logins, the first counts.
     let mut seen = BTreeSet::new();
     logins.retain(|login| seen.insert(login.registry.clone()));
     if logins.is_empty() {
@@ -53,7 +53,7 @@ pub(super) async fn hand_over(
     file::replace(&path, text.reveal().as_bytes())
 }
 
-/// Returns the registries that a task uses or names, each with a repository on it; the task's own first.
+/// Returns the registries that a task uses or names, each with a repository there; the task's own first.
 fn registries_of(execution: &Execution<'_>, graph: &Graph) -> Vec<(String, String)> {
     let mut all = vec![(execution.task.registry.clone(), String::new())];
     let named = execution.secrets.credentials.keys();
@@ -73,7 +73,7 @@ fn registries_of(execution: &Execution<'_>, graph: &Graph) -> Vec<(String, Strin
     all
 }
 
-/// Returns the images and artifacts with a registry that the words of a command name, as `oras push ghcr.io/acme/web:1` does.
+/// Returns the images and artifacts in the words of a command that name a registry, as in `oras push ghcr.io/acme/web:1`.
 fn images_in(word: &str) -> Vec<Reference> {
     let ends = |c: char| c.is_whitespace() || "'\"`;|&<>()=,".contains(c);
     let names = word.split(ends).filter_map(|name| {

@@ -1,4 +1,4 @@
-//! Multi-step tasks: the file is read, its steps are carried out, and what they depend on is found out.
+//! Multi-step tasks: reads their file, carries out its steps, and resolves the images that they depend on.
 
 mod acr;
 mod build;
@@ -16,5 +16,5 @@ mod step_run;
 pub mod sweep;
 pub(super) mod workspace;
 
-/// The label by which what a run leaves on the builder is found again. Its value is the run's folder.
+/// The label by which containers and networks of a run are found on the builder. Its value is the run's folder.
 const LABEL: &str = "io.acrt.run";

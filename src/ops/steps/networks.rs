@@ -1,4 +1,4 @@
-//! The networks that the containers of a multi-step run are in.
+//! The networks for the containers of a multi-step run.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,9 @@ use crate::{
 
 use super::{LABEL, site::StepContext};
 
-/// Makes the networks of the file that its containers are in. Returns the names that the builder knows them by.
+/// Creates those networks of the file that containers use. Returns their names on the builder.
 ///
-/// The network that a file gets without asking is only made where containers could speak to each other: it costs time, and not
-/// every machine can have one.
+/// The default network is only created where containers could communicate: it costs time, and not every machine can have one.
 pub(super) async fn make_networks(shared: &StepContext<'_>) -> Result<BTreeMap<String, String>> {
     let graph = &shared.read.graph;
     let mut made = BTreeMap::new();
@@ -61,7 +60,7 @@ pub(super) async fn make_networks(shared: &StepContext<'_>) -> Result<BTreeMap<S
     Ok(made)
 }
 
-/// Tells whether two containers of a file may be there at once.
+/// Returns whether two containers of a file may run at the same time.
 fn is_talkative(graph: &Graph) -> bool {
     let containers = || graph.cmds().filter(|cmd| cmd.own().is_none());
     containers().count() > 1 && (!graph.is_chain() || containers().any(|cmd| cmd.detach))

@@ -1,4 +1,4 @@
-//! One step: its delays, repeats and tries.
+//! One step, with its delays, repeats and retries.
 
 use crate::{
     error::{Error, Kind},
@@ -12,7 +12,7 @@ use super::{
     step_run::{StepFailure, StepRun, pause},
 };
 
-/// Carries a step out, with all its delays, repeats and tries.
+/// Carries out a step, with all its delays, repeats and retries.
 pub(super) async fn carry_out(shared: &StepContext<'_>, step: &Step) -> Result<(), Failure> {
     pause(shared, step.limits.start_delay).await?;
     let work = StepRun::begin(shared, step);

@@ -1,4 +1,4 @@
-//! A step that pushes: each image once, but for those that are there already.
+//! A step that pushes: each image once, without those whose tag has the same image already.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ pub(super) async fn push(work: &StepRun<'_>, images: &[Pushed]) -> Result<(), St
     Ok(())
 }
 
-/// Returns the tags that are already what a step has built under their names, with their digests.
+/// Returns the tags whose images are already what a step has built for them, with their digests.
 async fn unchanged(
     work: &StepRun<'_>,
     images: &[Pushed],
@@ -71,7 +71,7 @@ async fn unchanged(
     Ok(unchanged::settled(same))
 }
 
-/// Looks at a tag that may be what a step has built under its name, for one platform.
+/// Looks at a tag that may already have the image which a step has built for it, for one platform.
 async fn look_at_pushed(
     work: &StepRun<'_>,
     image: &Reference,

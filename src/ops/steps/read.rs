@@ -1,4 +1,4 @@
-//! Reads the multi-step file of a task, with its values and secrets.
+//! Reads the multi-step file of a task, and fills in its values and secrets.
 
 use std::{
     cell::RefCell,
@@ -34,35 +34,35 @@ use super::super::{
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// How many bytes of Dockerfiles are looked into for one task file.
+/// How many bytes of Dockerfiles are read for one task file.
 const MAX_DOCKERFILES: usize = 4 * 1024 * 1024;
 
-/// How long the templates of one file may take.
+/// How long rendering the templates of one file may take.
 const TEMPLATES: Duration = Duration::from_secs(2);
 
-/// What stands for a secret where its value is not needed: base64 too, because files of volumes are.
+/// The placeholder for a secret whose value is not needed. It is valid base64, because the files of volumes are base64.
 const STAND_IN: &str = "c2VjcmV0";
 
-/// A multi-step file, ready to be carried out.
+/// A multi-step file with its templates filled in.
 #[derive(Debug)]
 pub struct MultiStep {
     pub graph: Graph,
     pub notices: Vec<Notice>,
-    /// The folder of its files, if it has any.
+    /// The local context; `None` if there is none.
     pub folder: Option<PathBuf>,
     pub trust: Trust,
-    /// What the file asks for and may not, because it is a guest's.
+    /// What the file asks for and may not have, because it is a guest's.
     pub refused: Option<Refused>,
-    /// What it was made of: another value is worth another try.
+    /// A digest of its inputs: when it changes, a failed task is tried again.
     pub digest: Digest,
-    /// The values that must not be seen.
+    /// The secrets, which must not be in the log.
     pub hidden: Vec<Secret>,
-    /// The files of the context that it has taken in, as it names them.
+    /// The files of the context that were included, as the file names them.
     pub included: Vec<PathBuf>,
 }
 
 impl MultiStep {
-    /// Refuses a guest's file that asks for more than a Dockerfile could do.
+    /// Refuses a guest's file that asks for more than a Dockerfile may.
     ///
     /// # Errors
     ///
@@ -75,10 +75,10 @@ impl MultiStep {
     }
 }
 
-/// Whether the values of secrets are needed.
+/// Whether to look up the values of secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// They are looked up; one that is nowhere is an error.
+    /// Look them up; a missing one is an error.
     Now,
     Later,
 }
@@ -87,7 +87,7 @@ pub enum Lookup {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] with the file and the line, where it cannot be used, or where a secret is nowhere to be found.
+/// [`Kind::Invalid`] with the file and the line, where it cannot be used, or where a secret is missing.
 pub fn read(
     app: &App,
     task: &Task,
@@ -148,7 +148,7 @@ pub fn read(
         .iter()
         .flat_map(|volume| volume.files.values());
     hidden.extend(files.filter_map(|bytes| Some(Secret::new(std::str::from_utf8(bytes).ok()?))));
-    // What templates have made of secrets is no less secret.
+    // Text that templates have derived from secrets is secret too.
     hidden.extend(graph.texts_with_secrets().flat_map(MaskedText::secrets));
     if lookup == Lookup::Later {
         hidden.clear();
@@ -171,7 +171,7 @@ pub fn read(
     })
 }
 
-/// Refuses a build whose context is where it cannot be fetched from.
+/// Refuses a build whose context cannot be fetched.
 fn check_remotes(graph: &Graph) -> Result<(), InvalidTaskFile> {
     for step in graph.steps() {
         if let Action::Build(build) = &step.action
@@ -185,7 +185,7 @@ fn check_remotes(graph: &Graph) -> Result<(), InvalidTaskFile> {
     Ok(())
 }
 
-/// Returns the files of its context that say what a multi-step task depends on, be they there or not.
+/// Returns the files of the context that decide what a multi-step task depends on, whether or not they exist.
 fn files_of(task: &Task, read: &MultiStep) -> Vec<PathBuf> {
     let Some(folder) = &read.folder else {
         return Vec::new();
@@ -206,7 +206,7 @@ fn files_of(task: &Task, read: &MultiStep) -> Vec<PathBuf> {
     files.into_iter().collect()
 }
 
-/// Refuses a multi-step task of which one build step has a Dockerfile that is there and cannot be used: what it depends on cannot be told.
+/// Refuses a multi-step task with a build step whose Dockerfile exists and cannot be used: its bases are not known.
 ///
 /// # Errors
 ///
@@ -237,7 +237,7 @@ pub fn refuse_broken(app: &App, task: &Task, secrets: &Secrets) -> Result<()> {
     Ok(())
 }
 
-/// Returns where a build step has its Dockerfile, seen from the context; `None` where that is outside, or must be fetched.
+/// Returns the path of a build step's Dockerfile in the context; `None` where it is outside, or the context is remote.
 fn dockerfile_of(build: &BuildStep) -> Option<PathBuf> {
     if build.remote.is_some() {
         return None;
@@ -246,13 +246,13 @@ fn dockerfile_of(build: &BuildStep) -> Option<PathBuf> {
     within(directory, build.file_path().as_ref())
 }
 
-/// Tells when templates have had their time.
+/// Returns a check of whether the time for templates is over.
 fn in_time() -> IsLate {
     let until = Instant::now() + TEMPLATES;
     Arc::new(move || Instant::now() > until)
 }
 
-/// Finds out what can be told about a task without a run. Dockerfiles that are not there are left out: a step may make them.
+/// Returns what can be said about a task without a run. Missing Dockerfiles are left out: a step may make them.
 ///
 /// # Errors
 ///
@@ -264,7 +264,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         let steps = graph.steps().iter();
         steps.flat_map(|step| pushes_of(&step.action)).collect()
     };
-    // A name that changes from run to run is written once, and nothing can depend on it.
+    // A name that differs between the two sample runs is not stable, so that no task can depend on it.
     let (one, other) = (pushed(&first.graph), pushed(&second.graph));
     let context = match &first.folder {
         Some(_) => task.step.context().map(|it| inputs::open(app, task, it)),
@@ -279,7 +279,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         let found = match &step.action {
             Action::Cmd(cmd) => match cmd.own() {
                 None => vec![cmd.image.clone()],
-                // What acrt does itself depends on no image, and is checked before it is stored.
+                // A command that acrt carries out itself depends on no image; its words are checked before the task is stored.
                 Some(OwnCommand::End { .. }) => Vec::new(),
                 Some(OwnCommand::Acr(words)) => {
                     let words: Vec<String> =
@@ -325,7 +325,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     })
 }
 
-/// The images that steps of a graph build, and which steps do.
+/// The images that the steps of a graph build, each with its steps.
 struct MadeImages<'a> {
     graph: &'a Graph,
     steps: BTreeMap<&'a Reference, Vec<usize>>,
@@ -344,14 +344,14 @@ impl<'a> MadeImages<'a> {
         Self { graph, steps }
     }
 
-    /// Tells whether an image has been built when the `n`th step starts.
+    /// Returns whether an image has been built when the `n`th step starts.
     fn has(&self, image: &Reference, n: usize) -> bool {
         let mut makers = self.steps.get(image).into_iter().flatten();
         makers.any(|maker| self.graph.is_before(*maker, n))
     }
 }
 
-/// Lets a multi-step task know which images it pushes. Where the file cannot be used, it pushes none.
+/// Sets the images that a multi-step task pushes: none if its file cannot be used.
 pub fn find_pushes(app: &App, task: &mut Task) {
     if !task.step.is_multi_step() {
         return;
@@ -381,7 +381,7 @@ pub fn pushes_of(action: &Action) -> Vec<Reference> {
     }
 }
 
-/// Returns what a build of the context depends on, as far as the context has its Dockerfile, and that file.
+/// Returns the bases of a build, and its Dockerfile; both empty where the context does not have the Dockerfile.
 fn built_on(
     context: Option<&LocalContext>,
     build: &BuildStep,
@@ -404,7 +404,7 @@ fn built_on(
     (references.collect(), bytes)
 }
 
-/// Puts a build step in the words of the reader of Dockerfiles.
+/// Makes the input for the Dockerfile reader of a build step.
 pub fn build_of(step: &BuildStep, platforms: &[Platform]) -> Build {
     let own = &step.platforms;
     Build {
@@ -415,7 +415,7 @@ pub fn build_of(step: &BuildStep, platforms: &[Platform]) -> Build {
     }
 }
 
-/// Returns the build arguments of a step. One without a value takes it from the step's `env`, and is none if it is not there.
+/// Returns the build arguments of a step. An argument without a value gets it from the step's `env`, or is left out.
 pub fn arguments_of(step: &BuildStep) -> Vec<(String, MaskedText)> {
     let own = |name: &String| {
         let own = step.env.iter().find(|(other, _)| other == name);
@@ -426,7 +426,7 @@ pub fn arguments_of(step: &BuildStep) -> Vec<(String, MaskedText)> {
         .collect()
 }
 
-/// Returns a path of the workspace, seen from its root; `None` where it leads out of it.
+/// Returns a path relative to the root of the workspace; `None` where it leads outside.
 pub fn within(working_directory: Option<&str>, path: &Path) -> Option<PathBuf> {
     let directory = Path::new(working_directory.unwrap_or_default());
     let mut clean = PathBuf::new();
@@ -443,7 +443,7 @@ pub fn within(working_directory: Option<&str>, path: &Path) -> Option<PathBuf> {
     Some(clean)
 }
 
-/// Returns the variables of a run that will never be.
+/// Returns run variables of an imaginary run.
 fn sample(app: &App, task: &Task, number: u64) -> RunVariables {
     let date = app.clock.now();
     let later = jiff::SignedDuration::from_secs(i64::try_from(number).unwrap_or_default());
@@ -471,7 +471,7 @@ fn run_variables(app: &App, run: &RunVariables) -> steps::Run {
     }
 }
 
-/// Finds the value of a secret: what the user gave under its id, else where the file says it is, if that is the owner's file.
+/// Returns the value of a secret: from the user by its id, else from where the file says that it is kept, if the file is the owner's.
 fn secret(
     source: &steps::SecretSource,
     secrets: &Secrets,
@@ -510,17 +510,17 @@ fn secret(
     }
 }
 
-/// The files that a task is read from.
+/// The files of a multi-step task.
 struct TaskSources {
-    /// How the task file is called in messages, a path in backticks.
+    /// The name of the task file in messages, a path in backticks.
     name: String,
     text: String,
     values_name: String,
     values_text: Option<String>,
     context: Option<LocalContext>,
-    /// The files of the context that have been taken in.
+    /// The files of the context that were included.
     included: RefCell<Vec<PathBuf>>,
-    /// Whether the task file itself lies in the context.
+    /// Whether the task file is in the context.
     is_in_context: bool,
 }
 
@@ -577,7 +577,7 @@ impl TaskSources {
         }
     }
 
-    /// Tells whether the context says what is carried out: by the file itself, or by aliases that it takes from there.
+    /// Returns whether the context decides what is carried out: by the task file itself, or by aliases that it includes from the context.
     fn is_of_context(&self, has_aliases_from_there: bool) -> bool {
         self.is_in_context || has_aliases_from_there
     }
@@ -591,7 +591,7 @@ impl TaskSources {
         })
     }
 
-    /// Reads a file of aliases, which lies in the context.
+    /// Reads a file of aliases from the context.
     fn load(&self, name: &str) -> Result<String, String> {
         let context = self
             .context

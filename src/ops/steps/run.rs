@@ -1,4 +1,4 @@
-//! The run of a task with a multi-step file: reads the file, makes what its steps need, lets them work, looks at what they pushed, records it.
+//! The run of a multi-step task: reads the file, prepares the workspace, carries out the steps, checks what they pushed, and records it.
 
 use std::{
     cell::RefCell,
@@ -35,7 +35,7 @@ use super::{
     workspace::Workspace,
 };
 
-/// Does the work of a multi-step task. Every way out but success is a failure with its status.
+/// Carries out a multi-step task. Anything but success is a failure with its status.
 pub(in crate::ops) async fn work(
     execution: &Execution<'_>,
     held: &mut HeldRun,
@@ -98,7 +98,7 @@ pub(in crate::ops) async fn work(
     Ok(())
 }
 
-/// Works out for which platforms the builds of the steps were, and what they depend on for these. Returns the platforms.
+/// Determines the platforms that the steps built for, and updates the dependencies to them. Returns the platforms.
 async fn settle(
     execution: &Execution<'_>,
     found: &mut StepResults,
@@ -125,14 +125,14 @@ async fn settle(
         }
         all.extend(made);
     }
-    // What is pushed and was built by no step, such as a second name for an image.
+    // Images that were pushed but built by no step, such as those with a second name.
     let read = pushed::platforms(execution.app, &others, &[]);
     pushed.extend(execution.unless_stopped(read).await?);
     let chosen = if pushed.is_empty() { all } else { pushed };
     Ok(chosen.into_iter().collect())
 }
 
-/// Returns the run variables of templates. A quick run has no task.
+/// Returns the run variables for templates. A quick run has no task name.
 fn step_variables(execution: &Execution<'_>, run: &Run) -> RunVariables {
     let mut variables = execution.variables(run);
     if run.task.is_none() {
@@ -141,7 +141,7 @@ fn step_variables(execution: &Execution<'_>, run: &Run) -> RunVariables {
     variables
 }
 
-/// Returns the order in which the steps would be carried out, one line each, with secrets hidden.
+/// Returns the steps in the order in which they would be carried out, one line each, with secrets hidden.
 pub(in crate::ops) fn plan(execution: &Execution<'_>, run: &Run) -> Result<Vec<String>> {
     let variables = step_variables(execution, run);
     let (app, task, secrets) = (execution.app, &execution.task, &execution.secrets);
@@ -174,7 +174,7 @@ async fn confirm(
     outputs::confirm(execution, &images, &reported, events).await
 }
 
-/// Makes what the steps need, and lets them work. What they have found out is told even where they failed.
+/// Prepares the workspace and carries out the steps. Returns their results even if one failed.
 async fn in_workspace(
     execution: &Execution<'_>,
     run: &Run,
@@ -212,7 +212,7 @@ async fn in_workspace(
     Ok((shared.found.take(), outcome))
 }
 
-/// Tells whether anything of a file is not done by acrt itself.
+/// Returns whether any step needs a builder.
 fn needs_builder(graph: &Graph) -> bool {
     let is_own = |step: &Step| match &step.action {
         Action::Cmd(cmd) => matches!(cmd.own(), Some(OwnCommand::Acr(_))),

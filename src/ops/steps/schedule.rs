@@ -1,4 +1,4 @@
-//! Carries out the steps of a multi-step run: side by side where the file allows it, until all are done or one has failed.
+//! Schedules the steps of a multi-step run: concurrently where the file allows it, until all are done or one has failed.
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 
@@ -12,7 +12,7 @@ use crate::{
 
 use super::{one, site::StepContext};
 
-/// Tells which steps are carried out now.
+/// Reports which steps are being carried out.
 fn tell_at_work(log: &RunLog<'_>, steps: &[&str]) {
     if !steps.is_empty() {
         let doing = format!("carrying out {}", steps.join(", "));
@@ -20,7 +20,7 @@ fn tell_at_work(log: &RunLog<'_>, steps: &[&str]) {
     }
 }
 
-/// Lets steps work, as many at once as there is room for, until all are done or one has failed.
+/// Carries out the steps, as many at once as allowed, until all are done or one has failed.
 pub(super) async fn carry_out(
     shared: &StepContext<'_>,
     jobs: usize,
@@ -34,7 +34,7 @@ pub(super) async fn carry_out(
     loop {
         let mut room = jobs.max(1).saturating_sub(progress.running());
         while room > 0 {
-            // The run has one place on its builder; each further step at once takes one more.
+            // The run has one place on its builder; each concurrent step takes one more.
             let place = match progress.running() {
                 0 => None,
                 _ => match one_more_place(shared) {
@@ -70,7 +70,7 @@ pub(super) async fn carry_out(
             progress.finish(step, true);
             continue;
         };
-        // That the whole run is stopped, or has taken too long, is no error of the step that could be ignored.
+        // That the whole run was stopped, or has timed out, cannot be ignored as an error of a step.
         let ignored = step.ignores_errors && failure.status == RunStatus::Failed;
         let end = if ignored { ", which is ignored" } else { "" };
         let reason = failure.error.one_line();
@@ -91,13 +91,13 @@ pub(super) async fn carry_out(
     }
 }
 
-/// Takes one more place on the builder of the run: none within where it has as many as there are, and none at all where all are taken.
+/// Takes one more place on the builder of the run. `Some(None)` on a builder without a limit, `None` where all places are taken.
 fn one_more_place(shared: &StepContext<'_>) -> Option<Option<Lock>> {
     let (app, name) = (shared.execution.app, &shared.on.name);
     let Some(jobs) = app.jobs_of(name) else {
         return Some(None);
     };
-    // What cannot be locked has no place to give.
+    // If locking fails, there is no place.
     app.store
         .take_builder_place(name, jobs)
         .ok()

@@ -1,4 +1,4 @@
-//! What the steps of one run share: the folders, the log, the logins, and what has been found out so far.
+//! What the steps of one run share: folders, log, logins, and results so far.
 
 use std::{
     cell::RefCell,
@@ -33,41 +33,41 @@ pub(super) struct StepContext<'a> {
     pub platforms: BuilderPlatforms,
     pub baseline: &'a Baseline,
     pub workspace: Workspace,
-    /// Comes when the run is to stop, and when another step has failed.
+    /// Stops the steps when the run is to stop, or another step has failed.
     pub stop: Stop,
     pub auth_dir: Option<PathBuf>,
-    /// The networks of the file, by the names that the builder knows.
+    /// The networks of the file, each with its name on the builder.
     pub networks: BTreeMap<String, String>,
     pub log: &'a RunLog<'a>,
     pub found: RefCell<StepResults>,
 }
 
-/// What has been found out so far.
+/// The results of steps so far.
 #[derive(Debug, Default)]
 pub(super) struct StepResults {
-    /// What each step depends on, in the order in which that was decided.
+    /// The dependencies of each step, in the order in which they were resolved.
     dependencies: Vec<(StepId, Vec<Dependency>)>,
     /// The last build of each step that builds.
     pub builds: BTreeMap<StepId, StepBuild>,
     pub untracked: Vec<Untracked>,
-    /// In the order in which they were pushed.
+    /// The pushed images, in the order of the pushes.
     pub pushed: Vec<(Reference, Option<Digest>)>,
-    /// The registries whose certificates are not verified, as has been told.
+    /// The registries for which it has been reported that their certificates are not verified.
     pub unverified: BTreeSet<String>,
 }
 
-/// What a step has built.
+/// The build of one step.
 #[derive(Debug)]
 pub(super) struct StepBuild {
     pub images: Vec<Reference>,
     pub inputs: Inputs,
     pub resolved: Resolved,
-    /// The platforms of the images as the builder says them; empty where it does not say.
+    /// The platforms of the images as the builder reports them; empty where it does not.
     pub platforms: BTreeSet<Platform>,
 }
 
 impl StepResults {
-    /// Takes in what one step depends on, in place of what an earlier try of it did.
+    /// Sets the dependencies of a step, replacing those of an earlier try.
     pub fn take(&mut self, step: &StepId, dependencies: &[Dependency], untracked: &[Untracked]) {
         let new = dependencies.to_vec();
         match self.dependencies.iter_mut().find(|(id, _)| id == step) {
@@ -81,8 +81,8 @@ impl StepResults {
         }
     }
 
-    /// Returns what the steps depend on together. The first answer about an image stays, because a later one would hide a move in between;
-    /// platforms that another step builds for count too.
+    /// Returns the dependencies of all steps. If several steps depend on one image, the digest of the first is kept, because a later one
+    /// would hide a move in between; the platforms of all steps are combined.
     pub fn dependencies(&self) -> Vec<Dependency> {
         let mut all: BTreeMap<Reference, Dependency> = BTreeMap::new();
         for dependency in self.dependencies.iter().flat_map(|(_, all)| all) {
@@ -105,7 +105,7 @@ impl StepResults {
 }
 
 impl<'a> StepContext<'a> {
-    /// Returns where the lines of a step go: each behind the name of the step, where there is more than one.
+    /// Returns the log for a step: with the name of the step as the prefix, if there are several.
     pub fn lines_of(&self, step: &StepId) -> PrefixedLog<'a> {
         let is_alone = self.read.graph.steps().len() == 1;
         PrefixedLog {
@@ -118,13 +118,13 @@ impl<'a> StepContext<'a> {
         }
     }
 
-    /// Returns what processes and containers of the run are known by: the path of its folder.
+    /// Returns the marker of the run's processes and containers: the path of its folder.
     pub fn marker(&self) -> PathBuf {
         let layout = self.execution.app.store.layout();
         layout.run_folder(self.run.run_id)
     }
 
-    /// Returns the name that a container or a network of this run has on the machine.
+    /// Returns the name of a container or network of this run on the builder.
     pub fn name(&self, of: &str) -> String {
         format!(
             "{}{}",
@@ -134,14 +134,14 @@ impl<'a> StepContext<'a> {
     }
 }
 
-/// Returns what the names of all containers and networks of a run begin with: unlike those of any other run of any state directory.
+/// Returns the prefix for the names of a run's containers and networks, which is unique among all runs of all state directories.
 pub(super) fn prefix_of(app: &crate::ops::App, id: crate::task::RunId) -> String {
     let folder = app.store.layout().run_folder(id);
     let unique = Digest::of(folder.as_os_str().as_encoded_bytes());
     format!("acrt-{}-{id}-", &unique.hex()[..12])
 }
 
-/// Makes a name of letters, digits, `_`, `.` and `-`, which is all that builders take.
+/// Replaces characters that builders refuse in names: only letters, digits, `_`, `.` and `-` are allowed.
 fn tame(name: &str) -> String {
     let tame = |c: char| match c {
         c if c.is_ascii_alphanumeric() || "_.-".contains(c) => c,

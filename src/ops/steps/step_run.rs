@@ -1,4 +1,4 @@
-//! One step at work: its time, its lines in the log, and how its processes are run and judged.
+//! One step in progress: its deadline, its log, and how its processes are run.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -22,33 +22,33 @@ use crate::{
 
 use super::{read::within, site::StepContext};
 
-/// How long a build or a push has to end by itself when it is told to.
+/// How long a build or a push has to exit by itself when it is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long a container has: the first process of one often ignores what it is told.
+/// The same for a container: its first process often ignores the signal.
 const CONTAINER_GRACE: Duration = Duration::from_secs(2);
 
-/// How much of what a step printed is looked at for the errors after which it is tried again, in bytes.
+/// How many bytes of a step's output are searched for the errors after which it is retried.
 const MAX_PRINTED: usize = 1024 * 1024;
 
-/// What people are told of a secret that others could see.
+/// The warning about a secret that other users could see.
 const BARE_SECRET: &str = "a secret is among the arguments of the command, where other users of this machine can see it while it runs; hand it over in `env`";
 
 pub(super) struct StepRun<'a> {
-    /// What it shares with the others.
+    /// What all steps of the run share.
     pub shared: &'a StepContext<'a>,
     pub step: &'a Step,
     pub lines: PrefixedLog<'a>,
-    /// When it has taken too long, with all its tries.
+    /// When the step times out, with all its retries.
     pub deadline: Instant,
 }
 
-/// Why a try of a step came to nothing.
+/// Why a try of a step failed.
 #[derive(Debug)]
 pub(super) enum StepFailure {
-    /// A process of it failed: worth another try, perhaps only after some errors.
+    /// A process exited with a failure: another try may help, perhaps only after certain errors.
     Exit { error: Error, printed: Vec<u8> },
-    /// Another try would be no better.
+    /// Another try would not help.
     Final(Failure),
 }
 
@@ -59,7 +59,7 @@ impl<E: Into<Failure>> From<E> for StepFailure {
 }
 
 impl<'a> StepRun<'a> {
-    /// Begins with a step: its time runs from now on.
+    /// Starts a step: its timeout runs from now on.
     pub fn begin(shared: &'a StepContext<'a>, step: &'a Step) -> Self {
         Self {
             shared,
@@ -69,7 +69,7 @@ impl<'a> StepRun<'a> {
         }
     }
 
-    /// Tells something that people should know, besides the log.
+    /// Reports a warning, and writes it to the log too.
     pub fn warn(&self, text: &str) {
         self.lines.say(text);
         let warning = Event::Warning(format!("step `{}`: {text}", self.step.id));
@@ -81,7 +81,7 @@ impl<'a> StepRun<'a> {
         self.warn(BARE_SECRET);
     }
 
-    /// Gives up an operation when the steps are to stop or the run has taken too long.
+    /// Carries out an operation, and gives it up when the steps are to stop or the run has timed out.
     pub async fn unless_stopped<T>(
         &self,
         operation: impl Future<Output = Result<T>>,
@@ -97,7 +97,7 @@ impl<'a> StepRun<'a> {
         pause(self.shared, seconds).await
     }
 
-    /// Runs a process of the step to its end, and returns what it printed. `what` says in words what it was to do.
+    /// Runs a process of the step to its end, and returns its output. `what` describes it in messages.
     pub async fn run(&self, what: &str, line: CommandLine) -> Result<Vec<u8>, StepFailure> {
         let ran = self.process(line, GRACE).await;
         ran.map_err(|why| self.failed(what, why, because_of_words))
@@ -110,7 +110,7 @@ impl<'a> StepRun<'a> {
         Ok(())
     }
 
-    /// Runs a command line of the builder, as [`Self::run`] does, which is to build or to push what `request` asks for.
+    /// Runs a command line of the builder as [`Self::run`] does; `request` is what is built or pushed.
     pub async fn run_builder(
         &self,
         line: CommandLine,
@@ -138,7 +138,7 @@ impl<'a> StepRun<'a> {
         }
     }
 
-    /// What becomes of the step when its time is over.
+    /// Returns the failure of the step when its time is over.
     pub fn too_long(&self) -> Failure {
         self.commands().too_long()
     }
@@ -166,7 +166,7 @@ impl<'a> StepRun<'a> {
         }
     }
 
-    /// Returns a folder of the workspace as it is on the machine. Of a guest's, no link on the way may lead out.
+    /// Returns a folder of the workspace as a path on this machine. If the file is a guest's, no link on the way may lead outside.
     pub fn directory(&self, working_directory: Option<&str>, path: &str) -> Result<PathBuf> {
         let clean = inside(working_directory, path)?;
         let root = self.shared.workspace.workspace();
@@ -186,7 +186,7 @@ impl<'a> StepRun<'a> {
     }
 }
 
-/// What a container prints says nothing of the builder.
+/// Adds the last lines of a container to an error, without advice about the builder.
 fn because_of_words(error: Error, said: &[String]) -> Error {
     match said {
         [] => error,
@@ -205,7 +205,7 @@ pub(super) async fn pause(shared: &StepContext<'_>, seconds: u32) -> Result<(), 
     }
 }
 
-/// Returns a path seen from the workspace.
+/// Returns a path relative to the workspace.
 pub(super) fn inside(working_directory: Option<&str>, path: &str) -> Result<PathBuf> {
     within(working_directory, path.as_ref()).ok_or_else(|| {
         Error::new(Kind::Invalid, format!("`{path}` is outside the workspace"))

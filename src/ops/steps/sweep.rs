@@ -1,4 +1,4 @@
-//! Takes away what a multi-step run has left on the builder: containers, networks, folders.
+//! Removes what a multi-step run has left on the builder: containers, networks, folders.
 
 use crate::{
     builder::{self, Builder, Leftover},
@@ -9,7 +9,7 @@ use crate::{
 
 use super::{LABEL, site::prefix_of, workspace};
 
-/// Takes away everything that a run has on its builder. Returns what stays, for people to see to.
+/// Removes everything that a run has on its builder. Returns messages about what could not be removed.
 pub async fn sweep(app: &App, builder: &Builder, id: RunId) -> Vec<String> {
     let mut stays = Vec::new();
     for left in [Leftover::Containers, Leftover::Networks] {
@@ -32,13 +32,13 @@ pub async fn sweep(app: &App, builder: &Builder, id: RunId) -> Vec<String> {
     stays
 }
 
-/// Takes away what a run has left whose process died.
+/// Removes what a crashed run has left.
 pub async fn sweep_crashed_run(app: &App, run: &Run) -> Vec<String> {
     if !app.store.layout().run_steps(run.run_id).exists() {
         return Vec::new();
     }
     let builder = match run.builder.as_deref() {
-        // It had come to none, or needed none.
+        // The run had no builder yet, or needed none.
         None => Ok(Builder::none()),
         named => builder::detect(named, &app.settings).await,
     };

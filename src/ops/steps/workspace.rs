@@ -1,4 +1,4 @@
-//! The folders of a multi-step run: what its steps share, and what is theirs alone. They go when the run ends.
+//! The folders of a multi-step run, shared and for each step. They are removed when the run ends.
 
 use std::{
     ffi::OsStr,
@@ -37,7 +37,7 @@ pub fn folder(app: &App, id: RunId) -> PathBuf {
 }
 
 impl Workspace {
-    /// Makes the folders of a run, with a copy of its context: what steps write must not be in the user's own folder.
+    /// Creates the folders of a run, with a copy of its context, because steps must not write to the user's own folder.
     ///
     /// # Errors
     ///
@@ -70,12 +70,12 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// Returns what is `/workspace` to steps.
+    /// Returns the folder that is `/workspace` in steps.
     pub fn workspace(&self) -> PathBuf {
         self.root.join("workspace")
     }
 
-    /// Returns what is `/acb/home` to steps.
+    /// Returns the folder that is `/acb/home` in steps.
     pub fn home(&self) -> PathBuf {
         self.root.join("home")
     }
@@ -85,9 +85,9 @@ impl Workspace {
         self.root.join("volumes").join(name)
     }
 
-    /// Returns a folder for what acrt itself keeps for a step, made when it is asked for.
+    /// Returns the folder for acrt's own files of a step, and creates it if needed.
     pub fn step(&self, id: &StepId) -> Result<PathBuf> {
-        // An id may hold a slash; a digest of it cannot.
+        // An id may contain a slash; its digest cannot.
         let name = crate::image::Digest::of(id.as_str().as_bytes());
         let folder = self.root.join("steps").join(&name.hex()[..16]);
         file::make_folder(&folder)?;
@@ -114,11 +114,11 @@ impl Workspace {
     }
 }
 
-/// Removes the folders of a run. Containers may have left files of users that only exist in them.
+/// Removes the folders of a run. Containers may have left files whose owners exist only in them.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] with the path, where they stay.
+/// [`Kind::Failed`] with the path, where they cannot be removed.
 pub async fn remove(app: &App, id: RunId, builder: Option<&Builder>) -> Result<()> {
     let root = app.store.layout().run_steps(id);
     let removed = match fs::remove_dir_all(&root) {
@@ -138,10 +138,10 @@ pub async fn remove(app: &App, id: RunId, builder: Option<&Builder>) -> Result<(
     })
 }
 
-/// How deep folders of a context may be nested.
+/// The maximum depth of nested folders in a context.
 const MAX_DEPTH: usize = 256;
 
-/// Copies a folder that is below `root`, without following a link on the way or in it.
+/// Copies a folder below `root`, without following any link on the way or inside.
 ///
 /// # Errors
 ///
@@ -156,8 +156,8 @@ pub fn copy_beneath(root: &Path, folder: &Path, to: &Path) -> Result<()> {
     copy_opened(&opened, folder, to, &how, 0)
 }
 
-/// Links the files of a folder into another one, without what az leaves out. What cannot be linked, because it is another user's or on
-/// another disk, is copied.
+/// Links the files of a folder into another one, without those that az leaves out. A file that cannot be linked, because it belongs to
+/// another user or is on another disk, is copied.
 ///
 /// # Errors
 ///
@@ -171,7 +171,7 @@ pub fn link_without_vcs(app: &App, from: &Path, to: &Path) -> Result<()> {
     copy_folder(from, to, &how)
 }
 
-/// The state directory: inside a context, it must not be copied into itself.
+/// Returns the state directory: if it is inside a context, it must not be copied into itself.
 fn own_folder(app: &App) -> PathBuf {
     fs::canonicalize(app.store.layout().root()).unwrap_or_default()
 }
@@ -183,10 +183,10 @@ fn copy_folder(from: &Path, to: &Path, how: &How) -> Result<()> {
 
 /// How a folder is copied.
 struct How {
-    /// A folder that is no part of it.
+    /// A folder that is left out of the copy.
     skip: PathBuf,
     leaves_out_vcs: bool,
-    /// Whether files are linked where they can be.
+    /// Whether to link files where possible.
     links: bool,
 }
 
@@ -229,14 +229,14 @@ fn copy_opened(folder: &fs::File, from: &Path, to: &Path, how: &How, depth: usiz
     Ok(())
 }
 
-/// Copies one entry of an open folder: a link as it is, a file or a folder with its mode.
+/// Copies one entry of an open folder: links as links, files and folders with their modes.
 fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, how: &How, depth: usize) -> Result<()> {
     let cannot = || cannot_copy(path);
     let errno = |problem: rustix::io::Errno| io::Error::from(problem);
     let name = path.file_name().unwrap_or_default();
     let look = fs_at::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
     let look = match look.map_err(errno) {
-        // It went away meanwhile.
+        // It was removed meanwhile.
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(()),
         look => look.context(Kind::Failed, cannot)?,
     };
@@ -284,7 +284,7 @@ fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, how: &How, depth: usi
             });
             copied.context(Kind::Failed, cannot)
         }
-        // Sockets, pipes and devices are nothing that a step could use.
+        // Sockets, pipes and devices are of no use to a step.
         _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Which task and which registry is meant by what was typed.
+//! Resolves the names that the user typed to a task and a registry.
 
 use crate::{
     error::{Error, Kind, Result},
@@ -8,7 +8,7 @@ use crate::{
     task::{RunId, Task, TaskKey, TaskName},
 };
 
-/// Returns which tasks there are, by the names of their files alone.
+/// Returns the keys of all tasks, from the names of their files alone.
 ///
 /// # Errors
 ///
@@ -17,8 +17,7 @@ pub fn keys(app: &App) -> Result<Vec<TaskKey>> {
     app.store.task_keys()
 }
 
-/// Finds the task that a name means: on `registry` if one was given, else on the default registry, else the only
-/// one of that name.
+/// Finds the task that a name means: on `registry` if one is given, else on the default registry, else the only one of that name.
 ///
 /// # Errors
 ///
@@ -34,7 +33,7 @@ pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKe
         if app.store.layout().task(&key).exists() {
             return Ok(key);
         }
-        // By another name of the same registry.
+        // The registry may be written with an alias.
         keys.extend(app.store.task_keys()?);
         keys.retain(|other| app.is_same_registry(&other.registry, &key.registry));
     } else {
@@ -65,18 +64,18 @@ pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKe
     }
 }
 
-/// Returns the definition of a task that must be there.
+/// Returns the definition of a task, or an error if it does not exist.
 ///
 /// # Errors
 ///
-/// [`Kind::NotFound`] if it is not; [`Kind::Invalid`] if its file cannot be used.
+/// [`Kind::NotFound`] if it does not exist; [`Kind::Invalid`] if its file cannot be used.
 pub fn existing(app: &App, key: &TaskKey) -> Result<Task> {
     app.store
         .task(key)?
         .ok_or_else(|| not_found(app, &key.name))
 }
 
-/// Returns the registry of commands that name none.
+/// Returns the default registry for commands.
 fn default_registry(app: &App) -> Option<String> {
     let name = app
         .settings
@@ -86,7 +85,7 @@ fn default_registry(app: &App) -> Option<String> {
     Some(app.settings.login_server(name))
 }
 
-/// Finds the registry of a new task: the one given, else the one that its images name, else the default.
+/// Returns the registry of a new task: the given one, else the one that its images name, else the default.
 pub fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result<String> {
     if let Some(image) = images.iter().find(|image| image.contains("://")) {
         let (_, rest) = image.split_once("://").unwrap_or_default();
@@ -139,7 +138,7 @@ pub fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result
     }
 }
 
-/// Returns the registry that every image names, if they name one and the same.
+/// Returns the registry that all images name, if it is the same.
 fn images_registry(images: &[String]) -> Option<String> {
     let mut registries = images.iter().map(|image| {
         let host = image.split_once('/')?.0;
@@ -152,7 +151,7 @@ fn images_registry(images: &[String]) -> Option<String> {
         .then_some(first)
 }
 
-/// Two names that differ only in case would be one file on some machines, and one mistake on all.
+/// Refuses a name that differs from an existing one only in case: on some machines both would be the same file, and it is likely a mistake.
 pub fn refuse_other_case(app: &App, key: &TaskKey) -> Result<()> {
     let other =
         app.store.task_keys()?.into_iter().find(|other| {
@@ -172,7 +171,7 @@ pub fn not_found(app: &App, name: &TaskName) -> Error {
     not_found_on(app, name, None)
 }
 
-/// Says that there are no tasks, where that is so, and how one is made.
+/// If there are no tasks, returns a message that says how to create one.
 ///
 /// # Errors
 ///
@@ -183,7 +182,7 @@ pub fn none_yet(app: &App) -> Result<Option<String>> {
     Ok(app.store.task_keys()?.is_empty().then_some(none))
 }
 
-/// Says what there is instead of a task: one of that name elsewhere, or one whose name is like it.
+/// Returns the error about a task that does not exist, with a task of the same name elsewhere or of a similar name.
 fn not_found_on(app: &App, name: &TaskName, registry: Option<&str>) -> Error {
     let on = registry.map(|registry| app.settings.login_server(registry));
     let place = on.map_or(String::new(), |registry| {
@@ -200,7 +199,7 @@ fn not_found_on(app: &App, name: &TaskName, registry: Option<&str>) -> Error {
     if let Some(key) = keys.iter().find(|key| key.name == *name) {
         return error.hint(format!("there is one of registry `{}`", key.registry));
     }
-    // A run's id is no name of a task, and is easily typed for one.
+    // The user may have typed the id of a run.
     if let Ok(id) = name.as_str().parse::<RunId>()
         && app.store.run(id).is_ok_and(|run| run.is_some())
     {

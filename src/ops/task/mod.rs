@@ -1,4 +1,4 @@
-//! Create, update, show, list and delete tasks.
+//! Creates, updates and deletes tasks.
 
 mod find;
 
@@ -25,22 +25,22 @@ use super::{
 pub use find::{existing, find, keys, none_yet, registry_for};
 use find::{not_found, refuse_other_case};
 
-/// What is asked of a task, be it new or changed.
+/// The options for a task, new or existing.
 #[derive(Clone, Debug, Default)]
 pub struct TaskWish {
     pub patch: TaskPatch,
     pub secrets: SecretPatch,
-    /// What its source is to run it for.
+    /// The options for its source triggers.
     pub source: SourceTriggerPatch,
 }
 
-/// Makes a task of a [`Task::blank`] one, or replaces the one of that name. Its runs are kept either way. One that `is_named_after` its
-/// folder replaces none that builds something else.
+/// Creates a task from a [`Task::blank`] one, or replaces the one of that name. The runs of a replaced task are kept. A task that
+/// `is_named_after` its folder does not replace one that builds something else.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where the definition makes no sense: its Dockerfile is missing or broken, an image name is no
-/// reference, it depends on itself.
+/// [`Kind::Invalid`] where the definition is not valid: its Dockerfile is missing or broken, an image name cannot be parsed, it depends on
+/// itself.
 pub fn create(
     app: &App,
     task: Task,
@@ -56,7 +56,7 @@ pub fn create(
     let has_token = wish.secrets.git_access_token.is_some();
     task.trigger.source_triggers = source_trigger::of_new(&wish.source, &task.step, has_token)?;
     source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, events);
-    // A replaced task keeps its logins: they are not among what `create` is told.
+    // A replaced task keeps its logins: they are no options of `create`.
     let kept = app.store.secrets(&key).unwrap_or_default();
     let mut secrets = Secrets {
         schema: Secrets::SCHEMA,
@@ -65,7 +65,7 @@ pub fn create(
         ..Secrets::default()
     };
     wish.secrets.apply(&mut secrets);
-    // A definition that does not parse is replaced like any other: that is how it is mended.
+    // A definition that does not parse may be replaced too: that is how it is repaired.
     let old = app.store.task(&key).ok().flatten();
     if is_named_after {
         named_after(&task, old.as_ref(), events)?;
@@ -88,14 +88,14 @@ pub fn create(
         )));
     }
     save(app, old.as_ref(), &task, &secrets, events)?;
-    // Of one that had run it has been said, if it must be run again.
+    // If a task had run before, [`save`] has reported whether it must be run again.
     if !had_run && !is_adopted {
         events.send(Event::Note(first_run(&key)));
     }
     Ok(key)
 }
 
-/// Names a task that was given no name.
+/// Reports the name that a task gets from its folder, and refuses to replace a task that builds something else.
 fn named_after(task: &Task, old: Option<&Task>, events: &EventSink<'_>) -> Result<()> {
     let name = &task.name;
     let what = |task: &Task| match &task.step {
@@ -121,31 +121,31 @@ fn named_after(task: &Task, old: Option<&Task>, events: &EventSink<'_>) -> Resul
     Ok(())
 }
 
-/// A run without a stored task, as it is asked for.
+/// The options of a quick run, which has no stored task.
 #[derive(Clone, Debug)]
 pub struct QuickTask<'a> {
-    /// The registry, as it was typed; found from the defaults if left out.
+    /// The registry as the user typed it; `None` for the default.
     pub registry: Option<&'a str>,
     pub step: Step,
     pub platforms: Vec<Platform>,
-    /// Seconds that it may take.
+    /// The timeout in seconds.
     pub timeout: u32,
     /// The values of its secret arguments.
     pub secret_arguments: BTreeMap<String, Secret>,
     /// The secret values of its templates.
     pub secret_values: BTreeMap<String, Secret>,
-    /// Whether `.git` is a part of its context.
+    /// Whether `.git` is part of its context.
     pub keep_vcs: bool,
 }
 
-/// Returns the definition of a run that is not kept, with its secrets.
+/// Returns the definition of a quick run, which is not stored, with its secrets.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where its files cannot be used, or it is not known which registry it is for.
+/// [`Kind::Invalid`] where its files cannot be used, or its registry is not known.
 pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     let name = "quick-run".parse();
-    // What pushes nothing needs no registry, and no more does docker.
+    // A build that pushes nothing needs no registry, as with docker.
     let is_build = matches!(new.step, Step::Docker(_));
     let pushes = !new.step.image_names().is_empty() || !is_build;
     let registry = match registry_for(app, new.registry, new.step.image_names()) {
@@ -177,7 +177,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
     Ok((task, secrets))
 }
 
-/// Refuses options that mean nothing to the step of a task, rather than to leave them out in silence.
+/// Refuses options that do not apply to the step of a task, instead of ignoring them.
 ///
 /// # Errors
 ///
@@ -189,16 +189,16 @@ pub fn check_fit(given: &TaskPatch, step: &Step, task: &str) -> Result<()> {
     })
 }
 
-/// Which secrets of a task are replaced; `None` leaves them alone.
+/// The secrets of a task to replace; `None` changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretPatch {
     /// Those of build arguments.
     pub arguments: Option<BTreeMap<String, Secret>>,
     /// Those of templates.
     pub values: Option<BTreeMap<String, Secret>>,
-    /// What opens the git repository of the context.
+    /// The token for the git repository of the context.
     pub git_access_token: Option<Secret>,
-    /// Where the webhook of the base image trigger is.
+    /// The endpoint of the base image trigger's webhook.
     pub update_trigger_endpoint: Option<Secret>,
 }
 
@@ -248,11 +248,11 @@ pub fn update(app: &App, old: Task, wish: TaskWish, events: &EventSink<'_>) -> R
     Ok(())
 }
 
-/// Keeps what the webhook of a task's base image trigger is given, in base64 as az sends it.
+/// Stores the token for the webhook of a task's base image trigger, in base64 as az sends it.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] and [`Kind::Failed`] as the file of its secrets cannot be read or written.
+/// [`Kind::Invalid`] and [`Kind::Failed`] where the file of its secrets cannot be read or written.
 pub fn keep_update_token(app: &App, key: &TaskKey, token: &str) -> Result<()> {
     let mut secrets = app.store.secrets(key)?;
     secrets.schema = Secrets::SCHEMA;
@@ -260,7 +260,7 @@ pub fn keep_update_token(app: &App, key: &TaskKey, token: &str) -> Result<()> {
     app.store.save_secrets(key, &secrets)
 }
 
-/// Deletes a task with what is known of it and its secrets. Its runs stay.
+/// Deletes a task with its baseline and its secrets. Its runs stay.
 ///
 /// # Errors
 ///
@@ -279,11 +279,11 @@ fn with_absolute_context(mut task: Task) -> Result<Task> {
     Ok(task)
 }
 
-/// Makes a local context absolute: watchers and cron start in other folders.
+/// Makes a local context absolute: watchers and cron have other current folders.
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where there is no current folder to see it from.
+/// [`Kind::Invalid`] where the current folder is not known.
 pub fn absolute(context: Context) -> Result<Context> {
     match context {
         Context::Local(path) => std::path::absolute(&path)
@@ -295,7 +295,7 @@ pub fn absolute(context: Context) -> Result<Context> {
     }
 }
 
-/// Takes out `.` and empty parts; `..` stays, because a link may stand before it.
+/// Removes `.` and empty components; `..` stays, because a link may come before it.
 fn normal(path: &Path) -> std::path::PathBuf {
     path.components().collect()
 }
@@ -342,7 +342,7 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -
     chain::refuse_cycles(app, task, &survey.pushes, &survey.bases, None)
 }
 
-/// Says how the name of an image is written, by the one that is wrong in the way that is most likely.
+/// Returns a hint about how to write an image name, with the most likely mistake corrected.
 fn image_form(names: &[String]) -> String {
     let lower = |name: &String| {
         let (repository, tag) = name.rsplit_once(':').unwrap_or((name, ""));
@@ -378,7 +378,7 @@ fn check_argument(argument: &Argument) -> Result<()> {
     }
 }
 
-/// Writes a definition, after it has forgotten what the old one depended on where that no longer holds.
+/// Writes a definition. If the dependencies of the old one may differ, its baseline is removed first.
 fn save(
     app: &App,
     old: Option<&Task>,
@@ -395,8 +395,7 @@ fn save(
         .is_ok_and(|kept| kept.arguments == secrets.arguments && kept.values == secrets.values);
     let holds = same_secrets && old.is_some_and(|old| old.depends_on_the_same_as(task));
     if !holds {
-        // Before the definition: a crash in between leaves a task that says it must be run, never one that
-        // follows the wrong images.
+        // Before the definition: after a crash in between, the task has to be run again, but never tracks the wrong images.
         let forgotten = baseline.forgotten();
         if forgotten.timers.is_empty() {
             app.store.forget_baseline(&key)?
@@ -409,7 +408,7 @@ fn save(
             )));
         }
     } else if baseline.failure.take().is_some() {
-        // A change is worth a try at once, and ends that the task is marked as stalled. What a run that goes on knows is its own.
+        // A changed task is tried at once and no longer stalled. While a run is in progress, the baseline belongs to that run.
         if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
             app.store.save_baseline(&key, &baseline)?;
         }

@@ -1,4 +1,4 @@
-//! What the loop of `task watch` hears and tells over HTTP: webhooks in, metrics out.
+//! The HTTP interface of `task watch`: webhooks in, metrics out.
 
 use std::{
     collections::BTreeMap,
@@ -28,10 +28,10 @@ use crate::{
 
 use super::rounded::Rounded;
 
-/// How long the loop waits for more after the first hint of a burst: a push of several tags is several.
+/// How long the loop waits for further webhooks of a burst after the first one: a push of several tags sends several.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// How long a run may take beyond its time to end its builder and to write down how it went.
+/// How long after its timeout a run may take to end its builder and to record the result.
 const END_OF_BUILDER: SignedDuration = SignedDuration::from_mins(1);
 
 /// What webhooks have named.
@@ -41,11 +41,11 @@ pub struct Hinted {
     pub tags: Vec<Reference>,
     /// The git repositories.
     pub sources: Vec<SourceHint>,
-    /// Whether more has come in than could be kept, so that everything is meant.
+    /// Whether the inbox was full, so that everything counts as named.
     pub everything: bool,
 }
 
-/// The loop's ears. Where it was not asked to listen, it hears nothing.
+/// The webhook server, the metrics and the status page of the loop. Without an address it does not listen.
 pub struct Hooks {
     server: Option<Server>,
     hint_throttle: HintThrottle,
@@ -55,11 +55,11 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    /// Begins to listen at `address`, if there is one, and with `shows_page` to show the status page there.
+    /// Starts to listen at `address`, if there is one, and with `shows_page` serves the status page there.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Invalid`] where a secret is missing; [`crate::error::Kind::Failed`] where the address cannot be had.
+    /// [`crate::error::Kind::Invalid`] where a secret is missing; [`crate::error::Kind::Failed`] where the address cannot be bound.
     pub fn open(
         app: &App,
         address: Option<SocketAddr>,
@@ -105,7 +105,7 @@ impl Hooks {
         })
     }
 
-    /// Lets notifications of what is done with `app` lead to the page, unless the config file says by which address people know it.
+    /// Sets the URL of the status page for notifications, unless the config file has one.
     pub fn with_url(&self, mut app: App) -> App {
         if let (Some(server), Some(_), None) = (&self.server, &self.page, &app.page_url) {
             app.page_url = Some(format!("http://{}", server.address()));
@@ -113,16 +113,16 @@ impl Hooks {
         app
     }
 
-    /// Returns what is known of whether the loop turns.
+    /// Returns the pulse, which shows whether the loop is alive.
     pub fn pulse(&self) -> &Pulse {
         &self.pulse
     }
 
-    /// Lets those send from now on whom the config file names now, and returns what was read.
+    /// Applies the senders and secrets of the new config file, and returns the app made of it.
     ///
     /// # Errors
     ///
-    /// As [`Hooks::open`]; then those who could send before still can.
+    /// As [`Hooks::open`]; then the old senders stay allowed.
     pub fn read_again(&self, app: App) -> Result<App> {
         if let Some(server) = &self.server {
             server.replace(sources(&app, self.page.is_some())?)?;
@@ -134,7 +134,7 @@ impl Hooks {
         Ok(self.with_url(app))
     }
 
-    /// Waits until something has come in, and a moment longer for what belongs to it.
+    /// Waits until a webhook has come in, and a moment longer for the rest of its burst.
     pub async fn arrived(&self, clock: &Clock) {
         let Some(server) = &self.server else {
             return std::future::pending().await;
@@ -143,7 +143,7 @@ impl Hooks {
         clock.pause(GATHER).await;
     }
 
-    /// Makes due the tags that were hinted at, and tells what people should know. Returns what was hinted at.
+    /// Marks the tags due that webhooks have named, and reports notices about webhooks. Returns what they have named.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl Hooks {
         Ok(hinted)
     }
 
-    /// Returns what takes in the events of rounds.
+    /// Returns a receiver of events that updates the metrics.
     pub fn measure(&self, app: &App) -> impl Fn(&Event<'_>) + use<> {
         let (metrics, pulse) = (Arc::clone(&self.metrics), self.pulse.clone());
         let (clock, store) = (app.clock.clone(), app.store.clone());
@@ -198,7 +198,7 @@ impl Hooks {
         }
     }
 
-    /// Writes the metrics into a file, if there is to be one. That it cannot be written is told, and does no harm.
+    /// Writes the metrics to a file, if one is configured. A failure is reported, and has no other effect.
     pub fn write_metrics(&self, path: Option<&Path>, events: &EventSink<'_>) {
         let Some(path) = path else {
             return;
@@ -209,7 +209,7 @@ impl Hooks {
         }
     }
 
-    /// Takes in how a round ended.
+    /// Records the result of a round in the metrics.
     pub fn measure_round(&self, app: &App, result: &Result<Rounded>) {
         self.pulse.round_ended(app.clock.now(), result.is_ok());
         let mut metrics = locked(&self.metrics);
@@ -220,7 +220,7 @@ impl Hooks {
     }
 }
 
-/// Returns who may send, with their secrets, and who may see the page.
+/// Returns who may send webhooks, with their secrets, and who may see the page.
 fn sources(app: &App, shows_page: bool) -> Result<Sources> {
     let mut sources = BTreeMap::new();
     for (name, settings) in &app.settings.config.listen {
@@ -248,12 +248,12 @@ fn sources(app: &App, shows_page: bool) -> Result<Sources> {
     })
 }
 
-/// Returns how long a round may take beside its runs.
+/// Returns how long a round may take, without its runs.
 fn allowed(app: &App) -> SignedDuration {
     SignedDuration::from_secs(app.settings.config.watch.round_seconds.into())
 }
 
-/// Returns when a run that begins now has ended at the latest, with the time that it takes to end a builder.
+/// Returns the time at which a run that begins now has ended at the latest, with the time to end its builder.
 fn latest_end(now: Timestamp, timeout: u32) -> Timestamp {
     let longest = SignedDuration::from_secs(i64::from(timeout)).saturating_add(END_OF_BUILDER);
     now.saturating_add(longest).unwrap_or(Timestamp::MAX)

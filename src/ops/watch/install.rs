@@ -1,4 +1,5 @@
-//! The lines that let cron and systemd watch: with all that neither of them knows, as the `PATH` of the builder.
+//! Makes the crontab line and the systemd unit for `task watch`, with settings that cron and systemd do not know, such as the `PATH` of the
+//! builder.
 
 use std::{
     env,
@@ -11,10 +12,10 @@ use crate::{
     sys::environment,
 };
 
-/// The unit of the loop, as packages bring it.
+/// The systemd unit that packages install.
 const UNIT: &str = include_str!("../../../docs/systemd/acrt-watch.service");
 
-/// What finds builders and their logins, where it is set; none of it is a secret.
+/// Environment variables by which builders and their logins are found. None of them is secret.
 const VARIABLES: [&str; 11] = [
     "PATH",
     "DOCKER_HOST",
@@ -63,11 +64,11 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Returns the line of a crontab that makes a round every five minutes. A `%` is escaped, which cron takes for the end of a line.
+/// Returns a crontab line that runs a round every five minutes. A `%` is escaped, because cron takes it for a line end.
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where acrt does not find itself.
+/// [`Kind::Failed`] where the program cannot find its own file.
 pub fn crontab(app: &App) -> Result<String> {
     let call = Call::of(app, &["task", "watch", "--once"])?;
     let variables = call.variables.iter();
@@ -80,7 +81,7 @@ pub fn crontab(app: &App) -> Result<String> {
     Ok(format!("*/5 * * * * {}\n", line.replace('%', "\\%")))
 }
 
-/// Returns the unit of systemd that packages bring, with this acrt and these folders.
+/// Returns the systemd unit that packages install, with the paths of this program and its folders.
 pub fn unit(app: &App) -> Result<String> {
     let call = Call::of(app, &["task", "watch", "--log-format", "json"])?;
     let words = call
@@ -105,7 +106,7 @@ pub fn unit(app: &App) -> Result<String> {
     Ok(text)
 }
 
-/// Writes a word as systemd reads it: in quotes where it must be, and with `%` doubled.
+/// Quotes a word for systemd if needed, and doubles `%`.
 fn escaped(word: &str) -> String {
     let word = word.replace('%', "%%");
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.:=@+,%".contains(c);

@@ -1,4 +1,4 @@
-//! Makes one run for the watcher, and says how it ended.
+//! Makes one run for the watcher, and returns its result.
 
 use std::rc::Rc;
 
@@ -18,30 +18,30 @@ use crate::{
     watch::{Outcome, round::Job},
 };
 
-/// How a job ended.
+/// The result of a job.
 #[derive(Debug)]
 pub struct Made {
     pub task: TaskKey,
-    /// How its run ended, for the tasks that depend on it.
+    /// The outcome of its run, for the tasks that depend on it.
     pub outcome: Outcome,
     pub pushed: Vec<ImageDescriptor>,
-    /// What it did to the result of the round; none where all went well.
+    /// Its effect on the result of the round; `None` where the run succeeded.
     pub worst: Option<Kind>,
-    /// The job itself, where its builder does not answer: nothing has come of it yet.
+    /// The job itself, if its builder does not answer: it has not been run yet.
     pub put_back: Option<Box<Job>>,
 }
 
-/// A run that is to be made, and where.
+/// A job with what it needs to start.
 #[derive(Debug)]
 pub struct Start {
     pub job: Job,
-    /// The place on a builder that it has.
+    /// Its place on a builder.
     pub place: Place,
-    /// What the last run of its task was built on.
+    /// The dependencies of the last run of its task.
     pub bases: Vec<Dependency>,
 }
 
-/// Makes one run, and says how it ended. What goes wrong is told, and is its outcome.
+/// Makes one run, and returns its result. Failures are reported, and part of the result.
 pub async fn make(app: Rc<App>, start: Start, stop: &Stop, events: &EventSink<'_>) -> Made {
     let Start { job, place, bases } = start;
     let again = Box::new(job.clone());
@@ -61,7 +61,7 @@ pub async fn make(app: Rc<App>, start: Start, stop: &Stop, events: &EventSink<'_
     }
     let cause = job.reasons.cause();
     let why = told(&job.reasons);
-    // The log goes into its file; cron must not mail it.
+    // The log is in its file; cron must not mail it.
     let quiet = EventSink::new(|event| match event {
         Event::Log(_) => {}
         Event::Queued { id, task, .. } => events.send(Event::Begun {
@@ -134,8 +134,8 @@ pub async fn make(app: Rc<App>, start: Start, stop: &Stop, events: &EventSink<'_
     }
 }
 
-/// Returns what registries have answered about the bases of a task, for the process that carries its run out. What their configs say is
-/// read here, once for all the tasks that are built on them.
+/// Returns the answers of registries about the bases of a task, for the process of its run. The configs of the images are read here, once for
+/// all tasks that are built on them.
 async fn answers(app: &App, bases: &[Dependency]) -> Answers {
     let registries = app.registries();
     let tags: Vec<Reference> = bases
@@ -148,7 +148,7 @@ async fn answers(app: &App, bases: &[Dependency]) -> Answers {
         else {
             continue;
         };
-        // What cannot be read now is asked for by the run itself, which says what is wrong.
+        // If it cannot be read now, the run itself asks for it and reports what is wrong.
         let _ = registries
             .config(&tag.at(seen.digest.clone()), platform)
             .await;
@@ -156,7 +156,7 @@ async fn answers(app: &App, bases: &[Dependency]) -> Answers {
     registries.export(&tags)
 }
 
-/// The one line about a task that was rebuilt.
+/// Returns the line about a task that was rebuilt.
 fn rebuilt(key: &TaskKey, why: &str, run: &Run) -> String {
     let seconds = match (run.start_time, run.finish_time) {
         (Some(start), Some(end)) => end.duration_since(start).as_secs(),

@@ -1,4 +1,4 @@
-//! Looks, decides, runs what is stale, in order; once, or for as long as the process lives.
+//! The watcher: rounds of looks, decisions and runs, once or in a loop.
 
 mod alarm;
 mod hooks;
@@ -46,7 +46,7 @@ pub use options::{Looks, WatchOptions};
 pub use rounded::Rounded;
 pub use scope::scope;
 
-/// Says what a round would run, in that order, without running it.
+/// Returns what a round would run, in that order, without running it.
 ///
 /// # Errors
 ///
@@ -75,11 +75,11 @@ pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnsw
     Ok((answers, rounded))
 }
 
-/// Makes one round.
+/// Runs one round.
 ///
 /// # Errors
 ///
-/// [`Kind::Locked`] if another watcher holds the state directory; [`Kind::Failed`] where that cannot be used.
+/// [`Kind::Locked`] if another watcher holds the state directory; [`Kind::Failed`] where the state directory cannot be used.
 pub async fn once(
     app: &App,
     options: &WatchOptions,
@@ -132,12 +132,12 @@ pub async fn once(
     result
 }
 
-/// Goes round and round until it is stopped. Errors end a round, not the loop.
+/// Runs rounds until it is stopped. An error ends a round, not the loop.
 ///
 /// # Errors
 ///
-/// [`Kind::Locked`] if another watcher holds the state directory; [`Kind::Invalid`] or [`Kind::Failed`] where it cannot listen; else how
-/// it was stopped.
+/// [`Kind::Locked`] if another watcher holds the state directory; [`Kind::Invalid`] or [`Kind::Failed`] where it cannot listen; else the
+/// signal that stopped it.
 pub async fn forever(
     app: &App,
     options: &WatchOptions,
@@ -230,7 +230,7 @@ pub async fn forever(
     }
 }
 
-/// Returns how long the loop sleeps before the next round: not at all while something goes on, because the next round waits for that.
+/// Returns how long the loop sleeps before the next round: not at all while runs or looks are pending, because the next round waits for them.
 fn time_to_sleep(app: &App, due: Option<Timestamp>, watcher: &Watcher<'_>) -> SignedDuration {
     if watcher.is_busy() {
         SignedDuration::ZERO
@@ -239,16 +239,16 @@ fn time_to_sleep(app: &App, due: Option<Timestamp>, watcher: &Watcher<'_>) -> Si
     }
 }
 
-/// Why the loop goes on after a pause.
+/// Why the loop continues after a pause.
 enum Woken {
     Due,
     Hinted,
-    /// Everything is to be read again.
+    /// Read the config file again.
     Reload,
     Stopped(Signal),
 }
 
-/// Waits for something that comes from outside.
+/// Waits for a webhook or a hangup signal.
 async fn outside(app: &App, hooks: &Hooks, hangup: &mut Stop) -> Woken {
     tokio::select! {
         () = hooks.arrived(&app.clock) => Woken::Hinted,

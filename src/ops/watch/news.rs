@@ -1,4 +1,4 @@
-//! Which events of a round of cron's are said: those that are news since the rounds before.
+//! Decides which events of a round under cron are reported: those that are new since earlier rounds.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -15,30 +15,31 @@ use crate::{
     watch::said::{Said, gist, gist_of_run},
 };
 
-/// What stands before a registry or repository that does not answer, so that it is no task.
+/// The prefix of a registry or repository that does not answer, which tells it from a task.
 const SILENT: &str = "silent: ";
 
 fn silent(place: &str) -> String {
     format!("{SILENT}{place}")
 }
 
-/// What earlier rounds have said, and what this one has found.
+/// What earlier rounds have reported, and what this round has found.
 pub struct News {
     clock: Clock,
     before: Said,
     said: RefCell<Said>,
-    /// What something is wrong with in this round.
+    /// The subjects of this round's problems.
     open: RefCell<BTreeSet<String>>,
 }
 
 impl News {
-    /// Recalls what earlier rounds have said.
+    /// Reads what earlier rounds have reported.
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Failed`] where that cannot be read or written: what could not be taken back must not silence anything.
+    /// [`crate::error::Kind::Failed`] where the state cannot be read or written: if this round could not store that a problem is over, it
+    /// must not suppress any report.
     pub fn recall(app: &App, events: &EventSink<'_>) -> Result<Self> {
-        // Another process that holds the lock is writing the file, so that it can be written.
+        // If another process holds the lock, it is writing the file, so that the file can be written.
         let lock = lock::try_lock(&app.store.layout().notified_lock())?;
         let file = recall::notified(app, events)?;
         if lock.is_some() && !file.said.is_empty() {
@@ -52,7 +53,7 @@ impl News {
         })
     }
 
-    /// Tells whether an event is to be handed on.
+    /// Returns whether an event is to be reported.
     pub fn has(&self, event: &Event<'_>) -> bool {
         match event {
             Event::Decided { task, verdict } => self.say(task.full(), &gist(verdict)),
@@ -60,7 +61,7 @@ impl News {
             Event::Ended {
                 id, task, status, ..
             } => {
-                // Why it failed is said as a problem of its own; that its task waits for the next try is no more news then.
+                // The cause of the failure is a problem of its own; that the task waits for the next try is no longer news.
                 if *status != RunStatus::Succeeded {
                     self.say(task.full(), &[gist_of_run(*id)]);
                 }
@@ -74,7 +75,7 @@ impl News {
         }
     }
 
-    /// Returns the registries and repositories that did not answer in an earlier round, and keep nothing waiting in this one.
+    /// Returns the registries and repositories that did not answer in an earlier round, and delay nothing in this one.
     pub fn answer_again(&self) -> Vec<String> {
         let open = self.open.borrow();
         let before = self.before.subjects();
@@ -90,7 +91,7 @@ impl News {
         is_news
     }
 
-    /// Keeps what has been said for the next round, unless it is to stop: then that says it again.
+    /// Stores what has been reported for the next round; if acrt is to stop, the next round reports it again.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How it is watched.
+//! The options of `task watch`.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -13,23 +13,23 @@ pub enum Looks {
     Due,
 }
 
-/// How it is watched.
+/// The options of `task watch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchOptions {
     /// Which tags a round looks at.
     pub looks: Looks,
-    /// How long a tag that moved must have been quiet before anything is built on it.
+    /// How long a tag that moved must have been quiet before anything is built on it: the debounce.
     pub settle: SignedDuration,
-    /// How many runs go on side by side, at most.
+    /// The maximum number of concurrent runs.
     pub jobs: usize,
-    /// What a person asks to be run; nothing else is then.
+    /// The tasks that a person wants to run; if given, no other task is run.
     pub selection: Option<Selection>,
-    /// Where the loop takes in webhooks.
+    /// The address at which the loop receives webhooks.
     pub listen: Option<SocketAddr>,
-    /// Whether it shows the status page there.
+    /// Whether the status page is served there.
     pub page: bool,
-    /// Whether a single round says all that is wrong, and not only what is news since the round before it.
+    /// Whether a single round reports all problems, and not only those that are new since the round before.
     pub repeat: bool,
-    /// The file that metrics are written to after each round.
+    /// The file to which metrics are written after each round.
     pub metrics_file: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Whether webhooks concern a few of many tasks, so that only these are read and decided, and all others by the clock.
+//! Decides whether webhooks concern only some of many tasks, so that a round over these is enough.
 
 use std::rc::Rc;
 
@@ -11,22 +11,22 @@ use crate::{
 
 use super::hooks::Hinted;
 
-/// Fewer tasks than this are all decided whatever comes in: that takes no time.
+/// With fewer tasks than this, a round over all takes no time.
 const WORTHWHILE: usize = 200;
 
-/// What would have changed if there were other tasks, or one depended on something else.
+/// Values that change when tasks are added, changed or deleted, or their dependencies change.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskState {
     /// The time.
     at: Timestamp,
-    /// Another number where a task was made, changed or deleted.
+    /// A fingerprint of the definitions, which changes when a task is created, changed or deleted.
     tasks: u64,
-    /// The number of the newest run, less those that this watcher has begun.
+    /// The number of the newest run, minus the runs that this watcher has begun.
     runs: u64,
 }
 
 impl TaskState {
-    /// Returns the state now; `begun` are the runs that the watcher has begun.
+    /// Returns the present state; `begun` is the number of runs that the watcher has begun.
     pub fn now(app: &App, begun: u64) -> Self {
         Self {
             at: app.clock.now(),
@@ -36,7 +36,7 @@ impl TaskState {
     }
 }
 
-/// What the last round over all tasks has found out.
+/// The result of the last round over all tasks.
 #[derive(Debug)]
 pub struct Whole {
     families: Rc<Families>,
@@ -45,7 +45,7 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// Takes it from a round that began with `state`, and after which something is due `next`. None where there are few tasks.
+    /// Keeps the result of a round that began in `state`; `next` is when something is due next. `None` where there are few tasks.
     pub fn of(
         app: &App,
         round: &Round<'_>,
@@ -64,7 +64,7 @@ impl Whole {
         })
     }
 
-    /// Returns when all tasks are to be decided again.
+    /// Returns when the next round over all tasks is due.
     pub fn until(&self) -> Timestamp {
         self.until
     }
@@ -74,7 +74,7 @@ impl Whole {
         self.families.count()
     }
 
-    /// Returns the tasks that webhooks concern; none where it may be any, or all are to be decided anyway.
+    /// Returns the tasks that webhooks concern; `None` where these may be any, or a round over all tasks is needed anyway.
     pub fn part_for(&self, app: &App, hinted: &Hinted, begun: u64) -> Option<Part> {
         let now = TaskState::now(app, begun);
         let is_same = now.tasks == self.state.tasks && now.runs <= self.state.runs;

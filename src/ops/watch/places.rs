@@ -1,4 +1,4 @@
-//! The runs of a round that wait for a place on a builder.
+//! The queue of runs that wait for a place on a builder.
 
 use std::collections::VecDeque;
 
@@ -12,33 +12,33 @@ use crate::{
     watch::{AwayBuilder, Node, round::Job},
 };
 
-/// The runs of a round that wait for a place on a builder.
+/// The queue of runs that wait for a place on a builder.
 #[derive(Debug, Default)]
 pub struct Waiting {
     jobs: VecDeque<(Job, Wish)>,
-    /// Whether all places are taken that they could have, so that it has to be looked again.
+    /// Whether all suitable places are taken, so that the queue has to be checked again.
     is_held_up: bool,
 }
 
-/// What becomes of the next of them.
+/// The next job of the queue.
 #[derive(Debug)]
 pub enum Next {
-    /// It is run in this place.
+    /// It can be run in this place.
     Run(Job, Place),
-    /// It is not run: these are its builders, and none answers.
+    /// It cannot be run: none of these builders answers.
     Away(Job, Vec<AwayBuilder>),
 }
 
 impl Waiting {
-    /// Lets a run wait.
+    /// Adds a job to the queue.
     pub fn push(&mut self, app: &App, job: Job, node: Option<Node<'_>>) {
-        // Which builders could have it does not depend on what they do now.
+        // Which builders fit does not depend on their present state.
         let fleet = Fleet::idle(app);
         let wish = match node {
             Some(node) => fleet.wish(app, node.task, node.baseline),
             None => fleet.any(),
         };
-        // What no builder is for fails as a run of its own, which says so.
+        // If no builder fits, any place will do: the run fails and says why.
         let mut wish = match fleet.placement(&wish) {
             Placement::Unfit => fleet.any(),
             _ => wish,
@@ -48,12 +48,12 @@ impl Waiting {
         self.jobs.push_back((job, wish));
     }
 
-    /// Tells whether it has to be looked again for a place, which another process may free.
+    /// Returns whether the queue has to be checked again, because another process may free a place.
     pub fn is_held_up(&self) -> bool {
         self.is_held_up && !self.jobs.is_empty()
     }
 
-    /// Takes out the run that starts next. None where all have to wait on.
+    /// Takes out the job that starts next; `None` where all have to wait.
     ///
     /// # Errors
     ///

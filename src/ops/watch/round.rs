@@ -1,4 +1,4 @@
-//! One round of the watcher: looks, decides, runs what is to be run, parents first.
+//! One round of the watcher: looks at tags, decides tasks, and makes runs, parents first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,41 +48,41 @@ use super::{
     tellings::{Tellings, to_tell},
 };
 
-/// What a watcher has begun and what it remembers from round to round.
+/// The state of a watcher between rounds: pending looks, runs in progress, and what is remembered.
 ///
-/// A round ends when everything that it began has ended; in the loop it also ends when the next look is due, so that neither a registry
-/// that does not answer nor a build that takes an hour keeps anything else waiting. What goes on then belongs to the next round.
+/// A round ends when everything that it began has ended; in the loop it also ends when the next look is due, so that neither a registry that
+/// does not answer nor a build that takes an hour delays anything else. What is still in progress then belongs to the next round.
 pub struct Watcher<'a> {
     options: &'a WatchOptions,
     stop: &'a Stop,
     events: &'a EventSink<'a>,
     pending: PendingLooks,
-    /// What tags were seen as in this round, for its runs.
+    /// The digests of tags in this round, for its runs.
     seen: Option<SeenTags>,
     jobs: FuturesUnordered<LocalBoxFuture<'a, Made>>,
     running: BTreeSet<TaskKey>,
-    /// How many runs it has begun.
+    /// How many runs this watcher has begun.
     begun: u64,
-    /// What the last round over all tasks has found out, of many.
+    /// The result of the last round over all tasks, if there are many.
     whole: Option<Whole>,
     heads: Heads,
     reported: LastReported,
     tellings: Tellings<'a>,
 }
 
-/// Why a round waits no longer.
+/// Why a round stops waiting.
 enum RoundWoken<W> {
     Answer(Option<Answer>),
     Made(Option<Made>),
     Due,
-    /// A builder may have a place again.
+    /// A place on a builder may be free again.
     Looked,
     Outside(W),
     Stopped,
 }
 
 impl<'a> Watcher<'a> {
-    /// Returns one that has begun nothing yet.
+    /// Returns a watcher that has begun nothing yet.
     pub fn new(options: &'a WatchOptions, stop: &'a Stop, events: &'a EventSink<'a>) -> Self {
         Self {
             options,
@@ -100,7 +100,7 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// Lets the next round ask the repository that has one of these URLs, however lately it was asked.
+    /// Makes the next round ask the repository with one of these URLs, however recently it was asked.
     pub fn ask_again(&mut self, urls: &[String]) {
         self.heads.forget(urls);
         let places: Vec<String> = urls.iter().map(|url| place(url)).collect();
@@ -110,20 +110,20 @@ impl<'a> Watcher<'a> {
         });
     }
 
-    /// Returns the tasks that webhooks concern: the next round need be over no other. None where it is to be over all.
+    /// Returns the tasks that webhooks concern, if the next round may be limited to them; `None` where it must be over all.
     pub fn part_for(&self, app: &App, hinted: &Hinted) -> Option<Part> {
-        // What answers is for all who wait for it.
+        // A pending answer may concern other tasks.
         let whole = self.whole.as_ref();
         let whole = whole.filter(|_| self.pending.asked().is_empty())?;
         whole.part_for(app, hinted, self.begun)
     }
 
-    /// Tells whether something goes on that an earlier round began.
+    /// Returns whether runs or looks of an earlier round are in progress.
     pub fn is_busy(&self) -> bool {
         !self.jobs.is_empty() || !self.pending.asked().is_empty()
     }
 
-    /// Waits for the runs that go on, which have been told to stop.
+    /// Waits for the runs in progress, which have been told to stop.
     pub async fn finish(&mut self) {
         while let Some(made) = self.jobs.next().await {
             self.running.remove(&made.task);
@@ -131,18 +131,18 @@ impl<'a> Watcher<'a> {
         self.finish_telling().await;
     }
 
-    /// Waits until people have been told everything; where it is to stop, the rest is told by the next watcher.
+    /// Waits until all notifications have been sent; if acrt is to stop, the next watcher sends the rest.
     pub async fn finish_telling(&mut self) {
         self.tellings.all().await;
     }
 
-    /// Goes on with telling people what has happened, between two rounds.
+    /// Sends notifications between two rounds.
     pub async fn go_on_telling(&mut self) -> std::convert::Infallible {
         self.tellings.go_on().await
     }
 
-    /// Makes one round over all tasks, or over a `part` of them: then what concerns all is left to the next. In the loop, `outside` ends it
-    /// early: what is due then is looked at in the next. Returns what that gave, if it did.
+    /// Runs one round over all tasks, or over a `part` of them, which leaves to the next round what concerns all. In the loop, `outside` ends
+    /// the round early; what is due then is left to the next round. Returns the result of `outside`, if it ended the round.
     ///
     /// # Errors
     ///
@@ -166,7 +166,7 @@ impl<'a> Watcher<'a> {
                 app.registries_with(all_logins(app, events)?),
             ),
         };
-        // What was seen in an earlier round is forgotten first.
+        // Drop what was seen in the last round first.
         self.seen = None;
         self.seen = Some(registries.remember_tags());
         if broken > 0 {
@@ -177,7 +177,7 @@ impl<'a> Watcher<'a> {
         begin_timers(app, &mut loaded, now)?;
         let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
         let (wanted, tags) = self.ask(app, &nodes, until.is_none(), &mut rounded)?;
-        // What was asked is on its way while thousands of tasks are put in order.
+        // Let the requests be sent while thousands of tasks are put in order.
         tokio::task::yield_now().await;
         let mut work = RoundWork {
             app,
@@ -204,14 +204,14 @@ impl<'a> Watcher<'a> {
             rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
             self.whole = Whole::of(app, &work.round, state, rounded.next);
         }
-        // A clock that jumps would leave them behind.
+        // With a simulated clock, nothing else would send them.
         if !app.clock.is_real() {
             self.finish_telling().await;
         }
         Ok((rounded, woken))
     }
 
-    /// Reads a part of the tasks, and says how many.
+    /// Reads a part of the tasks, and reports how many.
     fn load_part(&self, app: &App, part: &Part, broken: &mut usize) -> Vec<Snapshot> {
         let keys = part.tasks();
         let all = self.whole.as_ref().map_or(0, Whole::count);
@@ -222,7 +222,8 @@ impl<'a> Watcher<'a> {
         load_some(app, &keys, broken, self.events)
     }
 
-    /// Asks for everything that is due of some tasks, or of `whole` all, unless it has been asked for already.
+    /// Starts everything that is due: looks at the tags of these tasks, and if `whole`, questions to git repositories; except what is
+    /// pending.
     fn ask(
         &mut self,
         app: &App,
@@ -272,7 +273,7 @@ impl<'a> Watcher<'a> {
         Ok((wanted, tags))
     }
 
-    /// Takes in that tags are due again which have yet to answer: something has happened since they were asked.
+    /// Marks pending looks as overtaken whose tags have become due again since the look started.
     fn overtake(&mut self, due: &[Reference], tags: &Tags) {
         let asked = self.pending.asked_mut();
         for tag in due {
@@ -284,7 +285,7 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// Takes in answers and makes runs until there is nothing more to do.
+    /// Applies answers and makes runs until there is nothing more to do.
     async fn work<W>(
         &mut self,
         work: &mut RoundWork<'_>,
@@ -293,7 +294,7 @@ impl<'a> Watcher<'a> {
     ) -> Result<Option<W>> {
         let app = work.app;
         let mut alarm = Alarm::default();
-        // A clock that jumps would end each round before its first answer.
+        // A simulated clock would end each round before its first answer.
         let is_loop = outside.is_some() && app.clock.is_real();
         let mut outside = std::pin::pin!(outside.map_or_else(
             || futures_util::future::Either::Left(std::future::pending()),
@@ -355,7 +356,7 @@ impl<'a> Watcher<'a> {
         work.round.answered(&awaited);
     }
 
-    /// Asks again what may have changed since it was asked. Tells whether that is to be waited for.
+    /// Repeats a question whose answer may be out of date. Returns whether the new answer has to be waited for.
     fn ask_once_more(&mut self, work: &mut RoundWork<'_>, what: &Awaited) -> bool {
         match what {
             Awaited::Tag(tag) => {
@@ -373,7 +374,7 @@ impl<'a> Watcher<'a> {
         self.pending.asked().has(what)
     }
 
-    /// Decides what can be decided, and starts as many runs as may go on side by side.
+    /// Decides tasks as far as possible, and starts as many runs as may be in progress at once.
     fn start(&mut self, work: &mut RoundWork<'_>) -> Result<()> {
         if self.stop.requested().is_some() {
             return Ok(());
@@ -394,7 +395,7 @@ impl<'a> Watcher<'a> {
                     continue;
                 }
             };
-            // What was seen is kept before anything is built on it.
+            // Store what was seen before anything is built on it.
             work.remember()?;
             self.running.insert(job.task.clone());
             self.begun += 1;
@@ -407,8 +408,8 @@ impl<'a> Watcher<'a> {
         Ok(())
     }
 
-    /// Decides a run anew that has waited for its place, once what it is to be built on has been looked at again: a run that is overtaken
-    /// by a newer move is made once, with what is there now.
+    /// Decides a run again that has waited for its place, after another look at its bases: a base that has moved meanwhile then leads to one
+    /// run with the new digest, not to two.
     fn decide_again(&mut self, work: &mut RoundWork<'_>, job: &Job) {
         let earlier = earlier(work.app);
         let node = work.round.node_of(&job.task);
@@ -423,7 +424,7 @@ impl<'a> Watcher<'a> {
         work.decide();
     }
 
-    /// Looks at images before any task is decided that depends on them and has yet to be.
+    /// Looks at images before any task that depends on them is decided.
     fn ask_before_deciding(&mut self, work: &mut RoundWork<'_>, images: Vec<Reference>) {
         let (app, wanted) = (work.app, work.wanted);
         self.pending.ask_tags(app, wanted, &images, &mut work.tags);
@@ -435,14 +436,14 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// Takes in that a run has ended: what it pushed is looked at before the tasks that depend on it are decided.
+    /// Handles the end of a run: the images that it pushed are looked at before the tasks that depend on them are decided.
     fn ended(&mut self, work: &mut RoundWork<'_>, mut made: Made, rounded: &mut Rounded) {
         self.running.remove(&made.task);
         if let Some(job) = made
             .put_back
             .take_if(|job| work.round.is_running(&job.task))
         {
-            // Another of its builders may have it at once.
+            // Another builder may have a place for it at once.
             work.enqueue(*job);
             return;
         }
@@ -463,7 +464,7 @@ impl<'a> Watcher<'a> {
         work.round.finished(&made.task, made.outcome);
     }
 
-    /// Waits for the runs that go on, which have been told to stop.
+    /// Waits for the runs in progress, which have been told to stop.
     async fn stopped(&mut self, work: &mut RoundWork<'_>, rounded: &mut Rounded) {
         while let Some(made) = self.jobs.next().await {
             self.running.remove(&made.task);
@@ -475,7 +476,7 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// Says what was decided, each thing once.
+    /// Reports the verdicts, each once.
     fn report(&mut self, work: &mut RoundWork<'_>, rounded: &mut Rounded) -> Result<()> {
         let events = self.events;
         for (tag, moves) in work.tags.report_flapping(work.app.clock.now()) {
@@ -519,7 +520,7 @@ impl<'a> Watcher<'a> {
             if renewed > RENEWED_AT_ONCE && remark.reported.is_none() {
                 continue;
             }
-            // That people are told the rest matters more.
+            // If it cannot be written, the remaining reports matter more.
             if let Err(error) = remark.write(work.app) {
                 rounded.take(Kind::Failed);
                 events.send(Event::Problem(error));
@@ -530,48 +531,48 @@ impl<'a> Watcher<'a> {
     }
 }
 
-/// A round while its jobs are made.
+/// The state of a round in progress.
 struct RoundWork<'a> {
     app: &'a Rc<App>,
     nodes: &'a [Node<'a>],
     wanted: &'a TagSubscriptions,
     tags: Tags,
     round: Round<'a>,
-    /// The runs that wait for others to end.
+    /// The runs that wait for a place on a builder.
     queue: Waiting,
     /// Whether a run of an earlier round has ended, so that the next round knows more.
     is_overtaken: bool,
-    /// When all tasks are to be decided again, where it is over a part of them.
+    /// When the next round over all tasks is due, if this one is over a part of them.
     until: Option<Timestamp>,
 }
 
 impl RoundWork<'_> {
-    /// Writes what was seen, if there is anything new to remember.
+    /// Stores what was seen, if it is new.
     fn remember(&mut self) -> Result<()> {
         self.app.store.note_tags(&mut self.tags)
     }
 
-    /// Decides what can be decided, and lets the runs that come of it wait for their places.
+    /// Decides tasks as far as possible, and adds their runs to the queue.
     fn decide(&mut self) {
         while let Some(job) = self.round.next(&self.tags, self.app.clock.now()) {
             self.enqueue(job);
         }
     }
 
-    /// Lets a run wait for a place on a builder.
+    /// Adds a run to the queue for places on builders.
     fn enqueue(&mut self, job: Job) {
         let node = self.round.node_of(&job.task);
         self.queue.push(self.app, job, node);
     }
 
-    /// Takes in what a run has pushed. Where an earlier round began it, that is made due, so that the next round begins with it.
+    /// Records what a run has pushed. If an earlier round began the run, its tags are marked due, so that the next round looks at them first.
     fn pushed(&mut self, made: &Made) {
         let now = self.app.clock.now();
         for output in &made.pushed {
             if let (Some(image), Some(digest)) = (output.reference(), &output.digest) {
                 let tag = self.app.canonical(&image);
                 self.tags.take_in_pushed(&tag, digest);
-                // It was looked at when it was pushed; a look of the time before would be taken for another hand's push.
+                // The push counts as a look; otherwise an older look would be taken for a push by another client.
                 if !self.wanted.is_base(&tag) && self.tags.get(&tag).is_some() {
                     let seen = Observation {
                         digest: digest.clone(),
@@ -601,7 +602,7 @@ impl RoundWork<'_> {
         self.remember()
     }
 
-    /// Returns when something is due next. What has been asked comes by itself.
+    /// Returns when something is due next, without pending questions.
     fn next_due(&self, asked: &Asked) -> Option<Timestamp> {
         let now = self.app.clock.now();
         if self.is_overtaken || self.round.leaves_some() {
@@ -618,40 +619,39 @@ impl RoundWork<'_> {
     }
 }
 
-/// How long a run may have waited for its place and still begin as it was decided. Builds take longer, and many runs that hardly take any
-/// time are not to ask for the same base once each.
+/// How long a run may have waited for its place and still start without being decided again. It is shorter than builds take, and long enough
+/// that many short runs do not each ask for the same base.
 const AT_ONCE: SignedDuration = SignedDuration::from_secs(2);
 
-/// Returns when a run was decided at the latest that is decided anew before it begins.
+/// Returns the time before which a decision is too old to start a run.
 fn earlier(app: &App) -> Timestamp {
     let now = app.clock.now();
     now.saturating_sub(AT_ONCE).unwrap_or(Timestamp::MIN)
 }
 
-/// How many tasks a round remembers anew that their files are others and say the same. The rest is read again in the next round: after a
-/// checkout of thousands of files, one round is not to write as many.
+/// How many tasks per round get a new record of files that have changed without changing the bases. The others are read again in the next
+/// round, so that a checkout of thousands of files does not cause as many writes in one round.
 const RENEWED_AT_ONCE: usize = 100;
 
-/// Tells whether an image that a task pushed is to be looked at: once a day. The first look is a day after the push, which has looked
-/// itself.
+/// Returns whether a pushed image is to be looked at: once a day. The first look is a day after the push, which included a look.
 fn is_output_due(app: &App, wanted: &TagSubscriptions, tags: &Tags, tag: &Reference) -> bool {
     let now = app.clock.now();
     let pause = app.settings.config.watch.images_pause();
     let after = |time: Timestamp| time.saturating_add(pause).unwrap_or(Timestamp::MAX);
     let next = tags.get(tag).and_then(|record| record.next_look);
-    // What lies further ahead than a pause was written by a clock that has since been set back.
+    // A time further ahead than the pause was written by a clock that has been set back since.
     let next = next.filter(|next| *next <= after(now));
     let next = next.or_else(|| wanted.pushed_at(tag).map(after));
     next.is_some_and(|next| next <= now || next > after(now))
 }
 
-/// Tells whether a tag is to be looked at.
+/// Returns whether a tag is due for a look.
 fn is_due(app: &App, tags: &Tags, tag: &Reference, now: Timestamp) -> bool {
     tags.get(tag)
         .is_none_or(|record| record.is_due(pauses(app, true, tag), now))
 }
 
-/// Lets the images that tasks have pushed count as settled, whenever they did: nothing that moves because of them waits once more.
+/// Marks the images that tasks have pushed as settled, so that tasks that depend on them do not wait for the debounce.
 fn take_in_own(tags: &mut Tags, nodes: &[Node<'_>]) {
     for (tag, _, digest) in nodes.iter().flat_map(|node| node.pushed()) {
         if tags.get(tag).is_some() {

@@ -1,4 +1,4 @@
-//! What a round came to.
+//! The result of a round.
 
 use jiff::Timestamp;
 
@@ -9,22 +9,22 @@ use crate::{
 
 use super::make::Made;
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Debug, Default)]
 pub struct Rounded {
     pub rebuilt: usize,
-    /// The worst of what happened, as an exit code tells it.
+    /// The worst that happened, as the kind that picks the exit code.
     pub worst: Option<Kind>,
-    /// When something is due next, as far as that can be told.
+    /// When something is due next, as far as it is known.
     pub next: Option<Timestamp>,
     /// How many tags were looked at because they were due.
     pub(super) looks: usize,
-    /// What was measured, once a round over all tasks was over.
+    /// The measurements of a round over all tasks.
     pub(super) measured: Option<RoundMetrics>,
 }
 
 impl Rounded {
-    /// Takes in something that happened. A failure is worse than an answer that is missing.
+    /// Adds something that happened. A failure is worse than a missing answer.
     pub(super) fn take(&mut self, kind: Kind) {
         let rank = |kind: Kind| match kind {
             Kind::Interrupted | Kind::Terminated => 3,

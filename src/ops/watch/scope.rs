@@ -1,4 +1,4 @@
-//! Says what a watcher follows, before it looks for the first time.
+//! Describes what a watcher tracks, before its first look.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use crate::{
     ops::{App, joined::joined_first, task},
 };
 
-/// How many tasks are named that were never run.
+/// How many tasks that were never run are named.
 const NAMED: usize = 5;
 
-/// Says on one line how many tags of how many tasks are followed, and which tasks have never run; of an empty state directory, that it is.
+/// Returns a line about how many tags of how many tasks are tracked, and which tasks have never run, or that there are no tasks.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What people are still to be told: one thing after the other, beside the rounds, which wait for none of it.
+//! The queue of notifications to send. It is processed concurrently with the rounds, which do not wait for it.
 
 use std::{collections::VecDeque, convert::Infallible, rc::Rc};
 
@@ -15,22 +15,23 @@ use crate::{
     watch::{Node, Problem, Round, Snapshot, Verdict},
 };
 
-/// What people are still to be told.
+/// The queue of notifications to send.
 pub struct Tellings<'a> {
     stop: &'a Stop,
     events: &'a EventSink<'a>,
     current: Option<LocalBoxFuture<'a, ()>>,
-    /// The runs that come after that.
+    /// The runs to send notifications about, after `current`.
     runs: VecDeque<(Rc<App>, TaskKey)>,
-    /// What the last round has found out; what one before it has, and was not told of, is the same or no longer true.
+    /// The problems that the last round has found. They replace those of an earlier round that have not been sent, which are the same or no
+    /// longer true.
     round: Option<(Rc<App>, Problems)>,
 }
 
-/// What keeps tasks from what they should do.
+/// The problems of tasks.
 pub type Problems = Vec<(TaskKey, Vec<Problem>)>;
 
 impl<'a> Tellings<'a> {
-    /// Returns that there is nothing to be told.
+    /// Returns an empty queue.
     pub fn none(stop: &'a Stop, events: &'a EventSink<'a>) -> Self {
         Self {
             stop,
@@ -41,23 +42,23 @@ impl<'a> Tellings<'a> {
         }
     }
 
-    /// Lets people be told of a run.
+    /// Queues the notifications about a run.
     pub fn run(&mut self, app: &Rc<App>, task: &TaskKey) {
         self.runs.push_back((Rc::clone(app), task.clone()));
     }
 
-    /// Lets people be told of what a round has found out.
+    /// Queues the notifications about the problems of a round.
     pub fn round(&mut self, app: &Rc<App>, problems: Problems) {
         self.round = Some((Rc::clone(app), problems));
     }
 
-    /// Goes on with telling, for as long as it is polled: what is half told goes on at the next call.
+    /// Sends notifications for as long as it is polled; a half-sent one continues at the next call.
     pub async fn go_on(&mut self) -> Infallible {
         self.all().await;
         std::future::pending().await
     }
 
-    /// Tells everything.
+    /// Sends everything.
     pub async fn all(&mut self) {
         loop {
             if self.current.is_none() {
@@ -77,7 +78,7 @@ impl<'a> Tellings<'a> {
             let telling = async move {
                 match app.store.task(&key) {
                     Ok(Some(task)) => notify::after_run_of_round(&app, &task, stop, events).await,
-                    // It was deleted meanwhile, with all who were to be told of it.
+                    // The task was deleted meanwhile, with its receivers.
                     Ok(None) => {}
                     Err(error) => events.send(Event::Problem(error)),
                 }

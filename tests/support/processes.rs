@@ -46,6 +46,16 @@ pub fn kill(processes: &[Process]) {
     }
 }
 
+/// Tells whether this process ignores one of SIGHUP, SIGINT and SIGQUIT, and with it what it starts: under nohup, or in the background
+/// of a script.
+pub fn is_deaf() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let (_, mask) = status.split_once("SigIgn:\t").unwrap();
+    let (mask, _) = mask.split_once('\n').unwrap();
+    // The signals 1, 2 and 3.
+    u64::from_str_radix(mask, 16).unwrap() & 0b111 != 0
+}
+
 fn all() -> impl Iterator<Item = Process> {
     let own = i32::try_from(std::process::id()).unwrap();
     fs::read_dir("/proc")

@@ -5,6 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
 };
 
 use super::{
@@ -81,9 +82,7 @@ impl World {
 
     /// Starts `acrt`.
     pub fn spawn(&self, args: &[&str]) -> Running {
-        // Whatever started the tests: under nohup their children would not hear of a closed terminal.
-        let mut acrt = self.command("/usr/bin/env");
-        acrt.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_acrt")]);
+        let mut acrt = self.command(env!("CARGO_BIN_EXE_acrt"));
         acrt.args(args);
         self.start(acrt, format!("acrt {}", args.join(" ")))
     }
@@ -102,11 +101,9 @@ impl World {
         self.start(self.on_terminal(&line), line).wait()
     }
 
-    /// Returns what runs a shell line on a terminal of its own, and lets it hear when that is closed, whatever started the tests.
+    /// Returns what runs a shell line on a terminal of its own.
     fn on_terminal(&self, line: &str) -> Command {
-        let mut script = self.command("/usr/bin/env");
-        script.arg("--default-signal=HUP");
-        script.arg(super::program("script"));
+        let mut script = self.command(super::program("script"));
         script.env("TERM", "xterm").env("SHELL", "/bin/sh");
         script.envs(self.env.borrow().iter().map(|(name, value)| (name, value)));
         script.args(["-qec", line, "/dev/null"]);
@@ -139,9 +136,16 @@ impl World {
         Running::start(command, line, &self.path(&format!("out/{number}")))
     }
 
-    /// Returns a program in this world's environment, yet to be started.
+    /// Returns a program in this world's environment, yet to be started. It hears every signal, whatever started the tests.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = command(program);
+        static IS_DEAF: LazyLock<bool> = LazyLock::new(processes::is_deaf);
+        let mut command = if *IS_DEAF {
+            let mut env = command("/usr/bin/env");
+            env.arg("--default-signal=HUP,INT,QUIT").arg(program);
+            env
+        } else {
+            command(program)
+        };
         command
             .env_clear()
             .env("HOME", self.path("home"))

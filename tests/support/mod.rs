@@ -1,6 +1,6 @@
 //! A throwaway world for whole-program tests: own folders, own `PATH`, a real registry, real builders.
 //!
-//! Nothing here is shared between tests, so they run side by side; nothing outlives the test process, even when it is
+//! Nothing here is shared by tests that run at a time, so they run side by side; nothing outlives the test process, even when it is
 //! killed. Every wait is a poll with a deadline.
 
 mod authority;
@@ -20,6 +20,7 @@ mod receiver;
 mod registry;
 mod running;
 mod service;
+mod spare;
 mod tasks;
 mod world;
 
@@ -97,6 +98,13 @@ fn folder() -> tempfile::TempDir {
         None => folder.tempdir(),
     }
     .unwrap()
+}
+
+/// Makes a folder anew that has gone away.
+fn folder_again(path: &Path) -> tempfile::TempDir {
+    let mut folder = tempfile::Builder::new();
+    folder.prefix(path.file_name().unwrap()).rand_bytes(0);
+    folder.tempdir_in(path.parent().unwrap()).unwrap()
 }
 
 /// Returns where files are in memory, if programs may be there and there is room enough: builders write many small files and wait for the disk.

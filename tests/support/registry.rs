@@ -16,6 +16,7 @@ use super::{
     image::{Blob, Image, Parts, own_platform},
     program,
     service::Service,
+    spare::{self, Kind, Spare},
 };
 
 /// How the tests call themselves, so that their own requests can be told from others in the access log.
@@ -42,9 +43,7 @@ pub struct Registry {
     port: Cell<u16>,
     service: RefCell<Option<Service>>,
     agent: ureq::Agent,
-    password: bool,
-    /// Whether it removes anything.
-    deletes: bool,
+    kind: Kind,
     /// Where it sends its events, as its config file says it.
     notifications: RefCell<String>,
     /// How many lines of the access log [`Registry::forget_requests`] has put behind us.
@@ -81,34 +80,58 @@ pub struct Request {
 impl Registry {
     /// A registry that lets everybody in.
     pub fn start() -> Self {
-        Self::new(false, true)
+        Self::new(Kind {
+            password: false,
+            deletes: true,
+        })
     }
 
     /// A registry that removes nothing, as Docker Distribution does where nothing is said.
     pub fn without_delete() -> Self {
-        Self::new(false, false)
+        Self::new(Kind {
+            password: false,
+            deletes: false,
+        })
     }
 
     /// A registry that asks for a login.
     pub fn with_login() -> Self {
-        Self::new(true, true)
+        Self::new(Kind {
+            password: true,
+            deletes: true,
+        })
     }
 
-    fn new(password: bool, deletes: bool) -> Self {
+    fn new(kind: Kind) -> Self {
         let config = ureq::Agent::config_builder()
             .user_agent(AGENT)
             .http_status_as_error(false)
             .build();
+        let spare = spare::take(kind);
+        let (dir, port, service) = match spare {
+            Some(spare) => (
+                super::folder_again(&spare.dir),
+                spare.port,
+                Some(spare.service),
+            ),
+            None => (super::folder(), 0, None),
+        };
         let registry = Self {
-            dir: super::folder(),
-            port: Cell::new(0),
-            service: RefCell::new(None),
+            dir,
+            port: Cell::new(port),
+            service: RefCell::new(service),
             agent: config.into(),
-            password,
-            deletes,
+            kind,
             notifications: RefCell::default(),
             forgotten: Cell::new(0),
         };
+        if kind.password {
+            fs::write(registry.dir.path().join("htpasswd"), HTPASSWD).unwrap();
+        }
+        if port != 0 {
+            registry.forget_requests();
+            return registry;
+        }
         eventually("a free port", || {
             registry.port.set(next_port());
             registry.try_to_serve().then_some(())
@@ -401,7 +424,7 @@ impl Registry {
         let mark = format!("?mark={}", MARKS.fetch_add(1, Ordering::Relaxed));
         self.send(self.request("GET", &mark), &[]);
         eventually("the access log", || {
-            let log = fs::read_to_string(self.dir.path().join("access.log")).unwrap();
+            let log = self.service.borrow().as_ref().unwrap().printed();
             log.contains(&format!("{mark} "))
                 .then(|| log.lines().map(str::to_owned).collect())
         })
@@ -448,7 +471,7 @@ impl Registry {
     }
 
     fn authorised(&self, request: ureq::http::request::Builder) -> ureq::http::request::Builder {
-        if self.password {
+        if self.kind.password {
             return request.header("Authorization", format!("Basic {LOGIN}"));
         }
         request
@@ -478,8 +501,7 @@ impl Registry {
     /// Starts the program at an address, with files of this name; nothing, if another program has the address.
     fn serve(&self, host: &str, name: &str, tls: &str) -> Option<Service> {
         let dir = self.dir.path();
-        let auth = if self.password {
-            fs::write(dir.join("htpasswd"), HTPASSWD).unwrap();
+        let auth = if self.kind.password {
             format!(
                 "auth: {{htpasswd: {{realm: acrt, path: {}/htpasswd}}}}\n",
                 dir.display()
@@ -492,13 +514,15 @@ impl Registry {
              storage:\n  filesystem: {{rootdirectory: {}/data}}\n  delete: {{enabled: {}}}\n\
              http: {{addr: '{host}'{tls}}}\n{auth}{}",
             dir.display(),
-            self.deletes,
+            self.kind.deletes,
             self.notifications.borrow()
         );
         let file = dir.join(format!("{name}.yml"));
         fs::write(&file, config).unwrap();
         let mut serve = command(program("docker-registry"));
         serve.arg("serve").arg(file);
+        // It lives for as long as all tests.
+        serve.env("GOMEMLIMIT", "32MiB");
         // The access log goes to standard output, everything else to standard error.
         let logs = match name {
             "config" => ["access.log", "events.log"],
@@ -515,6 +539,22 @@ impl Registry {
             log.contains("address already in use").then_some(false)
         });
         serves.then_some(service)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let tells_nobody = self.notifications.get_mut().is_empty();
+        // Its log is read from its beginning again and again.
+        let is_fit = |service: &Service| tells_nobody && service.printed_bytes() < 1_000_000;
+        if let Some(service) = self.service.take().filter(is_fit) {
+            spare::hand_on(Spare {
+                kind: self.kind,
+                dir: self.dir.path().to_owned(),
+                port: self.port.get(),
+                service,
+            });
+        }
     }
 }
 

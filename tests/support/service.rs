@@ -1,8 +1,8 @@
 //! A server that lives exactly as long as the test that started it.
 
 use std::{
-    fs::File,
-    os::unix::process::CommandExt as _,
+    fs::{File, OpenOptions},
+    os::unix::{fs::FileExt as _, process::CommandExt as _},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -26,11 +26,15 @@ wait $server
 /// A running server, out of reach of a Ctrl-C on the tests.
 pub struct Service {
     keeper: Child,
+    out: File,
 }
 
 impl Service {
     /// Starts `line` with its output in the files `out` and `err`.
     pub fn start(line: &Command, out: &Path, err: &Path) -> Self {
+        let mut file = OpenOptions::new();
+        let file = file.read(true).write(true).create(true).truncate(true);
+        let out = file.open(out).unwrap();
         let mut keeper = command("/bin/sh");
         keeper
             .args(["-c", KEEPER, "keeper"])
@@ -40,7 +44,7 @@ impl Service {
             .env("PATH", super::SYSTEM_PATH)
             .envs(super::NO_COLLECTION)
             .stdin(Stdio::piped())
-            .stdout(File::create(out).unwrap())
+            .stdout(out.try_clone().unwrap())
             .stderr(File::create(err).unwrap())
             .process_group(0);
         for (name, value) in line.get_envs() {
@@ -48,7 +52,21 @@ impl Service {
         }
         Self {
             keeper: keeper.spawn().unwrap(),
+            out,
         }
+    }
+
+    /// Returns how many bytes it has printed so far.
+    pub fn printed_bytes(&self) -> usize {
+        self.out.metadata().unwrap().len().try_into().unwrap()
+    }
+
+    /// Returns what it has printed so far, even if that file is there no more.
+    pub fn printed(&self) -> String {
+        let mut bytes = vec![0; self.printed_bytes()];
+        // Where the file is written next is one place for all who have it, and stays where it is.
+        self.out.read_exact_at(&mut bytes, 0).unwrap();
+        String::from_utf8(bytes).unwrap()
     }
 }
 

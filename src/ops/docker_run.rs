@@ -100,7 +100,7 @@ pub(super) async fn work(
     Ok(())
 }
 
-/// Returns the command lines that would be run.
+/// Returns the command lines that a run would execute.
 ///
 /// # Errors
 ///

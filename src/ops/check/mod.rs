@@ -376,7 +376,7 @@ impl CheckAnswer {
         }
     }
 
-    /// Returns what tells the task from all others.
+    /// Returns the key of the task.
     pub(super) fn key(&self) -> TaskKey {
         TaskKey {
             registry: self.registry.clone(),

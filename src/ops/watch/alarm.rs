@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::watch::schedule;
 
-/// When a round ends because something else is due: at least a second after it was asked for, because what was due then has been asked for,
-/// and never so late that an edit goes unseen.
+/// Decides when a round ends because something else is due: at least a second after the last questions, because what was due then has been
+/// asked, and early enough that edits of task files are seen.
 ///
-/// To find that out, all tags and tasks are gone through: that is done once a second at most, however many answers come in.
+/// Finding the next due time goes through all tags and tasks: that is done once a second at most, however many answers come in.
 #[derive(Debug, Default)]
 pub struct Alarm {
-    /// When it was found out last, and what came of it.
+    /// When the due time was last determined, and the result.
     set: Option<(Timestamp, Timestamp)>,
     is_outdated: bool,
 }
@@ -20,12 +20,12 @@ pub struct Alarm {
 impl Alarm {
     const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
-    /// Takes in that something has happened after which the next thing may be due sooner.
+    /// Notes that the next thing may be due sooner now.
     pub fn may_be_sooner(&mut self) {
         self.is_outdated = true;
     }
 
-    /// Returns how long to wait before it is asked for again; `None` when it is time.
+    /// Returns how long to wait before the next check; `None` when something is due.
     pub fn until_due(
         &mut self,
         now: Timestamp,
@@ -33,7 +33,7 @@ impl Alarm {
     ) -> Option<Duration> {
         let after = |from: Timestamp, pause| from.saturating_add(pause).unwrap_or(Timestamp::MAX);
         let (found, end) = match self.set {
-            // A clock that was set back has come from a later time.
+            // A clock that was set back shows an earlier time than the last result.
             Some((found, end)) if now >= found => {
                 if now >= end {
                     return None;
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(pause(alarm.until_due(at(0), || find(9000))), Some(9000));
         for n in 1..=1000 {
             alarm.may_be_sooner();
-            // The last answer has made something due after three seconds.
+            // The last answer has made something due in three seconds.
             let due = alarm.until_due(at(n), || find(3000));
             assert_eq!(
                 pause(due),
@@ -100,7 +100,7 @@ mod tests {
         let due = alarm.until_due(at(10), || Some(at(3)));
         assert_eq!(due, Some(Duration::from_secs(1)));
         assert_eq!(alarm.until_due(at(11), || Some(at(3))), None);
-        // A clock that was set back begins anew.
+        // A clock that was set back starts again.
         let due = alarm.until_due(at(5), || None);
         assert_eq!(due, Some(Duration::from_secs(60)));
     }

@@ -11,14 +11,14 @@ use crate::{
     watch::{Node, ReadFile, Snapshot, Verdict},
 };
 
-/// Something about a task that is to be remembered although no run has changed it.
+/// Something to store about a task although no run has changed it.
 pub struct Remark {
     key: TaskKey,
-    /// The run that what is known of it comes from.
+    /// The run that the baseline comes from.
     run_id: Option<RunId>,
-    /// The change that people have been told of now, or that none is told any more.
+    /// The change that has been reported now; `Some(None)` clears it.
     pub reported: Option<Option<Vec<Reference>>>,
-    /// What its files name, and the state that they are in.
+    /// The bases that its files name, and the state of the files.
     pub renewed: Option<(Vec<Reference>, Vec<ReadFile>)>,
 }
 
@@ -40,7 +40,7 @@ impl Remark {
         })
     }
 
-    /// Writes it down, unless the task is being run or has been: then what is known is that run's.
+    /// Stores it, unless the task is or has been run meanwhile: then the baseline is that run's.
     pub fn write(self, app: &App) -> Result<()> {
         let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&self.key))? else {
             return Ok(());
@@ -60,7 +60,7 @@ impl Remark {
     }
 }
 
-/// Notes for timers that are new, in definitions written by hand, that they count from now on.
+/// Stores when timers that are new in hand-written definitions begin to count.
 pub fn begin_timers(app: &App, loaded: &mut [Snapshot], now: Timestamp) -> Result<()> {
     for one in loaded {
         let names: Vec<TimerName> = one
@@ -72,7 +72,7 @@ pub fn begin_timers(app: &App, loaded: &mut [Snapshot], now: Timestamp) -> Resul
             continue;
         }
         let key = one.task.key();
-        // While a run goes on, what is known is that run's; the next round notes it.
+        // While a run is in progress, the baseline belongs to it; the next round stores the time.
         if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
             let mut baseline = app.store.baseline(&key)?;
             baseline

@@ -11,17 +11,17 @@ use crate::{
     },
 };
 
-/// What has been said already, so that a loop says each thing once.
+/// What has been reported already, so that the loop reports each thing once.
 #[derive(Debug, Default)]
 pub struct LastReported {
-    /// What was decided for tasks, as far as it is worth telling.
+    /// The last reported verdicts.
     tasks: HashMap<TaskKey, Verdict>,
     /// Registries and git repositories that do not answer: why, and whether several tasks wait.
     silent: BTreeMap<String, (String, bool)>,
 }
 
 impl LastReported {
-    /// Tells whether this is worth telling, and not what was told last.
+    /// Returns whether a verdict is worth reporting and differs from the last reported one.
     pub fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
         if !is_worth_telling(verdict) {
             self.tasks.remove(key);
@@ -30,7 +30,7 @@ impl LastReported {
         self.tasks.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
     }
 
-    /// Says who does not answer, once for all tasks that wait, and who answers again.
+    /// Reports which registries and repositories do not answer, once for all tasks that wait, and which answer again.
     pub fn report_outages(&mut self, outages: &BTreeMap<String, Outage>, events: &EventSink<'_>) {
         for (place, outage) in outages {
             let now = (outage.gist(), outage.tasks.len() > 1);
@@ -45,15 +45,16 @@ impl LastReported {
     }
 }
 
-/// Tasks with the same problem: a few are told, the others counted, so that a registry that is down, or has lost its images, is no flood.
+/// Counts tasks with the same problem: a few are reported singly and the others as a number, so that a registry that is down, or has lost its
+/// images, does not flood the output.
 #[derive(Debug, Default)]
 pub struct OutageSummary(BTreeMap<(ProblemKind, String), usize>);
 
 impl OutageSummary {
-    /// How many tasks are told one by one that have the same problem.
+    /// How many tasks with the same problem are reported singly.
     const FEW: usize = 10;
 
-    /// Tells whether this one is told by itself.
+    /// Returns whether this verdict is reported singly.
     pub fn admits(&mut self, verdict: &Verdict) -> bool {
         let problems = verdict.problems();
         let Some(problem) = problems.first() else {

@@ -44,7 +44,7 @@ impl Rounded {
             Verdict::BackingOff { .. } | Verdict::Failing { until: Some(_), .. } => {
                 Some(Kind::Failed)
             }
-            // Whatever a task waits for has been taken in already, and may be a run that goes on elsewhere and well.
+            // What a task waits for has been counted already, or is a run in another process that may well succeed.
             other => other.state().exit().filter(|kind| *kind != Kind::Stale),
         };
         if let Some(kind) = kind {

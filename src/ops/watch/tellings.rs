@@ -91,7 +91,7 @@ impl<'a> Tellings<'a> {
     }
 }
 
-/// Returns what those of the config file and of the tasks are told of a round; nothing, where there are none.
+/// Returns the problems that receivers of notifications are told of after a round; `None` where there are no receivers.
 pub fn to_tell(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> Option<Problems> {
     let config = &app.settings.config;
     let of_task = |one: &Snapshot| {
@@ -106,7 +106,7 @@ pub fn to_tell(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> Option<Prob
         return None;
     }
     let away = app.store.builders().away;
-    // Of a pool some build on, and people are to know of the others all the same.
+    // If some builders of a pool answer, the tasks are built, but receivers are told of the others.
     let elsewhere = |node: &Node<'_>, verdict: &Verdict| {
         let known = node
             .away

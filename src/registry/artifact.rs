@@ -1,4 +1,4 @@
-//! The files of an artifact: what was pushed to a registry and is no image, such as a build context.
+//! The files of an artifact: something in a registry that is no image, such as a build context.
 
 use std::fs::File;
 
@@ -19,10 +19,10 @@ const MAX_LAYERS: usize = 256;
 /// The annotation with the name of a file, as `oras push` writes it.
 const TITLE: &str = "org.opencontainers.image.title";
 
-/// The annotation of a folder that was packed, as `oras push` writes it.
+/// The annotation of a packed folder, as `oras push` writes it.
 const UNPACK: &str = "io.deis.oras.content.unpack";
 
-/// One file of an artifact, which has not been fetched.
+/// A file of an artifact that has not been fetched yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactFile {
     layer: Descriptor,
@@ -40,12 +40,12 @@ impl ArtifactFile {
         self.layer.annotations.get(TITLE).map(String::as_str)
     }
 
-    /// Returns how many bytes it has, as its manifest says. What comes is no longer.
+    /// Returns its size in bytes according to its manifest. No more than that is downloaded.
     pub fn size(&self) -> u64 {
         self.layer.size
     }
 
-    /// Tells whether it is an archive that is to be unpacked.
+    /// Tells whether it is an archive that must be unpacked.
     pub fn is_archive(&self) -> bool {
         let layer = &self.layer;
         let packed = layer.annotations.get(UNPACK).is_some_and(|it| it == "true");
@@ -61,7 +61,7 @@ impl ArtifactFile {
 }
 
 impl Registries {
-    /// Finds out which files an artifact has, in their order.
+    /// Returns the files of an artifact, in their order.
     pub async fn artifact(&self, image: &Reference) -> Result<Vec<ArtifactFile>, LookupError> {
         let host = self.host_of(image)?;
         let answer = success(host.ask(&RequestSpec::document(image)).await?)?;
@@ -86,7 +86,7 @@ impl Registries {
         Ok(files.map(|layer| ArtifactFile { layer }).collect())
     }
 
-    /// Fetches a file of an artifact into a file of this machine, as it comes. What has the wrong length or digest is no success.
+    /// Downloads a file of an artifact into a local file. A wrong length or digest is an error.
     pub async fn fetch_file(
         &self,
         image: &Reference,

@@ -1,4 +1,4 @@
-//! The questions that the rest of the program has, and their answers.
+//! The client of all registries: the look-ups that the rest of the program makes.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -37,10 +37,10 @@ use super::{
     },
 };
 
-/// A tag, and what it is now or why that is not known.
+/// A tag with its digest, or why the digest is unknown.
 type LookedTag = (Reference, Result<Seen, LookupError>);
 
-/// All registries, as this process knows them: connections, tokens, limits. Cheap to make; nothing is opened before it is needed.
+/// All registries, as this process knows them: connections, tokens, limits. Cheap to make; connections are opened when needed.
 pub struct Registries {
     settings: Settings,
     pub(super) clock: Clock,
@@ -49,18 +49,18 @@ pub struct Registries {
     memory: Arc<Memory>,
 }
 
-/// How many tags of a run are looked at at once that are looked at for the first time.
+/// How many tags of a run are looked at concurrently that are not in the cache.
 const CACHED_AT_ONCE: usize = 16;
 
 impl Registries {
-    /// Returns the registries as `settings` describe them. `logins` go before those that podman and docker keep.
+    /// Creates the registries from `settings`. `logins` take precedence over those of podman and docker.
     pub fn new(settings: &Settings, clock: Clock, logins: Vec<Login>) -> Self {
         Self::with_memory(settings, clock, logins, Arc::default())
     }
 
-    /// Returns the registries as other `settings` describe them, with other `logins`, that go on from what these have learnt:
-    /// limits and pauses that registries asked for, whether their HEADs are of use, what is behind digests, and what tags were
-    /// seen as. Tokens, and which logins were refused, are not handed on.
+    /// Creates the registries from other `settings` and `logins`, with what these have learnt: limits and pauses that registries asked for,
+    /// whether their HEAD responses are reliable, documents by digest, and recent looks at tags. Tokens and refused credentials are not
+    /// taken over.
     pub fn with(&self, settings: &Settings, logins: Vec<Login>) -> Self {
         let memory = Arc::clone(&self.memory);
         Self::with_memory(settings, self.clock.clone(), logins, memory)
@@ -81,8 +81,7 @@ impl Registries {
         }
     }
 
-    /// Finds out what a reference names now: one HEAD, and a GET only where the registry leaves no other way. Always asks the
-    /// registry.
+    /// Resolves a reference: one HEAD, and a GET only where the registry leaves no other way. Always sends a request.
     pub async fn look(&self, tag: &Reference) -> Result<Seen, LookupError> {
         let host = self.host_of(tag)?;
         let seen = self.look_at(&host, tag, 0).await;
@@ -90,19 +89,18 @@ impl Registries {
         seen
     }
 
-    /// Remembers what tags are seen as from now on, by any look, for as long as what is returned lives. Only
-    /// [`Self::look_cached`] and [`Self::look_all_cached`] make use of it.
+    /// Remembers the answer of every look at a tag from now on, as long as the returned value lives. Only [`Self::look_cached`] and
+    /// [`Self::look_all_cached`] use it.
     pub fn remember_tags(&self) -> SeenTags {
         self.memory.cache.hold_tags()
     }
 
-    /// Forgets what a tag was seen as, because it was pushed.
+    /// Drops the remembered answer about a tag, because the tag was pushed.
     pub fn forget_tag(&self, tag: &Reference) {
         self.cache().forget_tag(tag);
     }
 
-    /// Returns what a tag was seen as, while that is remembered; else looks at it, once however many want to know at the
-    /// same time.
+    /// Returns the remembered answer about a tag; else looks at it, once for all concurrent callers.
     pub async fn look_cached(&self, tag: &Reference) -> Result<Seen, LookupError> {
         if let Some(seen) = self.cache().seen(tag) {
             return Ok(seen);
@@ -111,7 +109,7 @@ impl Registries {
         self.cache().look_flights.join(tag.clone(), look).await
     }
 
-    /// Looks at many tags as [`Self::look_cached`], each once, and returns them in any order.
+    /// Looks at many tags as [`Self::look_cached`] does, each once, and returns them in any order.
     pub async fn look_all_cached(&self, tags: Vec<Reference>) -> Vec<LookedTag> {
         let tags: BTreeSet<Reference> = tags.into_iter().collect();
         for tag in tags.iter().filter(|tag| self.cache().seen(tag).is_none()) {
@@ -129,24 +127,24 @@ impl Registries {
             .await
     }
 
-    /// Returns what these tags were seen as, while that is remembered, and what is known of what is behind them: for another
-    /// process, which takes it up by [`Self::import`].
+    /// Returns the remembered answers about these tags, with the documents behind them that are known, for another process, which calls
+    /// [`Self::import`].
     pub fn export<'a>(&self, tags: impl IntoIterator<Item = &'a Reference>) -> Answers {
         self.cache().export(tags)
     }
 
-    /// Takes up what another process knows; its tags are remembered for as long as this one lives.
+    /// Takes over the answers of another process. They are remembered as long as this process lives.
     pub fn import(&self, answers: Answers) {
         self.cache().import(answers);
     }
 
-    /// Looks at many tags, each once, and returns them in any order. Registries are asked side by side.
+    /// Looks at many tags, each once, and returns them in any order. Different registries are asked concurrently.
     pub async fn look_all(&self, tags: Vec<Reference>) -> Vec<LookedTag> {
         self.looks(tags).collect().await
     }
 
-    /// Looks at many tags as [`Self::look_all`], and hands over each as soon as it is known, so that a slow registry
-    /// keeps back no answer but its own.
+    /// Looks at many tags as [`Self::look_all`] does, and yields each answer as soon as it is known, so that a slow registry delays only
+    /// its own answers.
     pub fn looks(&self, tags: Vec<Reference>) -> impl Stream<Item = LookedTag> + '_ {
         let mut by_registry: BTreeMap<String, BTreeSet<Reference>> = BTreeMap::new();
         for tag in tags {
@@ -161,9 +159,9 @@ impl Registries {
         stream::select_all(looks)
     }
 
-    /// Looks at tags of one registry: the first alone, so that its connection and its challenge serve all others.
-    /// Where there are several connections, the first on each goes before the others on it. None waits for long for one that
-    /// goes before it: a repository that is never answered for keeps back no other.
+    /// Looks at tags of one registry: first at one tag, whose connection and challenge serve all others. With several connections, the
+    /// first look on each of them comes before the others on it. The others wait only for a short time: a repository that never answers
+    /// does not block the rest.
     fn look_at_registry(
         &self,
         registry: String,
@@ -195,7 +193,7 @@ impl Registries {
         let lead = Rc::new(ConnectionWarmup::new(first.len()));
         let others = {
             let (look, lead) = (look.clone(), Rc::clone(&lead));
-            // How many connections there are is known only after the first answer.
+            // The number of connections is known only after the first answer.
             stream::once(async move {
                 lead.over(&self.clock).await;
                 let concurrency =
@@ -268,7 +266,7 @@ impl Registries {
                     }
                 }
                 405 | 501 => host.heads.distrust(host.now(), false),
-                // HEAD has no words of its own: only GET tells what is absent, or that HEAD is not known there.
+                // A HEAD response has no body: only a GET tells what is absent, or that the registry does not support HEAD.
                 400 | 404 => {}
                 _ => return Err(refusal(&answer)),
             }
@@ -297,9 +295,9 @@ impl Registries {
         Ok((read, answer.asked))
     }
 
-    /// Returns the text of a file of logins for a builder, the user's own with `logins` of the task before them;
-    /// nothing where there are none, because then the user's own files serve. The text is secret: it belongs into a
-    /// file of mode 0600 that is removed after the build.
+    /// Returns the text of a login file for a builder: the user's own logins, with `logins` of the task taking precedence; `None` where the
+    /// task has none, because then the user's own files are used. The text is secret: it belongs into a file of mode 0600 that is removed
+    /// after the build.
     ///
     /// # Errors
     ///
@@ -320,7 +318,7 @@ impl Registries {
             })
     }
 
-    /// Returns the login that serves a repository, or with an empty one the registry as a whole.
+    /// Returns the login for a repository, or with an empty one for the registry as a whole.
     pub async fn login(&self, registry: &str, repository: &str) -> Result<Option<Login>, String> {
         let found = self
             .keychain
@@ -329,7 +327,7 @@ impl Registries {
         Ok(found.and_then(|found| found.credential.into_login(registry)))
     }
 
-    /// Returns what every registry that was asked said about its limits.
+    /// Returns the rate limits that registries have reported.
     pub fn budgets(&self) -> Vec<Budget> {
         let now = self.clock.now();
         let limits = self.memory.limits();
@@ -371,7 +369,7 @@ impl Registries {
     }
 }
 
-/// Checks that a digest reference names what it says.
+/// Checks that a reference by digest resolved to that digest.
 fn expected(seen: Seen, tag: &Reference, asked: Asked) -> Result<Seen, LookupError> {
     match tag.digest() {
         Some(digest) if *digest != seen.digest => {
@@ -390,7 +388,7 @@ pub(super) fn defective(defect: Defect, asked: Asked) -> LookupError {
     LookupError::unknown(why, asked)
 }
 
-/// Returns an answer that is a success; what else it may be is said by [`refusal`].
+/// Returns an answer that is a success; [`refusal`] explains any other.
 pub(super) fn success(answer: Answer) -> Result<Answer, LookupError> {
     match answer.response.status {
         200 => Ok(answer),
@@ -398,7 +396,7 @@ pub(super) fn success(answer: Answer) -> Result<Answer, LookupError> {
     }
 }
 
-/// Says what an answer means that is none of the wanted ones.
+/// Returns the error that an unexpected answer stands for.
 pub(super) fn refusal(answer: &Answer) -> LookupError {
     let asked = answer.asked.clone();
     let codes =
@@ -427,7 +425,7 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
     }
 }
 
-/// Tells whether these are the words with which Go's servers and nginx answer plain http on a port for TLS.
+/// Tells whether this is the response of Go's servers or nginx to plain http on a port for TLS.
 fn is_for_tls(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
     text.contains("HTTP request to an HTTPS server")

@@ -1,4 +1,4 @@
-//! What lies behind a digest: the manifests of an index, and the config of an image.
+//! The contents behind a digest: the manifests of an index, and the config of an image.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,26 +18,26 @@ use super::{
     transport::request_spec::RequestSpec,
 };
 
-/// How deep indexes may lie in each other.
+/// The deepest nesting of indexes.
 const MAX_DEPTH: usize = 3;
 
-/// How many indexes may lie in one.
+/// The most indexes within one.
 const MAX_NESTED: usize = 32;
 
-/// How many images of an index are read to find out what they run on, where it does not say.
+/// The most images of an index whose configs are read for their platforms, where the index does not give these.
 const MAX_UNNAMED: usize = 16;
 
 impl Registries {
-    /// Finds the manifest that each wanted platform gets of what was seen. Each has an entry in what is returned:
+    /// Finds the manifest for each wanted platform of a resolved tag. The result has an entry for each platform:
     ///
-    /// - `None` says that it is missing: the index names the platforms of its images, and this one is not among them.
-    /// - Where the index does not name them, its only image is everybody's; of several, their configs tell. Where nothing
-    ///   tells, the value is the digest of the index itself, which changes with whatever is behind it.
-    /// - A single manifest is everybody's.
+    /// - `None` says that it is missing: the index gives the platforms of its images, and this one is not among them.
+    /// - Where the index does not give them, a single image is for every platform; of several images, the configs tell. If
+    ///   those do not either, the value is the digest of the index itself, which changes with whatever is in it.
+    /// - A single manifest is for every platform.
     ///
-    /// Where `windows/amd64` is wanted and there are images for several versions of it, it gets the first, and there is one
-    /// more entry for each version, `windows(10.0.20348.1)/amd64`. One that is wanted with its version gets the image of
-    /// this version, else of the same build, which is its first three numbers.
+    /// Where `windows/amd64` is wanted and there are images for several versions of Windows, it gets the first, and there is one more entry
+    /// for each version, `windows(10.0.20348.1)/amd64`. A platform with a version gets the image of that version, else of the same build,
+    /// which is the first three numbers.
     pub async fn platforms(
         &self,
         image: &Reference,
@@ -45,7 +45,7 @@ impl Registries {
         wanted: &[Platform],
     ) -> Result<BTreeMap<Platform, Option<Digest>>, LookupError> {
         let document = match seen.kind {
-            // It need not be read; but if it was, what was found counts.
+            // It need not be read; but if it has been, its contents count.
             Kind::Manifest => self.cache().document(&seen.digest),
             Kind::Index => Some(self.named_document(image, &seen.digest).await?),
         };
@@ -78,8 +78,8 @@ impl Registries {
         Ok(wanted.into_iter().map(found).collect())
     }
 
-    /// Makes sure that what was seen is an image, or an index of images: one GET for a digest that is new, none for one that
-    /// was read before. A HEAD does not tell an image from a Helm chart.
+    /// Checks that a resolved tag is an image, or an index of images: one GET for a new digest, none for one that was read before. A HEAD
+    /// cannot tell an image from a Helm chart.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Registries {
         Ok(found.remove(platform).flatten())
     }
 
-    /// Reads the config of an image at a digest, an index or one manifest, for a platform.
+    /// Reads the config of an image at a digest, of an index or a manifest, for a platform.
     ///
     /// # Errors
     ///
@@ -147,8 +147,7 @@ impl Registries {
         }
     }
 
-    /// Returns the images below an index, those of indexes within it too. Those that name no platform have that of the entry
-    /// above them.
+    /// Returns the images in an index, with those of nested indexes. An image without a platform gets that of its entry's parent.
     pub(super) async fn flatten(
         &self,
         image: &Reference,
@@ -189,8 +188,8 @@ impl Registries {
         Ok(images)
     }
 
-    /// Gives images whose platform the index does not name the one that their configs name, and leaves out what turns out to be
-    /// no image. Too many are left as they are.
+    /// Sets the platform of images for which the index gives none to that in their configs, and removes entries that are no images. If
+    /// there are too many, they are left as they are.
     pub(super) async fn name_platforms(
         &self,
         image: &Reference,
@@ -206,7 +205,7 @@ impl Registries {
                 match self.platform_of(image, &entry.digest).await {
                     Ok(platform) => entry.platform = platform,
                     Err(error) if error.is_no_image() => continue,
-                    // An index may list what a copy of it does not have.
+                    // The index of a copy may list images that were not copied.
                     Err(error) if error.is_absent() => {}
                     Err(error) => {
                         return Err(error);
@@ -219,7 +218,7 @@ impl Registries {
         Ok(())
     }
 
-    /// Returns the platform that the config of a manifest names.
+    /// Returns the platform in the config of a manifest.
     pub(super) async fn platform_of(
         &self,
         image: &Reference,
@@ -234,7 +233,7 @@ impl Registries {
         }
     }
 
-    /// Returns a document that the registry itself has just named. That it is not there does not say that the image is gone.
+    /// Returns a document that the registry itself has just named. If it does not exist, that does not mean that the image is gone.
     async fn named_document(
         &self,
         image: &Reference,
@@ -251,7 +250,7 @@ impl Registries {
         })
     }
 
-    /// Returns a document by its digest: as it was read before, or with one request however many want it.
+    /// Returns a document by digest: from the cache, or with one request for all concurrent callers.
     pub(super) async fn document(
         &self,
         image: &Reference,
@@ -276,7 +275,7 @@ impl Registries {
             .read(&host, &RequestSpec::document_at(image, digest))
             .await?;
         if read.seen.digest != *digest {
-            // Neither can be believed: a cache on the way may be behind, and the tag may have moved or not.
+            // Neither can be believed: a cache in between may be out of date, and the tag may have moved or not.
             let problem = format!(
                 "it contradicts itself: it gives the content of `{}` for the digest `{digest}`",
                 read.seen.digest
@@ -314,7 +313,7 @@ impl Registries {
         Ok(config)
     }
 
-    /// Reads the config of an image by its digest, as `parse` takes it.
+    /// Reads the config of an image by digest, parsed with `parse`.
     pub(super) async fn stored_config<T>(
         &self,
         image: &Reference,

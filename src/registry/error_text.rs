@@ -1,4 +1,4 @@
-//! Words of servers and URLs, made fit to be shown.
+//! Makes messages of servers, and URLs, safe to be shown.
 
 use reqwest::{
     Url,
@@ -6,10 +6,10 @@ use reqwest::{
 };
 use serde::Deserialize;
 
-/// How much of a server's own words is shown.
+/// How many characters of a server's message are shown.
 const MAX_WORDS: usize = 300;
 
-/// Returns a URL without what may be secret in it.
+/// Returns a URL without the parts that may be secret.
 pub fn bare(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -17,10 +17,10 @@ pub fn bare(url: &Url) -> String {
     url.to_string()
 }
 
-/// What is shown in place of a web page.
+/// Shown instead of a web page.
 pub const WEB_PAGE: &str = "a web page";
 
-/// Returns what an error answer says, fit to be shown, and the codes of the distribution specification in it.
+/// Returns the message of an error response, safe to be shown, and its error codes of the distribution specification.
 pub fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<String>)> {
     #[derive(Deserialize)]
     struct Envelope {
@@ -64,7 +64,7 @@ pub fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<Str
     (!error_text.is_empty()).then_some((error_text, Vec::new()))
 }
 
-/// Makes a server's words fit to be shown: on one line, without control or direction characters, and not too many.
+/// Makes a server's message safe to be shown: one line, without control or direction characters, and not too long.
 pub fn clean(text: &str) -> String {
     let mut error_text = String::new();
     for word in text.split(|c: char| c.is_whitespace() || is_hostile(c)) {
@@ -83,7 +83,7 @@ pub fn clean(text: &str) -> String {
     error_text
 }
 
-/// Tells whether a character could move the cursor, ring a bell or turn the text round on a terminal.
+/// Tells whether a character could move the cursor, ring the bell or reverse the text on a terminal.
 fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -1,4 +1,4 @@
-//! How a registry is doing: what `acrt check-health` has to say about one.
+//! The health of a registry, for `acrt check-health`.
 
 use std::{
     path::PathBuf,
@@ -20,29 +20,29 @@ use super::{
     transport::{limits::Budget, request_spec::RequestSpec, retry},
 };
 
-/// What was found out about a registry by asking for its API, with the login that there is.
+/// The health of a registry, from a request to its API with the available login.
 #[derive(Debug)]
 pub struct Health {
     /// The login server.
     pub registry: String,
-    /// Whether its API answers, and lets us in.
+    /// Whether its API answers and accepts the login.
     pub api: Result<(), LookupError>,
-    /// Where its login is kept: a file and a key, a helper, or the task; none, if there is none.
-    /// The error says which file or helper is broken.
+    /// Where its login is stored: a file and a key, a helper, or the task; `None`, if there is none. The error says which file or helper is
+    /// broken.
     pub login: Result<Option<String>, String>,
-    /// The files that were looked into for a login, in order, whether or not they are there.
+    /// The files that were searched for a login, in order, whether or not they exist.
     pub looked_into: Vec<PathBuf>,
     pub budget: Budget,
-    /// How far its clock is ahead of ours, where it told the time; negative, if it is behind. Tokens and
-    /// certificates fail where this is minutes.
+    /// How far its clock is ahead of the local one, where it sent the time; negative, if it is behind. With a difference of minutes, tokens
+    /// and certificates fail.
     pub clock_ahead: Option<SignedDuration>,
     /// How long it took to answer, with connection, TLS and token.
     pub took: Duration,
 }
 
 impl Registries {
-    /// Returns the token that a registry's token service grants to the login that there is, or the token that is kept in place of a
-    /// password; none, where the registry takes passwords only.
+    /// Returns the token that a registry's token service grants for the available login, or the token that is stored instead of a password;
+    /// `None`, where the registry accepts only passwords.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl Registries {
         Ok(token.map(Secret::new))
     }
 
-    /// Asks a registry for its API, and says how it is doing.
+    /// Requests the API of a registry, and reports its health.
     pub async fn health(&self, registry: &str) -> Health {
         let start = Instant::now();
         let mut clock_ahead = None;

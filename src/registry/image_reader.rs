@@ -1,11 +1,11 @@
-//! Reads an image piece by piece, of a registry or a folder: its documents, what refers to it, and small blobs.
+//! Reads an image of a registry or a folder in parts: its documents, its referrers, and small blobs.
 
 use crate::image::Digest;
 
 use super::copy::{CopyError, Descriptor, Endpoint, RawDocument};
 
 impl Endpoint {
-    /// Returns what cosign has attached to a document under a tag made of its digest; nothing, if there is nothing.
+    /// Returns what cosign has attached to a document under a tag made from its digest; `None` if there is nothing.
     pub async fn attached(&self, digest: &Digest) -> Result<Option<RawDocument>, CopyError> {
         match self {
             Self::Registry(remote) => {
@@ -16,11 +16,11 @@ impl Endpoint {
         }
     }
 
-    /// Reads a blob that has `most` bytes at most.
+    /// Reads a blob of at most `most` bytes.
     ///
     /// # Errors
     ///
-    /// [`CopyError`] where it is longer, is not there, or is not what its digest says.
+    /// [`CopyError`] where it is longer, does not exist, or does not match its digest.
     pub async fn blob(&self, blob: &Descriptor, most: usize) -> Result<Vec<u8>, CopyError> {
         let too_long = || CopyError::Malformed {
             image: self.name(),

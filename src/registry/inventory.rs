@@ -1,4 +1,4 @@
-//! What a registry has: its repositories, the tags of one, and what a manifest is made of.
+//! The contents of a registry: its repositories, the tags of one, and the parts of a manifest.
 
 use std::collections::BTreeSet;
 
@@ -19,35 +19,35 @@ use super::{
     },
 };
 
-/// How many names are asked for at once, as az does.
+/// How many names are requested at once, as az does.
 const PAGE: usize = 100;
 
-/// More pages than any list has: a registry that never ends is left.
+/// More pages than any list has, for a registry whose list never ends.
 const MAX_PAGES: usize = 10_000;
 
-/// The annotation of the OCI image specification with the time at which something was made.
+/// The annotation of the OCI image specification with the time of creation.
 const CREATED: &str = "org.opencontainers.image.created";
 
-/// A manifest or an index, with what is known of it.
+/// A manifest or an index, with its parts.
 #[derive(Clone, Debug)]
 pub struct Inspected {
     pub digest: Digest,
     pub media_type: String,
-    /// What kind of artifact it says to be, if it is no image.
+    /// The artifact type that it declares, if it is no image.
     pub artifact_type: Option<String>,
-    /// Its bytes, as the registry gives them.
+    /// Its bytes, unchanged.
     pub bytes: Vec<u8>,
-    /// What it lists, if it is an index.
+    /// Its entries, if it is an index.
     pub children: Vec<ManifestPart>,
     pub config: Option<ManifestPart>,
     pub layers: Vec<ManifestPart>,
-    /// What it refers to, if it is a signature, an SBOM or the like.
+    /// The document that it refers to, if it is a signature, an SBOM or the like.
     pub subject: Option<Digest>,
-    /// When it was made, where its annotations say so.
+    /// When it was made, from its annotations.
     pub created: Option<Timestamp>,
 }
 
-/// Something that a manifest names.
+/// A descriptor in a manifest or an index.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestPart {
@@ -57,18 +57,18 @@ pub struct ManifestPart {
     /// Its size in bytes.
     #[serde(default)]
     pub size: u64,
-    /// What it runs on, where the index says so.
+    /// Its platform, where the index gives one.
     #[serde(default, deserialize_with = "platform")]
     pub platform: Option<Platform>,
 }
 
-/// Reads a platform, unless it leaves open what matters.
+/// Deserializes a platform, unless a required part is missing.
 fn platform<'de, D: Deserializer<'de>>(stored: D) -> Result<Option<Platform>, D::Error> {
     let stored = Option::<StoredPlatform>::deserialize(stored)?;
     Ok(stored.and_then(|stored| stored.platform()))
 }
 
-/// A manifest as it is written: nothing but what names other things is read.
+/// The fields of a manifest that are read: those that name other things.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListedManifest {
@@ -88,7 +88,7 @@ impl Inspected {
             || self.media_type.contains("manifest.list")
     }
 
-    /// Reads the answer with a manifest.
+    /// Parses the response with a manifest.
     fn parse(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Self, Defect> {
         let read = body::read(headers, &bytes)?;
         let stored: ListedManifest = serde_json::from_slice(&bytes)
@@ -112,7 +112,7 @@ impl Inspected {
 }
 
 impl RequestSpec {
-    /// Asks for a list of names: below a repository, or of the registry where that is empty.
+    /// Requests a list of names: of a repository, or of the registry where `repository` is empty.
     fn list(repository: &str, thing: &str, query: &str) -> Self {
         Self {
             repository: repository.to_owned(),
@@ -129,7 +129,7 @@ impl RequestSpec {
 }
 
 impl Registries {
-    /// Lists the repositories of a registry, sorted; `None` where it does not tell them, as many do not.
+    /// Lists the repositories of a registry, sorted; `None` where it does not list them, as is common.
     pub async fn repositories(&self, registry: &str) -> Result<Option<Vec<String>>, LookupError> {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -145,7 +145,7 @@ impl Registries {
         }
     }
 
-    /// Lists the tags of the repository of `image`, sorted. One that does not exist has none.
+    /// Lists the tags of the repository of `image`, sorted; empty for a repository that does not exist.
     pub async fn tags(&self, image: &Reference) -> Result<Vec<String>, LookupError> {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -164,11 +164,11 @@ impl Registries {
         }
     }
 
-    /// Reads the manifest that `image` names, by its digest if it has one.
+    /// Reads the manifest of `image`, by digest if it has one.
     ///
     /// # Errors
     ///
-    /// [`LookupError`]: absent, or could not tell; also where the bytes are not of the digest.
+    /// [`LookupError`]: absent, or unknown; also where the bytes do not match the digest.
     pub async fn inspect(&self, image: &Reference) -> Result<Inspected, LookupError> {
         let host = self.host_of(image)?;
         let mut answer = success(host.ask(&RequestSpec::document(image)).await?)?;
@@ -184,7 +184,7 @@ impl Registries {
         }
     }
 
-    /// Lists what refers to a manifest, as the registry tells it; `None` where it keeps no such lists.
+    /// Lists the referrers of a manifest from the registry; `None` where the registry has no referrers API.
     pub async fn referrers(
         &self,
         repository: &Reference,
@@ -206,7 +206,7 @@ impl Registries {
         }
     }
 
-    /// Returns when an image was made and what it runs on, as its config says; nothing for what has no config of an image.
+    /// Returns when an image was made and its platform, from its config; `None` without a config of an image.
     pub async fn made(
         &self,
         image: &Reference,
@@ -225,7 +225,7 @@ impl Registries {
     }
 }
 
-/// Tells whether a registry does not give its list of repositories: it has none, or not for this login.
+/// Tells whether a registry does not list its repositories: not at all, or not for this login.
 fn is_closed(error: &LookupError) -> bool {
     let refused = matches!(
         error.asked().status,
@@ -270,8 +270,8 @@ async fn pages<P: for<'a> Deserialize<'a>>(
     ))
 }
 
-/// Returns the query of the next page, as `Link: <…?last=x&n=100>; rel="next"` says it (RFC 8288). Only the query counts: a list goes on
-/// where it began.
+/// Returns the query of the next page, from `Link: <…?last=x&n=100>; rel="next"` (RFC 8288). Only the query is used: a list continues at
+/// the same path.
 fn next(headers: &HeaderMap) -> Option<String> {
     let links = headers.get_all(LINK).iter();
     let links = links.filter_map(|link| link.to_str().ok());

@@ -1,4 +1,5 @@
-//! An index over the images of a build that was made in parts, one for some of its platforms each. All of them are in its repository already.
+//! Builds an index over the images of a build that was made in parts, each for some of the platforms. All parts are in its repository
+//! already.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,17 +16,17 @@ use super::{
     problem::{Asked, LookupError},
 };
 
-/// What one part has pushed.
+/// What one part of a build has pushed.
 #[derive(Clone, Debug)]
 pub struct JoinedPart {
-    /// The digest: of one image, or of an index of several, or of one with what attests it.
+    /// The digest: of an image, of an index of several images, or of an index of an image with its attestations.
     pub digest: Digest,
     /// The platforms that it was to be built for.
     pub platforms: Vec<Platform>,
 }
 
-/// An index over parts, by the [OCI image specification](https://github.com/opencontainers/image-spec/blob/v1.1.0/image-index.md), or a
-/// manifest list of Docker's where all of them are images of Docker's.
+/// An index of parts, of the [OCI image specification](https://github.com/opencontainers/image-spec/blob/v1.1.0/image-index.md), or a
+/// Docker manifest list where all parts are Docker images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedIndex {
     pub digest: Digest,
@@ -34,8 +35,8 @@ pub struct JoinedIndex {
 }
 
 impl Registries {
-    /// Puts an index over `parts` together, all of which are in `repository`. Writes nothing. The same parts give the same index, whichever builder
-    /// has built which of them. `annotations` are those of the index; a list of Docker's has none.
+    /// Builds an index of `parts`, all of which are in `repository`. Writes nothing. The same parts give the same index, whichever builder
+    /// has built which of them. `annotations` are those of the index; a Docker manifest list has none.
     pub async fn join(
         &self,
         repository: &Reference,
@@ -60,7 +61,7 @@ impl Registries {
         Ok(index(entries, annotations))
     }
 
-    /// Writes an index that [`Self::join`] has put together to where `image` names: a tag, or its digest.
+    /// Writes an index of [`Self::join`] under the name in `image`: a tag, or its digest.
     pub async fn put_index(
         &self,
         image: &Reference,
@@ -70,7 +71,7 @@ impl Registries {
     }
 }
 
-/// Returns what an index lists of a part: the entries of its own index as they are, with all that attests them, or one entry for its image.
+/// Returns the entries for a part: those of its own index unchanged, with all attestations, or one entry for its image.
 fn listed(
     document: &Inspected,
     made_for: Option<&Platform>,
@@ -82,7 +83,7 @@ fn listed(
     }
     document.config.as_ref()?;
     let planned = match part.platforms.as_slice() {
-        // An image seldom says which variant it is for, and never that it stands in for another platform.
+        // An image seldom states its variant, and never that it is used for another platform.
         [planned] => Some(planned),
         _ => made_for,
     };
@@ -112,7 +113,7 @@ fn written(platform: &Platform, version: Option<&str>) -> Value {
     Value::Object(fields)
 }
 
-/// Writes an index with these entries: images in the order of their platforms, then what attests them.
+/// Writes an index of these entries: images in the order of their platforms, then their attestations.
 fn index(mut entries: Vec<Value>, annotations: &BTreeMap<String, String>) -> JoinedIndex {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut seen = BTreeSet::new();
@@ -139,7 +140,7 @@ fn index(mut entries: Vec<Value>, annotations: &BTreeMap<String, String>) -> Joi
     if !is_list && !annotations.is_empty() {
         document["annotations"] = json!(annotations);
     }
-    // `Value` of valid UTF-8 and strings as keys is always written.
+    // A `Value` of valid UTF-8 with strings as keys can always be written.
     let bytes = document.to_string().into_bytes();
     JoinedIndex {
         digest: Digest::of(&bytes),

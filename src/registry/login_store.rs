@@ -1,4 +1,4 @@
-//! Keeps a login where docker and podman look for it, or takes it away: in their files, or with the helpers that these name.
+//! Stores or erases a login where docker and podman look for it: in their files, or in the helpers that these name.
 
 use std::{
     collections::BTreeSet,
@@ -25,15 +25,15 @@ use super::{
     },
 };
 
-/// What becomes of the login in one place.
+/// What is done with a login in one place.
 enum LoginChange<'a> {
     Store(&'a Login),
     Erase,
 }
 
 impl Registries {
-    /// Keeps a login in docker's file, where podman finds it too, and in each other file that has one for the same registry or that `also`
-    /// names: podman believes that one first. Returns the places in words.
+    /// Stores a login in docker's file, which podman reads too, and in each other file that has one for the same registry or that `also`
+    /// names, because podman prefers that file. Returns the places in words.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl Registries {
         Ok(distinct(places))
     }
 
-    /// Takes the login for a registry out of all files and helpers. Returns the places in words; none, where there was none.
+    /// Erases the login for a registry from all files and helpers. Returns the places in words; empty, where there was none.
     pub async fn erase_login(&self, registry: &str) -> Result<Vec<String>, String> {
         let registry = canonical(server(registry)).to_owned();
         let mut places = Vec::new();
@@ -92,13 +92,13 @@ fn read(path: &Path) -> Result<LoginFile, String> {
     }
 }
 
-/// Tells whether a file has an entry for a registry, however it is spelled.
+/// Tells whether a file has an entry for a registry, in any spelling.
 fn has_entry(file: &LoginFile, registry: &str) -> bool {
     let auths = file.document().get("auths").and_then(Value::as_object);
     auths.is_some_and(|auths| auths.keys().any(|key| normalise(key) == registry))
 }
 
-/// Changes one file, or asks the helper that it names for the registry.
+/// Changes one file, or calls the helper that it names for the registry.
 async fn apply(
     file: &LoginFile,
     is_dockers: bool,
@@ -132,7 +132,7 @@ async fn apply(
                 "ServerURL": server, "Username": login.username, "Secret": login.secret.reveal()
             });
             run(&helper, "store", &Secret::new(input.to_string())).await?;
-            // As docker writes it: that there is a login, and not which.
+            // As docker writes it: an empty entry shows that there is a login.
             auths.insert(key.to_owned(), json!({}));
             places.push(format!("`docker-credential-{helper}`"));
         }
@@ -159,7 +159,7 @@ async fn apply(
     Ok(places)
 }
 
-/// Has a helper store or erase a login; `false` where there was none to erase.
+/// Makes a helper store or erase a login; `false` where there was none to erase.
 async fn run(helper: &str, verb: &str, input: &Secret) -> Result<bool, String> {
     let line = helper::line(helper, verb)?;
     let name = format!("docker-credential-{helper}");
@@ -180,7 +180,7 @@ async fn run(helper: &str, verb: &str, input: &Secret) -> Result<bool, String> {
     }
 }
 
-/// Replaces a file as a whole, readable by its owner alone. A link stays a link.
+/// Replaces a file as a whole, readable only by its owner. A symbolic link stays one.
 fn write(path: &Path, document: &Map<String, Value>) -> std::io::Result<()> {
     let target: PathBuf = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = target.parent().unwrap_or(Path::new("/"));

@@ -1,4 +1,4 @@
-//! What an image on a registry was made for, as its index and its configs say it, and which digests are part of it.
+//! The platforms of an image on a registry, from its index and its configs, and the digests that are part of it.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +12,17 @@ use super::{
     problem::LookupError,
 };
 
-/// An image as its registry keeps it.
+/// One image of a registry, with its config.
 #[derive(Clone, Debug)]
 pub struct KeptImage {
     pub manifest: Digest,
     pub config_digest: Digest,
-    /// Its config, as the OCI image specification 1.1 has it.
+    /// Its config, of the OCI image specification 1.1.
     pub config: Value,
 }
 
 impl Registries {
-    /// Reads the configs of all images that `image`, which has a digest, consists of: one, or those of an index, without attestations.
+    /// Reads the configs of all images in `image`, which has a digest: of one image, or of those of an index without attestations.
     pub async fn kept_images(&self, image: &Reference) -> Result<Vec<KeptImage>, LookupError> {
         let Some(digest) = image.digest() else {
             return Ok(Vec::new());
@@ -58,8 +58,8 @@ impl Registries {
         })
     }
 
-    /// Returns the platforms that an image is made for: those of the entries of an index, without attestations, and that of the config where
-    /// it is one image or an entry says none. Empty where nothing says one, as with artifacts that are no image. `image` has a digest.
+    /// Returns the platforms of an image: those of the entries of an index, without attestations, and that in the config of a single image
+    /// or of an entry without a platform. Empty where none is given, as for artifacts that are no images. `image` has a digest.
     pub async fn made_for(&self, image: &Reference) -> Result<BTreeSet<Platform>, LookupError> {
         let Some(digest) = image.digest() else {
             return Ok(BTreeSet::new());
@@ -75,7 +75,7 @@ impl Registries {
         Ok(images.into_iter().filter_map(|one| one.platform).collect())
     }
 
-    /// Tells whether `digest` is that of an image or an index within the index that `image` names by its digest.
+    /// Tells whether `digest` is that of an image or an index within the index `image`, which is given by digest.
     pub async fn lists(&self, image: &Reference, digest: &Digest) -> Result<bool, LookupError> {
         let Some(index) = image.digest() else {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! What an image is made of: its layers, and how a container of it starts. One manifest and one config are read.
+//! The layers of an image, and how its containers start, from one manifest and one config.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,26 +15,26 @@ use super::{
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Makeup {
-    /// When it was made, where its config says so.
+    /// When it was made, from its config.
     pub created: Option<Timestamp>,
-    /// Its layers with their sizes in bytes, as they are sent, the lowest first.
+    /// Its layers with their compressed sizes in bytes, the lowest first.
     pub layers: Vec<(Digest, u64)>,
-    /// The variables that its containers get.
+    /// The environment variables of its containers.
     pub env: BTreeMap<String, String>,
     /// The program that is started.
     pub entrypoint: Vec<String>,
     /// Its arguments, or the program where there is no entrypoint.
     pub cmd: Vec<String>,
-    /// Whom it runs as.
+    /// The user of its containers.
     pub user: String,
-    /// Where it starts.
+    /// The working directory.
     pub working_dir: String,
     pub labels: BTreeMap<String, String>,
-    /// The ports that it says to listen at.
+    /// The ports that it declares to listen on.
     pub ports: BTreeSet<String>,
 }
 
-/// A config as the OCI image specification 1.1 has it.
+/// A config of the OCI image specification 1.1.
 #[derive(Default, Deserialize)]
 struct StoredImage {
     created: Option<serde_json::Value>,
@@ -54,8 +54,7 @@ struct StoredRun {
 }
 
 impl Registries {
-    /// Reads what an image is made of that is named by its digest: of a manifest two requests, of an index one more for the manifest of
-    /// `platform`.
+    /// Reads an image that is given by digest: two requests for a manifest, for an index one more to get the manifest for `platform`.
     pub async fn makeup(
         &self,
         image: &Reference,
@@ -86,7 +85,7 @@ impl Registries {
     }
 }
 
-/// Returns the manifest of an index that a platform gets; the only one, where none is wanted.
+/// Returns the manifest of an index for a platform; the only one, where none is wanted.
 fn child_for(index: &Inspected, platform: Option<&Platform>) -> Option<Digest> {
     let distance = |part: &ManifestPart| part.platform.as_ref()?.distance(platform?);
     let children = index.children.iter();
@@ -122,7 +121,7 @@ impl Makeup {
         self.ports = run.exposed_ports.unwrap_or_default().into_keys().collect();
     }
 
-    /// Returns the size of all layers, in bytes, as they are sent.
+    /// Returns the compressed size of all layers in bytes.
     pub fn size(&self) -> u64 {
         let sizes = self.layers.iter().map(|(_, size)| *size);
         sizes.fold(0, u64::saturating_add)

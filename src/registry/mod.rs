@@ -1,10 +1,10 @@
-//! The registries that images come from: what a tag is now, which manifest a platform gets, and with which login.
+//! The registries of images: the digest of a tag, the manifest for a platform, and the login for each registry.
 //!
-//! This room speaks the OCI distribution API and nothing else. It does not decide when to look, keeps nothing on disk,
-//! and answers each question in one of three ways: found, absent, or could not tell.
+//! This room speaks the OCI distribution API and nothing else. It does not decide when to look, stores nothing on disk, and answers each
+//! look-up in one of three ways: found, absent, or unknown.
 //!
-//! From below to above: `transport`, `credentials` and `documents` stand for themselves, `auth` on the first two. `requests` ask one
-//! registry one question; the `client` is what the rest of the program asks.
+//! From the lowest layer up: `transport`, `credentials` and `documents` are independent, and `auth` uses the first two. `requests` sends
+//! one request to one registry; the rest of the program uses the `client`.
 
 mod artifact;
 mod auth;
@@ -52,7 +52,7 @@ pub use problem::{Absence, Asked, LookupError, LookupFailure};
 pub use removal::Removal;
 pub use transport::limits::Budget;
 
-/// Returns the name by which a registry is known here: Docker Hub has several.
+/// Returns the name of a registry in this room: Docker Hub has several.
 fn canonical(registry: &str) -> &str {
     match registry {
         "index.docker.io" | "registry-1.docker.io" => crate::image::reference::DOCKER_HUB,

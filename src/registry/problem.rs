@@ -1,4 +1,4 @@
-//! What a look-up that found nothing has to say: absent, or could not tell, and what to do about it.
+//! Errors of look-ups: absent, or unknown, with advice.
 
 use std::{fmt, sync::Arc};
 
@@ -11,13 +11,13 @@ use crate::{
 
 use super::{credentials::keychain::TASK_CREDENTIALS, transport::retry};
 
-/// Why a look-up has no answer. The two cases must never be confused: only a registry that was reached,
-/// understood and allowed to speak can say that something is absent.
+/// Why a look-up has no result. The two cases must never be confused: only a registry that was reached, understood and permitted to answer
+/// can say that something is absent.
 #[derive(Clone, Debug)]
 pub enum LookupError {
-    /// The registry says that it is not there.
+    /// The registry says that it does not exist.
     Absent { what: Absence, asked: Box<Asked> },
-    /// Nothing was found out.
+    /// Nothing is known about it.
     Unknown {
         why: LookupFailure,
         asked: Box<Asked>,
@@ -27,67 +27,67 @@ pub enum LookupError {
 /// What a registry does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// The repository is there, the tag or digest is not.
+    /// The repository exists, the tag or digest does not.
     Tag,
     /// The repository is unknown, or hidden from this client.
     Repository,
-    /// The image is there, but not for the platform.
+    /// The image exists, but not for the platform.
     Platform,
 }
 
-/// Why nothing was found out.
+/// Why a look-up learnt nothing.
 #[derive(Clone, Debug)]
 pub enum LookupFailure {
-    /// The registry could not be spoken with: name, connection, TLS, or an answer that broke off.
+    /// The registry could not be reached: name, connection, TLS, or a response that broke off.
     Network(Arc<dyn std::error::Error + Send + Sync>),
-    /// The registry wants a login, or does not take the one it was given.
+    /// The registry requires a login, or does not accept the one that was sent.
     Refused {
-        /// The login that was given, as where it is kept; none was, if unset.
+        /// Where the login that was sent is stored; `None` if none was sent.
         login: Option<String>,
     },
-    /// The registry wants to be left alone.
+    /// The registry asks for no more requests.
     Limited {
-        /// Until then.
+        /// The end of that pause.
         until: Timestamp,
     },
-    /// The registry failed, and says so.
+    /// The registry reported an error of its own.
     Server {
         /// When it may be asked again.
         until: Timestamp,
     },
-    /// The answer makes no sense, or breaks a rule of the protocol or of this program.
+    /// The response makes no sense, or breaks a rule of the protocol or of acrt.
     BadReply(String),
-    /// The registry speaks TLS, and was spoken to without.
+    /// The registry requires TLS, and was reached without.
     SpeaksTls,
-    /// It is there and no image: a Helm chart, a signature, files. What it is, with its media type.
+    /// It exists and is no image, but a Helm chart, a signature, or files; described with its media type.
     NoImage(String),
-    /// The image is in the format from before 2016, whose digest changes with each answer.
+    /// The image is in the format from before 2016, whose digest changes with each response.
     Schema1,
     /// The login for this registry cannot be read.
     Login(String),
-    /// What the config file says about this registry cannot be used.
+    /// The settings of this registry in the config file are invalid.
     Settings(String),
 }
 
-/// The request that had no answer.
+/// The request that failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// The login server, as images name it.
+    /// The login server, as in the names of images.
     pub registry: String,
-    /// The image in question, as it was written; empty where there is none.
+    /// The image, as written; empty where there is none.
     pub image: String,
     /// `HEAD`, `GET` or `POST`.
     pub method: &'static str,
-    /// The URL, without its query: tokens of services and upstreams hide there.
+    /// The URL, without its query, which may contain tokens of services and of other servers.
     pub url: String,
-    /// The status that was answered, if there was an answer.
+    /// The status of the response, if there was one.
     pub status: Option<u16>,
-    /// The server's own words, without control characters, 300 characters at most.
+    /// The server's message, without control characters, at most 300 characters.
     pub said: Option<String>,
 }
 
 impl Asked {
-    /// Returns what is said of an image whose registry was asked several things, of which none alone is to blame.
+    /// Returns the description of a failure about an image that no single request is to blame for.
     pub(super) fn about(image: &Reference) -> Self {
         Self {
             registry: image.registry().to_owned(),
@@ -98,7 +98,7 @@ impl Asked {
 }
 
 impl LookupError {
-    /// Returns an absence.
+    /// Returns that something is absent.
     pub(super) fn absent(what: Absence, asked: Asked) -> Self {
         Self::Absent {
             what,
@@ -106,7 +106,7 @@ impl LookupError {
         }
     }
 
-    /// Returns a failure to find out.
+    /// Returns that something is unknown.
     pub(super) fn unknown(why: LookupFailure, asked: Asked) -> Self {
         Self::Unknown {
             why,
@@ -114,12 +114,12 @@ impl LookupError {
         }
     }
 
-    /// Says what is wrong with an answer.
+    /// Returns that a response is invalid.
     pub(super) fn bad_reply(problem: String, asked: Asked) -> Self {
         Self::unknown(LookupFailure::BadReply(problem), asked)
     }
 
-    /// Returns why nothing was found out, where nothing was.
+    /// Returns why the look-up learnt nothing, if that is the error.
     fn why(&self) -> Option<&LookupFailure> {
         match self {
             Self::Absent { .. } => None,
@@ -127,32 +127,32 @@ impl LookupError {
         }
     }
 
-    /// Tells whether the registry said that the image is not there.
+    /// Tells whether the registry said that the image does not exist.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent { .. })
     }
 
-    /// Tells whether the registry could not even be spoken with.
+    /// Tells whether the registry could not be reached.
     pub fn is_unreachable(&self) -> bool {
         matches!(self.why(), Some(LookupFailure::Network(_)))
     }
 
-    /// Tells whether what was found is no image, so that nothing can be built on it.
+    /// Tells whether the result is no image, so that nothing can be built on it.
     pub fn is_no_image(&self) -> bool {
         matches!(self.why(), Some(LookupFailure::NoImage(_)))
     }
 
-    /// Tells whether the registry asked to be left alone.
+    /// Tells whether the registry asked for no more requests.
     pub(super) fn is_limited(&self) -> bool {
         matches!(self.why(), Some(LookupFailure::Limited { .. }))
     }
 
-    /// Tells whether the registry wants a login, or another one.
+    /// Tells whether the registry requires a login, or another one.
     pub fn is_refused(&self) -> bool {
         matches!(self.why(), Some(LookupFailure::Refused { .. }))
     }
 
-    /// Tells whether there was an answer, and it was no.
+    /// Tells whether there was a response, and it was negative.
     pub(super) fn is_of_the_answer(&self) -> bool {
         matches!(
             self.why(),
@@ -160,7 +160,7 @@ impl LookupError {
         )
     }
 
-    /// Returns when the registry may be asked again, where it or its behaviour says so.
+    /// Returns when the registry may be asked again, if that is known.
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self.why()? {
             LookupFailure::Limited { until } | LookupFailure::Server { until } => Some(*until),
@@ -168,7 +168,7 @@ impl LookupError {
         }
     }
 
-    /// Returns what was asked.
+    /// Returns the request that failed.
     pub fn asked(&self) -> &Asked {
         match self {
             Self::Absent { asked, .. } | Self::Unknown { asked, .. } => asked,
@@ -181,14 +181,14 @@ impl LookupError {
         }
     }
 
-    /// Returns the same failure as it concerns another image of the same registry.
+    /// Returns the same failure for another image of the same registry.
     pub(super) fn shared_by(&self, image: &str) -> Self {
         let mut shared = self.clone();
         image.clone_into(&mut shared.asked_mut().image);
         shared
     }
 
-    /// Returns the same failure, which befell another request, as that of the request that is not made because of it.
+    /// Returns the failure of another request as that of a request that is not made because of it.
     pub(super) fn shared_with(&self, request: &Asked) -> Self {
         let mut shared = self.shared_by(&request.image);
         let asked = shared.asked_mut();
@@ -226,7 +226,7 @@ impl LookupError {
         }
     }
 
-    /// Returns the same failure as it concerns a writer to `place`, a repository or an image.
+    /// Returns the same failure for writing to `place`, a repository or an image.
     #[must_use]
     pub fn of_writing(self, place: &str) -> Error {
         let registry = self.asked().registry.clone();
@@ -301,7 +301,7 @@ impl LookupError {
 }
 
 impl LookupFailure {
-    /// Says what is wrong with `registry`, or with the login that may not do what is wanted.
+    /// Describes what is wrong with `registry`, or with the login that may not do what is wanted.
     fn message(&self, registry: &str, wanted: &str) -> String {
         match self {
             Self::Network(_) => format!("`{registry}` cannot be reached"),
@@ -323,7 +323,7 @@ impl LookupFailure {
     }
 }
 
-/// Says what to do about a connection that failed, by how it failed.
+/// Returns advice about a failed connection, by its cause.
 fn network_advice(registry: &str, cause: &(dyn std::error::Error + 'static)) -> String {
     match retry::tls_error(cause) {
         Some(rustls::Error::InvalidMessage(_)) => format!(
@@ -336,13 +336,13 @@ fn network_advice(registry: &str, cause: &(dyn std::error::Error + 'static)) -> 
     }
 }
 
-/// Drops the part of a time below seconds.
+/// Drops the fractions of a second.
 fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 impl fmt::Display for LookupError {
-    /// Prints the request and what became of it, as the link below the message of [`Error`].
+    /// Prints the request and its outcome, as the cause below the message of [`Error`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Asked {
             method,
@@ -381,7 +381,7 @@ impl fmt::Display for LookupError {
 impl std::error::Error for LookupError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.why()? {
-            // The outer words of the HTTP client only repeat the URL.
+            // The outer message of the HTTP client only repeats the URL.
             LookupFailure::Network(cause) => cause.source(),
             _ => None,
         }

@@ -1,8 +1,8 @@
 //! Removes tags and manifests.
 //!
-//! The distribution specification lets a registry refuse either. Most remove manifests and not tags (Docker Distribution before 3.0 is one);
-//! there a tag is moved to a copy of its manifest that differs in one annotation, and the copy is removed, so that at no moment the tag
-//! names something that cannot be pulled.
+//! The distribution specification lets a registry refuse either. Most remove manifests and not tags, such as Docker Distribution before
+//! 3.0; there a tag is moved to a copy of its manifest that differs in one annotation, and the copy is removed, so that the tag never names
+//! something that cannot be pulled.
 
 use reqwest::{Method, header::HeaderValue};
 
@@ -17,24 +17,24 @@ use super::{
     transport::request_spec::{Access, RequestSpec},
 };
 
-/// The annotation by which the copy of a manifest differs.
+/// The annotation in which the copy of a manifest differs.
 const REMOVED: &str = "io.acrt.removed";
 
-/// What became of something that was to be removed.
+/// The result of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// It is gone.
+    /// It was removed.
     Removed,
-    /// It was not there any more.
+    /// It did not exist any more.
     Absent,
-    /// It is there: the tag names something else by now.
+    /// Not removed: the tag names another digest now.
     Moved,
-    /// It is there: the registry does not remove such things.
+    /// Not removed: the registry does not support it.
     Unsupported,
 }
 
 impl RequestSpec {
-    /// Asks for the removal of the manifest that is known as `which`, a digest or a tag.
+    /// Requests the removal of the manifest `which`, a digest or a tag.
     fn delete(image: &Reference, which: &str) -> Self {
         Self {
             method: Method::DELETE,
@@ -46,11 +46,11 @@ impl RequestSpec {
 }
 
 impl Registries {
-    /// Removes the manifest with `digest` from the repository of `image`, and with it every tag that names it.
+    /// Removes the manifest with `digest` from the repository of `image`, and thereby every tag that names it.
     ///
     /// # Errors
     ///
-    /// [`LookupError`] where the registry cannot be asked, or refuses for another reason than that it removes nothing.
+    /// [`LookupError`] where the registry cannot be reached, or refuses for another reason than missing support.
     pub async fn delete_manifest(
         &self,
         image: &Reference,
@@ -68,8 +68,8 @@ impl Registries {
         }
     }
 
-    /// Removes a tag, if it still names `digest`, and leaves the manifest. Where the registry does not remove tags, `may_copy` says whether
-    /// it is done by way of a copy of the manifest.
+    /// Removes a tag, if it still names `digest`, and keeps the manifest. If the registry does not remove tags, `may_copy` says whether
+    /// that is done with a copy of the manifest.
     pub async fn untag(
         &self,
         tag: &Reference,
@@ -118,7 +118,7 @@ impl Registries {
         match self.delete_manifest(tag, &Digest::of(&copy)).await {
             Ok(Removal::Removed | Removal::Absent) => Ok(Removal::Removed),
             kept => {
-                // The tag names what it named before.
+                // The tag names its original digest again.
                 self.put(tag, &original.media_type, original.bytes).await?;
                 kept
             }
@@ -142,7 +142,7 @@ impl Registries {
         serde_json::to_vec(&copy).ok()
     }
 
-    /// Writes a manifest under a tag, or by its digest alone.
+    /// Writes a manifest under a tag, or by digest alone.
     pub(super) async fn put(
         &self,
         tag: &Reference,
@@ -164,7 +164,7 @@ impl Registries {
     }
 }
 
-/// Tells whether a registry says that it does not remove such things at all.
+/// Tells whether the response says that the registry does not support this removal.
 fn is_unsupported(answer: &Answer) -> bool {
     let words = server_words(&answer.response.headers, &answer.response.body);
     let codes = words.map(|(_, codes)| codes).unwrap_or_default();

@@ -1,16 +1,16 @@
-//! What a registry demands with its 401: the `WWW-Authenticate` header, as RFC 9110 section 11.6.1 writes it.
+//! Parses the challenge of a 401: the `WWW-Authenticate` header of RFC 9110, section 11.6.1.
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
-/// More than any header that people meet; what is longer is not read.
+/// Longer than any real header; what is longer is not parsed.
 const MAX_HEADER: usize = 16 * 1024;
 
-/// One challenge: a scheme and its parameters. Names are in lower case, values as they are.
+/// One challenge: a scheme and its parameters. Names are in lower case, values are unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Challenge {
     /// `bearer`, `basic` or another scheme.
     pub scheme: String,
-    /// The parameters, in their order.
+    /// The parameters, in order.
     pub params: Vec<(String, String)>,
 }
 
@@ -19,16 +19,16 @@ pub struct Challenge {
 pub enum Demand {
     /// A token from a token service.
     Bearer {
-        /// The URL of the service, not checked in any way.
+        /// The URL of the service, not checked yet.
         realm: String,
-        /// The name by which the service knows the registry.
+        /// The name of the registry at the service.
         service: Option<String>,
-        /// What the token must be for.
+        /// The scope that the token must have.
         scope: Option<String>,
-        /// Why the token that came with the request is not enough: `invalid_token` or `insufficient_scope`.
+        /// Why the token of the request does not suffice: `invalid_token` or `insufficient_scope`.
         error: Option<String>,
     },
-    /// User and password, with each request.
+    /// User and password in each request.
     Basic,
 }
 
@@ -41,7 +41,7 @@ impl Challenge {
     }
 }
 
-/// Returns what the headers of a 401 demand: a token where both are possible, nothing where neither is.
+/// Returns the challenge in the headers of a 401: a bearer token where both schemes are offered, `None` where neither is.
 pub fn demand(headers: &HeaderMap) -> Option<Demand> {
     let challenges: Vec<Challenge> = headers
         .get_all(WWW_AUTHENTICATE)
@@ -67,8 +67,8 @@ pub fn demand(headers: &HeaderMap) -> Option<Demand> {
     bearer.or_else(|| basic().then_some(Demand::Basic))
 }
 
-/// Reads one header: any number of challenges, separated by the same commas as their parameters.
-/// What breaks the grammar ends the reading; what was read before it counts.
+/// Parses one header: any number of challenges, separated by commas like their parameters. Parsing ends at a violation of the grammar; what
+/// comes before it counts.
 pub fn parse(header: &str) -> Vec<Challenge> {
     let mut reader = HeaderReader {
         rest: header.get(..MAX_HEADER).unwrap_or(header),
@@ -146,13 +146,13 @@ impl<'a> HeaderReader<'a> {
         None
     }
 
-    /// Skips the one opaque word that a scheme may have in place of parameters, as `Negotiate YII=` does.
+    /// Skips the single opaque word (`token68`) that a scheme may have instead of parameters, as in `Negotiate YII=`.
     fn skip_token68(&mut self) {
         let word = self.rest.split([',', ' ', '\t']).next().unwrap_or_default();
         let bare = word.trim_end_matches('=');
         let is_word = !bare.is_empty() && bare.chars().all(|c| is_token(c) || c == '/' || c == ':');
         let rest = self.rest.get(word.len()..).unwrap_or_default();
-        // A word that is followed by `=` or by another word is the name of a parameter or the next scheme.
+        // A word before `=` or before another word is the name of a parameter, or the next scheme.
         if is_word
             && matches!(
                 rest.trim_start_matches(is_space).chars().next(),
@@ -173,7 +173,7 @@ fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
 
-/// What an unquoted value may be made of; wider than the RFC, because URLs are sent that way.
+/// A character of an unquoted value; more than the RFC allows, because some registries send URLs without quotes.
 fn is_bare(c: char) -> bool {
     !is_space(c) && c != ',' && c != '"'
 }

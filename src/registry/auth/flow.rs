@@ -1,5 +1,5 @@
-//! How a registry is entered: what its first 401 taught, which token or login goes with a request,
-//! and what is tried next when that was not enough.
+//! Authentication with one registry: what its first 401 demanded, the token or credential for each request, and what is tried next when
+//! that was not enough.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -25,19 +25,19 @@ use super::{
     token::{self, Realm, Token, TokenKey, Tokens},
 };
 
-/// What one registry wants to be entered with, as far as it is known, and what there is to enter with.
+/// What is known of a registry's authentication, and the credentials for it.
 pub struct Auth {
     registry: String,
     keychain: Arc<Keychain>,
     is_anonymous: bool,
-    /// The first challenge decides, for as long as this process lasts: a login goes to the service that
-    /// the registry named first, and to no other.
+    /// Set by the first challenge, for the life of this process: credentials are sent only to the token service that the registry named
+    /// first.
     scheme: Mutex<Scheme>,
-    /// Repositories that will be asked for, and have no group yet.
+    /// Repositories that will be requested and have no group yet.
     expected: Mutex<Vec<String>>,
     groups: Mutex<Groups>,
     tokens: Tokens,
-    /// What token services think of each login, and of none.
+    /// Whether token services accept each credential, and requests without one.
     standing: Mutex<HashMap<Option<Credential>, CredentialStatus>>,
 }
 
@@ -49,7 +49,7 @@ enum CredentialStatus {
 #[derive(Clone)]
 enum Scheme {
     Unasked,
-    /// Nothing was demanded, not even by the API itself.
+    /// No authentication was demanded, not even for the API itself.
     Silent,
     Basic,
     Bearer(Arc<Realm>),
@@ -62,33 +62,33 @@ pub enum Authorization {
     Basic {
         header: HeaderValue,
         credential: Credential,
-        /// Where it is kept.
+        /// Where the credential is stored, in words.
         login: String,
     },
     Token {
         token: Arc<Token>,
-        /// What it was asked for.
+        /// The key with which it was requested.
         key: TokenKey,
-        /// For whom it was asked.
+        /// Why its scope was requested.
         breadth: ScopeOrigin,
-        /// Whether it was granted only now, so that asking for another is of no use.
+        /// Whether it has just been granted, so that requesting another one is useless.
         is_new: bool,
-        /// Where the login is kept that it was granted to, if it was to one.
+        /// Where the credential is stored for which it was granted, if there was one.
         login: Option<String>,
     },
 }
 
-/// For whom a token was asked.
+/// Why the scope of a token was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeOrigin {
     /// For all repositories of a group.
     Group,
     /// For one repository.
     Alone {
-        /// Because the group's token was not enough.
+        /// Because the group's token did not suffice.
         after_group: bool,
     },
-    /// For the scope that the registry itself named.
+    /// Because the challenge named it.
     Challenge,
 }
 
@@ -102,7 +102,7 @@ impl Authorization {
         }
     }
 
-    /// Returns where the login is kept that stands behind it.
+    /// Returns where the credential behind it is stored, in words.
     pub fn login(&self) -> Option<&str> {
         match self {
             Self::Nothing => None,
@@ -113,7 +113,7 @@ impl Authorization {
 }
 
 impl Auth {
-    /// Returns what is known before the first request: nothing.
+    /// Returns the state before the first request: nothing is known.
     pub fn new(registry: &str, keychain: Arc<Keychain>) -> Self {
         Self {
             registry: registry.to_owned(),
@@ -127,7 +127,7 @@ impl Auth {
         }
     }
 
-    /// Returns the same for a registry that gets no login.
+    /// Returns the same for a registry to which no credential is sent.
     pub fn without_login(registry: &str, keychain: Arc<Keychain>) -> Self {
         Self {
             is_anonymous: true,
@@ -135,12 +135,12 @@ impl Auth {
         }
     }
 
-    /// Takes in which repositories will be asked for, so that some can share a token.
+    /// Announces repositories that will be requested, so that some can share a token.
     pub fn expect(&self, repositories: impl IntoIterator<Item = String>) {
         lock(&self.expected).extend(repositories);
     }
 
-    /// Returns what to enter a repository with, as far as is known how.
+    /// Returns the authorization for a request to a repository, as far as is known what the registry demands.
     pub async fn authorize<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
@@ -165,7 +165,7 @@ impl Auth {
         }
     }
 
-    /// Returns what to try after a 401 or 403 that came in spite of `authorization`, or nothing if all has been tried.
+    /// Returns the authorization to try after a 401 or 403 for `authorization`, or `None` if all have been tried.
     pub async fn next<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
@@ -191,8 +191,8 @@ impl Auth {
         }
     }
 
-    /// Returns the token to try after one that was not enough: a new one for an old one, one alone for that of
-    /// a group, and at last one for the scope that the registry names itself.
+    /// Returns the next token to try: a new one after an old one, one for the repository alone after that of a group, and at last one for
+    /// the scope in the challenge.
     async fn next_token<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
@@ -239,7 +239,7 @@ impl Auth {
         self.token(request, realm, scopes, breadth).await.map(Some)
     }
 
-    /// Takes in that the registry accepted a login.
+    /// Records that the registry accepted a credential.
     pub fn accepted(&self, authorization: &Authorization) {
         match authorization {
             Authorization::Basic { credential, .. } => {
@@ -253,7 +253,7 @@ impl Auth {
         }
     }
 
-    /// Takes in what the first 401 demands. Where it demands nothing, as gcr.io's once did, the API itself is asked.
+    /// Learns what the first 401 demands. If it has no challenge, as gcr.io's once had none, the API itself is asked.
     async fn learn<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
@@ -316,7 +316,7 @@ impl Auth {
         if let Some(refusal) = self.refusal(&key.credential) {
             return Err(request.shared(&refusal));
         }
-        // Boxed, as all that is rare: what waits inside a look is kept for each of a thousand looks under way.
+        // Boxed because it is rare: the state of each await makes each of a thousand concurrent looks larger.
         let ask = async || Box::pin(request.source.grant(&key, login.as_deref())).await;
         match self.tokens.get(&key, ask).await {
             Ok((token, is_new)) => {
@@ -329,7 +329,7 @@ impl Auth {
                     login,
                 })
             }
-            // One repository that is denied, or one scope too many, may be all that is wrong.
+            // The cause may be a single denied repository, or one scope too many.
             Err(error) if breadth == ScopeOrigin::Group && error.is_of_the_answer() => {
                 let alone = groups::alone(request.repository);
                 let breadth = ScopeOrigin::Alone { after_group: true };
@@ -344,8 +344,8 @@ impl Auth {
         }
     }
 
-    /// Returns why a login gets no tokens at all, so that a wrong password is not tried for each of many repositories:
-    /// some services lock out a client that does.
+    /// Returns why a credential gets no tokens at all, so that a wrong password is not tried for each of many repositories: some services
+    /// lock out a client that does that.
     fn refusal(&self, credential: &Option<Credential>) -> Option<LookupError> {
         match lock(&self.standing).get(credential) {
             Some(CredentialStatus::Refused { since, error }) if since.elapsed() < FRESH => {
@@ -355,7 +355,7 @@ impl Auth {
         }
     }
 
-    /// Takes in that a login was refused. One that was good before is good, only not for that repository.
+    /// Records that a credential was refused. If it was accepted before, only this repository is denied to it.
     fn refused(&self, credential: Option<Credential>, error: &LookupError) {
         let mut standing = lock(&self.standing);
         if !matches!(standing.get(&credential), Some(CredentialStatus::Good)) {
@@ -379,7 +379,7 @@ impl Auth {
         found.map_err(|problem| request.unreadable(problem))
     }
 
-    /// Returns the scopes of the group that the repository is in. Only repositories with the same login share one.
+    /// Returns the scopes of the repository's group. Only repositories with the same credential share one.
     fn scopes<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,

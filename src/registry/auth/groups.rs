@@ -1,28 +1,28 @@
-//! Which repositories share a token: several where the registry grants that, one each where it does not.
+//! Groups of repositories that share a token, where the registry grants that; otherwise each repository has its own.
 //!
-//! One token for every repository doubles the requests; one token for all of a thousand is 85 kB and goes with every
-//! request. So: groups, bounded by number and by the length of the URL that asks for them.
+//! One token for each repository doubles the number of requests; one token for a thousand repositories has 85 kB and goes with every
+//! request. So there are groups, bounded by number and by the length of the URL of the token request.
 
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{image::Reference, registry::transport::request_spec::Access};
 
-/// Repositories that share a token.
+/// The most repositories that share a token.
 const MAX_REPOSITORIES: usize = 16;
 
-/// The length of all scopes of a group as they stand in a URL. Most servers refuse URLs above 8 kB.
+/// The longest URL query of all scopes of a group. Most servers refuse URLs above 8 kB.
 const MAX_LENGTH: usize = 4000;
 
-/// The repositories of one registry, in groups.
+/// The groups of repositories of one registry.
 #[derive(Debug, Default)]
 pub struct Groups {
-    /// The scopes of the group that each repository is in.
+    /// The scopes of each repository's group.
     of: HashMap<String, Arc<[String]>>,
     refused: bool,
 }
 
 impl Groups {
-    /// Puts repositories that have no group yet into groups, in their order.
+    /// Puts repositories without a group into groups, in order.
     pub fn plan<'a>(&mut self, repositories: impl IntoIterator<Item = &'a str>) {
         let mut group: Vec<&str> = Vec::new();
         let mut length = 0;
@@ -49,7 +49,7 @@ impl Groups {
         }
     }
 
-    /// Returns the scopes of a repository's group: its own alone, if it has none or the registry wants none.
+    /// Returns the scopes of a repository's group: only its own, if it has no group or the registry refuses groups.
     pub fn scopes(&self, repository: &str) -> Arc<[String]> {
         match self.of.get(repository).filter(|_| !self.refused) {
             Some(scopes) => Arc::clone(scopes),
@@ -57,14 +57,14 @@ impl Groups {
         }
     }
 
-    /// Takes in that the registry granted a repository alone what it did not grant it in its group.
+    /// Records that the registry granted a scope alone that it did not grant within a group.
     pub fn refuse(&mut self) {
         self.refused = true;
     }
 }
 
-/// Orders the tags of a registry so that those that come one after the other are of different groups:
-/// then all tokens are asked for at once, and not one when the group before is done.
+/// Orders the tags of a registry so that neighbours are of different groups: then all tokens are requested at once, and not one after the
+/// other.
 pub fn spread(tags: Vec<Reference>) -> Vec<Reference> {
     let mut place = HashMap::new();
     let mut tags: Vec<(usize, Reference)> = tags
@@ -81,7 +81,7 @@ pub fn spread(tags: Vec<Reference>) -> Vec<Reference> {
     tags.into_iter().map(|(_, tag)| tag).collect()
 }
 
-/// Returns the scope of a repository that shares its token with no other; none for none, which asks only who we are.
+/// Returns the scope of a repository with a token of its own; no scope for an empty name, for a request that only identifies the client.
 pub fn alone(repository: &str) -> Arc<[String]> {
     match repository {
         "" => Arc::from([]),
@@ -89,8 +89,8 @@ pub fn alone(repository: &str) -> Arc<[String]> {
     }
 }
 
-/// Returns the scopes of a writer to a repository. They share no token: a service that grants less than it was asked
-/// for would keep from all what it keeps from one.
+/// Returns the scopes for writing to a repository. They are not shared: a service that grants less than requested would deny to all
+/// repositories what it denies to one.
 pub fn to_write(repository: &str, access: &Access) -> Arc<[String]> {
     let both = format!("repository:{repository}:pull,push");
     match access {
@@ -102,7 +102,7 @@ pub fn to_write(repository: &str, access: &Access) -> Arc<[String]> {
     }
 }
 
-/// Returns the scope that allows to pull from a repository.
+/// Returns the scope for pulling from a repository.
 fn scope(repository: &str) -> String {
     format!("repository:{repository}:pull")
 }

@@ -1,7 +1,7 @@
-//! How a registry is entered: what it demands, and the token or login that answers it.
+//! Authentication: what a registry demands, and the token or credential that answers it.
 //!
-//! `flow` knows what one registry wants. It gets a `request`, not its sender, reads the `challenge` of a 401, and has a
-//! `token` granted: one for each repository, or one for each of the `groups`.
+//! `flow` knows what one registry demands. It sees a `request` without how that is sent, parses the `challenge` of a 401, and requests a
+//! `token`: one for each repository, or one for each of the `groups`.
 
 pub mod challenge;
 pub mod flow;

@@ -1,4 +1,4 @@
-//! A request as those see it who let it in: what it is about, and where tokens for it come from.
+//! A request as authentication sees it: its repository and access, and how tokens for it are requested.
 
 use reqwest::{Url, header::HeaderMap};
 
@@ -12,47 +12,47 @@ use crate::registry::{
 
 use super::token::{Token, TokenKey};
 
-/// A request that wants to be let in.
+/// A request that needs authorization.
 pub struct AuthRequest<'a, S> {
-    /// The repository that it is about; none, if it is about the registry.
+    /// The repository; empty for a request about the registry itself.
     pub repository: &'a str,
-    /// What it needs to be allowed to do there.
+    /// The access to the repository that it needs.
     pub access: &'a Access,
-    /// Where tokens for it come from.
+    /// How tokens for it are requested.
     pub source: &'a S,
 }
 
-/// What is asked besides a request, so that it is let in: the registry's API, and the token services that it names.
+/// The requests that authentication makes itself: to the registry's API, and to the token services that the registry names.
 pub trait TokenSource {
-    /// Returns what was asked of the registry before there was any challenge of it, for messages.
+    /// Returns the registry's first request, before any challenge, for messages.
     fn asked(&self) -> Asked;
 
-    /// Asks the API of the registry without any login, and returns the headers of its answer; none, if there is none.
+    /// Requests the API of the registry without any credential, and returns the headers of the response; empty, if there is none.
     async fn ping(&self) -> HeaderMap;
 
-    /// Checks that the registry may have its tokens granted at `text`.
+    /// Checks that the registry may use the token service at `text`.
     fn realm(&self, text: &str) -> Result<Url, LookupError>;
 
-    /// Asks a token service until it answers, or there is no more sense in asking.
+    /// Requests a token, with retries as long as they make sense.
     ///
     /// # Errors
     ///
-    /// Why there is no token. `login` says where the login is kept that was refused.
+    /// Why there is no token. `login` says where the refused credential is stored.
     async fn grant(&self, key: &TokenKey, login: Option<&str>) -> Result<Token, LookupError>;
 }
 
 impl<S: TokenSource> AuthRequest<'_, S> {
-    /// Returns a failure that befell another request as this one's.
+    /// Returns the failure of another request as the failure of this one.
     pub fn shared(&self, error: &LookupError) -> LookupError {
         error.shared_by(&self.source.asked().image)
     }
 
-    /// Says that the login for the registry cannot be read.
+    /// Returns that the credential for the registry cannot be read.
     pub fn unreadable(&self, problem: String) -> LookupError {
         LookupError::unknown(LookupFailure::Login(problem), self.source.asked())
     }
 
-    /// Says that the registry does not take a login.
+    /// Returns that the registry does not accept a credential.
     pub fn refused(&self, login: &str, response: &Response) -> LookupError {
         let login = Some(login.to_owned());
         let asked = told(self.source.asked(), response);

@@ -1,4 +1,4 @@
-//! Tokens: how one is asked for, what the answer says, and the cache that asks once however many wait.
+//! Tokens: the token request, its response, and a cache that makes one request however many wait for it.
 
 use std::{
     collections::HashMap,
@@ -21,36 +21,36 @@ use crate::{
     sys::secret::Secret,
 };
 
-/// How long a token lasts that does not say, and the least that is believed.
+/// The lifetime of a token in seconds if the response has none, and the shortest that is believed.
 const SHORTEST_LIFE: u64 = 60;
 
-/// The longest life that is believed.
+/// The longest lifetime in seconds that is believed.
 const LONGEST_LIFE: u64 = 24 * 3600;
 
-/// Who we say we are to token services of the OAuth2 kind.
+/// The client id for OAuth2 token services.
 const CLIENT_ID: &str = "acrt";
 
-/// A token service, and the name by which it knows the registry.
+/// A token service, with its name for the registry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Realm {
-    /// Where it is; checked to be a place that the registry may send us to.
+    /// Its URL, which the registry is allowed to name.
     pub url: Url,
-    /// The registry's name there.
+    /// The service's name for the registry.
     pub service: Option<String>,
 }
 
-/// What a token is for, and with whose rights. Tokens of different keys never stand in for each other.
+/// The scope and the credential of a token. Tokens of different keys are never used for each other.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TokenKey {
     /// The service that grants it.
     pub realm: Arc<Realm>,
-    /// What it grants, in order.
+    /// The scopes that it grants, in order.
     pub scopes: Arc<[String]>,
-    /// The login that it is granted to.
+    /// The credential for which it is granted.
     pub credential: Option<Credential>,
 }
 
-/// A token, as the header that it is sent in.
+/// A token, as the header in which it is sent.
 pub struct Token {
     header: HeaderValue,
     expires: Instant,
@@ -64,7 +64,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The answer of a token service. Either name may be used, and everything but the token may be missing.
+/// The response of a token service. The token may have either name, and all other fields may be missing.
 #[derive(Deserialize)]
 struct TokenResponse {
     token: Option<Secret>,
@@ -73,18 +73,18 @@ struct TokenResponse {
 }
 
 impl Token {
-    /// Returns a token that the user already has, and that does not expire as far as we know.
+    /// Returns a token that the user already has, with an unknown expiry.
     pub fn given(secret: &Secret, now: Instant) -> Result<Self, String> {
         Self::new(secret, LONGEST_LIFE, now)
     }
 
-    /// Reads the answer of a token service that was received at `now`.
+    /// Parses the response of a token service that was received at `now`.
     ///
-    /// The life counts from then, on the monotonic clock: `issued_at` is of another clock, and ours may be set.
+    /// The lifetime counts from then, on the monotonic clock: `issued_at` is from another clock, and the local one may be set.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, without any of its contents.
+    /// What is wrong with the response, without any of its contents.
     pub fn parse(body: &[u8], now: Instant) -> Result<Self, String> {
         let answer: TokenResponse = serde_json::from_slice(body)
             .map_err(|error| format!("its answer is malformed in line {}", error.line()))?;
@@ -112,7 +112,7 @@ impl Token {
         let mut header = HeaderValue::try_from(format!("Bearer {}", token.reveal()))
             .map_err(|_| "the token does not fit into a header".to_owned())?;
         header.set_sensitive(true);
-        // It is renewed before its end, so that no request is under way with a token that runs out.
+        // Renewed before it expires, so that no request is under way with an expired token.
         let life = Duration::from_secs(life.clamp(SHORTEST_LIFE, LONGEST_LIFE)).mul_f64(0.9);
         Ok(Self {
             header,
@@ -134,7 +134,7 @@ impl Token {
 ///
 /// # Errors
 ///
-/// The HTTP client's, where the login does not fit into a request.
+/// The HTTP client's error, where the credential does not fit into a request.
 pub fn request(client: &Client, key: &TokenKey) -> Result<Request, reqwest::Error> {
     let service = key.realm.service.as_deref();
     if let Some(Credential::Identity(secret)) = &key.credential {
@@ -178,7 +178,7 @@ pub fn basic(username: &str, password: &Secret) -> HeaderValue {
     header
 }
 
-/// Tokens that were granted, and those that are being asked for right now.
+/// Tokens that were granted, and those that are being requested now.
 #[derive(Default)]
 pub struct Tokens {
     cells: Mutex<HashMap<TokenKey, Arc<TokenCell>>>,
@@ -186,7 +186,7 @@ pub struct Tokens {
 
 #[derive(Default)]
 struct TokenCell {
-    /// How many times this token was asked for: tells a waiter that the answer is newer than its question.
+    /// How many times this token was requested: a waiter sees from it whether the token is newer than its own question.
     asked: AtomicU64,
     last: tokio::sync::Mutex<Option<Result<Arc<Token>, LookupError>>>,
 }
@@ -198,8 +198,8 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Returns a token for `key`, and whether it is new. Where there is none, `ask` gets one; other callers that want it
-    /// meanwhile waits and shares the outcome, a failure too.
+    /// Returns a token for `key`, and whether it is new. If there is none, `ask` requests one; other callers wait meanwhile and share the
+    /// outcome, even a failure.
     pub async fn get(
         &self,
         key: &TokenKey,
@@ -222,7 +222,7 @@ impl Tokens {
         Ok((answer?, true))
     }
 
-    /// Forgets a token that was not accepted, unless a newer one is already there.
+    /// Drops a token that was not accepted, unless a newer one is already there.
     pub async fn forget(&self, key: &TokenKey, token: &Arc<Token>) {
         let cell = self.cell(key);
         let mut last = cell.last.lock().await;

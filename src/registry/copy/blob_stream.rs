@@ -1,4 +1,4 @@
-//! The bytes of a blob, as a registry or a disk gives them.
+//! The bytes of a blob, as a stream from a registry or a disk.
 
 use std::{
     fs::File,
@@ -10,13 +10,13 @@ use reqwest::Response as RawResponse;
 
 use crate::registry::transport::http_client::{self, TransportError};
 
-/// How much of a file is read at once, in bytes.
+/// How many bytes of a file are read at once.
 const PART: usize = 256 * 1024;
 
-/// The bytes of a blob, as they come.
+/// The bytes of a blob, in chunks.
 pub struct Chunks {
     from: ChunkSource,
-    /// Bytes that were read too early.
+    /// Bytes that were put back.
     first: Option<Bytes>,
 }
 
@@ -44,16 +44,16 @@ impl From<FileParts> for Chunks {
 }
 
 impl Chunks {
-    /// Gives back bytes that were read too early: they are the next.
+    /// Puts back bytes that were read too early: the next call returns them.
     pub fn put_back(&mut self, bytes: Bytes) {
         self.first = Some(bytes);
     }
 
-    /// Returns the next bytes; none at the end.
+    /// Returns the next bytes; `None` at the end.
     ///
     /// # Errors
     ///
-    /// [`TransportError`] or what the disk says: it may go on where it broke off.
+    /// [`TransportError`] or an error of the disk: reading may continue where it broke off.
     pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
@@ -70,7 +70,7 @@ impl Chunks {
     }
 }
 
-/// A blob in a folder that is read part by part.
+/// A blob in a folder that is read in parts.
 #[derive(Debug)]
 pub struct FileParts(File);
 
@@ -81,7 +81,7 @@ impl From<File> for FileParts {
 }
 
 impl FileParts {
-    /// Returns the next bytes; none at the end.
+    /// Returns the next bytes; `None` at the end.
     pub fn next(&mut self) -> io::Result<Option<Bytes>> {
         let mut part = vec![0; PART];
         let read = self.0.read(&mut part)?;

@@ -1,4 +1,4 @@
-//! The two sides of a copy: a repository of a registry, or a folder.
+//! The endpoints of a copy: a repository of a registry, or a folder.
 
 use crate::{image::Digest, registry::client::Registries};
 
@@ -11,26 +11,26 @@ use super::{
     tree::{Descriptor, RawDocument},
 };
 
-/// One side of a copy.
+/// The source or the target of a copy.
 pub enum Endpoint {
     Registry(Remote),
     Layout(ImageLayout),
 }
 
-/// How a blob came to be where it should be.
+/// How a blob got to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlobTransfer {
     Present,
-    /// The registry took it over from another of its repositories.
+    /// The registry mounted it from another repository.
     Mounted,
-    /// It was sent, as far as it was not there before.
+    /// It was sent, unless it was there already.
     Sent {
         bytes: u64,
     },
 }
 
 impl Endpoint {
-    /// Returns where an image comes from.
+    /// Returns the source of a copy.
     pub fn source(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
         match place {
             Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
@@ -40,7 +40,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns where an image goes. A folder is made, if there is none.
+    /// Returns the target of a copy. A missing folder is made.
     pub fn target(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
         match place {
             Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
@@ -64,7 +64,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns the name that the image has here under a tag.
+    /// Returns the name of the image here with this tag.
     pub fn tagged(&self, tag: &str) -> String {
         match self {
             Self::Registry(remote) => format!("{}:{tag}", remote.place()),
@@ -72,7 +72,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns the digest of the image that is meant, without reading it.
+    /// Returns the digest of the selected image, without reading the image.
     pub async fn digest(&self) -> Result<Digest, CopyError> {
         match self {
             Self::Registry(remote) => remote.digest().await,
@@ -80,7 +80,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns what a tag stands for here; nothing, if there is none.
+    /// Returns the digest of a tag here; `None`, if there is no such tag.
     pub async fn digest_of(&self, tag: &str) -> Result<Option<Digest>, CopyError> {
         match self {
             Self::Registry(remote) => remote.digest_of(tag).await,
@@ -88,7 +88,7 @@ impl Endpoint {
         }
     }
 
-    /// Reads a document: the one that is meant, or one below it.
+    /// Reads a document: the selected image, or one below it.
     pub async fn document(&self, which: Option<&Descriptor>) -> Result<RawDocument, CopyError> {
         match self {
             Self::Registry(remote) => remote.document(which.map(|it| &it.digest)).await,
@@ -104,7 +104,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns what refers to a document.
+    /// Returns the referrers of a document.
     pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
         match self {
             Self::Registry(remote) => remote.referrers(digest).await,
@@ -112,16 +112,16 @@ impl Endpoint {
         }
     }
 
-    /// Tells whether a document is there, and with it all that it consists of: no registry takes it before.
+    /// Tells whether a document is there with everything below it: a registry accepts it only then.
     pub async fn has_document(&self, digest: &Digest) -> Result<bool, CopyError> {
         match self {
             Self::Registry(remote) => remote.has_document(digest).await,
-            // In a folder it is not checked what a manifest depends on; to look for each blob costs nothing there.
+            // A folder may have a manifest without its blobs; there it costs nothing to check each blob.
             Self::Layout(_) => Ok(false),
         }
     }
 
-    /// Writes a document under a tag, or by its digest alone.
+    /// Writes a document under a tag, or by digest alone.
     pub async fn write(&self, document: &RawDocument, tag: Option<&str>) -> Result<(), CopyError> {
         match self {
             Self::Registry(remote) => remote.write(document, tag).await.map(drop),
@@ -129,7 +129,7 @@ impl Endpoint {
         }
     }
 
-    /// Makes a document findable that has no tag. A registry finds all that it has by their digests.
+    /// Makes a document without a tag findable. A registry finds every document by its digest.
     pub async fn keep(&self, document: &RawDocument) -> Result<(), CopyError> {
         match self {
             Self::Registry(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! One copy under way: its documents level by level, and before them all their blobs.
+//! One copy in progress: documents level by level, and before them all their blobs.
 
 use std::{
     cell::{Cell, RefCell},
@@ -22,52 +22,51 @@ use super::{
     upload::MountOutcome,
 };
 
-/// Blobs, or manifests, that are on their way at once.
+/// How many blobs, or manifests, are transferred concurrently.
 pub const AT_ONCE: usize = 6;
 
-/// The largest blob that is on its way for the way alone and not for its bytes, in bytes.
+/// The largest blob, in bytes, whose transfer takes mainly the round trip and not the bandwidth.
 const SMALL: u64 = 256 * 1024;
 
-/// How many small blobs are on their way at once, for each so many milliseconds that a request takes to where they go: the further away
-/// that is, the longer each takes, and the less they all are for what is on the way.
+/// How many milliseconds of the round trip to the target allow one more concurrent small blob: with a longer round trip each takes longer,
+/// and uses less of the bandwidth.
 const MILLIS_FOR_ONE: u128 = 3;
 
-/// The most that are on their way at once.
+/// The most small blobs that are transferred concurrently.
 const MOST_AT_ONCE: usize = 24;
 
-/// Returns how many small blobs are sent at once to a place where a request takes so long.
+/// Returns how many small blobs are sent concurrently at this round-trip time.
 fn small_at_once(round_trip: Duration) -> usize {
     let wanted = usize::try_from(round_trip.as_millis() / MILLIS_FOR_ONE).unwrap_or(MOST_AT_ONCE);
     wanted.clamp(AT_ONCE, MOST_AT_ONCE)
 }
 
-/// The size in bytes from which a blob is looked for in other repositories before it is sent: what is smaller is sent sooner.
+/// The size in bytes from which a blob is looked for in other repositories before it is sent: a smaller one is sent sooner.
 const WORTH_A_SEARCH: u64 = 1024 * 1024;
 
-/// How many bytes of manifests and indexes one copy may read in all: they are kept in memory until everything below them is there.
+/// The most bytes of manifests and indexes in one copy: they are kept in memory until everything below them is there.
 const MAX_DOCUMENTS: u64 = 64 * 1024 * 1024;
 
-/// How many bytes of blobs one copy may name in all: more than any image has that people make, and less than what would take
-/// weeks.
+/// The most bytes of blobs in one copy: more than any image has, and less than what would take weeks.
 const MAX_BLOBS: u64 = 256 * 1024 * 1024 * 1024;
 
 pub struct ImageCopy<'a> {
     pub from: Endpoint,
     pub to: Endpoint,
     context: CopyContext<'a>,
-    /// Where its blobs may be, if it goes into a registry.
+    /// Where its blobs may be mounted from, if the target is a registry.
     mounts: Option<Mounts<'a>>,
     amount: RefCell<Amount>,
-    /// How many bytes of documents have been read.
+    /// The bytes of documents read so far.
     documents: Cell<u64>,
-    /// How many bytes of blobs have been named.
+    /// The bytes of blobs listed so far.
     blobs: Cell<u64>,
-    /// How long the last request took that asked for a document where the image goes.
+    /// How long the last request for a document at the target took.
     round_trip: Cell<Duration>,
 }
 
 impl<'a> ImageCopy<'a> {
-    /// Opens both sides. Nothing is read yet, and nothing written but a folder made.
+    /// Opens both endpoints. Nothing is read yet, and nothing is written except that a missing folder is made.
     pub fn new(
         registries: &'a Registries,
         request: &CopyRequest,
@@ -99,14 +98,14 @@ impl<'a> ImageCopy<'a> {
         *self.amount.borrow()
     }
 
-    /// Copies a document with everything below it. Returns the digests of all documents that belong to it.
+    /// Copies a document with everything below it. Returns the digests of all its documents.
     pub async fn bring(&self, root: &RawDocument) -> Result<Vec<Digest>, CopyError> {
         let mut all = vec![root.digest.clone()];
         let asked = Instant::now();
         if self.to.has_document(&root.digest).await? {
             return Ok(all);
         }
-        // What was asked before has made the connection.
+        // The request before has opened the connection.
         self.round_trip.set(asked.elapsed());
         let mut levels = vec![vec![root.clone()]];
         for _ in 0..tree::MAX_DEPTH {
@@ -139,7 +138,7 @@ impl<'a> ImageCopy<'a> {
         Ok(all)
     }
 
-    /// Reads those documents that are not where they go.
+    /// Reads those documents that are missing at the target.
     async fn missing(&self, children: &[Descriptor]) -> Result<Vec<RawDocument>, CopyError> {
         let read = stream::iter(children).map(async |child| {
             if self.to.has_document(&child.digest).await? {
@@ -178,7 +177,7 @@ impl<'a> ImageCopy<'a> {
         try_join(small, large).await.map(|_| ())
     }
 
-    /// Brings blobs, each with the repository that it is known to be in.
+    /// Transfers blobs, each with the repository that is known to have it.
     async fn bring_each(
         &self,
         blobs: Vec<(&Descriptor, Option<&str>)>,
@@ -191,7 +190,7 @@ impl<'a> ImageCopy<'a> {
             .await
     }
 
-    /// Takes in that there are so many bytes more, of which there may be `most` in all.
+    /// Adds `more` bytes to a count, and checks that it stays within `most`.
     fn within(&self, count: &Cell<u64>, more: u64, most: u64) -> Result<(), CopyError> {
         count.set(count.get().saturating_add(more));
         if count.get() <= most {
@@ -228,7 +227,7 @@ impl<'a> ImageCopy<'a> {
         Ok(())
     }
 
-    /// Gets a blob into a repository: out of another one where it is known to be there, which takes one request, and only else by sending it.
+    /// Puts a blob into a repository: mounts it from another one that is known to have it, which takes one request, or else sends it.
     async fn give(
         &self,
         target: &Remote,
@@ -263,14 +262,14 @@ impl<'a> ImageCopy<'a> {
         target.upload(&self.from, blob, &self.context, upload).await
     }
 
-    /// Hands on what this copy has learnt to those that come.
+    /// Stores what this copy has learnt for later copies.
     pub fn remember(&self) {
         if let Some(mounts) = &self.mounts {
             mounts.remember();
         }
     }
 
-    /// Writes a document as a tag, or by its digest alone.
+    /// Writes a document as a tag, or by digest alone.
     pub async fn write(&self, document: &RawDocument, tag: Option<&str>) -> Result<(), CopyError> {
         self.to.write(document, tag).await?;
         self.amount.borrow_mut().manifests += 1;
@@ -278,7 +277,7 @@ impl<'a> ImageCopy<'a> {
     }
 }
 
-/// Asks a registry to take a blob over from another of its repositories, and takes in what that says of the other.
+/// Asks the registry to mount a blob from another repository, and records what the response says of that repository.
 async fn take_over(
     target: &Remote,
     mounts: &Mounts<'_>,

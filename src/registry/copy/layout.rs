@@ -1,4 +1,4 @@
-//! A folder of the OCI image layout as one side of a copy: for machines that no network reaches.
+//! A folder in the OCI image layout as an endpoint of a copy: for machines without a network.
 //!
 //! <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
 
@@ -20,10 +20,10 @@ use super::{
     tree::{Descriptor, RawDocument},
 };
 
-/// The file that says that a folder is an image layout.
+/// The file that marks a folder as an image layout.
 const MARKER: &str = "oci-layout";
 
-/// The version of the layout that is read and written.
+/// The layout version that is read and written.
 const VERSION: &str = "1.0.0";
 
 /// The annotation with the name of an image.
@@ -32,7 +32,7 @@ const NAME: &str = "org.opencontainers.image.ref.name";
 /// The largest index of a folder that is read, in bytes.
 const MAX_INDEX: u64 = 16 * 1024 * 1024;
 
-/// A folder, and the image in it that is meant.
+/// An image layout, and the selected image in it.
 #[derive(Debug)]
 pub struct ImageLayout {
     folder: PathBuf,
@@ -49,7 +49,7 @@ impl fmt::Display for ImageLayout {
     }
 }
 
-/// A blob on its way into a folder, which has no name there before all of it is right.
+/// A blob that is being written to a folder. It gets its name once all of it is verified.
 #[derive(Debug)]
 pub struct NewBlob {
     file: NamedTempFile,
@@ -57,24 +57,24 @@ pub struct NewBlob {
 }
 
 impl NewBlob {
-    /// Returns the file that its bytes go into.
+    /// Returns the file for its bytes.
     pub fn file(&mut self) -> &mut File {
         self.file.as_file_mut()
     }
 
-    /// Gives it its name.
+    /// Gives it its name in the folder.
     pub fn keep(self) -> Result<(), CopyError> {
         keep(self.file, &self.path).map_err(|error| CopyError::folder(self.path, error))
     }
 
-    /// Says why it could not be written.
+    /// Returns why it could not be written.
     pub fn unwritten(&self, problem: String) -> CopyError {
         CopyError::folder(&self.path, problem)
     }
 }
 
 impl ImageLayout {
-    /// Opens a folder that is there.
+    /// Opens an existing folder.
     ///
     /// # Errors
     ///
@@ -106,11 +106,11 @@ impl ImageLayout {
         }
     }
 
-    /// Opens a folder, and makes it if there is none. One that holds something else is left alone.
+    /// Opens a folder, and makes it if it does not exist. A folder with other contents is not changed.
     ///
     /// # Errors
     ///
-    /// [`CopyError::Folder`] where it cannot be made, or is something else.
+    /// [`CopyError::Folder`] where it cannot be made, or has other contents.
     pub fn make(folder: &Path) -> Result<Self, CopyError> {
         let cannot = |error: io::Error| CopyError::folder(folder, error);
         fs::create_dir_all(folder).map_err(cannot)?;
@@ -132,7 +132,7 @@ impl ImageLayout {
         Self::open(folder, None)
     }
 
-    /// Reads a document: one that another names, or the one that is meant.
+    /// Reads a document: the one of `which`, or the selected image.
     pub fn document(&self, which: Option<&Descriptor>) -> Result<RawDocument, CopyError> {
         let descriptor = match which {
             Some(descriptor) => descriptor.clone(),
@@ -151,7 +151,7 @@ impl ImageLayout {
             .map_err(|defect| CopyError::defect(&path.display().to_string(), &defect))
     }
 
-    /// Finds the image that is meant: by its name, by its digest, or because there is no other.
+    /// Finds the selected image: by its name, by its digest, or because it is the only one.
     fn meant(&self) -> Result<Descriptor, CopyError> {
         let all = self.images()?;
         let named = |image: &&Descriptor| match &self.name {
@@ -183,7 +183,7 @@ impl ImageLayout {
         serde_json::from_value(images).map_err(|problem| CopyError::folder(&path, problem))
     }
 
-    /// Returns the digest of the image of a name, if there is one.
+    /// Returns the digest of the image with a name, if there is one.
     pub fn digest_of(&self, name: &str) -> Result<Option<Digest>, CopyError> {
         if !self.folder.join("index.json").exists() {
             return Ok(None);
@@ -206,7 +206,7 @@ impl ImageLayout {
         open().map_err(|error: io::Error| CopyError::folder(&path, error))
     }
 
-    /// Returns what refers to a document: those images of the index whose subject it is.
+    /// Returns the referrers of a document: the images in the index whose subject it is.
     pub fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
         let mut found = Vec::new();
         for image in self.images()? {
@@ -217,12 +217,12 @@ impl ImageLayout {
         Ok(found)
     }
 
-    /// Tells whether a blob is there. A file gets its name only when its content is checked, so its size says enough.
+    /// Tells whether a blob is there. A file gets its name only after its content is verified, so that a check of its size suffices.
     pub fn has_blob(&self, blob: &Descriptor) -> bool {
         fs::metadata(self.blob_path(&blob.digest)).is_ok_and(|file| file.len() == blob.size)
     }
 
-    /// Begins a blob that comes from elsewhere.
+    /// Begins to write a blob.
     pub fn begin(&self, digest: &Digest) -> Result<NewBlob, CopyError> {
         let path = self.blob_path(digest);
         let folder = path.parent().unwrap_or(&self.folder);
@@ -235,7 +235,7 @@ impl ImageLayout {
         Ok(NewBlob { file, path })
     }
 
-    /// Writes a document, and gives it a name if it is to have one.
+    /// Writes a document, and names it if `name` is given.
     pub fn write(&self, document: &RawDocument, name: Option<&str>) -> Result<(), CopyError> {
         let path = self.blob_path(&document.digest);
         if !fs::metadata(&path).is_ok_and(|file| file.len() == document.bytes.len() as u64) {
@@ -247,7 +247,7 @@ impl ImageLayout {
         }
     }
 
-    /// Puts a document into the folder's index. Who had its name before loses it.
+    /// Adds a document to the folder's index. Another image with the same name loses that name.
     pub fn list(&self, document: &RawDocument, name: Option<&str>) -> Result<(), CopyError> {
         let cannot = |error: io::Error| CopyError::folder(&self.folder, error);
         // Two copies into one folder must not lose each other's entries.
@@ -272,7 +272,7 @@ impl ImageLayout {
         if name.is_none() && images.iter().any(|image| image["digest"] == digest) {
             return Ok(());
         }
-        // An entry without a name is only there so that the image is found; one with a name serves that too.
+        // An entry without a name only makes the image findable; one with a name does that too.
         images.retain(|image| match named(image) {
             None => image["digest"] != digest,
             Some(old) => Some(old.as_str()) != name,
@@ -289,7 +289,7 @@ impl ImageLayout {
         replace(&path, index.to_string().as_bytes())
     }
 
-    /// Returns the file of a blob. A digest is checked before it is one, so nothing in it leads out of the folder.
+    /// Returns the file of a blob. A digest is validated when it is parsed, so that it cannot lead out of the folder.
     fn blob_path(&self, digest: &Digest) -> PathBuf {
         let (algorithm, hex) = digest.as_str().split_once(':').unwrap_or(("sha256", ""));
         self.folder.join("blobs").join(algorithm).join(hex)
@@ -321,7 +321,7 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), CopyError> {
     write().map_err(|error: io::Error| CopyError::folder(path, error))
 }
 
-/// Gives a file its name when all of it is on the disk. Others may read it: it is an image, made to be passed on.
+/// Renames a file once all of it is on the disk. Other users may read it: it is an image, made to be passed on.
 fn keep(file: NamedTempFile, path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     file.as_file()

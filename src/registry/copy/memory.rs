@@ -1,5 +1,4 @@
-//! What copies before this one have left that it can use. Nothing of it is needed: all of it are hints, and one that is wrong costs a
-//! request.
+//! What earlier copies have left for later ones. All of it is optional: a wrong hint costs one request.
 
 use crate::{
     image::{Digest, Reference},
@@ -13,39 +12,39 @@ pub struct RepositoryBlobs {
     pub blobs: Vec<Digest>,
 }
 
-/// What is remembered from copy to copy. Of what is not said, nothing is.
+/// The memory shared between copies. By default, nothing is remembered.
 pub trait CopyMemory {
-    /// Returns the repositories of a registry that are known to have had these blobs.
+    /// Returns the repositories of a registry that are known to have blobs, with these.
     fn repositories(&self, _registry: &str) -> Vec<RepositoryBlobs> {
         Vec::new()
     }
 
-    /// Returns images of a registry of which no more is known than that they were there. Those that are first are read first.
+    /// Returns images of a registry that are known only to have existed. The first ones are read first.
     fn images(&self, _registry: &str) -> Vec<Reference> {
         Vec::new()
     }
 
-    /// Takes in which blobs a repository of a registry has now, and what others do not have that they were thought to have.
+    /// Records the blobs that a repository has now, and those that other repositories turned out not to have.
     fn learn(&self, _registry: &str, _has: RepositoryBlobs, _lacks: &[RepositoryBlobs]) {}
 
-    /// Returns where the upload of a blob to a repository, `registry/repository`, is kept; none, while another process works at it, or
-    /// where nothing is kept.
+    /// Opens the stored upload of a blob to a repository, `registry/repository`; `None` while another process works on it, or where nothing
+    /// is stored.
     fn upload(&self, _repository: &str, _blob: &Digest) -> Option<Box<dyn KeptUpload + '_>> {
         None
     }
 }
 
-/// An upload that other processes can take up where this one ends. It is this one's alone for as long as it has this.
+/// An upload that another process can continue after this one. No other process uses it while this value exists.
 pub trait KeptUpload {
-    /// Returns the URL at which an earlier process's goes on, if there is one. Who knows it may be able to write there.
+    /// Returns the URL at which an earlier process's upload continues, if there is one. The URL may be all that is needed to write there.
     fn location(&mut self) -> Option<Secret>;
 
-    /// Takes in where it goes on now.
+    /// Stores the URL at which it continues.
     fn keep(&mut self, location: &Secret);
 
-    /// Takes in that there is nothing to go on with.
+    /// Records that there is no upload to continue.
     fn forget(self: Box<Self>);
 }
 
-/// No memory: what every copy knows of by itself is all there is.
+/// No memory: every copy starts from nothing.
 impl CopyMemory for () {}

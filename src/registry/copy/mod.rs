@@ -1,12 +1,12 @@
 //! Copies an image from one place to another, byte for byte, so that its digest stays the same.
 //!
-//! The order is what makes it safe: blobs first, then manifests from the leaves to the root, the tags last of all. Whatever breaks
-//! off before has changed no tag, and what it left is found and not sent again.
+//! The order makes it safe: blobs first, then manifests from the leaves to the root, the tags last of all. A copy that breaks off has
+//! changed no tag, and what it left is found and not sent again.
 //!
-//! What is copied (`request`) is done by `run`: an `image_copy` goes from one `endpoint` to another, each a `remote` repository or a
-//! folder with an OCI image `layout`. Its blobs are taken over from other repositories where `mounts` knows of any, by what copies before
-//! have left in a `memory`; else they are read by a `reader`, and sent by an `upload` or saved by a `transfer`. `push_check` begins an
-//! upload of nothing, to find out whether one is allowed.
+//! `run` carries out a `request`: an `image_copy` goes from one `endpoint` to another, each a `remote` repository or a folder in the OCI
+//! image `layout`. Blobs are mounted from other repositories where `mounts` knows of any, from the `memory` of earlier copies; else a
+//! `reader` reads them, and an `upload` sends them or a `transfer` saves them. `push_check` begins an empty upload, to find out whether
+//! pushing is allowed.
 
 mod blob_stream;
 mod endpoint;

@@ -1,4 +1,4 @@
-//! From which other repositories of the same registry a copy takes blobs over that then need not be sent.
+//! The repositories of the same registry from which the blobs of a copy can be mounted instead of sent.
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository>
 
@@ -21,36 +21,36 @@ use super::{
     tree::Descriptor,
 };
 
-/// How many manifests and indexes of images are read to find out which blobs they have.
+/// The most manifests and indexes of images that are read to find out which blobs they have.
 const MAX_DOCUMENTS: usize = 32;
 
-/// How many of them are read at once.
+/// How many of them are read concurrently.
 const AT_ONCE: usize = 6;
 
-/// The repositories that blobs of one copy may be taken over from. They are all of the registry that it goes to: no other is told their names.
+/// The repositories from which blobs of one copy may be mounted. All are of the target's registry: no other registry learns their names.
 pub struct Mounts<'a> {
     registries: &'a Registries,
     memory: &'a dyn CopyMemory,
-    /// The registry that the copy goes to.
+    /// The registry of the target.
     registry: String,
-    /// The repository that it goes to.
+    /// The repository of the target.
     target: String,
-    /// The repository that it comes from, if that is of the same registry.
+    /// The repository of the source, if it is of the same registry.
     source: Option<String>,
-    /// What copies before have left, once it was needed.
+    /// What earlier copies have left; loaded when first needed.
     known: cell::OnceCell<Vec<RepositoryBlobs>>,
-    /// What the blobs of images are that are known to be there, once it was needed.
+    /// The blobs of images that are known to be there; read when first needed.
     found: OnceCell<Vec<RepositoryBlobs>>,
-    /// Repositories that may not be read by those who may write to the target.
+    /// Repositories that those who may write to the target may not read.
     closed: RefCell<BTreeSet<String>>,
-    /// What is in the target by now.
+    /// The blobs in the target so far.
     brought: RefCell<BTreeSet<Digest>>,
-    /// What is not where it was thought to be.
+    /// Blobs that were not where they were expected.
     missing: RefCell<Vec<RepositoryBlobs>>,
 }
 
 impl<'a> Mounts<'a> {
-    /// Returns where blobs of a copy to `target` may be, which comes from `source` or from elsewhere.
+    /// Returns where blobs of a copy to `target` may be; `source` may be of another registry.
     pub fn new(
         registries: &'a Registries,
         memory: &'a dyn CopyMemory,
@@ -73,8 +73,8 @@ impl<'a> Mounts<'a> {
         }
     }
 
-    /// Returns the repository that each of these blobs is taken over from, as far as one is known. As few as possible serve all of them,
-    /// because each may take a token of its own.
+    /// Returns the repository from which each of these blobs is mounted, as far as one is known. The fewest repositories are used, because
+    /// each may need a token of its own.
     pub fn plan(&self, blobs: &[Descriptor]) -> BTreeMap<Digest, String> {
         let wanted: BTreeSet<&Digest> = blobs.iter().map(|blob| &blob.digest).collect();
         if let Some(source) = &self.source {
@@ -101,7 +101,7 @@ impl<'a> Mounts<'a> {
         plan
     }
 
-    /// Looks for a blob in the images that are known to be there, and returns the repository of one that has it.
+    /// Searches the images that are known to be there for a blob, and returns the repository of one that has it.
     pub async fn search(&self, blob: &Digest) -> Option<String> {
         let found = self.found.get_or_init(|| self.read_images()).await;
         let found = found.iter().find(|it| it.blobs.contains(blob));
@@ -110,17 +110,17 @@ impl<'a> Mounts<'a> {
             .filter(|repository| self.is_open(repository))
     }
 
-    /// Tells whether there is sense in asking for blobs of a repository.
+    /// Tells whether blobs of a repository may be requested.
     pub fn is_open(&self, repository: &str) -> bool {
         !self.closed.borrow().contains(repository)
     }
 
-    /// Takes in that a repository may not be read.
+    /// Records that a repository may not be read.
     pub fn close(&self, repository: &str) {
         self.closed.borrow_mut().insert(repository.to_owned());
     }
 
-    /// Takes in that a repository does not have a blob.
+    /// Records that a repository does not have a blob.
     pub fn miss(&self, repository: &str, blob: &Digest) {
         self.missing.borrow_mut().push(RepositoryBlobs {
             repository: repository.to_owned(),
@@ -128,12 +128,12 @@ impl<'a> Mounts<'a> {
         });
     }
 
-    /// Takes in that a blob is in the target.
+    /// Records that a blob is in the target.
     pub fn has(&self, blob: &Digest) {
         self.brought.borrow_mut().insert(blob.clone());
     }
 
-    /// Hands on to the copies that come what this one has learnt, be it whole or not.
+    /// Stores what this copy has learnt for later copies, even if it was not completed.
     pub fn remember(&self) {
         let blobs: Vec<Digest> = self.brought.take().into_iter().collect();
         let missing = self.missing.take();
@@ -160,7 +160,7 @@ impl<'a> Mounts<'a> {
         read.buffered(AT_ONCE).collect().await
     }
 
-    /// Reads which blobs an image has, of all its platforms. One that is not there any more has none.
+    /// Reads the blobs of an image, of all its platforms. An image that does not exist any more has none.
     async fn read_image(&self, image: Reference, left: &Cell<usize>) -> RepositoryBlobs {
         let mut found = RepositoryBlobs {
             repository: image.repository().to_owned(),

@@ -1,4 +1,4 @@
-//! Why an image was not copied.
+//! Errors of copying an image.
 
 use std::path::PathBuf;
 
@@ -15,26 +15,26 @@ pub enum CopyError {
     Read(LookupError),
     /// It could not be written.
     Write { place: String, why: LookupError },
-    /// What came is not what its digest says.
+    /// Bytes that do not match their digest.
     Corrupt {
         image: String,
-        /// The part that came.
+        /// The document or blob.
         digest: Digest,
         /// What is wrong with it.
         found: String,
     },
-    /// Its documents are not of a form that can be copied.
+    /// Its documents have a form that cannot be copied.
     Malformed { image: String, problem: String },
     /// A tag stands for another image, and was not to be moved.
     Exists {
         /// The image with that tag.
         image: String,
-        /// What it is.
+        /// Its present digest.
         there: Digest,
-        /// What it would have become.
+        /// The digest that it would have got.
         new: Digest,
     },
-    /// It does not exist for a platform that was asked for.
+    /// It lacks a platform that was asked for.
     Platform { image: String, platform: Platform },
     /// A folder could not be read or written.
     Folder { path: PathBuf, problem: String },
@@ -42,13 +42,13 @@ pub enum CopyError {
     Unnamed {
         folder: PathBuf,
         names: Vec<String>,
-        /// The name that was asked for; none, if one was needed.
+        /// The name that was asked for; `None`, if one was needed.
         name: Option<String>,
     },
 }
 
 impl CopyError {
-    /// Says that a document of the image is not of a form that can be copied.
+    /// Returns that a document of the image has a form that cannot be copied.
     pub(super) fn malformed(image: &str, digest: &Digest, problem: &str) -> Self {
         Self::Malformed {
             image: image.to_owned(),
@@ -56,7 +56,7 @@ impl CopyError {
         }
     }
 
-    /// Says that a document of the image has a defect.
+    /// Returns that a document of the image has a defect.
     pub(super) fn defect(image: &str, defect: &Defect) -> Self {
         Self::Malformed {
             image: image.to_owned(),
@@ -64,7 +64,7 @@ impl CopyError {
         }
     }
 
-    /// Says why a file or folder could not be used.
+    /// Returns why a file or folder could not be used.
     pub(super) fn folder(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
         Self::Folder {
             path: path.into(),
@@ -72,7 +72,7 @@ impl CopyError {
         }
     }
 
-    /// Tells whether the place that the image should come from says that it is not there.
+    /// Tells whether the source says that the image does not exist.
     pub fn is_absent(&self) -> bool {
         match self {
             Self::Read(error) => error.is_absent(),
@@ -81,7 +81,7 @@ impl CopyError {
         }
     }
 
-    /// Tells whether another try in a moment may help: something broke off, and was not refused.
+    /// Tells whether another try soon may help: something broke off, and was not refused.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Read(error) | Self::Write { why: error, .. } => error.is_unreachable(),

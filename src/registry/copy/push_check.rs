@@ -1,4 +1,4 @@
-//! Finds out before a build that its push would be refused: the upload with which each push begins is begun, and given up at once.
+//! Finds out before a build whether its push would be refused: begins the upload with which each push begins, and cancels it at once.
 
 use reqwest::Method;
 
@@ -16,11 +16,11 @@ use crate::{
 use super::upload_part::next;
 
 impl Registries {
-    /// Returns why the registry of `image` refuses a push with the login that there is for it. A registry that does not answer, or
-    /// fails, refuses nothing: it may be there again when the build has ended.
+    /// Returns why the registry of `image` refuses a push with the configured credential. A registry that does not answer, or fails, does
+    /// not count as a refusal: it may work again when the build has ended.
     ///
-    /// A token says nothing: services grant one for less than was asked for. `POST …/blobs/uploads/` is the first request of any push
-    /// and needs the right to it; no byte is sent and no tag is touched, and `DELETE` ends it where the registry knows that.
+    /// A token proves nothing: services grant one for less than requested. `POST …/blobs/uploads/` is the first request of any push and
+    /// needs the same permission; no byte is sent and no tag is changed, and `DELETE` cancels the upload where the registry supports that.
     /// There is one try, without pauses.
     pub async fn push_refusal(&self, image: &Reference) -> Option<LookupError> {
         let host = self.host_of(image).ok()?;
@@ -40,7 +40,7 @@ impl Registries {
                 let from = begin.url(&host.origin);
                 if let Ok(upload) = next(&host.guard, &from, &response.headers) {
                     let end = RequestSpec::upload(Method::DELETE, image, upload);
-                    // Registries forget an upload that is not gone on with.
+                    // Registries drop an upload that is not continued.
                     let _ = Attempt::new(&host, &end).send(&mut authorization).await;
                 }
                 None

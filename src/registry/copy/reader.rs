@@ -1,4 +1,4 @@
-//! A blob on its way out of its source: checked as it goes, and taken up again where it broke off.
+//! Reads a blob from its source: verifies it on the way, and continues where it broke off.
 
 use std::{fs::File, io::Write as _, ops::Range};
 
@@ -18,38 +18,38 @@ use super::{
     tree::Descriptor,
 };
 
-/// How often in a row a source may break off without giving a byte.
+/// How many times in a row a source may break off without delivering a byte.
 const TRIES: usize = 4;
 
-/// What takes the bytes of a blob.
+/// The destination of a blob's bytes.
 pub enum Sink<'a> {
-    /// The body of an upload. The last bytes only come when all of them are known to be right.
+    /// The body of an upload. The last bytes are sent only when all of them are verified.
     Upload(Sender<Bytes>),
     File(&'a mut File),
 }
 
-/// Why a blob did not come to its end.
+/// Why a blob was not read to its end.
 pub enum Abort {
     Source(CopyError),
-    /// The writer does not want more, or not now.
+    /// The destination does not accept more, or not now.
     Sink(String),
 }
 
-/// A blob that is read, perhaps several times in parts, and checked once.
+/// A blob that is read, perhaps several times in parts, and verified once.
 pub struct BlobReader<'a> {
     source: &'a Endpoint,
     blob: &'a Descriptor,
-    /// What has come of the digest so far; none, if the beginning was not read here.
+    /// The digest so far; `None`, if the beginning was not read here.
     checker: Option<DigestHasher>,
-    /// Up to where bytes have been read.
+    /// How many bytes from the beginning have been read.
     reached: u64,
-    /// What is open of the source, and the byte that is next in it.
+    /// The open stream of the source, and the offset of its next byte.
     open: Option<(u64, Chunks)>,
     context: &'a CopyContext<'a>,
 }
 
 impl<'a> BlobReader<'a> {
-    /// Returns a blob of which nothing was read yet.
+    /// Returns a blob of which nothing has been read yet.
     pub fn new(source: &'a Endpoint, blob: &'a Descriptor, context: &'a CopyContext<'a>) -> Self {
         (context.watch)(Progress::Begun(&blob.digest, blob.size));
         Self {
@@ -62,13 +62,13 @@ impl<'a> BlobReader<'a> {
         }
     }
 
-    /// Returns up to where bytes have been read.
+    /// Returns how many bytes from the beginning have been read.
     pub fn reached(&self) -> u64 {
         self.reached
     }
 
-    /// Hands over these bytes. Where they are the last ones, and all before them were read here too, the very last are handed over only
-    /// when all are what the digest says.
+    /// Passes on these bytes. If they are the last ones, and all bytes before them were read here too, the very last are passed on only
+    /// after all of them match the digest.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl<'a> BlobReader<'a> {
         }
     }
 
-    /// Makes ready to read from a byte on.
+    /// Prepares to read from a byte on.
     fn begin_at(&mut self, start: u64) {
         if start > self.reached {
             self.checker = None;
@@ -123,14 +123,14 @@ impl<'a> BlobReader<'a> {
         }
     }
 
-    /// Reads as far as the source gives, one answer, or the rest of one.
+    /// Reads as much as the source delivers in one response, or in the rest of one.
     async fn stretch(&mut self, part: &mut Part, sink: &mut Sink<'_>) -> Result<(), ReadError> {
         let open = self.open.take().filter(|(at, _)| *at == part.at);
         let mut chunks = match open {
             Some((_, chunks)) => chunks,
             None => self.open_at(part.at).await?,
         };
-        // What comes after the last byte is read too: nothing may.
+        // Reading continues after the last byte: nothing may follow.
         let is_last = part.end >= self.blob.size;
         while is_last || part.at < part.end {
             let Some(mut chunk) = chunks.next().await.map_err(ReadError::Off)? else {
@@ -168,7 +168,7 @@ impl<'a> BlobReader<'a> {
         }
     }
 
-    /// Takes in bytes that begin at `at`, as far as they are new.
+    /// Adds the bytes at offset `at` to the digest, as far as they are new.
     fn check(&mut self, at: u64, chunk: &[u8]) {
         let known = usize::try_from(self.reached.saturating_sub(at)).unwrap_or(usize::MAX);
         if let Some(new) = chunk.get(known..).filter(|new| !new.is_empty()) {
@@ -189,21 +189,21 @@ impl<'a> BlobReader<'a> {
     }
 }
 
-/// Bytes of a blob that are being handed over.
+/// Bytes of a blob that are being passed on.
 struct Part {
-    /// The next byte.
+    /// The offset of the next byte.
     at: u64,
-    /// The byte after the last.
+    /// The offset after the last byte.
     end: u64,
-    /// What was read last, and is handed over when more has come.
+    /// The bytes read last, which are passed on when more have come.
     held: Option<Bytes>,
 }
 
-/// Why one answer was not read to its end.
+/// Why one response was not read to its end.
 enum ReadError {
-    /// It broke off, and may be taken up again.
+    /// It broke off, and can be continued.
     Off(String),
-    /// It is of no use to go on.
+    /// Continuing is useless.
     For(Abort),
 }
 

@@ -1,4 +1,4 @@
-//! What refers to an image: signatures, SBOMs and attestations that were pushed beside it.
+//! The referrers of an image: signatures, SBOMs and attestations that were pushed beside it.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use super::{
     endpoint::Endpoint, image_copy::ImageCopy, problem::CopyError, remote::Remote, remote_referrers,
 };
 
-/// More referrers than any image has that people make.
+/// More referrers than any image has.
 const MAX_REFERRERS: usize = 1000;
 
-/// The tags under which cosign keeps what belongs to a digest, where it does not use referrers.
+/// The suffixes of the tags under which cosign stores what belongs to a digest, where it does not use referrers.
 const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
 impl ImageCopy<'_> {
-    /// Copies what refers to these documents, and what refers to that.
+    /// Copies the referrers of these documents, and their referrers in turn.
     pub(super) async fn bring_referrers(&self, documents: Vec<Digest>) -> Result<(), CopyError> {
         let mut known: BTreeSet<Digest> = documents.iter().cloned().collect();
         let mut open = documents;
@@ -40,7 +40,7 @@ impl ImageCopy<'_> {
         Ok(())
     }
 
-    /// Copies what cosign keeps under tags that are named after a digest.
+    /// Copies what cosign stores under tags that are named after a digest.
     async fn bring_cosigned(&self, from: &Remote, subject: &Digest) -> Result<(), CopyError> {
         for kind in COSIGN {
             let tag = format!("{}.{kind}", remote_referrers::tag_of(subject));

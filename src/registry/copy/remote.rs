@@ -1,4 +1,4 @@
-//! A repository as one side of a copy.
+//! A repository as an endpoint of a copy.
 
 use std::sync::Arc;
 
@@ -22,18 +22,18 @@ use super::{
     tree::{Descriptor, RawDocument},
 };
 
-/// A repository, and the image in it that is meant.
+/// A repository, and the selected image in it.
 pub struct Remote {
     pub(in crate::registry) host: Arc<Host>,
     pub image: Reference,
 }
 
-/// Whether a registry keeps the list of what refers to a document by itself, as its answer to a write says.
+/// Whether a registry itself adds a written document to the list of referrers, as its response says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listed {
-    /// It does.
+    /// The registry does.
     ByRegistry,
-    /// The writer must keep the list.
+    /// The client must write the list.
     ByNobody,
 }
 
@@ -46,18 +46,18 @@ impl Remote {
         })
     }
 
-    /// Returns the same repository, of which another image is meant.
+    /// Returns the same repository with another image selected.
     pub fn at(&self, image: Reference) -> Self {
         let host = Arc::clone(&self.host);
         Self { host, image }
     }
 
-    /// Returns the repository in words.
+    /// Returns the repository for messages.
     pub fn place(&self) -> String {
         format!("{}/{}", self.image.registry(), self.image.repository())
     }
 
-    /// Says why it could not be written.
+    /// Returns why it could not be written.
     pub fn unwritten(&self, why: LookupError) -> CopyError {
         CopyError::Write {
             place: self.place(),
@@ -65,28 +65,28 @@ impl Remote {
         }
     }
 
-    /// Asks for something that is to be copied from here.
+    /// Sends a request to the source.
     pub async fn ask(&self, request_spec: &RequestSpec) -> Result<Answer, CopyError> {
         self.host.ask(request_spec).await.map_err(CopyError::Read)
     }
 
-    /// Asks for what is here, or is to be, of what is copied to here.
+    /// Sends a request to the target, with permission to write.
     pub async fn ask_to_write(&self, request_spec: &RequestSpec) -> Result<Answer, CopyError> {
         let answer = self.host.ask(request_spec).await;
         answer.map_err(|error| self.unwritten(error))
     }
 
-    /// Returns the digest of the image, without reading it where the registry tells it.
+    /// Returns the digest of the image, without reading it where the registry reports it.
     pub async fn digest(&self) -> Result<Digest, CopyError> {
         let answer = self.ask(&RequestSpec::head(&self.image)).await?;
         match head::seen(&answer.response.headers) {
             Ok(Some(seen)) if answer.response.status == 200 => Ok(seen.digest),
-            // Only the body says more, be it about a document or about an error.
+            // Only the body says more, about a document or about an error.
             _ => Ok(self.document(None).await?.digest),
         }
     }
 
-    /// Returns what a tag of this repository stands for; nothing, if there is none.
+    /// Returns the digest of a tag of this repository; `None`, if there is no such tag.
     pub async fn digest_of(&self, tag: &str) -> Result<Option<Digest>, CopyError> {
         let Ok(image) = format!("{}:{tag}", self.image.name()).parse() else {
             return Err(CopyError::Malformed {
@@ -111,7 +111,7 @@ impl Remote {
         }
     }
 
-    /// Reads the document with `digest`, or else the one that the image names.
+    /// Reads the document with `digest`, or else the selected image.
     pub async fn document(&self, digest: Option<&Digest>) -> Result<RawDocument, CopyError> {
         let wanted = digest.or(self.image.digest());
         let request_spec = match wanted {
@@ -144,7 +144,7 @@ impl Remote {
         let mut answer = self.ask(&request_spec).await?;
         let skip = match answer.response.status {
             206 if from > 0 => 0,
-            // It does not know ranges, and begins at the beginning.
+            // The registry does not support ranges, and sends the blob from the beginning.
             200 => from,
             _ => return Err(CopyError::Read(refusal(&answer))),
         };
@@ -179,7 +179,7 @@ impl Remote {
         }
     }
 
-    /// Writes a document under a tag, or by its digest alone.
+    /// Writes a document under a tag, or by digest alone.
     pub async fn write(
         &self,
         document: &RawDocument,
@@ -205,7 +205,7 @@ impl Remote {
         }
     }
 
-    /// Checks that a registry took what it was given, and nothing that it made of it.
+    /// Checks that a registry stored the document unchanged.
     fn expect(&self, answer: &Answer, digest: &Digest) -> Result<(), CopyError> {
         let told = answer.response.headers.get("docker-content-digest");
         let told = told.and_then(|value| value.to_str().ok());
@@ -222,7 +222,7 @@ impl Remote {
     }
 }
 
-/// Reads and drops the beginning of an answer that should have begun later.
+/// Reads and drops the first `count` bytes of a response that ignored the range.
 async fn skip_bytes(chunks: &mut Chunks, count: u64) -> Result<(), String> {
     let mut left = count;
     while left > 0 {
@@ -231,7 +231,7 @@ async fn skip_bytes(chunks: &mut Chunks, count: u64) -> Result<(), String> {
         };
         let len = chunk.len() as u64;
         if len > left {
-            // Chunks are cut where the network cuts them, so the rest of this one is kept for the reader.
+            // Chunks are cut by the network, so that the rest of this one is kept for the reader.
             let rest = chunk.slice(usize::try_from(left).unwrap_or(chunk.len())..);
             chunks.put_back(rest);
             return Ok(());

@@ -1,4 +1,4 @@
-//! What refers to a document of a repository: the registry's own list, or the tag in place of it.
+//! The referrers of a document in a repository: from the registry's referrers API, or from the tag that replaces it.
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers>
 
@@ -16,14 +16,13 @@ use super::{
     tree::{Descriptor, RawDocument},
 };
 
-/// Returns the tag that stands for a digest where a registry has no list of referrers, as the distribution specification
-/// names it.
+/// Returns the referrers tag of a digest, for a registry without the referrers API, as the distribution specification names it.
 pub fn tag_of(digest: &Digest) -> String {
     digest.as_str().replace(':', "-")
 }
 
 impl Remote {
-    /// Returns what refers to a document, as the registry or the tag in place of its list says.
+    /// Returns the referrers of a document, from the registry's list or the referrers tag.
     pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
         let request_spec = RequestSpec::referrers(&self.image, digest);
         let answer = self.ask(&request_spec).await?;
@@ -52,7 +51,7 @@ impl Remote {
         }
     }
 
-    /// Writes what refers to `subject`, and where the registry keeps no list of such, adds it to the one under the tag.
+    /// Writes a referrer of `subject`, and where the registry keeps no list of referrers, adds it to the list under the referrers tag.
     pub async fn list_referrer(
         &self,
         subject: &Digest,

@@ -1,4 +1,4 @@
-//! What is copied where, and what came of it.
+//! The request for a copy, and its result.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use crate::{
 
 use super::memory::CopyMemory;
 
-/// Where an image is, or goes.
+/// The place of an image: the source or the target of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     Registry(Reference),
-    /// In a folder of the OCI image layout, under a name if it has one.
+    /// In a folder of the OCI image layout, with a name if it has one.
     Layout {
         folder: PathBuf,
         /// The name of the image in the folder's index.
@@ -23,76 +23,76 @@ pub enum Place {
 
 #[derive(Clone, Debug)]
 pub struct CopyRequest {
-    /// The image, by tag or digest.
+    /// The source image, by tag or digest.
     pub from: Place,
-    /// The repository or folder that it goes to; its tag does not matter.
+    /// The target repository or folder; its tag does not matter.
     pub to: Place,
-    /// The tags or names that it gets there; without any, it is only there by its digest.
+    /// The tags or names of the target; without any, the image is only there by digest.
     pub tags: Vec<String>,
-    /// The platforms that are copied; all if empty.
+    /// The platforms to copy; all if empty.
     pub platforms: Vec<Platform>,
-    /// Whether signatures, SBOMs and whatever else refers to it are copied too.
+    /// Whether its referrers are copied too: signatures, SBOMs and others.
     pub all_referrers: bool,
-    /// Whether a tag that stands for another image there is moved.
+    /// Whether a tag of the target that stands for another image is moved.
     pub force: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tagged {
-    /// It was not there before.
+    /// It did not exist before.
     Created,
-    /// It stood for another image before.
+    /// It stood for another image, with this digest.
     Moved(Digest),
-    /// It stood for the same image.
+    /// It stood for the same image already.
     Unchanged,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// The digest of the image where it went: that of the source, unless some platforms were left out.
+    /// The digest of the image at the target: that of the source, unless some platforms were left out.
     pub digest: Digest,
-    /// The digest of the whole image where it came from.
+    /// The digest of the whole image at the source.
     pub source: Digest,
-    /// What became of its tags, in their order.
+    /// What became of its tags, in order.
     pub tags: Vec<Tagged>,
     pub amount: Amount,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// Blobs that were sent.
+    /// The number of blobs that were sent.
     pub sent: usize,
-    /// Blobs that the registry took over from another of its repositories.
+    /// The number of blobs that the registry mounted from another repository.
     pub mounted: usize,
-    /// Blobs that were there already.
+    /// The number of blobs that were there already.
     pub present: usize,
-    /// Bytes of blobs that were sent.
+    /// The bytes of blobs that were sent.
     pub bytes: u64,
-    /// Manifests and indexes that were written.
+    /// The number of manifests and indexes that were written.
     pub manifests: usize,
 }
 
-/// What happens during a copy, for those who watch.
+/// The progress of a copy.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
-    /// So many bytes of blobs are to be copied in all.
+    /// The bytes of all blobs that are to be copied.
     Total(u64),
-    /// A blob begins to be sent.
+    /// The transfer of a blob of this size begins.
     Begun(&'a Digest, u64),
-    /// So many bytes of it have been sent.
+    /// More bytes of a blob have been sent.
     Sent(&'a Digest, u64),
-    /// It is where it should be.
+    /// The blob is at the target.
     Done(&'a Digest, u64),
 }
 
 pub type ProgressWatcher<'a> = &'a dyn Fn(Progress<'_>);
 
-/// What surrounds a copy: who watches it, the time that its pauses take, and what there was before.
+/// The context of a copy: its progress listener, the clock of its pauses, and the memory of earlier copies.
 #[derive(Clone, Copy)]
 pub struct CopyContext<'a> {
     pub watch: ProgressWatcher<'a>,
     /// The clock of its pauses.
     pub clock: &'a Clock,
-    /// What copies before have left.
+    /// What earlier copies have left.
     pub memory: &'a dyn CopyMemory,
 }

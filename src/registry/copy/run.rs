@@ -1,4 +1,4 @@
-//! A copy from its first question to its last tag.
+//! A copy from its first request to its last tag.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -14,11 +14,11 @@ use super::{
 };
 
 impl Registries {
-    /// Copies an image, with what `memory` has of copies before.
+    /// Copies an image; `memory` has what earlier copies have left.
     ///
     /// # Errors
     ///
-    /// [`CopyError`]: no tag was changed then, and what was copied so far stays for the next try.
+    /// [`CopyError`]: then no tag was changed, and what has been copied stays for the next try.
     pub async fn copy(
         &self,
         request: &CopyRequest,
@@ -31,12 +31,12 @@ impl Registries {
         copied
     }
 
-    /// Tells whether a copy would be refused because a tag stands for another image, for a copy to several places that wants
-    /// all of them or none.
+    /// Checks whether a copy would be refused because a tag stands for another image; for a copy to several targets that must change all or
+    /// none.
     ///
     /// # Errors
     ///
-    /// [`CopyError`], [`CopyError::Exists`] among them.
+    /// [`CopyError`], for instance [`CopyError::Exists`].
     pub async fn may_copy(&self, request: &CopyRequest) -> Result<(), CopyError> {
         let copy = ImageCopy::new(self, request, &|_| {}, &())?;
         let before = copy.standing(&request.tags).await?;
@@ -81,7 +81,7 @@ impl ImageCopy<'_> {
         })
     }
 
-    /// Returns what each tag stands for now where the image goes.
+    /// Returns the present digest of each tag at the target.
     async fn standing(&self, tags: &[String]) -> Result<Vec<Option<Digest>>, CopyError> {
         stream::iter(tags)
             .map(|tag| self.to.digest_of(tag))
@@ -90,7 +90,7 @@ impl ImageCopy<'_> {
             .await
     }
 
-    /// Ends a copy before it begins whose tags all stand for what the source stands for: two questions, and nothing is read.
+    /// Returns the result at once if all tags already stand for the source image: two requests, and nothing is read.
     async fn nothing_to_do(
         &self,
         request: &CopyRequest,
@@ -112,7 +112,7 @@ impl ImageCopy<'_> {
         }))
     }
 
-    /// Tells what will become of the tags.
+    /// Decides what becomes of each tag.
     fn judge(
         &self,
         request: &CopyRequest,

@@ -1,4 +1,4 @@
-//! An image for some of its platforms alone.
+//! An image reduced to some of its platforms.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -14,12 +14,12 @@ use crate::{
 
 use super::{endpoint::Endpoint, problem::CopyError, tree::RawDocument};
 
-/// Returns what is copied of an image for these platforms: all of it if there are none, the manifest of the only one,
-/// or an index of those that were asked for, which has a digest of its own.
+/// Returns what is copied of an image for these platforms: all of it if none are given, the manifest for a single one, or a new index of
+/// those that were asked for, with a digest of its own.
 ///
 /// # Errors
 ///
-/// [`CopyError::Platform`] for one that the image does not have.
+/// [`CopyError::Platform`] for one that the image lacks.
 pub async fn of(
     from: &Endpoint,
     root: RawDocument,
@@ -32,7 +32,7 @@ pub async fn of(
         Document::NoImage {
             kind: Kind::Index, ..
         } => Vec::new(),
-        // A single manifest is for every platform, as it is in a pull.
+        // A single manifest is for every platform, as in a pull.
         Document::Manifest { .. } | Document::NoImage { .. } => return Ok(root),
     };
     let mut chosen = Vec::new();
@@ -56,7 +56,7 @@ pub async fn of(
     }
 }
 
-/// Leaves out the entries that are neither chosen nor about one that is.
+/// Removes the entries that are neither chosen nor about a chosen one.
 fn narrowed(
     from: &Endpoint,
     root: &RawDocument,

@@ -1,4 +1,4 @@
-//! How one blob gets into a folder, or into a file.
+//! Downloads a blob into a folder, or into a file.
 
 use std::fs::File;
 
@@ -13,11 +13,11 @@ use super::{
     tree::Descriptor,
 };
 
-/// Reads a blob into a folder.
+/// Downloads a blob into a folder.
 ///
 /// # Errors
 ///
-/// [`CopyError`] of either side; then it is not there, not even in part under its name.
+/// [`CopyError`] of either endpoint; then nothing is left under the blob's name, not even a part.
 pub async fn save(
     from: &Endpoint,
     to: &ImageLayout,
@@ -37,11 +37,11 @@ pub async fn save(
 }
 
 impl Registries {
-    /// Fetches a blob of a repository into a file, as it comes.
+    /// Downloads a blob of a repository into a file.
     ///
     /// # Errors
     ///
-    /// [`CopyError`]: what is in the file is then of no use.
+    /// [`CopyError`]: then the content of the file is useless.
     pub(in crate::registry) async fn fetch_blob(
         &self,
         image: &Reference,

@@ -1,4 +1,4 @@
-//! What a manifest or an index consists of. Pure: bytes in, descriptors out; the bytes are kept as they came.
+//! The parts of a manifest or an index. Pure: parses bytes into descriptors, and keeps the bytes unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,26 +15,26 @@ use crate::{
     },
 };
 
-/// How deep indexes may lie in each other.
+/// The deepest nesting of indexes.
 pub const MAX_DEPTH: usize = 4;
 
-/// More blobs, or entries of an index, than any image has that people make.
+/// More blobs, or entries of an index, than any image has.
 const MAX_PARTS: usize = 2000;
 
-/// Something that a document names: what it is of, its digest and its size.
+/// A descriptor: the media type, digest and size of something that a document names.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     #[serde(default)]
     pub media_type: String,
-    /// The type of an artifact, where a list of referrers says it.
+    /// The type of an artifact, where a list of referrers gives it.
     #[serde(default)]
     pub artifact_type: String,
     pub digest: Digest,
-    /// Bytes.
+    /// The size in bytes.
     #[serde(default)]
     pub size: u64,
-    /// Other places that have it: only layers that must not be passed on name any.
+    /// Other places that have it: only layers that must not be distributed have any.
     #[serde(default)]
     pub urls: Vec<String>,
     #[serde(default)]
@@ -45,14 +45,14 @@ pub struct Descriptor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawDocument {
     pub digest: Digest,
-    /// The media type that it came with, or says to be of.
+    /// The media type with which it came, or which it declares.
     pub media_type: String,
     pub bytes: Bytes,
     /// The documents below it, if it is an index.
     pub children: Vec<Descriptor>,
     /// The blobs below it, if it is a manifest.
     pub blobs: Vec<Descriptor>,
-    /// What it refers to, if it is a signature, an SBOM or the like.
+    /// The document that it refers to, if it is a signature, an SBOM or the like.
     pub subject: Option<Digest>,
 }
 
@@ -63,7 +63,7 @@ struct DocumentParts {
     config: Option<Descriptor>,
     #[serde(default)]
     layers: Vec<Descriptor>,
-    /// What artifacts had in place of layers before OCI 1.1 was published.
+    /// The field of artifact manifests, instead of layers, in drafts of OCI 1.1.
     #[serde(default)]
     blobs: Vec<Descriptor>,
     subject: Option<Descriptor>,
@@ -72,7 +72,7 @@ struct DocumentParts {
 }
 
 impl RawDocument {
-    /// Reads a document as it came.
+    /// Parses a document from a response.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl RawDocument {
         Self::of(read.seen.digest, read.seen.media_type, bytes)
     }
 
-    /// Reads a document whose digest and media type are known.
+    /// Parses a document of known digest and media type.
     pub fn of(digest: Digest, media_type: String, bytes: Bytes) -> Result<Self, Defect> {
         let (media_type, _) = manifest::parse(&media_type, &bytes)?;
         let parts: DocumentParts = serde_json::from_slice(&bytes)
@@ -106,7 +106,7 @@ impl RawDocument {
         })
     }
 
-    /// Returns the type by which an index of referrers lists it: its own, or that of its config.
+    /// Returns the type for the index of referrers: its own, or that of its config.
     pub fn artifact_type(&self) -> Option<String> {
         let parts: DocumentParts = serde_json::from_slice(&self.bytes).ok()?;
         let of_config = parts.config.map(|config| config.media_type);
@@ -114,7 +114,7 @@ impl RawDocument {
     }
 }
 
-/// Returns what lies directly below some documents, each once, without what is `known`.
+/// Returns the documents directly below some documents, each once, without those of `known`.
 pub fn children(above: &[RawDocument], known: &BTreeSet<Digest>) -> Vec<Descriptor> {
     let mut seen = known.clone();
     let all = above.iter().flat_map(|document| &document.children);
@@ -123,15 +123,15 @@ pub fn children(above: &[RawDocument], known: &BTreeSet<Digest>) -> Vec<Descript
         .collect()
 }
 
-/// Returns what still lies below the deepest level that is read, if something does.
+/// Returns a document below the deepest level that is read, if there is one.
 pub fn too_deep(deepest: &[RawDocument], known: &[Digest]) -> Option<Digest> {
     let known = known.iter().cloned().collect();
     let below = children(deepest, &known);
     below.into_iter().next().map(|child| child.digest)
 }
 
-/// Returns the blobs of some documents, each once, the largest first, because what begins last ends last. Layers that
-/// must not be passed on are left where their own URLs say.
+/// Returns the blobs of some documents, each once, the largest first, because the blob that begins last ends last. Layers that must not be
+/// distributed are left where their own URLs say.
 pub fn blobs<'a>(documents: impl Iterator<Item = &'a RawDocument>) -> Vec<Descriptor> {
     let mut seen = BTreeSet::new();
     let all = documents.flat_map(|document| &document.blobs);
@@ -143,7 +143,7 @@ pub fn blobs<'a>(documents: impl Iterator<Item = &'a RawDocument>) -> Vec<Descri
     blobs
 }
 
-/// Tells a layer of Windows' base images and its like, whose license keeps it where it is.
+/// Tells whether a layer must not be distributed, as those of Windows' base images, whose license forbids it.
 fn is_foreign(blob: &Descriptor) -> bool {
     let marked = blob.media_type.contains(".foreign.")
         || blob.media_type.contains("image.layer.nondistributable");

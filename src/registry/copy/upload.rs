@@ -1,5 +1,5 @@
-//! How a blob gets into a registry: taken over from another repository, or sent. One request has all its bytes; what breaks off goes on
-//! where the registry says that it has come to, be it in another process.
+//! Puts a blob into a registry: mounts it from another repository, or sends it. One request sends all its bytes; an upload that breaks off
+//! continues at the offset that the registry reports, even in another process.
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs>
 
@@ -27,64 +27,64 @@ use super::{
     upload_part::{PartOutcome, UploadPart, next, received},
 };
 
-/// How often the upload of one blob is taken up again without getting on.
+/// How many times in a row the upload of one blob is continued without progress.
 const TRIES: usize = 4;
 
-/// How many bytes one request has where uploads break off: what is lost with it. Larger blobs are worth keeping where their uploads are.
+/// The bytes of one request where uploads break off: at most that much is lost. The uploads of larger blobs are worth storing.
 const PIECE: u64 = 16 * 1024 * 1024;
 
-/// The header by which a registry says how many bytes each request with a piece of a blob has to have at least, but the last one.
+/// The header with which a registry sets the least number of bytes in each chunk of a blob but the last one.
 const LEAST: &str = "OCI-Chunk-Min-Length";
 
-/// An upload that a registry has begun.
+/// An upload that a registry has opened.
 pub struct BegunUpload {
-    /// Where its bytes go.
+    /// The URL for its bytes.
     pub url: Url,
-    /// How many bytes a piece of them has at least.
+    /// The least number of bytes in a chunk.
     least: u64,
 }
 
-/// What came of the wish that a registry takes a blob over from another of its repositories.
+/// The result of a request to mount a blob from another repository.
 pub enum MountOutcome {
     Mounted,
-    /// It does not have it there, or does no such thing, and has begun an upload in its place.
+    /// The other repository does not have it, or the registry cannot mount, and has opened an upload instead.
     Begun(BegunUpload),
-    /// It was not to be asked that: who may write to the one repository may not read the other, or what came back makes no sense.
+    /// The request was refused: those who may write to the target may not read the other repository, or the response makes no sense.
     Refused,
 }
 
 /// How the bytes of a blob are sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manner {
-    /// All that the registry does not have yet, in one request.
+    /// All that the registry lacks, in one request.
     Rest,
-    /// In pieces. Docker Distribution goes on only between requests: what it has got of one that broke off ends the upload.
+    /// In chunks. Docker Distribution continues an upload only between requests: a request that breaks off ends the upload.
     Pieces,
-    /// All of them in one request, from the first one on: the registry takes no parts.
+    /// All of them in one request, from the first byte: the registry does not support chunks.
     Whole,
 }
 
-/// A blob on its way into a registry.
+/// The upload of a blob in progress.
 struct Upload<'a> {
     target: &'a Remote,
     blob: &'a Descriptor,
     manner: Manner,
-    /// Where it goes on.
+    /// The URL at which it continues.
     url: Url,
-    /// How many bytes a piece has at least, as the registry has said.
+    /// The least number of bytes in a chunk, as the registry has said.
     least: u64,
-    /// The byte that comes next.
+    /// The offset of the next byte.
     at: u64,
     /// How many bytes the registry had before this process sent any.
     resumed: u64,
-    /// The byte that it has come to at most.
+    /// The highest offset reached so far.
     furthest: u64,
-    /// Where it is kept for other processes.
+    /// The stored upload, for other processes.
     kept: Option<Box<dyn KeptUpload + 'a>>,
 }
 
 impl Remote {
-    /// Has a blob taken over from another repository of the registry, `from`.
+    /// Mounts a blob from another repository of the registry, `from`.
     pub async fn mount(&self, blob: &Digest, from: &str) -> Result<MountOutcome, CopyError> {
         let request_spec = RequestSpec::begin_upload(&self.image, Some((blob, from)));
         let answer = match self.host.ask(&request_spec).await {
@@ -92,7 +92,7 @@ impl Remote {
             Err(error) if error.is_unreachable() || error.is_limited() => {
                 return Err(self.unwritten(error));
             }
-            // Some services grant no token at all where they would not grant one for the other repository.
+            // Some services grant no token at all if they deny access to the other repository.
             Err(_) => return Ok(MountOutcome::Refused),
         };
         match answer.response.status {
@@ -105,7 +105,7 @@ impl Remote {
         }
     }
 
-    /// Sends a blob of another side, to where an upload of it has `begun` if one has.
+    /// Sends a blob from the source, in the upload `begun` if there is one.
     pub async fn upload(
         &self,
         from: &Endpoint,
@@ -131,7 +131,7 @@ impl Remote {
                     }
                     continue;
                 }
-                // What others have sent may be wrong, and some registries take no parts: all of it once more.
+                // The bytes that an earlier process sent may be wrong, and some registries do not support chunks: all of it is sent again.
                 PartOutcome::Refused(_) if part.bytes != (0..blob.size) => {
                     self.give_up(part.upload).await;
                     upload.begin_anew(Manner::Whole).await?;
@@ -167,7 +167,7 @@ impl Remote {
         }
     }
 
-    /// Reads what a registry says of an upload that it has begun.
+    /// Parses the response that opens an upload.
     fn begun(&self, from: &Url, answer: &Answer) -> Result<BegunUpload, CopyError> {
         let headers = &answer.response.headers;
         let url = next(&self.host.guard, from, headers).map_err(|problem| {
@@ -179,7 +179,7 @@ impl Remote {
         Ok(BegunUpload { url, least })
     }
 
-    /// Asks how far an upload has come, and returns where it goes on; nothing, if it cannot.
+    /// Asks how far an upload has come, and returns where it continues; `None`, if it cannot continue.
     async fn progress_of(&self, upload: &Url) -> Option<(Url, u64)> {
         let request_spec = RequestSpec::upload(Method::GET, &self.image, upload.clone());
         let answer = self.host.ask(&request_spec).await.ok()?;
@@ -188,18 +188,18 @@ impl Remote {
         }
         let headers = &answer.response.headers;
         let received = received(headers.get(RANGE)?.to_str().ok()?)?;
-        // Most say where it goes on, and some that it stays where it is by saying nothing.
+        // Most registries send the URL; without one, the upload stays where it is.
         let next = next(&self.host.guard, upload, headers);
         Some((next.unwrap_or_else(|_| upload.clone()), received))
     }
 
-    /// Tells the registry that nothing more comes. Those that do not hear it forget by themselves.
+    /// Cancels an upload. Registries that do not support that drop it after a while.
     pub(super) async fn give_up(&self, upload: Url) {
         let request_spec = RequestSpec::upload(Method::DELETE, &self.image, upload);
         let _ = self.host.ask(&request_spec).await;
     }
 
-    /// Returns how far an upload has come that an earlier process has kept.
+    /// Returns how far an upload has come that an earlier process has stored.
     async fn kept_progress(&self, kept: Option<Secret>) -> Option<(BegunUpload, u64)> {
         let kept = kept?;
         let url = self.host.guard.redirect(&self.host.origin, kept.reveal());
@@ -212,7 +212,7 @@ impl Remote {
 }
 
 impl<'a> Upload<'a> {
-    /// Opens an upload: one that was broken off in an earlier process, or else a new one.
+    /// Opens an upload: an interrupted one of an earlier process, or else a new one.
     async fn open(
         target: &'a Remote,
         blob: &'a Descriptor,
@@ -223,7 +223,7 @@ impl<'a> Upload<'a> {
         let kept = is_worth_it.then(|| context.memory.upload(&target.place(), &blob.digest));
         let mut kept = kept.flatten();
         let earlier = kept.as_mut().and_then(|kept| kept.location());
-        // What broke off once may do so again.
+        // An upload that broke off once may do so again.
         let manner = match earlier {
             Some(_) => Manner::Pieces,
             None => Manner::Rest,
@@ -254,7 +254,7 @@ impl<'a> Upload<'a> {
         Ok(upload)
     }
 
-    /// Returns what the next request has.
+    /// Returns the bytes of the next request.
     fn part(&self) -> UploadPart {
         let size = self.blob.size;
         let end = match self.manner {
@@ -268,10 +268,10 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Takes in where it goes on, for this process and others.
+    /// Sets where the upload continues, for this process and others.
     fn goes_on(&mut self, url: Url, at: u64) {
         if let Some(kept) = &mut self.kept {
-            // A registry gets no fragment to see, so that what else is to be known has room there.
+            // The fragment is not sent to a registry, so that it can hold what else must be stored.
             let mut whole = url.clone();
             whole.set_fragment((self.least > 0).then(|| self.least.to_string()).as_deref());
             kept.keep(&Secret::new(whole.as_str()));
@@ -286,7 +286,7 @@ impl<'a> Upload<'a> {
         gets_on
     }
 
-    /// Finds out where it goes on after a request broke off. `read` is how far this process has read the blob.
+    /// Finds out where it continues after a request broke off. `read` is how far this process has read the blob.
     async fn go_on_after_break(&mut self, read: u64) -> Result<(), CopyError> {
         let known = match self.manner {
             Manner::Rest | Manner::Pieces => self.target.progress_of(&self.url).await,
@@ -307,7 +307,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Begins with the first byte.
+    /// Begins again with the first byte.
     async fn begin_anew(&mut self, manner: Manner) -> Result<(), CopyError> {
         let begun = self.target.begin().await?;
         (self.manner, self.resumed, self.least) = (manner, 0, begun.least);
@@ -315,7 +315,7 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    /// Lets other processes know that there is nothing to go on with.
+    /// Tells other processes that there is no upload to continue.
     fn forget(self) {
         if let Some(kept) = self.kept {
             kept.forget();
@@ -323,7 +323,7 @@ impl<'a> Upload<'a> {
     }
 }
 
-/// Reads a number of bytes; nothing else is one.
+/// Parses a number of bytes: digits only.
 fn bytes(text: &str) -> Option<u64> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)

@@ -1,4 +1,4 @@
-//! One request that carries bytes of a blob: all that are left, or a piece of them.
+//! One request with bytes of a blob: all that are left, or a chunk.
 
 use std::{ops::Range, pin::pin, time::Duration};
 
@@ -37,30 +37,30 @@ use super::{
     tree::Descriptor,
 };
 
-/// How long a registry may take to check and store a blob that it has got as a whole.
+/// How long a registry may take to verify and store a complete blob.
 const COMMIT: Duration = Duration::from_secs(600);
 
-/// Parts of a blob between the source and the target: enough to keep both busy, and small in memory.
+/// How many chunks are buffered between source and target: enough to keep both busy, with little memory.
 const IN_FLIGHT: usize = 4;
 
-/// Bytes of a blob that one request carries.
+/// The bytes of a blob in one request.
 #[derive(Clone, Debug)]
 pub struct UploadPart {
     pub upload: Url,
     pub bytes: Range<u64>,
-    /// Whether the blob is complete with them.
+    /// Whether they complete the blob.
     pub is_last: bool,
 }
 
-/// How one request with bytes of a blob ended.
+/// The result of one request with bytes of a blob.
 pub enum PartOutcome {
     Done,
-    /// The bytes are, and what comes next goes there, from this byte on.
+    /// The bytes are stored, and the upload continues at this URL and offset.
     Stored(Url, u64),
-    /// It broke off, and may be taken up again.
+    /// It broke off, and can be continued.
     Broken(LookupError),
     Refused(LookupError),
-    /// There is no more sense in trying.
+    /// Further tries are useless.
     Failed(CopyError),
 }
 
@@ -133,7 +133,7 @@ impl Remote {
         headers
     }
 
-    /// Judges what a registry says of bytes that it was sent.
+    /// Judges the response to bytes of a blob.
     async fn judge(
         &self,
         answer: Answer,
@@ -148,7 +148,7 @@ impl Remote {
             _ => {}
         }
         if status == 401 && matches!(authorization, Authorization::Token { .. }) {
-            // The token has run out on the way; what is asked for next brings a new one.
+            // The token has expired meanwhile; the next request gets a new one.
             let _ = attempt
                 .next_authorization(authorization, &answer.response)
                 .await;
@@ -169,7 +169,7 @@ impl Remote {
         }
     }
 
-    /// Reads where an upload goes on that has taken a piece, and from which byte on: a registry may have taken less than it was sent.
+    /// Reads the URL and the offset at which an upload continues after a chunk: the registry may have stored fewer bytes than were sent.
     fn stored(&self, answer: &Answer, part: &UploadPart) -> PartOutcome {
         let headers = &answer.response.headers;
         let range = headers.get(RANGE).and_then(|value| value.to_str().ok());
@@ -200,8 +200,8 @@ async fn answer_of(
     Answer::new(response, asked, authorization)
 }
 
-/// Reads from the source and writes to the registry at the same time. The one that ends early ends the other; a registry that has got
-/// all bytes gets some more time to store them.
+/// Reads from the source and writes to the registry at the same time. If one ends early, the other is ended; a registry that has received
+/// all bytes gets more time to store them.
 async fn side_by_side(
     reader: &mut BlobReader<'_>,
     bytes: Range<u64>,
@@ -221,7 +221,7 @@ async fn side_by_side(
         }
     };
     match pouring {
-        // It did not wait for the end: what it says is why.
+        // It did not wait for the end: its response says why.
         Err(answered) => (Ok(()), Some(answered)),
         Ok((Err(stop), _)) => (Err(stop), None),
         Ok((Ok(()), answer)) => {
@@ -249,7 +249,7 @@ fn torn(broken: TransportError, asked: Asked) -> LookupError {
     }
 }
 
-/// Returns where an upload goes on, as the answer says.
+/// Returns the URL at which an upload continues, from the response.
 pub fn next(guard: &UrlPolicy, from: &Url, headers: &HeaderMap) -> Result<Url, String> {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let location = location.ok_or("it does not say where the upload goes")?;
@@ -258,8 +258,8 @@ pub fn next(guard: &UrlPolicy, from: &Url, headers: &HeaderMap) -> Result<Url, S
         .map_err(|forbidden| format!("it sends the upload to where it must not: {forbidden}"))
 }
 
-/// Returns how many bytes an upload has, out of `0-99`. Some say `0-0` of one without any, which costs one byte sent twice, or none:
-/// such an upload is begun anew.
+/// Returns how many bytes an upload has, from `0-99`. Some registries send `0-0` for an empty upload, so it counts as no byte: the upload is
+/// begun again, which costs one byte at most.
 pub fn received(range: &str) -> Option<u64> {
     let last: u64 = range
         .trim_start_matches("bytes=")

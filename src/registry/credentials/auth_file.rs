@@ -1,4 +1,4 @@
-//! The file of logins that a builder gets: the user's own, with those of the task put before them.
+//! The login file for a builder: the user's logins, with those of the task taking precedence.
 
 use serde_json::{Map, Value, json};
 
@@ -9,19 +9,19 @@ use super::{
     login_file::{DOCKER_HUB_KEY, LoginFile},
 };
 
-/// The user that goes with an identity token, as `az acr login` writes it: podman drops entries without one.
+/// The user name for an identity token, as `az acr login` writes it: podman drops entries without one.
 const IDENTITY_USER: &str = "00000000-0000-0000-0000-000000000000";
 
-/// Whose rules a file of logins follows.
+/// The format of a login file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthFormat {
-    /// `config.json` of docker and BuildKit: in a folder of its own, which `DOCKER_CONFIG` names.
+    /// `config.json` of docker and BuildKit: in a folder of its own, named by `DOCKER_CONFIG`.
     Docker,
-    /// `auth.json` of podman, buildah and skopeo, which `REGISTRY_AUTH_FILE` names.
+    /// `auth.json` of podman, buildah and skopeo, named by `REGISTRY_AUTH_FILE`.
     Containers,
 }
 
-/// Returns the text of the file. `files` are the user's, those that go first in front; the last may be docker's own.
+/// Returns the text of the file. `files` are the user's, in order of precedence; the last may be docker's own.
 pub fn text(files: &[LoginFile], logins: &[Login], format: AuthFormat) -> Secret {
     let mut auths = Map::new();
     let mut helpers = Map::new();
@@ -50,7 +50,7 @@ pub fn text(files: &[LoginFile], logins: &[Login], format: AuthFormat) -> Secret
         };
         auths.insert(key.to_owned(), entry(login));
         if format == AuthFormat::Docker && store.is_some() {
-            // The only way to tell docker that the store for all registries is not for this one.
+            // The only way to tell docker that the credential store is not used for this registry.
             helpers.insert(key.to_owned(), json!(""));
         }
     }
@@ -62,12 +62,12 @@ pub fn text(files: &[LoginFile], logins: &[Login], format: AuthFormat) -> Secret
     Secret::new(Value::Object(merged).to_string())
 }
 
-/// Returns the text of docker's file of logins with nothing but these in it.
+/// Returns the text of docker's login file with only these logins.
 pub fn auth_file_of(logins: &[Login]) -> Secret {
     text(&[], logins, AuthFormat::Docker)
 }
 
-/// Returns what must not be seen of such a file: the secrets themselves, and as they stand in it.
+/// Returns the values in such a file that must be masked: the secrets themselves, and their encoded form.
 pub fn hidden_in_auth_file(logins: &[Login]) -> Vec<Secret> {
     let hidden = logins.iter().flat_map(|login| {
         let pair = format!("{}:{}", login.username, login.secret.reveal());
@@ -76,8 +76,7 @@ pub fn hidden_in_auth_file(logins: &[Login]) -> Vec<Secret> {
     hidden.collect()
 }
 
-/// Tells whether a key is the registry as a whole, however it is spelled, or a path in it:
-/// a task's login is for all of its registry.
+/// Tells whether a key stands for the registry as a whole, in any spelling, or for a path in it: a task's login is for all of its registry.
 fn is_key_of(key: &str, registry: &str) -> bool {
     canonical(&server(key).to_ascii_lowercase()) == registry
 }

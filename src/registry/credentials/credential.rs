@@ -1,26 +1,26 @@
-//! What a registry is shown to be let in, and what a task brings along for it.
+//! Credentials for registries, and the logins of a task.
 
 use std::{collections::BTreeSet, fmt};
 
 use crate::sys::secret::Secret;
 
-/// The user whose password is an identity token, in the protocol of credential helpers.
+/// The user name that marks an identity token, in the protocol of credential helpers.
 const IDENTITY_USER: &str = "<token>";
 
-/// A login that a task brings along.
+/// A login of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// The login server, as `docker login` takes it.
     pub registry: String,
-    /// The user; `<token>` says that the secret is an identity token, as docker's credential helpers do.
+    /// The user name; `<token>` marks the secret as an identity token, as in docker's credential helpers.
     pub username: String,
     /// The password or identity token.
     pub secret: Secret,
-    /// The repositories that it is for, where several tasks bring logins to one registry; all, if none are named.
+    /// The repositories that it is for, where several tasks have logins to one registry; all, if none are named.
     pub repositories: BTreeSet<String>,
 }
 
-/// What proves to a registry who asks.
+/// A credential for a registry.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
     Password {
@@ -29,7 +29,7 @@ pub enum Credential {
     },
     /// An identity token, which an OAuth2 token service exchanges.
     Identity(Secret),
-    /// A token that the registry itself takes.
+    /// A token that the registry itself accepts.
     Token(Secret),
 }
 
@@ -44,7 +44,7 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
-    /// Returns it as a login to a registry; a token that only that registry takes, and no client sends, is none.
+    /// Returns it as a login to a registry; `None` for a registry token, which clients do not send.
     pub(in crate::registry) fn into_login(self, registry: &str) -> Option<Login> {
         let (username, secret) = match self {
             Self::Password { username, password } => (username, password),
@@ -61,13 +61,13 @@ impl Credential {
 }
 
 impl Login {
-    /// Returns what it proves.
+    /// Returns its credential.
     pub(super) fn credential(&self) -> Option<Credential> {
         credential(self.username.clone(), self.secret.clone())
     }
 }
 
-/// Returns what a user and a secret prove together; without both, nothing.
+/// Returns the credential of a user name and a secret; `None` without both.
 pub fn credential(username: String, secret: Secret) -> Option<Credential> {
     match username.as_str() {
         "" if secret.reveal().is_empty() => None,
@@ -79,7 +79,7 @@ pub fn credential(username: String, secret: Secret) -> Option<Credential> {
     }
 }
 
-/// Returns the host of a login server that may be written as a URL, as `docker login` takes it.
+/// Returns the host of a login server that may be written as a URL, as `docker login` accepts it.
 pub fn server(text: &str) -> &str {
     let bare = text
         .strip_prefix("https://")

@@ -1,4 +1,4 @@
-//! Programs that keep logins: `docker-credential-NAME`, asked for one server at a time.
+//! Credential helpers: programs `docker-credential-NAME`, asked for one server at a time.
 
 use serde::Deserialize;
 
@@ -13,16 +13,16 @@ use crate::{
 
 use super::credential::{Credential, credential};
 
-/// What all helpers say of a server that they know no login to: the words of docker's own library for them.
+/// The message of all helpers for a server without a login, from docker's own library for helpers.
 pub const UNKNOWN: &str = "credentials not found";
 
-/// Asks a helper for the login to `server`; none that it knows is `None`.
+/// Asks a helper for the login to `server`; `None` if it has none.
 ///
-/// A helper has ten seconds. A locked keychain waits to be unlocked, which under cron never comes.
+/// A helper has ten seconds: a locked keychain waits to be unlocked, which never happens under cron.
 ///
 /// # Errors
 ///
-/// What is wrong with the helper, with its name. Its failure never means that there is no login.
+/// What is wrong with the helper, with its name. A failure never means that there is no login.
 pub async fn ask(helper: &str, server: &str) -> Result<Option<Credential>, String> {
     let name = format!("docker-credential-{helper}");
     let line = line(helper, "get")?;
@@ -32,7 +32,7 @@ pub async fn ask(helper: &str, server: &str) -> Result<Option<Credential>, Strin
     }
 }
 
-/// Returns the command line of a helper, which is asked to do something.
+/// Returns the command line of a helper for an action.
 pub fn line(helper: &str, verb: &str) -> Result<CommandLine, String> {
     let name = format!("docker-credential-{helper}");
     let is_name = !helper.is_empty()
@@ -58,7 +58,7 @@ fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {
     match reply.ended {
         Ended::Exited(0) => match serde_json::from_slice::<Told>(&reply.output) {
             Ok(told) => Ok(credential(told.username, told.secret)),
-            // What it said may be a secret.
+            // Its output may be a secret.
             Err(_) => Err(format!("`{name}` answers with something else than a login")),
         },
         Ended::TimedOut => Err(format!("`{name}` does not answer within ten seconds")),

@@ -1,4 +1,4 @@
-//! Which login belongs to a repository: the task's own first, then the files that podman and docker keep.
+//! Finds the login for a repository: first the task's own, then those in the files of podman and docker.
 
 use std::{
     collections::HashMap,
@@ -19,17 +19,17 @@ use super::{
     login_file::{self, CredentialLocation, LoginFile},
 };
 
-/// How long files, the answers of helpers and refusals of logins are believed: long enough for a round of looks,
-/// short enough that a `docker login` is soon noticed and an expired password of ECR is replaced.
+/// How long the contents of files, answers of helpers and refusals are cached: long enough for a round of looks, and short enough that a
+/// `docker login` is noticed soon and an expired password of ECR is replaced.
 pub const FRESH: Duration = Duration::from_secs(60);
 
-/// What a login is said to be from that the task itself has.
+/// The source of a login from the task itself, for messages.
 pub const TASK_CREDENTIALS: &str = "the task's own credentials";
 
-/// A place where the login of a repository may be. Repositories with the same places have the same login.
+/// A place where the login of a repository may be stored. Repositories with the same places have the same login.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LoginPlace {
-    /// Among those that tasks brought along.
+    /// Among the logins of tasks.
     Task(usize),
     File(usize, CredentialLocation),
 }
@@ -37,11 +37,11 @@ pub enum LoginPlace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundLogin {
     pub credential: Credential,
-    /// Where it is kept, in words, without anything secret.
+    /// Where it is stored, in words, without secrets.
     pub place: String,
 }
 
-/// All logins that there are, read when they are needed.
+/// All available logins, read when needed.
 pub struct Keychain {
     logins: Vec<Login>,
     paths: Vec<PathBuf>,
@@ -68,7 +68,7 @@ struct HelperAnswer {
 }
 
 impl Keychain {
-    /// Returns the logins of tasks, and those in the files that the settings lead to. Reads nothing yet.
+    /// Returns the logins of tasks, and those in the files of the settings. Reads nothing yet.
     pub fn new(settings: &Settings, logins: Vec<Login>) -> Self {
         Self {
             logins,
@@ -78,12 +78,12 @@ impl Keychain {
         }
     }
 
-    /// Returns the files that are looked into, in this order, whether or not they are there.
+    /// Returns the files that are searched, in this order, whether or not they exist.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
     }
 
-    /// Returns the text of a file of logins for a builder: the user's own with `logins` before them.
+    /// Returns the text of a login file for a builder: the user's own logins, with `logins` taking precedence.
     ///
     /// # Errors
     ///
@@ -92,11 +92,11 @@ impl Keychain {
         Ok(auth_file::text(&self.files()?, logins, format))
     }
 
-    /// Returns the places to look for the login of a repository, in order.
+    /// Returns the places that may have the login of a repository, in order.
     ///
     /// # Errors
     ///
-    /// Which file cannot be read, and why. A file that is broken may be the one that holds the login.
+    /// Which file cannot be read, and why: a broken file may be the one with the login.
     pub fn places(&self, registry: &str, repository: &str) -> Result<Vec<LoginPlace>, String> {
         let of_server = |login: &Login| canonical(server(&login.registry)) == registry;
         let of_task = |login: &Login| {
@@ -112,16 +112,16 @@ impl Keychain {
                 .into_iter()
                 .map(move |spot| LoginPlace::File(n, spot))
         });
-        // A repository that was not named may still be that of a task which has just begun to depend on it.
+        // A repository that was not named may be that of a task which has just begun to depend on it.
         let others = self.logins.iter().position(of_server);
         Ok(spots.chain(others.map(LoginPlace::Task)).collect())
     }
 
-    /// Finds the login of a repository; none at all is `None`.
+    /// Finds the login of a repository; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// Which file, entry or helper is broken. Never falls through to another login from there.
+    /// Which file, entry or helper is broken. Then no other login is tried.
     pub async fn find(
         &self,
         registry: &str,
@@ -175,7 +175,7 @@ impl Keychain {
         }
     }
 
-    /// Asks a helper once, however many wait for its answer.
+    /// Asks a helper once for all concurrent callers.
     async fn ask(&self, helper: Helper) -> Result<Option<Credential>, String> {
         let cell = {
             let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,7 +210,7 @@ impl Keychain {
         files
     }
 
-    /// Forgets what files and helpers said about a registry, because it does not take that login.
+    /// Drops what files and helpers have said about a registry, because it does not accept that login.
     pub fn forget(&self, registry: &str) {
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -285,7 +285,7 @@ mod tests {
         let nobody = Folder::with(&[]).keychain(logins.clone());
         assert_eq!(user(&nobody, "a/x").await, "ann");
         assert_eq!(user(&nobody, "b/x").await, "bob");
-        // One that was not named: the user's own login first, then any.
+        // A repository that was not named: the user's own login first, then any.
         assert_eq!(user(&nobody, "c/x").await, "ann");
         let auth = r#"{"auths":{"r.example":{"auth":"bWU6cHc="}}}"#;
         let mine = Folder::with(&[(DOCKER, auth)]);

@@ -1,4 +1,4 @@
-//! The files in which docker and podman keep logins, and which of their entries belongs to a repository. Pure but for reading them.
+//! The files in which docker and podman store logins, and which of their entries is for a repository. Pure, except that it reads the files.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,13 +18,13 @@ use crate::{
 
 use super::credential::{Credential, credential};
 
-/// Such files are small; anything larger is a mistake.
+/// The largest login file in bytes; a larger file must be a mistake.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// The key under which docker and its helpers keep the login to Docker Hub.
+/// The key under which docker and its helpers store the login to Docker Hub.
 pub const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// A file of logins, read. It holds secrets, and so cannot be printed.
+/// A parsed login file. It contains secrets and therefore cannot be printed.
 pub struct LoginFile {
     pub path: PathBuf,
     document: Map<String, Value>,
@@ -34,20 +34,20 @@ pub struct LoginFile {
 }
 
 struct AuthsEntry {
-    /// The key as it is written.
+    /// The key as written.
     key: String,
-    /// The login, if the entry holds one: beside a `credsStore` it holds none.
+    /// The login, if the entry has one: with a `credsStore` it has none.
     login: Result<Option<Credential>, String>,
 }
 
-/// Where in a file a login may be. In the order in which they are tried.
+/// Where in a file a login may be, in the order in which the places are tried.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CredentialLocation {
-    /// With a helper, under the name of the server.
+    /// In a helper, under the name of the server.
     Helper {
-        /// The helper, without `docker-credential-`.
+        /// The helper's name, without `docker-credential-`.
         helper: String,
-        /// The name of the server for it.
+        /// The helper's name for the server.
         server: String,
     },
     /// In `auths`, under the normalised key.
@@ -65,7 +65,7 @@ struct Parsed {
     creds_store: Option<String>,
 }
 
-/// Returns the files that may hold logins, in the order in which podman and docker look into them.
+/// Returns the files that may contain logins, in the order in which podman and docker read them.
 pub fn paths(settings: &Settings) -> Vec<PathBuf> {
     let places = &settings.credentials;
     let home = |below: &str| settings.home.as_ref().map(|home| home.join(below));
@@ -89,7 +89,7 @@ pub fn paths(settings: &Settings) -> Vec<PathBuf> {
 }
 
 impl LoginFile {
-    /// Reads a file; one that is not there is `None`.
+    /// Reads a file; `None` if it does not exist.
     ///
     /// # Errors
     ///
@@ -107,18 +107,18 @@ impl LoginFile {
         Self::parse(path, &text).map(Some)
     }
 
-    /// Reads the text of a file.
+    /// Parses the text of a file.
     ///
     /// # Errors
     ///
     /// What is wrong with it, with its path and without any of its contents.
     pub fn parse(path: &Path, text: &str) -> Result<Self, String> {
-        // Messages of the parser repeat what they stumbled over, which may be a secret.
+        // Messages of the parser quote the text, which may contain a secret.
         let broken = |error: &serde_json::Error| {
             format!("`{}` is malformed in line {}", path.display(), error.line())
         };
         let document: Map<String, Value> = match text.trim() {
-            // As docker reads it: a file that was only created.
+            // As in docker, an empty file is valid: it was only created.
             "" => Map::new(),
             text => serde_json::from_str(text).map_err(|error| broken(&error))?,
         };
@@ -137,7 +137,7 @@ impl LoginFile {
             };
             let normal = normalise(&entry.key);
             match entries.get(&normal) {
-                // Docker's own key of the Hub, else the plain host, goes before other spellings of the same.
+                // Docker's own key for Docker Hub, else the plain host, takes precedence over other spellings.
                 Some(known)
                     if known.key == DOCKER_HUB_KEY
                         || (known.key == normal && entry.key != DOCKER_HUB_KEY) => {}
@@ -157,25 +157,25 @@ impl LoginFile {
         })
     }
 
-    /// Returns all that the file says, to be passed on.
+    /// Returns the whole content of the file, to be passed on.
     pub fn document(&self) -> &Map<String, Value> {
         &self.document
     }
 
-    /// Returns the helper for all registries that have none of their own.
+    /// Returns the helper for all registries without one of their own.
     pub fn store(&self) -> Option<&str> {
         self.store.as_deref()
     }
 
-    /// Returns where the login for a repository may be, first the helper of the registry, then the one for all
-    /// registries, then the entry with the longest path that the repository is under.
+    /// Returns where the login for a repository may be: first the helper of the registry, then the one for all registries, then the entry
+    /// with the longest path that contains the repository.
     pub fn spots(&self, registry: &str, repository: &str) -> Vec<CredentialLocation> {
         let mut spots = Vec::new();
         let server = match registry {
             DOCKER_HUB => DOCKER_HUB_KEY,
             other => other,
         };
-        // A helper without a name switches off the one for all registries, as in docker.
+        // An empty name of a helper switches off the one for all registries, as in docker.
         let helper = match self.helpers.get(registry) {
             Some(helper) => Some(helper).filter(|helper| !helper.is_empty()),
             None => self.store.as_ref(),
@@ -200,7 +200,7 @@ impl LoginFile {
         }
     }
 
-    /// Returns the login of an entry, with the key as it is written.
+    /// Returns the login of an entry, with the key as written.
     ///
     /// # Errors
     ///
@@ -220,9 +220,9 @@ impl LoginFile {
     }
 }
 
-/// Returns the host, with the path if the key has one that means something: `https://ghcr.io/v1/` is `ghcr.io`.
+/// Normalises a key to the host, with the path if it is relevant: `https://ghcr.io/v1/` becomes `ghcr.io`.
 ///
-/// Keys are compared whole, never by their beginning: `registry.example` is not `registry.example.evil.example`.
+/// Keys are compared as a whole, never by prefix: `registry.example` is not `registry.example.evil.example`.
 pub fn normalise(key: &str) -> String {
     let (bare, has_scheme) = match key
         .strip_prefix("https://")
@@ -244,7 +244,7 @@ pub fn normalise(key: &str) -> String {
     }
 }
 
-/// Decodes an entry of `auths` on its own, so that a broken one spoils no other.
+/// Decodes one entry of `auths`, so that a broken one does not affect the others.
 fn decode(key: &str, entry: &Value) -> Result<Option<Credential>, String> {
     let Value::Object(entry) = entry else {
         return Err("the entry is no object".to_owned());

@@ -1,4 +1,4 @@
-//! What the body of an answer says about a tag. Pure: headers and bytes in, meaning out.
+//! Interprets the body of a response about a tag. Pure: it takes headers and bytes.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use super::{
     manifest::{self, Document},
 };
 
-/// A document as it was read, with what it is.
+/// A document that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
     pub seen: Seen,
     pub document: Arc<Document>,
-    /// Whether the header with the digest told the truth about the body, or was not there.
+    /// Whether the digest in the header matches the body, or is missing.
     pub honest: bool,
 }
 
-/// Reads the answer to a GET: the digest is of the bytes as they came, whatever the header says.
+/// Reads the response to a GET: the digest is computed from the bytes, whatever the header says.
 pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Read, Defect> {
     let (media_type, document) = manifest::parse(&content_type(headers), body)?;
     let told = digest(headers);

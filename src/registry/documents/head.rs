@@ -1,4 +1,4 @@
-//! What the headers of an answer say about a tag: its digest, and what kind of document that is. Pure: headers in, meaning out.
+//! Interprets the headers of a response about a tag: its digest, and the kind of document. Pure: it takes headers.
 
 use oci_client::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::Digest;
 
-/// The header with the digest of what the body is, or would be.
+/// The header with the digest of the body, even if the body is not sent.
 pub const DIGEST: &str = "docker-content-digest";
 
-/// What a tag is now.
+/// The present state of a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
-    /// The digest of what the tag names: of the index, where it is one.
+    /// The digest of the tag: of the index, where it is one.
     pub digest: Digest,
-    /// Whether that is an index or one manifest.
+    /// Whether the digest is of an index or of a manifest.
     pub kind: Kind,
-    /// The media type that it came with.
+    /// The media type of the response.
     pub media_type: String,
 }
 
@@ -35,7 +35,7 @@ impl Seen {
     }
 }
 
-/// Which of the two a document is.
+/// The kind of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// A list of manifests, one for each platform.
@@ -46,20 +46,20 @@ pub enum Kind {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Defect {
-    /// It is of the format that signs itself anew with each answer.
+    /// It is of schema 1, which is signed anew in each response.
     #[error("the manifest is of schema 1")]
     Schema1,
-    /// It is not JSON, or not of the form that its type asks for.
+    /// It is not JSON, or does not have the form of its type.
     #[error("{0}")]
     Form(String),
 }
 
-/// Says that a document is not of the form that it should have.
+/// Returns that a document does not have the required form.
 pub fn form(problem: impl Into<String>) -> Defect {
     Defect::Form(problem.into())
 }
 
-/// Reads the answer to a HEAD. Nothing, if it does not say enough and the document itself must be read.
+/// Reads the response to a HEAD. `None` if it does not say enough, so that the document must be read.
 ///
 /// # Errors
 ///
@@ -76,16 +76,16 @@ pub fn seen(headers: &HeaderMap) -> Result<Option<Seen>, Defect> {
     }))
 }
 
-/// Tells whether an answer has a digest that is one.
+/// Tells whether a response has a valid digest.
 pub fn tells_digest(headers: &HeaderMap) -> bool {
     digest(headers).is_some()
 }
 
-/// Returns which kind a media type is, or nothing for one that says neither.
+/// Returns the kind of a media type, or `None` for an unspecific one.
 ///
 /// # Errors
 ///
-/// [`Defect::Schema1`] for its two types, and [`Defect::Form`] for a page for people.
+/// [`Defect::Schema1`] for the two types of schema 1, and [`Defect::Form`] for a web page.
 pub fn kind_of(media_type: &str) -> Result<Option<Kind>, Defect> {
     match media_type {
         OCI_IMAGE_INDEX_MEDIA_TYPE | IMAGE_MANIFEST_LIST_MEDIA_TYPE => Ok(Some(Kind::Index)),
@@ -109,7 +109,7 @@ fn bare(content_type: &str) -> String {
         .to_ascii_lowercase()
 }
 
-/// Returns the media type that the headers name, without its parameters, in lower case; empty, if they name none.
+/// Returns the media type in the headers, without its parameters, in lower case; empty, if there is none.
 pub fn content_type(headers: &HeaderMap) -> String {
     let value = headers
         .get(CONTENT_TYPE)
@@ -117,7 +117,7 @@ pub fn content_type(headers: &HeaderMap) -> String {
     bare(value.unwrap_or_default())
 }
 
-/// Returns the digest that the headers name, if it is one.
+/// Returns the digest in the headers, if it is valid.
 pub fn digest(headers: &HeaderMap) -> Option<Digest> {
     headers.get(DIGEST)?.to_str().ok()?.trim().parse().ok()
 }

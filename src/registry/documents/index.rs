@@ -1,4 +1,4 @@
-//! Which manifest of an index a platform gets, and what the config of an image says.
+//! Chooses the manifest of an index for a platform, and parses the config of an image.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +12,14 @@ use super::manifest::{Entry, StoredPlatform};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice<'a> {
     Manifest(&'a Digest),
-    /// None: the index names the platforms of its images, and this one is not among them.
+    /// Nothing: the index gives the platforms of its images, and this one is not among them.
     Missing,
-    /// It is unknown: it may be one of the images whose platform the index does not name.
+    /// Unknown: it may be one of the images without a platform in the index.
     Open,
 }
 
-/// Returns the manifest that `wanted` gets: the nearest of those that run on it, the first of equals. Of an index that names
-/// no platforms everybody gets the only image.
+/// Returns the manifest for `wanted`: the nearest of those that run on it, the first of equals. If the index gives no platforms, its only
+/// image is for all of them.
 pub fn choose<'a>(entries: &'a [Entry], wanted: &Platform) -> Choice<'a> {
     let nearest = entries
         .iter()
@@ -36,8 +36,8 @@ pub fn choose<'a>(entries: &'a [Entry], wanted: &Platform) -> Choice<'a> {
     }
 }
 
-/// Returns `wanted`, and a platform for each version of its operating system, where the index has several and `wanted` is for
-/// any of them: Windows' base images are for one version each.
+/// Returns `wanted`, and a platform for each version of its operating system, if the index has several and `wanted` has none: Windows' base
+/// images are each for one version.
 pub fn versions(entries: &[Entry], wanted: &Platform) -> BTreeSet<Platform> {
     let matching = entries
         .iter()
@@ -55,20 +55,20 @@ pub fn versions(entries: &[Entry], wanted: &Platform) -> BTreeSet<Platform> {
     platforms
 }
 
-/// What the config of an image says that its builds depend on.
+/// The parts of an image's config that affect builds on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageConfig {
-    /// What it runs on, where it says so.
+    /// Its platform, where it is given.
     pub platform: Option<Platform>,
-    /// Instructions that run in every build on this image.
+    /// The `ONBUILD` instructions, which run in every build on this image.
     pub on_build: Vec<String>,
     pub labels: BTreeMap<String, String>,
-    /// When the image was made, where it says so in a form that is one.
+    /// When the image was made, where a valid time is given.
     #[serde(default)]
     pub created: Option<jiff::Timestamp>,
 }
 
-/// The config as it is stored: of the OCI image specification, with `OnBuild` of Docker's own.
+/// The config as stored: of the OCI image specification, with Docker's own `OnBuild`.
 #[derive(Deserialize)]
 struct StoredImageConfig {
     config: Option<StoredConfig>,
@@ -84,7 +84,7 @@ struct StoredConfig {
 }
 
 impl ImageConfig {
-    /// Reads a config blob.
+    /// Parses a config blob.
     pub fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
         let stored: StoredImageConfig = serde_json::from_slice(body)?;
         let platform = serde_json::from_slice::<StoredPlatform>(body);
@@ -201,7 +201,7 @@ mod tests {
                 ("windows/amd64".to_owned(), Some(digest('2'))),
             ]
         );
-        // The next month's image of the same build is that which the last month's was.
+        // The image of the next month, with the same build number, replaces that of the last month.
         assert_eq!(
             chosen(&entries, "windows(10.0.17763.1)/amd64"),
             Some(digest('7'))

@@ -1,11 +1,11 @@
-//! What media types name: images with their configs and layers, or what else lies in registries.
+//! Media types: of images with their configs and layers, and of other contents of registries.
 
 use oci_client::manifest::{
     IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE,
     IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
 };
 
-/// The config of a manifest that has none, as OCI 1.1 writes it.
+/// The config of a manifest without one, as of OCI 1.1.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// The types of indexes and manifests of images.
@@ -16,7 +16,7 @@ const DOCUMENTS: [&str; 4] = [
     IMAGE_MANIFEST_MEDIA_TYPE,
 ];
 
-/// Types that old versions of docker gave the configs of images, and that docker still takes for them.
+/// Types that old versions of docker gave to the configs of images, and that docker still accepts.
 const VAGUE_CONFIGS: [&str; 5] = [
     "",
     "application/octet-stream",
@@ -33,18 +33,17 @@ pub fn is_image_config(media_type: &str) -> bool {
     ) || VAGUE_CONFIGS.contains(&media_type)
 }
 
-/// Tells whether an `artifactType` says that something is no image. Lists of referrers give one to images, too: the type
-/// of their configs.
+/// Tells whether an `artifactType` says that something is no image. Images have one in lists of referrers, too: the type of their configs.
 pub fn is_artifact(artifact_type: &str) -> bool {
     !is_image_config(artifact_type) && !DOCUMENTS.contains(&artifact_type)
 }
 
-/// Tells whether this is the type of a document of its own kind, neither vague nor one that images have.
+/// Tells whether this is the type of a specific kind of document, neither vague nor used by images.
 pub fn is_other_document(media_type: &str) -> bool {
     media_type.starts_with("application/vnd.") && !DOCUMENTS.contains(&media_type)
 }
 
-/// Tells whether a layer is one of files, however they are packed.
+/// Tells whether a layer contains files, in any format.
 pub fn is_layer(media_type: &str) -> bool {
     let mut error_text = media_type.split(|c: char| !c.is_ascii_alphanumeric());
     VAGUE_CONFIGS.contains(&media_type)
@@ -56,7 +55,7 @@ pub fn is_layer(media_type: &str) -> bool {
         })
 }
 
-/// Returns what people call that which has this media type: an artifact, if there is no better word.
+/// Returns the common name for a media type: `an artifact`, if there is no better one.
 pub fn name(media_type: &str) -> &'static str {
     let has = |parts: &[&str]| parts.iter().any(|part| media_type.contains(part));
     match media_type {

@@ -1,4 +1,4 @@
-//! The documents of a registry: indexes and manifests, checked for being what they say they are.
+//! Parses indexes and manifests, and checks that they are what they claim to be.
 
 use std::{collections::BTreeMap, str::FromStr as _};
 
@@ -15,34 +15,34 @@ use super::{
     kinds,
 };
 
-/// Annotation that marks an entry as something about another entry, as provenance and SBOMs are.
+/// The annotation that marks an entry as being about another entry, as provenance and SBOMs are.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
-/// More entries than any index has that people make.
+/// More entries than any index has.
 const MAX_ENTRIES: usize = 1000;
 
-/// What an operating system or architecture is called that is none.
+/// The name of an unknown operating system or architecture.
 const UNKNOWN: &str = "unknown";
 
 /// A document, as far as look-ups need it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Document {
-    /// The entries of an index that are images, in its order.
+    /// The entries of an index that are images, in order.
     Index(Vec<Entry>),
     Manifest {
         config: Digest,
     },
-    /// What may lie in a registry beside images: a Helm chart, a signature, files.
+    /// Something other than an image: a Helm chart, a signature, files.
     NoImage {
-        /// Whether it is one of them or a list of them.
+        /// Whether it is a manifest or an index.
         kind: Kind,
-        /// What it is, with its media type, fit to be shown.
+        /// A description with its media type, safe to be shown.
         what: String,
     },
 }
 
 impl Document {
-    /// Returns which of the two it is.
+    /// Returns whether it is an index or a manifest.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Index(_) => Kind::Index,
@@ -54,15 +54,15 @@ impl Document {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The digest of its manifest, or of the index below.
+    /// The digest of its manifest, or of a nested index.
     pub digest: Digest,
-    /// Which of the two it is.
+    /// Whether that is a manifest or an index.
     pub kind: Kind,
-    /// The platform, where the index says one.
+    /// The platform, where the index gives one.
     pub platform: Option<Platform>,
 }
 
-/// The fields that tell the documents from each other, whatever they hold.
+/// The fields that distinguish the kinds of documents, whatever their values.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DocumentShape {
@@ -72,7 +72,7 @@ struct DocumentShape {
     manifests: Option<IgnoredAny>,
     layers: Option<IgnoredAny>,
     config: Option<IgnoredAny>,
-    /// What the manifests of artifacts had that OCI 1.1 had before it was published.
+    /// The field of artifact manifests in drafts of OCI 1.1.
     blobs: Option<IgnoredAny>,
     fs_layers: Option<IgnoredAny>,
 }
@@ -89,11 +89,11 @@ impl DocumentShape {
     }
 }
 
-/// Reads a document that came with `content_type`, which may say nothing; returns it with the media type that it is of.
+/// Parses a document with `content_type`, which may be unspecific; returns it with its media type.
 ///
 /// # Errors
 ///
-/// [`Defect`] if it is of schema 1, is two kinds at once, contradicts the type it came with, or names no valid digests.
+/// [`Defect`] if it is of schema 1, is of two kinds at once, contradicts its `content_type`, or has invalid digests.
 pub fn parse(content_type: &str, body: &[u8]) -> Result<(String, Document), Defect> {
     let announced = kind_of(content_type)?;
     let shape: DocumentShape = serde_json::from_slice(body)
@@ -138,13 +138,13 @@ fn no_image(kind: Kind, media_type: &str) -> Document {
     Document::NoImage { kind, what }
 }
 
-/// An index, of which everything else is left unread.
+/// The fields of an index that are read.
 #[derive(Deserialize)]
 struct StoredIndex {
     manifests: Vec<StoredEntry>,
 }
 
-/// An entry as the OCI image specification stores it. oci-client's own has no `artifactType`.
+/// An entry as the OCI image specification stores it. The type of oci-client lacks `artifactType`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StoredEntry {
@@ -155,7 +155,7 @@ struct StoredEntry {
     annotations: Option<BTreeMap<String, IgnoredAny>>,
 }
 
-/// The platform of an entry, or of the config of an image.
+/// The platform of an entry, or of an image's config.
 #[derive(Deserialize)]
 pub struct StoredPlatform {
     os: Option<String>,
@@ -166,7 +166,7 @@ pub struct StoredPlatform {
 }
 
 impl StoredPlatform {
-    /// Returns the platform, unless it leaves open what matters.
+    /// Returns the platform, unless a required part is missing.
     pub fn platform(&self) -> Option<Platform> {
         let known = |part: &Option<String>| {
             let part = part.clone().unwrap_or_default();
@@ -183,8 +183,8 @@ impl StoredPlatform {
     }
 }
 
-/// Reads an index: without what it lists beside images. What runs on an unknown platform is taken for an attestation that
-/// an old builder did not mark as one, unless there is nothing else.
+/// Parses an index, without the entries that are no images. An entry for an unknown platform counts as an attestation that an old builder
+/// did not mark as one, unless there are no other entries.
 fn index_of(body: &[u8]) -> Result<Document, Defect> {
     let index: StoredIndex = serde_json::from_slice(body)
         .map_err(|error| form(format!("its index is malformed: {error}")))?;
@@ -216,7 +216,7 @@ fn index_of(body: &[u8]) -> Result<Document, Defect> {
     Ok(Document::Index(entries))
 }
 
-/// Reads an entry that is an image, or may be one. What it is about another entry is an attestation.
+/// Parses an entry that is, or may be, an image. An entry about another entry is an attestation.
 fn image(stored: &StoredEntry) -> Result<Option<Entry>, Defect> {
     let annotations = stored.annotations.as_ref();
     let about_another = annotations.is_some_and(|all| all.contains_key(REFERENCE_TYPE));
@@ -234,7 +234,7 @@ fn image(stored: &StoredEntry) -> Result<Option<Entry>, Defect> {
     }))
 }
 
-/// Reads a manifest: an image is what has an image's config and, unless it is empty, at least one layer of files.
+/// Parses a manifest: an image has an image's config and, unless it has no layers, at least one layer of files.
 fn manifest_of(body: &[u8]) -> Result<Document, Defect> {
     let manifest: OciImageManifest = serde_json::from_slice(body)
         .map_err(|error| form(format!("its manifest is malformed: {error}")))?;
@@ -247,7 +247,7 @@ fn manifest_of(body: &[u8]) -> Result<Document, Defect> {
             .map(|layer| layer.media_type.as_str())
     };
     let other = match of_config {
-        // OCI's way to say that there is no config: the layers tell more.
+        // OCI's marker for a missing config: then the layers tell the type.
         kinds::EMPTY => Some(layers().find(|of| *of != kinds::EMPTY).unwrap_or(of_config)),
         _ if !kinds::is_image_config(of_config) => Some(of_config),
         _ if layers().any(kinds::is_layer) => None,
@@ -290,7 +290,7 @@ mod tests {
         )
     }
 
-    /// Returns what a document is said to be that is no image; none for an image.
+    /// Returns the description of a document that is no image; `None` for an image.
     fn what(content_type: &str, body: &str) -> Option<String> {
         match parse(content_type, body.as_bytes()).unwrap().1 {
             Document::NoImage { what, .. } => Some(what),
@@ -592,7 +592,7 @@ mod tests {
         }
     }
 
-    /// Returns a document for each field at any depth, once without it and once with nothing in it.
+    /// Returns variants of a document: for each field at any depth, one without it and one with an empty value.
     fn without_each_field(value: &serde_json::Value) -> Vec<serde_json::Value> {
         let mut variants = Vec::new();
         match value {

@@ -1,7 +1,7 @@
-//! What registries hold, as they answer with it: pure, headers and bytes in, meaning out.
+//! The documents in registries. Pure: parses headers and bytes.
 //!
-//! `head` reads what the headers of an answer say, `body` what its bytes are: a `manifest` or an index of such. `index` chooses from
-//! an index, and `kinds` tells images from what else lies in registries.
+//! `head` interprets the headers of a response, and `body` its bytes: a `manifest` or an index. `index` chooses from an index, and `kinds`
+//! tells images from other contents of registries.
 
 pub mod body;
 pub mod head;

@@ -1,5 +1,5 @@
-//! What is kept so that nothing is asked twice: answers by digest, which cannot be out of date, for as long as the process
-//! lives; and what tags were seen as, for as long as a caller takes this for recent enough.
+//! The cache of answers, so that nothing is requested twice: documents by digest, which cannot be out of date, as long as the process
+//! lives; and looks at tags, as long as a caller accepts them as recent.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -15,13 +15,13 @@ use crate::{
 
 use super::flights::Flights;
 
-/// How many documents, and how many configs, are kept: those of the images of ten thousand tasks.
+/// The most documents, and the most configs, that are kept: enough for the images of ten thousand tasks.
 const MAX_KEPT: usize = 4096;
 
-/// A digest in a repository: what one repository does not give, another may.
+/// A digest in a repository: another repository may have what this one lacks.
 type RepositoryDigest = (String, Digest);
 
-/// All that is kept, whatever login it was asked with.
+/// All cached answers, for every login.
 #[derive(Debug, Default)]
 pub struct Cache {
     documents: Mutex<KeptAnswer<Arc<Document>>>,
@@ -29,11 +29,11 @@ pub struct Cache {
     tags: Mutex<RememberedTags>,
     pub document_flights: Flights<RepositoryDigest, Arc<Document>>,
     pub config_flights: Flights<RepositoryDigest, Arc<ImageConfig>>,
-    /// Tags that are being looked at for callers that would take a recent answer.
+    /// Looks in progress for callers that accept a recent answer.
     pub look_flights: Flights<Reference, Seen>,
 }
 
-/// Values by digest; the oldest go where there are too many.
+/// Values by digest; the oldest are dropped when there are too many.
 #[derive(Debug)]
 struct KeptAnswer<T> {
     values: HashMap<Digest, T>,
@@ -67,16 +67,16 @@ impl<T: Clone> KeptAnswer<T> {
     }
 }
 
-/// What tags were seen as since it was asked to remember.
+/// The answers of looks at tags since remembering began.
 #[derive(Debug, Default)]
 struct RememberedTags {
-    /// How many want that.
+    /// How many callers want them remembered.
     holders: usize,
     seen: HashMap<Reference, Seen>,
 }
 
-/// For as long as this lives, what tags are seen as is remembered, and is what `look_cached` and `look_all_cached` return:
-/// a round holds it, so that however many of its runs are built on a tag, it is looked at once.
+/// As long as this lives, the answers of looks at tags are remembered for `look_cached` and `look_all_cached`: a round holds it, so that a
+/// tag is looked at once, however many of its runs are built on it.
 #[derive(Debug)]
 #[must_use = "what was seen is forgotten when this is dropped"]
 pub struct SeenTags(Arc<Cache>);
@@ -91,14 +91,14 @@ impl Drop for SeenTags {
     }
 }
 
-/// What registries have answered, as one value: for another process, which then asks them for nothing of it again.
+/// The answers of registries as one value, for another process, which then need not ask again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Answers {
     pub tags: BTreeMap<Reference, Seen>,
-    /// The indexes and manifests behind them, as far as they were read.
+    /// The indexes and manifests behind the tags, as far as they were read.
     documents: BTreeMap<Digest, Document>,
-    /// The configs of these, as far as they were read.
+    /// The configs behind these, as far as they were read.
     configs: BTreeMap<Digest, ImageConfig>,
 }
 
@@ -108,7 +108,7 @@ impl Cache {
         lock(&self.documents).get(digest)
     }
 
-    /// Keeps a document that was read.
+    /// Stores a document that was read.
     pub fn keep_document(&self, read: &Read) {
         lock(&self.documents).keep(&read.seen.digest, Arc::clone(&read.document));
     }
@@ -118,18 +118,18 @@ impl Cache {
         lock(&self.configs).get(digest)
     }
 
-    /// Keeps the config of an image that was read.
+    /// Stores the config of an image that was read.
     pub fn keep_config(&self, digest: &Digest, config: &Arc<ImageConfig>) {
         lock(&self.configs).keep(digest, Arc::clone(config));
     }
 
-    /// Remembers what tags are seen as from now on.
+    /// Remembers the answers of looks at tags from now on.
     pub fn hold_tags(self: &Arc<Self>) -> SeenTags {
         lock(&self.tags).holders += 1;
         SeenTags(Arc::clone(self))
     }
 
-    /// Takes in what a look at a tag came to; nothing is remembered of one without an answer.
+    /// Records the answer of a look at a tag, if remembering is on; a look without an answer is not recorded.
     pub fn looked<E>(&self, tag: &Reference, seen: &Result<Seen, E>) {
         let mut tags = lock(&self.tags);
         match seen {
@@ -143,17 +143,17 @@ impl Cache {
         }
     }
 
-    /// Returns what a tag was seen as, if that is remembered.
+    /// Returns the remembered answer about a tag, if there is one.
     pub fn seen(&self, tag: &Reference) -> Option<Seen> {
         lock(&self.tags).seen.get(tag).cloned()
     }
 
-    /// Forgets what a tag was seen as.
+    /// Drops the remembered answer about a tag.
     pub fn forget_tag(&self, tag: &Reference) {
         lock(&self.tags).seen.remove(tag);
     }
 
-    /// Returns what is known of these tags, and of what lies behind them, or behind digests that they name.
+    /// Returns the remembered answers about these tags, with the documents behind them, or behind digests that they name.
     pub fn export<'a>(&self, tags: impl IntoIterator<Item = &'a Reference>) -> Answers {
         let mut answers = Answers::default();
         for tag in tags {
@@ -184,7 +184,7 @@ impl Cache {
         answers
     }
 
-    /// Takes up what another process knows. Its tags are remembered for as long as this process lives.
+    /// Takes over the answers of another process. They are remembered as long as this process lives.
     pub fn import(&self, answers: Answers) {
         for (digest, document) in answers.documents {
             lock(&self.documents).keep(&digest, Arc::new(document));

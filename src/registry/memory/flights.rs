@@ -1,4 +1,4 @@
-//! One request for each thing that several want to know at the same time.
+//! Combines concurrent requests for the same thing into one.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::registry::problem::LookupError;
 
-/// Requests that are under way, by what they are about.
+/// Requests in progress, by their key.
 #[derive(Debug)]
 pub struct Flights<K, T>(Mutex<HashMap<K, Flight<T>>>);
 
@@ -23,8 +23,8 @@ impl<K, T> Default for Flights<K, T> {
 }
 
 impl<K: Clone + Eq + Hash, T: Clone> Flights<K, T> {
-    /// Returns what `ask` finds out. While it is under way, those who want to know the same wait for it and share its
-    /// outcome, a failure too; it is asked anew for those who come later.
+    /// Returns the result of `ask`. Concurrent callers with the same key wait for it and share its result, even a failure; later callers
+    /// ask anew.
     pub async fn join(
         &self,
         key: K,

@@ -1,27 +1,27 @@
-//! Whether what a registry answers to HEAD is of use, and when that is tried anew.
+//! Whether a registry's responses to HEAD are reliable, and when HEAD is tried again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How many looks are made with GET alone before HEAD is tried again, and for how long at most: a proxy that did not know
-/// HEAD may know it now, and a GET may count as a pull.
+/// How many looks use only GET before HEAD is tried again, and for how long at most: a proxy that did not support HEAD may support it now,
+/// and a GET may count as a pull.
 const LOOKS: u32 = 10;
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Head,
-    /// With HEAD, to see whether that is of use again. Where it named another digest than the body had, it is believed only
-    /// beside a body that agrees.
+    /// With HEAD, to see whether it is reliable again. If it returned a digest other than that of the body, it is believed only together
+    /// with a body that agrees.
     Trial {
-        /// Whether it named a wrong digest.
+        /// Whether it returned a wrong digest.
         lied: bool,
     },
     Body,
 }
 
-/// What is known of a registry's answers to HEAD.
+/// What is known of a registry's responses to HEAD.
 #[derive(Debug, Default)]
 pub struct HeadTrust(Mutex<Option<Distrust>>);
 
@@ -33,7 +33,7 @@ struct Distrust {
 }
 
 impl HeadTrust {
-    /// Returns how to look at a tag at `now`. Of many looks at once one makes the trial.
+    /// Returns how to look at a tag at `now`. Of many concurrent looks only one makes the trial.
     pub fn way(&self, now: Timestamp) -> Way {
         let mut distrust = self.lock();
         let Some(known) = distrust.as_mut() else {
@@ -48,8 +48,7 @@ impl HeadTrust {
         Way::Trial { lied }
     }
 
-    /// Takes in that an answer to HEAD was of no use: it was refused, had no digest, or `lied`, because the body had
-    /// another one.
+    /// Records that a HEAD response was useless: it was refused, had no digest, or `lied`, because the body had another one.
     pub fn distrust(&self, now: Timestamp, lied: bool) {
         let mut distrust = self.lock();
         match distrust.as_mut() {
@@ -58,7 +57,7 @@ impl HeadTrust {
         }
     }
 
-    /// Takes in that an answer to HEAD was of use.
+    /// Records that a HEAD response was reliable.
     pub fn trust(&self) {
         *self.lock() = None;
     }

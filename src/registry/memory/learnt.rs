@@ -1,5 +1,5 @@
-//! What is learnt of registries and holds whatever login they are asked with: what they answered by digest, how hard they
-//! may be asked, and whether their HEADs are of use. Tokens, and what a login may do, are not in here.
+//! What is learnt of registries and is independent of the login: documents by digest, limits, and whether HEAD is reliable. Tokens, and
+//! what a login may do, are not kept here.
 
 use std::{
     collections::HashMap,
@@ -18,16 +18,16 @@ pub struct Memory {
 
 #[derive(Clone, Debug)]
 pub struct HostMemory {
-    /// How hard it is asked.
+    /// The limits of requests to it.
     pub limits: Arc<RequestLimits>,
-    /// Whether its HEADs are of use.
+    /// Whether its HEAD responses are reliable.
     pub heads: Arc<HeadTrust>,
     settings: RegistrySettings,
 }
 
 impl Memory {
-    /// Returns what is known of a registry with these settings. Where they have changed, what it asked for still holds, and
-    /// what went wrong without it does not: that may be why they were changed.
+    /// Returns what is known of a registry with these settings. If the settings have changed, the pauses that the registry asked for still
+    /// hold, but those for failures do not: the settings may have been changed because of them.
     pub fn of(&self, registry: &str, settings: &RegistrySettings) -> HostMemory {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let known = hosts.get(registry);

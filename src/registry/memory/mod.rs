@@ -1,7 +1,7 @@
 //! What is kept as long as the process lives: answers, and what was `learnt` of each registry.
 //!
-//! The `cache` holds what is behind digests and what tags were seen as, `flights` what is being asked for right now, and `head_trust`
-//! whether a registry's answers to HEAD are of use.
+//! The `cache` holds documents by digest and looks at tags, `flights` the requests in progress, and `head_trust` whether a registry's HEAD
+//! responses are reliable.
 
 pub mod cache;
 pub mod flights;

@@ -1,4 +1,4 @@
-//! A question to a registry, from the first try to the last.
+//! A request to a registry, from the first try to the last.
 
 use crate::registry::{
     auth::flow::Authorization,
@@ -15,22 +15,22 @@ use super::{
     outcome::{After, Tries},
 };
 
-/// The answer to a question, whatever it says.
+/// The response to a request, whatever its status.
 pub struct Answer {
     pub response: Response,
     pub asked: Asked,
-    /// Where the login is kept that was used, if one was.
+    /// Where the login that was used is stored, if there was one.
     pub login: Option<String>,
     /// Whether a token was granted for it.
     pub had_token: bool,
 }
 
 impl Host {
-    /// Asks until there is an answer, or no more sense in asking.
+    /// Sends a request, with retries until there is a response or they make no sense.
     ///
     /// # Errors
     ///
-    /// Why there is no answer. An answer that is a refusal, or says that something is absent, is no error here.
+    /// Why there is no response. A response that is a refusal, or says that something is absent, is no error here.
     pub async fn ask(&self, request_spec: &RequestSpec) -> Result<Answer, LookupError> {
         let shared =
             |told: LookupError| told.shared_with(&Attempt::new(self, request_spec).asked_first());
@@ -56,7 +56,7 @@ impl Host {
 }
 
 impl Answer {
-    /// Returns an answer that `authorization` was good for, or was not.
+    /// Returns an answer from a response to a request with `authorization`.
     pub fn new(response: Response, asked: Asked, authorization: &Authorization) -> Self {
         Self {
             asked: told(asked, &response),

@@ -1,4 +1,4 @@
-//! One try at a question: the request, and all that challenge, tokens and redirects make of it.
+//! One try at a request, with its challenge, tokens and redirects.
 
 use reqwest::{Url, header::LOCATION};
 
@@ -16,18 +16,18 @@ use super::{destination::Destination, host::Host, outcome::AttemptFailure};
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 3;
 
-/// How many requests one try may take: redirects, a challenge, and the passes that may be tried after it.
+/// The most HTTP requests of one try: redirects, a challenge, and the authorizations tried after it.
 const MAX_STEPS: usize = 8;
 
-/// A question on its way.
+/// A request in progress.
 pub struct Attempt<'a> {
     destination: Destination<'a>,
-    /// The repository in question; another one than was asked for, if the registry redirected us.
+    /// The present repository, which a redirect may have changed.
     repository: String,
 }
 
 impl<'a> Attempt<'a> {
-    /// Returns a question that is about to be asked.
+    /// Prepares a request.
     pub fn new(host: &'a Host, request_spec: &'a RequestSpec) -> Self {
         Self {
             destination: Destination::new(host, request_spec),
@@ -35,7 +35,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Makes one try: as many requests as challenge, tokens and redirects take. `authorization` is what got in, or did not.
+    /// Makes one try: as many HTTP requests as challenge, tokens and redirects take. Sets `authorization` to the last one used.
     pub async fn send(
         &mut self,
         authorization: &mut Authorization,
@@ -85,13 +85,13 @@ impl<'a> Attempt<'a> {
         )))
     }
 
-    /// Returns what to enter the registry with, as far as is known how.
+    /// Returns the authorization for the registry, as far as is known what it demands.
     pub async fn authorization(&self) -> Result<Authorization, LookupError> {
         let auth = self.destination.auth();
         auth.authorize(&self.auth_request()).await
     }
 
-    /// Returns what to try after a 401 or 403 that came in spite of `authorization`, or nothing if all has been tried.
+    /// Returns the authorization to try after a 401 or 403 for `authorization`, or `None` if all have been tried.
     pub async fn next_authorization(
         &self,
         authorization: &Authorization,
@@ -126,9 +126,8 @@ impl<'a> Attempt<'a> {
         })
     }
 
-    /// Takes in where a redirect leads, and tells whether something else is needed to enter there: it may be another
-    /// repository of the same registry, as of Harbor's proxies, or another registry, as behind names of one's own. Any other
-    /// place is not entered, but read as it is.
+    /// Follows a redirect, and returns whether it needs another authorization: it may lead to another repository of the same registry, as
+    /// with Harbor's proxies, or to another registry, as behind a custom domain. Any other place gets no authorization.
     fn moves_to(&mut self, url: &Url) -> bool {
         let Some(repository) = self.destination.request_spec.repository_in(url) else {
             return false;
@@ -138,12 +137,12 @@ impl<'a> Attempt<'a> {
         self.destination.moves_to(url) || is_another
     }
 
-    /// Returns what was asked of the registry that was entered, before there was any challenge of it.
+    /// Returns the present registry's first request, before any challenge.
     pub fn asked_first(&self) -> Asked {
         self.destination.asked_first()
     }
 
-    /// Returns what is asked of a place.
+    /// Returns the description of a request to a URL.
     pub fn asked(&self, method: &'static str, url: &Url) -> Asked {
         self.destination.asked(method, url)
     }

@@ -1,4 +1,4 @@
-//! The registry that a request is at: the one that was asked, or another one that it redirected us to.
+//! The present registry of a request: the original one, or another one after a redirect.
 
 use reqwest::Url;
 
@@ -8,17 +8,17 @@ use crate::registry::{
 
 use super::host::{Elsewhere, Host};
 
-/// Where a request is, and what is said of it in messages.
+/// The present registry of a request, and its description in messages.
 pub struct Destination<'a> {
-    /// The registry that was asked.
+    /// The original registry.
     pub host: &'a Host,
     pub request_spec: &'a RequestSpec,
-    /// Where a redirect has led to another registry.
+    /// The other registry, after a redirect.
     elsewhere: Option<Box<Elsewhere>>,
 }
 
 impl<'a> Destination<'a> {
-    /// Returns the registry that is asked first.
+    /// Returns the original registry.
     pub fn new(host: &'a Host, request_spec: &'a RequestSpec) -> Self {
         Self {
             host,
@@ -27,7 +27,7 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// Takes in that a redirect has led to the API of a registry, and tells whether that is another one than before.
+    /// Follows a redirect to the API of a registry, and returns whether that is another registry than before.
     pub fn moves_to(&mut self, url: &Url) -> bool {
         if self.is_at(url) {
             return false;
@@ -40,24 +40,24 @@ impl<'a> Destination<'a> {
         true
     }
 
-    /// Tells whether a URL is of the registry that the request is at.
+    /// Tells whether a URL is of the present registry.
     pub fn is_at(&self, url: &Url) -> bool {
         self.origin().origin() == url.origin()
     }
 
-    /// Returns how this registry is entered.
+    /// Returns the authentication of this registry.
     pub fn auth(&self) -> &Auth {
         let elsewhere = self.elsewhere.as_ref();
         elsewhere.map_or(&self.host.auth, |elsewhere| &elsewhere.auth)
     }
 
-    /// Returns where this registry is.
+    /// Returns the origin of this registry.
     pub fn origin(&self) -> &Url {
         let elsewhere = self.elsewhere.as_ref();
         elsewhere.map_or(&self.host.origin, |elsewhere| &elsewhere.url)
     }
 
-    /// Returns what was asked of this registry before there was any challenge of it.
+    /// Returns this registry's first request, before any challenge.
     pub fn asked_first(&self) -> Asked {
         let verb = self.request_spec.verb();
         match &self.elsewhere {
@@ -66,7 +66,7 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// Returns what is asked of a place.
+    /// Returns the description of a request to a URL.
     pub fn asked(&self, method: &'static str, url: &Url) -> Asked {
         let elsewhere = self.elsewhere.as_ref();
         let registry = elsewhere.map_or(&self.host.registry, |elsewhere| &elsewhere.registry);

@@ -1,4 +1,4 @@
-//! Tokens are granted elsewhere: which services a registry may name, and how they are asked.
+//! Requests tokens from token services: which ones a registry may name, and how they are asked.
 
 use std::time::Instant;
 
@@ -96,8 +96,8 @@ async fn ask_for_token(host: &Host, key: &TokenKey) -> Result<Response, AttemptF
     response.map_err(AttemptFailure::at(url))
 }
 
-/// Tells whether a login sent to `url` could be read on its way: plain http, and to another machine than
-/// the registry at `origin`, which the user has chosen to trust, and than this one.
+/// Tells whether a login sent to `url` could be read on its way: over plain http, to a machine other than the registry at `origin`, which
+/// the user has chosen to trust, and other than this one.
 fn is_overheard(url: &Url, origin: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     url.scheme() == "http" && origin.host_str() != Some(host) && !settings::is_loopback(host)

@@ -1,4 +1,4 @@
-//! One registry: where it is, what was learnt about it, and which connections lead to it.
+//! One registry: its address, what was learnt of it, and its connections.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,51 +28,52 @@ use crate::{
     },
 };
 
-/// Tokens that are asked for at the same time.
+/// How many tokens are requested concurrently.
 const TOKENS_AT_ONCE: usize = 16;
 
-/// More registries than any sends us to.
+/// The most other registries that one redirects to.
 const MAX_ELSEWHERE: usize = 16;
 
-/// The host that speaks the protocol for Docker Hub.
+/// The API host of Docker Hub.
 const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
-/// A registry and what was learnt about it.
+/// A registry and what was learnt of it.
 pub struct Host {
     /// The login server.
     pub registry: String,
-    /// How hard it is asked.
+    /// The limits of requests to it.
     pub limits: Arc<RequestLimits>,
-    /// Whether its answers to HEAD are of use.
+    /// Whether its HEAD responses are reliable.
     pub heads: Arc<HeadTrust>,
     pub auth: Auth,
     keychain: Arc<Keychain>,
-    /// How other registries are entered that it redirects us to, by their origins.
+    /// The authentication of other registries that it redirects to, by their origins.
     elsewhere: Mutex<HashMap<String, Arc<Auth>>>,
-    /// The time by which its pauses count.
+    /// The clock of its pauses.
     pub clock: Clock,
     pub origin: Url,
-    /// Where it may send us.
+    /// The rules for URLs that it names.
     pub guard: Arc<UrlPolicy>,
-    /// The right to ask for one more token at the same time.
+    /// The permits for concurrent token requests.
     pub token_slots: Semaphore,
-    /// One connection each over HTTP/2, and all but the first only for very many tags.
+    /// One connection each over HTTP/2; all but the first are used only for very many tags.
     connections: Vec<HttpClient>,
-    /// For places that the registry sends us to over TLS: trusts as the registry's settings say, and shows no certificate.
+    /// For other servers that the registry names, over TLS: trusts the same authorities as for the registry, and sends no client
+    /// certificate.
     foreign: HttpClient,
 }
 
-/// Another registry than the one that was asked. It has challenges of its own, and gets no login but its own.
+/// Another registry than the original one. It has its own challenges, and gets only its own login.
 pub struct Elsewhere {
     /// Its login server.
     pub registry: String,
     pub auth: Arc<Auth>,
-    /// Where we were redirected to.
+    /// The target of the redirect.
     pub url: Url,
 }
 
 impl Host {
-    /// Returns a registry as the settings describe it. Nothing is opened yet.
+    /// Creates a registry from the settings. No connection is opened yet.
     pub fn new(
         registry: &str,
         settings: &Settings,
@@ -172,7 +173,7 @@ impl Host {
         }
     }
 
-    /// Returns the pool for a place: what is not the registry itself gets neither its certificate nor its leniency.
+    /// Returns the connection pool for a URL: only the registry itself gets its client certificate and its relaxed verification.
     pub fn client_to(&self, url: &Url, connection: usize) -> &HttpClient {
         let own = self.connections.get(connection % limits::MAX_CONNECTIONS);
         own.filter(|_| self.is_own(url) || url.scheme() == "http")
@@ -180,7 +181,7 @@ impl Host {
     }
 }
 
-/// Returns the hosts, without ports, that the config file names: the user vouches for where they are.
+/// Returns the hosts, without ports, in the config file: the user vouches for their addresses.
 fn known_hosts(settings: &Settings) -> HashSet<String> {
     let registries = &settings.config.registries;
     let names = registries.iter().flat_map(|(name, own)| {
@@ -193,7 +194,7 @@ fn known_hosts(settings: &Settings) -> HashSet<String> {
         .collect()
 }
 
-/// Returns the hosts, without ports, of the proxies that the environment names.
+/// Returns the hosts, without ports, of the proxies in the environment.
 fn proxy_hosts(settings: &Settings) -> HashSet<String> {
     let urls = settings.proxies.iter().filter_map(|proxy| {
         if proxy.contains("://") {

@@ -1,7 +1,7 @@
-//! One question to a registry, from the first try to the last.
+//! One request to a registry, from the first try to the last.
 //!
-//! Questions go to a `host`. From above to below: `ask` tries until there is an answer, an `attempt` is one such try, with
-//! challenge, tokens and redirects, `grant` has tokens granted at its `destination`, and `outcome` judges what came of a try.
+//! Requests go to a `host`. From the top down: `ask` retries until there is a response, an `attempt` is one try with challenge, tokens and
+//! redirects, `grant` requests tokens for its `destination`, and `outcome` judges the result of a try.
 
 pub mod ask;
 pub mod attempt;

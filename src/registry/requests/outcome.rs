@@ -1,4 +1,4 @@
-//! What one try at a question has come to: an answer, a failure, or a reason to try again after a pause.
+//! Judges the result of one try at a request: a response, a failure, or a reason to retry after a pause.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,19 +19,19 @@ use crate::registry::{
 
 use super::host::Host;
 
-/// The tries at one question.
+/// The tries at one request.
 #[derive(Clone, Copy)]
 pub struct Tries {
     pub made: usize,
-    /// How many answers the registry had given before the first of them.
+    /// How many responses the registry had sent before the first try.
     answers: u64,
 }
 
-/// Why one try has no answer.
+/// Why one try has no response.
 pub enum AttemptFailure {
-    /// An exchange with this place did not come to an end.
+    /// The exchange with this URL failed.
     TransportError(TransportError, Url),
-    /// What came back is already understood.
+    /// The response has been interpreted as an error already.
     Final(LookupError),
 }
 
@@ -42,21 +42,21 @@ pub enum After {
 }
 
 impl AttemptFailure {
-    /// Says that an exchange with this place did not come to an end.
+    /// Returns that the exchange with this URL failed.
     pub fn at(url: &Url) -> impl FnOnce(TransportError) -> Self {
         move |broken| Self::TransportError(broken, url.clone())
     }
 }
 
 impl Tries {
-    /// Begins to count, at a registry that has given so many answers.
+    /// Begins to count tries; `answers` is the number of responses of the registry so far.
     pub fn new(answers: u64) -> Self {
         Self { made: 0, answers }
     }
 }
 
 impl Host {
-    /// Judges the last of these tries, and makes the registry be left alone where it asks for that or fails too often.
+    /// Judges the last try, and pauses requests to the registry where it asks for that or fails too often.
     pub fn after(
         &self,
         outcome: Result<Response, AttemptFailure>,
@@ -127,7 +127,7 @@ impl Host {
         After::Failed(limits.failed(self.now(), tries.answers, is_of_the_host, told))
     }
 
-    /// Returns the pause that an answer asks for, counted by the server's own clock where it tells the time.
+    /// Returns the pause that a response asks for, by the server's clock where it sends the time.
     fn asked_pause(&self, response: &Response) -> Option<Duration> {
         let header = |name| response.headers.get(name)?.to_str().ok();
         let now = header(DATE)

@@ -1,4 +1,4 @@
-//! The first wave over HTTP/1.1, in which the connections are made that all other requests then share.
+//! The first requests over HTTP/1.1, which open the connections that all later requests share.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -9,16 +9,16 @@ use tokio::sync::Semaphore;
 
 use crate::sys::clock::Clock;
 
-/// One in so many openers may be slow without the others being waited with.
+/// One of this many openers may be slow without delaying the others.
 const STRAGGLERS: usize = 8;
 
-/// How long those that go first are waited for. One that is never answered must keep nothing else back; a connection too many costs less.
+/// How long requests wait for the openers. An opener that is never answered must not block the rest; an extra connection costs less.
 pub const PATIENCE: Duration = Duration::from_millis(400);
 
-/// Keeps requests back until nearly all connections are there.
+/// Holds back requests until nearly all connections are open.
 ///
-/// A request that finds no idle connection makes one, even if another is about to become idle. Were the next request sent as
-/// soon as the first answers come, there would be more connections in the end than requests at once.
+/// A request that finds no idle connection opens one, even if another is about to become idle. If requests were sent as soon as the first
+/// responses come, there would be more connections than concurrent requests in the end.
 #[derive(Debug)]
 pub struct ConnectionWarmup {
     missing: AtomicUsize,
@@ -26,7 +26,7 @@ pub struct ConnectionWarmup {
 }
 
 impl ConnectionWarmup {
-    /// Begins a wave of so many requests; none means that there is nothing to wait for.
+    /// Waits for this many openers; with none, there is nothing to wait for.
     pub fn new(openers: usize) -> Self {
         let over = Semaphore::new(0);
         if openers == 0 {
@@ -38,7 +38,7 @@ impl ConnectionWarmup {
         }
     }
 
-    /// Takes in that a request has been answered, one way or another.
+    /// Records that an opener has ended, with or without success.
     pub fn answered(&self) {
         let missing = self
             .missing
@@ -50,10 +50,10 @@ impl ConnectionWarmup {
         }
     }
 
-    /// Waits until the wave is over, or takes too long.
+    /// Waits until the warm-up is over, or takes too long.
     pub async fn over(&self, clock: &Clock) {
         tokio::select! {
-            // It has no permits: that it is closed is what is waited for.
+            // The semaphore has no permits: this waits until it is closed.
             _ = self.over.acquire() => {}
             () = clock.pause(PATIENCE) => self.over.close(),
         }

@@ -1,4 +1,4 @@
-//! One exchange of HTTP: a request goes out, an answer comes back, read within its bounds. Follows nothing, decides nothing.
+//! One HTTP exchange: sends a request and reads the response within bounds. It follows no redirects and decides nothing.
 
 use std::{
     path::Path,
@@ -21,34 +21,34 @@ use crate::{
 
 use super::url_policy::{Forbidden, GuardedResolver, UrlPolicy};
 
-/// How long a connection may take to come about, TLS included.
+/// The timeout for opening a connection, including TLS.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long an exchange may take as a whole, so that a registry that sends a byte a second is not waited for.
+/// The timeout of a whole exchange, so that a registry that sends a byte a second does not block.
 const TOTAL: Duration = Duration::from_secs(30);
 
-/// How long a body may take that is read or sent as it comes; the caller bounds each of its parts.
+/// The timeout of a streamed body; the caller limits each of its parts.
 const UNBOUNDED: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// How long a body may pause that is read or sent as it comes.
+/// The longest pause within a streamed body.
 pub const PAUSE: Duration = Duration::from_secs(60);
 
-/// How long an unused connection is kept. Shorter than what servers keep them.
+/// How long an idle connection is kept: shorter than servers keep theirs.
 pub const IDLE: Duration = Duration::from_secs(55);
 
-/// The bounds of what is read, on bytes as they come: nothing is ever decompressed.
+/// The bounds of bodies, in bytes as received: nothing is ever decompressed.
 pub mod cap {
-    /// A manifest or an index: what registries themselves take.
+    /// A manifest or an index: the limit of registries themselves.
     pub const MANIFEST: usize = 4 * 1024 * 1024;
     /// The config of an image.
     pub const CONFIG: usize = 4 * 1024 * 1024;
-    /// The answer of a token service.
+    /// The response of a token service.
     pub const TOKEN: usize = 256 * 1024;
-    /// The words of an error.
+    /// The message of an error.
     pub const ERROR: usize = 64 * 1024;
 }
 
-/// A connection pool to one registry, made at the first request: a client with TLS costs milliseconds and a megabyte.
+/// A connection pool to one registry, made with the first request: a TLS client costs milliseconds and a megabyte.
 #[derive(Debug)]
 pub struct HttpClient {
     settings: RegistrySettings,
@@ -58,7 +58,7 @@ pub struct HttpClient {
     client: OnceLock<Client>,
 }
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
@@ -67,32 +67,32 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Whether it came over HTTP/2, where one connection carries all requests.
     pub http2: bool,
-    /// The body of a success that was asked to be left unread.
+    /// The body of a success that was to be left unread.
     pub rest: Option<Box<RawResponse>>,
 }
 
-/// What becomes of the body of a success.
+/// How the body of a success is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// It is read, up to so many bytes.
+    /// It is read, up to this many bytes.
     UpTo(usize),
-    /// It is left to be read by the caller, in as much time as it takes.
+    /// It is left for the caller, without a timeout.
     Left,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The client could not be set up as the config file says.
+    /// The settings in the config file are invalid.
     #[error("{0}")]
     Settings(String),
     #[error(transparent)]
     Network(#[from] reqwest::Error),
     #[error(transparent)]
     Forbidden(Forbidden),
-    /// The body is longer than the bound in bytes.
+    /// The body is longer than this bound in bytes.
     #[error("the body is longer than {0} bytes")]
     TooLong(usize),
-    /// The body is compressed although that was not asked for, so its digest cannot be told.
+    /// The body is compressed although that was not requested, so that its digest cannot be computed.
     #[error("the body comes with the encoding `{0}`, which was not asked for")]
     Encoded(String),
     #[error("nothing came for {} seconds", .0.as_secs())]
@@ -100,7 +100,7 @@ pub enum TransportError {
 }
 
 impl HttpClient {
-    /// Returns a pool for a registry with these settings, spoken to with TLS or without.
+    /// Returns a connection pool for a registry with these settings, with or without TLS.
     pub fn new(
         settings: &RegistrySettings,
         tls: bool,
@@ -116,7 +116,7 @@ impl HttpClient {
         }
     }
 
-    /// Returns the client, to make requests with.
+    /// Returns the client, to build requests.
     ///
     /// # Errors
     ///
@@ -129,12 +129,12 @@ impl HttpClient {
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// Sends a request and reads the answer: of a success what `wanted` says, else the words of its error.
+    /// Sends a request and reads the response: of a success as `wanted` says, else the message of the error.
     pub async fn send(&self, request: Request, wanted: Body) -> Result<Response, TransportError> {
         let has_body = request.method() != reqwest::Method::HEAD;
         let mut response = match wanted {
             Body::UpTo(_) => self.client()?.execute(request).await.map_err(broken)?,
-            // Boxed, because what is rare must not make a thousand look-ups larger.
+            // Boxed, because rare state must not make a thousand concurrent look-ups larger.
             Body::Left => Box::pin(self.open(request)).await?,
         };
         let status = response.status();
@@ -168,8 +168,7 @@ impl HttpClient {
         })
     }
 
-    /// Sends a request whose body, or whose answer, may take as long as it comes. Only the wait for the beginning of the answer
-    /// to a request without body has a bound here.
+    /// Sends a request with a streamed body or response. Only the wait for the response to a request without body has a timeout here.
     pub async fn open(&self, mut request: Request) -> Result<RawResponse, TransportError> {
         *request.timeout_mut() = Some(UNBOUNDED);
         let answers_at_once = request.body().is_none();
@@ -184,7 +183,7 @@ impl HttpClient {
     }
 
     fn build(&self) -> Result<Client, TransportError> {
-        // A provider may have been chosen before; then that one serves.
+        // A provider may have been installed before; then that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
@@ -195,13 +194,13 @@ impl HttpClient {
             .pool_idle_timeout(IDLE)
             .referer(false);
         if self.loopback {
-            // As Go's programs do: a proxy's own loopback is another machine's.
+            // As in Go's programs: the loopback of a proxy is another machine.
             builder = builder.no_proxy();
         }
         builder = if self.tls {
             self.with_tls(builder)?
         } else {
-            // Where no certificate is checked, the system's need not be read.
+            // Without verification the system's certificates need not be read.
             builder.tls_certs_only([])
         };
         builder.build().map_err(|error| {
@@ -245,7 +244,7 @@ impl HttpClient {
     }
 }
 
-/// Adds to what was asked what was answered.
+/// Adds the response to the description of a request.
 pub fn told(asked: Asked, response: &Response) -> Asked {
     Asked {
         status: Some(response.status),
@@ -256,7 +255,7 @@ pub fn told(asked: Asked, response: &Response) -> Asked {
     }
 }
 
-/// Tells a name that leads where it must not from other trouble with a connection.
+/// Returns the error of a connection; one that [`UrlPolicy`] has refused is its own kind.
 pub fn broken(error: reqwest::Error) -> TransportError {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(cause) = next {
@@ -265,11 +264,11 @@ pub fn broken(error: reqwest::Error) -> TransportError {
         }
         next = cause.source();
     }
-    // The URL is told by the caller, without its query.
+    // The caller adds the URL, without its query.
     TransportError::Network(error.without_url())
 }
 
-/// Reads what an error answer says. An answer that breaks off still has its status.
+/// Reads the message of an error response. A response that breaks off still has its status.
 pub async fn words_of(response: &mut reqwest::Response) -> Vec<u8> {
     let mut error_text = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -288,7 +287,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TransportError> {
     })
 }
 
-/// Returns the innermost cause: the outer ones of the HTTP client say no more than "builder error".
+/// Returns the innermost cause: the outer ones of the HTTP client only say "builder error".
 fn deepest(error: &dyn std::error::Error) -> String {
     let mut deepest = error.to_string();
     let mut next = error.source();

@@ -1,4 +1,4 @@
-//! How hard one registry is asked: how many requests at once, how many a second, and not at all while it wants a pause.
+//! Limits of requests to one registry: how many at once, how many a second, and pauses that it asks for.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -19,24 +19,24 @@ use crate::{
 
 use super::{connection_warmup::PATIENCE, retry};
 
-/// Requests in flight where each takes a connection of its own.
+/// Concurrent requests where each uses its own connection.
 const WIDTH_HTTP1: usize = 64;
 
-/// Requests in flight where one connection carries them all; above what servers allow on one connection.
+/// Concurrent requests where one connection carries all; more than servers allow on one connection.
 const WIDTH_HTTP2: usize = 250;
 
-/// Connections over HTTP/2 to one registry, at most, and the tags for which one is enough: what a server carries at
-/// once on one of them is over a hundred, and a connection more costs a handshake.
+/// The most connections over HTTP/2 to one registry. A server carries over a hundred concurrent requests on each, and another connection
+/// costs a handshake.
 pub const MAX_CONNECTIONS: usize = 4;
 
-/// How many looks there are at once, and over how many connections.
+/// How many looks are concurrent, and over how many connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Concurrency {
-    /// Connections of HTTP/2; 1 where every request has a connection of its own.
+    /// Connections over HTTP/2; 1 where every request has its own connection.
     pub connections: usize,
-    /// Looks under way at once.
+    /// Concurrent looks.
     pub width: usize,
-    /// How many looks of the first wave make a connection each.
+    /// How many of the first looks open a connection each.
     pub openers: usize,
 }
 
@@ -51,26 +51,26 @@ impl Concurrency {
 
 const TAGS_A_LANE: usize = 2500;
 
-/// Requests in flight on each connection, where there are several: each takes memory, and servers allow about as many.
+/// Concurrent requests on each of several connections: each takes memory, and servers allow about as many.
 const WIDTH_LANE: usize = 128;
 
-/// Requests a second, and at once, to registries that are known to lock out a client that asks faster.
+/// The rates of requests for registries that are known to lock out faster clients.
 const POLITE: &[(&str, Rate)] = &[(
     "docker.io",
-    // What docker-library's own tools keep to: 300 a minute, after a burst of 300.
+    // The rate of docker-library's own tools: 300 a minute, after a burst of 300.
     Rate {
         burst: 300.0,
         per_second: 5.0,
     },
 )];
 
-/// Answers after which one more request may be in flight again, where a pause had made them fewer.
+/// The number of answers after which one more concurrent request is allowed again, after a pause had reduced them.
 const CALM: u32 = 100;
 
-/// Failed look-ups in a row after which a registry is left alone.
+/// The number of failed look-ups in a row after which requests to a registry pause.
 const PATIENT_FAILURES: u32 = 3;
 
-/// How long a failing registry is left alone at first, and at most.
+/// The first pause for a failing registry, and the longest.
 const HOLD: Duration = Duration::from_secs(30);
 const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
@@ -80,7 +80,7 @@ struct Rate {
     per_second: f64,
 }
 
-/// What a registry said about its limits, and what follows from it.
+/// The rate limits that a registry has reported, and its pause.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
     /// The login server.
@@ -91,13 +91,13 @@ pub struct Budget {
     pub remaining: Option<String>,
     /// `docker-ratelimit-source`: the address or account that the limit counts.
     pub source: Option<String>,
-    /// Until when the registry is left alone, if it is.
+    /// The end of the pause, if there is one.
     pub paused_until: Option<Timestamp>,
 }
 
 #[derive(Debug)]
 pub struct RequestLimits {
-    /// One slot until the first answer tells how many connections more would be.
+    /// One slot until the first answer tells whether more connections are needed.
     slots: Semaphore,
     configured: Option<usize>,
     rate: Option<Rate>,
@@ -106,15 +106,15 @@ pub struct RequestLimits {
 
 #[derive(Debug, Default)]
 struct LimitState {
-    /// Slots that exist, that should, and that the protocol carries.
+    /// The slots that exist, that should exist, and that the protocol allows.
     granted: usize,
     wanted: usize,
     full: usize,
-    /// Answers since the last pause.
+    /// The number of answers since the last pause.
     calm: u32,
     answered: bool,
     answers: u64,
-    /// When there were last more slots for want of an answer.
+    /// When slots were last added for lack of an answer.
     widened: Option<Instant>,
     http2: bool,
     tokens: f64,
@@ -128,18 +128,18 @@ struct LimitState {
 #[derive(Clone, Debug)]
 struct Pause {
     until: Timestamp,
-    /// What callers are told meanwhile; to be waited out, if unset.
+    /// The error for callers during the pause; if unset, they wait.
     answer: Option<LookupError>,
 }
 
-/// The right to have one request in flight.
+/// The permit for one concurrent request.
 pub struct RequestSlot<'a> {
     limits: &'a RequestLimits,
     permit: Option<SemaphorePermit<'a>>,
 }
 
 impl RequestLimits {
-    /// Returns the limits of `registry` as the config file sets them, with a polite rate for those that need it.
+    /// Returns the limits of `registry` from the config file, with the built-in rate of registries that need one.
     pub fn new(registry: &str, settings: &RegistrySettings) -> Self {
         let configured = settings.requests_per_second.map(|per_second| Rate {
             burst: f64::from(per_second.max(1)),
@@ -171,8 +171,7 @@ impl RequestLimits {
         }
     }
 
-    /// Takes up what the registry said of itself while it had other settings: what is left of its budget, and until when it
-    /// asked to be left alone.
+    /// Takes over what the registry reported before its settings changed: its remaining budget, and the pause that it asked for.
     pub fn go_on_from(&self, before: &Self) {
         let before = before.state();
         let mut state = self.state();
@@ -184,25 +183,24 @@ impl RequestLimits {
         state.pause = before.pause.clone().filter(asked_for);
     }
 
-    /// Waits until one more question may be asked. Its slot is kept while it is asked again: a registry that stumbles
-    /// is asked less for it.
+    /// Waits for the permit for one more request. The slot is kept during retries: a registry that fails gets fewer requests.
     ///
     /// # Errors
     ///
-    /// What everybody is told while the registry is left alone.
+    /// The error for all callers while the registry pauses.
     pub async fn enter(&self, clock: &Clock) -> Result<RequestSlot<'_>, LookupError> {
         self.wait_out(clock).await?;
         let slot = RequestSlot {
             limits: self,
             permit: self.slot(clock).await,
         };
-        // While waiting for the slot the registry may have asked for a pause.
+        // The registry may have asked for a pause during the wait for the slot.
         self.again(clock).await?;
         Ok(slot)
     }
 
-    /// Waits for a slot. Where the first request is not answered, others must find out whether that is the registry's fault, or that of
-    /// what was asked for: ever more of them, as the wait goes on.
+    /// Waits for a slot. If the first request gets no answer, others must find out whether the registry or that request is the cause: more
+    /// and more of them, as the wait goes on.
     async fn slot(&self, clock: &Clock) -> Option<SemaphorePermit<'_>> {
         let mut slot = std::pin::pin!(self.slots.acquire());
         loop {
@@ -214,7 +212,7 @@ impl RequestLimits {
         }
     }
 
-    /// Lets as many more requests go out as have and are not answered, once in a while.
+    /// Doubles the number of slots, once in a while, as long as there is no answer.
     fn widen(&self) {
         let mut state = self.state();
         let most = self.configured.unwrap_or(WIDTH_HTTP1);
@@ -229,7 +227,7 @@ impl RequestLimits {
         self.slots.add_permits(more);
     }
 
-    /// Waits until one more request may go out for a question that has its slot.
+    /// Waits until one more request may be sent for a look-up that has its slot.
     pub async fn again(&self, clock: &Clock) -> Result<(), LookupError> {
         self.wait_out(clock).await?;
         let wait = self.take(clock.now());
@@ -256,7 +254,7 @@ impl RequestLimits {
         self.state().pause.clone().filter(|pause| now < pause.until)
     }
 
-    /// Takes the right to one request out of the bucket, and returns how long to wait for it.
+    /// Takes one request out of the bucket, and returns how long to wait for it.
     fn take(&self, now: Timestamp) -> Duration {
         let Some(rate) = self.rate else {
             return Duration::ZERO;
@@ -270,7 +268,7 @@ impl RequestLimits {
         Duration::try_from_secs_f64(-state.tokens / rate.per_second).unwrap_or_default()
     }
 
-    /// Takes in that there was an answer: what its headers say about limits, and that the way is clear for more at once.
+    /// Records an answer: the rate limits in its headers, and that more concurrent requests are possible.
     pub fn answered(&self, http2: bool, headers: &HeaderMap) {
         let header = |name: &str| {
             let value = headers.get(name)?.to_str().ok()?;
@@ -308,11 +306,11 @@ impl RequestLimits {
         }
     }
 
-    /// Returns how to look at so many tags.
+    /// Returns how to look at this many tags.
     pub fn concurrency(&self, tags: usize) -> Concurrency {
         let mut state = self.state();
         if !state.answered {
-            // Slots become more while there is no answer.
+            // Slots are added while there is no answer.
             return Concurrency {
                 connections: 1,
                 width: self.configured.unwrap_or(WIDTH_HTTP1),
@@ -340,9 +338,9 @@ impl RequestLimits {
         }
     }
 
-    /// Takes in that the registry asked for a pause: from now on fewer requests are in flight.
+    /// Records that the registry asked for a pause: from now on there are fewer concurrent requests.
     ///
-    /// With an `answer` everybody who asks before `until` is told that; without, they wait.
+    /// With an `answer`, callers before `until` get that error; without one, they wait.
     pub fn hold(&self, until: Timestamp, answer: Option<LookupError>) {
         let mut state = self.state();
         state.wanted = (state.granted / 2).max(1);
@@ -356,14 +354,14 @@ impl RequestLimits {
         }
     }
 
-    /// Returns how many answers there have been, for [`Self::failed`].
+    /// Returns the number of answers so far, for [`Self::failed`].
     pub fn answers(&self) -> u64 {
         self.state().answers
     }
 
-    /// Takes in a failure that may be the registry's, and returns when to ask again. After some in a row,
-    /// or at once if nothing there can be reached, the registry is left alone: longer each time. A registry that
-    /// has answered others since there were `answers` has not failed: what went wrong is of what was asked for.
+    /// Records a failure that may be the registry's, and returns when to retry. After several in a row, or at once if it cannot be reached,
+    /// requests to the registry pause: longer each time. If the registry has sent other answers since there were `answers`, it has not
+    /// failed: the cause is in that request.
     pub fn failed(
         &self,
         now: Timestamp,
@@ -390,7 +388,7 @@ impl RequestLimits {
         answer
     }
 
-    /// Returns what is known about the limits.
+    /// Returns the reported rate limits.
     pub fn budget(&self, now: Timestamp) -> Budget {
         let paused_until = self.pause(now).map(|pause| pause.until);
         Budget {
@@ -582,7 +580,7 @@ mod tests {
         let widened = || {
             limits.state().widened = None;
             limits.widen();
-            // All who wait lose their patience at the same time.
+            // All waiting callers lose patience at the same time.
             limits.widen();
             limits.slots.available_permits()
         };

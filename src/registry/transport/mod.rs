@@ -1,8 +1,7 @@
-//! HTTP, as a registry is spoken to: what is sent, over which connection, how hard, how often, and to where at all.
+//! HTTP to a registry: what is sent, over which connection, at which rate, with which retries, and to which hosts.
 //!
-//! A `request_spec` says what is asked for. An `http_client` sends it and reads the answer within bounds, to no place that the
-//! `url_policy` forbids. `limits` say how many requests there may be, `connection_warmup` how the first of many are sent, and
-//! `retry` which are sent again.
+//! A `request_spec` describes a request. An `http_client` sends it and reads the response within bounds, to no host that the `url_policy`
+//! forbids. `limits` bound the number of requests, `connection_warmup` sends the first of many, and `retry` decides which are sent again.
 
 pub mod connection_warmup;
 pub mod http_client;

@@ -1,4 +1,4 @@
-//! What a registry is asked, before it is known how: the method, the thing, and how much of an answer is read.
+//! A request before it is known how to authorize it: the method, the resource, and how much of the response is read.
 
 use reqwest::{
     Method, Request, Url,
@@ -12,14 +12,14 @@ use crate::image::{Digest, Reference};
 
 use super::http_client::{Body, cap};
 
-/// The types of manifests that are read, in one header line: without the first two a registry hands out another representation,
-/// with another digest, and without the OCI types an image that is there looks deleted.
+/// The accepted types of manifests, in one header line: without the first two a registry sends another representation with another digest,
+/// and without the OCI types an existing image looks deleted.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
-/// What is accepted as the answer to the writing or removal of a manifest: registries that negotiate at all do so by the place.
+/// The types accepted in the response to writing or removing a manifest: registries that negotiate these at all do so by the resource.
 const WRITTEN: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.oci.image.manifest.v1+json, \
@@ -28,47 +28,47 @@ const WRITTEN: &str = "application/vnd.oci.image.index.v1+json, \
 /// The type of a list of referrers.
 const REFERRERS: &str = "application/vnd.oci.image.index.v1+json";
 
-/// A request to a registry, without what it takes to be let in.
+/// A request to a registry, without its authorization.
 #[derive(Clone, Debug)]
 pub struct RequestSpec {
-    /// `HEAD`, `GET`, or for those who write `POST`, `PUT` or `DELETE`.
+    /// `HEAD`, `GET`, or for writing `POST`, `PUT` or `DELETE`.
     pub method: Method,
-    /// The repository that it is about; none, if it is about the registry.
+    /// The repository; empty for a request about the registry itself.
     pub repository: String,
-    /// What is asked for, below the repository: `manifests/…` or `blobs/…`.
+    /// The resource below the repository: `manifests/…` or `blobs/…`.
     pub thing: String,
-    /// The image in question, for people.
+    /// The image, for messages.
     pub image: String,
-    /// How many bytes of an answer are read.
+    /// How many bytes of a response are read.
     pub cap: usize,
-    /// Which of the registry's connections it takes, where there are several.
+    /// Which of the registry's connections it uses, where there are several.
     pub connection: usize,
-    /// What only those have who copy images. Boxed, because a thousand look-ups at once have none.
+    /// The fields that only requests of copies have. Boxed, because a thousand concurrent look-ups have none.
     pub more: Option<Box<Extras>>,
 }
 
-/// What a request has beyond a method and a place.
+/// The further fields of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
-    /// What it needs to be allowed to.
+    /// The access that it needs.
     pub access: Access,
-    /// Parameters of the URL, as they are sent.
+    /// The query of the URL, as sent.
     pub query: String,
-    /// Where the registry said to go, in place of the path.
+    /// The URL that the registry has given, instead of the path.
     pub url: Option<Url>,
     pub headers: HeaderMap,
     pub body: bytes::Bytes,
-    /// Whether the body of a success is left unread, however long it is, for the caller.
+    /// Whether the body of a success is left unread for the caller, however long it is.
     pub leaves_body: bool,
 }
 
-/// What a request needs to be allowed to do with its repository.
+/// The access to its repository that a request needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Access {
     #[default]
     Pull,
     Push,
-    /// Read and write, and read another repository of the same registry.
+    /// Push and pull, and pull from another repository of the same registry.
     PushFrom(String),
     Delete,
     /// List the repositories of the registry.
@@ -76,27 +76,27 @@ pub enum Access {
 }
 
 impl RequestSpec {
-    /// Asks for the digest of what a reference names.
+    /// Requests the digest of a reference.
     pub fn head(image: &Reference) -> Self {
         Self::manifest(Method::HEAD, image, image.tag_or_digest())
     }
 
-    /// Returns the same question on another connection.
+    /// Returns the same request on another connection.
     pub fn on(self, connection: usize) -> Self {
         Self { connection, ..self }
     }
 
-    /// Asks for the document that a reference names.
+    /// Requests the document of a reference.
     pub fn document(image: &Reference) -> Self {
         Self::manifest(Method::GET, image, image.tag_or_digest())
     }
 
-    /// Asks for the document with `digest` in the repository of `image`.
+    /// Requests the document with `digest` in the repository of `image`.
     pub fn document_at(image: &Reference, digest: &Digest) -> Self {
         Self::manifest(Method::GET, image, digest.as_str())
     }
 
-    /// Asks for the config with `digest` in the repository of `image`.
+    /// Requests the config with `digest` in the repository of `image`.
     pub fn config_at(image: &Reference, digest: &Digest) -> Self {
         Self {
             thing: format!("blobs/{digest}"),
@@ -105,7 +105,7 @@ impl RequestSpec {
         }
     }
 
-    /// Asks whether the distribution API is there at all. Only ever asked for the health of a registry.
+    /// Requests the distribution API itself. Only used for the health of a registry.
     pub fn api() -> Self {
         Self {
             method: Method::GET,
@@ -130,17 +130,17 @@ impl RequestSpec {
         }
     }
 
-    /// Asks for what a reference names as a client that is going to write beside it: a token for both serves both.
+    /// Requests the digest of a reference with permission to push: a token for both serves both.
     pub fn head_to_push(image: &Reference) -> Self {
         Self::head(image).with(|more| more.access = Access::Push)
     }
 
-    /// Asks whether a document with `digest` is there, as [`Self::head_to_push`].
+    /// Asks whether a document with `digest` exists, with the permission of [`Self::head_to_push`].
     pub fn head_at_to_push(image: &Reference, digest: &Digest) -> Self {
         Self::manifest(Method::HEAD, image, digest.as_str()).with(|more| more.access = Access::Push)
     }
 
-    /// Asks for what refers to a document.
+    /// Requests the referrers of a document.
     pub fn referrers(image: &Reference, digest: &Digest) -> Self {
         Self {
             thing: format!("referrers/{digest}"),
@@ -148,7 +148,7 @@ impl RequestSpec {
         }
     }
 
-    /// Writes a document as the tag or digest `which`.
+    /// Writes a document under the tag or digest `which`.
     pub fn put_manifest(
         image: &Reference,
         which: &str,
@@ -162,7 +162,7 @@ impl RequestSpec {
         })
     }
 
-    /// Asks whether a blob is there.
+    /// Asks whether a blob exists.
     pub fn head_blob(image: &Reference, digest: &Digest) -> Self {
         Self {
             method: Method::HEAD,
@@ -171,7 +171,7 @@ impl RequestSpec {
         .with(|more| more.access = Access::Push)
     }
 
-    /// Asks for a blob from the byte `from` on; its body is left to be read.
+    /// Requests a blob from the byte `from` on; its body is left for the caller.
     pub fn blob(image: &Reference, digest: &Digest, from: u64) -> Self {
         Self::config_at(image, digest).with(|more| {
             more.leaves_body = true;
@@ -181,7 +181,7 @@ impl RequestSpec {
         })
     }
 
-    /// Begins the upload of a blob, or has it taken over from another repository, `mount` of the same registry.
+    /// Opens the upload of a blob, or mounts it from another repository of the same registry, `mount`.
     pub fn begin_upload(image: &Reference, mount: Option<(&Digest, &str)>) -> Self {
         Self {
             method: Method::POST,
@@ -201,7 +201,7 @@ impl RequestSpec {
         })
     }
 
-    /// Asks an upload how far it has come, or with `DELETE` to be given up.
+    /// Asks how far an upload has come, or with `DELETE` cancels it.
     pub fn upload(method: Method, image: &Reference, url: Url) -> Self {
         Self {
             method,
@@ -210,20 +210,20 @@ impl RequestSpec {
         .with(|more| more.url = Some(url))
     }
 
-    /// Adds what only some have.
+    /// Sets further fields.
     pub fn with(mut self, change: impl FnOnce(&mut Extras)) -> Self {
         change(self.more.get_or_insert_default());
         self
     }
 
-    /// Returns what it needs to be allowed to.
+    /// Returns the access that it needs.
     pub fn access(&self) -> &Access {
         self.more
             .as_ref()
             .map_or(&Access::Pull, |more| &more.access)
     }
 
-    /// Returns the path of the URL. The grammar of references leaves nothing in it to be escaped.
+    /// Returns the path of the URL. Nothing in it needs escaping, by the grammar of references.
     pub fn path(&self) -> String {
         match self.repository.as_str() {
             "" => format!("/v2/{}", self.thing),
@@ -231,7 +231,7 @@ impl RequestSpec {
         }
     }
 
-    /// Returns the URL at a registry, or where the registry said to go.
+    /// Returns the URL at a registry, or the one that the registry has given.
     pub fn url(&self, origin: &Url) -> Url {
         let more = self.more.as_ref();
         if let Some(url) = more.and_then(|more| more.url.clone()) {
@@ -244,7 +244,7 @@ impl RequestSpec {
         url
     }
 
-    /// Returns the repository in a URL that asks a registry for the same.
+    /// Returns the repository in a URL that requests the same resource from a registry.
     pub fn repository_in<'u>(&self, url: &'u Url) -> Option<&'u str> {
         // Some registries have their API below a path of their own.
         let (_, path) = url.path().split_once("/v2/")?;
@@ -254,7 +254,7 @@ impl RequestSpec {
         path.strip_suffix(self.thing.as_str())?.strip_suffix('/')
     }
 
-    /// Returns the request as it is sent to a place.
+    /// Returns the HTTP request to a URL.
     pub fn request(&self, url: &Url, authorization: Option<&HeaderValue>) -> Request {
         let mut request = Request::new(self.method.clone(), url.clone());
         let headers = request.headers_mut();
@@ -265,7 +265,7 @@ impl RequestSpec {
         }
         if let Some(more) = &self.more {
             headers.extend(more.headers.clone());
-            // Be it an empty one: servers refuse those of this kind without a length.
+            // Even for an empty body: servers refuse these methods without a length.
             if matches!(self.method, Method::POST | Method::PUT) {
                 *request.body_mut() = Some(more.body.clone().into());
             }
@@ -273,8 +273,8 @@ impl RequestSpec {
         request
     }
 
-    /// Returns which answers are accepted. Some registries negotiate that for all that they are asked, and answer 406 to a request for a
-    /// blob, a list or an upload that accepts manifests alone: Pulp is one.
+    /// Returns the accepted types. Some registries negotiate them for every resource, and answer 406 to a request for a blob, a list or an
+    /// upload that accepts only manifests: Pulp is one.
     fn accepted(&self) -> &'static str {
         let kind = self.thing.split('/').next().unwrap_or_default();
         match kind {
@@ -293,7 +293,7 @@ impl RequestSpec {
         Body::UpTo(self.cap)
     }
 
-    /// Returns the method as it is written.
+    /// Returns the method's name.
     pub fn verb(&self) -> &'static str {
         match self.method {
             Method::HEAD => "HEAD",
@@ -307,7 +307,7 @@ impl RequestSpec {
 }
 
 impl Extras {
-    /// Adds a header whose value is made of what no header could be broken with.
+    /// Adds a header whose value contains no characters that are invalid in headers.
     pub fn header(&mut self, name: HeaderName, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);

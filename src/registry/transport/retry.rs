@@ -1,4 +1,4 @@
-//! What is asked again, when, and after how long: pure rules over statuses, headers and kinds of network trouble.
+//! Retry rules: which requests are sent again, and after which pause. Pure rules about statuses, headers and network errors.
 
 use std::{
     hash::{BuildHasher as _, Hasher as _},
@@ -8,40 +8,40 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The pauses before the second, third and fourth try, without their jitter.
+/// The pauses before the second, third and fourth try, without jitter.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_millis(1500),
     Duration::from_millis(4500),
 ];
 
-/// The longest pause that a look-up waits out itself. Above it the registry is left alone and the caller is told.
+/// The longest pause that a look-up itself waits out. For a longer one, requests to the registry pause and the caller gets an error.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a registry is left alone that limits us and does not say for how long.
+/// The pause for a registry that limits requests and does not say for how long.
 pub const UNNAMED_PAUSE: Duration = Duration::from_secs(60);
 
-/// The bounds of what a `Retry-After` is believed: GHCR sends fractions of milliseconds, and a broken clock sends years.
+/// The bounds of a `Retry-After`: GHCR sends fractions of milliseconds, and a broken clock sends years.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// An integer from here on is a moment in seconds since 1970, as Docker Hub sends it, and not a number of seconds.
+/// An integer from here on is a time in seconds since 1970, as Docker Hub sends it, and not a number of seconds.
 const EPOCH_FROM: u64 = 1_000_000_000;
 
-/// What an answer means for asking again.
+/// Whether a response calls for a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryVerdict {
-    /// It is the answer.
+    /// No: it is final.
     Final,
-    /// The registry stumbled: again, after a pause of our own.
+    /// Yes, after acrt's own pause: the registry had a temporary error.
     Again,
-    /// The registry wants a pause: its own, if it names one.
+    /// Yes, after the registry's pause, if it gives one.
     Limited(Option<Duration>),
 }
 
-/// Judges a status, with the pause that the answer asks for, if it does.
+/// Judges a status, with the pause that the response asks for, if any.
 ///
-/// Never asked again: 400, 401 and 403, 404, and whatever else says that the question was wrong.
+/// Never retried: 400, 401 and 403, 404, and other statuses that say that the request is wrong.
 pub fn verdict(status: u16, retry_after: Option<Duration>) -> RetryVerdict {
     match (status, retry_after) {
         (429, pause) => RetryVerdict::Limited(pause),
@@ -51,16 +51,16 @@ pub fn verdict(status: u16, retry_after: Option<Duration>) -> RetryVerdict {
     }
 }
 
-/// What network trouble means for asking again.
+/// Whether a network error calls for a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkFailure {
-    /// There is no connection, and will be none soon: a certificate that is not trusted, a time-out that was waited for.
+    /// No connection, and none to be expected soon: a certificate that is not trusted, or a connection timeout.
     Hopeless,
-    /// There is no connection now: refused, or the name does not resolve. Again, once.
+    /// No connection now: refused, or the name does not resolve. Retried once.
     Unreachable,
-    /// There was a connection, and the time for the answer ran out.
+    /// Connected, but the response timed out.
     Slow,
-    /// There was a connection, and it broke.
+    /// Connected, but the connection broke.
     Torn,
 }
 
@@ -75,7 +75,7 @@ impl NetworkFailure {
         }
     }
 
-    /// Tells whether it would befall every other request to the same host.
+    /// Tells whether every other request to the same host would fail, too.
     #[must_use]
     pub fn is_of_the_host(self) -> bool {
         match self {
@@ -85,7 +85,7 @@ impl NetworkFailure {
     }
 }
 
-/// Judges an error of the HTTP client.
+/// Classifies an error of the HTTP client.
 pub fn trouble(error: &reqwest::Error) -> NetworkFailure {
     if error.is_connect() {
         if error.is_timeout() || tls_error(error).is_some() {
@@ -100,14 +100,14 @@ pub fn trouble(error: &reqwest::Error) -> NetworkFailure {
     }
 }
 
-/// Returns the error of TLS in a chain of causes, if it is one.
+/// Returns the TLS error in a chain of causes, if there is one.
 pub fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(cause) = next {
         if let Some(error) = cause.downcast_ref::<rustls::Error>() {
             return Some(error);
         }
-        // The source of an I/O error is not the error that it wraps, but what is below that one.
+        // The source of an I/O error is not the error that it wraps, but the one below that.
         let wrapped = cause
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
@@ -119,9 +119,9 @@ pub fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a
     None
 }
 
-/// Returns how long to pause before try number `tries + 1`, or nothing if there have been enough.
+/// Returns the pause before try number `tries + 1`, or `None` after enough tries.
 ///
-/// Up to a fifth is added or taken away, so that what failed together does not come back together.
+/// A jitter of up to a fifth is added or subtracted, so that requests that failed together are not repeated together.
 pub fn pause(tries: usize) -> Option<Duration> {
     let pause = PAUSES.get(tries.checked_sub(1)?)?;
     Some(pause.mul_f64(0.8 + 0.4 * chance()))
@@ -132,16 +132,16 @@ pub fn spread(pause: Duration) -> Duration {
     pause.mul_f64(1.0 + 0.1 * chance())
 }
 
-/// Returns a random number from 0 up to 1. Unpredictable enough to spread load, and good for nothing else.
+/// Returns a random number from 0 up to 1, good enough to spread load and for nothing else.
 fn chance() -> f64 {
     let random = std::hash::RandomState::new().build_hasher().finish();
     f64::from(u32::try_from(random >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Reads a `Retry-After` in any of its four shapes: seconds, fractions of a second, a moment since 1970, an HTTP date.
+/// Parses a `Retry-After` in any of its four forms: seconds, fractions of a second, a time since 1970, an HTTP date.
 ///
-/// `now` should be the server's own time where it tells it, because moments are of its clock.
-/// The result is between one second and one hour; a text of no shape is `None`.
+/// `now` should be the server's own time where it sends that, because times are by its clock. The result is between one second and one
+/// hour; `None` for any other text.
 pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let until = |moment: Timestamp| {
@@ -162,7 +162,7 @@ pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     Some(asked.clamp(SHORTEST, LONGEST))
 }
 
-/// Reads an HTTP date in any of its three forms, RFC 9110 section 5.6.7.
+/// Parses an HTTP date in any of its three forms, RFC 9110, section 5.6.7.
 pub fn http_date(text: &str) -> Option<Timestamp> {
     Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }

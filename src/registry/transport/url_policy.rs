@@ -1,8 +1,8 @@
-//! Where a registry may send us: the rules that keep a token realm or a redirect from reaching into this network.
+//! The rules for URLs that a registry names, which keep a token realm or a redirect from reaching into the local network.
 //!
-//! A registry names the realm of its tokens and the targets of its redirects, and the answers of both travel back to it.
-//! So it must not be able to name a machine that is nearer to us than the registry itself is. Names are checked where
-//! they are resolved, which is also where the connection goes: what was checked is what is connected to.
+//! A registry names the realm of its tokens and the targets of its redirects, and can see the responses of both. So it must not be able to
+//! name a machine that is nearer to acrt than the registry itself. Names are checked where they are resolved for the connection: the
+//! addresses that were checked are those that are connected to.
 
 use std::{
     collections::HashSet,
@@ -21,19 +21,19 @@ use crate::{
     sys::settings,
 };
 
-/// How near a machine is.
+/// How near an address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AddressClass {
-    /// Anywhere in the world.
+    /// On the public internet.
     Public,
-    /// In a private network, RFC 1918 and its likes.
+    /// In a private network, by RFC 1918 and similar rules.
     Private,
-    /// This machine, or what only its own link reaches, as the metadata services of clouds.
+    /// This machine, or only reachable on its own link, as the metadata services of clouds.
     Local,
 }
 
 impl AddressClass {
-    /// Returns the zone of an address.
+    /// Returns the class of an address.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
@@ -63,7 +63,7 @@ impl AddressClass {
 
     fn of_v6(address: Ipv6Addr) -> Self {
         let segments = address.segments();
-        // An IPv4 address in IPv6 clothes goes where the IPv4 address goes: mapped, compatible, NAT64 and 6to4.
+        // An IPv4 address embedded in IPv6 has the class of the IPv4 address: mapped, compatible, NAT64 and 6to4.
         let inner = match segments {
             [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
                 Some((high, low))
@@ -87,13 +87,13 @@ impl AddressClass {
     }
 }
 
-/// Why a place is not asked. The words follow the name of what pointed there.
+/// Why a URL is forbidden. The text follows the name of its source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Forbidden {
-    /// It is no URL, or none of http or https, or holds a login.
+    /// It is no URL, not of http or https, or contains a login.
     #[error("`{0}` is not an absolute http or https URL without a login in it")]
     Form(String),
-    /// It would take a step from https down to http.
+    /// It would go from https down to http.
     #[error("`{0}` is plain http, and the registry is not")]
     Downgrade(String),
     /// It is nearer to this machine than the registry.
@@ -103,15 +103,15 @@ pub enum Forbidden {
     Nearer(String),
 }
 
-/// Keeps what a registry points to in its bounds, and resolves names for its connections.
+/// Checks the URLs that a registry names, and resolves names for its connections.
 pub struct UrlPolicy {
     /// The registry's own host name, without port.
     host: String,
-    /// Host names that the config file knows, and so may be anywhere.
+    /// Host names in the config file, which may have any address.
     known: HashSet<String>,
-    /// Host names of proxies: connected to, wherever they are, but no place to be sent to.
+    /// Host names of proxies: they may be connected to at any address, but not be named by a registry.
     proxies: HashSet<String>,
-    /// Where the registry is: the farthest of its addresses. Farther is stricter.
+    /// The class of the registry: of the farthest of its addresses, because farther is stricter.
     zone: Mutex<Option<AddressClass>>,
 }
 
@@ -124,7 +124,7 @@ impl fmt::Debug for UrlPolicy {
 }
 
 impl UrlPolicy {
-    /// Returns the guard of the registry at `host`, which may be a name or an address.
+    /// Returns the policy of the registry at `host`, a name or an address.
     pub fn new(host: &str, known: HashSet<String>, proxies: HashSet<String>) -> Self {
         let zone = match address(host) {
             Some(address) => Some(AddressClass::of(address)),
@@ -138,9 +138,9 @@ impl UrlPolicy {
         }
     }
 
-    /// Returns `text` as a URL that the answer from `from` may send us to; one without a host is relative to `from`.
+    /// Returns `text` as a URL that the response from `from` may redirect to; one without a host is relative to `from`.
     ///
-    /// Names are only judged by their spelling here; where they lead is checked when they are resolved.
+    /// Names are only judged by their spelling here; their addresses are checked when they are resolved.
     pub fn redirect(&self, from: &Url, text: &str) -> Result<Url, Forbidden> {
         let url = from.join(text).map_err(|_| Forbidden::Form(clean(text)))?;
         self.admit(from, url)
@@ -176,7 +176,7 @@ impl UrlPolicy {
         }
     }
 
-    /// Returns where the registry is. Unknown, as behind a proxy that resolves for us, counts as far away.
+    /// Returns the class of the registry. Unknown, as behind a proxy that resolves names, counts as far away.
     fn zone(&self) -> AddressClass {
         self.zone
             .lock()
@@ -184,7 +184,7 @@ impl UrlPolicy {
             .unwrap_or(AddressClass::Public)
     }
 
-    /// Takes in where `name` leads, and tells whether it may be connected to.
+    /// Records the addresses of `name`, and returns whether it may be connected to.
     fn resolved(&self, name: &str, addresses: &[SocketAddr]) -> Result<(), Forbidden> {
         let zones = || {
             addresses
@@ -204,7 +204,7 @@ impl UrlPolicy {
     }
 }
 
-/// Reads a host of a URL or a login server as an address, in brackets or not.
+/// Parses the host of a URL or a login server as an address, with or without brackets.
 fn address(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[')
         .trim_end_matches(']')
@@ -212,7 +212,7 @@ fn address(host: &str) -> Option<IpAddr> {
         .ok()
 }
 
-/// The guard as the HTTP client wants it.
+/// The policy as a resolver for the HTTP client.
 pub struct GuardedResolver(pub Arc<UrlPolicy>);
 
 impl Resolve for GuardedResolver {

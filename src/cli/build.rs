@@ -89,13 +89,20 @@ pub struct BuildArgs {
 
 // `--build-arg` and `--secret-build-arg`; for a task these are `--arg` and `--secret-arg`.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "What is built")]
 struct BuildArgumentArgs {
     /// Build argument, NAME=VALUE; without a value it is taken from the environment (can be repeated)
-    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    #[arg(
+        long = "build-arg",
+        help_heading = "What is built",
+        value_name = "NAME[=VALUE]"
+    )]
     args: Vec<String>,
     /// Build argument whose value is never shown, NAME=VALUE (can be repeated)
-    #[arg(long = "secret-build-arg", value_name = "NAME[=VALUE]")]
+    #[arg(
+        long = "secret-build-arg",
+        help_heading = "What is built",
+        value_name = "NAME[=VALUE]"
+    )]
     secret_args: Vec<Secret>,
 }
 

@@ -40,26 +40,31 @@ pub struct QuickRunArgs {
     #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
     /// Multi-step file, relative to the current folder, or - [default: acb.yaml of the context]
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "What is built")]
     file: Option<PathBuf>,
     /// Command to run in a container, as `[OPTIONS] IMAGE ARGUMENTS`, instead of a file
-    #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        help_heading = "What is built",
+        value_name = "COMMAND",
+        allow_hyphen_values = true
+    )]
     cmd: Option<String>,
     #[command(flatten)]
     values: ValueArgs,
     #[command(flatten)]
     trust: TrustOnceArgs,
     /// How many steps may work at once
-    #[arg(long, help_heading = "What is built", value_parser = clap::value_parser!(u16).range(1..), value_name = "COUNT")]
+    #[arg(long, help_heading = "Multi-step files", value_parser = clap::value_parser!(u16).range(1..), value_name = "COUNT")]
     jobs: Option<u16>,
     /// Platforms to build for, as linux/amd64,linux/arm64 [default: the builder's own]
-    #[arg(long, value_parser = platforms)]
+    #[arg(long, help_heading = "What is built", value_parser = platforms)]
     platform: Option<Platforms>,
     /// How long the run may take: seconds, or as 10m or 2h
-    #[arg(long, default_value = "3600", value_parser = timeout, value_name = "TIME")]
+    #[arg(long, help_heading = "What is built", default_value = "3600", value_parser = timeout, value_name = "TIME")]
     timeout: u32,
     /// Keep .git, .gitignore, .hg, .svn and .venv of the context
-    #[arg(long)]
+    #[arg(long, help_heading = "What is built")]
     keep_vcs: bool,
     /// Print the run when it has ended, instead of its log
     #[arg(long)]

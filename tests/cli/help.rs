@@ -94,6 +94,41 @@ fn options_stand_under_one_of_a_few_headings() {
 }
 
 #[test]
+fn only_options_of_azure_are_said_to_be_without_effect() {
+    let mut found = std::collections::BTreeSet::new();
+    every_command(&mut |_, command| {
+        let arguments = command.get_arguments();
+        let azure = arguments.filter(|it| it.get_help_heading() == HEADINGS.last().copied());
+        found.extend(azure.map(|it| it.get_id().to_string()));
+    });
+    let words = "agent_pool assign_identity auth_mode cpu is_system_task log_template repository resource_group \
+        source_acr_auth_id subscription suffix use_identity vnet";
+    assert_eq!(
+        Vec::from_iter(found),
+        Vec::from_iter(words.split_whitespace())
+    );
+}
+
+#[test]
+fn what_means_something_to_one_task_is_refused_for_many() {
+    let of_many = ["all", "stale", "failed", "jobs", "registry", "no_format"];
+    every_command(&mut |line, command| {
+        if line != "acrt task run" {
+            return;
+        }
+        let all = command.get_arguments().find(|it| it.get_id() == "all");
+        let refused = command.get_arg_conflicts_with(all.unwrap());
+        for option in command.get_arguments() {
+            let id = option.get_id();
+            let is_azure = option.get_help_heading() == HEADINGS.last().copied();
+            let is_of_one = !(of_many.contains(&id.as_str()) || option.is_global_set() || is_azure);
+            let is_refused = refused.iter().any(|it| it.get_id() == id);
+            assert!(is_refused || !is_of_one || id == "help", "{id}");
+        }
+    });
+}
+
+#[test]
 fn every_option_is_explained_in_a_line_without_a_full_stop() {
     every_command(&mut |line, command| {
         for arg in command.get_arguments() {

@@ -13,73 +13,68 @@ const SAID_ELSEWHERE: &str = "use_identity";
 
 // Azure options of most commands.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = AZURE)]
 pub struct AzureArgs {
     /// Name of resource group
-    #[arg(short = 'g', long, hide_short_help = true, value_name = "NAME")]
+    #[arg(short = 'g', long, help_heading = AZURE, hide_short_help = true, value_name = "NAME")]
     resource_group: Option<String>,
 }
 
 // Azure options of commands that run builds.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = AZURE)]
 pub struct AzureRunArgs {
     #[command(flatten)]
     common: AzureArgs,
     /// The name of the agent pool
-    #[arg(long, hide_short_help = true, value_name = "NAME")]
+    #[arg(long, help_heading = AZURE, hide_short_help = true, value_name = "NAME")]
     agent_pool: Option<String>,
     /// The log repository
-    #[arg(long, hide_short_help = true, value_name = "TEMPLATE")]
+    #[arg(long, help_heading = AZURE, hide_short_help = true, value_name = "TEMPLATE")]
     log_template: Option<String>,
 }
 
 // Azure options of quick builds and quick runs.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = AZURE)]
 pub struct AzureQuickArgs {
     #[command(flatten)]
     run: AzureRunArgs,
     /// Auth mode of the source registry
-    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["Default", "None"], value_name = "MODE")]
+    #[arg(long, help_heading = AZURE, hide_short_help = true, ignore_case = true, value_parser = ["Default", "None"], value_name = "MODE")]
     auth_mode: Option<String>,
     /// Identity for the source registry
-    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["[caller]", "none"], value_name = "ID")]
+    #[arg(long, help_heading = AZURE, hide_short_help = true, ignore_case = true, value_parser = ["[caller]", "none"], value_name = "ID")]
     source_acr_auth_id: Option<String>,
 }
 
 // Azure options of commands that define tasks.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = AZURE)]
 pub struct AzureTaskArgs {
     #[command(flatten)]
     run: AzureRunArgs,
     /// Managed identities
-    #[arg(long, hide_short_help = true, num_args = 0.., value_name = "IDENTITY")]
+    #[arg(long, help_heading = AZURE, hide_short_help = true, num_args = 0.., value_name = "IDENTITY")]
     assign_identity: Option<Vec<String>>,
     /// Auth mode of the source registry
-    #[arg(long, hide_short_help = true, ignore_case = true, value_parser = ["Default", "None"], value_name = "MODE")]
+    #[arg(long, help_heading = AZURE, hide_short_help = true, ignore_case = true, value_parser = ["Default", "None"], value_name = "MODE")]
     auth_mode: Option<String>,
     /// The number of processors
-    #[arg(long, hide_short_help = true, value_name = "COUNT")]
+    #[arg(long, help_heading = AZURE, hide_short_help = true, value_name = "COUNT")]
     cpu: Option<u32>,
     /// Whether the task is a system task
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, help_heading = AZURE, hide_short_help = true)]
     is_system_task: bool,
     /// Identity for the source registry
-    #[arg(long, hide_short_help = true, value_name = "ID")]
+    #[arg(long, help_heading = AZURE, hide_short_help = true, value_name = "ID")]
     source_acr_auth_id: Option<String>,
 }
 
 // Azure options of `check-health`.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = AZURE)]
 pub struct AzureHealthArgs {
     /// Repository whose permissions Azure checks
-    #[arg(long, hide_short_help = true, value_name = "REPOSITORY")]
+    #[arg(long, help_heading = AZURE, hide_short_help = true, value_name = "REPOSITORY")]
     repository: Option<String>,
     /// Virtual network that Azure checks
-    #[arg(long, hide_short_help = true, value_name = "NAME")]
+    #[arg(long, help_heading = AZURE, hide_short_help = true, value_name = "NAME")]
     vnet: Option<String>,
 }
 

@@ -10,13 +10,20 @@ use crate::{
 
 // `--arg` and `--secret-arg`.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "What is built")]
 pub struct ArgumentArgs {
     /// Build argument, NAME=VALUE; without a value it is taken from the environment (can be repeated)
-    #[arg(long = "arg", value_name = "NAME[=VALUE]")]
+    #[arg(
+        long = "arg",
+        help_heading = "What is built",
+        value_name = "NAME[=VALUE]"
+    )]
     args: Vec<String>,
     /// Build argument whose value is never shown, NAME=VALUE (can be repeated)
-    #[arg(long = "secret-arg", value_name = "NAME[=VALUE]")]
+    #[arg(
+        long = "secret-arg",
+        help_heading = "What is built",
+        value_name = "NAME[=VALUE]"
+    )]
     secret_args: Vec<Secret>,
 }
 

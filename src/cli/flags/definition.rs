@@ -62,7 +62,7 @@ pub struct DefinitionArgs {
     #[command(flatten)]
     keep: KeepArgs,
     /// Enabled or Disabled
-    #[arg(long, ignore_case = true, hide_possible_values = true, value_parser = status())]
+    #[arg(long, help_heading = "Triggers", ignore_case = true, hide_possible_values = true, value_parser = status())]
     status: Option<Status>,
     #[command(flatten)]
     arguments: ArgumentArgs,

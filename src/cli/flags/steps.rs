@@ -21,19 +21,26 @@ pub const DEFAULT_FILE: &str = "acb.yaml";
 
 // `--set`, `--set-secret`, `--values` and `--allow-privileged`.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Multi-step files")]
 pub struct ValueArgs {
     /// Value for {{.Values.NAME}}, NAME=VALUE (can be repeated)
-    #[arg(long = "set", value_name = "NAME=VALUE")]
+    #[arg(
+        long = "set",
+        help_heading = "Multi-step files",
+        value_name = "NAME=VALUE"
+    )]
     set: Vec<String>,
     /// Value that is never shown, NAME=VALUE; VALUE may be env:NAME or file:PATH (can be repeated)
-    #[arg(long = "set-secret", value_name = "NAME=VALUE")]
+    #[arg(
+        long = "set-secret",
+        help_heading = "Multi-step files",
+        value_name = "NAME=VALUE"
+    )]
     set_secret: Vec<Secret>,
     /// File of values, relative to the context
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Multi-step files", value_name = "FILE")]
     values: Option<PathBuf>,
     /// Let steps be privileged: they can do anything to this machine
-    #[arg(long)]
+    #[arg(long, help_heading = "Multi-step files")]
     pub allow_privileged: bool,
 }
 

@@ -40,13 +40,13 @@ fn window(text: &str) -> Result<Option<Window>, String> {
 
 // The trigger options of create and update.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Triggers")]
 pub struct TriggerArgs {
     /// Run the task when an image that it depends on moves
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    #[arg(long, help_heading = "Triggers", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     base_image_trigger_enabled: Option<bool>,
     /// Which images count: Runtime or All
     #[arg(
+        help_heading = "Triggers",
         long,
         ignore_case = true,
         hide_possible_values = true,
@@ -56,6 +56,7 @@ pub struct TriggerArgs {
     pub base_image_trigger_type: Option<BaseImageTriggerType>,
     /// What to do when its files name other images than it was built on: tell, or run it [default: tell]
     #[arg(
+        help_heading = "Triggers",
         long,
         ignore_case = true,
         hide_possible_values = true,
@@ -64,19 +65,25 @@ pub struct TriggerArgs {
     )]
     pub on_change: Option<OnChange>,
     /// How old a new digest of a base must be before anything is built on it, as 3d or 36h [default: that of the config file]
-    #[arg(long, value_name = "AGE")]
+    #[arg(long, help_heading = "Triggers", value_name = "AGE")]
     pub min_age: Option<Age>,
     /// When triggers may begin runs, as "* 1-5 * * SAT,SUN" in UTC; empty for any time (can be repeated)
-    #[arg(long = "window", value_name = "CRON", value_parser = window)]
+    #[arg(long = "window", help_heading = "Triggers", value_name = "CRON", value_parser = window)]
     windows: Vec<Option<Window>>,
     /// Run the task when the git repository of its context has a new commit
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
+    #[arg(long, help_heading = "Triggers", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     commit_trigger_enabled: Option<bool>,
     /// Webhook to tell of runs that a moved image caused: its URL, env:NAME or file:PATH
-    #[arg(long, hide_short_help = true, value_name = "URL")]
+    #[arg(
+        long,
+        help_heading = "Triggers",
+        hide_short_help = true,
+        value_name = "URL"
+    )]
     pub update_trigger_endpoint: Option<Secret>,
     /// What that webhook is told: Default, or the Token alone
     #[arg(
+        help_heading = "Triggers",
         long,
         hide_short_help = true,
         hide_possible_values = true,
@@ -86,7 +93,7 @@ pub struct TriggerArgs {
     )]
     update_trigger_payload_type: Option<UpdatePayload>,
     /// Kept in the definition; pull requests run nothing
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
+    #[arg(long, help_heading = "Triggers", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", hide_short_help = true)]
     pull_request_trigger_enabled: Option<bool>,
 }
 

@@ -43,10 +43,10 @@ pub struct RunArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     /// Another folder, for this run
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "What is built")]
     context: Option<Context>,
     /// Another Dockerfile or multi-step file, for this run
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "What is built")]
     file: Option<PathBuf>,
     #[command(flatten)]
     values: ValueArgs,
@@ -56,12 +56,12 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Multi-step files", value_parser = clap::value_parser!(u16).range(1..), value_name = "COUNT")]
     jobs: Option<u16>,
     /// Another stage, for this run
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, help_heading = "What is built", value_name = "STAGE")]
     target: Option<String>,
     #[command(flatten)]
     arguments: ArgumentArgs,
     /// Keep .git, .gitignore, .hg, .svn and .venv of the context, for this run
-    #[arg(long)]
+    #[arg(long, help_heading = "What is built")]
     keep_vcs: bool,
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
@@ -86,7 +86,7 @@ pub struct RunArgs {
 }
 
 /// The options that apply to one task only.
-const OF_ONE: [&str; 17] = [
+const OF_ONE: [&str; 18] = [
     "bare_name",
     "name",
     "context",
@@ -99,6 +99,7 @@ const OF_ONE: [&str; 17] = [
     "target",
     "args",
     "secret_args",
+    "keep_vcs",
     "no_logs",
     "raw",
     "no_wait",

@@ -83,6 +83,28 @@ fn a_registry_may_be_a_bare_word_too() {
 }
 
 #[test]
+fn registry_of_a_variable_that_is_not_set_is_refused_wherever_one_is_named() {
+    let world = World::new();
+    for line in [
+        "task create -n web -t web:1 -r",
+        "task show web -r",
+        "task list -r",
+        "task list-runs -r",
+        "status -r",
+        "build . --no-push -r",
+        "repository list -n",
+        "purge --filter x:y --ago 1d -r",
+        "login -n",
+        "import --source x --image y:1 -n",
+    ] {
+        let words = Vec::from_iter(line.split(' ').chain([""]));
+        let refused = world.acrt(&words).exits(2);
+        assert!(!refused.stderr.contains("azurecr.io"), "{refused}");
+        refused.says(&["is the variable set that it comes from?"]);
+    }
+}
+
+#[test]
 fn a_folder_and_an_image_make_a_task() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();

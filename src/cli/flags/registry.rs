@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::{
     cli::{flags::AZURE, report::Report},
     error::{Error, Kind, Result},
-    image::reference::meant_registry,
+    image::reference::{is_registry, meant_registry},
     ops::{
         App,
         credential::{Login, all_logins, resolved},
@@ -21,6 +21,9 @@ use super::{bare::one_of, login::password};
 
 /// Parses the name of a registry, which may be a name of the config file; that is checked later.
 pub fn login_server(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("the name is empty: is the variable set that it comes from?".into());
+    }
     match meant_registry(text) {
         Some(meant) => Err(format!(
             "a registry is a host, perhaps with a port: {meant}"
@@ -34,6 +37,7 @@ pub fn login_server(text: &str) -> Result<String, String> {
 pub fn tell_of_azure(app: &App, report: &Report, name: Option<&str>) {
     if let Some(name) = name
         && let server = app.settings.login_server(name)
+        && is_registry(&server)
         && server
             .strip_suffix(".azurecr.io")
             .is_some_and(|own| own.eq_ignore_ascii_case(name))

@@ -97,12 +97,6 @@ pub fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result
         .hint(format!("write {rest}")));
     }
     let registry = match given {
-        Some("") => {
-            return Err(
-                Error::new(Kind::Invalid, "the name of the registry is empty")
-                    .hint("is the variable set that it comes from?"),
-            );
-        }
         Some(name) => app.settings.login_server(name),
         None => {
             match images_registry(images).or_else(|| default_registry(app)) {

@@ -166,6 +166,10 @@ fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {
     let text = String::from_utf8(bytes).context(Kind::Invalid, || {
         format!("cannot read the config file `{}`", path.display())
     })?;
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    };
     Ok((path, text))
 }
 

@@ -281,7 +281,14 @@ impl TaskFiles<'_> {
                     .to_str()
                     .and_then(|name| name.strip_suffix(self.suffix))
                     .and_then(|name| name.parse::<TaskName>().ok());
-                if let (Some(name), Ok(metadata)) = (name, entry.metadata()) {
+                // Of a link, what it names is read and may change.
+                let metadata = match entry.file_type() {
+                    Ok(kind) if kind.is_symlink() => {
+                        fs::metadata(entry.path()).or_else(|_| entry.metadata())
+                    }
+                    _ => entry.metadata(),
+                };
+                if let (Some(name), Ok(metadata)) = (name, metadata) {
                     found.push(FoundFile {
                         key: TaskKey {
                             registry: registry.clone(),
@@ -448,6 +455,23 @@ mod tests {
         let (values, read) = read_all(&files);
         assert_eq!((&values[WORTHWHILE - 2..], read), (&[777, 778][..], 2));
         assert_eq!(values[0], 2);
+    }
+
+    #[test]
+    fn file_that_is_a_link_is_read_again_when_what_it_names_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        fill(&files, WORTHWHILE);
+        let own = folder.path().join("own.json");
+        fs::rename(path(&files, 0), &own).unwrap();
+        std::os::unix::fs::symlink(&own, path(&files, 0)).unwrap();
+        settle(&files);
+        fs::write(&own, "777").unwrap();
+        let (values, read) = read_all(&files);
+        assert_eq!((values.last(), read), (Some(&777), 1));
+        fs::remove_file(&own).unwrap();
+        let broken = open(&files).0.take_broken();
+        assert_eq!(broken.len(), 1, "{broken:?}");
     }
 
     #[test]

@@ -214,7 +214,7 @@ pub fn write_yaml(path: &Path, value: &impl Serialize) -> Result<()> {
     replace(path, text.as_bytes())
 }
 
-/// Reads a whole file of at most `limit` bytes; `None` if there is none.
+/// Reads a whole file of at most `limit` bytes; `None` if there is none. A link that leads nowhere is not nothing: what it named is missing.
 ///
 /// # Errors
 ///
@@ -222,7 +222,7 @@ pub fn write_yaml(path: &Path, value: &impl Serialize) -> Result<()> {
 pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     let cannot = || format!("cannot read `{}`", path.display());
     let file = match open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => return Ok(None),
         opened => opened.context(Kind::Failed, cannot)?,
     };
     // One allocation of the right size: a buffer that grows by doubling takes up to twice the memory.
@@ -261,7 +261,11 @@ pub fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let Some(content) = read(path, MAX_YAML)? else {
         return Ok(None);
     };
-    let read = serde_yaml::from_slice(&content).map_err(|error| located(&error, &content));
+    // The parser takes a byte order mark for a column, in which no second key stands.
+    let content = content
+        .strip_prefix("\u{feff}".as_bytes())
+        .unwrap_or(&content);
+    let read = serde_yaml::from_slice(content).map_err(|error| located(&error, content));
     read.map(Some)
         .context(Kind::Invalid, || broken(path))
         .map_err(|error| {
@@ -419,6 +423,28 @@ mod tests {
         let text = error.one_line();
         assert!(text.contains("x.json`"), "{text}");
         assert!(text.contains("line 2 column 2"), "{text}");
+    }
+
+    #[test]
+    fn file_with_a_byte_order_mark_is_read_whole_and_its_faults_have_their_places() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.yaml");
+        type Keys = std::collections::BTreeMap<String, u8>;
+        fs::write(&path, "\u{feff}a: 1\r\nb: 2\r\n").unwrap();
+        let read = read_yaml::<Keys>(&path).unwrap().unwrap();
+        assert_eq!(read.into_values().collect::<Vec<_>>(), [1, 2]);
+        fs::write(&path, "\u{feff}a: x\nb: 2\n").unwrap();
+        let error = read_yaml::<Keys>(&path).unwrap_err().one_line();
+        assert!(error.contains("line 1 column 4"), "{error}");
+    }
+
+    #[test]
+    fn link_that_leads_nowhere_is_not_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.json");
+        std::os::unix::fs::symlink("nowhere", &path).unwrap();
+        let error = read_json::<Vec<u8>>(&path).unwrap_err().one_line();
+        assert!(error.contains("x.json`: No such file"), "{error}");
     }
 
     #[test]

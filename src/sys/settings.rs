@@ -629,7 +629,12 @@ impl Config {
     fn read(path: &Path, must_exist: bool, insists: bool) -> Result<Self> {
         let cannot = || format!("cannot read the config file `{}`", path.display());
         let file = match std::fs::File::open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
+            // A link that leads nowhere is not nothing.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound
+                    && !must_exist
+                    && !path.is_symlink() =>
+            {
                 return Ok(Self::default());
             }
             opened => opened.context(Kind::Invalid, cannot)?,
@@ -669,6 +674,8 @@ impl Config {
 
     /// Parses a config file, and checks that the names in it exist.
     pub(super) fn parse(text: &str) -> Result<Self, serde_yaml::Error> {
+        // The parser takes a byte order mark for a column, in which no second key stands.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let config = serde_yaml::from_str::<Option<Self>>(text)?.unwrap_or_default();
         let default = config.defaults.builder.as_deref();
         let Some((path, why)) = config.names().problem(default) else {

@@ -52,6 +52,25 @@ fn comments_order_links_and_permissions_stay() {
 }
 
 #[test]
+fn file_with_a_byte_order_mark_is_read_and_a_link_that_leads_nowhere_is_no_missing_file() {
+    let world = World::new();
+    world.config("\u{feff}runs:\r\n  keep: 5\r\nwatch:\r\n  everySeconds: 60\r\n");
+    world.acrt(&["task", "list"]).ok();
+    config(&world, &["set", "runs.keep", "6"]).ok();
+    assert_eq!(
+        text(&world),
+        "runs:\r\n  keep: 6\r\nwatch:\r\n  everySeconds: 60\r\n"
+    );
+    fs::remove_file(world.path(FILE)).unwrap();
+    std::os::unix::fs::symlink("nowhere", world.path(FILE)).unwrap();
+    for line in ["task list", "config list", "config set runs.keep 7"] {
+        let said = world.acrt(&Vec::from_iter(line.split(' ')));
+        assert_ne!(said.code, 0, "{said}");
+        said.says(&["config.yaml", "No such file"]);
+    }
+}
+
+#[test]
 fn a_key_or_value_that_makes_no_sense_is_refused_with_what_does_and_changes_nothing() {
     let world = World::new();
     world.config("defaults: {builder: podman}\n");

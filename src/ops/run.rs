@@ -7,11 +7,11 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Reference},
     registry::Answers,
-    store::{lock, lock::Lock, secrets::Secrets},
+    store::{lock, lock::Lock, runs::HeldRun, secrets::Secrets},
     sys::{process, signal::Stop},
     task::{
-        Argument, Cause, Context, FileStep, Run, RunId, RunType, Step, Task, TaskKey, TaskPatch,
-        multi_step::is_task_file,
+        Argument, Cause, Context, FileStep, Run, RunId, RunStatus, RunType, Step, Task, TaskKey,
+        TaskPatch, multi_step::is_task_file,
     },
     watch::Snapshot,
 };
@@ -72,12 +72,15 @@ pub async fn run(
     let locked = if is_quick {
         None
     } else {
-        wait_for_task(app, &key, stop, events).await?
+        match wait_for_task(app, &key, stop, events).await {
+            Ok(locked) => locked,
+            Err(error) => return Err(never_begun(app, held, error)?),
+        }
     };
     if locked.is_none() && !is_quick {
         let now = app.clock.now();
         held.run.fail(
-            crate::task::RunStatus::Canceled,
+            RunStatus::Canceled,
             "it was stopped while it waited for another run",
             now,
         );
@@ -89,26 +92,26 @@ pub async fn run(
     }
     recover_crashed_runs(app, events).await;
     if !is_quick && let Err(error) = recover_crashed_runs_of(app, &key, events).await {
-        let now = app.clock.now();
-        let status = crate::task::RunStatus::Error;
-        held.run.fail(status, error.one_line(), now);
-        app.store.end_run(held)?;
-        return Err(error);
+        return Err(never_begun(app, held, error)?);
     }
-    let mut answers = request.answers.clone();
-    if !is_quick {
-        app.registries_with(logins(&secrets)?);
-        answers = old_enough(app, &task, events).await?;
-        prepare_to_tell(app, &task, events).await;
-    }
-    let place = match placing::place(app, &task, stop, events).await {
-        Ok(place) => place,
+    let ready = async {
+        let mut answers = request.answers.clone();
+        if !is_quick {
+            app.registries_with(logins(&secrets)?);
+            answers = old_enough(app, &task, events).await?;
+            prepare_to_tell(app, &task, events).await;
+        }
+        let place = placing::place(app, &task, stop, events).await?;
+        Ok((answers, place))
+    };
+    let (answers, place) = match ready.await {
+        Ok(ready) => ready,
         Err(error) => {
             let execution = Execution {
                 recorded: request.is_recorded(),
                 ..Execution::of(app, task, secrets, stop)
             };
-            return execute::fail(&execution, held, error.into(), events);
+            return execute::fail(&execution, held, Error::into(error), events);
         }
     };
     let request = RunRequest {
@@ -122,6 +125,14 @@ pub async fn run(
         notify::after_run(app, &task, stop, events).await;
     }
     Ok(finished)
+}
+
+/// Ends a run that another one of its task keeps from beginning, and returns why.
+fn never_begun(app: &App, mut held: HeldRun, error: Error) -> Result<Error> {
+    let (status, now) = (RunStatus::Error, app.clock.now());
+    held.run.fail(status, error.one_line(), now);
+    app.store.end_run(held)?;
+    Ok(error)
 }
 
 /// Returns the earlier digests for the bases whose present digests are too young, as far as the watcher has seen earlier ones.

@@ -67,8 +67,12 @@ pub(super) fn failed(execution: &Execution<'_>, run: &mut Run, failure: Failure)
     }
     run.fail(failure.status, reason.clone(), now);
     let is_tried = error.kind() != Kind::BuilderAway;
-    if execution.recorded && is_tried && failure.status != RunStatus::Canceled {
-        let mut baseline = app.store.baseline(&key).unwrap_or_default();
+    // A baseline that cannot be read stays as it is: what it holds would be lost with it.
+    if execution.recorded
+        && is_tried
+        && failure.status != RunStatus::Canceled
+        && let Ok(mut baseline) = app.store.baseline(&key)
+    {
         let inputs = execution.inputs.get().cloned();
         baseline.failed(run.run_id, tried(execution, run), inputs, now);
         let meant = run.source_trigger.as_ref().map(|it| it.commit_id.clone());

@@ -65,6 +65,36 @@ fn broken_bases_file_is_set_aside_and_stops_no_task() {
 }
 
 #[test]
+fn run_whose_baseline_is_broken_fails_and_leaves_that_as_it_is() {
+    let (world, registry) = world();
+    let name = format!("baselines/{}/web.json", registry.host());
+    let baseline = world.state().join(name);
+    let whole = fs::read(&baseline).unwrap();
+    fs::write(&baseline, &whole[..10]).unwrap();
+    world
+        .run("web")
+        .exits(1)
+        .says(&["web.json", "does not parse"]);
+    assert_eq!(world.history(), ["web Succeeded", "web Failed"]);
+    let error = world.runs()[0]["runErrorMessage"].to_string();
+    assert!(error.contains("web.json"), "{error}");
+    assert_eq!(fs::read(&baseline).unwrap(), &whole[..10]);
+    // One that breaks while the task runs is not replaced either by the word of a failure.
+    fs::write(&baseline, &whole).unwrap();
+    world.fake(
+        "breaks",
+        &format!("echo '{{' > '{}'; exit 1", baseline.display()),
+    );
+    world.config("builders:\n  command:\n    build: [breaks]\n");
+    world
+        .acrt(&["task", "run", "web", "--builder", "command"])
+        .exits(1);
+    assert_eq!(fs::read(&baseline).unwrap(), b"{\n");
+    fs::write(&baseline, &whole).unwrap();
+    world.watch_once().ok().silent();
+}
+
+#[test]
 fn broken_bases_file_is_said_once_by_check_and_by_the_loop() {
     let (world, registry) = world();
     let bases = world.state().join("bases.json");

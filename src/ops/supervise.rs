@@ -17,7 +17,7 @@ use crate::{
         command::CommandLine,
         process::{self, Ended, Limits},
         settings::LimitSettings,
-        signal::Stop,
+        signal::{Signal, Stop},
     },
     task::{RunStatus, Task},
 };
@@ -259,9 +259,14 @@ pub async fn supervise(
     });
     let error = match run.status {
         RunStatus::Succeeded => None,
-        _ => Some(heard.error.unwrap_or_else(|| {
+        status => Some(heard.error.unwrap_or_else(|| {
+            // Where it is stopped twice, its process may end before it has said that.
+            let signal = stop.requested().filter(|_| status == RunStatus::Canceled);
             let recorded = run.run_error_message.as_deref();
-            Error::new(Kind::Failed, recorded.unwrap_or("it failed"))
+            Error::new(
+                signal.map_or(Kind::Failed, Signal::kind),
+                recorded.unwrap_or("it failed"),
+            )
         })),
     };
     Ok(Finished { run, error })

@@ -505,6 +505,22 @@ fn ctrl_c_cancels_the_run_and_leaves_no_process() {
 }
 
 #[test]
+fn ctrl_c_twice_is_told_as_ctrl_c() {
+    let (world, registry) = world();
+    let gate = Gate::new();
+    waiting_task(&world, &registry, &gate, &[]);
+    for _ in 0..4 {
+        let run = world.spawn(&["task", "run", "--name", "web"]);
+        let _waiting = gate.arrival();
+        run.signal(Signal::INT);
+        // Now its process is about to end by itself.
+        run.stdout_has("was canceled after");
+        run.signal(Signal::INT);
+        run.wait().exits(130).says(&["Ctrl-C"]);
+    }
+}
+
+#[test]
 fn a_run_that_takes_too_long_is_ended_with_all_its_processes() {
     let (world, registry) = world();
     let gate = Gate::new();

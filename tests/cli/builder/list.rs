@@ -28,3 +28,15 @@ fn builder_is_listed_with_what_it_is_and_may_be_given() {
         "buildah"
     );
 }
+
+#[test]
+fn builder_that_is_away_is_listed_where_the_state_directory_may_only_be_read() {
+    let world = world();
+    world.fake(
+        "docker",
+        "echo 'Cannot connect to the Docker daemon' >&2; exit 1",
+    );
+    world.config("builders: {away: {kind: docker, address: 'tcp://127.0.0.1:1'}}\n");
+    let listed = world.acrt_read_only(&["builder", "list"]).ok().json();
+    assert_eq!(listed[0]["state"], "away");
+}

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Display,
+    fs::File,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -68,6 +69,7 @@ pub fn get(around: &GlobalOptions, name: &str) -> Result<Entry> {
 ///
 /// [`Kind::Invalid`] for an unknown key, or a value that the key does not accept.
 pub fn set(around: &GlobalOptions, pairs: &[(String, String)]) -> Result<()> {
+    let _held = hold(around)?;
     let (path, mut text) = read(around)?;
     let before = text.clone();
     for (name, value) in pairs {
@@ -87,6 +89,7 @@ pub fn set(around: &GlobalOptions, pairs: &[(String, String)]) -> Result<()> {
 ///
 /// [`Kind::NotFound`] where the file has no such value.
 pub fn unset(around: &GlobalOptions, names: &[String]) -> Result<()> {
+    let _held = hold(around)?;
     let (path, mut text) = read(around)?;
     let before = text.clone();
     for name in names {
@@ -171,6 +174,15 @@ fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {
         None => text,
     };
     Ok((path, text))
+}
+
+/// Takes the lock for changes of the config file: that of its folder. None where the file system has no such locks.
+fn hold(around: &GlobalOptions) -> Result<Option<File>> {
+    let (path, _) = read(around)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    file::make_folder(folder)?;
+    let folder = File::open(folder);
+    Ok(folder.and_then(|it| it.lock().map(|()| it)).ok())
 }
 
 /// Replaces the file atomically, and keeps its permissions.

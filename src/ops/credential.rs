@@ -190,6 +190,7 @@ fn change(
     key: &TaskKey,
     make: impl FnOnce(&mut BTreeMap<String, StoredLogin>) -> Result<()>,
 ) -> Result<CredentialsAnswer> {
+    let _lock = app.store.lock_tasks()?;
     task::existing(app, key)?;
     let mut secrets = app.store.secrets(key)?;
     make(&mut secrets.credentials)?;

@@ -227,6 +227,7 @@ fn place_of(task: &Task, key: &TaskKey, name: &TimerName) -> Result<usize> {
 }
 
 fn change(app: &App, key: &TaskKey, make: impl FnOnce(&mut Task) -> Result<()>) -> Result<()> {
+    let _lock = app.store.lock_tasks()?;
     let mut task = existing(app, key)?;
     make(&mut task)?;
     app.store.save_task(&task)

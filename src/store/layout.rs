@@ -81,6 +81,11 @@ impl Layout {
         self.root.join("notified.lock")
     }
 
+    /// Returns the lock of the process that changes a definition or its secrets.
+    pub fn tasks_lock(&self) -> PathBuf {
+        self.root.join("tasks.lock")
+    }
+
     /// Returns the file of the state of builders.
     pub fn builders(&self) -> PathBuf {
         self.root.join("builders.json")

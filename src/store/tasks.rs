@@ -13,6 +13,7 @@ use super::{
     Store,
     cache::{Opened, TaskFiles},
     file::{self, names},
+    lock::{self, Lock},
 };
 
 /// A definition, or why it is broken.
@@ -87,6 +88,15 @@ impl Store {
     /// [`Kind::Failed`] with the path.
     pub fn save_task(&self, task: &Task) -> Result<()> {
         file::write_yaml(&self.layout.task(&task.key()), task)
+    }
+
+    /// Takes the lock for changes of definitions and secrets. What is changed must be read while it is held, and it is held briefly.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn lock_tasks(&self) -> Result<Lock> {
+        lock::lock(&self.layout.tasks_lock())
     }
 
     /// Removes a definition with its baseline and its secrets. Its runs stay.

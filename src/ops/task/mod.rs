@@ -87,7 +87,9 @@ pub fn create(
             "task `{key}` exists and is replaced; its runs are kept"
         )));
     }
+    let lock = app.store.lock_tasks()?;
     save(app, old.as_ref(), &task, &secrets, events)?;
+    drop(lock);
     // If a task had run before, [`save`] has reported whether it must be run again.
     if !had_run && !is_adopted {
         events.send(Event::Note(first_run(&key)));
@@ -224,11 +226,12 @@ impl SecretPatch {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] as [`create`].
+/// [`Kind::Invalid`] as [`create`]; [`Kind::Failed`] where another command has changed it meanwhile.
 pub fn update(app: &App, old: Task, wish: TaskWish, events: &EventSink<'_>) -> Result<()> {
     let key = old.key();
     check_fit(&wish.patch, &old.step, key.name.as_str())?;
-    let mut secrets = app.store.secrets(&key)?;
+    let before = app.store.secrets(&key)?;
+    let mut secrets = before.clone();
     if wish.secrets != SecretPatch::default() {
         wish.secrets.apply(&mut secrets);
     }
@@ -244,6 +247,11 @@ pub fn update(app: &App, old: Task, wish: TaskWish, events: &EventSink<'_>) -> R
     task.trigger.timer_triggers = timer::as_before(timers, &old.trigger.timer_triggers);
     timer::count_anew(&old, &mut task, app.clock.now());
     validate(app, &task, &secrets, events)?;
+    let _lock = app.store.lock_tasks()?;
+    if app.store.task(&key)?.as_ref() != Some(&old) || app.store.secrets(&key)? != before {
+        let why = format!("another command has changed task `{key}` meanwhile");
+        return Err(Error::new(Kind::Failed, why).hint("type it again"));
+    }
     save(app, Some(&old), &task, &secrets, events)?;
     Ok(())
 }
@@ -254,6 +262,7 @@ pub fn update(app: &App, old: Task, wish: TaskWish, events: &EventSink<'_>) -> R
 ///
 /// [`Kind::Invalid`] and [`Kind::Failed`] where the file of its secrets cannot be read or written.
 pub fn keep_update_token(app: &App, key: &TaskKey, token: &str) -> Result<()> {
+    let _lock = app.store.lock_tasks()?;
     let mut secrets = app.store.secrets(key)?;
     secrets.schema = Secrets::SCHEMA;
     secrets.update_trigger_token = Some(Secret::new(encoded(token)));

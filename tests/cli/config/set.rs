@@ -52,6 +52,17 @@ fn comments_order_links_and_permissions_stay() {
 }
 
 #[test]
+fn values_that_are_set_at_the_same_time_are_all_kept() {
+    let world = World::new();
+    let set = (0..10).map(|n| format!("registries.r{n}.loginServer=r{n}.lan:5000"));
+    let set = set.map(|value| world.spawn(&["config", "set", &value]));
+    for one in set.collect::<Vec<_>>() {
+        one.wait().ok();
+    }
+    assert_eq!(text(&world).matches(".lan:5000").count(), 10);
+}
+
+#[test]
 fn file_with_a_byte_order_mark_is_read_and_a_link_that_leads_nowhere_is_no_missing_file() {
     let world = World::new();
     world.config("\u{feff}runs:\r\n  keep: 5\r\nwatch:\r\n  everySeconds: 60\r\n");

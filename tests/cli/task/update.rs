@@ -21,6 +21,20 @@ fn without_options_nothing_changes() {
 }
 
 #[test]
+fn change_beside_another_one_is_kept_or_refused() {
+    let (world, _registry) = world();
+    for n in 1..6 {
+        let (tags, days) = (n.to_string(), (100 * n).to_string());
+        let all = [["--keep-tags", &tags], ["--keep-days", &days]];
+        let all = all.map(|[key, value]| world.spawn(&["task", "update", "web", key, value]));
+        let done = all.map(|one| one.wait().code);
+        let task = world.acrt(&["task", "show", "web"]).ok().json();
+        let kept = [task["keepTags"] == n, task["keepDays"] == 100 * n];
+        assert_eq!(kept, done.map(|code| code == 0), "{task}");
+    }
+}
+
+#[test]
 fn a_list_is_replaced_whole_and_the_rest_stays() {
     let (world, _registry) = world();
     world

@@ -240,3 +240,29 @@ fn a_watcher_that_is_killed_neither_loses_a_time_nor_serves_it_twice() {
         "2026-01-31T21:00:00+00:00"
     );
 }
+
+#[test]
+fn what_is_added_to_a_task_at_the_same_time_is_all_kept() {
+    let (world, _registry) = world();
+    let added: Vec<_> = (0..10)
+        .flat_map(|n| {
+            [
+                format!("task timer add -n web --timer-name t{n} --schedule {n}|*|*|*|*"),
+                format!("task credential add -n web --login-server s{n}.io -u me -p env:TOKEN"),
+            ]
+        })
+        .map(|line| {
+            let words: Vec<String> = line.split(' ').map(|it| it.replace('|', " ")).collect();
+            world.spawn(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        })
+        .collect();
+    added.into_iter().for_each(|one| drop(one.wait().ok()));
+    let count = |group: &str| {
+        let words = ["task", group, "list", "-n", "web", "--query", "length(@)"];
+        world.acrt(&words).ok().stdout
+    };
+    assert_eq!(
+        (count("timer"), count("credential")),
+        ("10\n".into(), "10\n".into())
+    );
+}

@@ -413,7 +413,7 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
             LookupError::absent(Absence::Repository, asked)
         }
         404 | 410 => LookupError::absent(Absence::Tag, asked),
-        // Docker Hub grants everybody a token and answers this for what does not exist.
+        // Docker Hub grants every client a token, and answers this for a repository that does not exist.
         401 | 403 if answer.had_token && asked.registry == crate::image::reference::DOCKER_HUB => {
             LookupError::absent(Absence::Repository, asked)
         }

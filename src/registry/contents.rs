@@ -91,7 +91,7 @@ impl Registries {
         }
     }
 
-    /// Returns the manifest for one platform of what a tag was seen to be; none where it is not made for that.
+    /// Returns the manifest for one platform of a resolved tag; `None` where the image is not made for the platform.
     ///
     /// # Errors
     ///

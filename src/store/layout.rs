@@ -226,7 +226,7 @@ impl Layout {
     }
 }
 
-/// Returns the file of a task in a folder that has a folder for each registry.
+/// Returns the file of a task in a folder of registries.
 fn file_of(folder: &Path, key: &TaskKey, suffix: &str) -> PathBuf {
     let name = format!("{}.{suffix}", key.name);
     folder.join(&key.registry).join(name)

@@ -21,7 +21,7 @@ pub struct Recalled<T> {
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Failed`] where it is this process that cannot read at the moment.
+/// [`crate::error::Kind::Failed`] where this process cannot read the file at the moment.
 pub(super) fn recall<T: Default>(
     path: &Path,
     now: Timestamp,

@@ -1,6 +1,6 @@
 //! Moves the files of a state directory of version 0.1 to the paths of this version, once.
 //!
-//! `known/` became `baselines/`, and `told.json` became `notified.json`. What was there is kept in `upgraded-from-0.1/`.
+//! `known/` became `baselines/`, and `told.json` became `notified.json`. The old files are kept in `upgraded-from-0.1/`.
 
 use std::{
     fs,

@@ -444,7 +444,7 @@ pub(super) fn pools<'de, D: Deserializer<'de>>(
 /// Reads a mapping from names to settings, and refuses a name that comes twice.
 struct ByName<S> {
     kind: &'static str,
-    /// Returns what reads the settings under a name.
+    /// Makes the deserializer for the settings under a name.
     one: fn(String) -> S,
 }
 

@@ -91,7 +91,7 @@ const RARE: Duration = Duration::from_secs(600);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Moves a look back to the last time that a minute had this second; or to the next, where it would come sooner than it may.
+/// Moves a look back to the given second of a minute; or forward to the next, where it would come before `earliest`.
 fn within_minute(next: Timestamp, second: i8, earliest: Timestamp) -> Timestamp {
     let past = (next.as_second() - i64::from(second)).rem_euclid(60);
     let Ok(start) = Timestamp::from_second(next.as_second() - past) else {

@@ -25,7 +25,8 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Returns what a digest is taken for that was not looked at: an index, because reading one tells of a manifest too.
+    /// Returns the state of a tag of which only the digest is known. It counts as an index: reading one as an index also shows that it is a
+    /// manifest.
     pub const fn at(digest: Digest) -> Self {
         Self {
             digest,

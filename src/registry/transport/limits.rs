@@ -25,8 +25,8 @@ const WIDTH_HTTP1: usize = 64;
 /// Concurrent requests where one connection carries all; more than servers allow on one connection.
 const WIDTH_HTTP2: usize = 250;
 
-/// The most connections over HTTP/2 to one registry. A server carries over a hundred concurrent requests on each, and another connection
-/// costs a handshake.
+/// The most connections over HTTP/2 to one registry. A server carries over a hundred concurrent requests on each of them, and another
+/// connection costs a handshake, so that few are used, and only for very many tags.
 pub const MAX_CONNECTIONS: usize = 4;
 
 /// How many looks are concurrent, and over how many connections.
@@ -49,6 +49,7 @@ impl Concurrency {
     };
 }
 
+/// The number of tags for which each further connection is worth its handshake.
 const TAGS_A_LANE: usize = 2500;
 
 /// Concurrent requests on each of several connections: each takes memory, and servers allow about as many.
@@ -70,7 +71,7 @@ const CALM: u32 = 100;
 /// The number of failed look-ups in a row after which requests to a registry pause.
 const PATIENT_FAILURES: u32 = 3;
 
-/// The first pause for a failing registry, and the longest.
+/// The first pause for a failing registry, and below it the longest.
 const HOLD: Duration = Duration::from_secs(30);
 const LONGEST_HOLD: Duration = Duration::from_secs(300);
 

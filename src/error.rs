@@ -90,7 +90,6 @@ impl Error {
         self
     }
 
-    /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -117,7 +116,7 @@ impl Error {
         causes.find_map(|cause| cause.downcast_ref::<E>())
     }
 
-    /// Returns the hint of this error, or else of the first error below it that has one.
+    /// Returns the hint of this error, or else of the first of its causes that has one.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         self.hint.as_deref().or_else(|| {

@@ -210,7 +210,7 @@ pub(super) fn tell_what_is_not_verified<'r>(
     }
 }
 
-/// Says that a certificate is not verified.
+/// Returns the line for the log about a registry whose certificate is not verified.
 pub(super) fn not_verified(registry: &str) -> String {
     format!("the certificate of `{registry}` is not verified, as skipVerify says")
 }

@@ -75,7 +75,7 @@ pub struct PruneAnswer {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] for a name that no builder has.
+/// [`Kind::Invalid`] where there is no builder of this name.
 pub async fn list(
     app: &App,
     names: &[String],
@@ -184,7 +184,7 @@ async fn ask(app: &App, name: &str) -> Result<BuilderAnswer> {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] for a name that no builder has.
+/// [`Kind::Invalid`] where there is no builder of this name.
 pub async fn prune(
     app: &App,
     names: &[String],

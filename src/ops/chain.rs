@@ -44,7 +44,7 @@ pub fn refuse_cycles(
     bases: &[Reference],
     known: Option<&Descendants>,
 ) -> Result<()> {
-    // By canonical names: one image may have several.
+    // Compare canonical names: one image may have several names.
     let pushes: &[Reference] = &pushes
         .iter()
         .map(|it| app.canonical(it))

@@ -100,7 +100,7 @@ pub fn list(app: &App, key: &TaskKey) -> Result<CredentialsAnswer> {
     Ok(CredentialsAnswer::new(&app.store.secrets(key)?))
 }
 
-/// Returns the logins of a task, with references to variables and files resolved now.
+/// Returns the logins of a task, with their references to variables and files resolved.
 ///
 /// # Errors
 ///
@@ -114,7 +114,7 @@ pub fn logins(secrets: &Secrets) -> Result<Vec<Login>> {
     logins.collect()
 }
 
-/// Looks up what a login stands for. `of` says behind its parts which one it is.
+/// Returns a login with its references to variables and files resolved. `of` is added to the names of its parts in errors.
 pub(super) fn looked_up(registry: String, login: &StoredLogin, of: &str) -> Result<Login> {
     let username = resolved(&login.username, &format!("the user{of}"))?;
     Ok(Login {

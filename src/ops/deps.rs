@@ -1,4 +1,4 @@
-//! Which images a Dockerfile depends on, without a task and without a registry.
+//! Finds the images that a Dockerfile depends on, without a task and without a registry.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -12,7 +12,7 @@ use crate::{
 /// Something that happened, to be reported to the user.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A run has its id and will start.
+    /// A run has its id and waits for its start.
     Queued {
         id: RunId,
         task: &'a TaskKey,

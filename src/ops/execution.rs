@@ -35,7 +35,6 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// How a run failed: its status, and why.
 #[derive(Debug)]
 pub struct Failure {
-    /// The status that the run gets.
     pub status: RunStatus,
     /// Why. The kind of the error picks the exit code.
     pub error: Error,

@@ -98,7 +98,7 @@ pub struct Described {
 }
 
 impl Described {
-    /// Returns what decides whether it may go.
+    /// Returns the data by which retention decides whether the manifest may be removed.
     pub fn stored(&self) -> StoredManifest {
         let children = self.manifest.children.iter();
         StoredManifest {

@@ -1,14 +1,14 @@
-//! Several things in one line of text.
+//! Joins several items into one line of text.
 
 use std::fmt::Display;
 
-/// Writes things one after the other, with `between` in between.
+/// Joins items with the separator `between`.
 pub(super) fn joined(items: impl IntoIterator<Item: Display>, between: &str) -> String {
     let items: Vec<String> = items.into_iter().map(|it| it.to_string()).collect();
     items.join(between)
 }
 
-/// Writes the first `most` of some things, and how many more there are.
+/// Joins the first `most` items, and adds how many more there are.
 pub(super) fn joined_first<I>(items: I, most: usize) -> String
 where
     I: IntoIterator<Item: Display, IntoIter: ExactSizeIterator>,

@@ -103,7 +103,7 @@ impl TagSubscriptions {
         self.0.keys().cloned().collect()
     }
 
-    /// Tells whether a task depends on this tag.
+    /// Returns whether a task depends on this tag.
     pub fn is_base(&self, tag: &Reference) -> bool {
         self.0.get(tag).is_some_and(|one| one.is_base)
     }
@@ -304,7 +304,7 @@ impl PendingLooks {
         asked
     }
 
-    /// Asks git repositories for their commits, unless they have been asked and have yet to answer.
+    /// Asks git repositories for their commits, unless a question to them is pending.
     pub fn ask_sources(
         &mut self,
         sources: BTreeMap<GitContext, Secrets>,

@@ -167,7 +167,7 @@ impl Fleet {
             among: among.collect(),
             by: pool.by,
             platforms: task.platforms.clone(),
-            // Steps work on what is with their builder, and a local image stays with it.
+            // Steps use images of their builder, and a local image stays with it: neither can be split.
             may_be_split: match &task.step {
                 Step::Docker(step) => !step.is_local,
                 Step::FileTask(_) | Step::EncodedTask(_) | Step::Import(_) => false,

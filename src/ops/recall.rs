@@ -60,7 +60,7 @@ pub fn keep_tags(app: &App, tags: &Tags, events: &EventSink<'_>) {
     }
 }
 
-/// Tells that something is not kept: no more than a detail, where the state directory may only be read.
+/// Reports that a file could not be written: only as a detail if the state directory is read-only.
 pub(super) fn tell_unkept(what: &str, error: &Error, events: &EventSink<'_>) {
     let text = format!("{what}: {}", error.one_line());
     events.send(if file::is_read_only(error) {

@@ -44,7 +44,7 @@ pub fn task(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
 ///
 /// # Errors
 ///
-/// As [`task`]; [`crate::error::Kind::Invalid`] too where others may read the file of its secrets.
+/// As [`task`], and [`crate::error::Kind::Invalid`] where other users can read the file of its secrets.
 pub fn with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     let mut answer = task(app, key)?;
     answer.reveal(&app.store.secrets(key)?);

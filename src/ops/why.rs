@@ -42,7 +42,7 @@ pub struct WhyAnswer {
     status: Option<RunStatus>,
     /// When the run was requested.
     time: Option<AzTimestamp>,
-    /// Why, on one line.
+    /// The reason, on one line.
     cause: String,
     bases: Vec<BaseDifference>,
 }
@@ -54,7 +54,7 @@ pub struct BaseDifference {
     #[serde(flatten)]
     update: BaseUpdateAnswer,
     differences: Vec<Difference>,
-    /// Why the two could not be compared.
+    /// Why the two images could not be compared.
     problem: Option<String>,
 }
 

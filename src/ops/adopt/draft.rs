@@ -117,7 +117,7 @@ fn images(recipe: &Recipe) -> Result<(Vec<Reference>, Vec<String>)> {
     Ok((known_as, names))
 }
 
-/// Returns whether the images stay with the builder, and the registry of the task.
+/// Returns whether the images stay with the builder, and the registry for the key of the task.
 fn destination(
     app: &App,
     options: &AdoptOptions,

@@ -12,7 +12,7 @@ use crate::{
     watch::State,
 };
 
-/// How folders are searched.
+/// The options for the search in folders.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
     /// Patterns of what is not searched, in the syntax of `.gitignore`.

@@ -39,7 +39,7 @@ pub struct Entry {
     pub names: Vec<String>,
 }
 
-/// Everything that was found.
+/// The builds that were found, and what could not be used.
 #[derive(Debug, Default)]
 pub struct Gathered {
     pub entries: Vec<Entry>,
@@ -295,7 +295,7 @@ fn dockerfile(path: &Path, root: &Path) -> Option<Entry> {
         names::repository(&name.to_string_lossy())
     };
     let base = name_of(folder).unwrap_or_else(|| "image".to_owned());
-    // `Dockerfile.api` and `api.Dockerfile` are `api`.
+    // `Dockerfile.api` and `api.Dockerfile` give the name `api`.
     let lower = file.to_lowercase();
     let rest = lower
         .split('.')

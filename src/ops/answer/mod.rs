@@ -42,7 +42,7 @@ impl Serialize for AzTimestamp {
     }
 }
 
-/// A platform in three fields, as ACR writes it.
+/// A platform in three fields, in ACR's shape.
 #[derive(Debug, Serialize)]
 pub struct PlatformAnswer {
     os: String,

@@ -22,7 +22,7 @@ pub struct CheckAnswer {
     pub(in crate::ops) registry: String,
     /// docs/triggers.md has all states.
     pub state: State,
-    /// Why, on one line.
+    /// The reason of the state, on one line.
     pub reason: String,
     /// How the bases of an image that existed before any run are known; `None` where a run has recorded them.
     pub(in crate::ops) evidence: Option<Evidence>,

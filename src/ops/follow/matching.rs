@@ -10,7 +10,7 @@ use crate::{
     task::{BaseImageTriggerType, DependencyKind},
 };
 
-/// An image that a Dockerfile names.
+/// An image that a Dockerfile names, with all places that name it combined.
 #[derive(Clone, Debug)]
 pub struct Named {
     pub reference: Reference,

@@ -40,7 +40,7 @@ pub struct ImageCheckAnswer {
     pub(super) created: Option<AzTimestamp>,
     /// One of current, stale, missing, unknown, follows-nothing.
     pub state: State,
-    /// Why, on one line.
+    /// The reason of the state, on one line.
     pub reason: String,
     /// How its bases are known; `None` where they are not.
     pub(in crate::ops) evidence: Option<Evidence>,

@@ -55,7 +55,7 @@ pub fn tags(rows: &[Row], assumed: &Assumed) -> BTreeSet<Reference> {
     tags
 }
 
-/// What a tag is now, with the name that its registry was asked by.
+/// What a tag is now, and the name by which its registry was asked.
 #[derive(Clone, Copy)]
 pub struct SeenTag<'a> {
     pub image: &'a Reference,
@@ -148,7 +148,7 @@ impl<'a> Judge<'a> {
         complained.collect()
     }
 
-    /// Returns what a tag was seen to be; none where no registry said it.
+    /// Returns what was seen of a tag; `None` where no registry answered.
     pub fn seen(&self, tag: &Reference) -> Option<SeenTag<'_>> {
         let (image, seen) = self.looked.get(&self.app.canonical(tag))?;
         let seen = seen.as_ref().ok()?;

@@ -60,7 +60,7 @@ pub enum Scope {
 }
 
 pub enum Shape {
-    /// The message of `docs/notify.md`.
+    /// The message as specified in `docs/notify.md`.
     Message,
     /// The payload of az's update trigger, for runs that a base update caused.
     Update(UpdatePayload, Option<Secret>),

@@ -221,7 +221,7 @@ fn forget(file: &mut NotifiedFile, channels: &[Channel], tasks: &[(TaskKey, Base
     }
 }
 
-/// Something that a channel could not be told, and why.
+/// An event that could not be sent to a receiver, and why.
 struct Untold {
     event: NotificationEvent,
     why: String,

@@ -27,7 +27,6 @@ pub struct OfRepository {
 }
 
 impl Needed {
-    /// Returns what is needed of a repository.
     pub fn of(&self, repository: &str) -> &OfRepository {
         self.repositories.get(repository).unwrap_or(&self.none)
     }

@@ -253,7 +253,7 @@ fn request(
     ))
 }
 
-/// Puts the folder of a volume where an option names the place at which the file mounts it.
+/// Replaces a path in an option by the folder of the volume that the file mounts at this path.
 fn on_this_machine(work: &StepRun<'_>, option: &str, mounts: &[Mount]) -> String {
     let mut option = option.to_owned();
     for mount in mounts {

@@ -80,7 +80,6 @@ impl Workspace {
         self.root.join("home")
     }
 
-    /// Returns the folder of a volume.
     pub fn volume(&self, name: &str) -> PathBuf {
         self.root.join("volumes").join(name)
     }
@@ -181,7 +180,7 @@ fn copy_folder(from: &Path, to: &Path, how: &How) -> Result<()> {
     copy_opened(&opened, from, to, how, 0)
 }
 
-/// How a folder is copied.
+/// The options for copying a folder.
 struct How {
     /// A folder that is left out of the copy.
     skip: PathBuf,
@@ -200,8 +199,8 @@ impl How {
     }
 }
 
-/// Copies what is in an open folder. Everything is opened by the folder that it is in: the owner of the context could put a link in
-/// the place of what has just been looked at. `from` is only for messages, and `depth` how deep in the copy it is.
+/// Copies the content of an open folder. Every entry is opened relative to its folder, because the owner of the context could replace a path
+/// by a link after it was checked. `from` is only for messages; `depth` is the depth of the folder in the copy.
 fn copy_opened(folder: &fs::File, from: &Path, to: &Path, how: &How, depth: usize) -> Result<()> {
     let cannot = |problem: rustix::io::Errno| {
         Error::new(Kind::Failed, cannot_copy(from)).because(io::Error::from(problem))

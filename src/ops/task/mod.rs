@@ -194,9 +194,9 @@ pub fn check_fit(given: &TaskPatch, step: &Step, task: &str) -> Result<()> {
 /// The secrets of a task to replace; `None` changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretPatch {
-    /// Those of build arguments.
+    /// The secret build arguments.
     pub arguments: Option<BTreeMap<String, Secret>>,
-    /// Those of templates.
+    /// The secret values of templates.
     pub values: Option<BTreeMap<String, Secret>>,
     /// The token for the git repository of the context.
     pub git_access_token: Option<Secret>,

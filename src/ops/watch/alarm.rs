@@ -1,4 +1,4 @@
-//! When a round ends because something else is due.
+//! Decides when a round ends because something else is due.
 
 use std::time::Duration;
 

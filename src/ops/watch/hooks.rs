@@ -37,9 +37,9 @@ const END_OF_BUILDER: SignedDuration = SignedDuration::from_mins(1);
 /// What webhooks have named.
 #[derive(Debug, Default)]
 pub struct Hinted {
-    /// The tags that tasks depend on.
+    /// The named tags that tasks depend on.
     pub tags: Vec<Reference>,
-    /// The git repositories.
+    /// The named git repositories.
     pub sources: Vec<SourceHint>,
     /// Whether the inbox was full, so that everything counts as named.
     pub everything: bool,

@@ -17,7 +17,6 @@ const WORTHWHILE: usize = 200;
 /// Values that change when tasks are added, changed or deleted, or their dependencies change.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskState {
-    /// The time.
     at: Timestamp,
     /// A fingerprint of the definitions, which changes when a task is created, changed or deleted.
     tasks: u64,
@@ -69,7 +68,7 @@ impl Whole {
         self.until
     }
 
-    /// Returns how many tasks there are.
+    /// Returns how many tasks the round was over.
     pub fn count(&self) -> usize {
         self.families.count()
     }

@@ -1,4 +1,4 @@
-//! What a round remembers of tasks that it does not run.
+//! Stores what a round has found out about tasks that it does not run.
 
 use jiff::Timestamp;
 

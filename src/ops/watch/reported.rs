@@ -1,4 +1,4 @@
-//! What a round says of tasks and outages: each thing once, and of many tasks with one problem a few.
+//! Decides what a round reports of tasks and outages: each thing once, and only a few of many tasks with the same problem.
 
 use std::collections::{BTreeMap, HashMap};
 

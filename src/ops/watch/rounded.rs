@@ -37,7 +37,7 @@ impl Rounded {
         }
     }
 
-    /// Takes in what was decided for a task.
+    /// Adds the verdict on a task to the result.
     pub(super) fn take_verdict(&mut self, verdict: &Verdict) {
         let kind = match verdict {
             Verdict::NoBuilder { .. } => Some(Kind::Unknown),

@@ -46,7 +46,7 @@ pub struct Arrivals {
 pub struct Notice {
     /// The source that it was sent to.
     pub source: String,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 

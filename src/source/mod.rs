@@ -1,4 +1,4 @@
-//! Build contexts: where the files of a build come from. Knows nothing of what is built from them.
+//! Build contexts: fetches the files of a build. Knows nothing of the image that is built.
 
 pub mod archive;
 pub mod bounds;

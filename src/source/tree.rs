@@ -454,7 +454,7 @@ mod tests {
         tree.link(Path::new("a"), Path::new("a/a/a/a")).unwrap();
         assert_eq!(tree.file(Path::new("a/x")), Err(Misplaced::TooManyLinks));
         assert_eq!(tree.check_links(), Ok(()));
-        // Each of them takes as long as one may, and there are many.
+        // Each link is as long as a link may be, and there are many.
         let long: PathBuf = std::iter::repeat_n("s/..", 1000).collect();
         let mut tree = Tree::default();
         tree.folder(Path::new("d")).unwrap();

@@ -45,7 +45,7 @@ const LAST_LINE: usize = "0123456789abcdef 01234567\n".len();
 #[derive(Debug)]
 pub struct TaskFiles<'a> {
     pub folder: PathBuf,
-    /// How the files' names end.
+    /// The suffix of the files' names.
     pub suffix: &'a str,
     pub cache: PathBuf,
 }

@@ -26,7 +26,7 @@ pub enum BuilderKind {
 }
 
 impl BuilderKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 6] = [
         Self::Docker,
         Self::Buildx,
@@ -207,7 +207,7 @@ pub enum PoolOrder {
 /// The most builds that a builder may be given at once: each takes a lock file.
 const MOST_JOBS: usize = 1000;
 
-/// What the name of a builder or a pool is made of.
+/// The error for an invalid name of a builder or a pool.
 const NO_NAME: &str = "its name may have lowercase letters, digits, `-`, `_` and `.`, and begins with one of the first two";
 
 fn is_name(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Command lines as values.
+//! Command lines of programs, separate from their execution.
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 

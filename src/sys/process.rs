@@ -60,11 +60,11 @@ pub struct Limits {
     pub grace: Duration,
 }
 
-/// What a process printed, and how it ended.
+/// The output of a process, and how it ended.
 #[derive(Debug)]
 pub struct Answer {
     pub ended: Ended,
-    /// What it printed, on both streams.
+    /// Its output, of both streams.
     pub output: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP as values.
+//! The signals that stop or reload acrt: SIGINT, SIGTERM and SIGHUP.
 
 use std::fmt;
 

@@ -7,7 +7,7 @@ use crate::image::Reference;
 /// A task in the graph: what it pushes, and what it depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Vertex {
-    /// The images that it pushes under names that stay.
+    /// The images that it pushes under stable tags.
     pub pushes: Vec<Reference>,
     /// The images that it depends on.
     pub bases: Vec<Reference>,

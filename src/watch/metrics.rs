@@ -24,7 +24,7 @@ pub struct Metrics {
     pub looks: u64,
     /// How many runs have ended, by status.
     pub runs: BTreeMap<String, u64>,
-    /// Webhooks that came in, by source and what became of them.
+    /// How many webhooks came in, by source and outcome.
     pub webhooks: Vec<(String, &'static str, u64)>,
     /// When the last authentic webhook of each source came.
     pub last_webhooks: Vec<(String, Timestamp)>,

@@ -361,7 +361,7 @@ impl<'a> Round<'a> {
         node.map_or_else(Vec::new, |node| node.baseline.dependencies.clone())
     }
 
-    /// Returns the images that a task pushes under names that stay.
+    /// Returns the images that a task pushes under stable tags.
     pub fn pushes(&self, task: &TaskKey) -> Vec<Reference> {
         let mut nodes = self.nodes.iter();
         let is_it =

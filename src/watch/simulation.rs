@@ -76,7 +76,7 @@ enum StoryMove {
     Round(u32, Course),
 }
 
-/// How a round goes.
+/// What happens in a simulated round.
 #[derive(Clone, Debug, Default)]
 struct Course {
     /// The events during the round.

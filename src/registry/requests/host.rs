@@ -138,8 +138,8 @@ impl Host {
         url.origin() == self.origin.origin()
     }
 
-    /// Returns the registry at `url`, which this one redirected us to: it is entered with the login that there is for that
-    /// one, and with none where it could be read on its way.
+    /// Returns the registry at `url`, the target of a redirect: it gets the login for that registry, and none where the login could be read
+    /// on its way.
     pub fn elsewhere(&self, url: &Url) -> Elsewhere {
         let host = url.host_str().unwrap_or_default();
         let name = match url.port() {

@@ -256,8 +256,7 @@ pub(super) fn keep(own: &BuilderSettings) -> Option<Keep> {
     (keep != Keep::default()).then_some(keep)
 }
 
-/// Prunes a builder's cache except what `keep` says. Returns the last line that it printed; `None` for a builder that has no cache of its
-/// own.
+/// Prunes a builder's cache except what `keep` says. Returns the last line that it printed; empty for a builder that has no cache of its own.
 ///
 /// # Errors
 ///

@@ -91,7 +91,7 @@ fn is_exact(image: &HeldImage, kept: &KeptImage) -> bool {
     image.id.as_ref().is_some_and(is_its)
 }
 
-/// Returns the images of a build as the builder holds them, one for each platform; `None` where it does not say.
+/// Returns the images of a build as the builder holds them, one for each platform; empty where it does not show all of them.
 pub async fn parts(
     builder: &Builder,
     request: &BuildRequest,

@@ -78,7 +78,7 @@ fn without_twins(entries: Vec<Entry>, out: &mut Vec<LeftOut>) -> Vec<Entry> {
             kept.push(entry);
             continue;
         };
-        // The image of a Dockerfile has no name of its own: use the longer one.
+        // A Dockerfile names no image: use the longer of its candidate names.
         if entry.names.len() > 1 && !entry.recipe.is_named && entry.project.is_empty() {
             let longer = entry.names[1].clone();
             if !kept

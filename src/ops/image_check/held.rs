@@ -133,7 +133,8 @@ pub fn facts(held: &HeldImage) -> Result<Facts, String> {
     })
 }
 
-/// Returns the lineage of an image in a store. If the image itself names no base, a registry is asked that it was pulled from or pushed to.
+/// Returns the lineage of an image in a store. If the image itself names no base, the registries that it was pulled from or pushed to are
+/// asked.
 async fn with_registries(app: &App, held: &HeldImage, facts: &Facts) -> Lineage {
     let (mut lineage, record) = (facts.lineage.clone(), &facts.record);
     if lineage.evidence.is_some() {

@@ -80,8 +80,8 @@ async fn carry_out_command(
     }
 }
 
-/// Returns the registry of a command: the task's own, unless the command names another. `$RegistryName` is compared with the task's own
-/// before its first dot is cut off, because the first part of `127.0.0.1:5000` is no registry name.
+/// Returns the registry of a command: the task's own, unless the command names another. `$RegistryName` is the part of the task's registry
+/// before its first dot, and means that registry: of `127.0.0.1:5000` that part alone is no registry name.
 fn registry_of(work: &StepRun<'_>, named: Option<String>) -> String {
     let own = &work.shared.execution.task.registry;
     let short = own.split('.').next();

@@ -11,7 +11,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
-    image::Digest, ops::event::Progress as CopyProgress, sys::settings::wants_progress,
+    image::Digest, ops::event::Progress as CopyProgress, sys::terminal::wants_progress,
     task::RunId, view::column::harmless,
 };
 

@@ -17,7 +17,7 @@ use crate::{
     },
     sys::{
         clock::Clock,
-        settings::{terminal_width, wants_colour},
+        terminal::{terminal_width, wants_colour},
     },
     task::{RunId, TaskKey, TaskName},
     view::{Canvas, Format, Pieces, Query, Undrawable, View, column::harmless, tame::Tamer},

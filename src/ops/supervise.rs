@@ -15,8 +15,8 @@ use crate::{
     },
     sys::{
         command::CommandLine,
+        config::LimitSettings,
         process::{self, Ended, Limits},
-        settings::LimitSettings,
         signal::{Signal, Stop},
     },
     task::{RunStatus, Task},

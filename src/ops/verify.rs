@@ -8,8 +8,9 @@ use crate::{
     store::Store,
     sys::{
         command::CommandLine,
+        config::VerifySettings,
         process::{self, Ended, Limits},
-        settings::{Settings, VerifySettings},
+        settings::Settings,
         signal::Stop,
     },
 };

@@ -508,7 +508,7 @@ impl<'de> Visitor<'de> for OneBuilder {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::settings::Config, *};
+    use super::{super::config::Config, *};
 
     fn refusal(text: &str) -> String {
         Config::parse(text).unwrap_err().to_string()

@@ -2,7 +2,7 @@
 
 use serde_yaml::{Mapping, Value};
 
-use super::{config_edit, settings::Config};
+use super::{config::Config, config_edit};
 
 /// The keys with fixed names. Registries, builders and others with names of their own come in addition.
 pub const KEYS: &[&str] = &[

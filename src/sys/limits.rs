@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::{Context as _, Kind, Result};
 
-use super::settings::LimitSettings;
+use super::config::LimitSettings;
 
 const MIB: u64 = 1024 * 1024;
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use acrt::{
     image::Reference,
     steps::{Run, Values, Variables, read, secrets},
-    sys::{secret::Secret, settings::Config},
+    sys::{config::Config, secret::Secret},
     task::{Context, Task, cron::Cron},
     watch::Baseline,
 };

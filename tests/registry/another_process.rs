@@ -4,10 +4,7 @@ use std::process::Output;
 
 use acrt::{
     registry::Registries,
-    sys::{
-        clock::Clock,
-        settings::{RegistrySettings, Settings},
-    },
+    sys::{clock::Clock, config::RegistrySettings, settings::Settings},
 };
 
 use super::{service::program, settings::reference};

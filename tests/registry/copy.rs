@@ -11,7 +11,7 @@ use acrt::{
         Registries,
         copy::{Copied, CopyError, CopyRequest, Place, Tagged},
     },
-    sys::settings::RegistrySettings,
+    sys::config::RegistrySettings,
 };
 use serde_json::json;
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use acrt::{
     registry::Registries,
-    sys::{clock::Clock, settings::RegistrySettings},
+    sys::{clock::Clock, config::RegistrySettings},
 };
 use futures_util::StreamExt as _;
 

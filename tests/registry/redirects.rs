@@ -6,7 +6,7 @@ use super::{
     scripted::{Answer, Scripted, digest as canned},
     settings::{anonymous, client, digest, failure, login, nobody, with, words},
 };
-use acrt::sys::settings::RegistrySettings;
+use acrt::sys::config::RegistrySettings;
 
 #[tokio::test]
 async fn a_redirect_to_another_host_is_followed_without_the_login() {

@@ -5,11 +5,7 @@ use std::path::Path;
 use acrt::{
     image::Reference,
     registry::{Login, LookupError, Registries, Seen},
-    sys::{
-        clock::Clock,
-        secret::Secret,
-        settings::{RegistrySettings, Settings},
-    },
+    sys::{clock::Clock, config::RegistrySettings, secret::Secret, settings::Settings},
 };
 
 /// The settings of a user whose home is empty.

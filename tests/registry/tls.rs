@@ -1,6 +1,6 @@
 //! Registries behind TLS: whom to trust is said for each registry, and for none by the way.
 
-use acrt::sys::settings::{RegistrySettings, Settings};
+use acrt::sys::{config::RegistrySettings, settings::Settings};
 
 use super::{
     distribution::Distribution,

@@ -9,9 +9,9 @@ use crate::{
     ops::{App, credential::resolved},
     sys::{
         command::CommandLine,
+        config::{DigestTime, NotifySettings, Occasion},
         environment, process,
         secret::Secret,
-        settings::{DigestTime, NotifySettings, Occasion},
     },
     task::{SourceKind, Task, TaskKey, UpdatePayload},
     watch::notified::NotificationEvent,

@@ -9,7 +9,7 @@ use crate::{
     notify::{NotificationPayload, preset},
     ops::{credential::resolved, joined::joined},
     steps::{InvalidTaskFile, render::Renderer},
-    sys::{secret::Secret, settings::NotifySettings},
+    sys::{config::NotifySettings, secret::Secret},
     watch::notified::NotificationEvent,
 };
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{registry::transport::limits::RequestLimits, sys::settings::RegistrySettings};
+use crate::{registry::transport::limits::RequestLimits, sys::config::RegistrySettings};
 
 use super::{cache::Cache, head_trust::HeadTrust};
 

@@ -24,7 +24,8 @@ use crate::{
     },
     sys::{
         clock::Clock,
-        settings::{self, RegistrySettings, Settings},
+        config::RegistrySettings,
+        settings::{self, Settings},
     },
 };
 

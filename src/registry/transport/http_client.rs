@@ -16,7 +16,7 @@ use crate::{
         error_text::{clean, server_words},
         problem::Asked,
     },
-    sys::settings::RegistrySettings,
+    sys::config::RegistrySettings,
 };
 
 use super::url_policy::{Forbidden, GuardedResolver, UrlPolicy};

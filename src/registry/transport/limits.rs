@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     registry::problem::LookupError,
-    sys::{clock::Clock, settings::RegistrySettings},
+    sys::{clock::Clock, config::RegistrySettings},
 };
 
 use super::{connection_warmup::PATIENCE, retry};

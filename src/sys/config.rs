@@ -1,0 +1,543 @@
+//! The settings of the config file.
+
+use std::{
+    collections::BTreeMap,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::{
+    Timestamp, ToSpan as _,
+    civil::{Time, Weekday},
+    fmt::strtime,
+    tz::TimeZone,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use crate::error::{Context as _, Error, Kind, Result};
+
+use super::{
+    builders::{self, BuilderKind, BuilderSettings, Names, PoolSettings, UnknownBuilder},
+    config_edit,
+    environment::Pattern,
+    ownership,
+    secret::SecretPlace,
+};
+
+/// The largest config file, in bytes; a larger file must be a mistake.
+const MAX_CONFIG: u64 = 1024 * 1024;
+
+/// The config file: `$XDG_CONFIG_HOME/acrt/config.yaml`, or what `--config` or `ACRT_CONFIG` names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// Defaults of options.
+    pub defaults: Defaults,
+    /// How each registry is reached, by login server.
+    pub registries: BTreeMap<String, RegistrySettings>,
+    /// The settings of builders, by name.
+    #[serde(deserialize_with = "builders::named")]
+    pub builders: BTreeMap<String, BuilderSettings>,
+    /// Pools of builders that stand in for each other, by name.
+    #[serde(deserialize_with = "builders::pools")]
+    pub pools: BTreeMap<String, PoolSettings>,
+    /// The intervals of `task watch`.
+    pub watch: WatchSettings,
+    /// How many finished runs are kept.
+    pub runs: RunSettings,
+    /// The resource limits of the process of one run.
+    pub limits: LimitSettings,
+    /// The programs that verify base images.
+    pub verify: Vec<VerifySettings>,
+    /// Mirrors of registries: from the beginning of an image's name to the beginning of its copy's name.
+    pub mirrors: BTreeMap<String, String>,
+    /// The senders of webhooks to `task watch --listen`, by the end of their path, `/hooks/NAME`.
+    pub listen: BTreeMap<String, HookSettings>,
+    /// The receivers of notifications about runs and failures.
+    pub notify: Vec<NotifySettings>,
+    /// The program with its arguments that is started after every successful run of a task, unless the task has its own.
+    pub on_success: Vec<String>,
+    /// The environment of the programs that acrt starts.
+    pub environment: EnvironmentSettings,
+    /// Who may read the metrics of `task watch --listen`.
+    pub metrics: MetricsSettings,
+    /// The status page of `task watch --listen` and `status --serve`.
+    #[serde(deserialize_with = "page_settings")]
+    pub page: PageSettings,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PageSettings {
+    /// Whether `task watch --listen` serves the page without `--page`, too.
+    pub on: bool,
+    /// The URL at which people open the page: `https://acrt.example.org`.
+    pub url: Option<String>,
+    /// Where the token is stored that the page requires.
+    pub token: Option<SecretPlace>,
+    /// The addresses, or networks as `10.0.0.0/8`, of proxies that authenticate users themselves.
+    pub trust_proxy: Vec<String>,
+}
+
+/// Reads `page: on`, `page: off`, or its settings.
+fn page_settings<'de, D: Deserializer<'de>>(input: D) -> Result<PageSettings, D::Error> {
+    struct OnOrMore;
+    impl<'de> Visitor<'de> for OnOrMore {
+        type Value = PageSettings;
+
+        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            out.write_str("on, off, or a mapping of on, url, token and trustProxy")
+        }
+
+        fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<PageSettings, E> {
+            Ok(PageSettings {
+                on,
+                ..PageSettings::default()
+            })
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<PageSettings, E> {
+            match text {
+                "on" => self.visit_bool(true),
+                "off" => self.visit_bool(false),
+                _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+            }
+        }
+
+        fn visit_unit<E: serde::de::Error>(self) -> Result<PageSettings, E> {
+            Ok(PageSettings::default())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<PageSettings, A::Error> {
+            PageSettings::deserialize(MapAccessDeserializer::new(fields))
+        }
+    }
+    input.deserialize_any(OnOrMore)
+}
+
+/// The environment of the programs that acrt starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EnvironmentSettings {
+    /// The variables that are handed on besides the usual ones.
+    pub pass: Vec<Pattern>,
+}
+
+/// Access to the metrics of `task watch --listen`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// Where the secret is stored that a reader must send.
+    pub secret: Option<SecretPlace>,
+}
+
+/// A receiver of notifications: a program or a webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NotifySettings {
+    /// Its name in messages and in the state directory; the program or host, if unset.
+    pub name: Option<String>,
+    /// The program with its arguments, which reads the message on its standard input.
+    pub command: Vec<String>,
+    /// The URL to which the message is sent by POST; `env:NAME` or `file:PATH` say where it is.
+    pub url: Option<String>,
+    /// Where the secret is stored that signs each POST.
+    pub secret: Option<SecretPlace>,
+    /// The events to send; all but `success` if unset.
+    pub on: Option<Vec<Occasion>>,
+    /// The names of the tasks whose events are sent; all if empty.
+    pub tasks: Vec<String>,
+    /// The service whose templates are used.
+    pub preset: Option<String>,
+    /// The templates of the headers of a POST.
+    pub headers: BTreeMap<String, String>,
+    pub title: Option<String>,
+    /// The template of the body that is sent instead of acrt's JSON.
+    pub body: Option<String>,
+    /// After how many days a task that still fails is told again; never, if unset.
+    pub remind_days: Option<u32>,
+    /// When a digest of what has happened is sent: `daily 08:00`, or `weekly mon 08:00`, in UTC as all schedules.
+    pub digest: Option<DigestTime>,
+    /// Whether the events of several tasks in one round make one message; if unset, true with templates.
+    pub group: Option<bool>,
+    /// The variables of templates, `.Values`; each may be `env:NAME` or `file:PATH`.
+    pub values: BTreeMap<String, String>,
+}
+
+/// A time of each day, or of one day of each week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DigestTime {
+    day: Option<Weekday>,
+    time: Time,
+}
+
+impl TryFrom<String> for DigestTime {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let problem = || format!("`{text}` is neither `daily 08:00` nor `weekly mon 08:00`");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (day, time) = match words.as_slice() {
+            ["daily", time] => (None, time),
+            ["weekly", day, time] => {
+                let day = strtime::parse("%a", day).ok().and_then(|it| it.weekday());
+                (Some(day.ok_or_else(problem)?), time)
+            }
+            _ => return Err(problem()),
+        };
+        let time = Time::strptime("%H:%M", time).map_err(|_| problem())?;
+        Ok(Self { day, time })
+    }
+}
+
+impl DigestTime {
+    /// Returns the last such time up to `now`.
+    #[must_use]
+    pub fn last(self, now: Timestamp) -> Option<Timestamp> {
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let days = (0..=7).filter_map(|back| today.checked_sub(back.days()).ok());
+        days.filter(|date| self.day.is_none_or(|day| day == date.weekday()))
+            .filter_map(|date| TimeZone::UTC.to_timestamp(date.to_datetime(self.time)).ok())
+            .find(|time| *time <= now)
+    }
+}
+
+/// A kind of event for notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occasion {
+    Success,
+    /// A run has failed, of a task whose last one had not.
+    Failure,
+    /// What had failed works again.
+    Recovery,
+    /// A task has failed many times in a row.
+    Stalled,
+    /// A registry or repository gives no answer that tasks need.
+    CheckFailing,
+}
+
+/// A sender of webhooks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HookSettings {
+    /// Where the secret is stored that it must send.
+    pub secret: Option<SecretPlace>,
+    /// The name by which tasks know its registry, where the webhooks use another one.
+    pub registry: Option<String>,
+}
+
+/// Defaults of options.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Defaults {
+    /// The registry: a login server or a name among `registries`.
+    pub registry: Option<String>,
+    pub builder: Option<String>,
+    /// The output format, as of `-o`.
+    pub output: Option<String>,
+    /// The minimum age of a base's digest before anything is built on it, as `3d`.
+    pub min_age: Option<String>,
+    /// The windows in which triggers may begin runs, each as `* 1-5 * * SAT,SUN`.
+    pub windows: Vec<String>,
+}
+
+/// Images, and the program that verifies them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct VerifySettings {
+    /// The images: `registry/repository`, with `*` for any characters.
+    pub images: Vec<String>,
+    /// The program with its arguments; `{image}` stands for `name@digest`.
+    pub command: Vec<String>,
+    /// Whether an image that it verifies may be built on at any age.
+    pub exempt_from_min_age: bool,
+}
+
+/// How one registry is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RegistrySettings {
+    /// The login server that the short name stands for.
+    pub login_server: Option<String>,
+    /// Other names of the same registry, `host[:port]`: an image is the same under any of them.
+    pub aliases: Vec<String>,
+    /// Use plain http. The default for loopback registries.
+    pub plain_http: Option<bool>,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A PEM file with this machine's certificate, for registries that ask for one.
+    pub client_certificate: Option<PathBuf>,
+    /// The PEM file with the key to `client_certificate`.
+    pub client_key: Option<PathBuf>,
+    /// Do not verify the registry's certificate. Each run's log says so.
+    pub skip_verify: bool,
+    /// Whether this registry's tags are looked at as those of a public registry, whatever the built-in list says.
+    pub public: Option<bool>,
+    /// Seconds between two looks at a tag of this registry.
+    pub every_seconds: Option<u64>,
+    /// Requests in flight at once.
+    pub concurrency: Option<usize>,
+    /// Requests a second, at most.
+    pub requests_per_second: Option<u32>,
+}
+
+/// The intervals of `task watch`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct WatchSettings {
+    /// Seconds between two looks at a tag of a registry that is not public.
+    pub every_seconds: u64,
+    /// The shortest pause between two looks at a tag of a public registry, in seconds.
+    pub public_min_seconds: u64,
+    /// The longest pause between two looks at a tag of a public registry, in seconds.
+    pub public_max_seconds: u64,
+    /// The pause between two looks at the images that tasks have pushed, in seconds; 0 looks at none.
+    pub images_every_seconds: u64,
+    /// Seconds that a round may take, without its runs, before `/healthz` and the service manager are told so.
+    pub round_seconds: u32,
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        Self {
+            every_seconds: 60,
+            public_min_seconds: 600,
+            public_max_seconds: 3600,
+            images_every_seconds: 86_400,
+            round_seconds: 600,
+        }
+    }
+}
+
+/// How many finished runs are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RunSettings {
+    /// How many finished runs of each task are kept; older ones are removed, with their logs.
+    pub keep: usize,
+    /// Days that a finished run is kept.
+    pub keep_days: u32,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            keep: 100,
+            keep_days: 30,
+        }
+    }
+}
+
+/// The resource limits of the process of one run; 0 is no limit. They do not bind the builder that it starts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// Address space, in MiB.
+    pub memory_mib: u64,
+    /// Stack, in MiB.
+    pub stack_mib: u64,
+    /// CPU time, in seconds.
+    pub cpu_seconds: u64,
+    /// Open files.
+    pub open_files: u64,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            memory_mib: 2048,
+            stack_mib: 8,
+            cpu_seconds: 3600,
+            open_files: 4096,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the config file; without a file, returns the default unless it must exist.
+    pub(super) fn read(path: &Path, must_exist: bool, insists: bool) -> Result<Self> {
+        let cannot = || format!("cannot read the config file `{}`", path.display());
+        let file = match std::fs::File::open(path) {
+            // A link that leads nowhere is not nothing.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound
+                    && !must_exist
+                    && !path.is_symlink() =>
+            {
+                return Ok(Self::default());
+            }
+            opened => opened.context(Kind::Invalid, cannot)?,
+        };
+        // Of the opened file, because the path may name another one a moment later.
+        let metadata = file.metadata().context(Kind::Invalid, cannot)?;
+        if !insists {
+            ownership::check("the config file", path, &metadata)?;
+        }
+        let mut text = String::new();
+        file.take(MAX_CONFIG + 1)
+            .read_to_string(&mut text)
+            .context(Kind::Invalid, cannot)?;
+        if text.len() as u64 > MAX_CONFIG {
+            return Err(Error::new(Kind::Invalid, cannot())
+                .because(anyhow::anyhow!("it is larger than 1 MiB")));
+        }
+        Self::parse(&text).context(Kind::Invalid, cannot)
+    }
+
+    /// Returns the kind and the settings of a builder; `None` where no builder has that name. Each kind is also the name of a builder.
+    pub fn builder(&self, name: &str) -> Option<(BuilderKind, BuilderSettings)> {
+        self.names().builder(name)
+    }
+
+    /// Refuses a name that is neither a builder's nor a pool's.
+    pub fn check_builder(&self, name: &str) -> Result<(), UnknownBuilder> {
+        self.names().check(name)
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names {
+            builders: &self.builders,
+            pools: &self.pools,
+        }
+    }
+
+    /// Parses a config file, and checks that the names in it exist.
+    pub(super) fn parse(text: &str) -> Result<Self, serde_yaml::Error> {
+        // The parser takes a byte order mark for a column, in which no second key stands.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let config = serde_yaml::from_str::<Option<Self>>(text)?.unwrap_or_default();
+        let default = config.defaults.builder.as_deref();
+        let Some((path, why)) = config.names().problem(default) else {
+            return Ok(config);
+        };
+        let line = config_edit::line_of(text, &path);
+        let at = line.map_or_else(String::new, |line| format!(" at line {line}"));
+        let problem = format!("{}: {why}{at}", path.join("."));
+        Err(serde::de::Error::custom(problem))
+    }
+}
+
+impl WatchSettings {
+    /// Returns the shortest and the longest pause between two looks at a tag of `registry`.
+    pub fn pause(&self, registry: &RegistrySettings, public: bool) -> (Duration, Duration) {
+        let seconds = match registry.every_seconds {
+            Some(every) => (every, every),
+            None if registry.public.unwrap_or(public) => {
+                (self.public_min_seconds, self.public_max_seconds)
+            }
+            None => (self.every_seconds, self.every_seconds),
+        };
+        (
+            Duration::from_secs(seconds.0.max(1)),
+            Duration::from_secs(seconds.1.max(seconds.0).max(1)),
+        )
+    }
+
+    /// Returns the longest pause between two looks at a tag whose registry does not answer.
+    pub fn longest_pause(&self) -> Duration {
+        Duration::from_secs(self.public_max_seconds.max(1))
+    }
+
+    /// Returns the pause between two looks at an image that a task has pushed.
+    pub fn images_pause(&self) -> Duration {
+        Duration::from_secs(self.images_every_seconds.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_is_due_at_its_time_of_the_day_or_week() {
+        let last = |digest: &str, now: &str| {
+            let digest = DigestTime::try_from(digest.to_owned()).unwrap();
+            digest.last(now.parse().unwrap()).unwrap().to_string()
+        };
+        // 2026-11-29 is a Sunday.
+        for (digest, now, expected) in [
+            (
+                "daily 08:00",
+                "2026-11-29T08:00:00Z",
+                "2026-11-29T08:00:00Z",
+            ),
+            (
+                "daily 08:00",
+                "2026-11-29T07:59:00Z",
+                "2026-11-28T08:00:00Z",
+            ),
+            (
+                "weekly mon 08:00",
+                "2026-11-29T12:00:00Z",
+                "2026-11-23T08:00:00Z",
+            ),
+            (
+                "weekly SUN 13:00",
+                "2026-11-29T12:00:00Z",
+                "2026-11-22T13:00:00Z",
+            ),
+        ] {
+            assert_eq!(last(digest, now), expected, "{digest} {now}");
+        }
+        for digest in [
+            "",
+            "daily",
+            "hourly 08:00",
+            "weekly 08:00",
+            "weekly day 08:00",
+            "daily 25:00",
+        ] {
+            assert!(DigestTime::try_from(digest.to_owned()).is_err(), "{digest}");
+        }
+    }
+
+    #[test]
+    fn an_empty_config_is_the_default_and_an_unknown_key_is_named() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+        let error = Config::parse("watch:\n  evrySeconds: 5\n").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("watch: unknown field `evrySeconds`"),
+            "{error}"
+        );
+        assert_eq!(error.location().unwrap().line(), 2);
+    }
+
+    #[test]
+    fn page_is_on_or_off_or_has_settings() {
+        let page = |text: &str| Config::parse(text).map(|config| config.page);
+        assert!(page("page: on").unwrap().on && page("page: true").unwrap().on);
+        assert!(!page("page: off").unwrap().on && !page("page:").unwrap().on);
+        let full = "page: {on: true, url: 'https://a', token: 'env:T', trustProxy: [10.0.0.1]}";
+        assert_eq!(page(full).unwrap().trust_proxy, ["10.0.0.1"]);
+        for (wrong, why) in [
+            ("page: maybe", "on, off, or a mapping"),
+            ("page: {tokn: x}", "unknown field `tokn`"),
+            ("page: {token: x}", "env:NAME or file:PATH"),
+        ] {
+            let error = page(wrong).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn public_registries_are_looked_at_between_the_two_bounds() {
+        let watch = WatchSettings::default();
+        let plain = RegistrySettings::default();
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        assert_eq!(watch.pause(&plain, true), (minutes(10), minutes(60)));
+        assert_eq!(watch.pause(&plain, false), (minutes(1), minutes(1)));
+        let own = RegistrySettings {
+            every_seconds: Some(5),
+            ..plain
+        };
+        assert_eq!(watch.pause(&own, true).1, Duration::from_secs(5));
+    }
+}

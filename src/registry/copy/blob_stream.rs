@@ -22,7 +22,7 @@ pub struct Chunks {
 
 enum ChunkSource {
     Response(Box<RawResponse>),
-    File(FileParts),
+    File(File),
 }
 
 impl From<Box<RawResponse>> for Chunks {
@@ -34,10 +34,10 @@ impl From<Box<RawResponse>> for Chunks {
     }
 }
 
-impl From<FileParts> for Chunks {
-    fn from(parts: FileParts) -> Self {
+impl From<File> for Chunks {
+    fn from(file: File) -> Self {
         Self {
-            from: ChunkSource::File(parts),
+            from: ChunkSource::File(file),
             first: None,
         }
     }
@@ -65,27 +65,15 @@ impl Chunks {
                     chunk.map_err(|_| TransportError::Silent(http_client::PAUSE).to_string())?;
                 chunk.map_err(|error| http_client::broken(error).to_string())
             }
-            ChunkSource::File(parts) => parts.next().map_err(|error| error.to_string()),
+            ChunkSource::File(file) => next_of(file).map_err(|error| error.to_string()),
         }
     }
 }
 
-/// A blob in a folder that is read in parts.
-#[derive(Debug)]
-pub struct FileParts(File);
-
-impl From<File> for FileParts {
-    fn from(file: File) -> Self {
-        Self(file)
-    }
-}
-
-impl FileParts {
-    /// Returns the next bytes; `None` at the end.
-    pub fn next(&mut self) -> io::Result<Option<Bytes>> {
-        let mut part = vec![0; PART];
-        let read = self.0.read(&mut part)?;
-        part.truncate(read);
-        Ok((read > 0).then(|| part.into()))
-    }
+/// Returns the next bytes; `None` at the end.
+fn next_of(file: &mut File) -> io::Result<Option<Bytes>> {
+    let mut part = vec![0; PART];
+    let read = file.read(&mut part)?;
+    part.truncate(read);
+    Ok((read > 0).then(|| part.into()))
 }

@@ -15,9 +15,8 @@ use tempfile::NamedTempFile;
 use crate::{image::Digest, registry::transport::http_client::cap};
 
 use super::{
-    blob_stream::FileParts,
     problem::CopyError,
-    tree::{Descriptor, RawDocument},
+    tree::{self, Descriptor, RawDocument},
 };
 
 /// The file that marks a folder as an image layout.
@@ -196,12 +195,12 @@ impl ImageLayout {
     }
 
     /// Opens a blob from the byte `from` on.
-    pub fn blob(&self, digest: &Digest, from: u64) -> Result<FileParts, CopyError> {
+    pub fn blob(&self, digest: &Digest, from: u64) -> Result<File, CopyError> {
         let path = self.blob_path(digest);
         let open = || {
             let mut file = File::open(&path)?;
             file.seek(SeekFrom::Start(from))?;
-            Ok(FileParts::from(file))
+            Ok(file)
         };
         open().map_err(|error: io::Error| CopyError::folder(&path, error))
     }
@@ -258,11 +257,7 @@ impl ImageLayout {
             serde_json::from_slice(&read(&path, MAX_INDEX)?)
                 .map_err(|problem| CopyError::folder(&path, problem))?
         } else {
-            json!({
-                "schemaVersion": 2,
-                "mediaType": "application/vnd.oci.image.index.v1+json",
-                "manifests": [],
-            })
+            tree::empty_index()
         };
         let Some(images) = index["manifests"].as_array_mut() else {
             return Err(CopyError::folder(path, "it has no `manifests`"));
@@ -277,11 +272,7 @@ impl ImageLayout {
             None => image["digest"] != digest,
             Some(old) => Some(old.as_str()) != name,
         });
-        let mut entry = json!({
-            "mediaType": document.media_type,
-            "digest": digest,
-            "size": document.bytes.len(),
-        });
+        let mut entry = document.entry();
         if let Some(name) = name {
             entry["annotations"] = json!({ NAME: name });
         }

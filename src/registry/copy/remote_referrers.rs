@@ -2,8 +2,9 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers>
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde_json::{Value, json};
+use bytes::Bytes;
+use oci_client::manifest::OCI_IMAGE_INDEX_MEDIA_TYPE;
+use serde_json::Value;
 
 use crate::{
     image::{Digest, Reference},
@@ -13,7 +14,7 @@ use crate::{
 use super::{
     problem::CopyError,
     remote::{Listed, Remote},
-    tree::{Descriptor, RawDocument},
+    tree::{self, Descriptor, RawDocument},
 };
 
 /// Returns the referrers tag of a digest, for a registry without the referrers API, as the distribution specification names it.
@@ -64,11 +65,7 @@ impl Remote {
         let listed = self.tagged(&tag).await?;
         let mut list = match &listed {
             Some(list) => serde_json::from_slice(&list.bytes).unwrap_or(Value::Null),
-            None => json!({
-                "schemaVersion": 2,
-                "mediaType": "application/vnd.oci.image.index.v1+json",
-                "manifests": [],
-            }),
+            None => tree::empty_index(),
         };
         let Some(entries) = list["manifests"].as_array_mut() else {
             return Ok(());
@@ -77,20 +74,15 @@ impl Remote {
         if entries.iter().any(|entry| entry["digest"] == digest) {
             return Ok(());
         }
-        let mut entry = json!({
-            "mediaType": document.media_type,
-            "digest": digest,
-            "size": document.bytes.len(),
-        });
+        let mut entry = document.entry();
         if let Some(artifact_type) = document.artifact_type() {
             entry["artifactType"] = artifact_type.into();
         }
         entries.push(entry);
-        let mut headers = HeaderMap::new();
-        let index = HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
-        headers.insert(CONTENT_TYPE, index);
-        let list = RawDocument::parse(&headers, list.to_string().into());
-        let list = list.map_err(|defect| CopyError::defect(&self.place(), &defect))?;
+        let bytes = Bytes::from(list.to_string());
+        let media_type = OCI_IMAGE_INDEX_MEDIA_TYPE.to_owned();
+        let list = RawDocument::of(Digest::of(&bytes), media_type, bytes)
+            .map_err(|defect| CopyError::defect(&self.place(), &defect))?;
         self.write(&list, Some(&tag)).await.map(drop)
     }
 }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use oci_client::manifest::OCI_IMAGE_INDEX_MEDIA_TYPE;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{
     image::Digest,
@@ -112,6 +114,24 @@ impl RawDocument {
         let of_config = parts.config.map(|config| config.media_type);
         parts.artifact_type.or(of_config)
     }
+
+    /// Returns its entry in an index.
+    pub fn entry(&self) -> Value {
+        json!({
+            "mediaType": self.media_type,
+            "digest": self.digest,
+            "size": self.bytes.len(),
+        })
+    }
+}
+
+/// Returns an index without entries.
+pub fn empty_index() -> Value {
+    json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_IMAGE_INDEX_MEDIA_TYPE,
+        "manifests": [],
+    })
 }
 
 /// Returns the documents directly below some documents, each once, without those of `known`.

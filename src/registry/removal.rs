@@ -88,11 +88,11 @@ impl Registries {
         self.forget_tag(tag);
         match answer.response.status {
             200..300 => Ok(Removal::Removed),
-            400 | 404 | 405 | 410 | 501 if may_copy => self.untag_by_copy(tag, digest).await,
-            400 | 404 | 405 | 410 | 501 => Ok(Removal::Unsupported),
-            _ if is_unsupported(&answer) && may_copy => self.untag_by_copy(tag, digest).await,
-            _ if is_unsupported(&answer) => Ok(Removal::Unsupported),
-            _ => Err(refusal(&answer)),
+            status if !matches!(status, 400 | 404 | 410) && !is_unsupported(&answer) => {
+                Err(refusal(&answer))
+            }
+            _ if may_copy => self.untag_by_copy(tag, digest).await,
+            _ => Ok(Removal::Unsupported),
         }
     }
 

@@ -40,31 +40,40 @@ impl ArgumentArgs {
 
     /// Returns the arguments in the order given, and the secret values separately. Of two with one name the last wins.
     pub fn arguments(&self) -> (Vec<Argument>, BTreeMap<String, Secret>) {
-        let mut arguments: Vec<Argument> = Vec::new();
-        let mut secrets = BTreeMap::new();
-        let mut add = |argument: Argument| {
-            arguments.retain(|other| other.name != argument.name);
-            arguments.push(argument);
-        };
-        for text in &self.args {
-            let (name, value) = split(text);
-            add(Argument {
-                name,
-                value: Some(value),
-                is_secret: false,
-            });
-        }
-        for text in &self.secret_args {
-            let (name, value) = split(text.reveal());
-            secrets.insert(name.clone(), Secret::new(value));
-            add(Argument {
-                name,
-                value: None,
-                is_secret: true,
-            });
-        }
-        (arguments, secrets)
+        named_values(&self.args, &self.secret_args, split)
     }
+}
+
+/// Returns named values in the order given, and the secret ones separately. Of two with one name the last wins.
+pub fn named_values(
+    plain: &[String],
+    secret: &[Secret],
+    split: fn(&str) -> (String, String),
+) -> (Vec<Argument>, BTreeMap<String, Secret>) {
+    let mut all: Vec<Argument> = Vec::new();
+    let mut secrets = BTreeMap::new();
+    let mut add = |argument: Argument| {
+        all.retain(|other| other.name != argument.name);
+        all.push(argument);
+    };
+    for text in plain {
+        let (name, value) = split(text);
+        add(Argument {
+            name,
+            value: Some(value),
+            is_secret: false,
+        });
+    }
+    for text in secret {
+        let (name, value) = split(text.reveal());
+        secrets.insert(name.clone(), Secret::new(value));
+        add(Argument {
+            name,
+            value: None,
+            is_secret: true,
+        });
+    }
+    (all, secrets)
 }
 
 /// Splits `NAME=VALUE`; a name alone takes its value from the environment, or else is empty, as in az.

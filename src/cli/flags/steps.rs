@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    cli::flags::choice::three_state,
+    cli::flags::{build::named_values, choice::three_state},
     error::{Context as _, Error, Kind, Result},
     sys::secret::Secret,
     task::{
@@ -73,27 +73,10 @@ impl ValueArgs {
 
     /// Returns the values in the order given, and the secret ones separately. Of two with one name the last wins.
     pub fn values(&self) -> (Vec<Argument>, BTreeMap<String, Secret>) {
-        let mut values: Vec<Argument> = Vec::new();
-        let mut secrets = BTreeMap::new();
-        let mut add = |name: &str, value: Option<&str>| {
-            values.retain(|other| other.name != name);
-            values.push(Argument {
-                name: name.to_owned(),
-                is_secret: value.is_none(),
-                value: value.map(str::to_owned),
-            });
-        };
-        for text in &self.set {
+        named_values(&self.set, &self.set_secret, |text| {
             let (name, value) = text.split_once('=').unwrap_or((text, ""));
-            add(name, Some(value));
-        }
-        for text in &self.set_secret {
-            let text = text.reveal();
-            let (name, value) = text.split_once('=').unwrap_or((text, ""));
-            secrets.insert(name.to_owned(), Secret::new(value));
-            add(name, None);
-        }
-        (values, secrets)
+            (name.to_owned(), value.to_owned())
+        })
     }
 }
 

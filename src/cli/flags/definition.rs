@@ -17,9 +17,9 @@ use super::{
     azure::AzureTaskArgs,
     build::{ArgumentArgs, Platforms, platforms},
     choice::{status, three_state},
-    copies::words,
     duration::timeout,
     keep::KeepArgs,
+    program::words,
     steps::{StepOptions, TrustArgs, ValueArgs, text_of},
     trigger::{TriggerArgs, schedule},
 };

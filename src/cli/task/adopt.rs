@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     cli::{
         columns,
-        flags::{choice::three_state, confirm::YesArgs, copies::words, trigger::schedule},
+        flags::{choice::three_state, confirm::YesArgs, program::words, trigger::schedule},
         outcome::Outcome,
         report::Report,
         task::run::followed,

@@ -1,4 +1,4 @@
-//! Options of tasks that import an image.
+//! Programs that are given as one text.
 
 use crate::error::{Context as _, Kind, Result};
 

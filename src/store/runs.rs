@@ -234,7 +234,10 @@ impl Store {
             }
             kept += 1;
             if kept > keep || run.finish_time.is_some_and(|end| end < oldest) {
-                remove_folder(&self.layout.run_folder(id))?;
+                let folder = self.layout.run_folder(id);
+                fs::remove_dir_all(&folder).context(Kind::Failed, || {
+                    format!("cannot remove `{}`", folder.display())
+                })?;
                 gone.insert(id);
             }
         }
@@ -262,12 +265,6 @@ fn ids_in(folder: &Path) -> Result<Vec<RunId>> {
     }
     ids.sort_unstable_by(newest_first);
     Ok(ids)
-}
-
-fn remove_folder(path: &Path) -> Result<()> {
-    fs::remove_dir_all(path).context(Kind::Failed, || {
-        format!("cannot remove `{}`", path.display())
-    })
 }
 
 #[cfg(test)]

@@ -73,8 +73,9 @@ impl FromStr for Query {
             return Err(InvalidQuery::TooLarge);
         }
         let ast = jmespath::parse(&with_json_literals(text));
-        let ast = ast.map_err(|problem| wrong(text, &problem))?;
-        let expression = Expression::new(text, ordered(ast), &RUNTIME);
+        let mut ast = ast.map_err(|problem| wrong(text, &problem))?;
+        order(&mut ast);
+        let expression = Expression::new(text, ast, &RUNTIME);
         Ok(Self(expression, text.into()))
     }
 }
@@ -156,11 +157,6 @@ fn json_literal(inner: &str) -> String {
 }
 
 /// Makes each object that an expression constructs hold the order of its keys.
-fn ordered(mut ast: Ast) -> Ast {
-    order(&mut ast);
-    ast
-}
-
 fn order(ast: &mut Ast) {
     match ast {
         Ast::MultiHash { offset, elements } => {

@@ -49,7 +49,11 @@ pub(in crate::ops) async fn work(
     log.doing(format!("looking at {}", step.source));
     let decided = execution.unless_stopped(decide(app, task, step)).await?;
     let bases: Vec<Reference> = step.source().into_iter().collect();
-    let images: Vec<Reference> = targets.iter().flat_map(references).collect();
+    let images: Vec<Reference> = targets
+        .iter()
+        .flat_map(Target::names)
+        .filter_map(|name| name.parse().ok())
+        .collect();
     let known = execution.descendants.as_ref();
     chain::refuse_cycles(app, task, &images, &bases, known)?;
     held.run.base_image_dependencies = Some(decided.dependencies.clone());
@@ -271,9 +275,4 @@ fn as_candidate(target: &Target) -> Option<Target> {
         place: target.place.clone(),
         tags: vec![candidate(tag)],
     })
-}
-
-fn references(target: &Target) -> Vec<Reference> {
-    let names = target.names();
-    names.iter().filter_map(|name| name.parse().ok()).collect()
 }

@@ -92,7 +92,9 @@ pub fn create(
     drop(lock);
     // If a task had run before, [`save`] has reported whether it must be run again.
     if !had_run && !is_adopted {
-        events.send(Event::Note(first_run(&key)));
+        events.send(Event::Note(format!(
+            "task `{key}` follows nothing until it has run once: acrt task run --name {key}"
+        )));
     }
     Ok(key)
 }
@@ -424,8 +426,4 @@ fn save(
     }
     app.store.save_secrets(&key, secrets)?;
     app.store.save_task(task)
-}
-
-fn first_run(key: &TaskKey) -> String {
-    format!("task `{key}` follows nothing until it has run once: acrt task run --name {key}")
 }

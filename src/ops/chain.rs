@@ -96,14 +96,14 @@ pub fn refuse_cycles(
             makers.entry(app.canonical(&image)).or_default().push(other);
         }
     }
-    let mut walk = Walk {
+    let mut search = CycleSearch {
         app,
         makers,
         goal: pushes,
         seen: HashSet::new(),
     };
     let mut path = Vec::new();
-    if walk.leads_back(bases, &mut path) {
+    if search.leads_back(bases, &mut path) {
         return Err(cycle(task, path.iter().map(|key| key.name.to_string())));
     }
     Ok(())
@@ -143,14 +143,14 @@ fn cycle(task: &Task, between: impl Iterator<Item = String>) -> Error {
     .hint("build one of them on an image that none of the others makes")
 }
 
-struct Walk<'a> {
+struct CycleSearch<'a> {
     app: &'a App,
     makers: HashMap<Reference, Vec<&'a Task>>,
     goal: &'a [Reference],
     seen: HashSet<TaskKey>,
 }
 
-impl Walk<'_> {
+impl CycleSearch<'_> {
     /// Returns whether the makers of these images depend, directly or not, on an image that the task pushes. `path` collects the makers on
     /// the way, nearest first.
     fn leads_back(&mut self, bases: &[Reference], path: &mut Vec<TaskKey>) -> bool {

@@ -214,7 +214,7 @@ pub struct Look {
 
 /// The answer of a registry or a git repository, also if it is an error.
 #[derive(Debug)]
-pub enum Answer {
+pub enum LookAnswer {
     Tag(Box<Look>),
     Source(GitContext, Head),
 }
@@ -241,8 +241,8 @@ pub fn looking_at<'a>(tags: usize) -> Event<'a> {
 #[derive(Debug)]
 pub struct PendingLooks {
     work: JoinSet<()>,
-    sender: mpsc::UnboundedSender<Answer>,
-    receiver: mpsc::UnboundedReceiver<Answer>,
+    sender: mpsc::UnboundedSender<LookAnswer>,
+    receiver: mpsc::UnboundedReceiver<LookAnswer>,
     asked: Asked,
 }
 
@@ -288,7 +288,7 @@ impl PendingLooks {
             self.work.spawn_local(async move {
                 for question in stored {
                     let look = look_in_store(&settings, choice.as_deref(), question, now).await;
-                    let _ = sender.send(Answer::Tag(Box::new(look)));
+                    let _ = sender.send(LookAnswer::Tag(Box::new(look)));
                 }
             });
         }
@@ -297,7 +297,7 @@ impl PendingLooks {
         self.work.spawn_local(async move {
             look(registries, verifier, questions, now, |look| {
                 // If the receiver is gone, the answer is not needed.
-                let _ = sender.send(Answer::Tag(Box::new(look)));
+                let _ = sender.send(LookAnswer::Tag(Box::new(look)));
             })
             .await;
         });
@@ -342,7 +342,7 @@ impl PendingLooks {
                     },
                 };
                 for git in all {
-                    let _ = sender.send(Answer::Source(git, head.clone()));
+                    let _ = sender.send(LookAnswer::Source(git, head.clone()));
                 }
             });
             asked
@@ -364,7 +364,7 @@ impl PendingLooks {
 
     /// Waits for the next answer; `None` where nothing is pending. The question counts as pending until it is removed from
     /// [`Self::asked_mut`].
-    pub async fn next(&mut self) -> Option<Answer> {
+    pub async fn next(&mut self) -> Option<LookAnswer> {
         if self.asked.is_empty() {
             return None;
         }
@@ -372,7 +372,7 @@ impl PendingLooks {
     }
 
     /// Returns an answer that has arrived already.
-    pub fn try_next(&mut self) -> Option<Answer> {
+    pub fn try_next(&mut self) -> Option<LookAnswer> {
         self.receiver.try_recv().ok()
     }
 
@@ -388,7 +388,7 @@ impl PendingLooks {
 /// The questions to the repositories of one server, each with all contexts that need the answer.
 type Questions = BTreeMap<GitContext, (Secrets, Vec<GitContext>)>;
 
-impl Answer {
+impl LookAnswer {
     /// Returns whether the question was answered without an error.
     pub fn is_good(&self) -> bool {
         match self {
@@ -407,10 +407,10 @@ impl Answer {
 }
 
 /// Applies an answer, and decides when its tag is looked at next.
-pub fn take_in(app: &App, wanted: &TagSubscriptions, tags: &mut Tags, answer: Answer) {
+pub fn take_in(app: &App, wanted: &TagSubscriptions, tags: &mut Tags, answer: LookAnswer) {
     let look = match answer {
-        Answer::Tag(look) => *look,
-        Answer::Source(git, head) => return tags.set_head(git, head),
+        LookAnswer::Tag(look) => *look,
+        LookAnswer::Source(git, head) => return tags.set_head(git, head),
     };
     let pauses = pauses(app, wanted.is_base(&look.tag), &look.tag);
     tags.take_in(&look.tag, look.looked, pauses, app.clock.now());

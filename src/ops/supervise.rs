@@ -124,13 +124,13 @@ impl WorkerMessage {
 
 /// What a process has sent so far.
 #[derive(Debug, Default)]
-struct Heard {
+struct WorkerOutput {
     pending: Vec<u8>,
     last_words: Vec<u8>,
     error: Option<Error>,
 }
 
-impl Heard {
+impl WorkerOutput {
     fn take(&mut self, bytes: &[u8], events: &EventSink<'_>) {
         self.pending.extend_from_slice(bytes);
         while let Some(end) = self.pending.iter().position(|b| *b == b'\n') {
@@ -225,7 +225,7 @@ pub async fn supervise(
         timeout: Some(Duration::from_secs(task.timeout.into()) + GRACE + MARGIN),
         grace: GRACE + MARGIN,
     };
-    let mut heard = Heard::default();
+    let mut heard = WorkerOutput::default();
     let of_run = EventSink::new(|event| match event {
         Event::Doing(what) => {
             let what = format!("{}: {what}, run {id}", task.name);
@@ -273,7 +273,7 @@ pub async fn supervise(
 }
 
 /// Returns the failure of a run whose process ended before the run did.
-fn failure(app: &App, task: &Task, ended: Ended, heard: &Heard) -> Failure {
+fn failure(app: &App, task: &Task, ended: Ended, heard: &WorkerOutput) -> Failure {
     let limits = &app.settings.config.limits;
     let last_words = String::from_utf8_lossy(&heard.last_words);
     match ended {
@@ -337,7 +337,7 @@ mod tests {
             .because(anyhow::anyhow!("refused").context("no answer"))
             .hint("try again");
         let text = WorkerMessage::Ended(Some(ErrorText::from(&error))).line();
-        let mut heard = Heard::default();
+        let mut heard = WorkerOutput::default();
         let (first, rest) = text.as_bytes().split_at(10);
         heard.take(first, &EventSink::none());
         heard.take(rest, &EventSink::none());
@@ -358,7 +358,7 @@ mod tests {
                 back.borrow_mut().extend_from_slice(bytes);
             }
         });
-        Heard::default().take(message.line().as_bytes(), &events);
+        WorkerOutput::default().take(message.line().as_bytes(), &events);
         drop(events);
         assert_eq!(back.into_inner(), bytes);
         assert!(WorkerMessage::of(&Event::Log(&bytes), false).is_none());
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_kept_as_last_words_up_to_a_limit() {
-        let mut heard = Heard::default();
+        let mut heard = WorkerOutput::default();
         for _ in 0..1_000 {
             heard.take(b"thread 'main' panicked\n", &EventSink::none());
         }

@@ -80,7 +80,7 @@ pub struct Judge<'a> {
 }
 
 /// The state of a base, with the evidence if only the comparison showed it.
-struct Verdict {
+struct BaseVerdict {
     base: BaseAnswer,
     created: Option<Timestamp>,
     evidence: Option<Evidence>,
@@ -202,7 +202,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Returns the state of each base; `None` where the bases are not known.
-    async fn verdicts(&self, row: &Row, facts: &Facts) -> Option<Vec<Verdict>> {
+    async fn verdicts(&self, row: &Row, facts: &Facts) -> Option<Vec<BaseVerdict>> {
         let platform = row.platform.as_ref();
         if facts.lineage.evidence.is_none() {
             let base = self.assumed.base(platform)?;
@@ -224,7 +224,7 @@ impl<'a> Judge<'a> {
         base: Reference,
         platform: Option<&Platform>,
         record: &ImageRecord,
-    ) -> Verdict {
+    ) -> BaseVerdict {
         let named = Base {
             written: base.to_string(),
             digest: None,
@@ -249,7 +249,7 @@ impl<'a> Judge<'a> {
         base: &Base,
         of_image: Option<&Platform>,
         record: &ImageRecord,
-    ) -> Verdict {
+    ) -> BaseVerdict {
         let mut answer = BaseAnswer::new(base);
         let platform = base.platform.as_ref().or(of_image);
         let tag = base
@@ -293,7 +293,7 @@ impl<'a> Judge<'a> {
         recorded: &Digest,
         SeenTag { image, seen }: SeenTag<'_>,
         platform: &Platform,
-    ) -> Verdict {
+    ) -> BaseVerdict {
         if *recorded == seen.digest {
             return answer.ending(BaseState::Current, String::new());
         }
@@ -318,7 +318,7 @@ impl<'a> Judge<'a> {
         let current = self.created(&image.at(now), platform).await;
         answer.recorded_created = self.created(&at, platform).await.map(AzTimestamp);
         answer.current_created = current.map(AzTimestamp);
-        Verdict {
+        BaseVerdict {
             created: current,
             ..answer.ending(BaseState::Moved, String::new())
         }
@@ -336,7 +336,7 @@ impl<'a> Judge<'a> {
         record: &ImageRecord,
         base: Reference,
         platform: &Platform,
-    ) -> Verdict {
+    ) -> BaseVerdict {
         let of_base = match self.record(base, platform).await {
             Ok(of_base) => of_base,
             Err(why) => return answer.ending(BaseState::Unknown, why),
@@ -344,7 +344,7 @@ impl<'a> Judge<'a> {
         let created = of_base.created.filter(|it| it.as_second() >= EARLIEST);
         answer.current_created = created.map(AzTimestamp);
         match compare(record, &of_base) {
-            Likeness::On(evidence) => Verdict {
+            Likeness::On(evidence) => BaseVerdict {
                 evidence: Some(evidence),
                 ..answer.ending(BaseState::Current, String::new())
             },
@@ -355,7 +355,7 @@ impl<'a> Judge<'a> {
                     }
                     _ => "its layers do not begin with those of the base as it is now",
                 };
-                Verdict {
+                BaseVerdict {
                     created,
                     evidence: Some(evidence),
                     ..answer.ending(BaseState::Moved, why.to_owned())
@@ -395,10 +395,10 @@ impl BaseAnswer {
         }
     }
 
-    fn ending(mut self, state: BaseState, why: String) -> Verdict {
+    fn ending(mut self, state: BaseState, why: String) -> BaseVerdict {
         self.state = state;
         self.error = Some(why).filter(|why| !why.is_empty());
-        Verdict {
+        BaseVerdict {
             base: self,
             created: None,
             evidence: None,
@@ -406,7 +406,7 @@ impl BaseAnswer {
     }
 
     /// Returns why a base without a tag is not looked at.
-    fn without_tag(self, base: &Base) -> Verdict {
+    fn without_tag(self, base: &Base) -> BaseVerdict {
         if base.is_frontend {
             return self.ending(
                 BaseState::NotFollowed,
@@ -430,7 +430,7 @@ impl BaseAnswer {
 }
 
 /// Returns the state of an image by the states of its bases: certain states come before unknown ones.
-fn state(verdicts: &[Verdict]) -> State {
+fn state(verdicts: &[BaseVerdict]) -> State {
     let order = [
         (BaseState::Moved, State::Stale),
         (BaseState::Missing, State::Missing),
@@ -444,7 +444,7 @@ fn state(verdicts: &[Verdict]) -> State {
 }
 
 /// Returns on one line the state of each base that is not current.
-fn reason(verdicts: &[Verdict]) -> String {
+fn reason(verdicts: &[BaseVerdict]) -> String {
     if verdicts.is_empty() {
         return "it depends on no image".to_owned();
     }

@@ -177,7 +177,7 @@ async fn tell_all(
         if notified.rests(now) {
             continue;
         }
-        let mut work = Telling {
+        let mut work = ChannelNotifier {
             app,
             channel,
             notified,
@@ -228,14 +228,14 @@ struct Untold {
 }
 
 /// The sending of notifications to one receiver.
-struct Telling<'a> {
+struct ChannelNotifier<'a> {
     app: &'a App,
     channel: &'a Channel,
     notified: &'a mut NotifiedState,
     events: &'a EventSink<'a>,
 }
 
-impl Telling<'_> {
+impl ChannelNotifier<'_> {
     /// Sends all new events. Stops at the first failure, so that events are sent in order.
     async fn all(
         &mut self,

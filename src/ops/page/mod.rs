@@ -2,8 +2,8 @@
 //!
 //! The queue of that thread is bounded: when it is full, the answer is 503. Event streams and logs are read outside of it.
 
-mod desk;
 mod model;
+mod renderer;
 mod responses;
 mod serve;
 mod streams;
@@ -28,7 +28,7 @@ use crate::{
 
 use super::{App, GlobalOptions};
 
-use desk::Desk;
+use renderer::PageRenderer;
 use responses::{busy, login, whole};
 
 pub use serve::serve;
@@ -82,7 +82,7 @@ impl StatusPage {
         let (jobs, taken) = sync_channel(WAITING);
         let (changed, changes) = watch::channel(0);
         let (ready, started) = sync_channel(1);
-        let seed = Seed {
+        let parts = AppParts {
             surroundings: app.surroundings.clone(),
             store: app.store.clone(),
             clock: app.clock.clone(),
@@ -90,14 +90,14 @@ impl StatusPage {
         std::thread::Builder::new()
             .name("page".into())
             .spawn(move || {
-                let desk = seed.app().map(Desk::new);
-                let (desk, result) = match desk {
-                    Ok(desk) => (Some(desk), Ok(())),
+                let renderer = parts.app().map(PageRenderer::new);
+                let (renderer, result) = match renderer {
+                    Ok(renderer) => (Some(renderer), Ok(())),
                     Err(error) => (None, Err(error)),
                 };
                 let _ = ready.send(result);
-                if let Some(desk) = desk {
-                    work(desk, &seed, &taken, &changed);
+                if let Some(renderer) = renderer {
+                    work(renderer, &parts, &taken, &changed);
                 }
             })
             .context(Kind::Failed, || {
@@ -157,13 +157,13 @@ impl StatusPage {
 }
 
 /// What an [`App`] is made of in another thread or process.
-struct Seed {
+struct AppParts {
     surroundings: GlobalOptions,
     store: Store,
     clock: Clock,
 }
 
-impl Seed {
+impl AppParts {
     fn app(&self) -> Result<App> {
         Ok(App {
             store: self.store.clone(),
@@ -174,32 +174,37 @@ impl Seed {
 }
 
 /// Carries out jobs until the last handle is gone. Notifies open streams of changes.
-fn work(mut desk: Desk, seed: &Seed, jobs: &Receiver<Job>, changed: &watch::Sender<u64>) {
-    desk.refresh();
+fn work(
+    mut renderer: PageRenderer,
+    parts: &AppParts,
+    jobs: &Receiver<Job>,
+    changed: &watch::Sender<u64>,
+) {
+    renderer.refresh();
     loop {
         match jobs.recv_timeout(TICK) {
             Ok(Job::Page(request, reply)) => {
-                desk.refresh();
+                renderer.refresh();
                 // A panic while input from outside is processed becomes an error response.
                 let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    desk.answer(&request)
+                    renderer.answer(&request)
                 }));
                 let _ = reply.send(made.unwrap_or_else(|_| busy()));
             }
             Ok(Job::Reload) => {
                 // An invalid config file is reported by the loop, and changes nothing here.
-                if let Ok(app) = seed.app() {
-                    desk = Desk::new(app);
+                if let Ok(app) = parts.app() {
+                    renderer = PageRenderer::new(app);
                 }
             }
             // The handle itself holds one receiver.
-            Err(RecvTimeoutError::Timeout) if changed.receiver_count() > 1 => desk.refresh(),
+            Err(RecvTimeoutError::Timeout) if changed.receiver_count() > 1 => renderer.refresh(),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
         changed.send_if_modified(|known| {
-            let is_new = *known != desk.version();
-            *known = desk.version();
+            let is_new = *known != renderer.version();
+            *known = renderer.version();
             is_new
         });
     }

@@ -22,7 +22,7 @@ use super::{
 };
 
 use needed::Needed;
-use remove::{Manner, Remover};
+use remove::{PurgeContext, Remover};
 
 pub use crate::retention::{
     ACR_HELP, AcrCommand, Filters, PurgeOptions, RepositoryOptions, parse_age, parse_command,
@@ -66,10 +66,9 @@ pub async fn purge(app: &App, purge: &Purge, events: &EventSink<'_>) -> Result<P
     let work = PurgeWork {
         app,
         options,
-        registry: &registry,
         times,
         needed: &needed,
-        manner: Manner {
+        context: PurgeContext {
             registry: &registry,
             dry_run: options.dry_run,
             width,
@@ -122,19 +121,22 @@ fn width(wanted: Option<i64>, say: &dyn Fn(&str)) -> usize {
 struct PurgeWork<'a> {
     app: &'a App,
     options: &'a PurgeOptions,
-    registry: &'a str,
     times: Rc<PushTimes>,
     needed: &'a Needed,
-    manner: Manner<'a>,
+    context: PurgeContext<'a>,
 }
 
 impl PurgeWork<'_> {
     async fn all(&self, purged: &mut Purged) -> Result<()> {
-        let repositories =
-            repositories::of(self.app, self.registry, &self.options.filters, &self.times);
+        let repositories = repositories::of(
+            self.app,
+            self.context.registry,
+            &self.options.filters,
+            &self.times,
+        );
         for repository in repositories.await? {
-            let doing = format!("purging {}/{repository}", self.registry);
-            self.manner.events.send(Event::Doing(doing));
+            let doing = format!("purging {}/{repository}", self.context.registry);
+            self.context.events.send(Event::Doing(doing));
             self.repository(&repository, purged).await?;
         }
         Ok(())
@@ -142,15 +144,20 @@ impl PurgeWork<'_> {
 
     async fn repository(&self, repository: &str, purged: &mut Purged) -> Result<()> {
         let options = self.options;
-        let (times, width) = (Rc::clone(&self.times), self.manner.width);
-        let inventory = Inventory::new(self.app, named(self.registry, repository)?, times, width);
+        let (times, width) = (Rc::clone(&self.times), self.context.width);
+        let inventory = Inventory::new(
+            self.app,
+            named(self.context.registry, repository)?,
+            times,
+            width,
+        );
         let [of_tags, of_manifests] = if options.dry_run {
             ["Would delete tags", "Would delete manifests"]
         } else {
             ["Deleting tags", "Deleting manifests"]
         };
         if !options.untagged_only {
-            self.manner
+            self.context
                 .say(&format!("{of_tags} for repository: {repository}"));
         }
         let meant = self.meant(repository);
@@ -165,7 +172,7 @@ impl PurgeWork<'_> {
         };
         let plan = tags(&snapshot, &policy);
         self.tell(repository, &plan.kept);
-        let mut remover = Remover::new(self.manner, &inventory);
+        let mut remover = Remover::new(self.context, &inventory);
         // A tag that goes with its manifest need not be removed by itself.
         let mut without = snapshot.clone();
         without.tags.retain(|tag, _| !plan.go.contains(tag));
@@ -178,12 +185,12 @@ impl PurgeWork<'_> {
         if !options.untagged {
             return Ok(());
         }
-        self.manner
+        self.context
             .say(&format!("{of_manifests} for repository: {repository}"));
         if let Some(busy) = self.needed.pushing(repository) {
-            self.manner.events.send(Event::Note(format!(
+            self.context.events.send(Event::Note(format!(
                 "kept the manifests of {}/{repository}: {busy} pushes to it now",
-                self.registry
+                self.context.registry
             )));
             return Ok(());
         }
@@ -234,11 +241,11 @@ impl PurgeWork<'_> {
         for (why, names) in reasons {
             let names = names.iter().map(|name| {
                 let separator = if name.contains(':') { '@' } else { ':' };
-                format!("{}/{repository}{separator}{name}", self.registry)
+                format!("{}/{repository}{separator}{name}", self.context.registry)
             });
             let names = joined_first(names, NAMED);
             let note = format!("kept {names}: {why}");
-            self.manner.events.send(Event::Note(note));
+            self.context.events.send(Event::Note(note));
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct Purged {
 
 /// The options for removals from a registry.
 #[derive(Clone, Copy)]
-pub struct Manner<'a> {
+pub struct PurgeContext<'a> {
     pub registry: &'a str,
     /// Whether to log only what would be removed.
     pub dry_run: bool,
@@ -33,7 +33,7 @@ pub struct Manner<'a> {
     pub events: &'a EventSink<'a>,
 }
 
-impl Manner<'_> {
+impl PurgeContext<'_> {
     pub fn say(&self, line: &str) {
         self.events.send(Event::Log(format!("{line}\n").as_bytes()));
     }
@@ -49,7 +49,7 @@ pub fn removes_nothing(registry: &str) -> Error {
 
 /// Removes tags and manifests from one repository.
 pub struct Remover<'a> {
-    manner: Manner<'a>,
+    context: PurgeContext<'a>,
     inventory: &'a Inventory,
     /// The tags that are removed with their manifests, because the registry cannot remove tags.
     deferred: BTreeMap<String, Digest>,
@@ -68,9 +68,9 @@ enum RemovalOutcome {
 }
 
 impl<'a> Remover<'a> {
-    pub fn new(manner: Manner<'a>, inventory: &'a Inventory) -> Self {
+    pub fn new(context: PurgeContext<'a>, inventory: &'a Inventory) -> Self {
         Self {
-            manner,
+            context,
             inventory,
             deferred: BTreeMap::new(),
             keeps_tags: Cell::new(false),
@@ -92,9 +92,9 @@ impl<'a> Remover<'a> {
     ) -> Result<()> {
         let place = self.place();
         let name = |tag: &str| format!("{place}:{tag}");
-        if self.manner.dry_run {
+        if self.context.dry_run {
             for tag in tags {
-                self.manner.say(&format!("Would delete: {}", name(tag)));
+                self.context.say(&format!("Would delete: {}", name(tag)));
             }
             purged.tags += tags.len();
             return Ok(());
@@ -133,9 +133,9 @@ impl<'a> Remover<'a> {
     ) -> Result<()> {
         let place = self.place();
         let name = |digest: &Digest| format!("{place}@{digest}");
-        if self.manner.dry_run {
+        if self.context.dry_run {
             for digest in go {
-                self.manner.say(&format!("Would delete: {}", name(digest)));
+                self.context.say(&format!("Would delete: {}", name(digest)));
             }
             purged.manifests += go.len();
             return Ok(());
@@ -159,7 +159,7 @@ impl<'a> Remover<'a> {
                 .map(|(tag, _)| tag)
                 .collect();
             for tag in &with {
-                self.manner.say(&format!("Deleted {place}:{tag}"));
+                self.context.say(&format!("Deleted {place}:{tag}"));
             }
             purged.tags += with.len();
             let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
@@ -170,7 +170,7 @@ impl<'a> Remover<'a> {
 
     fn place(&self) -> String {
         let repository = self.inventory.repository.repository();
-        format!("{}/{repository}", self.manner.registry)
+        format!("{}/{repository}", self.context.registry)
     }
 
     /// Applies an operation to each item: to the first alone, so that a registry which refuses removals is asked once, and then to many at
@@ -189,7 +189,7 @@ impl<'a> Remover<'a> {
         }
         let act = &act;
         let rest = stream::iter(rest.iter()).map(async |one| (one, act(one).await));
-        let rest = rest.buffer_unordered(self.manner.width);
+        let rest = rest.buffer_unordered(self.context.width);
         outcomes.extend(rest.collect::<Vec<_>>().await);
         outcomes
     }
@@ -201,17 +201,17 @@ impl<'a> Remover<'a> {
     ) -> RemovalOutcome {
         match removed {
             Ok(Removal::Removed) => {
-                self.manner.say(&format!("Deleted {name}"));
+                self.context.say(&format!("Deleted {name}"));
                 RemovalOutcome::Removed
             }
             // acr-cli counts it too.
             Ok(Removal::Absent) => {
-                self.manner
+                self.context
                     .say(&format!("Skipped {name}, HTTP status: 404"));
                 RemovalOutcome::Removed
             }
             Ok(Removal::Moved) => {
-                self.manner
+                self.context
                     .say(&format!("Skipped {name}, it names something else by now"));
                 RemovalOutcome::Kept
             }
@@ -219,7 +219,7 @@ impl<'a> Remover<'a> {
             Err(error) => {
                 let error = error.of_writing(name);
                 let line = format!("Failed to delete {name}, error: {}", error.one_line());
-                self.manner.say(&line);
+                self.context.say(&line);
                 RemovalOutcome::Failed(error)
             }
         }
@@ -232,7 +232,7 @@ impl<'a> Remover<'a> {
                 RemovalOutcome::Removed => *count += 1,
                 RemovalOutcome::Kept => {}
                 RemovalOutcome::Deferred(tag, digest) => drop(self.deferred.insert(tag, digest)),
-                RemovalOutcome::Nothing => failed = Some(removes_nothing(self.manner.registry)),
+                RemovalOutcome::Nothing => failed = Some(removes_nothing(self.context.registry)),
                 RemovalOutcome::Failed(error) => failed = failed.or(Some(error)),
             }
         }

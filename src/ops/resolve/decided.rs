@@ -33,7 +33,7 @@ pub struct Resolved {
     /// The platforms that the Dockerfile itself sets for the base of the last stage.
     pub forced: BTreeSet<Platform>,
     /// The answer about each image.
-    pub(super) answers: BTreeMap<Reference, Answer>,
+    pub(super) answers: BTreeMap<Reference, Resolution>,
 }
 
 impl Resolved {
@@ -59,7 +59,7 @@ pub fn found(image: &ImageDescriptor) -> String {
 
 /// The answer about one image.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub enum Resolution {
     Found {
         seen: Seen,
         /// Its manifests for the platforms of the build.
@@ -92,14 +92,16 @@ pub struct Held {
 }
 
 /// Returns the pinned reference of an image: by its resolved digest, from the mirror if that is the same; `None` where it is not pinned.
-pub fn decided(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Option<Reference> {
+pub fn decided(answers: &BTreeMap<Reference, Resolution>, base: &BaseImage) -> Option<Reference> {
     match answers.get(&base.reference)? {
-        Answer::Found { seen, mirror, .. } => {
+        Resolution::Found { seen, mirror, .. } => {
             let copy = mirror.as_ref().and_then(Mirror::usable);
             copy.or_else(|| Some(base.reference.at(seen.digest.clone())))
         }
-        Answer::Fixed { mirror, .. } => mirror.as_ref().and_then(Mirror::usable),
-        Answer::Local(_) | Answer::Kept(_) | Answer::Stored(_) | Answer::Made => None,
+        Resolution::Fixed { mirror, .. } => mirror.as_ref().and_then(Mirror::usable),
+        Resolution::Local(_) | Resolution::Kept(_) | Resolution::Stored(_) | Resolution::Made => {
+            None
+        }
     }
 }
 
@@ -107,7 +109,7 @@ pub fn decided(answers: &BTreeMap<Reference, Answer>, base: &BaseImage) -> Optio
 pub fn conclude(
     pinned: Vec<u8>,
     bases: &[BaseImage],
-    answers: BTreeMap<Reference, Answer>,
+    answers: BTreeMap<Reference, Resolution>,
 ) -> Resolved {
     let mut dependencies: BTreeMap<Reference, Dependency> = BTreeMap::new();
     let mut untracked = Vec::new();
@@ -115,7 +117,7 @@ pub fn conclude(
     let mut unpinned = BTreeMap::new();
     for base in bases {
         // A named context with the name of a stage would replace the stage.
-        if let (Pinning::Impossible(why), Some(Answer::Found { seen, .. })) =
+        if let (Pinning::Impossible(why), Some(Resolution::Found { seen, .. })) =
             (&base.pinning, answers.get(&base.reference))
             && *why != Unpinnable::Stage
         {
@@ -147,7 +149,7 @@ pub fn conclude(
             });
         };
         match answers.get(&base.reference) {
-            Some(Answer::Found {
+            Some(Resolution::Found {
                 seen,
                 manifests,
                 mirror,
@@ -155,20 +157,20 @@ pub fn conclude(
                 decided(&answers, base).into_iter().for_each(&mut pull);
                 depend(dependency(base, seen, manifests, mirror.as_ref()));
             }
-            Some(Answer::Kept(held)) => depend(kept(base, &held.image)),
-            Some(Answer::Stored(image)) => depend(stored(base, image)),
-            Some(Answer::Fixed { digest, .. }) => {
+            Some(Resolution::Kept(held)) => depend(kept(base, &held.image)),
+            Some(Resolution::Stored(image)) => depend(stored(base, image)),
+            Some(Resolution::Fixed { digest, .. }) => {
                 pull(decided(&answers, base).unwrap_or_else(|| base.reference.at(digest.clone())));
                 untrack("it is pinned by its digest and cannot move");
             }
-            Some(Answer::Local(held)) => untrack(&held.reason),
-            Some(Answer::Made) | None => {}
+            Some(Resolution::Local(held)) => untrack(&held.reason),
+            Some(Resolution::Made) | None => {}
         }
     }
     untracked.dedup();
     // The id of a local image means nothing to a registry, so that no label names it.
     let is_stored =
-        |base: &&BaseImage| matches!(answers.get(&base.reference), Some(Answer::Stored(_)));
+        |base: &&BaseImage| matches!(answers.get(&base.reference), Some(Resolution::Stored(_)));
     let runtime = bases.iter().find(|base| base.kind == BaseKind::Runtime);
     let runtime = runtime.filter(|base| !is_stored(base));
     Resolved {
@@ -177,9 +179,9 @@ pub fn conclude(
         untracked,
         runtime: runtime.map(|base| {
             let digest = match answers.get(&base.reference) {
-                Some(Answer::Found { seen, .. }) => Some(seen.digest.clone()),
-                Some(Answer::Fixed { digest, .. }) => Some(digest.clone()),
-                Some(Answer::Kept(held)) => {
+                Some(Resolution::Found { seen, .. }) => Some(seen.digest.clone()),
+                Some(Resolution::Fixed { digest, .. }) => Some(digest.clone()),
+                Some(Resolution::Kept(held)) => {
                     held.image.digests_of(&base.reference).into_iter().next()
                 }
                 _ => None,
@@ -201,7 +203,7 @@ pub fn conclude(
     }
 }
 
-impl Answer {
+impl Resolution {
     /// Returns what the mirror of an image has to match; `None` where there is no mirror to compare.
     pub fn wanted(&self) -> Option<mirror::MirrorQuery> {
         match self {

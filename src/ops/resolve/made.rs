@@ -9,7 +9,7 @@ use crate::{
     task::{Manifests, one_manifest},
 };
 
-use super::{Resolved, decided::Answer};
+use super::{Resolved, decided::Resolution};
 
 impl Resolved {
     /// Updates the manifests of the dependencies to the platforms that the images were really made for. The digests stay, because the build
@@ -63,11 +63,11 @@ fn instead(
 async fn manifests(
     app: &App,
     tag: &Reference,
-    answer: &Answer,
+    answer: &Resolution,
     platforms: &BTreeSet<Platform>,
 ) -> Result<Manifests> {
     match answer {
-        Answer::Found { seen, mirror, .. } => {
+        Resolution::Found { seen, mirror, .. } => {
             // The mirror may have been read because the source does not answer.
             let copy = mirror.as_ref().and_then(|mirror| mirror.usable());
             let copy = copy.filter(|copy| copy.digest() == Some(&seen.digest));
@@ -76,9 +76,9 @@ async fn manifests(
             let found = app.registries().platforms(image, seen, &wanted).await?;
             Ok(found.into_iter().collect())
         }
-        Answer::Kept(held) => Ok(one_manifest(held.image.digests_of(tag).last(), platforms)),
-        Answer::Stored(image) => Ok(one_manifest(image.id.as_ref(), platforms)),
-        Answer::Fixed { .. } | Answer::Local(_) | Answer::Made => Ok(Manifests::new()),
+        Resolution::Kept(held) => Ok(one_manifest(held.image.digests_of(tag).last(), platforms)),
+        Resolution::Stored(image) => Ok(one_manifest(image.id.as_ref(), platforms)),
+        Resolution::Fixed { .. } | Resolution::Local(_) | Resolution::Made => Ok(Manifests::new()),
     }
 }
 

@@ -24,7 +24,7 @@ use super::{
     platforms,
 };
 
-use decided::{Answer, Held, conclude, decided};
+use decided::{Held, Resolution, conclude, decided};
 pub use decided::{Resolved, found, kind, unpinned};
 
 /// How deep `ONBUILD` triggers of base images may name further base images.
@@ -45,8 +45,8 @@ pub async fn resolve(
     let made = inputs
         .made
         .iter()
-        .map(|image| (image.clone(), Answer::Made));
-    let mut answers: BTreeMap<Reference, Answer> = made.collect();
+        .map(|image| (image.clone(), Resolution::Made));
+    let mut answers: BTreeMap<Reference, Resolution> = made.collect();
     let mut bases = inputs.bases()?;
     for _ in 0..MAX_ON_BUILD {
         let resolver = Resolver {
@@ -59,8 +59,11 @@ pub async fn resolve(
         resolver.answer(&bases, &mut answers, events).await?;
         let images = bases.iter().filter_map(|base| {
             let image = match answers.get(&base.reference)? {
-                Answer::Found { .. } | Answer::Fixed { .. } => decided(&answers, base),
-                Answer::Local(_) | Answer::Kept(_) | Answer::Stored(_) | Answer::Made => {
+                Resolution::Found { .. } | Resolution::Fixed { .. } => decided(&answers, base),
+                Resolution::Local(_)
+                | Resolution::Kept(_)
+                | Resolution::Stored(_)
+                | Resolution::Made => {
                     return None;
                 }
             };
@@ -87,13 +90,13 @@ pub async fn resolve(
 /// Returns the `ONBUILD` triggers of images in the builder's own store that a stage begins with.
 fn held_triggers(
     bases: &[BaseImage],
-    answers: &BTreeMap<Reference, Answer>,
+    answers: &BTreeMap<Reference, Resolution>,
 ) -> BTreeMap<Reference, Vec<String>> {
     let from = bases.iter().filter(|base| base.is_from);
     let triggers = from.filter_map(|base| {
         let triggers = match answers.get(&base.reference)? {
-            Answer::Local(held) | Answer::Kept(held) => &held.image.on_build,
-            Answer::Stored(image) => &image.on_build,
+            Resolution::Local(held) | Resolution::Kept(held) => &held.image.on_build,
+            Resolution::Stored(image) => &image.on_build,
             _ => return None,
         };
         (!triggers.is_empty()).then(|| (base.reference.clone(), triggers.clone()))
@@ -102,10 +105,10 @@ fn held_triggers(
 }
 
 /// Warns of the use of an image in the builder's own store.
-fn warn_of_held(base: &BaseImage, answer: Option<&Answer>, events: &EventSink<'_>) {
+fn warn_of_held(base: &BaseImage, answer: Option<&Resolution>, events: &EventSink<'_>) {
     let (what, held) = match answer {
-        Some(Answer::Local(held)) => ("is not followed", held),
-        Some(Answer::Kept(held)) => ("is followed as soon as its registry answers", held),
+        Some(Resolution::Local(held)) => ("is not followed", held),
+        Some(Resolution::Kept(held)) => ("is followed as soon as its registry answers", held),
         _ => return,
     };
     events.send(Event::Warning(format!(
@@ -177,7 +180,7 @@ impl Resolver<'_> {
     async fn answer(
         &self,
         bases: &[BaseImage],
-        answers: &mut BTreeMap<Reference, Answer>,
+        answers: &mut BTreeMap<Reference, Resolution>,
         events: &EventSink<'_>,
     ) -> Result<()> {
         let mut wanted: BTreeMap<&Reference, (&BaseImage, BTreeSet<Platform>)> = BTreeMap::new();
@@ -196,7 +199,7 @@ impl Resolver<'_> {
             match reference.digest() {
                 Some(digest) => {
                     self.verify(reference, reference).await?;
-                    let fixed = Answer::Fixed {
+                    let fixed = Resolution::Fixed {
                         digest: digest.clone(),
                         mirror: None,
                     };
@@ -216,7 +219,7 @@ impl Resolver<'_> {
             let answer = match looked {
                 Ok(seen) => self.found(&reference, &reference, seen, platforms).await?,
                 // It is more likely a stage than an image that does not exist.
-                Err(_) if may_be_stage(base) => Answer::Local(Held {
+                Err(_) if may_be_stage(base) => Resolution::Local(Held {
                     image: HeldImage::default(),
                     reason: UNREAD.to_owned(),
                 }),
@@ -236,7 +239,7 @@ impl Resolver<'_> {
     async fn look_at_mirrors(
         &self,
         new: &BTreeSet<Reference>,
-        answers: &mut BTreeMap<Reference, Answer>,
+        answers: &mut BTreeMap<Reference, Resolution>,
         events: &EventSink<'_>,
     ) {
         let wanted: BTreeMap<Reference, mirror::MirrorQuery> = new
@@ -271,7 +274,7 @@ impl Resolver<'_> {
         error: &LookupError,
         platforms: &BTreeSet<Platform>,
         events: &EventSink<'_>,
-    ) -> Result<Option<Answer>> {
+    ) -> Result<Option<Resolution>> {
         let Some(copy) = self.copy_of(&base.reference).filter(|_| !error.is_absent()) else {
             return Ok(None);
         };
@@ -285,9 +288,9 @@ impl Resolver<'_> {
         )));
         let answer = self.found(source, &copy, seen, platforms).await?;
         Ok(Some(match answer {
-            Answer::Found {
+            Resolution::Found {
                 seen, manifests, ..
-            } => Answer::Found {
+            } => Resolution::Found {
                 mirror: Some(Mirror {
                     image: copy,
                     state: MirrorState::Current(seen.digest.clone()),
@@ -306,7 +309,7 @@ impl Resolver<'_> {
         reference: &Reference,
         seen: Seen,
         platforms: &BTreeSet<Platform>,
-    ) -> Result<Answer> {
+    ) -> Result<Resolution> {
         let wanted: Vec<Platform> = platforms.iter().cloned().collect();
         let registries = self.app.registries();
         registries.expect_image(reference, &seen).await?;
@@ -314,7 +317,7 @@ impl Resolver<'_> {
             .await?;
         let manifests = registries.platforms(reference, &seen, &wanted).await?;
         let manifests = manifests.into_iter().collect();
-        Ok(Answer::Found {
+        Ok(Resolution::Found {
             seen,
             manifests,
             mirror: None,
@@ -322,7 +325,7 @@ impl Resolver<'_> {
     }
 
     /// Returns the image that the builder has under the name of a local image.
-    async fn stored(&self, image: &Reference) -> Result<Answer> {
+    async fn stored(&self, image: &Reference) -> Result<Resolution> {
         let held = local::held(self.builder, image).await?;
         let held = held.filter(|held| held.id.is_some()).ok_or_else(|| {
             let name = image.familiar();
@@ -332,7 +335,7 @@ impl Resolver<'_> {
             )
             .hint("run the task that makes it first: acrt task graph shows which")
         })?;
-        Ok(Answer::Stored(held))
+        Ok(Resolution::Stored(held))
     }
 
     async fn verify(&self, named: &Reference, image: &Reference) -> Result<()> {
@@ -361,7 +364,7 @@ impl Resolver<'_> {
     }
 
     /// Falls back to an image in the builder's own store, where it is in no registry or its registry does not answer.
-    async fn local(&self, base: &BaseImage, error: LookupError) -> Result<Answer> {
+    async fn local(&self, base: &BaseImage, error: LookupError) -> Result<Resolution> {
         // podman and buildah put this registry before the names of images that are in none.
         let has_none = base.reference.registry() == "localhost" && error.is_unreachable();
         let absent = error.is_absent() || has_none;
@@ -379,13 +382,13 @@ impl Resolver<'_> {
             self.verify_held(&base.reference, &image).await?;
             let held = Held { image, reason };
             match self.followed(&base.reference) {
-                None if absent || !is_its => return Ok(Answer::Local(held)),
-                None => return Ok(Answer::Kept(held)),
+                None if absent || !is_its => return Ok(Resolution::Local(held)),
+                None => return Ok(Resolution::Kept(held)),
                 // An image that was tracked so far stays tracked, even if it is missing for a while.
-                Some(_) if absent => return Ok(Answer::Kept(held)),
+                Some(_) if absent => return Ok(Resolution::Kept(held)),
                 // A task must not fall back to an older image just because a registry is down for a moment.
                 Some(before) if is_its && is_same(before, &held.image, &base.reference) => {
-                    return Ok(Answer::Kept(held));
+                    return Ok(Resolution::Kept(held));
                 }
                 Some(_) => {}
             }

@@ -20,7 +20,7 @@ use crate::{
 
 /// The result of a job.
 #[derive(Debug)]
-pub struct Made {
+pub struct JobResult {
     pub task: TaskKey,
     /// The outcome of its run, for the tasks that depend on it.
     pub outcome: Outcome,
@@ -33,7 +33,7 @@ pub struct Made {
 
 /// A job with what it needs to start.
 #[derive(Debug)]
-pub struct Start {
+pub struct JobStart {
     pub job: Job,
     /// Its place on a builder.
     pub place: Place,
@@ -42,11 +42,11 @@ pub struct Start {
 }
 
 /// Makes one run, and returns its result. Failures are reported, and part of the result.
-pub async fn make(app: Rc<App>, start: Start, stop: &Stop, events: &EventSink<'_>) -> Made {
-    let Start { job, place, bases } = start;
+pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink<'_>) -> JobResult {
+    let JobStart { job, place, bases } = start;
     let again = Box::new(job.clone());
     let key = job.task;
-    let put_back = |key: TaskKey, again: Box<Job>| Made {
+    let put_back = |key: TaskKey, again: Box<Job>| JobResult {
         task: key,
         outcome: Outcome::Busy,
         pushed: Vec::new(),
@@ -78,7 +78,7 @@ pub async fn make(app: Rc<App>, start: Start, stop: &Stop, events: &EventSink<'_
     if let Err(error) = pin(&app, &mut answers, job.pins).await {
         let worst = Some(error.kind());
         events.send(Event::Problem(error));
-        return Made {
+        return JobResult {
             task: key,
             outcome: Outcome::Failed,
             pushed,
@@ -125,7 +125,7 @@ pub async fn make(app: Rc<App>, start: Start, stop: &Stop, events: &EventSink<'_
             (Outcome::Failed, Some(kind))
         }
     };
-    Made {
+    JobResult {
         task: key,
         outcome,
         pushed,

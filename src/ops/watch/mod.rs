@@ -7,13 +7,13 @@ mod make;
 mod news;
 mod options;
 mod part;
+mod pending_notifications;
 mod places;
 mod remark;
 mod reported;
 mod round;
 mod rounded;
 mod scope;
-mod tellings;
 
 use std::{rc::Rc, time::Duration};
 

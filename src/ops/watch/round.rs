@@ -22,7 +22,7 @@ use crate::{
         credential::all_logins,
         event::{Event, EventSink},
         heads::{Heads, place},
-        look::{Answer, PendingLooks, TagSubscriptions, aged, looking_at, pauses, take_in},
+        look::{LookAnswer, PendingLooks, TagSubscriptions, aged, looking_at, pauses, take_in},
         placing, recall,
         recovery::recover_crashed_runs,
     },
@@ -38,14 +38,14 @@ use crate::{
 use super::{
     alarm::Alarm,
     hooks::Hinted,
-    make::{Made, Start, make},
+    make::{JobResult, JobStart, make},
     options::{Looks, WatchOptions},
     part::{TaskState, Whole},
+    pending_notifications::{PendingNotifications, to_tell},
     places::{Next, Waiting},
     remark::{Remark, begin_timers},
     reported::{LastReported, OutageSummary},
     rounded::Rounded,
-    tellings::{Tellings, to_tell},
 };
 
 /// The state of a watcher between rounds: pending looks, runs in progress, and what is remembered.
@@ -59,7 +59,7 @@ pub struct Watcher<'a> {
     pending: PendingLooks,
     /// The digests of tags in this round, for its runs.
     seen: Option<SeenTags>,
-    jobs: FuturesUnordered<LocalBoxFuture<'a, Made>>,
+    jobs: FuturesUnordered<LocalBoxFuture<'a, JobResult>>,
     running: BTreeSet<TaskKey>,
     /// How many runs this watcher has begun.
     begun: u64,
@@ -67,13 +67,13 @@ pub struct Watcher<'a> {
     whole: Option<Whole>,
     heads: Heads,
     reported: LastReported,
-    tellings: Tellings<'a>,
+    notifications: PendingNotifications<'a>,
 }
 
 /// Why a round stops waiting.
 enum RoundWoken<W> {
-    Answer(Option<Answer>),
-    Made(Option<Made>),
+    Answer(Option<LookAnswer>),
+    Made(Option<JobResult>),
     Due,
     /// A place on a builder may be free again.
     Looked,
@@ -96,7 +96,7 @@ impl<'a> Watcher<'a> {
             whole: None,
             heads: Heads::default(),
             reported: LastReported::default(),
-            tellings: Tellings::none(stop, events),
+            notifications: PendingNotifications::none(stop, events),
         }
     }
 
@@ -133,12 +133,12 @@ impl<'a> Watcher<'a> {
 
     /// Waits until all notifications have been sent; if acrt is to stop, the next watcher sends the rest.
     pub async fn finish_telling(&mut self) {
-        self.tellings.all().await;
+        self.notifications.all().await;
     }
 
     /// Sends notifications between two rounds.
     pub async fn go_on_telling(&mut self) -> std::convert::Infallible {
-        self.tellings.go_on().await
+        self.notifications.go_on().await
     }
 
     /// Runs one round over all tasks, or over a `part` of them, which leaves to the next round what concerns all. In the loop, `outside` ends
@@ -198,7 +198,7 @@ impl<'a> Watcher<'a> {
         rounded.next = work.next_due(self.pending.asked());
         if until.is_none() {
             if let Some(problems) = to_tell(app, &loaded, &work.round) {
-                self.tellings.round(app, problems);
+                self.notifications.round(app, problems);
             }
             let ended = app.clock.now();
             rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
@@ -327,7 +327,7 @@ impl<'a> Watcher<'a> {
                 made = self.jobs.next(), if !self.jobs.is_empty() => RoundWoken::Made(made),
                 answer = self.pending.next(), if !self.pending.asked().is_empty() => RoundWoken::Answer(answer),
                 given = &mut outside => RoundWoken::Outside(given),
-                never = self.tellings.go_on() => match never {},
+                never = self.notifications.go_on() => match never {},
                 () = app.clock.sleep(due), if is_loop => RoundWoken::Due,
                 () = app.clock.pause(placing::WAIT), if work.queue.is_held_up() => RoundWoken::Looked,
             };
@@ -342,14 +342,14 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    fn answered(&mut self, work: &mut RoundWork<'_>, answer: Answer) {
+    fn answered(&mut self, work: &mut RoundWork<'_>, answer: LookAnswer) {
         let (now, awaited) = (work.app.clock.now(), answer.awaited());
         let asked = self.pending.asked().since(&awaited).unwrap_or(now);
         let is_overtaken = self.pending.asked_mut().answered(&awaited);
         if is_overtaken && answer.is_good() && self.ask_once_more(work, &awaited) {
             return;
         }
-        if let Answer::Source(git, head) = &answer {
+        if let LookAnswer::Source(git, head) = &answer {
             self.heads.keep(git, head, asked, now);
         }
         take_in(work.app, work.wanted, &mut work.tags, answer);
@@ -401,7 +401,7 @@ impl<'a> Watcher<'a> {
             self.begun += 1;
             let app = Rc::clone(work.app);
             let bases = work.round.dependencies(&job.task);
-            let start = Start { job, place, bases };
+            let start = JobStart { job, place, bases };
             self.jobs
                 .push(make(app, start, self.stop, self.events).boxed_local());
         }
@@ -437,7 +437,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Handles the end of a run: the images that it pushed are looked at before the tasks that depend on them are decided.
-    fn ended(&mut self, work: &mut RoundWork<'_>, mut made: Made, rounded: &mut Rounded) {
+    fn ended(&mut self, work: &mut RoundWork<'_>, mut made: JobResult, rounded: &mut Rounded) {
         self.running.remove(&made.task);
         if let Some(job) = made
             .put_back
@@ -449,7 +449,7 @@ impl<'a> Watcher<'a> {
         }
         rounded.add(&made);
         if made.outcome != Outcome::Busy {
-            self.tellings.run(work.app, &made.task);
+            self.notifications.run(work.app, &made.task);
         }
         work.is_overtaken |= !work.round.is_running(&made.task);
         if made.outcome == Outcome::Succeeded {
@@ -566,7 +566,7 @@ impl RoundWork<'_> {
     }
 
     /// Records what a run has pushed. If an earlier round began the run, its tags are marked due, so that the next round looks at them first.
-    fn pushed(&mut self, made: &Made) {
+    fn pushed(&mut self, made: &JobResult) {
         let now = self.app.clock.now();
         for output in &made.pushed {
             if let (Some(image), Some(digest)) = (output.reference(), &output.digest) {

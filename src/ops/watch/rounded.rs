@@ -7,7 +7,7 @@ use crate::{
     watch::{Outcome, Verdict, metrics::RoundMetrics},
 };
 
-use super::make::Made;
+use super::make::JobResult;
 
 /// The result of a round.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl Rounded {
         }
     }
 
-    pub(super) fn add(&mut self, made: &Made) {
+    pub(super) fn add(&mut self, made: &JobResult) {
         self.rebuilt += usize::from(made.outcome == Outcome::Succeeded);
         if let Some(kind) = made.worst {
             self.take(kind);

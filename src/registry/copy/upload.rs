@@ -55,7 +55,7 @@ pub enum MountOutcome {
 
 /// How the bytes of a blob are sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum UploadMode {
     /// All that the registry lacks, in one request.
     Rest,
     /// In chunks. Docker Distribution continues an upload only between requests: a request that breaks off ends the upload.
@@ -68,7 +68,7 @@ enum Manner {
 struct Upload<'a> {
     target: &'a Remote,
     blob: &'a Descriptor,
-    manner: Manner,
+    mode: UploadMode,
     /// The URL at which it continues.
     url: Url,
     /// The least number of bytes in a chunk, as the registry has said.
@@ -134,7 +134,7 @@ impl Remote {
                 // The bytes that an earlier process sent may be wrong, and some registries do not support chunks: all of it is sent again.
                 PartOutcome::Refused(_) if part.bytes != (0..blob.size) => {
                     self.give_up(part.upload).await;
-                    upload.begin_anew(Manner::Whole).await?;
+                    upload.begin_anew(UploadMode::Whole).await?;
                     continue;
                 }
                 PartOutcome::Refused(error) => {
@@ -224,9 +224,9 @@ impl<'a> Upload<'a> {
         let mut kept = kept.flatten();
         let earlier = kept.as_mut().and_then(|kept| kept.location());
         // An upload that broke off once may do so again.
-        let manner = match earlier {
-            Some(_) => Manner::Pieces,
-            None => Manner::Rest,
+        let mode = match earlier {
+            Some(_) => UploadMode::Pieces,
+            None => UploadMode::Rest,
         };
         let known = target.kept_progress(earlier).await;
         let (begun, at) = match (known.filter(|(_, at)| *at <= blob.size), begun) {
@@ -242,7 +242,7 @@ impl<'a> Upload<'a> {
         let mut upload = Self {
             target,
             blob,
-            manner,
+            mode,
             resumed: at,
             furthest: at,
             url: begun.url.clone(),
@@ -257,9 +257,9 @@ impl<'a> Upload<'a> {
     /// Returns the bytes of the next request.
     fn part(&self) -> UploadPart {
         let size = self.blob.size;
-        let end = match self.manner {
-            Manner::Pieces => size.min(self.at.saturating_add(PIECE.max(self.least))),
-            Manner::Rest | Manner::Whole => size,
+        let end = match self.mode {
+            UploadMode::Pieces => size.min(self.at.saturating_add(PIECE.max(self.least))),
+            UploadMode::Rest | UploadMode::Whole => size,
         };
         UploadPart {
             upload: self.url.clone(),
@@ -288,9 +288,9 @@ impl<'a> Upload<'a> {
 
     /// Finds out where it continues after a request broke off. `read` is how far this process has read the blob.
     async fn go_on_after_break(&mut self, read: u64) -> Result<(), CopyError> {
-        let known = match self.manner {
-            Manner::Rest | Manner::Pieces => self.target.progress_of(&self.url).await,
-            Manner::Whole => None,
+        let known = match self.mode {
+            UploadMode::Rest | UploadMode::Pieces => self.target.progress_of(&self.url).await,
+            UploadMode::Whole => None,
         };
         match known.filter(|(_, at)| *at <= read.max(self.at)) {
             Some((url, at)) => {
@@ -298,19 +298,19 @@ impl<'a> Upload<'a> {
                 Ok(())
             }
             None => {
-                let manner = match self.manner {
-                    Manner::Rest if self.blob.size > PIECE => Manner::Pieces,
+                let mode = match self.mode {
+                    UploadMode::Rest if self.blob.size > PIECE => UploadMode::Pieces,
                     same => same,
                 };
-                self.begin_anew(manner).await
+                self.begin_anew(mode).await
             }
         }
     }
 
     /// Begins again with the first byte.
-    async fn begin_anew(&mut self, manner: Manner) -> Result<(), CopyError> {
+    async fn begin_anew(&mut self, mode: UploadMode) -> Result<(), CopyError> {
         let begun = self.target.begin().await?;
-        (self.manner, self.resumed, self.least) = (manner, 0, begun.least);
+        (self.mode, self.resumed, self.least) = (mode, 0, begun.least);
         self.goes_on(begun.url, 0);
         Ok(())
     }

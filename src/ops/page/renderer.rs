@@ -44,7 +44,7 @@ const FRESH: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
 const SHARE: u32 = 5;
 
-pub struct Desk {
+pub struct PageRenderer {
     app: App,
     model: Option<Model>,
     /// The fingerprint of the state directory when it was read.
@@ -55,8 +55,8 @@ pub struct Desk {
     index: Option<LogIndex>,
 }
 
-impl Desk {
-    /// Returns a desk that has read nothing yet.
+impl PageRenderer {
+    /// Returns a renderer that has read nothing yet.
     pub fn new(app: App) -> Self {
         Self {
             app,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The queue of notifications to send.
-pub struct Tellings<'a> {
+pub struct PendingNotifications<'a> {
     stop: &'a Stop,
     events: &'a EventSink<'a>,
     current: Option<LocalBoxFuture<'a, ()>>,
@@ -30,7 +30,7 @@ pub struct Tellings<'a> {
 /// The problems of tasks.
 pub type Problems = Vec<(TaskKey, Vec<Problem>)>;
 
-impl<'a> Tellings<'a> {
+impl<'a> PendingNotifications<'a> {
     /// Returns an empty queue.
     pub fn none(stop: &'a Stop, events: &'a EventSink<'a>) -> Self {
         Self {
@@ -141,17 +141,17 @@ mod tests {
             .unwrap(),
         );
         let (stop, events) = (Stop::never(), EventSink::none());
-        let mut tellings = Tellings::none(&stop, &events);
-        tellings.round(&app, Vec::new());
-        tellings.run(
+        let mut notifications = PendingNotifications::none(&stop, &events);
+        notifications.round(&app, Vec::new());
+        notifications.run(
             &app,
             &TaskKey {
                 registry: "r.io".into(),
                 name: "web".parse().unwrap(),
             },
         );
-        tellings.round(&app, Vec::new());
-        assert!(tellings.next().is_some() && tellings.round.is_some());
-        assert!(tellings.next().is_some() && tellings.next().is_none());
+        notifications.round(&app, Vec::new());
+        assert!(notifications.next().is_some() && notifications.round.is_some());
+        assert!(notifications.next().is_some() && notifications.next().is_none());
     }
 }

@@ -39,7 +39,7 @@ fn outputs(world: &World) -> String {
 }
 
 #[test]
-fn a_command_runs_on_definitions_of_the_repository_and_stale_is_no_failure() {
+fn action_runs_a_command_on_definitions_of_the_repository_and_succeeds_when_stale() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.write("runner/path", "");
@@ -95,7 +95,7 @@ fn release(world: &World, sums_of: Option<&str>) -> String {
 }
 
 #[test]
-fn a_release_is_installed_if_it_is_the_one_that_the_sums_name() {
+fn release_is_installed_only_if_its_checksum_matches() {
     let world = World::new();
     world.write("runner/path", "");
     release(&world, None);

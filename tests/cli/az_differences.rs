@@ -56,7 +56,7 @@ fn world() -> (World, Registry) {
 }
 
 #[test]
-fn each_row_that_says_what_is_typed_is_as_it_says() {
+fn typed_rows_of_az_differences_match_the_program() {
     let page = page();
     let rows = rows(&page, "typed");
     assert!(rows.len() > 45, "{}", rows.len());
@@ -103,7 +103,7 @@ fn each_row_that_says_what_is_typed_is_as_it_says() {
 }
 
 #[test]
-fn each_other_row_names_a_test_that_is_there() {
+fn other_rows_of_az_differences_name_an_existing_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut code = String::new();
     let mut folders = vec![root.join("src"), root.join("tests")];

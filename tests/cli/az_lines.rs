@@ -224,14 +224,14 @@ fn type_all(machine: &Machine, heading: &str, (count, most): (usize, usize)) {
 }
 
 #[test]
-fn each_line_of_the_tutorials_is_done_or_refused_with_what_does_it_here() {
+fn tutorial_commands_of_az_are_done_or_refused_with_the_alternative() {
     let machine = Machine::start(|world| drop(world.docker()));
     type_all(&machine, "tutorials", TUTORIALS);
     type_all(&machine, "azure", (0, 0));
 }
 
 #[test]
-fn each_line_of_public_scripts_is_done_or_refused_with_what_does_it_here() {
+fn public_script_commands_of_az_are_done_or_refused_with_the_alternative() {
     let machine = Machine::start(|world| drop(world.buildah()));
     type_all(&machine, "scripts", SCRIPTS);
 }

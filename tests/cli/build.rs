@@ -12,7 +12,7 @@ fn world() -> (World, Registry) {
 }
 
 #[test]
-fn an_image_is_built_pinned_and_pushed_and_the_run_is_listed() {
+fn build_pins_and_pushes_the_image_and_lists_the_run() {
     let (world, registry) = world();
     let base = registry.image("base:1");
     let context = world.context(
@@ -55,7 +55,7 @@ fn an_image_is_built_pinned_and_pushed_and_the_run_is_listed() {
 }
 
 #[test]
-fn without_an_image_nothing_is_pushed_and_that_is_said() {
+fn build_without_image_pushes_nothing_and_reports_it() {
     let (world, registry) = world();
     let context = world.context("web", &format!("FROM {}\n", registry.image("base:1")));
     let host = registry.host();
@@ -78,7 +78,7 @@ fn without_an_image_nothing_is_pushed_and_that_is_said() {
 }
 
 #[test]
-fn the_dockerfile_may_come_by_standard_input() {
+fn dockerfile_is_read_from_standard_input() {
     let (world, registry) = world();
     let context = world.context("web", "FROM scratch\n");
     let host = registry.host();
@@ -105,7 +105,7 @@ fn the_dockerfile_may_come_by_standard_input() {
 }
 
 #[test]
-fn a_build_that_goes_on_by_itself_can_be_followed() {
+fn detached_build_can_be_followed_by_its_log() {
     let (world, registry) = world();
     let context = world.context("web", &format!("FROM {}\n", registry.image("base:1")));
     let host = registry.host();
@@ -119,7 +119,7 @@ fn a_build_that_goes_on_by_itself_can_be_followed() {
 }
 
 #[test]
-fn a_failing_build_and_a_missing_context_say_so() {
+fn failing_build_and_missing_context_are_reported() {
     let (world, registry) = world();
     let context = world.context("web", "FROM scratch\nCOPY missing /\n");
     let host = registry.host();
@@ -134,7 +134,7 @@ fn a_failing_build_and_a_missing_context_say_so() {
 }
 
 #[test]
-fn file_is_relative_to_the_current_folder_or_else_to_the_context_which_is_said() {
+fn build_file_is_relative_to_the_current_folder_or_else_to_the_context_and_which_is_reported() {
     let (world, registry) = world();
     let (base, host) = (registry.image("base:1"), registry.host());
     let dockerfile = |from: &str| format!("FROM {base}\nLABEL from={from}\nCOPY text /text\n");
@@ -173,7 +173,7 @@ fn file_is_relative_to_the_current_folder_or_else_to_the_context_which_is_said()
 }
 
 #[test]
-fn lines_of_az_are_as_az_prints_them_and_no_other_line_is_called_a_warning() {
+fn build_output_lines_match_az_and_only_warnings_are_labelled_warnings() {
     let (world, registry) = world();
     let (base, host) = (registry.image("base:1"), registry.host());
     let context = world.context("web", &format!("FROM {base}\n"));

@@ -29,7 +29,7 @@ printf '{{"containerimage.digest": "%s"}}' "$(cat "$metadata")" > "$metadata"
 }
 
 #[test]
-fn buildctl_builds_pushes_and_says_the_digest() {
+fn buildctl_builds_pushes_and_reports_the_digest() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = buildctl(&world);
     registry.push("base:1", &[("version", "one")]);
@@ -62,7 +62,7 @@ fn buildctl_builds_pushes_and_says_the_digest() {
 }
 
 #[test]
-fn buildctl_refuses_what_others_would_see_and_what_it_could_not_find_again() {
+fn buildctl_refuses_secret_arguments_and_multi_step_tasks() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = buildctl(&world);
     registry.push("base:1", &[]);
@@ -81,7 +81,7 @@ fn buildctl_refuses_what_others_would_see_and_what_it_could_not_find_again() {
 }
 
 #[test]
-fn a_docker_that_is_podman_is_called_as_podman() {
+fn podman_installed_as_docker_is_called_as_podman() {
     let (world, registry) = (World::new(), Registry::start());
     let podman = world.podman();
     let path = world.path("bin/podman");
@@ -106,7 +106,7 @@ fn a_docker_that_is_podman_is_called_as_podman() {
 }
 
 #[test]
-fn buildx_pins_an_image_whose_name_differs_between_the_platforms() {
+fn buildx_pins_an_image_whose_name_differs_between_platforms() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = world.buildx_elsewhere();
     let push = |name: &str, platform: &str, text: &str| {
@@ -135,7 +135,7 @@ fn buildx_pins_an_image_whose_name_differs_between_the_platforms() {
 }
 
 #[test]
-fn docker_gets_what_a_builder_elsewhere_has_built() {
+fn docker_loads_the_image_that_a_remote_builder_built() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = world.buildx_elsewhere();
     world.set("ACRT_BUILDER", "docker");
@@ -158,7 +158,7 @@ fn docker_gets_what_a_builder_elsewhere_has_built() {
 }
 
 #[test]
-fn buildx_carries_out_the_steps_of_a_file_with_docker() {
+fn buildx_runs_multi_step_task_with_docker() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildx();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -178,7 +178,7 @@ fn buildx_carries_out_the_steps_of_a_file_with_docker() {
 }
 
 #[test]
-fn the_health_of_a_builder_is_that_of_its_daemon() {
+fn builder_health_is_that_of_its_daemon() {
     let world = World::new();
     buildctl(&world);
     let check = |builder: &str| {

@@ -14,7 +14,7 @@ fn finding<'f>(findings: &'f Value, check: &str, subject: &str) -> &'f Value {
 }
 
 #[test]
-fn everything_in_order_is_said_with_the_place_of_the_login() {
+fn check_health_reports_success_with_the_credential_location() {
     let (world, registry) = (World::new(), Registry::with_login());
     world.buildah();
     world.write("home/.docker/config.json", &registry.docker_config());
@@ -36,7 +36,7 @@ fn everything_in_order_is_said_with_the_place_of_the_login() {
 }
 
 #[test]
-fn a_registry_that_is_down_is_unknown_and_one_that_refuses_says_what_to_do() {
+fn check_health_reports_unreachable_registry_as_unknown_and_refused_login_with_the_fix() {
     let (world, registry) = (World::new(), Registry::with_login());
     world.buildah();
     let host = registry.host();
@@ -55,7 +55,7 @@ fn a_registry_that_is_down_is_unknown_and_one_that_refuses_says_what_to_do() {
 }
 
 #[test]
-fn without_a_builder_it_fails_and_the_table_says_so() {
+fn check_health_without_a_builder_fails_in_exit_code_and_table() {
     let world = World::new();
     let output = world.acrt(&["check-health", "-o", "table"]).exits(1);
     let lines: Vec<&str> = output.stdout.lines().collect();

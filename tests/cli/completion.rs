@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use crate::support::{World, program};
 
 #[test]
-fn the_scripts_in_the_repository_are_fresh() {
+fn completion_scripts_in_the_repository_are_up_to_date() {
     let world = World::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
     for (shell, file) in [
@@ -25,7 +25,7 @@ fn the_scripts_in_the_repository_are_fresh() {
 }
 
 #[test]
-fn an_unknown_shell_is_wrong_usage() {
+fn completion_for_an_unknown_shell_is_a_usage_error() {
     World::new().acrt(&["completion", "tcsh"]).exits(2);
 }
 
@@ -48,7 +48,7 @@ fn offered(world: &World, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn bash_completes_commands_options_and_what_is_in_the_state_directory() {
+fn bash_completes_commands_options_and_names_of_the_state_directory() {
     let world = World::new();
     world.fake("docker", "exit 1");
     let context = world.context("web", "FROM scratch\n");
@@ -100,7 +100,7 @@ fn bash_completes_commands_options_and_what_is_in_the_state_directory() {
 }
 
 #[test]
-fn fish_completes_too_and_says_what_an_option_means() {
+fn fish_completes_options_with_descriptions() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let create = ["task", "create", "-n", "web", "-r", "localhost:5000", "-c"];
@@ -135,7 +135,7 @@ fn offered_for(world: &World, pieces: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_registry_with_a_port_completes_in_bash_which_parts_it_at_the_colon() {
+fn bash_completes_a_registry_with_a_port_despite_splitting_at_the_colon() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let create = ["task", "create", "web", "-t", "localhost:5000/web:1", "-c"];
@@ -187,7 +187,7 @@ fn a_registry_with_a_port_completes_in_bash_which_parts_it_at_the_colon() {
 }
 
 #[test]
-fn formats_builders_states_and_platforms_complete_and_bare_names_too() {
+fn completion_offers_formats_builders_states_platforms_and_positional_names() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let create = ["task", "create", "web", "-t", "localhost:5000/web:1", "-c"];

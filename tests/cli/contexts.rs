@@ -47,7 +47,7 @@ fn create(
 }
 
 #[test]
-fn a_folder_of_a_branch_or_tag_is_built_and_the_commit_recorded() {
+fn git_context_with_folder_and_branch_or_tag_is_built_and_its_commit_recorded() {
     let (world, registry) = world();
     let base = registry.image("base:1");
     let dockerfile = format!("FROM {base}\nCOPY text /text\n");
@@ -97,7 +97,7 @@ fn a_folder_of_a_branch_or_tag_is_built_and_the_commit_recorded() {
 }
 
 #[test]
-fn the_commit_and_the_branch_can_be_in_the_name_of_an_image() {
+fn commit_and_branch_can_be_used_in_an_image_name() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
     let repository = world.repository("web", &[("Dockerfile", dockerfile.as_str())]);
@@ -115,7 +115,7 @@ fn the_commit_and_the_branch_can_be_in_the_name_of_an_image() {
 }
 
 #[test]
-fn a_commit_is_built_also_by_its_short_name_and_for_one_run_alone() {
+fn git_commit_is_built_by_its_short_hash_and_for_a_single_run() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));
     let repository = world.repository("web", &[("Dockerfile", &dockerfile), ("text", "one")]);
@@ -138,7 +138,7 @@ fn a_commit_is_built_also_by_its_short_name_and_for_one_run_alone() {
 }
 
 #[test]
-fn private_repository_is_fetched_by_a_token_that_is_shown_nowhere() {
+fn private_repository_is_fetched_with_a_token_that_is_never_shown() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
     world.repository("web", &[("Dockerfile", &dockerfile)]);
@@ -165,7 +165,7 @@ fn private_repository_is_fetched_by_a_token_that_is_shown_nowhere() {
 }
 
 #[test]
-fn what_is_not_there_is_told_and_changes_nothing() {
+fn missing_remote_context_is_reported_and_changes_nothing() {
     let (world, registry) = world();
     let repository = world.repository("web", &[("Dockerfile", "FROM scratch\n")]);
     let url = repository.url();
@@ -193,7 +193,7 @@ fn what_is_not_there_is_told_and_changes_nothing() {
 }
 
 #[test]
-fn an_archive_is_fetched_unpacked_and_built() {
+fn archive_context_is_fetched_unpacked_and_built() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(
@@ -244,7 +244,7 @@ fn an_archive_is_fetched_unpacked_and_built() {
 }
 
 #[test]
-fn the_files_of_an_artifact_are_built() {
+fn oci_artifact_context_is_built_from_its_files() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));
     registry.push(
@@ -270,7 +270,7 @@ fn the_files_of_an_artifact_are_built() {
 }
 
 #[test]
-fn a_new_commit_runs_the_task_once_and_joins_a_base_that_moved() {
+fn new_commit_and_moved_base_run_the_task_once() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));
     let files = [("Dockerfile", dockerfile.as_str()), ("text", "one")];
@@ -345,7 +345,7 @@ fn a_new_commit_runs_the_task_once_and_joins_a_base_that_moved() {
 }
 
 #[test]
-fn a_repository_that_does_not_answer_is_unknown_and_no_commit_is_lost() {
+fn unreachable_git_repository_is_unknown_and_no_commit_is_lost() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));
     let repository = world.repository("web", &[("Dockerfile", &dockerfile), ("text", "one")]);
@@ -368,7 +368,7 @@ fn a_repository_that_does_not_answer_is_unknown_and_no_commit_is_lost() {
 }
 
 #[test]
-fn repository_of_a_source_trigger_is_shown_as_it_was_given() {
+fn source_trigger_shows_its_repository_as_it_was_given() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
     let repository = world.repository("web", &[("sub/Dockerfile", &dockerfile)]);
@@ -381,7 +381,7 @@ fn repository_of_a_source_trigger_is_shown_as_it_was_given() {
 }
 
 #[test]
-fn a_folder_has_no_commits_to_wait_for() {
+fn commit_trigger_of_a_local_folder_is_refused() {
     let (world, registry) = world();
     let context = world.context("web", "FROM scratch\n");
     create(&world, &registry, &context, &["--commit-trigger-enabled"])
@@ -444,7 +444,7 @@ fn build(world: &World, registry: &Registry, options: &[&str]) -> crate::support
 }
 
 #[test]
-fn what_git_keeps_for_itself_is_no_part_of_a_context_unless_it_is_wanted() {
+fn git_metadata_is_left_out_of_a_context_unless_keep_vcs_is_set() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY . /all\n", registry.image("base:1"));
     let repository = world.repository("web", &[("Dockerfile", &dockerfile), ("text", "one")]);
@@ -466,7 +466,7 @@ fn what_git_keeps_for_itself_is_no_part_of_a_context_unless_it_is_wanted() {
 }
 
 #[test]
-fn a_commit_that_is_fetched_again_is_found_in_the_cache() {
+fn refetched_commit_hits_the_build_cache() {
     let (world, registry) = (World::new(), Registry::start());
     world.docker();
     world.git();
@@ -492,7 +492,7 @@ fn ssh(world: &World) -> String {
 }
 
 #[test]
-fn the_way_in_which_the_user_calls_ssh_holds() {
+fn ssh_command_of_the_user_is_used_for_git() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
     let repository = world.repository("web", &[("Dockerfile", dockerfile.as_str())]);
@@ -514,7 +514,7 @@ fn the_way_in_which_the_user_calls_ssh_holds() {
 }
 
 #[test]
-fn default_ssh_asks_no_questions() {
+fn default_ssh_runs_in_batch_mode() {
     let (world, registry) = world();
     let (context, calls) = ("ssh://git.example/web.git", world.fake("ssh", "exit 1"));
     create(&world, &registry, context, &[]).ok();
@@ -557,7 +557,7 @@ fn with_lfs(world: &World, registry: &Registry) -> String {
 }
 
 #[test]
-fn what_git_lfs_keeps_is_built_and_not_the_line_that_says_where_it_is() {
+fn git_lfs_files_are_built_with_their_content_and_not_the_pointer() {
     let (world, registry) = world();
     let context = with_lfs(&world, &registry);
     // It calls what transfers the files by a shell.
@@ -572,7 +572,7 @@ fn what_git_lfs_keeps_is_built_and_not_the_line_that_says_where_it_is() {
 }
 
 #[test]
-fn without_git_lfs_a_repository_that_needs_it_is_not_built() {
+fn repository_with_lfs_files_is_refused_without_git_lfs() {
     let (world, registry) = world();
     let context = with_lfs(&world, &registry);
     // It was set up once, and is gone.
@@ -589,7 +589,7 @@ fn without_git_lfs_a_repository_that_needs_it_is_not_built() {
 }
 
 #[test]
-fn an_archive_that_comes_from_another_host_is_told() {
+fn archive_redirected_to_another_host_is_reported() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
     let bytes = archive(&[("Dockerfile", &dockerfile)], &[]);
@@ -611,7 +611,7 @@ fn an_archive_that_comes_from_another_host_is_told() {
 }
 
 #[test]
-fn an_archive_with_a_link_that_leads_out_is_not_built() {
+fn archive_with_a_symlink_that_leads_outside_is_refused() {
     let (world, registry) = world();
     let links = [("here", "."), ("shadow", "here/here/../../etc/shadow")];
     let bytes = archive(&[("Dockerfile", "FROM scratch\nCOPY shadow /\n")], &links);
@@ -622,7 +622,7 @@ fn an_archive_with_a_link_that_leads_out_is_not_built() {
 }
 
 #[test]
-fn a_server_that_drips_is_waited_for_as_long_as_the_run_may_take_and_no_longer() {
+fn slow_archive_server_is_bounded_by_the_run_timeout() {
     let (world, registry) = world();
     let drip = |stream: &mut TcpStream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
@@ -648,7 +648,7 @@ fn a_server_that_drips_is_waited_for_as_long_as_the_run_may_take_and_no_longer()
 }
 
 #[test]
-fn an_artifact_is_refused_by_what_its_manifest_says_it_has_in_all() {
+fn artifact_over_the_size_limit_is_refused_by_its_manifest() {
     let (world, registry) = world();
     registry.push("context:1", &[("Dockerfile", "FROM scratch\n")]);
     let mut manifest = registry.manifest("context:1");
@@ -678,7 +678,7 @@ fn an_artifact_is_refused_by_what_its_manifest_says_it_has_in_all() {
 }
 
 #[test]
-fn an_artifact_passes_through_little_memory() {
+fn artifact_download_uses_little_memory() {
     let (world, registry) = (World::new(), Registry::start());
     registry.push("base:1", &[("version", "one")]);
     world.fake("built", "exit 0");
@@ -704,7 +704,7 @@ fn an_artifact_passes_through_little_memory() {
 }
 
 #[test]
-fn a_hook_of_another_repository_does_not_lead_git_astray() {
+fn git_environment_of_a_calling_hook_is_ignored() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
     let repository = world.repository("web", &[("Dockerfile", dockerfile.as_str())]);
@@ -718,7 +718,7 @@ fn a_hook_of_another_repository_does_not_lead_git_astray() {
 }
 
 #[test]
-fn submodule_comes_with_a_repository_and_none_that_lies_on_this_machine() {
+fn git_submodules_are_fetched_unless_they_are_on_the_local_machine() {
     let (world, registry) = world();
     // What `git submodule`, a script, is made of.
     for program in ["basename", "sed", "uname"] {
@@ -811,27 +811,27 @@ fn leaves_out_what_is_no_part_of_a_build(put_on_path: impl Fn(&World) -> Calls) 
 }
 
 #[test]
-fn buildah_leaves_out_what_is_no_part_of_a_build() {
+fn buildah_leaves_vcs_files_out_of_the_context() {
     leaves_out_what_is_no_part_of_a_build(World::buildah);
 }
 
 #[test]
-fn podman_leaves_out_what_is_no_part_of_a_build() {
+fn podman_leaves_vcs_files_out_of_the_context() {
     leaves_out_what_is_no_part_of_a_build(World::podman);
 }
 
 #[test]
-fn docker_leaves_out_what_is_no_part_of_a_build() {
+fn docker_leaves_vcs_files_out_of_the_context() {
     leaves_out_what_is_no_part_of_a_build(World::docker);
 }
 
 #[test]
-fn buildx_leaves_out_what_is_no_part_of_a_build() {
+fn buildx_leaves_vcs_files_out_of_the_context() {
     leaves_out_what_is_no_part_of_a_build(World::buildx_elsewhere);
 }
 
 #[test]
-fn steps_and_tasks_see_nothing_of_what_is_left_out() {
+fn steps_do_not_see_vcs_files_that_are_left_out() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("tool:1", &[]);
@@ -858,7 +858,7 @@ fn steps_and_tasks_see_nothing_of_what_is_left_out() {
 }
 
 #[test]
-fn build_step_of_a_git_repository_is_fetched_pinned_and_followed() {
+fn build_step_with_a_git_context_is_fetched_pinned_and_followed() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.git();
@@ -920,7 +920,7 @@ fn build_step_of_a_git_repository_is_fetched_pinned_and_followed() {
 }
 
 #[test]
-fn the_token_of_a_task_is_for_builds_from_its_own_host_and_from_no_other() {
+fn context_token_of_a_task_is_sent_to_its_own_host_only() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.git();

@@ -15,7 +15,7 @@ COPY --from=ghcr.io/acme/assets@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 ";
 
 #[test]
-fn runtime_and_buildtime_images_are_told_apart() {
+fn deps_distinguishes_runtime_and_buildtime_images() {
     let world = World::new();
     let context = world.context("web", DOCKERFILE);
     let deps = world.acrt(&["deps", &context]).ok().json();
@@ -36,7 +36,7 @@ fn runtime_and_buildtime_images_are_told_apart() {
 }
 
 #[test]
-fn arguments_and_target_decide() {
+fn deps_depend_on_build_arguments_and_target() {
     let world = World::new();
     let context = world.context("web", DOCKERFILE);
     let runtime = |options: &[&str]| {
@@ -57,7 +57,7 @@ fn arguments_and_target_decide() {
 }
 
 #[test]
-fn a_mistake_is_named_with_file_line_and_column() {
+fn deps_reports_dockerfile_error_with_file_line_and_column() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\nCOPY --from=9 a b\nFROM\n");
     world
@@ -67,7 +67,7 @@ fn a_mistake_is_named_with_file_line_and_column() {
 }
 
 #[test]
-fn what_only_another_frontend_can_read_is_said_to_be_untracked() {
+fn deps_reports_lines_of_another_frontend_as_untracked() {
     let world = World::new();
     let context = world.context(
         "web",
@@ -104,7 +104,7 @@ fn what_only_another_frontend_can_read_is_said_to_be_untracked() {
 }
 
 #[test]
-fn what_names_no_image_is_passed_on() {
+fn deps_passes_on_names_that_are_no_images() {
     let world = World::new();
     let context = world.context(
         "web",
@@ -119,7 +119,7 @@ fn what_names_no_image_is_passed_on() {
 }
 
 #[test]
-fn a_named_context_may_be_called_context() {
+fn deps_named_context_may_be_called_context() {
     let world = World::new();
     let context = world.context("web", "FROM alpine:3\nCOPY --from=context /a /a\n");
     let deps = world
@@ -137,7 +137,7 @@ fn a_named_context_may_be_called_context() {
 }
 
 #[test]
-fn a_dockerfile_may_be_called_as_other_builders_call_it() {
+fn deps_finds_a_containerfile() {
     for name in ["dockerfile", "Containerfile"] {
         let world = World::new();
         world.write(&format!("web/{name}"), "FROM alpine:3\n");
@@ -149,7 +149,7 @@ fn a_dockerfile_may_be_called_as_other_builders_call_it() {
 }
 
 #[test]
-fn with_digests_the_images_of_triggers_are_named_too() {
+fn deps_with_digests_includes_images_of_onbuild_triggers() {
     let (world, registry) = (World::new(), Registry::start());
     let tools = registry.push("tools:1", &[("tool", "one")]);
     registry.push("assets:1", &[("asset", "one")]);
@@ -210,7 +210,7 @@ const BUILT: [(&str, Option<&str>); 14] = [
 ];
 
 #[test]
-fn a_real_builder_pulls_the_images_that_are_told_and_no_others() {
+fn builder_pulls_exactly_the_images_that_deps_reports() {
     let registry = Registry::start();
     for image in ["a:1", "a:2", "c:1"] {
         registry.push(image, &[("version", image)]);

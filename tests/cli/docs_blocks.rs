@@ -283,7 +283,7 @@ documents! {
 }
 
 #[test]
-fn every_document_with_commands_is_typed_and_every_exception_is_one() {
+fn every_document_with_commands_has_a_test_and_every_exception_is_used() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut with_commands = vec!["README.md".to_owned()];
     for entry in fs::read_dir(root.join("docs")).unwrap() {

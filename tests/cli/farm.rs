@@ -143,7 +143,7 @@ fn minute(world: &World, minute: u32) {
 }
 
 #[test]
-fn pool_spreads_runs_over_its_builders_within_what_each_may_be_given() {
+fn pool_spreads_runs_over_builders_within_their_capacity() {
     let (world, registry) = farm("by: load");
     let names: Vec<String> = (1..=7).map(|n| format!("t{n}")).collect();
     for name in &names {
@@ -169,7 +169,7 @@ fn pool_spreads_runs_over_its_builders_within_what_each_may_be_given() {
 }
 
 #[test]
-fn capacity_holds_across_processes() {
+fn builder_capacity_holds_across_processes() {
     let (world, registry) = farm("by: load");
     for name in ["one", "two", "three"] {
         let options = ["--builder", "b"];
@@ -183,7 +183,7 @@ fn capacity_holds_across_processes() {
 }
 
 #[test]
-fn steps_at_once_are_no_more_than_their_builder_may_be_given() {
+fn parallel_steps_stay_within_the_capacity_of_their_builder() {
     let world = World::new();
     world.buildah();
     let steps: String = (1..=3)
@@ -221,7 +221,7 @@ fn steps_at_once_are_no_more_than_their_builder_may_be_given() {
 }
 
 #[test]
-fn builder_that_is_away_leaves_tasks_waiting_and_is_told_once() {
+fn tasks_wait_for_an_unreachable_builder_and_it_is_reported_once() {
     let (world, registry) = farm("by: load");
     let receiver = receiver(&world);
     minute(&world, 0);
@@ -273,7 +273,7 @@ fn builder_that_is_away_leaves_tasks_waiting_and_is_told_once() {
 }
 
 #[test]
-fn builder_that_goes_away_in_the_middle_is_replaced_at_once_and_nothing_has_failed() {
+fn run_moves_to_another_builder_when_its_builder_disappears() {
     let (world, registry) = farm("by: order");
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     registry.push("base:1", &[("version", "two")]);
@@ -296,7 +296,7 @@ fn builder_that_goes_away_in_the_middle_is_replaced_at_once_and_nothing_has_fail
 }
 
 #[test]
-fn builder_that_is_restarted_in_the_middle_builds_again_and_nothing_has_failed() {
+fn run_is_built_again_when_its_builder_restarts() {
     let (world, registry) = farm("by: order");
     let options = ["--builder", "a"];
     world.task_with(&registry, "web", &from(&registry, "base:1"), &options);
@@ -317,7 +317,7 @@ fn builder_that_is_restarted_in_the_middle_builds_again_and_nothing_has_failed()
 }
 
 #[test]
-fn builder_whose_disk_is_full_of_cache_is_pruned_and_builds_after_all() {
+fn builder_with_a_disk_full_of_cache_is_pruned_and_builds() {
     let (world, registry) = farm("by: order");
     toggle(&world, "a.cached");
     world.task(&registry, "web", &from(&registry, "base:1"));
@@ -329,7 +329,7 @@ fn builder_whose_disk_is_full_of_cache_is_pruned_and_builds_after_all() {
 }
 
 #[test]
-fn builder_whose_disk_stays_full_is_left_alone_and_nothing_has_failed() {
+fn builder_with_a_disk_that_stays_full_is_skipped_and_no_run_fails() {
     let (world, registry) = farm("by: order");
     let receiver = receiver(&world);
     minute(&world, 0);
@@ -381,7 +381,7 @@ fn builder_whose_disk_stays_full_is_left_alone_and_nothing_has_failed() {
 }
 
 #[test]
-fn broken_build_is_a_failed_run_whatever_it_prints() {
+fn broken_build_fails_the_run_whatever_it_prints() {
     let (world, registry) = farm("by: load");
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     registry.push("base:1", &[("version", "two")]);
@@ -401,7 +401,7 @@ fn broken_build_is_a_failed_run_whatever_it_prints() {
 }
 
 #[test]
-fn build_that_takes_its_builder_down_each_time_is_taken_to_be_at_fault() {
+fn build_that_crashes_its_builder_repeatedly_fails() {
     let (world, registry) = farm("by: load");
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     world.write(
@@ -418,7 +418,7 @@ fn build_that_takes_its_builder_down_each_time_is_taken_to_be_at_fault() {
 }
 
 #[test]
-fn run_goes_to_a_builder_for_its_platforms_or_is_refused() {
+fn run_is_assigned_to_a_builder_for_its_platforms_or_refused() {
     let (world, registry) = (World::new(), Registry::start());
     buildctl(&world);
     let arm = daemon(&world, "arm", "platforms: [linux/arm64]");
@@ -453,7 +453,7 @@ fn run_goes_to_a_builder_for_its_platforms_or_is_refused() {
 /// Prints how 100 builds spread over three builders for two, one and one at once: `cargo test --test cli hundred -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement of minutes"]
-fn hundred_builds_spread_over_three_builders() {
+fn hundred_builds_are_spread_over_three_builders() {
     let (world, registry) = farm("by: load");
     let (a, b, c) = (
         daemon(&world, "a", "jobs: 2"),
@@ -479,7 +479,7 @@ fn hundred_builds_spread_over_three_builders() {
 }
 
 #[test]
-fn unknown_builder_is_refused_before_anything_is_kept() {
+fn unknown_builder_is_refused_before_the_task_is_stored() {
     let (world, registry) = farm("by: load");
     let context = world.context("web", "FROM scratch\n");
     let host = registry.host();
@@ -512,7 +512,7 @@ fn unknown_builder_is_refused_before_anything_is_kept() {
 }
 
 #[test]
-fn daemons_elsewhere_build_over_mutual_tls_and_the_one_that_is_there_takes_all() {
+fn remote_buildkit_daemons_build_over_mutual_tls_and_the_reachable_one_takes_all_runs() {
     let (world, registry) = (World::new(), Registry::start());
     let (mut daemons, calls, config) = world.dockers_over_tls(&["one", "two"]);
     world.config(&format!(
@@ -555,7 +555,7 @@ fn daemons_elsewhere_build_over_mutual_tls_and_the_one_that_is_there_takes_all()
 }
 
 #[test]
-fn podman_elsewhere_builds_pushes_and_may_be_away() {
+fn remote_podman_builds_pushes_and_may_be_unreachable() {
     let (world, registry) = (World::new(), Registry::start());
     let (service, address) = world.podman_service();
     world.config(&format!(

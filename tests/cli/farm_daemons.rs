@@ -31,7 +31,7 @@ fn push_base(registry: &Registry, megabytes: usize) {
 }
 
 #[test]
-fn daemon_whose_disk_is_full_is_pruned_and_one_that_stays_full_is_replaced() {
+fn daemon_with_a_full_disk_is_pruned_and_replaced_if_it_stays_full() {
     let small = Lot {
         disk: Some(20),
         ..Lot::default()
@@ -95,7 +95,7 @@ fn daemon_whose_disk_is_full_is_pruned_and_one_that_stays_full_is_replaced() {
 }
 
 #[test]
-fn daemon_that_is_far_away_builds_too_and_gets_less() {
+fn distant_daemon_builds_too_and_gets_fewer_runs() {
     let far = Lot {
         round_trip: Some(Duration::from_millis(200)),
         ..Lot::default()

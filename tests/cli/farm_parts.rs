@@ -58,7 +58,7 @@ fn log_of(world: &World, run: &Value) -> String {
 }
 
 #[test]
-fn builders_of_three_kinds_make_one_index_and_a_base_of_one_part_is_followed() {
+fn builders_of_three_kinds_make_one_index_and_a_moved_base_of_one_platform_is_rebuilt() {
     let (world, registry) = (World::new(), Registry::start());
     world.newer_docker();
     world.buildah();
@@ -144,7 +144,7 @@ fn builders_of_three_kinds_make_one_index_and_a_base_of_one_part_is_followed() {
 }
 
 #[test]
-fn part_that_fails_stops_the_others_and_no_tag_is_moved() {
+fn failed_platform_build_stops_the_others_and_moves_no_tag() {
     let (world, registry) = farm(&[("amd", "linux/amd64"), ("arm", "linux/arm64")]);
     world.task_with(&registry, "web", &from_base(&registry), &BOTH_PLATFORMS);
     world.run("web").ok();
@@ -171,7 +171,7 @@ fn part_that_fails_stops_the_others_and_no_tag_is_moved() {
 }
 
 #[test]
-fn acrt_that_is_killed_in_the_middle_of_parts_has_moved_no_tag_and_the_next_builds_again() {
+fn acrt_killed_during_platform_builds_moves_no_tag_and_the_next_run_builds_again() {
     let (world, registry) = farm(&[("amd", "linux/amd64"), ("arm", "linux/arm64")]);
     world.task_with(&registry, "web", &from_base(&registry), &BOTH_PLATFORMS);
     world.run("web").ok();
@@ -196,7 +196,7 @@ fn acrt_that_is_killed_in_the_middle_of_parts_has_moved_no_tag_and_the_next_buil
 }
 
 #[test]
-fn part_whose_builder_goes_away_is_made_by_another_at_once() {
+fn platform_build_whose_builder_disappears_moves_to_another_builder() {
     let daemons = [
         ("amd", "linux/amd64"),
         ("arm1", "linux/arm64"),
@@ -224,7 +224,7 @@ fn part_whose_builder_goes_away_is_made_by_another_at_once() {
 }
 
 #[test]
-fn run_in_parts_takes_a_place_on_each_of_its_builders() {
+fn multi_builder_run_takes_capacity_on_each_of_its_builders() {
     let (world, registry) = farm(&[("amd", "linux/amd64"), ("arm", "linux/arm64")]);
     let options = ["--platform", "linux/arm64"];
     world.task_with(&registry, "one", &from_base(&registry), &options);
@@ -246,7 +246,7 @@ fn run_in_parts_takes_a_place_on_each_of_its_builders() {
 }
 
 #[test]
-fn daemon_that_is_killed_in_the_middle_of_its_part_is_replaced() {
+fn daemon_killed_during_its_platform_build_is_replaced() {
     let (world, registry) = (World::new(), Registry::start());
     let (mut daemons, _calls, config) = world.dockers_over_tls(&["one", "two"]);
     world.buildah();

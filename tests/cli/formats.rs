@@ -86,7 +86,7 @@ fn every_format(world: &World, words: &[&str]) -> String {
 }
 
 #[test]
-fn tasks() {
+fn task_commands_print_every_format() {
     let world = world();
     assert_snapshot!(
         "task-show",
@@ -104,13 +104,13 @@ fn tasks() {
 }
 
 #[test]
-fn timers() {
+fn timer_list_prints_every_format() {
     let list = ["task", "timer", "list", "-n", "web"];
     assert_snapshot!("task-timer-list", every_format(&world(), &list));
 }
 
 #[test]
-fn runs() {
+fn run_commands_print_every_format() {
     let world = world();
     assert_snapshot!(
         "task-show-run",
@@ -132,7 +132,7 @@ fn runs() {
 }
 
 #[test]
-fn logins_and_identities() {
+fn credential_list_and_identity_show_print_every_format() {
     let world = world();
     let list = ["task", "credential", "list", "-n", "web"];
     assert_snapshot!("task-credential-list", every_format(&world, &list));
@@ -141,7 +141,7 @@ fn logins_and_identities() {
 }
 
 #[test]
-fn queries_of_ids_are_never_empty_and_columns_are_in_the_order_of_the_query() {
+fn query_of_an_id_is_never_empty_and_columns_follow_the_query_order() {
     let world = world();
     let tsv = |words: &[&str], query: &str| {
         let line = [words, &["-o", "tsv", "--query", query]].concat();
@@ -184,13 +184,13 @@ fn queries_of_ids_are_never_empty_and_columns_are_in_the_order_of_the_query() {
 }
 
 #[test]
-fn dockerfiles() {
+fn deps_prints_every_format() {
     let world = world();
     assert_snapshot!("deps", every_format(&world, &["deps", "web"]));
 }
 
 #[test]
-fn colours_follow_the_variables_and_only_the_formats_that_have_them() {
+fn output_colours_follow_the_variables_in_formats_that_have_colours() {
     let world = world();
     let has_colour = |format: &str| {
         let show = ["task", "show", "-n", "web", "-o", format];

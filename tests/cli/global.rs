@@ -3,7 +3,7 @@
 use crate::support::{Registry, World};
 
 #[test]
-fn version_and_help_need_nothing_and_make_nothing() {
+fn version_and_help_work_without_state_directory_and_create_nothing() {
     let world = World::new();
     let version = world.acrt(&["--version"]).ok();
     assert_eq!(
@@ -22,7 +22,7 @@ fn version_and_help_need_nothing_and_make_nothing() {
 }
 
 #[test]
-fn a_mistyped_command_or_option_is_exit_2_and_says_what_is_near() {
+fn mistyped_command_or_option_exits_2_and_suggests_a_similar_one() {
     let world = World::new();
     world.acrt(&["tusk"]).exits(2).says(&["tusk", "task"]);
     world.acrt(&["task", "lst"]).exits(2).says(&["lst", "list"]);
@@ -86,7 +86,7 @@ const PRINTING: &[&str] = &[
 ];
 
 #[test]
-fn output_that_cannot_be_written_is_exit_1_with_an_error() {
+fn unwritable_output_exits_1_with_an_error() {
     let (world, registry) = with_a_run();
     for command in PRINTING {
         world
@@ -107,7 +107,7 @@ fn output_that_cannot_be_written_is_exit_1_with_an_error() {
 }
 
 #[test]
-fn reader_that_goes_away_is_no_error() {
+fn closed_output_pipe_is_no_error() {
     let (world, _registry) = with_a_run();
     for command in PRINTING {
         let quiet = world.shell(&format!(
@@ -118,7 +118,7 @@ fn reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn the_state_directory_is_named_by_option_then_variable_then_platform() {
+fn state_directory_comes_from_option_then_variable_then_platform() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let create = [
@@ -151,7 +151,7 @@ fn the_state_directory_is_named_by_option_then_variable_then_platform() {
 }
 
 #[test]
-fn a_broken_config_file_is_named_with_its_place() {
+fn broken_config_file_is_reported_with_its_position() {
     let world = World::new();
     world.config("watch:\n  evrySeconds: 5\n");
     let path = world.path("config/acrt/config.yaml");
@@ -166,7 +166,7 @@ fn a_broken_config_file_is_named_with_its_place() {
 }
 
 #[test]
-fn a_time_that_makes_no_sense_is_refused() {
+fn invalid_time_is_refused() {
     let world = World::new();
     world.set("ACRT_NOW", "soon");
     world
@@ -176,7 +176,7 @@ fn a_time_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn options_of_azure_are_accepted_and_said_once_to_be_without_effect() {
+fn azure_only_global_options_are_accepted_and_reported_once_as_without_effect() {
     let world = World::new();
     let list = |options: &[&str]| world.acrt(&[&["task", "list"], options].concat()).ok();
     let said = list(&["-g", "rg", "--subscription", "s"]).stderr;
@@ -190,7 +190,7 @@ fn options_of_azure_are_accepted_and_said_once_to_be_without_effect() {
 }
 
 #[test]
-fn what_is_typed_for_az_is_taken_as_az_takes_it() {
+fn az_spellings_on_the_command_line_are_accepted() {
     let world = World::new();
     world.write("purge.txt", "acr purge --filter 'web:.*' --ago 7d\n");
     let create = [

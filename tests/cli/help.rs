@@ -53,7 +53,7 @@ fn examples(command: &Command) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_command_has_an_example_that_parses_and_fits_a_narrow_terminal() {
+fn help_of_every_command_has_a_parseable_example_and_fits_a_narrow_terminal() {
     every_command(&mut |line, command| {
         let examples = examples(command);
         assert!(!examples.is_empty(), "`{line}` has no example");
@@ -80,7 +80,7 @@ fn every_command_has_an_example_that_parses_and_fits_a_narrow_terminal() {
 }
 
 #[test]
-fn options_stand_under_one_of_a_few_headings() {
+fn help_groups_options_under_a_few_headings() {
     every_command(&mut |line, command| {
         for arg in command.get_arguments() {
             let heading = arg.get_help_heading();
@@ -129,7 +129,7 @@ fn what_means_something_to_one_task_is_refused_for_many() {
 }
 
 #[test]
-fn every_option_is_explained_in_a_line_without_a_full_stop() {
+fn help_explains_every_option_in_one_line_without_a_full_stop() {
     every_command(&mut |line, command| {
         for arg in command.get_arguments() {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
@@ -143,7 +143,7 @@ fn every_option_is_explained_in_a_line_without_a_full_stop() {
 }
 
 #[test]
-fn colours_of_help_follow_the_terminal_and_the_variables() {
+fn help_colours_follow_the_terminal_and_the_variables() {
     let world = World::new();
     let plain = world.acrt(&["task", "--help"]).ok().stdout;
     assert!(!plain.contains('\u{1b}'));

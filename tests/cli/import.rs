@@ -31,7 +31,7 @@ fn raw(registry: &Registry, name: &str, login: bool) -> Vec<u8> {
 }
 
 #[test]
-fn an_index_is_the_same_on_both_sides_to_the_last_byte() {
+fn imported_index_is_byte_identical_to_its_source() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::with_login());
     let digest = three_platforms(&source, "base:1");
     world.write("home/.docker/config.json", &target.docker_config());
@@ -49,7 +49,7 @@ fn an_index_is_the_same_on_both_sides_to_the_last_byte() {
 }
 
 #[test]
-fn the_source_gets_the_login_that_is_given_by_standard_input() {
+fn import_source_credential_is_read_from_standard_input() {
     let (world, source, target) = (World::new(), Registry::with_login(), Registry::start());
     source.push("base:1", &[("a", "1")]);
     let (from, to) = (source.image("base:1"), target.host());
@@ -72,7 +72,7 @@ fn the_source_gets_the_login_that_is_given_by_standard_input() {
 }
 
 #[test]
-fn password_without_user_is_a_token() {
+fn import_password_without_username_is_a_token() {
     let (world, source, target) = (World::new(), Registry::with_login(), Registry::start());
     source.push("base:1", &[("a", "1")]);
     let (from, to) = (source.image("base:1"), target.host());
@@ -84,7 +84,7 @@ fn password_without_user_is_a_token() {
 }
 
 #[test]
-fn a_tag_that_is_there_is_kept_unless_it_is_forced_and_the_same_image_is_success() {
+fn existing_tag_is_kept_without_force_and_the_same_image_is_success() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let new = source.push("base:1", &[("a", "new")]);
     let old = target.push("base:1", &[("a", "old")]);
@@ -102,7 +102,7 @@ fn a_tag_that_is_there_is_kept_unless_it_is_forced_and_the_same_image_is_success
 }
 
 #[test]
-fn of_several_names_all_are_made_or_none() {
+fn import_of_several_names_makes_all_or_none() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     source.push("base:1", &[("a", "new")]);
     target.push("taken:1", &[("a", "old")]);
@@ -132,7 +132,7 @@ fn of_several_names_all_are_made_or_none() {
 }
 
 #[test]
-fn names_and_registries_are_told_as_az_tells_them() {
+fn import_names_and_registries_are_parsed_as_by_az() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     source.push("team/base:1", &[("a", "1")]);
     let (from, to) = (source.host(), target.host());
@@ -175,7 +175,7 @@ fn names_and_registries_are_told_as_az_tells_them() {
 }
 
 #[test]
-fn an_image_travels_in_a_folder_to_where_there_is_no_network() {
+fn image_is_imported_through_an_oci_layout_folder_without_a_network() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let digest = three_platforms(&source, "base:1");
     let folder = world.path("usb stick");
@@ -202,7 +202,7 @@ fn an_image_travels_in_a_folder_to_where_there_is_no_network() {
 }
 
 #[test]
-fn a_source_that_is_not_there_is_told_from_one_that_does_not_answer() {
+fn missing_import_source_is_distinguished_from_an_unreachable_one() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let (from, to) = (source.image("base:1"), target.host());
     let line = ["import", "--source", &from, "-n", &to];
@@ -215,7 +215,7 @@ fn a_source_that_is_not_there_is_told_from_one_that_does_not_answer() {
 }
 
 #[test]
-fn a_copy_may_go_on_by_itself() {
+fn import_can_run_detached() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let digest = source.push("base:1", &[("a", "1")]);
     let (from, to) = (source.image("base:1"), target.host());
@@ -247,7 +247,7 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_copy_that_is_killed_leaves_no_tag_and_goes_on_with_what_is_missing() {
+fn killed_import_leaves_no_tag_and_the_next_sends_only_missing_blobs() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let layers: Vec<Vec<u8>> = (1..=40).map(|n| noise(n, 800_000)).collect();
     source.push_layers("big:1", &layers);
@@ -286,7 +286,7 @@ fn sent(registry: &Registry, method: &str, layer: &[u8]) -> usize {
 }
 
 #[test]
-fn layer_of_six_images_is_sent_once_and_taken_over_by_one_request_each() {
+fn layer_of_six_images_is_uploaded_once_and_then_mounted_by_one_request_each() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let shared = noise(1, 4_000_000);
     let to = target.host();
@@ -315,7 +315,7 @@ fn layer_of_six_images_is_sent_once_and_taken_over_by_one_request_each() {
 }
 
 #[test]
-fn layer_of_an_image_that_a_task_made_is_taken_over() {
+fn layer_of_an_image_built_by_a_task_is_mounted() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let shared = noise(1, 2_000_000);
     source.push_layers("node:20", std::slice::from_ref(&shared));
@@ -338,7 +338,7 @@ fn stored(registry: &Registry) -> usize {
 }
 
 #[test]
-fn a_large_layer_passes_through_little_memory() {
+fn large_layer_is_copied_with_little_memory() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     source.push_layers("big:1", &[noise(7, 160_000_000)]);
     let (from, to) = (source.image("big:1"), target.host());
@@ -353,7 +353,7 @@ fn a_large_layer_passes_through_little_memory() {
 }
 
 #[test]
-fn ctrl_c_stops_a_copy_and_leaves_no_tag() {
+fn ctrl_c_stops_an_import_and_leaves_no_tag() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let layers: Vec<Vec<u8>> = (1..=40).map(|n| noise(n, 2_000_000)).collect();
     source.push_layers("big:1", &layers);
@@ -384,7 +384,7 @@ fn mirror(world: &World, source: &Registry, target: &Registry, options: &[&str])
 }
 
 #[test]
-fn a_task_keeps_a_copy_fresh_and_what_depends_on_it_is_rebuilt_in_the_same_round() {
+fn import_task_updates_its_copy_and_dependants_are_rebuilt_in_the_same_round() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     world.buildah();
     source.push_shell("node:20", &[("version", "one")]);
@@ -424,7 +424,7 @@ fn a_task_keeps_a_copy_fresh_and_what_depends_on_it_is_rebuilt_in_the_same_round
 }
 
 #[test]
-fn a_copy_of_an_index_follows_every_platform() {
+fn import_task_of_an_index_follows_every_platform() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     three_platforms(&source, "node:20");
     mirror(&world, &source, &target, &[]);
@@ -439,7 +439,7 @@ fn a_copy_of_an_index_follows_every_platform() {
 }
 
 #[test]
-fn a_copy_that_fails_its_test_moves_no_tag() {
+fn import_task_whose_test_fails_moves_no_tag() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let old = source.push("node:20", &[("version", "one")]);
     let verdict = world.write("verdict", "0");
@@ -469,7 +469,7 @@ fn a_copy_that_fails_its_test_moves_no_tag() {
 }
 
 #[test]
-fn a_task_that_copies_is_shown_and_changed_like_any_other() {
+fn import_task_is_shown_and_updated_like_any_other() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     source.push("node:20", &[("a", "1")]);
     source.push("node:22", &[("a", "2")]);

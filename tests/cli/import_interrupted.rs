@@ -37,7 +37,7 @@ fn uploads(world: &World) -> Vec<PathBuf> {
 }
 
 #[test]
-fn upload_that_breaks_off_loses_a_piece_and_goes_on_in_the_same_process() {
+fn interrupted_upload_loses_one_chunk_and_resumes_in_the_same_process() {
     let (world, source, target, proxy) = places();
     proxy.cut(&[lost(10_000_000), None, lost(5_000_000)]);
     let (from, to) = (source.image("big:1"), proxy.host());
@@ -49,7 +49,7 @@ fn upload_that_breaks_off_loses_a_piece_and_goes_on_in_the_same_process() {
 }
 
 #[test]
-fn upload_that_a_registry_has_a_torn_part_of_is_begun_anew() {
+fn upload_with_a_corrupt_partial_blob_is_restarted() {
     let (world, source, target, proxy) = places();
     let torn = Cut {
         after: 10_000_000,
@@ -64,7 +64,7 @@ fn upload_that_a_registry_has_a_torn_part_of_is_begun_anew() {
 }
 
 #[test]
-fn upload_goes_on_in_another_process_for_a_day() {
+fn upload_is_resumed_by_another_process_within_a_day() {
     let (world, source, target, proxy) = places();
     world.set("ACRT_NOW", "2026-01-01T00:00:00Z");
     let (from, to) = (source.image("big:1"), proxy.host());
@@ -96,7 +96,7 @@ fn upload_goes_on_in_another_process_for_a_day() {
 }
 
 #[test]
-fn upload_that_is_too_old_is_begun_anew() {
+fn expired_upload_is_restarted() {
     let (world, source, target, proxy) = places();
     let (from, to) = (source.image("big:1"), proxy.host());
     let line = ["import", "--source", &from, "-n", &to];

@@ -76,32 +76,32 @@ fn grow_by_nothing(put_on_path: impl Fn(&World) -> Calls, builder: &str, options
 }
 
 #[test]
-fn images_of_docker_grow_by_nothing() {
+fn docker_images_do_not_accumulate_over_rebuilds() {
     grow_by_nothing(World::docker, "docker", &[]);
 }
 
 #[test]
-fn images_of_docker_with_the_store_of_containerd_grow_by_nothing() {
+fn docker_images_in_the_containerd_store_do_not_accumulate_over_rebuilds() {
     grow_by_nothing(World::newer_docker, "docker", &[]);
 }
 
 #[test]
-fn images_of_podman_grow_by_nothing() {
+fn podman_images_do_not_accumulate_over_rebuilds() {
     grow_by_nothing(World::podman, "podman", &[]);
 }
 
 #[test]
-fn images_of_buildah_grow_by_nothing() {
+fn buildah_images_do_not_accumulate_over_rebuilds() {
     grow_by_nothing(World::buildah, "buildah", &[]);
 }
 
 #[test]
-fn images_of_podman_for_several_platforms_grow_by_nothing() {
+fn podman_images_of_several_platforms_do_not_accumulate_over_rebuilds() {
     grow_by_nothing(World::podman, "podman", &BOTH_PLATFORMS);
 }
 
 #[test]
-fn images_of_buildah_for_several_platforms_grow_by_nothing() {
+fn buildah_images_of_several_platforms_do_not_accumulate_over_rebuilds() {
     grow_by_nothing(World::buildah, "buildah", &BOTH_PLATFORMS);
 }
 
@@ -155,22 +155,22 @@ fn others_keep_theirs(put_on_path: impl Fn(&World) -> Calls, builder: &str) {
 }
 
 #[test]
-fn docker_keeps_what_others_have_named_made_or_fetched() {
+fn docker_keeps_images_that_others_tagged_built_or_pulled() {
     others_keep_theirs(World::docker, "docker");
 }
 
 #[test]
-fn podman_keeps_what_others_have_named_made_or_fetched() {
+fn podman_keeps_images_that_others_tagged_built_or_pulled() {
     others_keep_theirs(World::podman, "podman");
 }
 
 #[test]
-fn buildah_keeps_what_others_have_named_made_or_fetched() {
+fn buildah_keeps_images_that_others_tagged_built_or_pulled() {
     others_keep_theirs(World::buildah, "buildah");
 }
 
 #[test]
-fn base_stays_until_the_last_task_is_built_on_another() {
+fn old_base_is_removed_after_the_last_task_is_rebuilt_on_the_new_one() {
     let (world, registry) = built_once(World::docker, &[]);
     let old = base(&registry);
     world.tracked_task(&registry, "api", &dockerfile(&registry, "ENV C=d"));
@@ -182,7 +182,7 @@ fn base_stays_until_the_last_task_is_built_on_another() {
 }
 
 #[test]
-fn image_that_a_container_uses_stays() {
+fn image_used_by_a_container_is_kept() {
     let (world, registry) = built_once(World::docker, &[]);
     let web = registry.image("web:latest");
     let create = ["create", "--name", "user", "--network=none", &web, "x"];
@@ -198,7 +198,7 @@ fn image_that_a_container_uses_stays() {
 }
 
 #[test]
-fn builder_is_left_as_its_settings_say() {
+fn builder_images_are_kept_where_its_settings_say_so() {
     let (world, registry) = built_once(World::buildah, &[]);
     let first = images(&world, "buildah").len();
     world.config("builders: {buildah: {clean: off}}\n");
@@ -213,7 +213,7 @@ fn builder_is_left_as_its_settings_say() {
 }
 
 #[test]
-fn images_of_tasks_that_push_nothing_stay() {
+fn images_of_tasks_without_a_push_are_kept() {
     for local in [false, true] {
         let (world, registry) = (World::new(), Registry::start());
         world.docker();
@@ -244,7 +244,7 @@ fn images_of_tasks_that_push_nothing_stay() {
 }
 
 #[test]
-fn clean_up_that_fails_is_a_line_in_the_log() {
+fn failed_clean_up_is_one_line_in_the_log() {
     let (world, registry) = built_once(World::buildah, &[]);
     let real = world.path("bin/real");
     std::fs::rename(world.path("bin/buildah"), &real).unwrap();
@@ -260,7 +260,7 @@ fn clean_up_that_fails_is_a_line_in_the_log() {
 }
 
 #[test]
-fn steps_leave_no_more_images_with_each_run() {
+fn images_of_steps_do_not_accumulate_over_runs() {
     let (world, registry) = (World::new(), Registry::start());
     world.docker();
     push_base(&registry, "0");
@@ -296,7 +296,7 @@ fn cache(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn cache_of_buildkit_is_rid_of_superseded_bases_and_keeps_what_others_have_built() {
+fn buildkit_cache_of_superseded_bases_is_pruned_and_that_of_others_kept() {
     for put_on_path in [World::newer_docker, World::buildx_elsewhere] {
         let (world, registry) = built_once(put_on_path, &[]);
         let old = base(&registry);
@@ -346,7 +346,7 @@ fn cache_of_buildkit_is_rid_of_superseded_bases_and_keeps_what_others_have_built
 }
 
 #[test]
-fn cache_of_buildkit_is_rid_of_what_a_step_made_of_an_older_context() {
+fn buildkit_cache_of_steps_on_an_older_context_is_pruned() {
     let (world, registry) = built_once(World::newer_docker, &[]);
     let first = cache(&world);
     for text in ["C=d", "E=f"] {
@@ -371,7 +371,7 @@ fn cache_of_buildkit_is_rid_of_what_a_step_made_of_an_older_context() {
 }
 
 #[test]
-fn cache_is_pruned_once_a_week_where_the_config_file_says_what_stays() {
+fn cache_is_pruned_weekly_where_the_config_file_sets_what_to_keep() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = world.newer_docker();
     world.config("builders: {docker: {keepStorage: 20, until: 48}}\n");

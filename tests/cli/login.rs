@@ -23,7 +23,7 @@ fn document(world: &World, path: &str) -> Value {
 }
 
 #[test]
-fn a_login_is_kept_for_docker_and_podman_and_acrt_and_the_rest_of_the_file_stays() {
+fn login_is_stored_for_docker_podman_and_acrt_and_keeps_the_rest_of_the_file() {
     let (world, registry) = (World::new(), Registry::with_login());
     registry.push("web:1", &[("a", "1")]);
     let before = r#"{"auths":{"other.example":{"auth":"kept"}},"proxies":{"default":{"httpProxy":"http://p"}}}"#;
@@ -64,7 +64,7 @@ fn a_login_is_kept_for_docker_and_podman_and_acrt_and_the_rest_of_the_file_stays
 }
 
 #[test]
-fn a_login_that_the_registry_does_not_take_is_not_kept() {
+fn login_that_the_registry_refuses_is_not_stored() {
     let (world, registry) = (World::new(), Registry::with_login());
     login(&world, &registry, "wrong-canary", "")
         .exits(4)
@@ -84,7 +84,7 @@ fn a_login_that_the_registry_does_not_take_is_not_kept() {
 }
 
 #[test]
-fn an_older_login_of_podmans_is_replaced_because_podman_believes_it_first() {
+fn login_replaces_an_older_podman_login_because_podman_reads_it_first() {
     let (world, registry) = (World::new(), Registry::with_login());
     let podmans = "config/containers/auth.json";
     let old = json!({"auths": {registry.host(): {"auth": "b2xkOm9sZA=="}}});
@@ -97,7 +97,7 @@ fn an_older_login_of_podmans_is_replaced_because_podman_believes_it_first() {
 }
 
 #[test]
-fn the_credential_helper_that_docker_is_set_up_for_keeps_the_login() {
+fn login_is_stored_by_the_credential_helper_of_docker() {
     let (world, registry) = (World::new(), Registry::with_login());
     world.write(DOCKER, r#"{"credsStore":"box"}"#);
     let kept = world.path("kept.json");
@@ -128,7 +128,7 @@ fn the_credential_helper_that_docker_is_set_up_for_keeps_the_login() {
 }
 
 #[test]
-fn a_registry_without_tokens_has_none_to_show() {
+fn expose_token_of_a_registry_without_tokens_is_refused() {
     let (world, registry) = (World::new(), Registry::with_login());
     login(&world, &registry, PASSWORD, "--expose-token")
         .exits(1)
@@ -151,7 +151,7 @@ fn a_registry_without_tokens_has_none_to_show() {
 }
 
 #[test]
-fn a_token_of_the_service_that_the_registry_names_is_shown_and_nothing_kept() {
+fn expose_token_shows_a_token_of_the_token_service_and_stores_nothing() {
     let (world, registry) = (World::new(), Registry::start());
     let service = Gateway::start(&registry, |head| {
         Some(

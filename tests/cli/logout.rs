@@ -3,7 +3,7 @@
 use crate::support::{Registry, World};
 
 #[test]
-fn a_login_is_forgotten_and_the_others_stay() {
+fn logout_removes_one_login_and_keeps_the_others() {
     let (world, registry) = (World::new(), Registry::with_login());
     let host = registry.host();
     let mut file: serde_json::Value = serde_json::from_str(&registry.docker_config()).unwrap();

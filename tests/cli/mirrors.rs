@@ -33,7 +33,7 @@ fn pulls(registry: &Registry) -> usize {
 }
 
 #[test]
-fn a_copy_that_is_what_its_source_is_takes_its_place_in_the_build() {
+fn current_mirror_replaces_its_source_in_the_build() {
     let (world, upstream, own) = world();
     import(&world, &upstream, &own);
     world.task(&own, "web", &from(&upstream));
@@ -58,7 +58,7 @@ fn a_copy_that_is_what_its_source_is_takes_its_place_in_the_build() {
 }
 
 #[test]
-fn a_copy_that_is_behind_or_missing_is_reported_and_the_source_is_used() {
+fn mirror_that_is_behind_or_missing_is_reported_and_the_source_is_used() {
     let (world, upstream, own) = world();
     world.task(&own, "web", &from(&upstream));
     let missing = world.run("web").ok();
@@ -90,7 +90,7 @@ fn a_copy_that_is_behind_or_missing_is_reported_and_the_source_is_used() {
 }
 
 #[test]
-fn where_the_source_does_not_answer_the_copy_is_built_on_and_never_called_current() {
+fn mirror_of_an_unreachable_source_is_built_on_and_never_reported_current() {
     let (world, upstream, own) = world();
     import(&world, &upstream, &own);
     world.task(&own, "web", &from(&upstream));
@@ -110,7 +110,7 @@ fn where_the_source_does_not_answer_the_copy_is_built_on_and_never_called_curren
 }
 
 #[test]
-fn the_task_that_makes_the_copy_goes_before_the_build_that_uses_it() {
+fn task_that_makes_the_mirror_runs_before_the_build_that_uses_it() {
     let (world, upstream, own) = world();
     let source = upstream.image("lib/base:1");
     // By their names the build would come first.
@@ -144,7 +144,7 @@ fn the_task_that_makes_the_copy_goes_before_the_build_that_uses_it() {
 }
 
 #[test]
-fn several_stages_and_pinned_images_are_taken_from_copies_and_what_has_none_from_its_source() {
+fn stages_and_pinned_images_use_mirrors_and_others_their_source() {
     let (world, upstream, own) = world();
     import(&world, &upstream, &own);
     let other = upstream.push_shell("elsewhere/tool:1", &[("tool", "yes")]);
@@ -168,7 +168,7 @@ fn several_stages_and_pinned_images_are_taken_from_copies_and_what_has_none_from
 }
 
 #[test]
-fn a_copy_of_the_platform_that_is_built_is_as_good() {
+fn mirror_of_only_the_built_platform_is_used() {
     let (world, upstream, own) = world();
     let host = crate::support::own_platform();
     let host = format!("{}/{}", host.0, host.1);
@@ -193,7 +193,7 @@ fn a_copy_of_the_platform_that_is_built_is_as_good() {
 }
 
 #[test]
-fn a_table_that_makes_no_sense_is_named_with_its_file() {
+fn invalid_mirror_table_is_reported_with_its_file() {
     let (world, upstream, own) = world();
     world.task(&own, "web", &from(&upstream));
     world.config("mirrors: {'node:20': 'r.io/node'}\n");
@@ -204,7 +204,7 @@ fn a_table_that_makes_no_sense_is_named_with_its_file() {
 }
 
 #[test]
-fn deps_names_the_copies_and_writes_the_dockerfile_with_them() {
+fn deps_names_mirrors_and_writes_the_dockerfile_with_them() {
     let world = World::new();
     let context = world.context(
         "web",
@@ -253,7 +253,7 @@ fn deps_names_the_copies_and_writes_the_dockerfile_with_them() {
 }
 
 #[test]
-fn purge_leaves_the_copy_that_a_task_is_built_on() {
+fn purge_keeps_the_mirror_that_a_task_is_built_on() {
     let (world, upstream, own) = world();
     let made = |text: &str| {
         Image::of(&[("version", text)])

@@ -225,7 +225,7 @@ const MISTAKES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn each_mistake_says_the_thing_the_reason_and_what_to_type_next() {
+fn each_mistake_reports_the_subject_the_reason_and_the_next_command() {
     let world = world();
     let here = world.path("");
     let here = here.to_str().unwrap().trim_end_matches('/');
@@ -244,7 +244,7 @@ fn each_mistake_says_the_thing_the_reason_and_what_to_type_next() {
 }
 
 #[test]
-fn a_bare_registry_says_that_it_is_azures() {
+fn registry_without_a_domain_is_reported_as_azures() {
     let world = world();
     let create = words("task create x -t x:1 -c web -r MyReg");
     world.acrt(&create).ok().says(&[
@@ -256,7 +256,7 @@ fn a_bare_registry_says_that_it_is_azures() {
 }
 
 #[test]
-fn a_platform_without_its_system_is_linux() {
+fn platform_without_an_operating_system_is_linux() {
     let world = world();
     world.acrt(&words("task update web --platform arm64")).ok();
     let task = world.acrt(&["task", "show", "web"]).ok();
@@ -268,7 +268,7 @@ fn a_platform_without_its_system_is_linux() {
 }
 
 #[test]
-fn a_build_without_image_and_registry_builds_as_docker_does() {
+fn build_without_image_and_registry_keeps_the_image_local_as_docker_does() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -279,7 +279,7 @@ fn a_build_without_image_and_registry_builds_as_docker_does() {
 }
 
 #[test]
-fn a_login_that_is_missing_is_no_finding_that_is_well() {
+fn missing_login_is_reported_as_a_problem_by_check_health() {
     let (world, registry) = (World::new(), Registry::with_login());
     let found = world.acrt(&["check-health", &registry.host()]);
     let all = found.json();
@@ -297,7 +297,7 @@ fn a_login_that_is_missing_is_no_finding_that_is_well() {
 }
 
 #[test]
-fn a_definition_with_a_slip_names_file_line_and_column() {
+fn mistyped_key_of_a_definition_is_reported_with_file_line_and_column() {
     let world = world();
     let path = world.path("state/tasks/localhost:5000/web.yaml");
     let good = std::fs::read_to_string(&path).unwrap();
@@ -334,7 +334,7 @@ fn a_definition_with_a_slip_names_file_line_and_column() {
 }
 
 #[test]
-fn place_of_a_slip_in_a_definition_is_that_of_the_value() {
+fn invalid_value_of_a_definition_is_reported_at_the_value() {
     let world = world();
     let path = world.path("state/tasks/localhost:5000/web.yaml");
     let good = std::fs::read_to_string(&path).unwrap();
@@ -379,7 +379,7 @@ fn place_of_a_slip_in_a_definition_is_that_of_the_value() {
 }
 
 #[test]
-fn words_of_errors_are_coloured_where_that_is_asked_for() {
+fn error_text_is_coloured_where_colour_is_requested() {
     let world = world();
     world.set("CLICOLOR_FORCE", "1");
     let coloured = world.acrt(&["task", "show", "database"]).exits(3);

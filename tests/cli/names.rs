@@ -20,7 +20,7 @@ fn by(registry: &Registry, host: &str) -> String {
 const NAMES: [&str; 3] = ["localhost", "LocalHost", "[::1]"];
 
 #[test]
-fn image_that_is_its_own_base_by_another_name_is_refused() {
+fn task_whose_base_is_its_own_image_under_an_alias_is_refused() {
     let (world, registry) = world();
     world.config(&format!(
         "registries: {{'{}': {{aliases: [Pull.Example]}}}}\n",
@@ -52,7 +52,7 @@ fn image_that_is_its_own_base_by_another_name_is_refused() {
 }
 
 #[test]
-fn chain_by_several_names_takes_one_round_and_a_tag_one_request() {
+fn chain_under_several_registry_aliases_takes_one_round_and_one_request_for_each_tag() {
     let (world, registry) = world();
     let local = by(&registry, "localhost");
     let upper = by(&registry, "LOCALHOST");
@@ -87,7 +87,7 @@ fn chain_by_several_names_takes_one_round_and_a_tag_one_request() {
 }
 
 #[test]
-fn settings_of_one_name_hold_for_all() {
+fn settings_of_one_registry_alias_apply_to_all() {
     let (world, registry) = world();
     let local = by(&registry, "localhost");
     // Loopback speaks http, unless it is said of it that it does not.
@@ -108,7 +108,7 @@ fn settings_of_one_name_hold_for_all() {
 }
 
 #[test]
-fn login_belongs_to_the_name_that_it_was_stored_for() {
+fn credential_belongs_to_the_registry_name_it_was_stored_for() {
     let (world, registry) = (World::new(), Registry::with_login());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -146,7 +146,7 @@ fn login_belongs_to_the_name_that_it_was_stored_for() {
 }
 
 #[test]
-fn tasks_are_found_by_every_name_of_their_registry() {
+fn tasks_are_found_by_every_alias_of_their_registry() {
     let (world, registry) = world();
     let host = registry.host();
     let context = world.context("web", &format!("FROM {}\n", registry.image("base:1")));
@@ -193,7 +193,7 @@ fn tasks_are_found_by_every_name_of_their_registry() {
 }
 
 #[test]
-fn mirrors_of_one_name_serve_all() {
+fn mirrors_of_one_registry_alias_apply_to_all() {
     let (world, registry) = world();
     registry.push("copies/base:1", &[("version", "one")]);
     world.config(&format!(

@@ -49,7 +49,7 @@ fn json(world: &World, path: &str) -> Value {
 }
 
 #[test]
-fn state_of_version_0_1_is_read_and_carried_on() {
+fn state_of_version_0_1_is_read_and_upgraded() {
     let (world, registry) = world();
     world.set("ACRT_NOW", "2026-01-30T10:05:00Z");
     registry.forget_requests();

@@ -207,7 +207,7 @@ fn every_command_has_the_global_options_of_az() {
 }
 
 #[test]
-fn every_flag_of_az_with_two_values_may_stand_bare() {
+fn every_boolean_flag_of_az_may_be_given_without_a_value() {
     let (mut root, list) = (acrt::cli::command(), list());
     root.build();
     for listed in options(&list) {

@@ -177,7 +177,7 @@ fn from(registry: &Registry) -> String {
 }
 
 #[test]
-fn all_pages_are_made_from_the_state_directory_alone_and_change_nothing() {
+fn pages_are_rendered_from_the_state_directory_alone_and_change_nothing() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry));
     world.task(&registry, "new", &from(&registry));
@@ -269,7 +269,7 @@ fn all_pages_are_made_from_the_state_directory_alone_and_change_nothing() {
 }
 
 #[test]
-fn page_on_loopback_is_only_for_names_of_this_machine() {
+fn page_on_loopback_refuses_foreign_host_names() {
     let world = World::new();
     let page = Page::serve(&world);
     let by = |host: &str| page.send("GET", "/", &[("Host", host)], "").status;
@@ -282,7 +282,7 @@ fn page_on_loopback_is_only_for_names_of_this_machine() {
 }
 
 #[test]
-fn page_elsewhere_wants_a_token_or_a_proxy_and_lets_in_by_a_cookie() {
+fn page_off_loopback_requires_a_token_or_proxy_and_sets_a_cookie() {
     let (world, registry) = world();
     world.task(&registry, "covert", &from(&registry));
     let serve = ["status", "--serve", "0.0.0.0:0"];
@@ -368,7 +368,7 @@ fn asked(mut stream: TcpStream, path: &str) -> String {
 }
 
 #[test]
-fn hostile_names_and_log_lines_are_text() {
+fn hostile_names_and_log_lines_are_escaped() {
     let (world, registry) = world();
     let hostile = "<script>alert(1)</script>";
     world.task(
@@ -413,7 +413,7 @@ fn hostile_names_and_log_lines_are_text() {
 }
 
 #[test]
-fn open_page_is_told_when_a_base_moves_and_gets_the_log_while_the_run_goes_on() {
+fn open_page_receives_base_moves_and_log_lines_while_the_run_continues() {
     let (world, registry) = world();
     world.config("watch: {everySeconds: 1}\n");
     let gate = Gate::new();
@@ -530,7 +530,7 @@ fn two_hundred_open_pages_and_slow_readers_delay_no_round() {
 }
 
 #[test]
-fn log_of_many_megabytes_is_shown_in_parts_and_takes_little_memory() {
+fn large_log_is_served_in_parts_with_little_memory() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry));
     let log = world.state().join("runs/ca1/log");
@@ -564,7 +564,7 @@ fn log_of_many_megabytes_is_shown_in_parts_and_takes_little_memory() {
 }
 
 #[test]
-fn steps_are_shown_side_by_side() {
+fn logs_of_parallel_steps_are_shown_side_by_side() {
     let (world, registry) = world();
     let image = registry.image("base:1");
     let file = format!(
@@ -587,7 +587,7 @@ fn steps_are_shown_side_by_side() {
 }
 
 #[test]
-fn notification_leads_to_the_page_of_its_run() {
+fn notification_links_to_the_page_of_its_run() {
     let (world, registry) = world();
     let note = world.path("note");
     let notify = format!(

@@ -39,7 +39,7 @@ fn task_page(url: &str, registry: &Registry, name: &str) -> String {
 }
 
 #[test]
-fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
+fn page_lists_tasks_links_to_details_and_is_accessible() {
     let (world, registry) = world();
     world.task(&registry, "new", &from(&registry, "base:1"));
     let Some(browser) = Browser::open(&world) else {
@@ -107,7 +107,7 @@ fn page_lists_what_is_there_leads_on_and_is_usable_by_everybody() {
 }
 
 #[test]
-fn keyboard_goes_through_the_page_in_the_order_in_which_it_is_read() {
+fn keyboard_focus_follows_the_reading_order_of_the_page() {
     let (world, registry) = world();
     let Some(browser) = Browser::open(&world) else {
         return;
@@ -151,7 +151,7 @@ fn keyboard_goes_through_the_page_in_the_order_in_which_it_is_read() {
 }
 
 #[test]
-fn page_says_that_a_base_moved_and_was_built_on_without_being_loaded_again() {
+fn page_shows_a_moved_base_and_its_rebuild_without_a_reload() {
     let (world, registry) = world();
     let Some(browser) = Browser::open(&world) else {
         return;
@@ -171,7 +171,7 @@ fn page_says_that_a_base_moved_and_was_built_on_without_being_loaded_again() {
 }
 
 #[test]
-fn log_of_a_run_grows_on_the_page_and_a_moved_base_lights_its_way() {
+fn page_appends_to_the_log_of_a_run_and_highlights_the_path_of_a_moved_base() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -212,7 +212,7 @@ fn log_of_a_run_grows_on_the_page_and_a_moved_base_lights_its_way() {
 }
 
 #[test]
-fn what_a_stranger_wrote_does_nothing_in_the_page() {
+fn hostile_content_is_not_executed_by_the_page() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -266,7 +266,7 @@ fn what_a_stranger_wrote_does_nothing_in_the_page() {
 }
 
 #[test]
-fn page_without_scripts_shows_the_same() {
+fn page_without_scripts_shows_the_same_content() {
     let (world, registry) = world();
     let Some(browser) = Browser::open(&world) else {
         return;

@@ -35,22 +35,22 @@ fn build_and_push(builder: &str, options: &[&str]) {
 }
 
 #[test]
-fn buildah_builds_and_pushes() {
+fn test_buildah_builds_and_pushes() {
     build_and_push("buildah", &["--tls-verify=false"]);
 }
 
 #[test]
-fn podman_builds_and_pushes() {
+fn test_podman_builds_and_pushes() {
     build_and_push("podman", &["--tls-verify=false"]);
 }
 
 #[test]
-fn docker_builds_and_pushes() {
+fn test_docker_builds_and_pushes() {
     build_and_push("docker", &[]);
 }
 
 #[test]
-fn a_registry_keeps_address_and_images_over_a_restart() {
+fn test_registry_keeps_address_and_images_over_a_restart() {
     let registry = Registry::start();
     let digest = registry.push("base:1", &[("version", "one")]);
     let address = registry.host();
@@ -63,7 +63,7 @@ fn a_registry_keeps_address_and_images_over_a_restart() {
 }
 
 #[test]
-fn the_same_files_are_the_same_image_and_other_files_another() {
+fn test_image_of_the_same_files_has_the_same_digest_and_of_others_another() {
     let registry = Registry::start();
     let one = registry.push("base:1", &[("version", "one")]);
     assert_eq!(registry.push("base:2", &[("version", "one")]), one);
@@ -78,7 +78,7 @@ fn the_same_files_are_the_same_image_and_other_files_another() {
 }
 
 #[test]
-fn an_index_shows_the_image_of_this_machine() {
+fn test_registry_shows_the_image_of_this_platform_for_an_index() {
     let registry = Registry::start();
     let own = Image::of(&[("version", "own")]).label("kind", "own");
     let other = Image::of(&[("version", "other")]).platform("linux/s390x");
@@ -93,7 +93,7 @@ fn an_index_shows_the_image_of_this_machine() {
 }
 
 #[test]
-fn requests_of_others_are_counted_and_those_of_the_test_are_not() {
+fn test_registry_records_client_requests_and_not_its_own() {
     let registry = Registry::with_login();
     registry.push("base:1", &[("version", "one")]);
     let stranger = ureq::get(format!("http://{}/v2/base/manifests/1", registry.host()));
@@ -113,7 +113,7 @@ fn requests_of_others_are_counted_and_those_of_the_test_are_not() {
 }
 
 #[test]
-fn a_build_waits_at_a_gate() {
+fn test_build_waits_at_a_gate() {
     let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
     world.buildah();
     registry.push_shell("base:1", &[]);

@@ -27,7 +27,7 @@ fn world() -> (World, Registry, Gate) {
 }
 
 #[test]
-fn a_terminal_shows_what_is_being_done_below_whole_lines_of_the_log() {
+fn terminal_shows_a_progress_line_below_the_log() {
     let (world, registry, gate) = world();
     let run = world.spawn_on_terminal(&["task", "run", "--name", "web"]);
     let waiting = gate.arrival();
@@ -53,7 +53,7 @@ fn a_terminal_shows_what_is_being_done_below_whole_lines_of_the_log() {
 }
 
 #[test]
-fn without_a_terminal_or_a_person_there_is_no_such_line() {
+fn progress_line_is_absent_when_piped_in_ci_or_with_only_show_errors() {
     let (world, registry, gate) = world();
     drop(gate);
     world.task(
@@ -86,7 +86,7 @@ fn without_a_terminal_or_a_person_there_is_no_such_line() {
 }
 
 #[test]
-fn watching_says_when_it_looks_again() {
+fn watch_on_a_terminal_shows_the_time_of_the_next_check() {
     let (world, registry, gate) = world();
     drop(gate);
     world.task(
@@ -100,7 +100,7 @@ fn watching_says_when_it_looks_again() {
 }
 
 #[test]
-fn who_creates_a_task_is_told_what_to_do_next() {
+fn task_create_reports_the_next_command() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let create = [
@@ -123,7 +123,7 @@ fn who_creates_a_task_is_told_what_to_do_next() {
 }
 
 #[test]
-fn loop_on_a_terminal_says_when_what_is_built_and_that_it_has_recovered() {
+fn watch_on_a_terminal_reports_the_build_the_failure_and_the_recovery() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -196,7 +196,7 @@ fn played(printed: &str) -> Vec<String> {
 }
 
 #[test]
-fn runs_side_by_side_have_a_line_each_which_goes_when_the_run_ends() {
+fn parallel_runs_have_a_progress_line_each_until_they_end() {
     let (world, registry, gate) = world();
     let dockerfile = std::fs::read_to_string(world.path("web/Dockerfile")).unwrap();
     world.task(&registry, "api", &dockerfile);

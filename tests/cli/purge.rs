@@ -35,7 +35,7 @@ fn has(registry: &Registry, repository: &str, digest: &str) -> bool {
 }
 
 #[test]
-fn old_tags_go_and_the_lines_are_those_of_acr_cli() {
+fn purge_deletes_old_tags_and_prints_the_lines_of_acr_cli() {
     let (world, registry) = (world(), Registry::start());
     web(&registry, &[1, 2, 9]);
     registry.push_image("other:1", &made(1, "other"));
@@ -68,7 +68,7 @@ fn old_tags_go_and_the_lines_are_those_of_acr_cli() {
 }
 
 #[test]
-fn a_tag_goes_and_another_tag_of_the_same_image_stays_pullable() {
+fn purge_of_a_tag_keeps_other_tags_of_the_same_image_pullable() {
     let (world, registry) = (world(), Registry::start());
     let digest = registry.push_image("web:old-1", &made(1, "one"));
     registry.retag("web:stable", &digest);
@@ -83,7 +83,7 @@ fn a_tag_goes_and_another_tag_of_the_same_image_stays_pullable() {
 }
 
 #[test]
-fn untagged_takes_the_manifests_and_leaves_what_a_kept_index_lists() {
+fn purge_untagged_deletes_manifests_but_keeps_those_of_a_kept_index() {
     let (world, registry) = (world(), Registry::start());
     let shared = made(1, "shared").platform("linux/amd64");
     let parts = |text: &str| [shared.clone(), made(1, text).platform("linux/arm64")];
@@ -110,7 +110,7 @@ fn untagged_takes_the_manifests_and_leaves_what_a_kept_index_lists() {
 }
 
 #[test]
-fn the_newest_of_those_that_could_go_are_kept_and_ago_0_takes_all() {
+fn purge_keep_retains_the_newest_matching_tags_and_ago_0_deletes_all() {
     let (world, registry) = (world(), Registry::start());
     web(&registry, &[1, 2, 3, 9]);
     let host = registry.host();
@@ -127,7 +127,7 @@ fn the_newest_of_those_that_could_go_are_kept_and_ago_0_takes_all() {
 }
 
 #[test]
-fn what_tells_no_age_stays_and_that_is_said() {
+fn purge_keeps_and_reports_tags_without_an_age() {
     let (world, registry) = (world(), Registry::start());
     registry.push_image("web:none", &Image::of(&[("a", "1")]));
     registry.push_image(
@@ -145,7 +145,7 @@ fn what_tells_no_age_stays_and_that_is_said() {
 }
 
 #[test]
-fn a_signature_stays_with_its_image_and_goes_with_it() {
+fn purge_keeps_or_deletes_a_signature_with_its_image() {
     let (world, registry) = (world(), Registry::start());
     let beside = |digest: &str| format!("web:{}.sig", digest.replace(':', "-"));
     let kept = registry.push_image("web:latest", &made(9, "kept"));
@@ -160,7 +160,7 @@ fn a_signature_stays_with_its_image_and_goes_with_it() {
 }
 
 #[test]
-fn what_a_task_is_built_on_or_has_pushed_last_stays_and_that_is_said() {
+fn purge_keeps_and_reports_bases_and_last_outputs_of_tasks() {
     let (world, registry) = (world(), Registry::start());
     world.buildah();
     let base = registry.push_image("base:1", &made(1, "base").platform("linux/amd64"));
@@ -184,7 +184,7 @@ fn what_a_task_is_built_on_or_has_pushed_last_stays_and_that_is_said() {
 }
 
 #[test]
-fn a_registry_that_removes_nothing_is_said_once_and_nothing_is_written_to_it() {
+fn purge_reports_once_that_the_registry_refuses_deletion_and_sends_no_writes() {
     let (world, registry) = (world(), Registry::without_delete());
     web(&registry, &[1, 2, 3]);
     let digest = registry.digest("web:1");
@@ -211,7 +211,7 @@ fn a_registry_that_removes_nothing_is_said_once_and_nothing_is_written_to_it() {
 }
 
 #[test]
-fn without_a_catalog_the_repositories_are_those_of_tasks_and_runs_and_filters() {
+fn purge_without_a_catalog_uses_repositories_of_tasks_runs_and_filters() {
     let (world, registry) = (world(), Registry::start());
     for name in ["web:1", "named:1", "unknown:1"] {
         registry.push_image(name, &made(1, name));
@@ -244,7 +244,7 @@ fn without_a_catalog_the_repositories_are_those_of_tasks_and_runs_and_filters() 
 }
 
 #[test]
-fn pages_of_repositories_and_tags_are_followed() {
+fn purge_follows_pagination_of_repositories_and_tags() {
     let (world, registry) = (world(), Registry::start());
     web(&registry, &[1, 2, 3]);
     fn page(body: &str, next: Option<&str>) -> &'static str {
@@ -283,7 +283,7 @@ fn pages_of_repositories_and_tags_are_followed() {
 }
 
 #[test]
-fn what_the_registry_lists_as_referring_to_an_image_goes_with_it() {
+fn purge_deletes_referrers_with_their_image() {
     let (world, registry) = (world(), Registry::start());
     let old = registry.push_image("web:1", &made(1, "old"));
     registry.push_image("web:latest", &made(9, "kept"));
@@ -318,7 +318,7 @@ fn what_the_registry_lists_as_referring_to_an_image_goes_with_it() {
 }
 
 #[test]
-fn what_is_no_filter_or_no_age_is_usage() {
+fn purge_with_an_invalid_filter_or_age_is_a_usage_error() {
     let world = world();
     for (filter, ago, said) in [
         ("web", "1d", "REPOSITORY:TAG"),
@@ -339,7 +339,7 @@ fn what_is_no_filter_or_no_age_is_usage() {
 }
 
 #[test]
-fn the_documented_purge_task_works_word_for_word() {
+fn documented_purge_task_runs_unchanged() {
     let (world, registry) = (world(), Registry::start());
     world.buildah();
     let host = registry.host();
@@ -365,7 +365,7 @@ fn the_documented_purge_task_works_word_for_word() {
 }
 
 #[test]
-fn a_quick_run_purges_by_any_name_of_acr_cli_and_says_what_is_wrong_with_its_options() {
+fn quick_run_accepts_every_name_of_acr_cli_and_reports_invalid_purge_options() {
     let (world, registry) = (world(), Registry::start());
     world.buildah();
     web(&registry, &[1, 9]);
@@ -399,7 +399,7 @@ fn a_quick_run_purges_by_any_name_of_acr_cli_and_says_what_is_wrong_with_its_opt
 }
 
 #[test]
-fn manifests_without_a_tag_go_alone_if_that_is_asked_for() {
+fn purge_untagged_only_deletes_manifests_without_a_tag_and_no_tags() {
     let (world, registry) = (world(), Registry::start());
     let host = registry.host();
     world.buildah();
@@ -442,7 +442,7 @@ fn manifests_without_a_tag_go_alone_if_that_is_asked_for() {
 }
 
 #[test]
-fn what_acr_cli_does_is_done_where_no_builder_is_installed() {
+fn acr_cli_commands_run_without_a_builder() {
     let (world, registry) = (world(), Registry::start());
     web(&registry, &[1, 2, 9]);
     let host = registry.host();

@@ -3,7 +3,7 @@
 use crate::support::{Registry, World};
 
 #[test]
-fn the_first_example_runs_as_it_is_written() {
+fn first_readme_example_runs_as_written() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -56,7 +56,7 @@ fn plain(picture: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_pictures_are_what_the_program_draws() {
+fn readme_drawings_match_the_program_output() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");

@@ -3,7 +3,7 @@
 use crate::support::World;
 
 #[test]
-fn each_command_that_only_az_has_says_what_to_type_instead() {
+fn azure_only_command_is_refused_with_the_alternative() {
     let world = World::new();
     for (line, said) in [
         ("pack build -r r -t x:1 --builder b .", "acrt run --cmd"),
@@ -49,7 +49,7 @@ fn each_command_that_only_az_has_says_what_to_type_instead() {
 }
 
 #[test]
-fn what_az_does_not_know_either_is_usage_as_ever() {
+fn command_unknown_to_az_is_a_usage_error() {
     let world = World::new();
     world.acrt(&["tsak"]).exits(2).says(&["task"]);
     world

@@ -41,7 +41,7 @@ fn run(world: &World, registry: &Registry, file: &str, options: &[&str]) -> crat
 }
 
 #[test]
-fn a_command_runs_in_a_container() {
+fn command_step_runs_in_a_container() {
     let (world, registry) = world();
     let cmd = format!(
         "{} sh -c 'echo hello $((1+2)); pwd'",
@@ -134,27 +134,27 @@ fn hands_secrets_over(put_on_path: impl Fn(&World) -> Calls) {
 }
 
 #[test]
-fn docker_is_handed_secrets_of_any_form() {
+fn docker_passes_secrets_of_any_form_to_a_step() {
     hands_secrets_over(World::docker);
 }
 
 #[test]
-fn podman_is_handed_secrets_of_any_form() {
+fn podman_passes_secrets_of_any_form_to_a_step() {
     hands_secrets_over(World::podman);
 }
 
 #[test]
-fn buildah_is_handed_secrets_of_any_form() {
+fn buildah_passes_secrets_of_any_form_to_a_step() {
     hands_secrets_over(World::buildah);
 }
 
 #[test]
-fn podman_serves() {
+fn podman_runs_a_multi_step_task() {
     serves(World::podman);
 }
 
 #[test]
-fn buildah_serves() {
+fn buildah_runs_a_multi_step_task() {
     serves(World::buildah);
 }
 
@@ -183,7 +183,7 @@ fn write_contexts(world: &World, registry: &Registry) {
 }
 
 #[test]
-fn a_gate_pushes_what_passed_its_test() {
+fn multi_step_task_pushes_after_a_successful_test() {
     let (world, registry) = world();
     write_contexts(&world, &registry);
     let file = gate_file(&registry, "sh -c 'echo testing; cat /test'");
@@ -211,7 +211,7 @@ fn a_gate_pushes_what_passed_its_test() {
 }
 
 #[test]
-fn a_gate_pushes_nothing_when_the_test_fails() {
+fn multi_step_task_pushes_nothing_after_a_failed_test() {
     let (world, registry) = world();
     write_contexts(&world, &registry);
     let file = gate_file(&registry, "sh -c 'exit 7'");
@@ -224,7 +224,7 @@ fn a_gate_pushes_nothing_when_the_test_fails() {
 }
 
 #[test]
-fn steps_share_a_workspace_that_is_not_the_users_folder() {
+fn steps_share_a_workspace_outside_the_context_folder() {
     let (world, registry) = world();
     let tool = registry.image("tool:1");
     world.write("src/own", "mine");
@@ -244,7 +244,7 @@ fn steps_share_a_workspace_that_is_not_the_users_folder() {
 }
 
 #[test]
-fn failures_are_tried_again_repeated_or_ignored_as_the_file_says() {
+fn failed_steps_are_retried_repeated_or_ignored_as_the_file_says() {
     let (world, registry) = world();
     world.set("ACRT_NOW", "2026-01-02T03:04:05Z");
     let tool = registry.image("tool:1");
@@ -268,7 +268,7 @@ fn failures_are_tried_again_repeated_or_ignored_as_the_file_says() {
 }
 
 #[test]
-fn a_step_that_takes_too_long_is_ended_with_its_container() {
+fn step_timeout_ends_its_container() {
     let (world, registry) = world();
     let tool = registry.image("tool:1");
     let file = format!(
@@ -282,7 +282,7 @@ fn a_step_that_takes_too_long_is_ended_with_its_container() {
 }
 
 #[test]
-fn secrets_reach_a_step_and_no_log() {
+fn secret_reaches_a_step_and_no_log() {
     let (world, registry) = world();
     world.set("MY_TOKEN", "hunter2-from-env");
     world.write("token", "hunter2-from-file\n");
@@ -314,7 +314,7 @@ fn secrets_reach_a_step_and_no_log() {
 }
 
 #[test]
-fn a_secret_that_is_nowhere_is_named_with_what_to_type() {
+fn missing_secret_is_reported_with_the_option_that_sets_it() {
     let (world, registry) = world();
     let file = "secrets:\n- id: token\n  keyvault: https://v.vault.azure.net/secrets/x\nsteps:\n- cmd: x\n";
     run(&world, &registry, file, &[]).exits(1).says(&[
@@ -324,7 +324,7 @@ fn a_secret_that_is_nowhere_is_named_with_what_to_type() {
 }
 
 #[test]
-fn short_secret_hides_itself_and_nothing_else_of_a_step() {
+fn short_secret_is_redacted_without_hiding_other_values_of_a_step() {
     let (world, registry) = world();
     let tool = registry.image("tool:1");
     let file = format!(
@@ -338,7 +338,7 @@ fn short_secret_hides_itself_and_nothing_else_of_a_step() {
 }
 
 #[test]
-fn secret_among_arguments_is_warned_of_and_not_printed() {
+fn secret_in_step_arguments_is_warned_about_and_redacted() {
     let (world, registry) = world();
     let tool = registry.image("tool:1");
     world.write("src/Dockerfile", &format!("FROM {tool}\n"));
@@ -354,7 +354,7 @@ fn secret_among_arguments_is_warned_of_and_not_printed() {
 }
 
 #[test]
-fn privileged_steps_need_leave() {
+fn privileged_step_is_refused_without_allow_privileged() {
     let (world, registry) = world();
     let file = "steps:\n- id: all\n  cmd: x\n  privileged: true\n";
     run(&world, &registry, file, &[])
@@ -363,7 +363,7 @@ fn privileged_steps_need_leave() {
 }
 
 #[test]
-fn a_run_that_is_stopped_leaves_nothing_behind() {
+fn stopped_run_leaves_no_container_or_file() {
     let (world, registry) = world();
     let gate = Gate::new();
     let tool = registry.image("tool:1");
@@ -383,7 +383,7 @@ fn a_run_that_is_stopped_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_a_killed_run_leaves_goes_with_the_next() {
+fn leftovers_of_a_killed_run_are_removed_by_the_next_run() {
     let (world, registry) = world();
     let gate = Gate::new();
     let tool = registry.image("tool:1");
@@ -410,7 +410,7 @@ fn what_a_killed_run_leaves_goes_with_the_next() {
 }
 
 #[test]
-fn the_file_can_come_from_standard_input_and_only_be_shown() {
+fn task_file_is_read_from_standard_input_and_can_be_shown_without_a_run() {
     let (world, registry) = world();
     let file = gate_file(&registry, "echo ok");
     write_contexts(&world, &registry);
@@ -426,7 +426,7 @@ fn the_file_can_come_from_standard_input_and_only_be_shown() {
 }
 
 #[test]
-fn a_broken_file_is_wrong_usage_and_names_the_line() {
+fn invalid_task_file_is_a_usage_error_with_the_line() {
     let (world, registry) = world();
     run(
         &world,
@@ -448,7 +448,7 @@ fn a_broken_file_is_wrong_usage_and_names_the_line() {
 
 /// Each once took minutes, gigabytes or the process; together they take a moment.
 #[test]
-fn file_that_would_take_all_time_or_memory_is_refused_with_its_line() {
+fn task_file_that_would_exhaust_time_or_memory_is_refused_with_its_line() {
     let (world, registry) = world();
     let unknown: String = (0..2500).map(|n| format!("k{n}: 1\n")).collect();
     let mut aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -524,7 +524,7 @@ fn file_that_would_take_all_time_or_memory_is_refused_with_its_line() {
 }
 
 #[test]
-fn odd_keys_are_told_and_nothing_else() {
+fn unknown_task_file_keys_are_warned_about_and_nothing_else() {
     let (world, registry) = world();
     let file = format!(
         "bogus: 1\nsteps:\n- cmd: {} sh -c 'exit 0' $Registry\n",
@@ -537,7 +537,7 @@ fn odd_keys_are_told_and_nothing_else() {
 }
 
 #[test]
-fn a_container_that_goes_on_is_reached_by_its_id_and_ended_with_the_run() {
+fn detached_container_is_reachable_by_its_id_and_ended_with_the_run() {
     let (world, registry) = world();
     let tool = registry.image("tool:1");
     let file = format!(
@@ -584,7 +584,7 @@ fn docker_stop_ends_the_container_of_an_earlier_step_and_no_other() {
 }
 
 #[test]
-fn steps_that_need_not_wait_work_side_by_side_and_no_more_than_are_allowed() {
+fn independent_steps_run_in_parallel_within_the_limit() {
     let (world, registry) = world();
     let (one, other) = (Gate::new(), Gate::new());
     let tool = registry.image("tool:1");
@@ -621,7 +621,7 @@ fn steps_that_need_not_wait_work_side_by_side_and_no_more_than_are_allowed() {
 }
 
 #[test]
-fn a_run_goes_on_by_itself_with_a_file_from_standard_input() {
+fn detached_run_reads_its_file_from_standard_input() {
     let (world, registry) = world();
     let tool = registry.image("tool:1");
     let file = format!("steps:\n- cmd: {tool} sh -c 'echo {{{{.Values.word}}}} {{{{.Run.ID}}}}'\n");
@@ -658,7 +658,7 @@ fn daemonless() -> (World, Registry) {
 }
 
 #[test]
-fn file_is_relative_to_the_current_folder_or_else_to_the_context() {
+fn run_file_is_relative_to_the_current_folder_or_else_to_the_context() {
     let (world, registry) = daemonless();
     let (tool, host) = (registry.image("tool:1"), registry.host());
     let file = |text: &str| format!("steps:\n- cmd: {tool} sh -c 'echo {text}; cat text'\n");
@@ -688,7 +688,7 @@ fn file_is_relative_to_the_current_folder_or_else_to_the_context() {
 }
 
 #[test]
-fn task_without_context_takes_one_with_a_file_for_a_run() {
+fn task_without_context_accepts_context_and_file_for_a_single_run() {
     let (world, registry) = daemonless();
     let (tool, host) = (registry.image("tool:1"), registry.host());
     let create = [
@@ -720,7 +720,7 @@ fn task_without_context_takes_one_with_a_file_for_a_run() {
 }
 
 #[test]
-fn aliases_may_be_templates_without_quotes() {
+fn alias_values_may_be_templates_without_quotes() {
     let (world, registry) = daemonless();
     let host = registry.host();
     world.write("sub/more.yaml", "name: {{.Values.name}}\n");
@@ -751,7 +751,7 @@ fn aliases_may_be_templates_without_quotes() {
 }
 
 #[test]
-fn options_before_the_image_are_properties_of_the_step() {
+fn docker_options_before_the_image_become_step_properties() {
     let (world, registry) = world();
     let (tool, host) = (registry.image("tool:1"), registry.host());
     let file = format!(
@@ -825,7 +825,7 @@ fn command_that_needs_a_docker_daemon_is_refused_before_it_is_stored_or_shown() 
 }
 
 #[test]
-fn containers_find_the_logins_of_the_registries_that_the_task_uses() {
+fn command_steps_receive_credentials_of_the_registries_that_the_task_uses() {
     let (world, registry) = (World::new(), Registry::with_login());
     world.buildah();
     registry.push_shell("tool:1", &[]);

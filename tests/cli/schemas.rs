@@ -49,7 +49,7 @@ impl Schema {
 }
 
 #[test]
-fn checks_are_as_their_schema_says() {
+fn task_check_output_matches_its_schema() {
     let schema = Schema::read("task-check");
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -115,7 +115,7 @@ fn checks_are_as_their_schema_says() {
 }
 
 #[test]
-fn runs_are_as_their_schema_says() {
+fn run_output_matches_its_schema() {
     let schema = Schema::read("task-show-run");
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -178,7 +178,7 @@ fn runs_are_as_their_schema_says() {
 }
 
 #[test]
-fn status_of_the_page_is_as_its_schema_says() {
+fn page_status_json_matches_its_schema() {
     let schema = Schema::read("page-status");
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();

@@ -58,12 +58,12 @@ fn builds_and_rebuilds(put_on_path: impl Fn(&World) -> Calls) {
 }
 
 #[test]
-fn buildah_takes_from_each_index_what_is_for_the_platform() {
+fn buildah_builds_each_platform_on_its_manifest_of_the_base_index() {
     builds_and_rebuilds(World::buildah);
 }
 
 #[test]
-fn podman_takes_from_each_index_what_is_for_the_platform() {
+fn podman_builds_each_platform_on_its_manifest_of_the_base_index() {
     builds_and_rebuilds(World::podman);
 }
 
@@ -108,11 +108,11 @@ fn builds_on_registries_with_and_without_tls(put_on_path: impl Fn(&World) -> Cal
 }
 
 #[test]
-fn buildah_pulls_from_a_registry_without_tls_for_each_platform() {
+fn buildah_pulls_each_platform_from_a_registry_without_tls() {
     builds_on_registries_with_and_without_tls(World::buildah);
 }
 
 #[test]
-fn podman_pulls_from_a_registry_without_tls_for_each_platform() {
+fn podman_pulls_each_platform_from_a_registry_without_tls() {
     builds_on_registries_with_and_without_tls(World::podman);
 }

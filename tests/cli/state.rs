@@ -95,7 +95,7 @@ fn run_whose_baseline_is_broken_fails_and_leaves_that_as_it_is() {
 }
 
 #[test]
-fn broken_bases_file_is_said_once_by_check_and_by_the_loop() {
+fn broken_bases_file_is_reported_once_by_check_and_by_watch() {
     let (world, registry) = world();
     let bases = world.state().join("bases.json");
     assert_eq!(world.state_of("web"), "current");
@@ -118,7 +118,7 @@ fn broken_bases_file_is_said_once_by_check_and_by_the_loop() {
 }
 
 #[test]
-fn broken_file_of_what_people_were_told_is_set_aside_and_they_are_told_again() {
+fn broken_notified_file_is_set_aside_and_notifications_are_repeated() {
     let (world, registry) = world();
     let told = world.path("told");
     world.config(&format!(
@@ -185,7 +185,7 @@ fn answers(world: &World, acrt: impl Fn(&[&str]) -> Output) {
 }
 
 #[test]
-fn read_only_state_directory_can_be_looked_at() {
+fn reading_commands_work_with_a_read_only_state_directory() {
     let (world, registry) = world();
     registry.push("base:1", &[("version", "1")]);
     answers(&world, |args| world.acrt_read_only(args));
@@ -195,7 +195,7 @@ fn read_only_state_directory_can_be_looked_at() {
 }
 
 #[test]
-fn state_directory_of_another_user_can_be_looked_at() {
+fn reading_commands_work_with_a_state_directory_of_another_user() {
     let (world, registry) = world();
     registry.push("base:1", &[("version", "1")]);
     // A real one would want folders of that user's own.
@@ -219,7 +219,7 @@ fn state_directory_of_another_user_can_be_looked_at() {
 }
 
 #[test]
-fn broken_bases_file_that_cannot_be_set_aside_is_done_without() {
+fn broken_bases_file_that_cannot_be_renamed_is_ignored_with_a_warning() {
     let (world, registry) = world();
     registry.push("base:1", &[("version", "1")]);
     fs::write(world.state().join("bases.json"), "{").unwrap();

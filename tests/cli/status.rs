@@ -33,7 +33,7 @@ fn world() -> (World, Registry) {
 }
 
 #[test]
-fn each_task_has_a_line_the_worst_first_and_none_is_asked_for() {
+fn status_lists_tasks_worst_first_without_a_registry_request() {
     let (world, registry) = world();
     drop(registry);
     at(&world, 5);
@@ -56,7 +56,7 @@ fn each_task_has_a_line_the_worst_first_and_none_is_asked_for() {
 }
 
 #[test]
-fn status_is_json_for_programs_and_the_same_under_task() {
+fn status_prints_the_same_json_as_task_status() {
     let (world, _registry) = world();
     let json = world.acrt(&["status", "-o", "json"]).ok();
     assert_eq!(json.stderr, "");
@@ -75,7 +75,7 @@ fn status_is_json_for_programs_and_the_same_under_task() {
 }
 
 #[test]
-fn status_can_look_first() {
+fn status_look_checks_the_registry_first() {
     let (world, registry) = world();
     registry.push_shell("base:1", &[("version", "two")]);
     at(&world, 60);
@@ -91,7 +91,7 @@ fn status_can_look_first() {
 }
 
 #[test]
-fn table_fits_terminals_of_every_width() {
+fn status_table_fits_terminals_of_every_width() {
     let (world, _registry) = world();
     for columns in [40, 80, 120] {
         let acrt = env!("CARGO_BIN_EXE_acrt");
@@ -114,7 +114,7 @@ fn table_fits_terminals_of_every_width() {
 }
 
 #[test]
-fn state_directory_without_tasks_is_said() {
+fn status_of_an_empty_state_directory_reports_no_tasks() {
     let world = World::new();
     let status = world.acrt(&["status"]).ok();
     status.says(&["no tasks in `", "acrt task create --help"]);

@@ -3,7 +3,7 @@
 use crate::support::{Image, Proxy, Registry, World};
 
 #[test]
-fn registry_that_negotiates_every_answer_serves_all_commands() {
+fn all_commands_work_with_a_registry_that_requires_content_negotiation() {
     let (world, registry, other) = (World::new(), Registry::start(), Registry::start());
     let amd64 = Image::of(&[("a", "1")]).platform("linux/amd64");
     let arm64 = Image::of(&[("a", "2")]).platform("linux/arm64");

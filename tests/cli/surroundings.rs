@@ -67,7 +67,7 @@ fn assert_clean(text: &str) {
 }
 
 #[test]
-fn builders_helpers_git_and_hooks_get_what_they_need_and_no_secret_of_others() {
+fn child_processes_receive_needed_variables_and_no_foreign_secrets() {
     let template = "builders:\n  command:\n    build: [built]\n";
     let (world, _) = world(template);
     let registry = Registry::with_login();
@@ -117,7 +117,7 @@ fn builders_helpers_git_and_hooks_get_what_they_need_and_no_secret_of_others() {
 }
 
 #[test]
-fn what_the_config_file_passes_on_arrives_and_a_secret_of_acrt_only_by_its_whole_name() {
+fn environment_pass_of_the_config_file_is_applied_and_acrt_secrets_need_their_exact_name() {
     let more = "builders:\n  command:\n    build: [built]\nenvironment:\n  pass: ['AWS_*', 'DOCKER_*', LAN_HOOK]\n";
     let (world, registry) = world(more);
     let built = spy(&world, "built", "exit 0");
@@ -140,7 +140,7 @@ fn what_the_config_file_passes_on_arrives_and_a_secret_of_acrt_only_by_its_whole
 }
 
 #[test]
-fn a_run_that_goes_on_by_itself_has_all_that_acrt_has() {
+fn detached_run_inherits_the_whole_environment_of_acrt() {
     let (world, registry) = world("");
     world.buildah();
     world.git();
@@ -167,7 +167,7 @@ fn allow(path: &Path, mode: u32) {
 }
 
 #[test]
-fn config_file_that_others_may_write_is_refused_without_the_insisting_flag() {
+fn config_file_writable_by_others_is_refused_without_the_override_flag() {
     let world = World::new();
     world.config("defaults: {registry: 'localhost:5000'}\n");
     let file = world.path("config/acrt/config.yaml");
@@ -202,7 +202,7 @@ fn config_file_that_others_may_write_is_refused_without_the_insisting_flag() {
 }
 
 #[test]
-fn state_directory_that_others_may_write_is_refused_without_the_insisting_flag() {
+fn state_directory_writable_by_others_is_refused_without_the_override_flag() {
     let world = World::new();
     let list = ["task", "list"];
     world.acrt(&["check-health"]);

@@ -32,7 +32,7 @@ fn run(world: &World, registry: &Registry, options: &[&str], context: &str) -> O
 }
 
 #[test]
-fn guests_file_that_asks_for_a_purge_is_refused_unless_it_is_trusted() {
+fn purge_step_of_an_untrusted_task_file_is_refused() {
     let (world, registry, _) = world();
     registry.push("web:1", &[("a", "1")]);
     let file = "steps:\n- cmd: acr purge --filter 'web:.*' --ago 0d\n";
@@ -45,7 +45,7 @@ fn guests_file_that_asks_for_a_purge_is_refused_unless_it_is_trusted() {
 }
 
 #[test]
-fn file_of_a_git_repository_that_asks_for_the_machine_is_refused_before_anything_starts() {
+fn untrusted_git_task_file_that_needs_host_access_is_refused_before_anything_starts() {
     let (world, registry, calls) = world();
     let tool = registry.image("tool:1");
     let repository = world.repository("web", &[("Dockerfile", "FROM scratch\n")]);
@@ -113,7 +113,7 @@ fn file_of_a_git_repository_that_asks_for_the_machine_is_refused_before_anything
 }
 
 #[test]
-fn secret_of_the_machine_is_for_the_owner_to_declare() {
+fn host_secret_of_an_untrusted_task_file_is_refused_unless_set_on_the_command_line() {
     let (world, registry, _) = world();
     world.set("HOST_TOKEN", "hunter2");
     let path = world.write("token", "hunter2\n").display().to_string();
@@ -143,7 +143,7 @@ fn secret_of_the_machine_is_for_the_owner_to_declare() {
 }
 
 #[test]
-fn link_that_a_step_makes_leads_a_build_nowhere() {
+fn symlink_made_by_a_step_cannot_lead_a_build_outside_the_workspace() {
     let (world, registry, _) = world();
     let tool = registry.image("tool:1");
     fs::create_dir_all(world.path("outside/sub")).unwrap();
@@ -183,7 +183,7 @@ fn link_that_a_step_makes_leads_a_build_nowhere() {
 }
 
 #[test]
-fn links_of_a_context_lead_nowhere_for_acrts_own_files() {
+fn symlinks_of_an_untrusted_context_cannot_lead_acrt_files_outside_it() {
     let (world, registry, _) = world();
     let outside = world.write("outside", "steps: [hunter2]\n");
     let tool = registry.image("tool:1");
@@ -232,7 +232,7 @@ fn links_of_a_context_lead_nowhere_for_acrts_own_files() {
 }
 
 #[test]
-fn aliases_of_a_context_make_a_file_of_the_definition_the_contexts() {
+fn task_file_with_aliases_of_an_untrusted_context_is_untrusted() {
     let (world, registry, _) = world();
     let context = guests_folder(&world, "");
     world.write("src/alias.yaml", "reach: \"x\\n  network: host\"\n");
@@ -252,7 +252,7 @@ fn aliases_of_a_context_make_a_file_of_the_definition_the_contexts() {
 }
 
 #[test]
-fn variables_of_a_guests_build_do_not_reach_the_builders_program() {
+fn variables_of_an_untrusted_build_do_not_reach_the_builder() {
     let (world, registry, _) = world();
     let tool = registry.image("tool:1");
     world.write(
@@ -278,7 +278,7 @@ fn variables_of_a_guests_build_do_not_reach_the_builders_program() {
 }
 
 #[test]
-fn build_of_a_guest_beside_other_steps_is_made_from_a_copy() {
+fn untrusted_build_beside_other_steps_uses_a_copy_of_the_context() {
     let (world, registry, calls) = world();
     let tool = registry.image("tool:1");
     world.write(
@@ -300,7 +300,7 @@ fn build_of_a_guest_beside_other_steps_is_made_from_a_copy() {
 }
 
 #[test]
-fn trust_is_part_of_the_definition_shown_and_taken_back() {
+fn trust_is_stored_in_the_definition_shown_and_revocable() {
     let (world, registry, _) = world();
     let context = guests_folder(&world, "steps:\n- id: reach\n  cmd: x\n  network: host\n");
     let host = registry.host();
@@ -345,7 +345,7 @@ fn trust_is_part_of_the_definition_shown_and_taken_back() {
 }
 
 #[test]
-fn pipes_and_devices_are_refused_at_once_for_owner_and_guest() {
+fn pipes_and_devices_are_refused_at_once_for_trusted_and_untrusted_contexts() {
     let (world, registry, _) = world();
     let context = world.context("src", "FROM scratch\n");
     let host = registry.host();

@@ -58,7 +58,7 @@ impl Tutorial {
 }
 
 #[test]
-fn base_image_update_in_the_same_registry() {
+fn tutorial_base_image_update_in_the_same_registry() {
     let tutorial = Tutorial::start();
     // Tutorial: automate container image builds when a base image is updated in an Azure container registry
     tutorial
@@ -95,7 +95,7 @@ fn base_image_update_in_the_same_registry() {
 }
 
 #[test]
-fn base_image_update_in_another_registry() {
+fn tutorial_base_image_update_in_another_registry() {
     let tutorial = Tutorial::start();
     let base = Registry::start();
     base.push_shell("baseimages/node:15-alpine", &[("version", "15.0")]);
@@ -121,7 +121,7 @@ fn base_image_update_in_another_registry() {
 }
 
 #[test]
-fn a_commit_builds_an_image_with_several_tags() {
+fn tutorial_commit_builds_an_image_with_several_tags() {
     let tutorial = Tutorial::start();
     tutorial
         .registry
@@ -152,7 +152,7 @@ fn a_commit_builds_an_image_with_several_tags() {
 }
 
 #[test]
-fn a_task_on_a_schedule() {
+fn tutorial_task_on_a_schedule() {
     let tutorial = Tutorial::start();
     tutorial.world.set("ACRT_NOW", "2026-03-01T20:00:00Z");
     tutorial.registry.push_shell("hello:1", &[]);
@@ -183,7 +183,7 @@ fn a_task_on_a_schedule() {
 }
 
 #[test]
-fn triggers_are_switched_off_and_on() {
+fn tutorial_triggers_are_disabled_and_enabled() {
     let tutorial = Tutorial::start();
     tutorial
         .registry

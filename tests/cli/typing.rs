@@ -12,7 +12,7 @@ fn world_with_web() -> World {
 }
 
 #[test]
-fn a_bare_word_is_the_name_wherever_an_option_takes_it() {
+fn positional_name_is_accepted_wherever_an_option_takes_it() {
     let world = world_with_web();
     let timer = ["--timer-name", "t", "--schedule", "0 1 * * *"];
     let add = [&["task", "timer", "add", "web"], &timer[..]].concat();
@@ -44,7 +44,7 @@ fn a_bare_word_is_the_name_wherever_an_option_takes_it() {
 }
 
 #[test]
-fn two_names_that_differ_are_refused() {
+fn positional_name_that_differs_from_the_option_is_refused() {
     let world = world_with_web();
     for line in ["task show web -n api", "task logs web --name api"] {
         let words: Vec<&str> = line.split(' ').collect();
@@ -61,7 +61,7 @@ fn two_names_that_differ_are_refused() {
 }
 
 #[test]
-fn a_name_that_begins_with_a_dash_is_taken_behind_two_dashes() {
+fn name_that_begins_with_a_dash_is_accepted_behind_two_dashes() {
     let world = World::new();
     let missing = world.acrt(&["task", "show", "--", "-web"]).exits(3);
     missing.says(&["no task `-web`"]);
@@ -69,7 +69,7 @@ fn a_name_that_begins_with_a_dash_is_taken_behind_two_dashes() {
 }
 
 #[test]
-fn a_registry_may_be_a_bare_word_too() {
+fn registry_may_be_a_positional_argument() {
     let (world, registry) = (World::new(), Registry::start());
     registry.push("base:1", &[("version", "one")]);
     let host = registry.host();
@@ -105,7 +105,7 @@ fn registry_of_a_variable_that_is_not_set_is_refused_wherever_one_is_named() {
 }
 
 #[test]
-fn a_folder_and_an_image_make_a_task() {
+fn task_create_needs_only_a_folder_and_an_image() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -152,7 +152,7 @@ fn a_folder_and_an_image_make_a_task() {
 }
 
 #[test]
-fn spans_of_time_may_have_units() {
+fn durations_may_have_units() {
     let world = world_with_web();
     for (given, seconds) in [("90", 90), ("10m", 600), ("1h 30m", 5400)] {
         let update = ["task", "update", "web", "--timeout", given];

@@ -3,7 +3,7 @@
 use super::world;
 
 #[test]
-fn builder_that_cannot_be_used_is_told_by_the_exit_code() {
+fn builder_check_of_an_unusable_builder_sets_the_exit_code() {
     let world = world();
     world.acrt(&["builder", "check", "all"]).ok();
     world
@@ -15,7 +15,7 @@ fn builder_that_cannot_be_used_is_told_by_the_exit_code() {
 }
 
 #[test]
-fn buildx_that_is_not_installed_is_unusable_and_not_away() {
+fn builder_check_of_missing_buildx_reports_unusable_and_not_unreachable() {
     let world = super::world();
     world.config("builders: {k8s: {kind: buildx, builder: farm}}\n");
     for words in [

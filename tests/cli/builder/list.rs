@@ -4,7 +4,7 @@ use super::world;
 use crate::support::own_platform;
 
 #[test]
-fn builder_is_listed_with_what_it_is_and_may_be_given() {
+fn builder_list_shows_kind_state_and_capacity() {
     let world = world();
     let all = world.acrt(&["builder", "list"]).ok().json();
     let one = &all[0];

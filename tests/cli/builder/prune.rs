@@ -3,7 +3,7 @@
 use super::world;
 
 #[test]
-fn unnamed_images_of_acrt_go_and_those_of_others_stay() {
+fn builder_prune_removes_untagged_images_of_acrt_and_keeps_those_of_others() {
     let world = world();
     let built = |label: &str, file: &str| {
         let context = world.context(file, &format!("FROM scratch\nCOPY Dockerfile /{file}\n"));
@@ -30,7 +30,7 @@ fn unnamed_images_of_acrt_go_and_those_of_others_stay() {
 }
 
 #[test]
-fn builder_that_is_away_keeps_no_other_of_its_pool_from_being_pruned() {
+fn builder_prune_continues_with_the_pool_when_one_builder_is_unreachable() {
     let world = world();
     world.fake(
         "buildctl",

@@ -5,7 +5,7 @@ use crate::support::World;
 use super::{FILE, config};
 
 #[test]
-fn a_value_is_shown_with_its_key_and_its_file() {
+fn config_get_shows_value_key_and_file() {
     let world = World::new();
     world.config("registries: {'r.example:5000': {caFile: /ca.pem}}\n");
     let get = ["get", "registries.r.example:5000.caFile"];
@@ -18,7 +18,7 @@ fn a_value_is_shown_with_its_key_and_its_file() {
 }
 
 #[test]
-fn what_is_not_set_is_exit_3_and_what_is_no_key_exit_2() {
+fn config_get_of_an_unset_key_exits_3_and_of_an_invalid_key_exits_2() {
     let world = World::new();
     config(&world, &["get", "defaults.registry"])
         .exits(3)
@@ -29,7 +29,7 @@ fn what_is_not_set_is_exit_3_and_what_is_no_key_exit_2() {
 }
 
 #[test]
-fn a_secret_is_not_shown_and_where_it_is_kept_is() {
+fn config_get_hides_a_secret_and_shows_its_location() {
     let world = World::new();
     world.config("listen: {secret: hunter2, hubToken: 'env:HUB'}\n");
     let value = |key: &str| {

@@ -5,7 +5,7 @@ use crate::support::World;
 use super::{FILE, config};
 
 #[test]
-fn every_format_shows_the_same_values() {
+fn config_list_shows_the_same_values_in_every_format() {
     let world = World::new();
     world.config("runs: {keep: 5}\nregistries: {r.example: {plainHttp: true}}\n");
     let list = |format: &str| {
@@ -29,7 +29,7 @@ fn every_format_shows_the_same_values() {
 }
 
 #[test]
-fn without_a_file_there_are_no_values() {
+fn config_list_without_a_file_is_empty() {
     let world = World::new();
     assert_eq!(config(&world, &["list"]).ok().stdout, "[]\n");
 }

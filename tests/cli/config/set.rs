@@ -7,7 +7,7 @@ use crate::support::World;
 use super::{FILE, config, text};
 
 #[test]
-fn a_value_that_is_set_is_used_shown_and_taken_away() {
+fn config_set_value_is_used_shown_and_unset() {
     let world = World::new();
     config(&world, &["set", "defaults.registry=localhost:5000"])
         .ok()
@@ -31,7 +31,7 @@ fn a_value_that_is_set_is_used_shown_and_taken_away() {
 }
 
 #[test]
-fn comments_order_links_and_permissions_stay() {
+fn config_set_keeps_comments_order_symlinks_and_permissions() {
     let world = World::new();
     let own = world.write(
         "dotfiles/acrt.yaml",
@@ -82,7 +82,7 @@ fn file_with_a_byte_order_mark_is_read_and_a_link_that_leads_nowhere_is_no_missi
 }
 
 #[test]
-fn a_key_or_value_that_makes_no_sense_is_refused_with_what_does_and_changes_nothing() {
+fn config_set_refuses_an_invalid_key_or_value_with_the_allowed_ones_and_changes_nothing() {
     let world = World::new();
     world.config("defaults: {builder: podman}\n");
     config(&world, &["set", "runs.keep=7", "defaults.registri=x"])
@@ -108,7 +108,7 @@ fn a_key_or_value_that_makes_no_sense_is_refused_with_what_does_and_changes_noth
 }
 
 #[test]
-fn a_file_that_is_named_is_made_and_a_broken_value_can_be_taken_away() {
+fn config_set_creates_a_named_file_and_a_broken_value_can_be_unset() {
     let world = World::new();
     let path = world.path("new/own.yaml");
     let option = ["--config", path.to_str().unwrap()];

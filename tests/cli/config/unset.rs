@@ -5,7 +5,7 @@ use crate::support::World;
 use super::{config, text};
 
 #[test]
-fn all_the_values_go_or_none_does() {
+fn config_unset_removes_all_given_keys_or_none() {
     let world = World::new();
     let written = "# mine\nwatch:\n  everySeconds: 60\nruns:\n  keep: 5 # few\n  keepDays: 3\n";
     world.config(written);

@@ -58,7 +58,7 @@ pub fn put_annotated(registry: &Registry, name: &str, notes: &Value) -> String {
 }
 
 #[test]
-fn image_of_buildah_is_current_until_its_base_moves() {
+fn image_built_by_buildah_is_current_until_its_base_moves() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.set("ACRT_NOW", "2026-11-29T12:00:00Z");
@@ -111,7 +111,7 @@ fn image_of_buildah_is_current_until_its_base_moves() {
 }
 
 #[test]
-fn base_for_another_platform_that_moves_changes_nothing() {
+fn moved_base_of_another_platform_leaves_the_image_current() {
     let (world, registry) = (World::new(), Registry::start());
     let base = |arm: &str| registry.push_both("base:1", "1", arm);
     let old = base("1");
@@ -151,7 +151,7 @@ fn base_for_another_platform_that_moves_changes_nothing() {
 }
 
 #[test]
-fn names_of_bases_are_read_as_they_are_meant() {
+fn base_image_names_of_annotations_are_normalized() {
     let (world, registry) = (World::new(), Registry::start());
     let base = registry.push("base:latest", &[("v", "1")]);
     let gone = registry.push("gone:1", &[("v", "2")]);
@@ -200,7 +200,7 @@ fn names_of_bases_are_read_as_they_are_meant() {
 }
 
 #[test]
-fn image_that_says_nothing_is_explained_by_its_layers() {
+fn image_without_annotations_is_matched_by_its_layers() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("v", "1")]);
@@ -265,7 +265,7 @@ fn image_that_says_nothing_is_explained_by_its_layers() {
 }
 
 #[test]
-fn history_explains_an_image_whose_layers_were_squashed() {
+fn image_with_squashed_layers_is_matched_by_its_history() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     let push = |name: &str, layer: &str, history: Value| {
@@ -335,7 +335,7 @@ fn history_explains_an_image_whose_layers_were_squashed() {
 }
 
 #[test]
-fn copy_of_a_base_that_is_behind_is_told() {
+fn mirror_that_is_behind_its_source_is_reported_for_the_image() {
     let (world, registry) = (World::new(), Registry::start());
     let (base, copy) = (registry.image("base"), registry.image("copies/base"));
     world.config(&format!("mirrors: {{'{base}': '{copy}'}}\n"));
@@ -356,7 +356,7 @@ fn copy_of_a_base_that_is_behind_is_told() {
 }
 
 #[test]
-fn registry_that_is_away_is_unknown_for_its_images_alone() {
+fn unreachable_registry_makes_only_its_images_unknown() {
     let (world, registry, away) = (World::new(), Registry::start(), Registry::start());
     let base = registry.push("base:1", &[("v", "1")]);
     let of_away = away.push("base:1", &[("v", "1")]);
@@ -394,7 +394,7 @@ fn registry_that_is_away_is_unknown_for_its_images_alone() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_before_anything_is_asked() {
+fn invalid_image_arguments_are_refused_before_any_request() {
     let world = World::new();
     for (args, says) in [
         (&["No Name"][..], "cannot check `No Name`"),
@@ -418,7 +418,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
 }
 
 #[test]
-fn thousand_images_on_twenty_bases_cost_one_look_for_each_base() {
+fn thousand_images_on_twenty_bases_make_one_request_for_each_base() {
     let (world, registry) = (World::new(), Registry::start());
     let bases: Vec<String> = (0..20)
         .map(|n| registry.push(&format!("base{n}:1"), &[("v", &n.to_string())]))

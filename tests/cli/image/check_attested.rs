@@ -138,7 +138,7 @@ fn provenance_of_buildkit_names_the_images_of_all_stages() {
 }
 
 #[test]
-fn each_platform_has_provenance_of_its_own() {
+fn each_platform_has_its_own_provenance() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildx();
     let base = |arm: &str| registry.push_both("base:1", "1", arm);
@@ -173,7 +173,7 @@ fn each_platform_has_provenance_of_its_own() {
 }
 
 #[test]
-fn label_that_an_image_inherited_from_its_base_is_corrected_by_provenance() {
+fn base_label_inherited_from_the_base_is_overridden_by_provenance() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildx();
     let below = registry.push("below:1", &[("v", "1")]);
@@ -208,7 +208,7 @@ fn label_that_an_image_inherited_from_its_base_is_corrected_by_provenance() {
 }
 
 #[test]
-fn provenance_that_refers_to_an_image_is_found_by_tag_and_by_list() {
+fn provenance_attached_to_an_image_is_found_by_tag_and_by_referrers() {
     let registry = Registry::start();
     let base = registry.push("base:1", &[("v", "1")]);
     let image = registry.push("web:1", &[("app", "1")]);
@@ -282,7 +282,7 @@ fn provenance_that_refers_to_an_image_is_found_by_tag_and_by_list() {
 }
 
 #[test]
-fn provenance_that_cosign_attaches_to_an_index_counts_for_its_images() {
+fn cosign_provenance_of_an_index_applies_to_its_images() {
     let (world, registry) = (World::new(), Registry::start());
     let base = registry.push("base:1", &[("v", "1")]);
     let index = registry.push_index(
@@ -302,7 +302,7 @@ fn provenance_that_cosign_attaches_to_an_index_counts_for_its_images() {
 }
 
 #[test]
-fn login_of_one_registry_is_not_sent_to_another_that_provenance_names() {
+fn credential_of_a_registry_is_not_sent_to_another_that_provenance_names() {
     let (world, registry, other) = (World::new(), Registry::with_login(), Registry::start());
     world.write("home/.docker/config.json", &registry.docker_config());
     let base = other.push("base:1", &[("v", "1")]);

@@ -24,7 +24,7 @@ fn put_on_base(registry: &Registry, base: &str, images: &[&str]) {
 }
 
 #[test]
-fn images_of_all_services_are_stale_when_their_base_moves() {
+fn compose_services_are_stale_when_their_base_moves() {
     let (world, registry) = (World::new(), Registry::start());
     let base = registry.push("base:1", &[("v", "1")]);
     put_on_base(&registry, &base, &["web:3", "db:2", "job:1", "far:1"]);
@@ -94,7 +94,7 @@ fn images_of_all_services_are_stale_when_their_base_moves() {
 }
 
 #[test]
-fn image_of_a_service_is_that_of_docker_before_that_of_the_registry() {
+fn compose_service_image_is_taken_from_docker_before_the_registry() {
     let (world, registry) = (World::new(), Registry::start());
     world.docker();
     let base = registry.push("base:1", &[("v", "1")]);
@@ -130,7 +130,7 @@ fn image_of_a_service_is_that_of_docker_before_that_of_the_registry() {
 }
 
 #[test]
-fn what_is_wrong_with_a_compose_file_is_told_with_file_line_and_key() {
+fn compose_file_error_is_reported_with_file_line_and_key() {
     let (world, registry) = (World::new(), Registry::start());
     let base = registry.push("base:1", &[("v", "1")]);
     put_on_base(&registry, &base, &["web:1"]);

@@ -16,7 +16,7 @@ fn told(world: &World, image: &str) -> (String, String) {
 }
 
 #[test]
-fn annotation_that_names_no_image_is_shown_without_what_a_terminal_obeys() {
+fn invalid_base_annotation_is_shown_without_terminal_control_characters() {
     let (world, registry) = (World::new(), Registry::start());
     let digest = format!("sha256:{HEX}");
     for notes in [
@@ -41,7 +41,7 @@ fn annotation_that_names_no_image_is_shown_without_what_a_terminal_obeys() {
 }
 
 #[test]
-fn attestation_without_bounds_or_about_another_image_is_said_and_not_used() {
+fn oversized_or_foreign_attestation_is_reported_and_ignored() {
     let (world, registry) = (World::new(), Registry::start());
     let image = registry.push("web:1", &[("app", "1")]);
     let hex = image.trim_start_matches("sha256:").to_owned();
@@ -95,7 +95,7 @@ fn attestation_without_bounds_or_about_another_image_is_said_and_not_used() {
 }
 
 #[test]
-fn indexes_that_lie_in_each_other_or_have_no_end_are_refused() {
+fn nested_and_endless_indexes_are_refused() {
     let (world, registry) = (World::new(), Registry::start());
     let media_type = "application/vnd.oci.image.index.v1+json";
     let mut inner = registry.push_index("web:1", &[Image::of(&[("app", "1")])]);
@@ -131,7 +131,7 @@ fn indexes_that_lie_in_each_other_or_have_no_end_are_refused() {
 }
 
 #[test]
-fn what_is_no_image_says_what_it_is() {
+fn artifact_is_reported_with_its_kind() {
     let (world, registry) = (World::new(), Registry::start());
     let image = registry.push("web:1", &[("app", "1")]);
     let entry = refer(

@@ -13,7 +13,7 @@ fn call(world: &World, program: &str, args: &[&str]) {
 }
 
 #[test]
-fn images_of_docker_are_explained_by_label_registry_or_layers() {
+fn docker_store_image_is_matched_by_label_registry_or_layers() {
     let (world, registry) = (World::new(), Registry::start());
     world.docker();
     registry.push("base:1", &[("v", "1")]);
@@ -64,7 +64,7 @@ fn images_of_docker_are_explained_by_label_registry_or_layers() {
 }
 
 #[test]
-fn images_of_podman_and_buildah_are_explained_by_their_annotations() {
+fn podman_and_buildah_images_are_matched_by_their_annotations() {
     let registry = Registry::start();
     registry.push("base:1", &[("v", "1")]);
     let base = registry.image("base:1");
@@ -121,7 +121,7 @@ fn images_of_podman_and_buildah_are_explained_by_their_annotations() {
 }
 
 #[test]
-fn images_of_containers_that_run_are_found() {
+fn images_of_running_containers_are_found() {
     let (world, registry) = (World::new(), Registry::start());
     world.docker();
     world.fake("podman", "echo 'it has no store' >&2; exit 125");
@@ -171,7 +171,7 @@ fn images_of_containers_that_run_are_found() {
 }
 
 #[test]
-fn images_of_a_folder_are_read_without_a_registry_of_their_own() {
+fn image_of_an_oci_layout_folder_is_read_without_a_registry() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("v", "1")]);
@@ -198,7 +198,7 @@ fn images_of_a_folder_are_read_without_a_registry_of_their_own() {
 }
 
 #[test]
-fn provenance_of_buildkit_is_found_from_dockers_store_and_in_a_folder() {
+fn buildkit_provenance_is_found_in_docker_store_and_oci_layout() {
     let (world, registry) = (World::new(), Registry::start());
     world.newer_docker();
     registry.push("base:1", &[("v", "1")]);

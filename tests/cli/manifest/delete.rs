@@ -5,7 +5,7 @@ use crate::support::World;
 use super::registry;
 
 #[test]
-fn a_manifest_goes_with_its_tags() {
+fn manifest_delete_removes_the_manifest_and_its_tags() {
     let (world, registry) = (World::new(), registry());
     let digest = registry.digest("web:2").unwrap();
     let image = registry.image(&format!("web@{digest}"));

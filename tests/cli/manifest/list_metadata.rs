@@ -5,7 +5,7 @@ use crate::support::World;
 use super::registry;
 
 #[test]
-fn manifests_of_tags_and_of_indexes_are_listed_whichever_way_the_repository_is_named() {
+fn manifest_list_metadata_lists_manifests_of_tags_and_indexes_for_either_repository_syntax() {
     let (world, registry) = (World::new(), registry());
     let host = registry.host();
     let place = registry.image("web");

@@ -5,7 +5,7 @@ use crate::support::World;
 use super::registry;
 
 #[test]
-fn a_manifest_is_shown_as_the_registry_has_it() {
+fn manifest_show_prints_the_bytes_of_the_registry() {
     let (world, registry) = (World::new(), registry());
     let (host, image) = (registry.host(), registry.image("web:2"));
     let shown = world.acrt(&["manifest", "show", &image]).ok().json();

@@ -5,7 +5,7 @@ use crate::support::World;
 use super::registry;
 
 #[test]
-fn a_manifest_is_shown_with_its_tags_by_tag_and_by_digest() {
+fn manifest_show_metadata_includes_tags_by_tag_and_by_digest() {
     let (world, registry) = (World::new(), registry());
     let host = registry.host();
     let digest = registry.digest("web:2").unwrap();

@@ -1,7 +1,7 @@
 use crate::support::World;
 
 #[test]
-fn presets_are_shown_as_a_config_file_could_have_them() {
+fn notify_presets_are_printed_as_valid_config_file_entries() {
     let world = World::new();
     let all = world.acrt(&["notify", "presets"]).ok().json();
     let names: Vec<&str> = all

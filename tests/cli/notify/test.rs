@@ -1,7 +1,7 @@
 use crate::support::{Receiver, World};
 
 #[test]
-fn sample_is_sent_to_every_receiver_and_what_was_sent_and_answered_is_shown() {
+fn notify_test_sends_a_sample_to_every_receiver_and_shows_request_and_response() {
     let (world, receiver) = (World::new(), Receiver::start());
     world.set("CHAT_URL", &receiver.url("/services/T0/PATH-CANARY"));
     world.set("GOTIFY_TOKEN", "TOKEN-CANARY");
@@ -43,7 +43,7 @@ fn sample_is_sent_to_every_receiver_and_what_was_sent_and_answered_is_shown() {
 }
 
 #[test]
-fn sample_that_is_not_taken_is_a_failure_with_the_reason() {
+fn notify_test_fails_with_the_reason_when_a_receiver_refuses() {
     let (world, receiver) = (World::new(), Receiver::start());
     world
         .acrt(&["notify", "test"])

@@ -5,7 +5,7 @@ use crate::support::{Registry, World};
 use super::{registry, repository};
 
 #[test]
-fn an_image_goes_with_all_its_tags_once_it_is_confirmed() {
+fn repository_delete_of_an_image_removes_all_its_tags_after_confirmation() {
     let (world, registry) = (World::new(), registry());
     let digest = registry.digest("web:1").unwrap();
     registry.retag("web:stable", &digest);
@@ -24,7 +24,7 @@ fn an_image_goes_with_all_its_tags_once_it_is_confirmed() {
 }
 
 #[test]
-fn a_repository_goes_with_all_that_is_in_it() {
+fn repository_delete_removes_all_tags_and_manifests() {
     let (world, registry) = (World::new(), registry());
     let digest = registry.digest("web:1").unwrap();
     let removed = repository(&world, &registry, &["delete", "--repository", "web", "-y"]).ok();
@@ -37,7 +37,7 @@ fn a_repository_goes_with_all_that_is_in_it() {
 }
 
 #[test]
-fn a_registry_that_removes_nothing_says_so() {
+fn repository_delete_reports_a_registry_that_refuses_deletion() {
     let (world, registry) = (World::new(), Registry::without_delete());
     registry.push("web:1", &[("a", "1")]);
     repository(&world, &registry, &["delete", "--image", "web:1", "--yes"])

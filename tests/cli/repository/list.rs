@@ -7,7 +7,7 @@ use crate::support::{Gateway, Registry, World};
 use super::{registry, repository};
 
 #[test]
-fn repositories_are_listed_as_az_lists_them() {
+fn repository_list_prints_repositories_as_az_does() {
     let (world, registry) = (World::new(), registry());
     let all = repository(&world, &registry, &["list"]).ok().json();
     assert_eq!(all, json!(["other", "web"]));
@@ -18,7 +18,7 @@ fn repositories_are_listed_as_az_lists_them() {
 }
 
 #[test]
-fn a_registry_that_lists_nothing_is_said_and_the_repositories_of_tasks_are_shown() {
+fn repository_list_without_a_catalog_reports_it_and_shows_repositories_of_tasks() {
     let (world, registry) = (World::new(), registry());
     let gateway = Gateway::start(&registry, |head| {
         let closed =
@@ -46,7 +46,7 @@ fn a_registry_that_lists_nothing_is_said_and_the_repositories_of_tasks_are_shown
 }
 
 #[test]
-fn the_login_that_is_given_is_used_and_half_a_login_is_usage() {
+fn repository_list_uses_a_given_login_and_half_a_login_is_a_usage_error() {
     let (world, registry) = (World::new(), Registry::with_login());
     registry.push("web:1", &[("a", "1")]);
     let host = registry.host();

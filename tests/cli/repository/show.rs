@@ -5,7 +5,7 @@ use crate::support::World;
 use super::{registry, repository};
 
 #[test]
-fn a_repository_a_tag_and_a_manifest_are_shown_in_azs_words() {
+fn repository_show_prints_repository_tag_and_manifest_with_the_keys_of_az() {
     let (world, registry) = (World::new(), registry());
     let digest = registry.digest("web:1").unwrap();
     let show = |options: &[&str]| {
@@ -37,7 +37,7 @@ fn a_repository_a_tag_and_a_manifest_are_shown_in_azs_words() {
 }
 
 #[test]
-fn one_of_image_and_repository_is_wanted_and_what_is_not_there_is_exit_3() {
+fn repository_show_requires_image_or_repository_and_a_missing_one_exits_3() {
     let (world, registry) = (World::new(), registry());
     repository(&world, &registry, &["show"]).exits(2);
     repository(

@@ -5,7 +5,7 @@ use crate::support::World;
 use super::{registry, repository};
 
 #[test]
-fn manifests_are_shown_by_time_with_their_tags_and_with_all_details_if_asked() {
+fn repository_show_manifests_orders_by_time_and_includes_details_on_request() {
     let (world, registry) = (World::new(), registry());
     let show = |words: &[&str]| {
         let words = [&["show-manifests", "--repository", "web"], words].concat();

@@ -7,7 +7,7 @@ use crate::support::World;
 use super::{registry, repository};
 
 #[test]
-fn tags_are_shown_by_name_or_by_time() {
+fn repository_show_tags_orders_by_name_or_time() {
     let (world, registry) = (World::new(), registry());
     let tags = |options: &[&str]| {
         let words = [&["show-tags", "--repository", "web"], options].concat();
@@ -34,7 +34,7 @@ fn tags_are_shown_by_name_or_by_time() {
 }
 
 #[test]
-fn a_repository_that_is_not_there_is_exit_3() {
+fn repository_show_tags_of_a_missing_repository_exits_3() {
     let (world, registry) = (World::new(), registry());
     repository(&world, &registry, &["show-tags", "--repository", "none"])
         .exits(3)

@@ -5,7 +5,7 @@ use crate::support::World;
 use super::{registry, repository};
 
 #[test]
-fn a_tag_goes_and_the_image_stays() {
+fn repository_untag_removes_the_tag_and_keeps_the_image() {
     let (world, registry) = (World::new(), registry());
     let digest = registry.digest("web:1").unwrap();
     registry.retag("web:stable", &digest);
@@ -18,7 +18,7 @@ fn a_tag_goes_and_the_image_stays() {
 }
 
 #[test]
-fn a_digest_is_no_tag() {
+fn repository_untag_of_a_digest_is_refused() {
     let (world, registry) = (World::new(), registry());
     let digest = registry.digest("web:1").unwrap();
     repository(

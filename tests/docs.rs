@@ -1,4 +1,4 @@
-//! Keeps the documents true: every path that they name is there.
+//! Checks the documents: every path in them must exist.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
@@ -45,7 +45,7 @@ fn every_command_in_a_block_is_one_that_acrt_takes() {
     for document in documents(root) {
         let text = fs::read_to_string(&document).unwrap();
         for line in text.split("```").skip(1).step_by(2).flat_map(typed) {
-            // `…` stands for what is of no matter there.
+            // `…` stands for omitted words.
             let words: Vec<String> = line.into_iter().filter(|word| word != "…").collect();
             count += 1;
             let parsed = acrt::cli::command().try_get_matches_from(&words);
@@ -68,7 +68,7 @@ fn every_command_in_a_block_is_one_that_acrt_takes() {
     assert!(count > 60, "{count}");
 }
 
-/// Returns the commands of acrt in a block of a shell, each as its words. What is behind a pipe or goes elsewhere is no part of them.
+/// Returns the acrt commands in a shell block, each split into words, without pipes and redirections.
 fn typed(block: &str) -> Vec<Vec<String>> {
     let Some(lines) = block.strip_prefix("sh\n") else {
         return Vec::new();
@@ -77,7 +77,7 @@ fn typed(block: &str) -> Vec<Vec<String>> {
     let commands = lines.lines().filter_map(|line| {
         let words = shell_words::split(line.trim().trim_start_matches('(')).ok()?;
         let start = words.iter().position(|word| word == "acrt")?;
-        // Behind other programs it may be anything, as in `docker exec NAME acrt`.
+        // As an argument of another program it may be anything, as in `docker exec NAME acrt`.
         let is_ours = words[..start].iter().all(|word| {
             word.contains('=')
                 || word.ends_with(';')
@@ -93,7 +93,7 @@ fn typed(block: &str) -> Vec<Vec<String>> {
     commands.collect()
 }
 
-/// Tells whether a link to this heading finds it; an empty one means the whole document.
+/// Tells whether a document has a heading; an empty one stands for the whole document.
 fn has_heading(document: &Path, heading: &str) -> bool {
     let anchor = |line: &str| {
         line.trim_start_matches('#')
@@ -129,7 +129,7 @@ fn documents(root: &Path) -> Vec<std::path::PathBuf> {
     found
 }
 
-/// Returns the targets of links to files, and what stands in backticks and begins like a path of this repository.
+/// Returns the targets of links to files, and texts in backticks that look like a path of this repository.
 fn named_paths(text: &str) -> Vec<String> {
     let links = text
         .split("](")

@@ -1,4 +1,4 @@
-//! What packages are made of, without making one: `tests/package.sh` installs one in clean systems.
+//! The content of packages, without building one: `tests/package.sh` installs one in clean systems.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
@@ -23,7 +23,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// Returns all files below a folder, without its own path.
+/// Returns the relative paths of all files below a folder.
 fn files(folder: &Path) -> BTreeSet<String> {
     let (mut found, mut folders) = (BTreeSet::new(), vec![folder.to_owned()]);
     while let Some(next) = folders.pop() {
@@ -151,7 +151,7 @@ fn the_changelog_and_the_examples_name_the_version_of_the_program() {
     }
 }
 
-/// Returns the files of GitHub, and the examples for containers, with what they say.
+/// Returns the GitHub files and the examples for containers, parsed.
 fn yaml_files() -> Vec<(PathBuf, Value)> {
     let mut paths = vec![root().join("action.yml")];
     for folder in [".github/workflows", "packaging/compose"] {
@@ -166,7 +166,7 @@ fn yaml_files() -> Vec<(PathBuf, Value)> {
     parsed.collect()
 }
 
-/// Calls `look` with each text below a key of this name.
+/// Calls `look` with each text under a key of this name.
 fn each(value: &Value, key: &str, look: &mut dyn FnMut(&str)) {
     match value {
         Value::Mapping(fields) => {

@@ -1,4 +1,4 @@
-//! `docs/reference/` and `docs/man/` are what the commands say of themselves.
+//! Checks that `docs/reference/` and `docs/man/` match the help of the commands.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 

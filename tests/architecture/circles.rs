@@ -1,7 +1,7 @@
-//! Which files of a room depend on each other in a circle, read from the paths in their code.
+//! Finds import cycles between the files of a module, from the paths in their code.
 //!
-//! A file depends on the file that holds what it names by `use`, `crate::`, `super::`, `self::` or through one of its own modules. What a
-//! `mod.rs` only passes on (`pub use`) is looked for where it is defined. Tests inside a file are left out.
+//! A file depends on the file that defines what it names by `use`, `crate::`, `super::`, `self::` or through one of its own modules. What
+//! a `mod.rs` only re-exports (`pub use`) is looked up where it is defined. Tests inside a file are ignored.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,12 +12,12 @@ use std::{
 /// The path of a module beneath `crate`.
 type Module = Vec<String>;
 
-/// What is read of one file.
+/// The names in one file.
 struct Source {
     path: PathBuf,
-    /// What its items are called.
+    /// The names of its items.
     items: BTreeSet<String>,
-    /// A name that it imports -> the path that was written.
+    /// An imported name -> the path as written.
     imports: BTreeMap<String, Module>,
     /// Paths that end in `*`.
     globs: Vec<Module>,
@@ -25,7 +25,8 @@ struct Source {
     named: Vec<Module>,
 }
 
-/// The circles of files beneath `src`: for each the files that reach one another, as `file -> the files of the circle that it names`.
+/// Returns the import cycles of files beneath `src`: for each the files that reach one another, as `file -> the files of the cycle
+/// that it names`.
 pub fn circles(src: &Path) -> Vec<Vec<String>> {
     let mut sources = BTreeMap::new();
     read(src, &[], &mut sources);
@@ -83,7 +84,7 @@ fn reach<'a>(
     found
 }
 
-/// The module whose file holds what `path` names when it is written in `module`.
+/// Returns the module whose file defines what `path` names in `module`.
 fn resolve<'a>(
     sources: &'a BTreeMap<Module, Source>,
     module: &Module,
@@ -130,7 +131,7 @@ fn resolve<'a>(
         };
         return source.globs.iter().find_map(holds);
     }
-    // A module that is named as a whole is judged by what is then used of it.
+    // A module named as a whole counts by the items that are used from it.
     let (module, source) = sources.get_key_value(&at)?;
     let is_whole = rest
         .last()
@@ -221,7 +222,7 @@ fn parse(path: PathBuf, text: &str) -> Source {
             }
         }
     }
-    // What is passed on and used here as well.
+    // Items that are re-exported and also used here.
     source.named.extend(
         passed_on
             .into_iter()
@@ -278,7 +279,7 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Leaves out each item under `#[cfg(test)]`.
+/// Removes each item under `#[cfg(test)]`.
 fn without_tests(tokens: Vec<String>) -> Vec<String> {
     let mark = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
@@ -304,7 +305,7 @@ fn without_tests(tokens: Vec<String>) -> Vec<String> {
     kept
 }
 
-/// Words, `::` and single signs; comments and texts are left out.
+/// Splits code into words, `::` and single characters, without comments and texts.
 fn tokens(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -336,7 +337,7 @@ fn tokens(text: &str) -> Vec<String> {
     found
 }
 
-/// The length of `r"…"` or `r#"…"#` at the start.
+/// Returns the length of `r"…"` or `r#"…"#` at the start.
 fn raw_text(text: &str) -> Option<usize> {
     let after = text.strip_prefix("br").or_else(|| text.strip_prefix('r'))?;
     let signs = after.len() - after.trim_start_matches('#').len();
@@ -359,7 +360,7 @@ fn quoted(text: &str) -> usize {
     text.len()
 }
 
-/// The length of a character such as `'{'`; one sign where it is a lifetime.
+/// Returns the length of a character literal such as `'{'`; 1 for a lifetime.
 fn character(text: &str) -> usize {
     let after = &text[1..];
     let Some(c) = after.chars().next() else {

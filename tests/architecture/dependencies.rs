@@ -1,10 +1,10 @@
-//! Licences, sources and bans of all dependencies, by the lists of `deny.toml`.
+//! Checks licences, sources and bans of all dependencies against the lists of `deny.toml`.
 
 use std::{path::Path, process::Command};
 
 use serde_json::Value;
 
-/// The texts in the list that begins with `key = [` in `deny.toml`, where `field` tells them apart from others in its entries.
+/// Returns the texts in the list that starts with `key = [` in `deny.toml`; `field` selects one field of its entries.
 fn list(text: &str, key: &str, field: Option<&str>) -> Vec<String> {
     let start = text.find(&format!("\n{key} = [")).unwrap() + key.len() + 5;
     let end = start + text[start..].find("\n]").unwrap();
@@ -19,7 +19,8 @@ fn list(text: &str, key: &str, field: Option<&str>) -> Vec<String> {
         .collect()
 }
 
-/// Tells whether a licence expression (SPDX 2.3, annex D) can be met: `OR` is a choice, `AND` is all of them.
+/// Tells whether a licence expression (SPDX 2.3, annex D) is allowed: `OR` needs one of its licences, `AND` all of
+/// them.
 fn is_allowed(expression: &str, allowed: &[String]) -> bool {
     let expression = expression.replace('/', " OR ").replace(['(', ')'], " ");
     expression.split(" AND ").all(|all| {

@@ -1,4 +1,4 @@
-//! Runs the cases of `tests/data/dockerfile.json` and `dockerfile-more.json`: files with the answers that BuildKit gives.
+//! Runs the cases of `tests/data/dockerfile.json` and `dockerfile-more.json`: files with BuildKit's results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ struct Answer {
     runtime: BTreeSet<String>,
     buildtime: BTreeSet<String>,
     frontend: Option<String>,
-    /// What only another frontend than Docker's can read, in the order of the file.
+    /// The parts that only a frontend other than Docker's can read, in the order of the file.
     #[serde(default)]
     unread: Vec<String>,
     error_kind: Option<String>,
@@ -75,7 +75,7 @@ impl Case {
         Ok(answer)
     }
 
-    /// Says what is wrong with the answer, if anything is.
+    /// Returns the difference from the expected result, if there is one.
     fn complaint(&self) -> Option<String> {
         let found = self.answer();
         let as_expected = match &found {

@@ -1,7 +1,7 @@
-//! Many broken files: none may panic, hang, or be pinned wrongly.
+//! Many broken files: none may cause a panic, a hang or a wrong pin.
 //!
-//! `ACRT_FUZZ_COUNT=1000000 cargo test --release --test dockerfile -- --ignored --nocapture` prints how many were tried
-//! and the slowest of them.
+//! `ACRT_FUZZ_COUNT=1000000 cargo test --release --test dockerfile -- --ignored --nocapture` prints how many files were
+//! tried and the slowest one.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{build, check};
 
-/// Pieces that mean something to a parser.
+/// Tokens that have a meaning for a parser.
 const PIECES: [&str; 59] = [
     "\\",
     "`",
@@ -73,7 +73,7 @@ const PIECES: [&str; 59] = [
     "1",
 ];
 
-/// A small generator of numbers; the same seed gives the same files again.
+/// A small pseudorandom generator; the same seed gives the same files.
 struct Random(u64);
 
 impl Random {

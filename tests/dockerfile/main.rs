@@ -1,4 +1,4 @@
-//! What Dockerfiles depend on: cases with answers, properties, and a long run of broken files.
+//! Dependencies of Dockerfiles: cases with results, properties, and a long run of broken files.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
@@ -13,7 +13,7 @@ use acrt::{
     image::{Digest, Platform},
 };
 
-/// A build for `platforms`, on linux/amd64.
+/// Returns a build for `platforms`, on linux/amd64.
 fn build(platforms: &[&str]) -> Build {
     Build {
         args: BTreeMap::new(),
@@ -25,12 +25,12 @@ fn build(platforms: &[&str]) -> Build {
     }
 }
 
-/// The digest that a base is pinned to.
+/// Returns a digest to pin a base to.
 fn pin(base: &BaseImage) -> Option<Digest> {
     Some(Digest::of(base.reference.to_string().as_bytes()))
 }
 
-/// Checks what must hold for any bytes, and tells whether they are a Dockerfile that can be built.
+/// Checks the invariants for any bytes; returns whether they are a buildable Dockerfile.
 fn check(bytes: &[u8], build: &Build) -> bool {
     let Ok(file) = Dockerfile::parse(bytes) else {
         return false;
@@ -67,7 +67,7 @@ fn check(bytes: &[u8], build: &Build) -> bool {
             "{}",
             String::from_utf8_lossy(&pinned)
         );
-        // An image that is pinned in one place only is two in the copy, and each has a kind of its own.
+        // An image that can be pinned in only one of its places is two images in the copy, each with a kind of its own.
         assert!(
             found.kind == base.kind || has_stages_elsewhere,
             "{}",

@@ -1,10 +1,10 @@
-//! What must hold for every file, tried on random ones.
+//! Properties of every file, tested on random ones.
 
 use proptest::prelude::*;
 
 use super::{build, check};
 
-/// A line that is often right and sometimes wrong.
+/// Generates a line that is often valid and sometimes invalid.
 fn line() -> impl Strategy<Value = String> {
     let image = prop_oneof![
         Just("alpine"),

@@ -1,8 +1,8 @@
-//! Inputs of every kind, made of good ones.
+//! Inputs of every kind, mutated from valid ones.
 
 use super::{outside, outside::KINDS, templates};
 
-/// What is read, and by whom.
+/// The kinds of inputs, by their reader.
 pub enum Input {
     TaskFile(String),
     Values(String),
@@ -27,7 +27,7 @@ impl Input {
     }
 }
 
-/// A small generator of numbers; the same seed gives the same inputs again.
+/// A small pseudorandom generator; the same seed gives the same inputs.
 pub struct Random(u64);
 
 impl Random {
@@ -48,7 +48,7 @@ impl Random {
     }
 }
 
-/// Good inputs of each kind.
+/// Valid inputs of each kind.
 pub struct Corpus {
     files: Vec<String>,
     definitions: Vec<String>,
@@ -91,7 +91,7 @@ pub fn corpus() -> Corpus {
     }
 }
 
-/// Pieces that mean something to a parser.
+/// Tokens that have a meaning for a parser.
 const PIECES: &[&str] = &[
     "{{",
     "}}",
@@ -231,7 +231,7 @@ fn mutated(corpus: &[String], random: &mut Random) -> String {
                 let from = random.below(other.len() + 1);
                 text.splice(at..end, other[from..].iter().copied());
             }
-            // One thing, very often: not for files that only the owner writes.
+            // One token many times; not for files that only the owner writes.
             3 if corpus.len() != 2 && random.below(8) == 0 => {
                 let piece = PIECES[random.below(PIECES.len())];
                 let many = piece.repeat(1 + random.below(20_000));

@@ -1,4 +1,4 @@
-//! What comes from outside this machine or was written by another process: webhooks, answers of registries, Dockerfiles, state files.
+//! Input from outside of this machine or from another process: webhooks, responses of registries, Dockerfiles, state files.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -13,7 +13,7 @@ use acrt::{
 };
 use axum::http::{HeaderMap, HeaderValue};
 
-/// What such an input is read as.
+/// The reader of such an input.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     Webhook,
@@ -46,7 +46,7 @@ const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef012
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// Headers by which senders of webhooks are told apart.
+/// Headers by which senders of webhooks are recognised.
 const SENDERS: &[Option<(&str, &str)>] = &[
     None,
     Some(("x-gitlab-event", "Push Hook")),
@@ -55,7 +55,7 @@ const SENDERS: &[Option<(&str, &str)>] = &[
     Some(("ce-type", "Microsoft.ContainerRegistry.ImagePushed")),
 ];
 
-/// Good inputs of a kind.
+/// Returns valid inputs of a kind.
 pub fn corpus(kind: Kind) -> Vec<String> {
     let texts: &[&str] = match kind {
         Kind::Webhook => &[
@@ -113,7 +113,7 @@ pub fn corpus(kind: Kind) -> Vec<String> {
         .collect()
 }
 
-/// Reads an input as what it is made for. Tells whether it could be used.
+/// Parses an input by its kind; returns whether it was valid.
 #[allow(clippy::disallowed_methods, reason = "a token lives from a moment on")]
 pub fn use_up(kind: Kind, text: &str) -> bool {
     let bytes = text.as_bytes();
@@ -168,7 +168,7 @@ pub fn use_up(kind: Kind, text: &str) -> bool {
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::write(path, text).unwrap();
             }
-            // What cannot be used is set aside, and the file itself is never lost.
+            // An unusable file is set aside, never lost.
             let tags = store.tags(now).unwrap();
             assert!(tags.problem.is_some() != layout.bases().exists(), "{text}");
             let notified = store.notified(now).unwrap();

@@ -1,4 +1,4 @@
-//! Templates put together at random, of everything that a template can say.
+//! Random templates from all constructs of the template language.
 
 use super::inputs::Random;
 

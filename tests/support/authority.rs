@@ -1,4 +1,4 @@
-//! A certificate authority that no system trusts, with certificates of its own making.
+//! A certificate authority that no system trusts, and its certificates.
 
 use std::{
     fs,
@@ -47,7 +47,7 @@ impl Authority {
         self.dir.path().join("ca.key")
     }
 
-    /// Makes a certificate for an address, and returns the files with it and its key.
+    /// Issues a certificate for an address, and returns the files of the certificate and its key.
     pub fn issue(&self, name: &str, address: &str) -> (PathBuf, PathBuf) {
         let file = |suffix: &str| format!("{name}.{suffix}");
         let subject = format!("/CN={name}");

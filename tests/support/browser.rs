@@ -1,7 +1,7 @@
-//! A browser as a person has it in front of them: Chromium without a window, led through WebDriver (W3C, level 2).
+//! A browser: Chromium without a window, controlled through WebDriver (W3C, level 2).
 //!
-//! The protocol is JSON over HTTP, and few of its commands are wanted. The crates for it turn on features of `serde_json`, with which
-//! the tests would no longer try the program that users have.
+//! The protocol is JSON over HTTP, and few of its commands are needed. The crates for it enable features of `serde_json`, so that the
+//! tests would no longer test the program that users have.
 
 use std::{io::Write as _, path::PathBuf};
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::{World, command, eventually, program, service::Service};
 
-/// The key under which WebDriver gives the id of an element.
+/// WebDriver's key for the id of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// The key that goes on to the next thing that can be used, as WebDriver names it.
+/// WebDriver's code of the Tab key.
 const TAB: &str = "\u{e004}";
 
 /// One window.
@@ -24,7 +24,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Opens a window. None where this system has no browser as a package, which is said; with `ACRT_TEST_BROWSER` there must be one.
+    /// Opens a window. `None` if this system has no packaged browser, which is reported; with `ACRT_TEST_BROWSER` that is a failure.
     pub fn open(world: &World) -> Option<Self> {
         let is_there = ["chromium", "chromedriver"]
             .iter()
@@ -35,7 +35,7 @@ impl Browser {
         )]
         let may_skip = std::env::var_os("ACRT_TEST_BROWSER").is_none();
         if !is_there && may_skip {
-            // Past the test's own capture of what it prints: a test that does nothing must not look like one that passed.
+            // Bypasses the test's output capture: a skipped test must not look like a passed one.
             let line = b"skipped: no chromium and chromedriver here; see tests/packages.sh\n";
             std::io::stderr().write_all(line).unwrap();
             return None;
@@ -63,7 +63,7 @@ impl Browser {
             session: format!("http://127.0.0.1:{port}/session"),
             _service: service,
         };
-        // As root it has no sandbox of its own, and a container's /dev/shm is too small for it.
+        // Chromium as root has no sandbox, and a container's /dev/shm is too small for it.
         let args = [
             "--headless=new",
             "--no-sandbox",
@@ -86,7 +86,7 @@ impl Browser {
         Some(browser)
     }
 
-    /// Gives a command of the session, and returns what comes of it, or what was wrong.
+    /// Sends a command of the session, and returns its result or its error.
     fn attempt(&self, path: &str, body: &Value) -> Result<Value, String> {
         let url = format!("{}{path}", self.session);
         let answer = if body.is_null() {
@@ -96,7 +96,7 @@ impl Browser {
         };
         let mut answer = answer.unwrap();
         let is_good = answer.status().is_success();
-        // A picture is larger than what is read without being asked to.
+        // A screenshot is larger than the default limit.
         let text = answer.body_mut().with_config().limit(64 << 20);
         let mut said: Value = serde_json::from_str(&text.read_to_string().unwrap()).unwrap();
         let value = said["value"].take();
@@ -112,17 +112,18 @@ impl Browser {
         answer.unwrap_or_else(|why| panic!("the browser refuses {path} {body}: {why}"))
     }
 
-    /// Goes to an address and waits until all of it is there.
+    /// Opens an address and waits until the page is loaded.
     pub fn visit(&self, url: &str) {
         self.ask("/url", &json!({"url": url}));
     }
 
-    /// Runs a script in the page and returns what it returns.
+    /// Runs a script in the page and returns its result.
     pub fn script(&self, script: &str) -> Value {
         self.ask("/execute/sync", &json!({"script": script, "args": []}))
     }
 
-    /// Does something with the first element that a CSS selector finds. A page that gets live may replace it at that moment: once more.
+    /// Sends a command for the first element that matches a CSS selector. A live page may replace the element at that moment: then it
+    /// is repeated.
     fn with(&self, selector: &str, command: &str, body: &Value) -> Value {
         eventually(format!("`{selector}` in the page"), || {
             let find = json!({"using": "css selector", "value": selector});
@@ -132,13 +133,13 @@ impl Browser {
         })
     }
 
-    /// Returns the text of the first element that a CSS selector finds, as a person sees it.
+    /// Returns the visible text of the first element that matches a CSS selector.
     pub fn text(&self, selector: &str) -> String {
         let text = self.with(selector, "text", &Value::Null);
         text.as_str().unwrap().to_owned()
     }
 
-    /// Waits until the text of an element has this in it, without loading the page anew.
+    /// Waits until the text of an element contains this, without reloading the page.
     pub fn shows(&self, selector: &str, text: &str) {
         let find = format!(
             "return [...document.querySelectorAll({})].map(it => it.innerText ?? it.textContent).join('\\n')",
@@ -151,17 +152,17 @@ impl Browser {
         });
     }
 
-    /// Clicks on the first element that a CSS selector finds.
+    /// Clicks the first element that matches a CSS selector.
     pub fn click(&self, selector: &str) {
         self.with(selector, "click", &json!({}));
     }
 
-    /// Types into the first element that a CSS selector finds, and presses Enter.
+    /// Types into the first element that matches a CSS selector, and presses Enter.
     pub fn enter(&self, selector: &str, text: &str) {
         self.with(selector, "value", &json!({"text": format!("{text}\n")}));
     }
 
-    /// Goes on to the next thing that can be used, as the Tab key does, and returns a word for it: its text or label.
+    /// Presses the Tab key, and returns the text or label of the element that gets the focus.
     pub fn tab(&self) -> String {
         self.press(TAB);
         let word = self.script(
@@ -182,25 +183,25 @@ impl Browser {
         self.ask("/actions", &json!({"actions": [keyboard]}));
     }
 
-    /// Returns the address that is shown.
+    /// Returns the address of the page.
     pub fn url(&self) -> String {
         let url = self.ask("/url", &Value::Null);
         url.as_str().unwrap().to_owned()
     }
 
-    /// Makes the window so large, in pixels.
+    /// Sets the size of the window, in pixels.
     pub fn resize(&self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
-    /// Has what a person prefers: `prefers-color-scheme`, `prefers-reduced-motion`.
+    /// Sets a media feature: `prefers-color-scheme`, `prefers-reduced-motion`.
     pub fn prefer(&self, feature: &str, value: &str) {
         let media = json!({"features": [{"name": feature, "value": value}]});
         self.devtools("Emulation.setEmulatedMedia", &media);
     }
 
-    /// Runs no script of a page from now on.
+    /// Disables scripts from now on.
     pub fn without_scripts(&self) {
         self.devtools(
             "Emulation.setScriptExecutionDisabled",
@@ -213,7 +214,7 @@ impl Browser {
         self.ask("/goog/cdp/execute", &ask);
     }
 
-    /// Returns what the browser complained of since it was last asked.
+    /// Returns the browser's console errors since the last call.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.ask("/se/log", &json!({"type": "browser"}));
         let all = log.as_array().unwrap().iter();
@@ -221,7 +222,7 @@ impl Browser {
         bad.map(|it| it["message"].to_string()).collect()
     }
 
-    /// Keeps a picture of what is seen, as `target/screenshots/NAME.png`.
+    /// Saves a screenshot, as `target/screenshots/NAME.png`.
     pub fn keep_picture(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
         std::fs::create_dir_all(&folder).unwrap();
@@ -233,7 +234,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Chromium ends with its driver in any case; told so, it takes its profile with it.
+        // Chromium ends with its driver anyway; if told to end, it removes its profile.
         let _ = self.agent.delete(&self.session).call();
     }
 }

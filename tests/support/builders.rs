@@ -1,4 +1,4 @@
-//! The machine's own builders, each with a store that one test has for itself.
+//! The machine's own builders, each with a store for one test.
 
 use std::{
     fs,
@@ -12,13 +12,13 @@ use super::{
     world::World,
 };
 
-/// How often a program was called, and with which arguments.
+/// The calls of a program, with their arguments.
 pub struct Calls {
     file: PathBuf,
 }
 
 impl Calls {
-    /// Returns the arguments of each call so far, with blanks between them.
+    /// Returns the arguments of each call so far, joined by blanks.
     pub fn lines(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -31,11 +31,11 @@ impl Calls {
     }
 }
 
-/// Puts a program on the world's `PATH` that writes down its arguments and then is the shell script `script`.
+/// Puts a program on the world's `PATH` that records its arguments and then runs the shell script `script`.
 pub fn fake(world: &World, name: &str, script: &str) -> Calls {
     let file = world.path(&format!("calls/{name}"));
     let path = world.path(&format!("bin/{name}"));
-    // One write a call, so that lines of calls side by side do not mix.
+    // One write per call, so that lines of concurrent calls do not mix.
     let text = format!(
         "#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{}'\nPATH={SYSTEM_PATH}\n{script}\n",
         file.display()
@@ -54,11 +54,11 @@ fn no_collection() -> String {
 
 /// Puts buildah or podman on the world's `PATH`.
 ///
-/// The store is `overlay` where the kernel is sure to have that, in memory: with `vfs`, each layer is made only when the clock's next second
-/// begins. Each call has a namespace for its mounts, so that a killed one leaves none. `chroot` isolation needs neither a network of its
-/// own nor cgroups; podman heeds it too. Without `tmp_dir` and `static_dir`, podman would leave folders in `/run` and `/var/lib`. Limits
-/// are named because the builders' own are higher than a machine that is itself a container may allow. podman asks dpkg which packages
-/// have its helpers, five times a call: it finds no list of them, and need not read all.
+/// The store is `overlay` if the kernel supports that in memory: with `vfs`, creating each layer waits for the next second of the clock.
+/// Each call has a mount namespace, so that a killed one leaves no mounts. `chroot` isolation needs neither its own network nor cgroups;
+/// podman obeys it too. Without `tmp_dir` and `static_dir`, podman would leave folders in `/run` and `/var/lib`. Limits are set because the
+/// builders' defaults are higher than a machine that is itself a container may allow. podman asks dpkg five times per call which packages
+/// have its helpers: an empty package list makes that fast.
 pub fn containers_program(world: &World, name: &str) -> Calls {
     let dir = world.path("containers").display().to_string();
     let driver = if super::in_memory().is_some() {
@@ -111,51 +111,51 @@ fn newer(path: &str) -> PathBuf {
     path
 }
 
-/// Returns docker's compose, which can be called by itself.
+/// Returns docker's compose plugin, which can also be run by itself.
 pub fn compose_plugin() -> PathBuf {
     newer("libexec/docker/cli-plugins/docker-compose")
 }
 
-/// A Docker daemon of one's own.
+/// A Docker daemon for one test.
 pub struct Docker {
-    // In the order in which they have to go.
+    // In the order in which they must be dropped.
     _daemon: Service,
     _traces: Traces,
     dir: tempfile::TempDir,
     client: PathBuf,
 }
 
-/// What a daemon leaves behind when it is killed.
+/// What a killed daemon leaves behind.
 struct Traces {
     dir: PathBuf,
     cgroup: String,
 }
 
-/// Starts its arguments, but the first two, in a `/run` of their own, and with a disk for the folder `$1` of `$2` megabytes, if that is
-/// said. `mount -n` because of `/run/mount`, which is not theirs.
+/// Runs its arguments from the third on with a private `/run`, and if `$2` is set, with a disk of `$2` megabytes for the folder `$1`.
+/// `mount -n` because `/run/mount` belongs to the machine.
 const IN_OWN_RUN: &str = r#"mount -n -t tmpfs tmpfs /run && mkdir -p "$1" || exit
 [ -z "$2" ] || mount -n -t tmpfs -o "size=$2m" tmpfs "$1" || exit
 shift 2 && exec "$@""#;
 
-/// What a daemon has that others do not have.
+/// Options of a daemon.
 #[derive(Clone, Copy, Default)]
 pub struct Lot {
-    /// A disk of so many megabytes, and not the machine's.
+    /// The size of a separate disk in megabytes; `None` for the machine's disk.
     pub disk: Option<u32>,
-    /// A way to it on which everything takes so long there and back.
+    /// The round-trip time of a delay in front of the daemon.
     pub round_trip: Option<Duration>,
 }
 
 impl Docker {
     /// Starts a daemon and waits until it answers.
     ///
-    /// It runs in namespaces of its own: with the first process of the one for processes everything ends, containers
-    /// and shims, and with the one for mounts go the mounts. It has no bridge, because that would be the machine's.
+    /// It runs in namespaces of its own: when the first process of the PID namespace ends, all containers and shims
+    /// end, and the mount namespace takes its mounts with it. It has no bridge, because that would be the machine's.
     pub fn start() -> Self {
         Self::of((&program("dockerd"), program("docker")), "{}", None)
     }
 
-    /// Starts a newer daemon, which keeps images as containerd does, and knows such of several platforms.
+    /// Starts a newer daemon with the containerd image store, which supports images for several platforms.
     pub fn start_newer() -> Self {
         let settings = r#"{"features": {"containerd-snapshotter": true}}"#;
         Self::of(
@@ -165,8 +165,8 @@ impl Docker {
         )
     }
 
-    /// Starts a newer daemon that answers on a port of the loopback, to those who have a certificate of the authority, with a disk of so
-    /// many megabytes if that is said.
+    /// Starts a newer daemon on a loopback port with TLS for clients with a certificate of the authority, optionally with a disk of this
+    /// many megabytes.
     pub fn start_over_tls(authority: &Authority, port: u16, disk: Option<u32>) -> Self {
         let (certificate, key) = authority.issue("daemon", "127.0.0.1");
         let settings = serde_json::json!({
@@ -202,9 +202,9 @@ impl Docker {
             .args(["--bridge=none", "--iptables=false", "--ip-forward=false"])
             .arg(format!("--cgroup-parent=/{cgroup}"))
             .env("HOME", dir.path())
-            // The daemon takes its containerd from here; all else is the machine's.
+            // The daemon finds its containerd here; everything else is the machine's.
             .env("PATH", path_of(program));
-        // One that listens elsewhere has that in its settings, and not twice.
+        // A daemon may have its address in its settings or its arguments, but not in both.
         if !settings.contains("\"hosts\"") {
             unshare.args(["--host", &format!("unix://{}", path("sock"))]);
         }
@@ -226,12 +226,12 @@ impl Docker {
         }
     }
 
-    /// Returns the socket at which it answers.
+    /// Returns its socket.
     pub fn socket(&self) -> PathBuf {
         self.dir.path().join("sock")
     }
 
-    /// Puts the client of newer daemons on the world's `PATH`, which leads to none by itself.
+    /// Puts the client of newer daemons on the world's `PATH`, without an address of a daemon.
     pub fn put_client_on_path(world: &World) -> Calls {
         fake(
             world,
@@ -256,7 +256,7 @@ impl Docker {
     }
 }
 
-/// Puts docker's buildx within reach of the world's docker.
+/// Adds docker's buildx plugin to the world's docker.
 pub fn add_buildx(world: &World) {
     let plugins = world.path("home/.docker/cli-plugins");
     fs::create_dir_all(&plugins).unwrap();
@@ -265,7 +265,7 @@ pub fn add_buildx(world: &World) {
     std::os::unix::fs::symlink(compose_plugin(), plugins.join("docker-compose")).unwrap();
 }
 
-/// Returns where a daemon looks for the programs that it starts: beside it, then where the machine has them.
+/// Returns the `PATH` of a daemon: its own folder first, then the machine's.
 fn path_of(daemon: &Path) -> String {
     let own = daemon.parent().and_then(Path::parent).unwrap().join("bin");
     format!("{}:{SYSTEM_PATH}", own.display())
@@ -273,7 +273,7 @@ fn path_of(daemon: &Path) -> String {
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        // The kernel ends a namespace's processes in its own time, and keeps their control groups for ever.
+        // The kernel ends a namespace's processes with a delay, and never removes their cgroups.
         eventually("the end of dockerd", || {
             processes::inside(&self.dir).is_empty().then_some(())
         });
@@ -285,7 +285,7 @@ impl Drop for Traces {
     }
 }
 
-/// Removes a control group and those in it. The files that such a folder shows are no files and go with it.
+/// Removes a cgroup and those in it. The files in such a folder are virtual and disappear with it.
 fn remove_groups(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.path().is_dir() {

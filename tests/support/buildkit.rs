@@ -1,4 +1,4 @@
-//! BuildKit out of the Docker daemon that it is in: a socket that speaks to it as to a buildkitd.
+//! Access to the BuildKit inside of a Docker daemon: a socket that behaves like a buildkitd's.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -8,17 +8,17 @@ use std::{
     thread,
 };
 
-/// Asks a Docker daemon for its BuildKit: from the answer on, the connection is BuildKit's.
+/// Asks a Docker daemon for its BuildKit: after the response, the connection is BuildKit's.
 const UPGRADE: &[u8] =
     b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
 
-/// Listens at `socket` for clients of BuildKit, for as long as the test process lives.
+/// Listens at `socket` for clients of BuildKit, as long as the test process lives.
 pub fn listen(socket: &Path, daemon: PathBuf) {
     let listener = UnixListener::bind(socket).unwrap();
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let daemon = daemon.clone();
-            // A client that goes away is no failure of the test's.
+            // A client that disconnects does not fail the test.
             thread::spawn(move || forward(&client, &daemon).ok());
         }
     });

@@ -1,4 +1,4 @@
-//! A point in a build that waits until the test says go.
+//! A point in a build at which it waits for the test.
 
 use std::{
     io::{Read as _, Write as _},
@@ -7,7 +7,7 @@ use std::{
 
 use super::eventually;
 
-/// A step of a build asks it over loopback and gets no answer before the test is ready.
+/// A step of a build requests it over loopback, and gets no response until the test is ready.
 pub struct Gate {
     listener: TcpListener,
 }
@@ -18,24 +18,25 @@ pub struct Waiting {
 }
 
 impl Gate {
-    /// A gate without waiters.
+    /// Returns a gate without waiting builds.
     pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         Self { listener }
     }
 
-    /// Where it is asked over HTTP.
+    /// Returns its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.listener.local_addr().unwrap())
     }
 
-    /// The command that waits here, for a `RUN` in an image with a shell and the machine's loopback.
+    /// Returns a command that waits here, for a `RUN` in an image with a shell and with access to the machine's
+    /// loopback.
     pub fn wait_command(&self) -> String {
         format!("wget -q -O /dev/null {}/", self.url())
     }
 
-    /// Returns when a build has come to the gate.
+    /// Waits until a build has reached the gate.
     pub fn arrival(&self) -> Waiting {
         let asker = eventually("a build at the gate", || self.listener.accept().ok());
         Waiting { asker: asker.0 }
@@ -43,7 +44,7 @@ impl Gate {
 }
 
 impl Waiting {
-    /// Tells whether who waited has ended meanwhile.
+    /// Tells whether the waiting build has ended meanwhile.
     pub fn is_gone(&mut self) -> bool {
         self.asker.set_nonblocking(true).unwrap();
         let mut request = [0; 4096];
@@ -56,7 +57,7 @@ impl Waiting {
         }
     }
 
-    /// Lets the build go on.
+    /// Lets the build continue.
     pub fn go_on(mut self) {
         self.asker.set_nonblocking(false).unwrap();
         let mut request = [0; 4096];

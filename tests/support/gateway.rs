@@ -1,4 +1,4 @@
-//! Something in front of a registry that answers some requests in its place.
+//! A gateway in front of a registry that answers some requests itself.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -9,17 +9,17 @@ use std::{
 
 use super::Registry;
 
-/// What is answered to a request of this head in the registry's place; nothing where the registry is to answer.
+/// Returns the gateway's own response to a request with this head; `None` to pass it on.
 type Rule = dyn Fn(&str) -> Option<&'static str> + Send + Sync;
 
-/// A gateway that works for as long as the test process lives.
+/// A gateway that works as long as the test process lives.
 pub struct Gateway {
     host: String,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Gateway {
-    /// Starts a gateway before `registry`.
+    /// Starts a gateway in front of `registry`.
     pub fn start(
         registry: &Registry,
         rule: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static,
@@ -33,24 +33,24 @@ impl Gateway {
             for client in listener.incoming().flatten() {
                 let (upstream, rule, seen) =
                     (upstream.clone(), Arc::clone(&rule), Arc::clone(&seen));
-                // A client that goes away is no failure of the test's.
+                // A client that disconnects does not fail the test.
                 thread::spawn(move || serve(client, &upstream, &*rule, &seen).ok());
             }
         });
         Self { host, heads }
     }
 
-    /// Returns its address, as images name it.
+    /// Returns its address, as in image names.
     pub fn host(&self) -> String {
         self.host.clone()
     }
 
-    /// Returns `name` with the gateway before it.
+    /// Returns `name` with the gateway's address in front.
     pub fn image(&self, name: &str) -> String {
         format!("{}/{name}", self.host)
     }
 
-    /// Returns the first lines of the requests that acrt itself has made.
+    /// Returns the first lines of the requests that acrt itself has sent.
     pub fn requests(&self) -> Vec<String> {
         let heads = self.heads.lock().unwrap();
         let own = heads.iter().filter(|head| is_acrt(head));
@@ -60,12 +60,12 @@ impl Gateway {
     }
 }
 
-/// Tells whether acrt itself makes a request, and not its builder.
+/// Tells whether acrt itself sent a request, and not its builder.
 pub fn is_acrt(head: &str) -> bool {
     head.to_ascii_lowercase().contains("user-agent: acrt/")
 }
 
-/// Serves one request; the connection ends with it.
+/// Serves one request and closes the connection.
 fn serve(
     mut client: TcpStream,
     upstream: &str,

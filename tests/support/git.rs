@@ -1,4 +1,4 @@
-//! Git repositories, and a server for them that wants a token: git's own, behind a few lines of HTTP.
+//! Git repositories, and an HTTP server for them with a token: `git http-backend` behind a few lines of code.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use base64::Engine as _;
 
 use super::World;
 
-/// A repository with files in it.
+/// A repository with files.
 pub struct Repository {
     work: PathBuf,
     bare: PathBuf,
@@ -26,7 +26,7 @@ impl World {
         std::os::unix::fs::symlink("/usr/bin/git", self.path("bin/git")).unwrap();
     }
 
-    /// Makes a repository `NAME.git` with one commit on `main`.
+    /// Creates a repository `NAME.git` with one commit on `main`.
     pub fn repository(&self, name: &str, files: &[(&str, &str)]) -> Repository {
         let repository = Repository {
             work: self.path(&format!("{name}-work")),
@@ -68,7 +68,7 @@ impl Repository {
         git(&self.work, &["rev-parse", "HEAD"]).trim().to_owned()
     }
 
-    /// Commits a submodule `module` whose files another repository has, found at `url`.
+    /// Commits a submodule `module` that is another repository, with the URL `url`.
     pub fn add_submodule(&self, url: &str, of: &Repository) {
         let commit = git(&of.work, &["rev-parse", "HEAD"]);
         let link = format!("160000,{},module", commit.trim());
@@ -81,7 +81,7 @@ impl Repository {
         git(&self.work, &["push", "--quiet", bare, "HEAD:main"]);
     }
 
-    /// Gives the newest commit a tag.
+    /// Tags the newest commit.
     pub fn tag(&self, name: &str) {
         git(&self.work, &["tag", name]);
         git(
@@ -90,13 +90,13 @@ impl Repository {
         );
     }
 
-    /// Returns its address as a file.
+    /// Returns its path as a `file://` URL.
     pub fn url(&self) -> String {
         format!("file://{}", self.bare.display())
     }
 }
 
-/// Calls git as a user without settings.
+/// Runs git without user settings.
 fn git(dir: &Path, args: &[&str]) -> String {
     let output = super::command("/usr/bin/git")
         .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
@@ -110,14 +110,14 @@ fn git(dir: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A server of the repositories below a folder, over HTTP.
+/// An HTTP server for the repositories below a folder.
 pub struct GitServer {
     host: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl GitServer {
-    /// Serves `root`; with a token, only to a client that shows it.
+    /// Serves `root`; with a token, only to clients that send it.
     pub fn start(root: &Path, token: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -137,13 +137,13 @@ impl GitServer {
         format!("http://{}/{name}.git", self.host)
     }
 
-    /// Returns the first line of each request, and forgets them.
+    /// Returns the first line of each request, and resets them.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 }
 
-/// Answers one request by `git http-backend`.
+/// Answers one request with `git http-backend`.
 fn answer(stream: &TcpStream, root: &Path, token: Option<&str>, log: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();

@@ -1,8 +1,8 @@
-//! Images made of a few files, and how they are put into a registry.
+//! Images made of a few files, for upload to a registry.
 
 use sha2::{Digest as _, Sha256};
 
-/// What an image is made of. The same description always gives the same digests.
+/// The description of an image. The same description always gives the same digests.
 #[derive(Clone, Default)]
 pub struct Image {
     files: Vec<(String, Vec<u8>, u32)>,
@@ -22,7 +22,7 @@ pub struct Blob {
     pub bytes: Vec<u8>,
 }
 
-/// The parts of an image, in the order in which a registry wants them.
+/// The parts of an image, in upload order.
 pub struct Parts {
     pub layer: Blob,
     pub config: Blob,
@@ -54,13 +54,13 @@ impl Image {
         self
     }
 
-    /// Says what is run in it where nothing else is named.
+    /// Sets the default command.
     pub fn command(mut self, words: &[&str]) -> Self {
         self.command = words.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
-    /// Says when it was made.
+    /// Sets the creation time.
     pub fn created(mut self, time: &str) -> Self {
         self.created = Some(time.to_owned());
         self
@@ -78,14 +78,14 @@ impl Image {
         self
     }
 
-    /// Makes it an image for another platform, such as `linux/arm64`.
+    /// Sets another platform, such as `linux/arm64`.
     pub fn platform(mut self, platform: &str) -> Self {
         let (os, architecture) = platform.split_once('/').unwrap();
         self.platform = Some((os.to_owned(), architecture.to_owned()));
         self
     }
 
-    /// Makes it what BuildKit puts beside the image `subject` to say how that was made. `text` varies it.
+    /// Makes it an attestation of BuildKit about the image `subject`. `text` varies its content.
     pub fn attestation(subject: &str, text: &str) -> Self {
         let mut image = Self::of(&[("provenance.json", text)]).platform("unknown/unknown");
         let reference = [
@@ -106,7 +106,7 @@ impl Image {
             "os": os,
             "architecture": architecture,
             "config": { "Env": ["PATH=/bin"], "Labels": self.labels, "OnBuild": self.on_build },
-            // podman refuses an image whose history knows fewer layers than there are.
+            // podman refuses an image whose history has fewer entries than layers.
             "history": [{ "created_by": "acrt tests" }],
             "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
         });
@@ -136,7 +136,8 @@ impl Image {
         }
     }
 
-    /// Returns the config and the manifest of an image of these layers, which are what they are: for those who copy, and never unpack.
+    /// Returns the config and the manifest of an image of these layers, which may hold any bytes: such an image can be copied, but not
+    /// unpacked.
     pub fn of_layers(layers: &[Blob]) -> (Blob, Blob) {
         let config = Blob::json(
             "application/vnd.oci.image.config.v1+json",
@@ -225,7 +226,7 @@ impl Blob {
     }
 }
 
-/// Returns the machine's platform in the words of image configs.
+/// Returns the machine's platform, as in image configs.
 pub fn own_platform() -> (String, String) {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",

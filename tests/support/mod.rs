@@ -1,7 +1,7 @@
 //! A throwaway world for whole-program tests: own folders, own `PATH`, a real registry, real builders.
 //!
-//! Nothing here is shared by tests that run at a time, so they run side by side; nothing outlives the test process, even when it is
-//! killed. Every wait is a poll with a deadline.
+//! Concurrent tests share nothing here, and nothing outlives the test process, even if it is killed. Every wait is a poll with a
+//! deadline.
 
 mod authority;
 mod browser;
@@ -46,22 +46,22 @@ pub use registry::{PASSWORD, Registry, next_port};
 pub use running::{Output, Running};
 pub use world::World;
 
-/// What `task create` is told of a task that is for both platforms that [`Registry::push_both`] pushes.
+/// The option of `task create` for both platforms that [`Registry::push_both`] pushes.
 pub const BOTH_PLATFORMS: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
 
-/// How long anything may take before a test gives up on it: long, because the machine may be busy.
+/// The deadline of every wait: long, because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How much memory must be free for the folders of tests: those of a few at a time take some hundred megabytes.
+/// How much memory must be free for the folders of tests: a few concurrent ones take some hundred megabytes.
 const ROOM: u64 = 4 << 30;
 
-/// Builders and registries are written in Go, which collects garbage from four megabytes on: in tests they end before that pays.
+/// Builders and registries are Go programs, which collect garbage from four megabytes on: tests end before that pays off.
 const NO_COLLECTION: [(&str, &str); 2] = [("GOGC", "off"), ("GOMEMLIMIT", "256MiB")];
 
-/// Where Debian and Ubuntu put programs. The tests take them from here, whatever `PATH` is.
+/// The program folders of Debian and Ubuntu, which the tests use whatever `PATH` is.
 const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 
-/// Returns what `probe` finds, asking again until it finds something.
+/// Polls `probe` until it returns a value.
 pub fn eventually<T>(what: impl Display, mut probe: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -73,13 +73,13 @@ pub fn eventually<T>(what: impl Display, mut probe: impl FnMut() -> Option<T>) -
     }
 }
 
-/// Waits a moment between two looks at something.
+/// Waits a moment between two polls.
 #[expect(clippy::disallowed_methods, reason = "between two polls only")]
 fn pause() {
     std::thread::sleep(Duration::from_millis(5));
 }
 
-/// Puts a wire before a port of the loopback on which everything takes so long there and back. Returns the port at its beginning.
+/// Starts a proxy with this round-trip time in front of a loopback port, and returns the proxy's port.
 fn wire(port: u16, round_trip: Duration) -> u16 {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().unwrap();
@@ -89,7 +89,7 @@ fn wire(port: u16, round_trip: Duration) -> u16 {
     begin.unwrap().port()
 }
 
-/// Returns a new folder that goes away when it is dropped. Its name tells whose it is, should it ever stay.
+/// Returns a new folder that is removed when it is dropped. Its name says which test it belongs to, in case it remains.
 fn folder() -> tempfile::TempDir {
     let mut folder = tempfile::Builder::new();
     folder.prefix("acrt-test-");
@@ -107,10 +107,10 @@ fn folder_again(path: &Path) -> tempfile::TempDir {
     folder.tempdir_in(path.parent().unwrap()).unwrap()
 }
 
-/// Returns where files are in memory, if programs may be there and there is room enough: builders write many small files and wait for the disk.
+/// Returns a folder in memory, if it allows programs and has enough space: builders write many small files and would wait for the disk.
 fn in_memory() -> Option<&'static Path> {
     let memory = Path::new("/dev/shm");
-    // Who names a place for temporary files wants them there.
+    // If a place for temporary files is set, it is used.
     let is_named = std::env::temp_dir() != Path::new("/tmp");
     let room = statvfs(memory).ok().filter(|_| !is_named)?;
     let is_for_programs = !room.f_flag.contains(StatVfsMountFlags::NOEXEC);
@@ -118,7 +118,7 @@ fn in_memory() -> Option<&'static Path> {
     (is_for_programs && bytes >= ROOM).then_some(memory)
 }
 
-/// Returns a command that is yet to be started.
+/// Returns a command to be started.
 #[expect(clippy::disallowed_methods, reason = "tests run programs")]
 pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)

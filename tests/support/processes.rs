@@ -1,14 +1,14 @@
-//! Which processes run, as `/proc` tells.
+//! Running processes, from `/proc`.
 
 use std::{fs, path::Path};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A process that was seen.
+/// A process found in `/proc`.
 #[derive(Debug)]
 pub struct Process {
     pub pid: i32,
-    /// Its arguments, with blanks between them.
+    /// Its arguments, joined by blanks.
     pub line: String,
 }
 
@@ -36,23 +36,23 @@ pub fn inside(dir: &Path) -> Vec<Process> {
         .collect()
 }
 
-/// Kills them, as a power cut would.
+/// Kills processes without warning, like a power cut.
 pub fn kill(processes: &[Process]) {
     for process in processes {
         if let Some(pid) = Pid::from_raw(process.pid) {
-            // It may have ended by itself since it was seen.
+            // It may have ended meanwhile.
             kill_process(pid, Signal::KILL).ok();
         }
     }
 }
 
-/// Tells whether this process ignores one of SIGHUP, SIGINT and SIGQUIT, and with it what it starts: under nohup, or in the background
-/// of a script.
+/// Tells whether this process, and so its children, ignores one of SIGHUP, SIGINT and SIGQUIT: under nohup, or as a background job of
+/// a script.
 pub fn is_deaf() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let (_, mask) = status.split_once("SigIgn:\t").unwrap();
     let (mask, _) = mask.split_once('\n').unwrap();
-    // The signals 1, 2 and 3.
+    // Signals 1, 2 and 3.
     u64::from_str_radix(mask, 16).unwrap() & 0b111 != 0
 }
 
@@ -63,7 +63,7 @@ fn all() -> impl Iterator<Item = Process> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(move |pid| *pid != own)
         .filter_map(|pid| {
-            // A process that ends while we look has no arguments any more, and neither has a dead one.
+            // A process that ends meanwhile has no arguments any more, and neither has a zombie.
             let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
             let line = String::from_utf8_lossy(&arguments).replace('\0', " ");
             (!line.is_empty()).then(|| Process {

@@ -1,4 +1,4 @@
-//! A way to a registry on which a test can keep requests back, answer them itself, and count them.
+//! A proxy in front of a registry that can delay requests, answer them itself, and count them.
 
 use std::{
     collections::VecDeque,
@@ -10,7 +10,7 @@ use std::{
 
 use super::{Registry, eventually};
 
-/// A running proxy of a registry. What it keeps back goes on when it ends.
+/// A running proxy of a registry. When it ends, delayed requests continue.
 pub struct Proxy {
     host: String,
     shared: Arc<Shared>,
@@ -24,39 +24,39 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Whether requests are kept back.
+    /// Whether requests are held.
     hangs: bool,
-    /// The one repository whose requests are, if not those of all.
+    /// The only repository whose requests are held; `None` for all.
     hanging: Option<&'static str>,
-    /// How many are.
+    /// How many requests are held.
     kept: usize,
-    /// Each request, as `HEAD /v2/base/manifests/1`.
+    /// All requests, as `HEAD /v2/base/manifests/1`.
     requests: Vec<String>,
-    /// The digests that the next HEADs are answered with.
+    /// The digests to answer the next HEADs with.
     digests: Vec<String>,
-    /// How many were.
+    /// How many HEADs were answered with such a digest.
     shown: usize,
-    /// What the next requests are refused with: those of a method or any, and a status line with headers.
+    /// The refusals for the next requests: the method or any, and a status line with headers.
     refusals: Vec<(Option<&'static str>, &'static str)>,
-    /// Whether only requests pass that accept what they are answered with.
+    /// Whether requests need an `Accept` that matches the response.
     is_strict: bool,
-    /// Where the next requests with a large body are broken off, if they are.
+    /// Where the next requests with a large body are cut, if they are.
     cuts: VecDeque<Option<Cut>>,
-    /// How many bytes of bodies have come.
+    /// How many bytes of bodies have been received.
     taken: u64,
 }
 
-/// A request that is broken off.
+/// The cut of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
-    /// After so many bytes of its body.
+    /// The number of bytes of its body after which it is cut.
     pub after: u64,
-    /// Whether the registry gets what came before that.
+    /// Whether the registry gets the part before the cut.
     pub is_handed_on: bool,
 }
 
 impl Proxy {
-    /// A proxy through which all requests pass, as long as nothing else is said.
+    /// Returns a proxy that passes on all requests until told otherwise.
     pub fn to(registry: &Registry) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -79,61 +79,61 @@ impl Proxy {
         self.host.clone()
     }
 
-    /// Returns `name` with the proxy before it.
+    /// Returns `name` with the proxy's address in front.
     pub fn image(&self, name: &str) -> String {
         format!("{}/{name}", self.host)
     }
 
-    /// Keeps every request back from now on.
+    /// Holds every request from now on.
     pub fn hang(&self) {
         self.shared.state().hangs = true;
     }
 
-    /// Keeps every request for this repository back from now on.
+    /// Holds every request for this repository from now on.
     pub fn hang_for(&self, repository: &'static str) {
         let mut state = self.shared.state();
         (state.hangs, state.hanging) = (true, Some(repository));
     }
 
-    /// Lets all go on that was kept back, and whatever comes from now on.
+    /// Releases all held requests, and holds no more.
     pub fn go_on(&self) {
         self.shared.state().hangs = false;
         self.shared.changed.notify_all();
     }
 
-    /// Returns how many requests are kept back now.
+    /// Returns how many requests are held now.
     pub fn kept(&self) -> usize {
         self.shared.state().kept
     }
 
-    /// Waits until a request is kept back.
+    /// Waits until a request is held.
     pub fn has_kept(&self) {
         eventually("a request at the proxy", || (self.kept() > 0).then_some(()));
     }
 
-    /// Answers the next HEADs as if their tags still had these digests, one each.
+    /// Answers the next HEADs with these digests, one each.
     pub fn answer_heads(&self, digests: &[&str]) {
         let digests = digests.iter().rev().map(|digest| (*digest).to_owned());
         self.shared.state().digests = digests.collect();
     }
 
-    /// Refuses the next request with this method, or any, by this status line with its headers.
+    /// Refuses the next request with this method, or any, with this status line and headers.
     pub fn refuse(&self, method: Option<&'static str>, answer: &'static str) {
         self.shared.state().refusals.push((method, answer));
     }
 
-    /// Answers from now on 406 to each request that does not accept what it is to be answered with, as registries do that negotiate that
-    /// for everything.
+    /// From now on, answers 406 to each request whose `Accept` does not match the response, like registries with strict content
+    /// negotiation.
     pub fn be_strict(&self) {
         self.shared.state().is_strict = true;
     }
 
-    /// Breaks the next requests off that have more than a mebibyte, one each; none lets one through.
+    /// Cuts the next requests with a body of more than a mebibyte, one each; `None` passes one on.
     pub fn cut(&self, cuts: &[Option<Cut>]) {
         self.shared.state().cuts.extend(cuts);
     }
 
-    /// Returns how many bytes of bodies have come.
+    /// Returns how many bytes of bodies have been received.
     pub fn taken(&self) -> u64 {
         self.shared.state().taken
     }
@@ -143,7 +143,7 @@ impl Proxy {
         self.shared.state().shown
     }
 
-    /// Returns all requests so far, as `HEAD /v2/base/manifests/1`, and forgets them.
+    /// Returns all requests so far, as `HEAD /v2/base/manifests/1`, and resets them.
     pub fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.state().requests)
     }
@@ -160,7 +160,7 @@ impl Shared {
         self.state.lock().unwrap()
     }
 
-    /// Hands on one request, when all of it has come, and ends the connection.
+    /// Passes on one request after it has been received completely, and closes the connection.
     fn serve(&self, stream: &TcpStream) {
         let mut head = Vec::new();
         let mut reader = BufReader::new(stream);
@@ -190,7 +190,7 @@ impl Shared {
                 let _ = write!(upstream, "{}\r\n\r\n", head.join("\r\n"));
                 let _ = upstream.write_all(&body);
                 let _ = upstream.shutdown(Shutdown::Write);
-                // It has taken all that came when it gives up.
+                // When the registry gives up, it has received everything.
                 let _ = upstream.read_to_end(&mut Vec::new());
             }
             return;
@@ -227,7 +227,7 @@ impl Shared {
         cut.flatten()
     }
 
-    /// Takes a body as it comes, and counts it.
+    /// Reads a body piece by piece, and counts its bytes.
     fn take(&self, mut from: impl std::io::Read, body: &mut Vec<u8>) -> std::io::Result<()> {
         let mut piece = [0; 64 * 1024];
         while let read @ 1.. = from.read(&mut piece)? {
@@ -237,7 +237,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts a request and keeps it for as long as it is to be. Returns what it is answered with, if that is not the registry's matter.
+    /// Counts a request and holds it if requested. Returns the proxy's own response, if it has one.
     fn admit(&self, method: &str, target: &str) -> Option<String> {
         let mut state = self.state();
         state.requests.push(format!("{method} {target}"));
@@ -271,7 +271,7 @@ fn header<'a>(head: &'a [String], name: &str) -> Option<&'a str> {
     })
 }
 
-/// Tells whether a request accepts what it may be answered with.
+/// Tells whether the `Accept` of a request matches the possible responses.
 fn is_acceptable(method: &str, target: &str, accepted: Option<&str>) -> bool {
     let reads = matches!(method, "GET" | "HEAD");
     let wanted: &[&str] = match target {
@@ -287,6 +287,6 @@ fn is_acceptable(method: &str, target: &str, accepted: Option<&str>) -> bool {
     };
     let accepted = accepted.unwrap_or("*/*").split(',').map(str::trim);
     let accepted: Vec<&str> = accepted.collect();
-    // What is accepted besides is no matter, but for what only manifests are.
+    // Other accepted types do not matter, except those for manifests.
     wanted.iter().all(|one| accepted.contains(one))
 }

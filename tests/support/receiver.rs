@@ -1,4 +1,4 @@
-//! A server that takes in webhooks, and answers them as a test says.
+//! A server that receives webhooks, and answers as a test says.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -9,13 +9,13 @@ use std::{
 
 use serde_json::Value;
 
-/// A message that came in.
+/// A received message.
 #[derive(Clone, Debug)]
 pub struct Message {
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// What it was answered.
+    /// The status that it was answered with.
     pub status: u16,
 }
 
@@ -31,7 +31,7 @@ impl Message {
     }
 }
 
-/// A running receiver. It takes in messages for as long as the test process lives.
+/// A running receiver. It works as long as the test process lives.
 pub struct Receiver {
     port: u16,
     messages: Arc<Mutex<Vec<Message>>>,
@@ -60,7 +60,7 @@ impl Receiver {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Answers the next messages with these codes, and those after them with 200.
+    /// Answers the next messages with these codes, and later ones with 200.
     pub fn answers(&self, codes: &[u16]) {
         *self.answers.lock().unwrap() = codes.to_vec();
     }
@@ -69,7 +69,7 @@ impl Receiver {
         self.messages.lock().unwrap().clone()
     }
 
-    /// Returns what was told, and taken, as `event task`.
+    /// Returns the accepted messages, as `event task`.
     pub fn told(&self) -> Vec<String> {
         let messages = self.messages();
         let taken = messages.iter().filter(|message| message.status == 200);

@@ -19,56 +19,56 @@ use super::{
     spare::{self, Kind, Spare},
 };
 
-/// How the tests call themselves, so that their own requests can be told from others in the access log.
+/// The `User-Agent` of the tests, to tell their own requests from others in the access log.
 const AGENT: &str = "acrt-tests";
 
-/// Every kind of manifest there is.
+/// All media types of manifests.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
-/// The password of a registry that asks for one; the user is `acrt`.
+/// The password of a registry with authorization; the user is `acrt`.
 pub const PASSWORD: &str = "hunter2-canary";
 
-/// User and password in base64, as requests and Docker's config file carry them.
+/// User and password in base64, as in requests and Docker's config file.
 const LOGIN: &str = "YWNydDpodW50ZXIyLWNhbmFyeQ==";
 
-/// The same as `htpasswd -Bbn -C 5` writes it, and for the user whose password is a token.
+/// The same as `htpasswd -Bbn -C 5` writes it, also for the user name of tokens.
 const HTPASSWD: &str = "acrt:$2y$05$LufAs.7oo706fGEje.JS5.B22skbqVsxGtzhxwaJ0XT7JPYjVEAMi\n00000000-0000-0000-0000-000000000000:$2y$05$LufAs.7oo706fGEje.JS5.B22skbqVsxGtzhxwaJ0XT7JPYjVEAMi\n";
 
-/// A running or stopped registry. Its data goes away with it.
+/// A running or stopped registry. Its data is removed with it.
 pub struct Registry {
     dir: tempfile::TempDir,
     port: Cell<u16>,
     service: RefCell<Option<Service>>,
     agent: ureq::Agent,
     kind: Kind,
-    /// Where it sends its events, as its config file says it.
+    /// The `notifications` of its config file.
     notifications: RefCell<String>,
-    /// How many lines of the access log [`Registry::forget_requests`] has put behind us.
+    /// How many lines of the access log [`Registry::forget_requests`] has skipped.
     forgotten: Cell<usize>,
 }
 
-/// The same registry at another address, which was not declared.
+/// The same registry at another, undeclared address.
 pub struct Twin {
     host: String,
     _service: Service,
 }
 
 impl Twin {
-    /// Returns its address, as images name it.
+    /// Returns its address, as in image names.
     pub fn host(&self) -> String {
         self.host.clone()
     }
 
-    /// Returns `name`, such as `web:latest`, with this address before it.
+    /// Returns `name`, such as `web:latest`, with this address in front.
     pub fn image(&self, name: &str) -> String {
         format!("{}/{name}", self.host)
     }
 }
 
-/// A request that was not made by the test.
+/// A request that the test itself did not send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub method: String,
@@ -78,7 +78,7 @@ pub struct Request {
 }
 
 impl Registry {
-    /// A registry that lets everybody in.
+    /// Returns a registry without authorization.
     pub fn start() -> Self {
         Self::new(Kind {
             password: false,
@@ -86,7 +86,7 @@ impl Registry {
         })
     }
 
-    /// A registry that removes nothing, as Docker Distribution does where nothing is said.
+    /// Returns a registry that does not support deletion, which is Docker Distribution's default.
     pub fn without_delete() -> Self {
         Self::new(Kind {
             password: false,
@@ -94,7 +94,7 @@ impl Registry {
         })
     }
 
-    /// A registry that asks for a login.
+    /// Returns a registry that requires a login.
     pub fn with_login() -> Self {
         Self::new(Kind {
             password: true,
@@ -155,12 +155,12 @@ impl Registry {
         });
     }
 
-    /// Serves the same data at another address too.
+    /// Serves the same data at another address as well.
     pub fn twin(&self) -> Twin {
         self.serve_twin("")
     }
 
-    /// The same over TLS, with a certificate of the authority.
+    /// Serves the same data over TLS, with a certificate of the authority.
     pub fn twin_over_tls(&self, authority: &Authority) -> Twin {
         let (certificate, key) = authority.issue("registry", "127.0.0.1");
         let (certificate, key) = (certificate.display(), key.display());
@@ -180,7 +180,7 @@ impl Registry {
         })
     }
 
-    /// Sends all its events to `url` from now on, with this header: pulls too, and whatever it cannot deliver again and again.
+    /// Sends all its events, pulls included, to `url` from now on, with this header; failed deliveries are repeated.
     pub fn notify(&self, url: &str, (header, value): (&str, &str)) {
         *self.notifications.borrow_mut() = format!(
             "notifications:\n  endpoints:\n  - {{name: acrt, url: '{url}', timeout: 10s, threshold: 10, backoff: 100ms, \
@@ -189,32 +189,32 @@ impl Registry {
         self.restart();
     }
 
-    /// Returns its address, as images name it.
+    /// Returns its address, as in image names.
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port.get())
     }
 
-    /// Returns what `docker login` would have written about it.
+    /// Returns the docker config file that `docker login` would write for it.
     pub fn docker_config(&self) -> String {
         format!(r#"{{"auths":{{"{}":{{"auth":"{LOGIN}"}}}}}}"#, self.host())
     }
 
-    /// Returns `name`, such as `web:latest`, with the registry before it.
+    /// Returns `name`, such as `web:latest`, with the registry's address in front.
     pub fn image(&self, name: &str) -> String {
         format!("{}/{name}", self.host())
     }
 
-    /// Puts an image of some files under `name` and returns its digest.
+    /// Pushes an image of some files as `name` and returns its digest.
     pub fn push(&self, name: &str, files: &[(&str, &str)]) -> String {
         self.push_image(name, &Image::of(files))
     }
 
-    /// Puts an image of some files, a shell and the usual small programs under `name` and returns its digest.
+    /// Pushes an image of some files, a shell and the usual small programs as `name` and returns its digest.
     pub fn push_shell(&self, name: &str, files: &[(&str, &str)]) -> String {
         self.push_image(name, &Image::of(files).shell())
     }
 
-    /// Puts `image` under `name` and returns its digest.
+    /// Pushes `image` as `name` and returns its digest.
     pub fn push_image(&self, name: &str, image: &Image) -> String {
         let (repository, tag) = name.rsplit_once(':').unwrap();
         let parts = image.parts();
@@ -223,7 +223,7 @@ impl Registry {
         self.put_manifest(repository, tag, &parts.manifest)
     }
 
-    /// Puts an image of these layers under `name`, whatever they are.
+    /// Pushes an image with these layers, which may hold any bytes, as `name`.
     pub fn push_layers(&self, name: &str, layers: &[Vec<u8>]) -> String {
         let (repository, tag) = name.rsplit_once(':').unwrap();
         let media_type = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -238,14 +238,14 @@ impl Registry {
         self.put_manifest(repository, tag, &manifest)
     }
 
-    /// Puts an index of two images under `name`, for amd64 and arm64, each with what its file `version` says, and returns the index's digest.
+    /// Pushes an index of two images as `name`, for amd64 and arm64, each with a file `version` of this text, and returns the index's digest.
     pub fn push_both(&self, name: &str, amd64: &str, arm64: &str) -> String {
         let image = |platform: &str, text: &str| Image::of(&[("version", text)]).platform(platform);
         let images = [image("linux/amd64", amd64), image("linux/arm64", arm64)];
         self.push_index(name, &images)
     }
 
-    /// Puts an index over `images` under `name` and returns the index's digest.
+    /// Pushes an index of `images` as `name` and returns the index's digest.
     pub fn push_index(&self, name: &str, images: &[Image]) -> String {
         let (repository, tag) = name.rsplit_once(':').unwrap();
         let parts: Vec<Parts> = images.iter().map(Image::parts).collect();
@@ -257,7 +257,7 @@ impl Registry {
         self.put_manifest(repository, tag, &Parts::index(&parts))
     }
 
-    /// Puts a manifest of the test's own making under `name`.
+    /// Pushes a custom manifest as `name`.
     pub fn put_document(&self, name: &str, manifest: &Value) {
         let (repository, tag) = name.rsplit_once(':').unwrap();
         let bytes = serde_json::to_vec(manifest).unwrap();
@@ -265,7 +265,7 @@ impl Registry {
         self.put_manifest(repository, tag, &Blob::new(media_type, bytes));
     }
 
-    /// Puts a manifest of the test's own making into a repository, without a tag, and returns its digest.
+    /// Pushes a custom manifest without a tag, and returns its digest.
     pub fn put_untagged(
         &self,
         repository: &str,
@@ -276,14 +276,14 @@ impl Registry {
         self.put_manifest(repository, &blob.digest.clone(), &blob)
     }
 
-    /// Puts bytes into a repository, and returns their digest.
+    /// Uploads a blob, and returns its digest.
     pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> String {
         let blob = Blob::new("application/octet-stream", bytes.to_vec());
         self.upload(repository, &blob);
         blob.digest
     }
 
-    /// Makes the tag of `name` say what `digest` of the same repository is.
+    /// Points the tag of `name` to `digest` of the same repository.
     pub fn retag(&self, name: &str, digest: &str) {
         let (repository, tag) = name.rsplit_once(':').unwrap();
         let (media_type, bytes) = self.get(&format!("{repository}/manifests/{digest}"), MANIFESTS);
@@ -293,19 +293,19 @@ impl Registry {
         assert_eq!(self.send(answer, &bytes).status(), 201);
     }
 
-    /// Returns the document that `name` is, be it an index.
+    /// Returns the manifest or index of `name`.
     pub fn document(&self, name: &str) -> Value {
         let (_, bytes) = self.get(&manifest_path(name), MANIFESTS);
         serde_json::from_slice(&bytes).unwrap()
     }
 
-    /// Removes the manifest `digest`, and with it every tag that points to it.
+    /// Deletes the manifest `digest`, and with it every tag that points to it.
     pub fn delete(&self, repository: &str, digest: &str) {
         let request = self.request("DELETE", &format!("{repository}/manifests/{digest}"));
         assert_eq!(self.send(request, &[]).status(), 202);
     }
 
-    /// Returns the digest that `name` points to now, if there is such an image.
+    /// Returns the current digest of `name`, if it exists.
     pub fn digest(&self, name: &str) -> Option<String> {
         let request = self
             .request("HEAD", &manifest_path(name))
@@ -376,7 +376,7 @@ impl Registry {
 
     /// Tells whether the image `name` was built on `base`.
     ///
-    /// Builders pack layers anew when they push, so what counts is the digests of the unpacked ones.
+    /// Builders recompress layers when they push, so the digests of the uncompressed layers are compared.
     pub fn depends_on(&self, name: &str, base: &str) -> bool {
         let layers = |name: &str| strings(&self.config(name)["rootfs"]["diff_ids"]);
         layers(name).starts_with(&layers(base))
@@ -388,7 +388,7 @@ impl Registry {
         let layers = manifest["layers"].as_array().unwrap();
         layers.iter().rev().find_map(|layer| {
             let bytes = self.blob(name, &layer["digest"]);
-            // 1f 8b is how a gzip stream begins.
+            // The magic number of gzip.
             let unpacked = if bytes.starts_with(&[0x1f, 0x8b]) {
                 let mut unpacked = Vec::new();
                 flate2::read::GzDecoder::new(bytes.as_slice())
@@ -412,7 +412,7 @@ impl Registry {
             .collect()
     }
 
-    /// Makes [`Registry::requests`] begin here.
+    /// Makes [`Registry::requests`] start from here.
     pub fn forget_requests(&self) {
         self.forgotten.set(self.access_log().len());
     }
@@ -420,7 +420,7 @@ impl Registry {
     /// Returns the lines of the access log, with all requests that were answered before this call.
     fn access_log(&self) -> Vec<String> {
         static MARKS: AtomicU16 = AtomicU16::new(0);
-        // A line is written just after its answer, so ask something ourselves and wait for that to appear.
+        // A line is written just after its response, so the test sends a request of its own and waits for its line.
         let mark = format!("?mark={}", MARKS.fetch_add(1, Ordering::Relaxed));
         self.send(self.request("GET", &mark), &[]);
         eventually("the access log", || {
@@ -483,14 +483,14 @@ impl Registry {
         body: &[u8],
     ) -> ureq::http::Response<ureq::Body> {
         let request = request.body(body).unwrap();
-        // A tag is rewritten in place, and who reads it at that moment gets a 500.
+        // A tag is rewritten in place, and a read at that moment gets a 500.
         eventually("an answer of the registry", || {
             let answer = self.agent.run(request.clone()).unwrap();
             (answer.status() != 500).then_some(answer)
         })
     }
 
-    /// Starts the program, and tells whether it got its port.
+    /// Starts the program; returns whether its port was free.
     fn try_to_serve(&self) -> bool {
         let service = self.serve(&self.host(), "config", "");
         self.forgotten.set(0);
@@ -498,7 +498,7 @@ impl Registry {
         self.service.borrow().is_some()
     }
 
-    /// Starts the program at an address, with files of this name; nothing, if another program has the address.
+    /// Starts the program at an address, with files of this name; `None` if the address is taken.
     fn serve(&self, host: &str, name: &str, tls: &str) -> Option<Service> {
         let dir = self.dir.path();
         let auth = if self.kind.password {
@@ -521,7 +521,7 @@ impl Registry {
         fs::write(&file, config).unwrap();
         let mut serve = command(program("docker-registry"));
         serve.arg("serve").arg(file);
-        // It lives for as long as all tests.
+        // It lives until all tests have ended.
         serve.env("GOMEMLIMIT", "32MiB");
         // The access log goes to standard output, everything else to standard error.
         let logs = match name {
@@ -545,7 +545,7 @@ impl Registry {
 impl Drop for Registry {
     fn drop(&mut self) {
         let tells_nobody = self.notifications.get_mut().is_empty();
-        // Its log is read from its beginning again and again.
+        // Its log is read from the beginning each time.
         let is_fit = |service: &Service| tells_nobody && service.printed_bytes() < 1_000_000;
         if let Some(service) = self.service.take().filter(is_fit) {
             spare::hand_on(Spare {
@@ -559,7 +559,7 @@ impl Drop for Registry {
 }
 
 impl Request {
-    /// Reads a line in Apache's combined form: `host - user [time] "HEAD /path HTTP/1.1" 200 5 "referrer" "agent"`.
+    /// Parses a line in Apache's combined format: `host - user [time] "HEAD /path HTTP/1.1" 200 5 "referrer" "agent"`.
     fn parse(line: &str) -> Option<Self> {
         let quoted: Vec<&str> = line.split('"').collect();
         let [_, request, numbers, _, _, agent, _] = quoted.as_slice() else {
@@ -575,7 +575,7 @@ impl Request {
     }
 }
 
-/// Returns a port below those that the kernel hands out by itself, so that it is not taken while a registry is stopped.
+/// Returns a port below the ephemeral range, so that it is not taken while a registry is stopped.
 pub fn next_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let seed = u16::try_from(std::process::id() % 1_000).unwrap() * 10;

@@ -1,4 +1,4 @@
-//! A program that runs, and what it leaves when it has ended.
+//! A running program, and its output and exit code.
 
 use std::{
     fmt::{Display, from_fn},
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::eventually;
 
-/// An `acrt` that has been started. It is killed when the test ends.
+/// A running `acrt`, which is killed when the test ends.
 pub struct Running {
     child: Child,
     line: String,
@@ -22,7 +22,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `command` in a process group of its own, with its output in files that begin with `output`.
+    /// Starts `command` in a process group of its own, with its output in files whose names start with `output`.
     pub fn start(mut command: Command, line: String, output: &std::path::Path) -> Self {
         let (stdout, stderr) = (output.with_extension("out"), output.with_extension("err"));
         let child = command
@@ -40,17 +40,17 @@ impl Running {
         }
     }
 
-    /// Returns its process.
+    /// Returns its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it `signal`; to it alone, as `kill PID` does.
+    /// Sends `signal` to this process only, as `kill PID` does.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Tells it to end, as systemd does, and checks that it does within the time that it has for that, whatever its children do.
+    /// Sends SIGTERM, as systemd does, and checks that it ends within its grace period, whatever its children do.
     #[track_caller]
     pub fn ends_within_grace(self) {
         let asked = Instant::now();
@@ -70,12 +70,12 @@ impl Running {
         });
     }
 
-    /// Waits until its standard error has a line with `text`, and returns what stands behind that in it.
+    /// Waits until a line of its standard error contains `text`, and returns the rest of that line.
     pub fn stderr_after(&self, text: &str) -> String {
         eventually(self.text(text), || {
             let printed = fs::read_to_string(&self.stderr).unwrap();
             let (_, rest) = printed.split_once(text)?;
-            // A line that is not ended may still grow.
+            // An unfinished line may still grow.
             rest.split_once('\n').map(|(line, _)| line.to_owned())
         })
     }
@@ -116,14 +116,14 @@ impl Running {
         }
     }
 
-    /// Kills it without a warning, as a power cut would.
+    /// Kills it without warning, like a power cut.
     pub fn kill(self) -> Output {
         self.signal(Signal::KILL);
         self.wait()
     }
 }
 
-/// Says what of a program was awaited in vain, and what it has said by then, which tells what it waits for itself.
+/// Describes what a program was expected to do, and its standard error so far, which says what it is waiting for.
 fn awaited(what: String, line: &str, stderr: &Path) -> impl Display {
     from_fn(move |f| {
         let said = fs::read_to_string(stderr).unwrap_or_default();
@@ -133,24 +133,24 @@ fn awaited(what: String, line: &str, stderr: &Path) -> impl Display {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail where it has ended, which is as good.
+        // Both fail if it has ended, which is fine.
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
-/// What a shell would report: a program that died of a signal ends with 128 and the signal's number.
+/// Returns the exit code as in a shell: 128 plus the signal's number for a killed program.
 fn exit_code(status: ExitStatus) -> i32 {
     status
         .code()
         .unwrap_or_else(|| 128 + status.signal().unwrap())
 }
 
-/// What a program printed, and how it ended.
+/// The output and the exit code of a program.
 #[derive(Debug)]
 pub struct Output {
     line: String,
-    /// The exit code, or 128 and the number of the signal that it died of.
+    /// The exit code, or 128 plus the number of the signal that killed it.
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -195,7 +195,7 @@ impl Output {
         self
     }
 
-    /// Reads standard output, which must be one JSON document and nothing else.
+    /// Parses standard output, which must be exactly one JSON document.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         match serde_json::from_str(&self.stdout) {

@@ -1,4 +1,4 @@
-//! A server that lives exactly as long as the test that started it.
+//! A server that lives exactly as long as its test.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,10 +9,10 @@ use std::{
 
 use super::command;
 
-/// Starts its arguments, waits until standard input ends, and kills them. The pipe ends when the test process does, in
-/// whatever way, so that not even `kill -9` on the tests leaves a server behind.
+/// Starts its arguments, waits for the end of standard input, and kills them. The pipe is closed when the test process
+/// ends in any way, so that even `kill -9` of the tests leaves no server behind.
 ///
-/// A child of the server's is the first process of a namespace, with which all others in it end.
+/// The server's child is the first process of a PID namespace, whose end kills all others in it.
 const KEEPER: &str = r#"
 exec 3<&0
 "$@" 3<&- </dev/null &
@@ -23,7 +23,7 @@ kill -9 ${first:-$server}
 wait $server
 "#;
 
-/// A running server, out of reach of a Ctrl-C on the tests.
+/// A running server, which a Ctrl-C on the tests does not reach.
 pub struct Service {
     keeper: Child,
     out: File,
@@ -56,15 +56,15 @@ impl Service {
         }
     }
 
-    /// Returns how many bytes it has printed so far.
+    /// Returns the size of its output so far.
     pub fn printed_bytes(&self) -> usize {
         self.out.metadata().unwrap().len().try_into().unwrap()
     }
 
-    /// Returns what it has printed so far, even if that file is there no more.
+    /// Returns its output so far, even if the file has been deleted.
     pub fn printed(&self) -> String {
         let mut bytes = vec![0; self.printed_bytes()];
-        // Where the file is written next is one place for all who have it, and stays where it is.
+        // The write position is shared by all processes with this file, and reading does not move it.
         self.out.read_exact_at(&mut bytes, 0).unwrap();
         String::from_utf8(bytes).unwrap()
     }

@@ -1,7 +1,7 @@
-//! Registries that tests have done with, for those that come after: to start one takes longer than what most tests ask of it.
+//! Reuses registries of finished tests: starting one takes longer than most tests use it.
 //!
-//! A test has its registry for itself. When the test's thread ends, all that asked the registry for it has ended, and the program goes on
-//! without the data.
+//! A test has its registry to itself. When the test's thread ends, all clients of the registry have ended, and the program is reused with
+//! an empty folder.
 
 use std::{
     cell::RefCell,
@@ -12,7 +12,7 @@ use std::{
 
 use super::service::Service;
 
-/// A program that serves an empty folder, which is yet to be made anew.
+/// A registry program whose folder has been removed and must be created again.
 pub struct Spare {
     pub kind: Kind,
     pub dir: PathBuf,
@@ -20,18 +20,18 @@ pub struct Spare {
     pub service: Service,
 }
 
-/// What registries differ in by their config file.
+/// The settings in the config file by which registries differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
-    /// Whether it asks for a login.
+    /// Whether it requires a login.
     pub password: bool,
-    /// Whether it removes anything.
+    /// Whether it supports deletion.
     pub deletes: bool,
 }
 
 static SPARE: Mutex<Vec<Spare>> = Mutex::new(Vec::new());
 
-/// What the test of this thread has done with.
+/// The registries of the finished test of this thread.
 struct Used(RefCell<Vec<Spare>>);
 
 thread_local! {
@@ -45,14 +45,14 @@ impl Drop for Used {
     }
 }
 
-/// Hands a registry on, after this test. It ends here if the test has failed, or if all tests are run by one thread.
+/// Keeps a registry for later tests. It is stopped instead if the test has failed, or if one thread runs all tests.
 pub fn hand_on(spare: Spare) {
     if !thread::panicking() && thread::current().name() != Some("main") {
         USED.with(|used| used.0.borrow_mut().push(spare));
     }
 }
 
-/// Returns a registry that another test has done with.
+/// Returns a registry of a finished test.
 pub fn take(kind: Kind) -> Option<Spare> {
     let mut all = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
     let found = all.iter().position(|spare| spare.kind == kind)?;

@@ -1,4 +1,4 @@
-//! What most tests do with tasks, in one word each.
+//! Shortcuts for tasks.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ impl World {
             .ok();
     }
 
-    /// Creates a task and makes its first run, from which on its images are followed.
+    /// Creates a task and makes its first run, so that its images are followed.
     pub fn tracked_task(&self, registry: &Registry, name: &str, dockerfile: &str) {
         self.task(registry, name, dockerfile);
         self.run(name).ok();
@@ -41,7 +41,7 @@ impl World {
         self.acrt(&["task", "run", "--name", name])
     }
 
-    /// Makes one round of `watch`.
+    /// Runs one round of `watch`.
     pub fn watch_once(&self) -> Output {
         self.acrt(&["task", "watch", "--once"])
     }
@@ -62,7 +62,7 @@ impl World {
         self.runs().iter().rev().map(line).collect()
     }
 
-    /// Returns what `task check` says of each task, whatever its exit code.
+    /// Returns the state of each task in `task check`, whatever its exit code.
     pub fn states(&self) -> BTreeMap<String, String> {
         let answer = self.acrt(&["task", "check"]).json();
         let text = |task: &Value, key: &str| task[key].as_str().unwrap().to_owned();
@@ -72,7 +72,7 @@ impl World {
             .collect()
     }
 
-    /// Returns what `task check` says of one task.
+    /// Returns the state of one task in `task check`.
     pub fn state_of(&self, name: &str) -> String {
         self.states().remove(name).unwrap()
     }

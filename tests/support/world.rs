@@ -1,4 +1,4 @@
-//! A machine of one's own for one test.
+//! A separate environment for one test.
 
 use std::{
     cell::{Cell, RefCell},
@@ -16,7 +16,7 @@ use super::{
     service::Service,
 };
 
-/// Own folders, own `PATH` with nothing on it, own environment. Everything goes away with it.
+/// Folders, an empty `PATH` and environment variables of its own, which are removed with it.
 pub struct World {
     dir: tempfile::TempDir,
     env: RefCell<Vec<(String, String)>>,
@@ -25,7 +25,7 @@ pub struct World {
 }
 
 impl World {
-    /// A machine without any builder.
+    /// Returns a world without a builder.
     pub fn new() -> Self {
         let world = Self {
             dir: super::folder(),
@@ -44,12 +44,12 @@ impl World {
         self.dir.path().join(path)
     }
 
-    /// Returns the state directory. It does not exist before a command makes it.
+    /// Returns the state directory. It does not exist until a command creates it.
     pub fn state(&self) -> PathBuf {
         self.path("state")
     }
 
-    /// Writes a file, with the folders above it, and returns its path.
+    /// Writes a file, creating its folders, and returns its path.
     pub fn write(&self, path: &str, text: &str) -> PathBuf {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -57,7 +57,7 @@ impl World {
         path
     }
 
-    /// Makes a folder with a Dockerfile in it and returns it, ready for `--context`.
+    /// Creates a folder with a Dockerfile and returns it, for `--context`.
     pub fn context(&self, name: &str, dockerfile: &str) -> String {
         self.write(&format!("{name}/Dockerfile"), dockerfile);
         self.path(name).to_str().unwrap().to_owned()
@@ -87,7 +87,7 @@ impl World {
         self.start(acrt, format!("acrt {}", args.join(" ")))
     }
 
-    /// Starts `acrt` on a terminal of its own: what it prints on either stream is in the standard output.
+    /// Starts `acrt` on a terminal of its own: standard output holds both of its streams.
     pub fn spawn_on_terminal(&self, args: &[&str]) -> Running {
         let acrt = std::iter::once(env!("CARGO_BIN_EXE_acrt")).chain(args.iter().copied());
         let quoted: Vec<String> = acrt.map(|word| format!("'{word}'")).collect();
@@ -101,7 +101,7 @@ impl World {
         self.start(self.on_terminal(&line), line).wait()
     }
 
-    /// Returns what runs a shell line on a terminal of its own.
+    /// Returns the command that runs a shell line on a terminal of its own.
     fn on_terminal(&self, line: &str) -> Command {
         let mut script = self.command(super::program("script"));
         script.env("TERM", "xterm").env("SHELL", "/bin/sh");
@@ -136,7 +136,8 @@ impl World {
         Running::start(command, line, &self.path(&format!("out/{number}")))
     }
 
-    /// Returns a program in this world's environment, yet to be started. It hears every signal, whatever started the tests.
+    /// Returns a command for a program in this world's environment. It handles every signal, however the tests were
+    /// started.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         static IS_DEAF: LazyLock<bool> = LazyLock::new(processes::is_deaf);
         let mut command = if *IS_DEAF {
@@ -185,14 +186,14 @@ impl World {
         calls
     }
 
-    /// Has buildx build in a Docker daemon of its own.
+    /// Puts docker with buildx on `PATH`, where buildx builds in a Docker daemon of its own.
     pub fn buildx(&self) -> Calls {
         let calls = self.newer_docker();
         self.set("ACRT_BUILDER", "buildx");
         calls
     }
 
-    /// Has buildx build with a BuildKit to which the Docker daemon's images mean nothing.
+    /// Puts docker with buildx on `PATH`, where buildx uses a BuildKit without access to the Docker daemon's images.
     pub fn buildx_elsewhere(&self) -> Calls {
         let calls = self.buildx();
         let address = self.buildkit();
@@ -204,14 +205,14 @@ impl World {
         calls
     }
 
-    /// Starts Docker daemons that are reached over TLS with certificates on both sides, and puts a client on `PATH`. Returns them, what the
-    /// client is called with, and the entries of a config file for them.
+    /// Starts Docker daemons with mutual TLS, and puts a client on `PATH`. Returns the daemons, the calls of the client, and the builders'
+    /// entries for a config file.
     pub fn dockers_over_tls(&self, names: &[&str]) -> (Vec<Docker>, Calls, String) {
         let all = names.iter().map(|name| (*name, Lot::default()));
         self.dockers_with(&all.collect::<Vec<_>>())
     }
 
-    /// As [`Self::dockers_over_tls`], where daemons have what others do not have.
+    /// Like [`Self::dockers_over_tls`], with options for each daemon.
     pub fn dockers_with(&self, all: &[(&str, Lot)]) -> (Vec<Docker>, Calls, String) {
         let authority = Authority::new();
         let (certificate, key) = authority.issue("client", "127.0.0.2");
@@ -235,7 +236,8 @@ impl World {
         (daemons, calls, config)
     }
 
-    /// Starts podman's service with a store of its own, and puts a podman on `PATH` that has another. Returns the service and its address.
+    /// Starts podman's service with a store of its own, and puts a podman with another store on `PATH`. Returns the service and its
+    /// address.
     pub fn podman_service(&self) -> (Service, String) {
         let socket = self.path("podman.sock");
         let address = format!("unix://{}", socket.display());
@@ -254,7 +256,7 @@ impl World {
         (service, address)
     }
 
-    /// Returns the folder in which the world's builder keeps its images.
+    /// Returns the store of the world's builder.
     pub fn store(&self) -> PathBuf {
         match &*self.docker.borrow() {
             Some(docker) => docker.socket().with_file_name("data"),
@@ -262,7 +264,7 @@ impl World {
         }
     }
 
-    /// Opens the BuildKit of the newer docker to any of its clients, and returns its address.
+    /// Makes the BuildKit of the newer docker available to all clients, and returns its address.
     pub fn buildkit(&self) -> String {
         let socket = self.path("buildkit.sock");
         let daemon = self.docker.borrow().as_ref().unwrap().socket();
@@ -270,24 +272,24 @@ impl World {
         format!("unix://{}", socket.display())
     }
 
-    /// Puts a program on `PATH` that writes down its arguments and then is the shell script `script`.
+    /// Puts a program on `PATH` that records its arguments and then runs the shell script `script`.
     pub fn fake(&self, program: &str, script: &str) -> Calls {
         builders::fake(self, program, script)
     }
 
-    /// Returns the processes that were started in this world and still run.
+    /// Returns the running processes that were started in this world.
     pub fn processes(&self) -> Vec<processes::Process> {
         processes::inside(self.dir.path())
     }
 
-    /// Returns every file under the state directory, with its text where it has one.
+    /// Returns every file under the state directory, with its text if it is text.
     pub fn state_files(&self) -> Vec<(PathBuf, String)> {
         let mut found = Vec::new();
         collect(&self.state(), &mut found);
         found
     }
 
-    /// Returns the files under the state directory that were to replace others.
+    /// Returns the temporary files under the state directory.
     pub fn temporary_files(&self) -> Vec<String> {
         let names = self.state_files().into_iter().map(|(path, _)| path);
         names
@@ -302,7 +304,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // A test that kills acrt leaves the builder behind, and a failed test whatever it was doing.
+        // A test that kills acrt leaves the builder running, and a failed test may leave anything.
         processes::kill(&self.processes());
     }
 }

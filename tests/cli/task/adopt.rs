@@ -50,7 +50,7 @@ fn left_out(answer: &Value, key: &str) -> String {
 }
 
 #[test]
-fn services_become_tasks_parents_first_that_find_each_others_images() {
+fn adopt_makes_tasks_of_compose_services_in_dependency_order_with_resolved_images() {
     let world = World::new();
     let shop = shop(&world);
     let line = [
@@ -84,7 +84,7 @@ fn services_become_tasks_parents_first_that_find_each_others_images() {
 }
 
 #[test]
-fn nothing_is_written_without_a_yes() {
+fn adopt_without_yes_writes_nothing() {
     let world = World::new();
     let shop = shop(&world);
     let asked = world.acrt(&["task", "adopt", &shop, "-r", "r.test"]);
@@ -105,7 +105,7 @@ fn nothing_is_written_without_a_yes() {
 }
 
 #[test]
-fn a_second_time_only_what_has_changed_is_written_and_hand_edits_stay() {
+fn repeated_adopt_writes_only_changes_and_keeps_edits_by_hand() {
     let world = World::new();
     let shop = shop(&world);
     let adopt = |more: &[&str]| {
@@ -156,7 +156,7 @@ fn a_second_time_only_what_has_changed_is_written_and_hand_edits_stay() {
 }
 
 #[test]
-fn a_tree_of_dockerfiles_becomes_tasks_with_valid_and_unique_names() {
+fn adopt_of_a_folder_tree_makes_tasks_with_valid_and_unique_names() {
     let world = World::new();
     for (path, text) in [
         ("tree/base/Dockerfile", "FROM scratch\n"),
@@ -215,7 +215,7 @@ fn a_tree_of_dockerfiles_becomes_tasks_with_valid_and_unique_names() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
+fn adopt_reports_unreadable_services_and_adopts_the_rest() {
     let world = World::new();
     world.write("w/Dockerfile", "FROM scratch\n");
     world.write("loop/Dockerfile", "FROM bad-two\n");
@@ -305,7 +305,7 @@ fn bakery(world: &World) -> String {
 }
 
 #[test]
-fn bake_files_in_json_are_read_with_inheritance_matrix_and_variables() {
+fn adopt_reads_json_bake_files_with_inheritance_matrix_and_variables() {
     let world = World::new();
     let bakery = bakery(&world);
     world.write("bakery/docker-bake.json", BAKE);
@@ -326,7 +326,7 @@ fn bake_files_in_json_are_read_with_inheritance_matrix_and_variables() {
 }
 
 #[test]
-fn bake_files_in_hcl_are_read_by_docker_buildx_alone() {
+fn adopt_of_an_hcl_bake_file_needs_docker_buildx() {
     let world = World::new();
     let bakery = bakery(&world);
     let hcl = r#"
@@ -349,7 +349,7 @@ target "app" {
 }
 
 #[test]
-fn adopted_tasks_are_run_in_order_and_followed() {
+fn adopted_tasks_run_in_dependency_order_and_follow_their_bases() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("from:1", &[("version", "one")]);
@@ -396,7 +396,7 @@ fn adopted_tasks_are_run_in_order_and_followed() {
 }
 
 #[test]
-fn source_that_was_moved_keeps_its_task() {
+fn adopt_keeps_the_task_of_a_moved_source() {
     let world = World::new();
     for name in ["web", "api", "job"] {
         world.write(&format!("shop/{name}/Dockerfile"), "FROM scratch\n");

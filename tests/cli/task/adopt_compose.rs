@@ -185,7 +185,7 @@ fn proposed(answer: &Value) -> BTreeMap<String, Value> {
 }
 
 #[test]
-fn compose_files_of_every_shape_are_read_as_docker_compose_reads_them() {
+fn adopt_reads_compose_files_of_every_shape_as_docker_compose_does() {
     let shapes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/compose");
     let mut count = 0;
     for shape in fs::read_dir(shapes).unwrap().map(|entry| entry.unwrap()) {
@@ -230,7 +230,7 @@ fn compose_files_of_every_shape_are_read_as_docker_compose_reads_them() {
 }
 
 #[test]
-fn variables_are_filled_in_as_docker_compose_does() {
+fn adopt_expands_compose_variables_as_docker_compose_does() {
     const FORMS: [&str; 30] = [
         "$SET",
         "${SET}",
@@ -345,7 +345,7 @@ fn compose_file_of_the_environment_counts_for_the_current_folder_and_never_besid
 }
 
 #[test]
-fn agents_limits_and_secrets_of_variables_are_options_of_the_build() {
+fn adopt_turns_compose_ssh_ulimits_and_secrets_into_build_options() {
     let world = World::new();
     let compose = "services:
   web:
@@ -411,7 +411,7 @@ secrets:
 }
 
 #[test]
-fn secret_of_a_variable_and_an_ssh_agent_reach_the_build_and_nothing_else() {
+fn compose_environment_secret_and_ssh_agent_reach_the_build_and_nothing_else() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("base:1", &[("v", "1")]);

@@ -44,7 +44,7 @@ services:
 ";
 
 #[test]
-fn services_whose_image_changed_are_started_anew_without_a_registry() {
+fn adopted_local_services_with_a_changed_image_are_restarted_without_a_registry() {
     let (world, registry) = (World::new(), Registry::start());
     world.newer_docker();
     registry.push_shell("from:1", &[("version", "one")]);
@@ -134,7 +134,7 @@ fn services_whose_image_changed_are_started_anew_without_a_registry() {
 }
 
 #[test]
-fn local_images_of_podman_are_followed_through_their_chain() {
+fn adopted_local_podman_images_are_followed_through_their_chain() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = world.podman();
     registry.push("from:1", &[("version", "one")]);
@@ -175,7 +175,7 @@ fn local_images_of_podman_are_followed_through_their_chain() {
 }
 
 #[test]
-fn a_task_is_made_local_by_hand_too_and_one_whose_parent_is_not_there_says_so() {
+fn task_create_local_works_and_reports_a_missing_parent_image() {
     let world = World::new();
     world.buildah();
     let context = world.context("app", "FROM parent\n");
@@ -204,7 +204,7 @@ fn a_task_is_made_local_by_hand_too_and_one_whose_parent_is_not_there_says_so() 
 }
 
 #[test]
-fn a_compose_file_that_says_something_else_makes_its_tasks_changed() {
+fn edited_compose_file_makes_its_local_tasks_changed() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("from:1", &[("version", "one")]);
@@ -254,7 +254,7 @@ fn a_compose_file_that_says_something_else_makes_its_tasks_changed() {
 }
 
 #[test]
-fn thirty_services_in_chains_are_adopted_built_in_order_and_rebuilt_when_a_base_moves() {
+fn thirty_adopted_services_in_chains_are_built_in_order_and_rebuilt_when_a_base_moves() {
     let (world, registry) = (World::new(), Registry::start());
     world.newer_docker();
     let big = world.path("big").display().to_string();
@@ -395,14 +395,14 @@ fn is_started_anew(world: &World, program: &[&str]) -> bool {
 }
 
 #[test]
-fn service_of_a_profile_and_of_several_files_is_started_anew() {
+fn compose_service_with_a_profile_and_several_files_is_restarted() {
     let world = World::new();
     world.newer_docker();
     assert!(is_started_anew(&world, &["docker", "compose"]));
 }
 
 #[test]
-fn docker_compose_of_its_own_starts_services_where_docker_has_no_plugin() {
+fn standalone_docker_compose_restarts_services_where_docker_has_no_plugin() {
     let world = World::new();
     world.docker();
     let program = crate::support::program("docker-compose");

@@ -39,7 +39,7 @@ fn said(found: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn image_with_an_annotation_is_followed_at_once_and_rebuilt_when_its_base_moves() {
+fn adopted_image_with_a_base_annotation_is_followed_without_a_run_and_rebuilt() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("v", "1")]);
@@ -100,7 +100,7 @@ fn image_with_an_annotation_is_followed_at_once_and_rebuilt_when_its_base_moves(
 }
 
 #[test]
-fn image_on_an_old_base_is_stale_from_the_first_round_on() {
+fn adopted_image_on_an_old_base_is_stale_in_the_first_round() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     let old = registry.push("base:1", &[("v", "1")]);
@@ -140,7 +140,7 @@ fn image_on_an_old_base_is_stale_from_the_first_round_on() {
 }
 
 #[test]
-fn provenance_has_the_images_of_all_stages_followed_and_without_it_those_are_unknown() {
+fn adopted_image_follows_all_stages_with_provenance_and_leaves_them_unknown_without() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildx();
     for mode in ["min", "max"] {
@@ -174,7 +174,7 @@ fn provenance_has_the_images_of_all_stages_followed_and_without_it_those_are_unk
 }
 
 #[test]
-fn image_that_is_not_what_its_dockerfile_says_stays_as_never_run_with_what_to_do() {
+fn adopted_image_that_does_not_match_its_dockerfile_stays_never_run_with_a_hint() {
     let (world, registry) = (World::new(), Registry::start());
     let base = registry.push("base:1", &[("v", "1")]);
     registry.push("other:1", &[("v", "1")]);
@@ -219,7 +219,7 @@ fn image_that_is_not_what_its_dockerfile_says_stays_as_never_run_with_what_to_do
 }
 
 #[test]
-fn further_images_that_a_base_brings_along_have_to_be_known_too() {
+fn adopted_image_on_a_base_with_onbuild_images_needs_their_digests_too() {
     let (world, registry) = (World::new(), Registry::start());
     registry.push("tools:1", &[("t", "1")]);
     let copy = format!("COPY --from={} /t /t", registry.image("tools:1"));
@@ -239,7 +239,7 @@ fn further_images_that_a_base_brings_along_have_to_be_known_too() {
 }
 
 #[test]
-fn each_platform_of_an_image_is_followed_by_what_it_was_built_on() {
+fn adopted_index_is_followed_for_each_platform_by_its_own_base() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildx();
     let base = |arm: &str| registry.push_both("base:1", "1", arm);
@@ -276,7 +276,7 @@ fn each_platform_of_an_image_is_followed_by_what_it_was_built_on() {
 }
 
 #[test]
-fn local_images_of_podman_are_followed_by_their_layers_through_the_chain() {
+fn adopted_local_podman_images_are_matched_by_layers_through_the_chain() {
     let (world, registry) = (World::new(), Registry::start());
     world.podman();
     registry.push("from:1", &[("v", "1")]);

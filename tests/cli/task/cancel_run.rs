@@ -3,7 +3,7 @@
 use crate::support::{Gate, Registry, World, processes};
 
 #[test]
-fn a_run_that_goes_on_by_itself_is_canceled_with_its_builder() {
+fn cancel_run_ends_a_detached_run_and_its_builder() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -27,7 +27,7 @@ fn a_run_that_goes_on_by_itself_is_canceled_with_its_builder() {
 }
 
 #[test]
-fn a_run_that_has_ended_or_never_was_cannot_be_canceled() {
+fn cancel_run_of_an_ended_or_unknown_run_is_refused() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);

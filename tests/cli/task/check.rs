@@ -17,7 +17,7 @@ fn world() -> (World, Registry) {
 }
 
 #[test]
-fn it_names_the_image_and_both_digests_and_builds_nothing() {
+fn task_check_reports_a_moved_base_with_both_digests_and_builds_nothing() {
     let (world, registry) = world();
     let old = registry.digest("base:1").unwrap();
     assert_eq!(world.state_of("web"), "current");
@@ -38,7 +38,7 @@ fn it_names_the_image_and_both_digests_and_builds_nothing() {
 }
 
 #[test]
-fn the_exit_code_tells_when_asked() {
+fn task_check_exit_code_reports_stale_only_with_the_flag() {
     let (world, registry) = world();
     let check = ["task", "check", "--exit-code"];
     world.acrt(&check).ok();
@@ -48,7 +48,7 @@ fn the_exit_code_tells_when_asked() {
 }
 
 #[test]
-fn tag_that_is_gone_is_missing_since_when_and_back_unchanged_is_current() {
+fn deleted_base_tag_is_missing_and_current_again_when_restored_unchanged() {
     let (world, registry) = world();
     let digest = registry.digest("base:1").unwrap();
     registry.delete("base", &digest);
@@ -101,7 +101,7 @@ fn answer_at(host: &str, digest: &str, index: Vec<u8>) {
 }
 
 #[test]
-fn a_registry_whose_head_and_get_contradict_each_other_is_unknown() {
+fn base_with_contradicting_head_and_get_digests_is_unknown() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     let (os, architecture) = own_platform();
@@ -124,7 +124,7 @@ fn a_registry_whose_head_and_get_contradict_each_other_is_unknown() {
 }
 
 #[test]
-fn a_registry_that_is_down_is_unknown_since_when() {
+fn base_of_an_unreachable_registry_is_unknown_with_the_time_since() {
     let (world, registry) = world();
     registry.stop();
     let task = world.acrt(&["task", "check", "-n", "web"]).exits(4).json()[0].clone();
@@ -135,7 +135,7 @@ fn a_registry_that_is_down_is_unknown_since_when() {
 }
 
 #[test]
-fn one_task_can_be_asked_for() {
+fn task_check_of_a_single_task_omits_the_others() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("web:latest"));
     world.tracked_task(&registry, "site", &dockerfile);

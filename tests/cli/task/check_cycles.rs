@@ -24,7 +24,7 @@ fn is_cycle(world: &World, name: &str, path: &str) {
 }
 
 #[test]
-fn task_on_its_own_image_by_an_undeclared_name_stops_after_one_run() {
+fn task_on_its_own_image_under_an_undeclared_alias_stops_after_one_run() {
     let (world, registry) = world();
     let twin = registry.twin();
     registry.push("web:latest", &[("version", "one")]);
@@ -50,7 +50,7 @@ fn task_on_its_own_image_by_an_undeclared_name_stops_after_one_run() {
 }
 
 #[test]
-fn two_tasks_on_each_other_by_an_undeclared_name_stop_after_one_run_of_each() {
+fn two_tasks_on_each_other_under_an_undeclared_alias_stop_after_one_run_each() {
     let (world, registry) = world();
     let twin = registry.twin();
     registry.push("b:latest", &[("version", "one")]);
@@ -73,7 +73,7 @@ fn two_tasks_on_each_other_by_an_undeclared_name_stop_after_one_run_of_each() {
 }
 
 #[test]
-fn image_that_another_task_makes_by_an_undeclared_name_is_no_cycle() {
+fn parent_image_under_an_undeclared_alias_is_no_cycle() {
     let (world, registry) = world();
     let twin = registry.twin();
     registry.push("base:1", &[("version", "one")]);
@@ -93,7 +93,7 @@ fn image_that_another_task_makes_by_an_undeclared_name_is_no_cycle() {
 }
 
 #[test]
-fn a_circle_is_refused_where_it_is_closed_and_a_run_as_the_last_one_looks_at_no_other_task() {
+fn dependency_cycle_is_refused_by_the_run_that_closes_it_and_unchanged_runs_read_no_other_task() {
     let (world, registry) = world();
     registry.push("base:1", &[("version", "one")]);
     let from = |image: &str| format!("FROM {}\nCOPY Dockerfile /\n", registry.image(image));

@@ -48,7 +48,7 @@ fn known(world: &World, registry: &Registry, task: &str) -> Value {
 }
 
 #[test]
-fn edited_from_is_changed_and_said_once_until_the_old_one_is_back() {
+fn edited_base_image_in_dockerfile_is_changed_and_reported_once_until_reverted() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     assert_eq!(world.state_of("web"), "current");
@@ -81,7 +81,7 @@ fn edited_from_is_changed_and_said_once_until_the_old_one_is_back() {
 }
 
 #[test]
-fn edited_from_runs_a_task_that_says_so_once_its_files_are_quiet() {
+fn edited_dockerfile_of_an_on_change_run_task_is_built_after_the_debounce() {
     let (world, registry) = world();
     world.set("ACRT_NOW", "2027-01-01T08:00:00Z");
     let dockerfile = from(&registry, "base:1");
@@ -112,7 +112,7 @@ fn edited_from_runs_a_task_that_says_so_once_its_files_are_quiet() {
 }
 
 #[test]
-fn base_that_is_named_no_more_keeps_no_edited_task_from_its_run() {
+fn missing_base_that_the_edited_dockerfile_no_longer_names_does_not_block_the_run() {
     let (world, registry) = world();
     let (first, second) = (from(&registry, "base:1"), from(&registry, "parent:latest"));
     world.tracked_task(&registry, "web", &first);
@@ -136,7 +136,7 @@ fn base_that_is_named_no_more_keeps_no_edited_task_from_its_run() {
 }
 
 #[test]
-fn definition_that_is_edited_by_hand_is_compared_like_a_dockerfile() {
+fn edited_definition_file_makes_the_task_changed() {
     let (world, registry) = world();
     let dockerfile = format!("ARG TAG=1\nFROM {}\n", registry.image("base:$TAG"));
     world.tracked_task(&registry, "web", &dockerfile);
@@ -155,7 +155,7 @@ fn definition_that_is_edited_by_hand_is_compared_like_a_dockerfile() {
 }
 
 #[test]
-fn copy_of_another_source_is_changed() {
+fn import_task_with_another_source_is_changed() {
     let (world, registry) = world();
     let (host, source) = (registry.host(), registry.image("base:1"));
     let create = [
@@ -173,7 +173,7 @@ fn copy_of_another_source_is_changed() {
 }
 
 #[test]
-fn files_of_a_multi_step_task_are_compared_too() {
+fn edited_files_of_a_multi_step_task_make_it_changed() {
     let (world, registry) = world();
     let host = registry.host();
     world.write("gate/acb.yaml", "version: v1.1.0\nsteps:\n- build: -t $Registry/web:1 -f app/Dockerfile .\n- build: -t $Registry/made:1 -f made/Dockerfile .\n  when: ['-']\n- push: ['$Registry/web:1']\n");
@@ -226,7 +226,7 @@ fn files_of_a_multi_step_task_are_compared_too() {
 }
 
 #[test]
-fn dockerfile_that_cannot_be_used_is_unknown_with_file_line_and_reason() {
+fn unusable_dockerfile_is_unknown_with_file_line_and_reason() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     let path = world.path("web/Dockerfile");
@@ -273,7 +273,7 @@ fn dockerfile_that_cannot_be_used_is_unknown_with_file_line_and_reason() {
 }
 
 #[test]
-fn files_that_are_others_and_say_the_same_are_remembered_and_read_no_more() {
+fn touched_dockerfile_with_the_same_bases_is_recorded_and_not_read_again() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     world.write(
@@ -295,7 +295,7 @@ fn files_that_are_others_and_say_the_same_are_remembered_and_read_no_more() {
 }
 
 #[test]
-fn rows_say_what_is_not_followed_and_why() {
+fn task_check_rows_report_what_is_not_followed_and_why() {
     let (world, registry) = world();
     let digest = registry.digest("base:2").unwrap();
     let (one, pinned) = (
@@ -354,7 +354,7 @@ fn rows_say_what_is_not_followed_and_why() {
 }
 
 #[test]
-fn tag_that_is_gone_is_said_once_in_the_loop_and_told_once_as_gone() {
+fn missing_base_tag_is_reported_and_notified_once_by_the_loop() {
     let (world, registry) = world();
     let receiver = Receiver::start();
     world.config(&format!(
@@ -417,7 +417,7 @@ fn tag_that_is_gone_is_said_once_in_the_loop_and_told_once_as_gone() {
 }
 
 #[test]
-fn image_of_another_task_that_is_gone_is_missing_with_the_task_that_makes_it() {
+fn missing_base_made_by_another_task_is_reported_with_that_task() {
     let (world, registry) = world();
     world.tracked_task(&registry, "parent", &from(&registry, "base:1"));
     let child = from(&registry, "parent:latest");
@@ -439,7 +439,7 @@ fn image_of_another_task_that_is_gone_is_missing_with_the_task_that_makes_it() {
 }
 
 #[test]
-fn platform_that_is_gone_is_missing_and_the_other_waits_for_it() {
+fn base_with_a_missing_platform_is_missing_and_its_other_platform_waits() {
     let (world, registry) = world();
     let of = |platform: &str, text: &str| Image::of(&[("version", text)]).platform(platform);
     let (amd, arm) = (of("linux/amd64", "one"), of("linux/arm64", "one"));
@@ -472,7 +472,7 @@ fn platform_that_is_gone_is_missing_and_the_other_waits_for_it() {
 }
 
 #[test]
-fn pushed_image_that_is_gone_or_moved_is_found_when_asked_and_once_a_day() {
+fn deleted_or_moved_output_image_is_detected_with_images_flag_and_daily() {
     let (world, registry) = world();
     world.set("ACRT_NOW", "2027-01-01T08:00:00Z");
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
@@ -527,7 +527,7 @@ fn pushed_image_that_is_gone_or_moved_is_found_when_asked_and_once_a_day() {
 }
 
 #[test]
-fn pushed_image_whose_registry_is_away_counts_only_where_it_is_asked_for() {
+fn unreachable_output_registry_is_reported_only_with_images_flag() {
     let (world, bases) = world();
     let own = Registry::start();
     world.set("ACRT_NOW", "2027-01-01T08:00:00Z");

@@ -17,7 +17,7 @@ fn create(world: &World, options: &[&str]) -> Output {
 }
 
 #[test]
-fn the_definition_is_a_file_that_a_person_can_read() {
+fn task_create_writes_a_readable_definition_file() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     create(
@@ -58,7 +58,7 @@ fn the_definition_is_a_file_that_a_person_can_read() {
 }
 
 #[test]
-fn platforms_are_read_as_docker_reads_them_and_unknown_ones_refused_with_the_known() {
+fn task_create_normalizes_platforms_and_refuses_unknown_ones_with_the_known() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let with = |platform: &str| {
@@ -101,7 +101,7 @@ fn platforms_are_read_as_docker_reads_them_and_unknown_ones_refused_with_the_kno
 }
 
 #[test]
-fn a_definition_written_by_hand_is_a_task() {
+fn definition_written_by_hand_is_a_task() {
     let (world, registry) = world();
     let host = registry.host();
     world.context("web", &format!("FROM {}\n", registry.image("base:1")));
@@ -120,7 +120,7 @@ fn a_definition_written_by_hand_is_a_task() {
 }
 
 #[test]
-fn a_relative_context_is_stored_absolute() {
+fn task_create_stores_a_relative_context_as_absolute() {
     let world = World::new();
     world.context("web", "FROM scratch\n");
     let task = create(
@@ -143,7 +143,7 @@ fn a_relative_context_is_stored_absolute() {
 }
 
 #[test]
-fn the_registry_comes_from_the_environment_the_config_or_the_images() {
+fn task_create_takes_the_registry_from_environment_config_or_images() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let registry_of = |options: &[&str]| {
@@ -172,7 +172,7 @@ fn the_registry_comes_from_the_environment_the_config_or_the_images() {
 }
 
 #[test]
-fn a_name_that_is_a_path_or_too_long_is_refused() {
+fn task_name_that_is_a_path_or_too_long_is_refused() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let long = "a".repeat(51);
@@ -205,7 +205,7 @@ fn a_name_that_is_a_path_or_too_long_is_refused() {
 }
 
 #[test]
-fn a_name_that_differs_only_in_case_is_refused() {
+fn task_name_that_differs_only_in_case_is_refused() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let options = ["-r", "localhost:5000", "-t", "web", "-c", &context];
@@ -220,7 +220,7 @@ fn a_name_that_differs_only_in_case_is_refused() {
 }
 
 #[test]
-fn a_dockerfile_that_is_missing_or_broken_is_named_with_its_place() {
+fn missing_or_broken_dockerfile_is_reported_with_its_position() {
     let (world, registry) = world();
     let host = registry.host();
     let empty = world.path("empty").to_str().unwrap().to_owned();
@@ -253,7 +253,7 @@ fn a_dockerfile_that_is_missing_or_broken_is_named_with_its_place() {
 }
 
 #[test]
-fn an_image_name_that_does_not_parse_is_refused() {
+fn invalid_image_name_is_refused() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     for image in ["Upper:1", "web:", "web:1@", "a//b", "web:{{.Run.Nonsense}}"] {
@@ -276,7 +276,7 @@ fn an_image_name_that_does_not_parse_is_refused() {
 }
 
 #[test]
-fn tasks_that_would_depend_on_each_other_are_refused_with_the_path() {
+fn task_create_that_closes_a_dependency_cycle_is_refused_with_the_path() {
     let (world, registry) = world();
     let from = |image: &str| format!("FROM {}\n", registry.image(image));
     world.task(&registry, "a", &from("base:1"));
@@ -319,7 +319,7 @@ fn tasks_that_would_depend_on_each_other_are_refused_with_the_path() {
 }
 
 #[test]
-fn an_existing_task_is_replaced_aloud_and_keeps_its_runs() {
+fn task_create_replaces_an_existing_task_with_a_notice_and_keeps_its_runs() {
     let (world, registry) = world();
     let from = format!("FROM {}\n", registry.image("base:1"));
     world.tracked_task(&registry, "web", &from);
@@ -340,7 +340,7 @@ fn an_existing_task_is_replaced_aloud_and_keeps_its_runs() {
 }
 
 #[test]
-fn a_state_directory_that_cannot_be_written_is_named() {
+fn unwritable_state_directory_is_reported_with_its_path() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     world.write("file", "");
@@ -367,7 +367,7 @@ fn a_state_directory_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn an_option_of_azure_alone_is_accepted_and_said_to_do_nothing() {
+fn azure_only_option_of_create_is_accepted_and_reported_as_without_effect() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let options = [
@@ -402,7 +402,7 @@ fn multi_step(file: &str) -> (World, Registry, String) {
 }
 
 #[test]
-fn a_yaml_file_makes_a_file_task() {
+fn task_create_with_a_yaml_file_makes_a_multi_step_task() {
     let (world, registry, context) = multi_step("steps:\n- build: -t web .\n");
     let host = registry.host();
     let task = world
@@ -447,7 +447,7 @@ fn a_yaml_file_makes_a_file_task() {
 }
 
 #[test]
-fn a_command_or_a_file_without_a_context_is_kept_in_the_definition() {
+fn command_or_file_without_a_context_is_stored_in_the_definition() {
     let (world, registry, _) = multi_step("");
     let host = registry.host();
     let create = [
@@ -493,7 +493,7 @@ fn a_command_or_a_file_without_a_context_is_kept_in_the_definition() {
 }
 
 #[test]
-fn a_broken_task_file_makes_no_task() {
+fn task_create_with_an_invalid_task_file_is_refused() {
     let (world, registry, context) = multi_step("steps:\n- {id: a, cmd: x, build: .}\n");
     let host = registry.host();
     world

@@ -143,7 +143,7 @@ fn world() -> World {
 }
 
 #[test]
-fn every_flag_of_task_create_has_a_key_or_a_reason_why_not() {
+fn every_flag_of_task_create_has_a_definition_key_or_a_documented_exception() {
     let mut command = acrt::cli::command();
     command.build();
     let create = command
@@ -167,7 +167,7 @@ fn every_flag_of_task_create_has_a_key_or_a_reason_why_not() {
 }
 
 #[test]
-fn each_flag_is_a_key_of_the_file_and_the_file_elsewhere_is_the_same_task() {
+fn each_create_flag_sets_its_definition_key_and_a_copied_definition_is_the_same_task() {
     let (world, other) = (world(), World::new());
     let here = world.path("").display().to_string();
     let described = include_str!("../../../docs/state.md");
@@ -219,7 +219,7 @@ fn each_flag_is_a_key_of_the_file_and_the_file_elsewhere_is_the_same_task() {
 }
 
 #[test]
-fn definition_with_no_more_than_it_must_have_is_built() {
+fn minimal_definition_is_built() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);

@@ -3,7 +3,7 @@
 use crate::support::{Output, Registry, World, program};
 
 #[test]
-fn it_takes_the_task_and_leaves_its_runs() {
+fn task_delete_removes_the_task_and_keeps_its_runs() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -20,7 +20,7 @@ fn it_takes_the_task_and_leaves_its_runs() {
 }
 
 #[test]
-fn without_a_terminal_it_wants_yes() {
+fn task_delete_without_a_terminal_requires_yes() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     world
@@ -57,7 +57,7 @@ fn answered(world: &World, answer: &str) -> Output {
 }
 
 #[test]
-fn on_a_terminal_it_asks_and_only_yes_deletes() {
+fn task_delete_on_a_terminal_prompts_and_deletes_only_after_yes() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let create = ["task", "create", "-n", "web", "-r", "localhost:5000", "-c"];

@@ -20,7 +20,7 @@ fn world() -> (World, Registry) {
 }
 
 #[test]
-fn tree_shows_the_chain_with_states_and_how_much_each_base_rebuilds() {
+fn task_graph_shows_the_tree_with_states_and_dependant_counts() {
     let (world, registry) = world();
     let base = registry.image("base:1");
     let expected = format!(
@@ -35,7 +35,7 @@ fn tree_shows_the_chain_with_states_and_how_much_each_base_rebuilds() {
 }
 
 #[test]
-fn graph_is_drawn_in_the_languages_of_others() {
+fn task_graph_is_printed_as_dot_and_mermaid() {
     let (world, _registry) = world();
     let drawn = |format: &str| world.acrt(&["task", "graph", "-o", format]).ok().stdout;
     assert!(drawn("dot").starts_with("digraph acrt {"));

@@ -23,7 +23,7 @@ fn create(world: &World, registry: &Registry, options: &[&str]) {
 }
 
 #[test]
-fn only_the_newest_tags_of_a_template_are_kept_and_others_of_the_repository_are_left_alone() {
+fn keep_tags_keeps_the_newest_tags_of_the_template_and_all_other_tags() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("web:v-mine", &[("a", "1")]);
@@ -55,7 +55,7 @@ fn only_the_newest_tags_of_a_template_are_kept_and_others_of_the_repository_are_
 }
 
 #[test]
-fn tags_that_are_young_are_kept_with_keep_days() {
+fn keep_days_keeps_recent_tags() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     create(&world, &registry, &["--keep-days", "3"]);
@@ -69,7 +69,7 @@ fn tags_that_are_young_are_kept_with_keep_days() {
 }
 
 #[test]
-fn a_registry_that_removes_nothing_does_not_fail_the_run() {
+fn keep_tags_on_a_registry_that_refuses_deletion_does_not_fail_the_run() {
     let (world, registry) = (World::new(), Registry::without_delete());
     world.buildah();
     create(&world, &registry, &["--keep-tags", "1"]);

@@ -20,7 +20,7 @@ fn world() -> World {
 }
 
 #[test]
-fn it_lists_all_tasks_or_those_of_one_registry() {
+fn task_list_shows_all_tasks_or_those_of_one_registry() {
     let world = world();
     let list = |options: &[&str]| {
         let query = ["--query", "[].join('/', [registry, name])", "-o", "tsv"];
@@ -38,7 +38,7 @@ fn it_lists_all_tasks_or_those_of_one_registry() {
 }
 
 #[test]
-fn an_empty_list_is_an_empty_list() {
+fn task_list_without_tasks_is_empty() {
     let world = World::new();
     let list = |format: &str| world.acrt(&["task", "list", "-o", format]).ok().stdout;
     assert_eq!(list("json"), "[]\n");
@@ -49,7 +49,7 @@ fn an_empty_list_is_an_empty_list() {
 }
 
 #[test]
-fn a_broken_definition_is_said_and_left_out() {
+fn task_list_reports_and_skips_an_invalid_definition() {
     let world = world();
     world.write("state/tasks/r.example/web.yaml", "{");
     let list = world.acrt(&["task", "list", "--query", "length(@)"]);
@@ -58,7 +58,7 @@ fn a_broken_definition_is_said_and_left_out() {
 }
 
 #[test]
-fn list_says_the_last_known_state_and_its_age_without_asking_a_registry() {
+fn task_list_shows_the_last_known_state_and_its_age_without_registry_requests() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.set("ACRT_NOW", "2027-01-01T08:00:00Z");
@@ -124,7 +124,7 @@ fn list_says_the_last_known_state_and_its_age_without_asking_a_registry() {
 }
 
 #[test]
-fn edits_are_seen_and_nothing_is_lost_whatever_becomes_of_the_cache() {
+fn task_list_sees_edits_whatever_happens_to_its_cache() {
     let world = World::new();
     let write = |n: usize, timeout: u32| {
         let text = format!(

@@ -17,7 +17,7 @@ fn world() -> (World, Registry) {
 }
 
 #[test]
-fn runs_are_listed_newest_first_and_can_be_picked() {
+fn run_list_is_newest_first_and_can_be_filtered() {
     let (world, registry) = world();
     let list = |options: &[&str]| {
         let query = ["--query", "[].runId", "-o", "tsv"];
@@ -41,7 +41,7 @@ fn runs_are_listed_newest_first_and_can_be_picked() {
 }
 
 #[test]
-fn the_table_tells_why_and_how_each_run_ended() {
+fn run_table_shows_cause_and_result_of_each_run() {
     let (world, _registry) = world();
     let table = world
         .acrt(&["task", "list-runs", "-o", "table"])
@@ -68,7 +68,7 @@ fn the_table_tells_why_and_how_each_run_ended() {
 }
 
 #[test]
-fn cause_of_each_run_is_kept_whole_and_is_the_first_line_of_its_log() {
+fn run_cause_is_stored_whole_and_is_the_first_line_of_the_log() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.set("ACRT_NOW", "2027-01-01T02:59:00Z");
@@ -118,7 +118,7 @@ fn cause_of_each_run_is_kept_whole_and_is_the_first_line_of_its_log() {
 }
 
 #[test]
-fn a_broken_record_is_said_and_left_out() {
+fn run_list_reports_and_skips_a_broken_record() {
     let (world, _registry) = world();
     world.write("state/runs/ca2/run.json", "{\n\"schema\": 1,\n");
     let list = world.acrt(&["task", "list-runs", "--query", "[].runId", "-o", "tsv"]);

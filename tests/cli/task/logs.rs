@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use crate::support::{Registry, World};
 
 #[test]
-fn the_log_of_a_run_of_the_newest_and_of_the_newest_of_a_task() {
+fn task_logs_prints_a_given_run_the_newest_run_and_the_newest_of_a_task() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -39,7 +39,7 @@ fn the_log_of_a_run_of_the_newest_and_of_the_newest_of_a_task() {
 }
 
 #[test]
-fn a_log_that_is_not_there_is_exit_3() {
+fn missing_log_exits_3() {
     let world = World::new();
     world.acrt(&["task", "logs"]).exits(3);
     world
@@ -49,7 +49,7 @@ fn a_log_that_is_not_there_is_exit_3() {
 }
 
 #[test]
-fn log_of_a_run_that_goes_on_ends_with_its_reader_and_with_a_full_disk() {
+fn following_a_log_ends_when_the_reader_closes_or_the_disk_is_full() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -75,7 +75,7 @@ fn log_of_a_run_that_goes_on_ends_with_its_reader_and_with_a_full_disk() {
 }
 
 #[test]
-fn log_of_a_hundred_megabytes_passes_through_little_memory() {
+fn log_of_100_mb_is_printed_with_little_memory() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     let image = source.image("base:1");
     source.push("base:1", &[("a", "1")]);
@@ -94,7 +94,7 @@ fn log_of_a_hundred_megabytes_passes_through_little_memory() {
 }
 
 #[test]
-fn what_a_terminal_would_obey_is_shown_only_where_it_is_asked_for_and_colours_stay() {
+fn terminal_control_characters_of_a_log_are_escaped_unless_raw_and_colours_are_kept() {
     let (world, registry) = (World::new(), Registry::start());
     let script = r"printf 'a\033[31mred\033[0m\033[2J\007\033]0;title\007 10%%\r20%%\302\233x\342\200\256\n'";
     world.fake("built", script);

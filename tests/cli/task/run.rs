@@ -26,7 +26,7 @@ fn waiting_task(world: &World, registry: &Registry, gate: &Gate, options: &[&str
 }
 
 #[test]
-fn the_log_goes_to_stdout_and_the_id_to_stderr() {
+fn task_run_prints_the_log_to_stdout_and_the_run_id_to_stderr() {
     let (world, registry) = world();
     let dockerfile = format!(
         "{}RUN echo building on $(cat /version)\n",
@@ -45,7 +45,7 @@ fn the_log_goes_to_stdout_and_the_id_to_stderr() {
 }
 
 #[test]
-fn without_logs_the_answer_is_the_run() {
+fn task_run_with_no_logs_prints_the_run() {
     let (world, registry) = world();
     world.task(&registry, "web", &from(&registry, "base:1"));
     let run = world
@@ -63,7 +63,7 @@ fn without_logs_the_answer_is_the_run() {
 }
 
 #[test]
-fn every_image_is_pushed_and_the_run_id_can_be_its_tag() {
+fn task_run_pushes_every_image_and_the_run_id_can_be_a_tag() {
     let (world, registry) = world();
     world.task_with(
         &registry,
@@ -79,7 +79,7 @@ fn every_image_is_pushed_and_the_run_id_can_be_its_tag() {
 }
 
 #[test]
-fn an_image_carries_where_it_comes_from() {
+fn built_image_has_base_image_annotations() {
     let (world, registry) = world();
     let base = registry.digest("base:1").unwrap();
     world.task(&registry, "web", &from(&registry, "base:1"));
@@ -138,32 +138,32 @@ fn serves(put_on_path: impl Fn(&World) -> Calls, annotates: bool) {
 }
 
 #[test]
-fn buildah_serves() {
+fn buildah_builds_pushes_and_rebuilds_when_the_base_moves() {
     serves(World::buildah, true);
 }
 
 #[test]
-fn podman_serves() {
+fn podman_builds_pushes_and_rebuilds_when_the_base_moves() {
     serves(World::podman, true);
 }
 
 #[test]
-fn docker_serves() {
+fn docker_builds_pushes_and_rebuilds_when_the_base_moves() {
     serves(World::docker, false);
 }
 
 #[test]
-fn docker_with_buildx_serves() {
+fn docker_with_buildx_builds_pushes_and_rebuilds_when_the_base_moves() {
     serves(World::newer_docker, false);
 }
 
 #[test]
-fn buildx_serves() {
+fn buildx_builds_pushes_and_rebuilds_when_the_base_moves() {
     serves(World::buildx, false);
 }
 
 #[test]
-fn buildx_serves_from_elsewhere() {
+fn remote_buildx_builds_pushes_and_rebuilds_when_the_base_moves() {
     serves(World::buildx_elsewhere, true);
 }
 
@@ -215,22 +215,22 @@ fn serves_two_platforms(put_on_path: impl Fn(&World) -> Calls) {
 }
 
 #[test]
-fn buildah_serves_two_platforms() {
+fn buildah_builds_and_follows_two_platforms() {
     serves_two_platforms(World::buildah);
 }
 
 #[test]
-fn podman_serves_two_platforms() {
+fn podman_builds_and_follows_two_platforms() {
     serves_two_platforms(World::podman);
 }
 
 #[test]
-fn docker_with_buildx_serves_two_platforms() {
+fn docker_with_buildx_builds_and_follows_two_platforms() {
     serves_two_platforms(World::newer_docker);
 }
 
 #[test]
-fn buildx_serves_two_platforms_from_elsewhere() {
+fn remote_buildx_builds_and_follows_two_platforms() {
     serves_two_platforms(World::buildx_elsewhere);
 }
 
@@ -292,28 +292,28 @@ fn finds_files_and_ignores_others(put_on_path: impl Fn(&World) -> Calls, each_it
 }
 
 #[test]
-fn buildah_finds_files_and_ignores_others() {
+fn buildah_finds_dockerfile_in_a_subfolder_and_applies_dockerignore() {
     finds_files_and_ignores_others(World::buildah, true);
 }
 
 #[test]
-fn podman_finds_files_and_ignores_others() {
+fn podman_finds_dockerfile_in_a_subfolder_and_applies_dockerignore() {
     finds_files_and_ignores_others(World::podman, true);
 }
 
 #[test]
-fn docker_finds_files_and_ignores_others() {
+fn docker_finds_dockerfile_in_a_subfolder_and_applies_dockerignore() {
     // Its classic builder knows one ignore file, the context's.
     finds_files_and_ignores_others(World::docker, false);
 }
 
 #[test]
-fn buildx_finds_files_and_ignores_others() {
+fn buildx_finds_dockerfile_in_a_subfolder_and_applies_dockerignore() {
     finds_files_and_ignores_others(World::buildx_elsewhere, true);
 }
 
 #[test]
-fn a_stage_can_be_the_target() {
+fn target_option_selects_the_stage_that_is_built() {
     let (world, registry) = world();
     let base = registry.image("base:1");
     let dockerfile = format!(
@@ -358,12 +358,12 @@ fn is_stopped_with_its_build(put_on_path: impl Fn(&World) -> Calls) {
 }
 
 #[test]
-fn docker_runs_commands_in_a_build_and_is_stopped_with_it() {
+fn interrupted_docker_run_stops_its_build() {
     is_stopped_with_its_build(World::docker);
 }
 
 #[test]
-fn buildx_runs_commands_in_a_build_and_is_stopped_with_it() {
+fn interrupted_buildx_run_stops_its_build() {
     is_stopped_with_its_build(World::buildx);
 }
 
@@ -404,7 +404,7 @@ fn build_of_a_killed_run_ends_in_its_buildkit() {
 }
 
 #[test]
-fn any_other_builder_is_called_by_its_template() {
+fn custom_builder_is_called_by_its_template() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = world.fake(
         "copy",
@@ -431,7 +431,7 @@ fn any_other_builder_is_called_by_its_template() {
 }
 
 #[test]
-fn runs_that_start_side_by_side_get_ids_of_their_own() {
+fn parallel_runs_get_distinct_ids() {
     let (world, registry) = (World::new(), Registry::start());
     world.fake("copy", "exit 0");
     world.config("builders:\n  command:\n    build: [copy]\n");
@@ -458,7 +458,7 @@ fn runs_that_start_side_by_side_get_ids_of_their_own() {
 }
 
 #[test]
-fn a_builder_that_is_missing_or_unknown_is_said_with_what_there_is() {
+fn missing_or_unknown_builder_is_reported_with_the_available_ones() {
     let (world, registry) = (World::new(), Registry::start());
     registry.push("base:1", &[("version", "one")]);
     world.task(&registry, "web", &from(&registry, "base:1"));
@@ -477,7 +477,7 @@ fn a_builder_that_is_missing_or_unknown_is_said_with_what_there_is() {
 }
 
 #[test]
-fn a_docker_without_its_daemon_is_passed_over() {
+fn docker_without_its_daemon_is_skipped_in_builder_detection() {
     let (world, registry) = world();
     world.fake(
         "docker",
@@ -521,7 +521,7 @@ fn ctrl_c_twice_is_told_as_ctrl_c() {
 }
 
 #[test]
-fn a_run_that_takes_too_long_is_ended_with_all_its_processes() {
+fn run_timeout_ends_the_build_with_all_its_processes() {
     let (world, registry) = world();
     let gate = Gate::new();
     waiting_task(&world, &registry, &gate, &["--timeout", "1"]);
@@ -532,7 +532,7 @@ fn a_run_that_takes_too_long_is_ended_with_all_its_processes() {
 }
 
 #[test]
-fn a_failing_build_says_where_it_failed() {
+fn failing_build_is_reported_with_the_failed_instruction() {
     let (world, registry) = world();
     world.task(
         &registry,
@@ -551,7 +551,7 @@ fn a_failing_build_says_where_it_failed() {
 }
 
 #[test]
-fn a_run_without_waiting_goes_on_by_itself_when_the_terminal_is_gone() {
+fn detached_run_continues_after_its_terminal_is_closed() {
     let (world, registry) = world();
     let gate = Gate::new();
     waiting_task(&world, &registry, &gate, &[]);
@@ -585,7 +585,7 @@ fn a_run_without_waiting_goes_on_by_itself_when_the_terminal_is_gone() {
 }
 
 #[test]
-fn a_run_whose_process_died_shows_as_an_error_and_the_next_one_cleans_up() {
+fn run_whose_process_died_is_in_error_and_the_next_run_recovers_it() {
     let (world, registry) = world();
     let gate = Gate::new();
     waiting_task(&world, &registry, &gate, &[]);
@@ -604,7 +604,7 @@ fn a_run_whose_process_died_shows_as_an_error_and_the_next_one_cleans_up() {
 }
 
 #[test]
-fn two_runs_of_one_task_come_one_after_the_other() {
+fn two_runs_of_one_task_are_serialized() {
     let (world, registry) = world();
     let gate = Gate::new();
     waiting_task(&world, &registry, &gate, &[]);
@@ -622,7 +622,7 @@ fn two_runs_of_one_task_come_one_after_the_other() {
 }
 
 #[test]
-fn an_image_that_only_the_builder_has_is_built_on_and_said_to_be_untracked() {
+fn local_only_base_image_is_built_on_and_reported_untracked() {
     let (world, registry) = world();
     let local = world.context("local", "FROM scratch\nCOPY Dockerfile /local\n");
     let mut build = world.command(world.path("bin/buildah"));
@@ -655,7 +655,7 @@ fn including_builder(world: &World) {
 }
 
 #[test]
-fn a_file_of_another_frontend_is_followed_as_far_as_it_can_be_read() {
+fn dockerfile_of_another_frontend_is_followed_as_far_as_it_can_be_read() {
     let (world, registry) = (World::new(), Registry::start());
     including_builder(&world);
     registry.push("frontend:1", &[]);
@@ -704,7 +704,7 @@ fn a_file_of_another_frontend_is_followed_as_far_as_it_can_be_read() {
 }
 
 #[test]
-fn a_stage_that_only_another_frontend_knows_is_taken_for_no_image() {
+fn stage_name_of_another_frontend_is_not_taken_for_an_image() {
     let (world, registry) = (World::new(), Registry::start());
     including_builder(&world);
     // Docker Hub does not answer.
@@ -736,7 +736,7 @@ fn a_stage_that_only_another_frontend_knows_is_taken_for_no_image() {
 }
 
 #[test]
-fn what_names_no_image_is_for_the_builder_to_refuse() {
+fn dockerfile_lines_without_images_are_left_for_the_builder_to_refuse() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -752,7 +752,7 @@ fn what_names_no_image_is_for_the_builder_to_refuse() {
 }
 
 #[test]
-fn a_file_of_another_builders_name_is_built() {
+fn containerfile_is_found_and_built() {
     let (world, registry) = world();
     for name in ["dockerfile", "Containerfile"] {
         let (context, host) = (world.path(name), registry.host());
@@ -774,7 +774,7 @@ fn a_file_of_another_builders_name_is_built() {
 }
 
 #[test]
-fn an_image_that_is_nowhere_fails_the_run_before_the_build() {
+fn missing_base_image_fails_the_run_before_the_build() {
     let (world, registry) = world();
     let calls = world.buildah();
     world.task(&registry, "web", &from(&registry, "gone:1"));
@@ -784,7 +784,7 @@ fn an_image_that_is_nowhere_fails_the_run_before_the_build() {
 }
 
 #[test]
-fn a_registry_that_does_not_answer_makes_an_error_and_not_a_failure() {
+fn unreachable_registry_makes_the_run_an_error_and_not_a_failure() {
     let (world, registry) = world();
     world.task(&registry, "web", &from(&registry, "base:1"));
     registry.stop();
@@ -793,7 +793,7 @@ fn a_registry_that_does_not_answer_makes_an_error_and_not_a_failure() {
 }
 
 #[test]
-fn an_argument_reaches_the_build_and_decides_the_base() {
+fn build_argument_reaches_the_build_and_selects_the_base() {
     let (world, registry) = world();
     registry.push_shell("base:2", &[("version", "two")]);
     let dockerfile = format!(
@@ -863,27 +863,27 @@ fn keeps_a_secret(put_on_path: impl Fn(&World) -> Calls) {
 }
 
 #[test]
-fn buildah_keeps_a_secret() {
+fn buildah_does_not_leak_a_build_secret() {
     keeps_a_secret(World::buildah);
 }
 
 #[test]
-fn podman_keeps_a_secret() {
+fn podman_does_not_leak_a_build_secret() {
     keeps_a_secret(World::podman);
 }
 
 #[test]
-fn docker_keeps_a_secret() {
+fn docker_does_not_leak_a_build_secret() {
     keeps_a_secret(World::docker);
 }
 
 #[test]
-fn buildx_keeps_a_secret() {
+fn buildx_does_not_leak_a_build_secret() {
     keeps_a_secret(World::buildx);
 }
 
 #[test]
-fn a_dry_run_prints_the_commands_and_starts_none() {
+fn dry_run_prints_the_build_commands_and_starts_none() {
     let (world, registry) = world();
     let calls = world.buildah();
     world.task_with(
@@ -927,22 +927,22 @@ fn follows_triggers_of_a_base(put_on_path: impl Fn(&World) -> Calls) {
 }
 
 #[test]
-fn buildah_follows_triggers_of_a_base() {
+fn buildah_pins_and_follows_images_of_onbuild_triggers() {
     follows_triggers_of_a_base(World::buildah);
 }
 
 #[test]
-fn podman_follows_triggers_of_a_base() {
+fn podman_pins_and_follows_images_of_onbuild_triggers() {
     follows_triggers_of_a_base(World::podman);
 }
 
 #[test]
-fn docker_follows_triggers_of_a_base() {
+fn docker_pins_and_follows_images_of_onbuild_triggers() {
     follows_triggers_of_a_base(World::docker);
 }
 
 #[test]
-fn a_docker_login_serves_the_look_the_build_and_the_push() {
+fn docker_credential_is_used_for_tag_lookup_build_and_push() {
     let builders = [
         World::buildah,
         World::podman,
@@ -982,7 +982,7 @@ fn chain() -> (World, Registry) {
 }
 
 #[test]
-fn all_tasks_are_run_in_the_order_of_the_chain_though_none_has_ever_run() {
+fn run_all_builds_never_run_tasks_in_dependency_order() {
     let (world, registry) = chain();
     world.task(&registry, "off", "FROM scratch\n");
     world
@@ -1005,7 +1005,7 @@ fn all_tasks_are_run_in_the_order_of_the_chain_though_none_has_ever_run() {
 }
 
 #[test]
-fn a_failed_parent_makes_its_child_wait_and_both_are_what_has_failed_or_is_open() {
+fn run_all_skips_the_child_of_a_failed_parent_and_a_rerun_builds_both() {
     let (world, registry) = chain();
     let broken = format!("FROM {}\nCOPY gone /\n", registry.image("base:1"));
     world.context("parent", &broken);
@@ -1018,7 +1018,7 @@ fn a_failed_parent_makes_its_child_wait_and_both_are_what_has_failed_or_is_open(
 }
 
 #[test]
-fn stale_tasks_are_run_and_the_others_are_not() {
+fn run_stale_builds_stale_tasks_only() {
     let (world, registry) = chain();
     world.acrt(&["task", "run", "--all"]).ok();
     registry.push("other:1", &[("version", "one")]);
@@ -1040,7 +1040,7 @@ fn stale_tasks_are_run_and_the_others_are_not() {
 }
 
 #[test]
-fn files_of_version_control_are_kept_for_one_run_if_that_is_asked_for() {
+fn keep_vcs_of_a_run_applies_to_that_run_only() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.task(&registry, "web", "FROM scratch\nCOPY . /all/\n");

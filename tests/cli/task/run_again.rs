@@ -57,43 +57,43 @@ fn pushes_nothing(put_on_path: impl Fn(&World) -> Calls, config: &str, options: 
 }
 
 #[test]
-fn docker_pushes_nothing_that_its_tag_is_already() {
+fn docker_does_not_push_an_unchanged_image_again() {
     pushes_nothing(World::docker, "", &[]);
 }
 
 #[test]
-fn docker_with_buildx_pushes_nothing_that_its_tag_is_already() {
+fn docker_with_buildx_does_not_push_an_unchanged_image_again() {
     pushes_nothing(World::newer_docker, "", &[]);
 }
 
 #[test]
-fn docker_with_provenance_pushes_nothing_that_its_tag_is_already() {
+fn docker_with_provenance_does_not_push_an_unchanged_image_again() {
     let config = "builders: {docker: {buildArgs: [--provenance=true]}}\n";
     pushes_nothing(World::newer_docker, config, &[]);
 }
 
 #[test]
-fn buildah_pushes_nothing_that_its_tag_is_already_but_for_the_time() {
+fn buildah_does_not_push_an_image_that_differs_only_in_time_again() {
     pushes_nothing(World::buildah, "", &[]);
 }
 
 #[test]
-fn buildah_pushes_no_index_that_its_tag_is_already() {
+fn buildah_does_not_push_an_unchanged_index_again() {
     pushes_nothing(World::buildah, "", &BOTH_PLATFORMS);
 }
 
 #[test]
-fn podman_pushes_nothing_that_its_tag_is_already() {
+fn podman_does_not_push_an_unchanged_image_again() {
     pushes_nothing(World::podman, "", &[]);
 }
 
 #[test]
-fn podman_pushes_no_index_that_its_tag_is_already() {
+fn podman_does_not_push_an_unchanged_index_again() {
     pushes_nothing(World::podman, "", &BOTH_PLATFORMS);
 }
 
 #[test]
-fn steps_push_nothing_that_a_tag_is_already() {
+fn steps_do_not_push_an_unchanged_image_again() {
     for (put_on_path, push) in [
         (
             World::docker as fn(&World) -> Calls,
@@ -135,7 +135,7 @@ fn steps_push_nothing_that_a_tag_is_already() {
 }
 
 #[test]
-fn tags_of_a_run_are_one_image_whatever_of_them_was_there() {
+fn tags_of_one_run_have_one_digest_whichever_existed_before() {
     for put_on_path in [World::docker, World::buildah] {
         let options = ["--image", "web:{{.Run.ID}}"];
         let (world, registry) = with_child(put_on_path, "", &options[..0]);
@@ -148,7 +148,7 @@ fn tags_of_a_run_are_one_image_whatever_of_them_was_there() {
 }
 
 #[test]
-fn tag_that_was_moved_from_elsewhere_is_pushed_again() {
+fn tag_that_was_moved_by_another_push_is_pushed_again() {
     let (world, registry) = with_child(World::docker, "", &[]);
     let own = registry.digest("web:latest");
     registry.push("web:latest", &[("version", "another")]);
@@ -158,7 +158,7 @@ fn tag_that_was_moved_from_elsewhere_is_pushed_again() {
 
 /// BuildKit says how and when it has built in another part of the index, which is a new one each time.
 #[test]
-fn provenance_of_buildx_moves_a_tag_and_no_child() {
+fn changed_buildx_provenance_moves_the_tag_and_rebuilds_no_child() {
     let config = "builders: {buildx: {buildArgs: [--provenance=true]}}\n";
     let (world, registry) = with_child(World::buildx_elsewhere, config, &[]);
     let first = registry.digest("web:latest");

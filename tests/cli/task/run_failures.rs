@@ -32,27 +32,27 @@ fn says_why(put_on_path: impl Fn(&World) -> Calls, line: &str) {
 }
 
 #[test]
-fn buildah_says_why_a_build_failed() {
+fn buildah_build_failure_is_reported_with_its_reason() {
     says_why(World::buildah, "RUN not-there --now");
 }
 
 #[test]
-fn podman_says_why_a_build_failed() {
+fn podman_build_failure_is_reported_with_its_reason() {
     says_why(World::podman, "RUN not-there --now");
 }
 
 #[test]
-fn docker_says_why_a_build_failed() {
+fn docker_build_failure_is_reported_with_its_reason() {
     says_why(World::docker, "RUN not-there --now");
 }
 
 #[test]
-fn buildx_says_why_a_build_failed() {
+fn buildx_build_failure_is_reported_with_its_reason() {
     says_why(World::buildx, "COPY not-there /");
 }
 
 #[test]
-fn last_words_have_no_secrets_and_obey_no_terminal() {
+fn failure_reason_is_redacted_and_has_no_control_characters() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -72,7 +72,7 @@ fn last_words_have_no_secrets_and_obey_no_terminal() {
 }
 
 #[test]
-fn failure_of_a_step_says_why_too() {
+fn step_failure_is_reported_with_its_reason() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -101,7 +101,7 @@ fn failure_of_a_step_says_why_too() {
 }
 
 #[test]
-fn push_that_is_refused_names_the_login_command_of_the_builder() {
+fn refused_push_is_reported_with_the_login_command_of_the_builder() {
     type Put = fn(&World) -> Calls;
     let builders: [(Put, &str); 2] = [
         (World::buildah, "buildah login --tls-verify=false "),
@@ -131,7 +131,7 @@ fn push_that_is_refused_names_the_login_command_of_the_builder() {
 }
 
 #[test]
-fn base_that_another_task_is_yet_to_make_is_named_with_that_task() {
+fn base_not_yet_built_by_another_task_is_reported_with_that_task() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.task(&registry, "svc01", "FROM scratch\nCOPY f /\n");
@@ -154,7 +154,7 @@ fn base_that_another_task_is_yet_to_make_is_named_with_that_task() {
 }
 
 #[test]
-fn each_error_of_a_registry_that_is_away_names_its_own_request_and_its_reason_once() {
+fn each_error_of_an_unreachable_registry_has_its_own_request_and_its_reason_once() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     for n in ["a", "b"] {
@@ -188,7 +188,7 @@ fn task_without_login() -> (World, Calls, Registry, Registry) {
 }
 
 #[test]
-fn push_that_would_be_refused_is_refused_before_the_build_with_the_login_command() {
+fn push_without_permission_is_refused_before_the_build_with_the_login_command() {
     let (world, calls, target, source) = task_without_login();
     let (host, context) = (target.host(), world.path("web").display().to_string());
     let wanted = [
@@ -224,7 +224,7 @@ fn push_that_would_be_refused_is_refused_before_the_build_with_the_login_command
 }
 
 #[test]
-fn steps_whose_push_would_be_refused_do_not_start_unless_one_may_make_the_repository() {
+fn steps_without_push_permission_do_not_start_unless_the_repository_can_be_created() {
     let (world, calls, target, source) = task_without_login();
     source.push_shell("sh:1", &[]);
     let (host, context) = (target.host(), world.path("web").display().to_string());
@@ -251,7 +251,7 @@ fn steps_whose_push_would_be_refused_do_not_start_unless_one_may_make_the_reposi
 }
 
 #[test]
-fn registry_that_is_away_before_the_build_may_be_there_at_the_push() {
+fn registry_unreachable_before_the_build_is_tried_again_at_the_push() {
     let (world, calls, target, _source) = task_without_login();
     target.stop();
     world.run("web").exits(1).says(&["the push of"]);
@@ -259,7 +259,7 @@ fn registry_that_is_away_before_the_build_may_be_there_at_the_push() {
 }
 
 #[test]
-fn trying_a_push_is_one_upload_of_nothing_for_each_repository_and_leaves_nothing() {
+fn push_permission_check_starts_one_upload_for_each_repository_and_leaves_none() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     let context = world.context("web", "FROM scratch\nCOPY Dockerfile /\n");

@@ -90,27 +90,27 @@ fn follows_arm64_of_the_environment(put_on_path: impl Fn(&World) -> Calls) {
 }
 
 #[test]
-fn docker_follows_the_platform_of_the_environment() {
+fn docker_build_follows_the_default_platform_of_the_environment() {
     follows_arm64_of_the_environment(World::docker);
 }
 
 #[test]
-fn docker_with_buildx_follows_the_platform_of_the_environment() {
+fn docker_with_buildx_build_follows_the_default_platform_of_the_environment() {
     follows_arm64_of_the_environment(World::newer_docker);
 }
 
 #[test]
-fn buildx_follows_the_platform_of_the_environment() {
+fn buildx_build_follows_the_default_platform_of_the_environment() {
     follows_arm64_of_the_environment(World::buildx);
 }
 
 #[test]
-fn buildx_elsewhere_follows_the_platform_of_the_environment() {
+fn remote_buildx_build_follows_the_default_platform_of_the_environment() {
     follows_arm64_of_the_environment(World::buildx_elsewhere);
 }
 
 #[test]
-fn docker_follows_the_platform_of_its_arguments() {
+fn docker_build_follows_the_platform_of_its_build_arguments() {
     follows_arm64_with(
         World::docker,
         "builders: {docker: {buildArgs: [--platform, linux/arm64]}}\n",
@@ -118,7 +118,7 @@ fn docker_follows_the_platform_of_its_arguments() {
 }
 
 #[test]
-fn buildah_follows_the_platform_of_its_arguments() {
+fn buildah_build_follows_the_platform_of_its_build_arguments() {
     follows_arm64_with(
         World::buildah,
         "builders: {buildah: {buildArgs: [--platform=linux/arm64]}}\n",
@@ -126,7 +126,7 @@ fn buildah_follows_the_platform_of_its_arguments() {
 }
 
 #[test]
-fn buildah_follows_the_architecture_of_its_arguments() {
+fn buildah_build_follows_the_architecture_of_its_build_arguments() {
     follows_arm64_with(
         World::buildah,
         "builders: {buildah: {buildArgs: [--arch=arm64]}}\n",
@@ -134,7 +134,7 @@ fn buildah_follows_the_architecture_of_its_arguments() {
 }
 
 #[test]
-fn podman_follows_the_architecture_of_its_arguments() {
+fn podman_build_follows_the_architecture_of_its_build_arguments() {
     follows_arm64_with(
         World::podman,
         "builders: {podman: {buildArgs: [--arch, arm64]}}\n",
@@ -142,7 +142,7 @@ fn podman_follows_the_architecture_of_its_arguments() {
 }
 
 #[test]
-fn docker_follows_the_platform_of_its_daemon() {
+fn docker_build_follows_the_platform_of_its_daemon() {
     let (world, registry) = (World::new(), Registry::start());
     world.docker();
     let calls = wrap(
@@ -159,7 +159,7 @@ fn docker_follows_the_platform_of_its_daemon() {
 }
 
 #[test]
-fn podman_follows_the_platform_of_its_service() {
+fn podman_build_follows_the_platform_of_its_service() {
     let (world, registry) = (World::new(), Registry::start());
     world.podman();
     wrap(
@@ -196,7 +196,7 @@ printf '{{"containerimage.digest": "%s"}}' "${{reported:-$(cat "$metadata")}}" >
 }
 
 #[test]
-fn buildctl_follows_the_platform_of_its_first_worker() {
+fn buildctl_build_follows_the_platform_of_its_first_worker() {
     let (world, registry) = (World::new(), Registry::start());
     buildctl(
         &world,
@@ -222,7 +222,7 @@ const SECRETLY_ARM64: &str =
     "case $1 in build) shift; exec \"$real\" build --arch=arm64 \"$@\" ;; esac";
 
 #[test]
-fn what_was_pushed_is_believed_before_what_the_builder_says() {
+fn platform_of_the_pushed_image_overrides_that_of_the_builder() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     wrap(&world, "buildah", SECRETLY_ARM64);
@@ -287,7 +287,7 @@ fn steps_task(world: &World, registry: &Registry, host: &str) {
 }
 
 #[test]
-fn the_steps_of_a_file_follow_what_they_were_built_for() {
+fn build_steps_follow_the_platform_they_were_built_for() {
     for script in ["", SECRETLY_ARM64] {
         let (world, registry) = (World::new(), Registry::start());
         world.buildah();
@@ -329,7 +329,7 @@ fn pushes_nothing_for_another_platform(world: &World, registry: &Registry, calls
 }
 
 #[test]
-fn what_docker_builds_for_another_platform_is_not_pushed() {
+fn docker_image_for_an_unrequested_platform_is_not_pushed() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = world.docker();
     // It refuses to fetch an image for another system, and takes one that it has.
@@ -342,7 +342,7 @@ fn what_docker_builds_for_another_platform_is_not_pushed() {
 const HEEDS_NO_PLATFORM: &str = "for word; do\n shift\n case $word in --platform=*) ;; *) set -- \"$@\" \"$word\" ;; esac\ndone";
 
 #[test]
-fn what_buildah_builds_for_another_platform_is_not_pushed() {
+fn buildah_image_for_an_unrequested_platform_is_not_pushed() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     let calls = wrap(&world, "buildah", HEEDS_NO_PLATFORM);
@@ -350,7 +350,7 @@ fn what_buildah_builds_for_another_platform_is_not_pushed() {
 }
 
 #[test]
-fn what_a_step_builds_for_another_platform_is_not_pushed() {
+fn step_image_for_an_unrequested_platform_is_not_pushed() {
     let (world, registry) = (World::new(), Registry::start());
     world.podman();
     let calls = wrap(&world, "podman", HEEDS_NO_PLATFORM);
@@ -374,7 +374,7 @@ fn what_a_step_builds_for_another_platform_is_not_pushed() {
 }
 
 #[test]
-fn what_buildctl_has_published_for_another_platform_is_not_recorded() {
+fn buildctl_image_pushed_for_an_unrequested_platform_is_not_recorded() {
     let (world, registry) = (World::new(), Registry::start());
     buildctl(&world, "linux/amd64", "copy --override-arch amd64");
     registry.push_both("base:1", "one", "one");
@@ -394,7 +394,7 @@ fn what_buildctl_has_published_for_another_platform_is_not_recorded() {
 }
 
 #[test]
-fn a_platform_that_the_dockerfile_itself_gives_is_no_fault_of_the_builder() {
+fn platform_set_by_the_dockerfile_itself_is_accepted() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_both("base:1", "one", "one");
@@ -428,7 +428,7 @@ fn swallowing(registry: &Registry) -> Gateway {
 }
 
 #[test]
-fn a_push_that_has_not_arrived_is_an_error_and_is_not_recorded() {
+fn push_that_did_not_arrive_is_an_error_and_not_recorded() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
@@ -467,7 +467,7 @@ fn a_push_that_has_not_arrived_is_an_error_and_is_not_recorded() {
 }
 
 #[test]
-fn a_push_of_a_step_that_has_not_arrived_is_an_error() {
+fn step_push_that_did_not_arrive_is_an_error() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
@@ -480,7 +480,7 @@ fn a_push_of_a_step_that_has_not_arrived_is_an_error() {
 }
 
 #[test]
-fn a_copy_that_has_not_arrived_is_an_error() {
+fn import_that_did_not_arrive_is_an_error() {
     let (world, registry) = (World::new(), Registry::start());
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
     registry.push("base:1", &[("version", "one")]);
@@ -511,7 +511,7 @@ fn a_copy_that_has_not_arrived_is_an_error() {
 }
 
 #[test]
-fn a_push_that_arrives_late_is_looked_at_again() {
+fn push_that_arrives_late_is_looked_up_again() {
     static LOOKS: AtomicUsize = AtomicUsize::new(0);
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -546,7 +546,7 @@ fn a_push_that_arrives_late_is_looked_at_again() {
 }
 
 #[test]
-fn a_list_with_the_digest_that_was_reported_is_what_was_pushed() {
+fn index_with_the_reported_digest_is_the_recorded_output() {
     let (world, registry) = (World::new(), Registry::start());
     registry.push_both("base:1", "one", "one");
     let index = registry.digest("base:1").unwrap();
@@ -566,7 +566,7 @@ fn a_list_with_the_digest_that_was_reported_is_what_was_pushed() {
 }
 
 #[test]
-fn each_pushed_tag_is_looked_at_once_and_what_it_is_read_once() {
+fn each_pushed_tag_is_looked_up_once_and_its_manifest_read_once() {
     let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
     world.buildah();
     bases.push("base:1", &[("version", "one")]);
@@ -676,12 +676,12 @@ fn nightly_timer_leaves_the_child_alone(put_on_path: impl Fn(&World) -> Calls, c
 }
 
 #[test]
-fn a_nightly_timer_on_a_parent_leaves_its_child_alone() {
+fn nightly_timer_of_a_parent_does_not_rebuild_its_child() {
     nightly_timer_leaves_the_child_alone(World::docker, "");
 }
 
 #[test]
-fn a_nightly_timer_on_a_parent_of_buildah_leaves_its_child_alone() {
+fn nightly_timer_of_a_parent_built_by_buildah_does_not_rebuild_its_child() {
     nightly_timer_leaves_the_child_alone(
         World::buildah,
         "builders: {buildah: {buildArgs: [--timestamp=0]}}\n",
@@ -742,27 +742,27 @@ fn follows_a_base_whose_registry_was_away(put_on_path: impl Fn(&World) -> Calls,
 }
 
 #[test]
-fn docker_follows_a_base_whose_registry_was_away() {
+fn docker_build_on_a_cached_base_follows_it_after_its_registry_was_unreachable() {
     follows_a_base_whose_registry_was_away(World::docker, "docker");
 }
 
 #[test]
-fn docker_with_buildx_follows_a_base_whose_registry_was_away() {
+fn docker_with_buildx_build_on_a_cached_base_follows_it_after_its_registry_was_unreachable() {
     follows_a_base_whose_registry_was_away(World::newer_docker, "docker");
 }
 
 #[test]
-fn podman_follows_a_base_whose_registry_was_away() {
+fn podman_build_on_a_cached_base_follows_it_after_its_registry_was_unreachable() {
     follows_a_base_whose_registry_was_away(World::podman, "podman");
 }
 
 #[test]
-fn buildah_follows_a_base_whose_registry_was_away() {
+fn buildah_build_on_a_cached_base_follows_it_after_its_registry_was_unreachable() {
     follows_a_base_whose_registry_was_away(World::buildah, "buildah");
 }
 
 #[test]
-fn a_base_that_moved_while_its_registry_was_away_is_an_update() {
+fn base_that_moved_while_its_registry_was_unreachable_is_rebuilt() {
     let (world, registry, bases) = with_base_away(World::docker, "docker");
     bases.push_both("base:1", "two", "two");
     bases.stop();
@@ -785,7 +785,7 @@ fn a_base_that_moved_while_its_registry_was_away_is_an_update() {
 }
 
 #[test]
-fn base_without_a_known_digest_is_an_update_at_the_first_answer() {
+fn base_without_a_recorded_digest_is_stale_at_the_first_response() {
     let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
     world.docker();
     bases.push("base:1", &[("version", "theirs")]);
@@ -815,7 +815,7 @@ fn base_without_a_known_digest_is_an_update_at_the_first_answer() {
 }
 
 #[test]
-fn a_registry_that_is_out_of_order_is_away_too() {
+fn registry_that_answers_with_server_errors_counts_as_unreachable() {
     let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
     world.docker();
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
@@ -835,7 +835,7 @@ fn a_registry_that_is_out_of_order_is_away_too() {
 }
 
 #[test]
-fn an_image_of_the_builder_alone_is_not_taken_for_that_of_a_registry_that_is_away() {
+fn local_only_image_is_not_taken_for_one_of_an_unreachable_registry() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     // Docker Hub is away: nothing answers there.
@@ -849,7 +849,7 @@ fn an_image_of_the_builder_alone_is_not_taken_for_that_of_a_registry_that_is_awa
 }
 
 #[test]
-fn a_followed_base_that_is_gone_from_its_registry_stays_followed() {
+fn base_deleted_from_its_registry_stays_followed() {
     let (world, registry, bases) = with_base_away(World::docker, "docker");
     world.run("web").ok();
     let digest = bases.digest("base:1").unwrap();
@@ -867,7 +867,7 @@ fn a_followed_base_that_is_gone_from_its_registry_stays_followed() {
 }
 
 #[test]
-fn what_the_files_of_a_local_context_named_is_recorded() {
+fn bases_named_by_a_local_dockerfile_are_recorded() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -880,7 +880,7 @@ fn what_the_files_of_a_local_context_named_is_recorded() {
 }
 
 #[test]
-fn what_any_other_builder_pushes_is_followed_for_its_platforms() {
+fn image_pushed_by_a_custom_builder_is_followed_for_its_platforms() {
     let (world, registry) = (World::new(), Registry::start());
     let script = "from=$(sed -n 's/^FROM //p' \"$1\")\n\
          exec skopeo --override-arch arm64 copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \"docker://$from\" \"docker://$2\"";
@@ -918,7 +918,7 @@ fn what_any_other_builder_pushes_is_followed_for_its_platforms() {
 }
 
 #[test]
-fn triggers_of_a_base_whose_registry_is_away_are_followed() {
+fn onbuild_images_of_a_base_on_an_unreachable_registry_are_followed() {
     let (world, registry, bases) = (World::new(), Registry::start(), Registry::start());
     world.docker();
     registry.push("tools:1", &[("tool", "hammer")]);
@@ -938,7 +938,7 @@ fn triggers_of_a_base_whose_registry_is_away_are_followed() {
 }
 
 #[test]
-fn a_copy_of_the_builders_own_is_built_on_only_if_it_is_vouched_for() {
+fn cached_base_of_the_builder_is_used_only_if_verification_accepts_it() {
     let (world, _registry, bases) = with_base_away(World::docker, "docker");
     let rule = format!(
         "images: ['{}/*'], command: [vouch, '{{image}}']",

@@ -23,7 +23,7 @@ fn world() -> World {
 }
 
 #[test]
-fn it_prints_one_document_with_every_key() {
+fn task_show_prints_one_document_with_every_key() {
     let world = world();
     let task = world.acrt(&["task", "show", "--name", "web"]).ok().json();
     assert_eq!(task["name"], "web");
@@ -49,7 +49,7 @@ fn it_prints_one_document_with_every_key() {
 }
 
 #[test]
-fn every_format_shows_the_same_task() {
+fn task_show_prints_the_same_task_in_every_format() {
     let world = world();
     let show = |format: &str| {
         world
@@ -77,7 +77,7 @@ fn every_format_shows_the_same_task() {
 }
 
 #[test]
-fn table_says_what_people_want_to_know_and_json_stays_that_of_az() {
+fn task_show_table_is_readable_and_its_json_matches_az() {
     let world = world();
     let table = world
         .acrt(&["task", "show", "-n", "web", "-o", "table"])
@@ -96,7 +96,7 @@ fn table_says_what_people_want_to_know_and_json_stays_that_of_az() {
 }
 
 #[test]
-fn a_task_that_is_not_there_is_exit_3_and_a_wrong_option_exit_2() {
+fn task_show_of_a_missing_task_exits_3_and_with_a_wrong_option_exits_2() {
     let world = world();
     world
         .acrt(&["task", "show", "-n", "no"])
@@ -117,7 +117,7 @@ fn a_task_that_is_not_there_is_exit_3_and_a_wrong_option_exit_2() {
 }
 
 #[test]
-fn a_broken_definition_is_named_with_its_place() {
+fn task_show_reports_an_invalid_definition_with_its_position() {
     let world = world();
     let path = world.write(
         "state/tasks/localhost:5000/web.yaml",
@@ -130,7 +130,7 @@ fn a_broken_definition_is_named_with_its_place() {
 }
 
 #[test]
-fn values_of_secret_arguments_are_shown_only_when_they_are_asked_for() {
+fn secret_argument_values_are_shown_only_with_secure_properties() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     let create = ["task", "create", "-n", "web", "-r", "localhost:5000", "-c"];

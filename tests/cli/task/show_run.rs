@@ -3,7 +3,7 @@
 use crate::support::{Registry, World};
 
 #[test]
-fn it_tells_what_was_built_on_what() {
+fn show_run_lists_base_image_dependencies() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     let base = registry.push("base:1", &[("version", "one")]);
@@ -30,7 +30,7 @@ fn it_tells_what_was_built_on_what() {
 }
 
 #[test]
-fn a_run_that_is_not_there_is_exit_3_whatever_is_typed() {
+fn missing_or_malformed_run_id_exits_3() {
     let world = World::new();
     world
         .acrt(&["task", "show-run", "--run-id", "ca7"])

@@ -13,7 +13,7 @@ fn world() -> (World, Registry) {
 }
 
 #[test]
-fn a_run_whose_terminal_is_closed_is_canceled_and_leaves_nothing_running() {
+fn run_whose_terminal_is_closed_is_canceled_and_leaves_no_process() {
     let (world, registry) = world();
     let gate = Gate::new();
     let base = registry.image("base:1");
@@ -31,7 +31,7 @@ fn a_run_whose_terminal_is_closed_is_canceled_and_leaves_nothing_running() {
 }
 
 #[test]
-fn what_nohup_has_started_goes_on_when_its_terminal_is_closed() {
+fn run_under_nohup_continues_when_its_terminal_is_closed() {
     let (world, registry) = world();
     let gate = Gate::new();
     let base = registry.image("base:1");
@@ -58,7 +58,7 @@ fn what_nohup_has_started_goes_on_when_its_terminal_is_closed() {
 }
 
 #[test]
-fn the_loop_reads_the_config_file_again_and_goes_on() {
+fn watch_reloads_the_config_file_on_sighup() {
     let (world, registry) = world();
     world.config("watch: {everySeconds: 1}\n");
     world.tracked_task(

@@ -12,7 +12,7 @@ fn world() -> (World, Registry) {
 }
 
 #[test]
-fn without_options_nothing_changes() {
+fn task_update_without_options_changes_nothing() {
     let (world, _registry) = world();
     let before = world.acrt(&["task", "show", "-n", "web"]).ok().stdout;
     let after = world.acrt(&["task", "update", "-n", "web"]).ok().stdout;
@@ -35,7 +35,7 @@ fn change_beside_another_one_is_kept_or_refused() {
 }
 
 #[test]
-fn a_list_is_replaced_whole_and_the_rest_stays() {
+fn task_update_replaces_a_list_whole_and_keeps_other_fields() {
     let (world, _registry) = world();
     world
         .acrt(&[
@@ -63,7 +63,7 @@ fn a_list_is_replaced_whole_and_the_rest_stays() {
 }
 
 #[test]
-fn a_switched_off_trigger_stays_on_record_as_disabled() {
+fn disabled_trigger_stays_in_the_definition_as_disabled() {
     let (world, registry) = world();
     let task = world
         .acrt(&[
@@ -93,7 +93,7 @@ fn a_switched_off_trigger_stays_on_record_as_disabled() {
 }
 
 #[test]
-fn a_change_of_what_it_depends_on_must_run_before_it_is_followed() {
+fn updated_dependencies_are_followed_after_the_next_run() {
     let (world, _registry) = world();
     let other = world.context("other", "FROM scratch\nCOPY Dockerfile /\n");
     world
@@ -104,7 +104,7 @@ fn a_change_of_what_it_depends_on_must_run_before_it_is_followed() {
 }
 
 #[test]
-fn a_task_that_is_not_there_is_said() {
+fn task_update_of_a_missing_task_is_not_found() {
     let (world, _registry) = world();
     world
         .acrt(&["task", "update", "-n", "wab", "--timeout", "900"])
@@ -113,7 +113,7 @@ fn a_task_that_is_not_there_is_said() {
 }
 
 #[test]
-fn option_that_means_nothing_to_the_step_of_a_task_is_refused_with_what_the_task_does() {
+fn option_that_does_not_apply_to_the_step_type_is_refused_with_the_step_type() {
     let (world, registry) = world();
     let context = world.path("web").display().to_string();
     world.write("web/acb.yaml", "steps:\n- cmd: alpine\n");

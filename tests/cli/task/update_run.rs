@@ -3,7 +3,7 @@
 use crate::support::{Registry, World};
 
 #[test]
-fn a_run_that_is_kept_survives_pruning() {
+fn archived_run_survives_pruning() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     world.config("runs: {keep: 1}\n");

@@ -39,7 +39,7 @@ fn from(registry: &Registry) -> String {
 }
 
 #[test]
-fn base_without_a_signature_is_unverified_and_nothing_is_built_on_it() {
+fn base_without_a_signature_is_unverified_and_not_built_on() {
     let (world, registry) = world();
     vouching(&world, &registry);
     world.tracked_task(&registry, "web", &from(&registry));
@@ -63,7 +63,7 @@ fn base_without_a_signature_is_unverified_and_nothing_is_built_on_it() {
 }
 
 #[test]
-fn run_by_hand_on_a_base_without_a_signature_is_refused() {
+fn manual_run_on_a_base_without_a_signature_is_refused() {
     let (world, registry) = world();
     vouching(&world, &registry);
     let bad = registry.digest("base:1").unwrap();
@@ -76,7 +76,7 @@ fn run_by_hand_on_a_base_without_a_signature_is_refused() {
 }
 
 #[test]
-fn digest_that_was_vouched_for_is_not_asked_about_again() {
+fn verified_digest_is_not_verified_again() {
     let (world, registry) = world();
     vouching(&world, &registry);
     world.tracked_task(&registry, "web", &from(&registry));
@@ -90,7 +90,7 @@ fn digest_that_was_vouched_for_is_not_asked_about_again() {
 }
 
 #[test]
-fn copied_files_are_taken_from_what_is_vouched_for_alone() {
+fn copy_from_an_unverified_image_is_refused() {
     let (world, registry) = world();
     vouching(&world, &registry);
     let bad = registry.digest("base:1").unwrap();
@@ -108,7 +108,7 @@ fn at(world: &World, seconds: i64) {
 }
 
 #[test]
-fn base_that_moves_daily_is_followed_days_behind() {
+fn base_that_moves_daily_is_followed_at_its_minimum_age() {
     let (world, registry) = world();
     at(&world, 0);
     world.tracked_task(&registry, "web", &from(&registry));
@@ -131,7 +131,7 @@ fn base_that_moves_daily_is_followed_days_behind() {
 }
 
 #[test]
-fn age_is_read_as_people_write_it_and_shown() {
+fn minimum_age_accepts_human_units_and_is_shown() {
     let (world, registry) = world();
     world.task(&registry, "web", &from(&registry));
     let update = |age| world.acrt(&["task", "update", "--name", "web", "--min-age", age]);
@@ -146,7 +146,7 @@ fn age_is_read_as_people_write_it_and_shown() {
 }
 
 #[test]
-fn program_that_never_says_whether_it_vouches_holds_up_no_other_task() {
+fn hanging_verification_command_delays_no_other_task() {
     let (world, registry) = world();
     registry.push("slow:1", &[("version", "one")]);
     world.tracked_task(&registry, "web", &from(&registry));

@@ -19,7 +19,7 @@ fn from(registry: &Registry, image: &str) -> String {
 }
 
 #[test]
-fn a_moved_base_is_built_through_the_whole_chain_in_order() {
+fn moved_base_rebuilds_the_whole_chain_in_order() {
     let (world, registry) = world();
     // Created child first, named so that no alphabet gives the right order.
     for (task, base) in [
@@ -61,7 +61,7 @@ fn a_moved_base_is_built_through_the_whole_chain_in_order() {
 }
 
 #[test]
-fn a_task_on_two_images_that_moved_runs_once_with_both_as_its_cause() {
+fn task_with_two_moved_bases_runs_once_with_both_as_its_cause() {
     let (world, registry) = world();
     registry.push("tools:1", &[("tool", "one")]);
     let dockerfile = format!(
@@ -97,7 +97,7 @@ fn a_task_on_two_images_that_moved_runs_once_with_both_as_its_cause() {
 }
 
 #[test]
-fn a_diamond_of_four_tasks_makes_four_runs() {
+fn diamond_of_four_tasks_makes_four_runs() {
     let (world, registry) = world();
     world.tracked_task(&registry, "root", &from(&registry, "base:1"));
     for side in ["left", "right"] {
@@ -131,7 +131,7 @@ fn a_diamond_of_four_tasks_makes_four_runs() {
 }
 
 #[test]
-fn tasks_that_share_a_tag_share_one_request_for_it() {
+fn tasks_on_one_tag_share_one_request() {
     let (world, registry) = world();
     for task in ["a", "b", "c"] {
         world.tracked_task(&registry, task, &from(&registry, "base:1"));
@@ -147,7 +147,7 @@ fn tasks_that_share_a_tag_share_one_request_for_it() {
 }
 
 #[test]
-fn a_tag_that_moves_during_the_build_is_seen_by_the_next_check() {
+fn tag_moved_during_the_build_is_detected_by_the_next_check() {
     let (world, registry) = world();
     let gate = Gate::new();
     let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
@@ -176,7 +176,7 @@ fn a_tag_that_moves_during_the_build_is_seen_by_the_next_check() {
 }
 
 #[test]
-fn a_tag_that_moves_again_while_the_round_builds_is_built_by_the_next_round() {
+fn tag_moved_again_during_the_round_is_built_by_the_next_round() {
     let (world, registry) = world();
     let gate = Gate::new();
     let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
@@ -206,7 +206,7 @@ fn a_tag_that_moves_again_while_the_round_builds_is_built_by_the_next_round() {
 }
 
 #[test]
-fn an_unreachable_registry_is_said_and_the_others_are_served() {
+fn unreachable_registry_is_reported_and_tasks_of_others_are_rebuilt() {
     let (world, registry) = world();
     let other = Registry::start();
     other.push("base:1", &[("version", "one")]);
@@ -234,7 +234,7 @@ fn an_unreachable_registry_is_said_and_the_others_are_served() {
 }
 
 #[test]
-fn a_registry_that_is_away_is_one_line_for_all_its_tasks_and_one_when_it_answers_again() {
+fn unreachable_registry_is_one_line_for_all_its_tasks_and_one_when_recovered() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     source.push("base:1", &[("version", "one")]);
     let (from, to) = (source.image("base:1"), target.host());
@@ -292,7 +292,7 @@ fn a_registry_that_is_away_is_one_line_for_all_its_tasks_and_one_when_it_answers
 }
 
 #[test]
-fn loop_says_once_that_a_registry_is_away_and_that_it_answers_again() {
+fn watch_reports_once_that_a_registry_is_unreachable_and_that_it_recovered() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     source.push("base:1", &[("version", "one")]);
     for name in ["one", "two"] {
@@ -317,7 +317,7 @@ fn loop_says_once_that_a_registry_is_away_and_that_it_answers_again() {
 }
 
 #[test]
-fn a_failed_parent_makes_its_child_wait_and_neither_is_forgotten() {
+fn failed_parent_makes_its_child_wait_and_both_are_retried() {
     let (world, registry) = world();
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
     // It can be built on the first base, and not on the second.
@@ -354,7 +354,7 @@ fn a_failed_parent_makes_its_child_wait_and_neither_is_forgotten() {
 }
 
 #[test]
-fn only_the_task_whose_files_are_broken_is_out() {
+fn broken_task_file_stops_only_its_own_task() {
     let (world, registry) = world();
     for task in ["fine", "no-yaml", "no-json"] {
         world.tracked_task(&registry, task, &from(&registry, "base:1"));
@@ -380,7 +380,7 @@ fn only_the_task_whose_files_are_broken_is_out() {
 }
 
 #[test]
-fn a_task_whose_dockerfile_is_gone_or_broken_fails_alone() {
+fn missing_or_broken_dockerfile_fails_only_its_own_task() {
     let (world, registry) = world();
     for task in ["fine", "gone", "broken"] {
         world.tracked_task(&registry, task, &from(&registry, "base:1"));
@@ -398,7 +398,7 @@ fn a_task_whose_dockerfile_is_gone_or_broken_fails_alone() {
 }
 
 #[test]
-fn only_what_the_task_is_built_for_counts_in_an_index() {
+fn index_change_of_other_platforms_or_attestations_does_not_rebuild() {
     let (world, registry) = world();
     let own = Image::of(&[("version", "one")]).shell();
     let other = |text: &str| Image::of(&[("version", text)]).platform("linux/s390x");
@@ -424,7 +424,7 @@ fn only_what_the_task_is_built_for_counts_in_an_index() {
 }
 
 #[test]
-fn a_disabled_trigger_and_a_disabled_task_are_left_alone() {
+fn disabled_trigger_and_disabled_task_are_not_run() {
     let (world, registry) = world();
     for task in ["trigger-off", "disabled"] {
         world.tracked_task(&registry, task, &from(&registry, "base:1"));
@@ -451,7 +451,7 @@ fn a_disabled_trigger_and_a_disabled_task_are_left_alone() {
 }
 
 #[test]
-fn a_task_that_has_never_run_follows_nothing() {
+fn never_run_task_follows_nothing() {
     let (world, registry) = world();
     world.task(&registry, "web", &from(&registry, "base:1"));
     registry.push_shell("base:1", &[("version", "two")]);
@@ -461,7 +461,7 @@ fn a_task_that_has_never_run_follows_nothing() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+fn watch_dry_run_prints_the_plan_and_changes_nothing() {
     let (world, registry) = world();
     world.tracked_task(&registry, "app", &from(&registry, "base:1"));
     world.tracked_task(&registry, "site", &from(&registry, "app:latest"));
@@ -482,7 +482,7 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
 }
 
 #[test]
-fn the_exit_code_tells_of_a_rebuild_when_asked() {
+fn watch_exit_code_reports_a_rebuild_with_the_flag() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     let watch = ["task", "watch", "--once", "--exit-code"];
@@ -493,7 +493,7 @@ fn the_exit_code_tells_of_a_rebuild_when_asked() {
 }
 
 #[test]
-fn a_second_watcher_of_the_same_state_directory_ends_at_once() {
+fn second_watch_of_the_same_state_directory_exits_at_once() {
     let (world, registry) = world();
     let gate = Gate::new();
     let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
@@ -519,7 +519,7 @@ fn a_second_watcher_of_the_same_state_directory_ends_at_once() {
 }
 
 #[test]
-fn the_loop_rebuilds_by_itself_and_ends_with_the_signal_that_stopped_it() {
+fn watch_rebuilds_and_exits_with_the_signal_that_stopped_it() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let (world, registry) = world();
         world.config("watch: {everySeconds: 1}\n");
@@ -546,7 +546,7 @@ fn the_loop_rebuilds_by_itself_and_ends_with_the_signal_that_stopped_it() {
 }
 
 #[test]
-fn the_loop_survives_a_registry_that_comes_and_goes() {
+fn watch_survives_a_registry_outage() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     registry.stop();
@@ -564,7 +564,7 @@ fn the_loop_survives_a_registry_that_comes_and_goes() {
 }
 
 #[test]
-fn a_watch_that_is_stopped_cancels_its_run_and_leaves_no_process() {
+fn stopped_watch_cancels_its_run_and_leaves_no_process() {
     let (world, registry) = world();
     let gate = Gate::new();
     let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
@@ -592,7 +592,7 @@ fn a_watch_that_is_stopped_cancels_its_run_and_leaves_no_process() {
 }
 
 #[test]
-fn an_update_survives_a_kill_in_the_middle_of_the_build() {
+fn update_survives_a_kill_during_the_build() {
     let (world, registry) = world();
     let gate = Gate::new();
     let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
@@ -635,7 +635,7 @@ pub(super) fn wrap_buildah(world: &World, around: &str) {
 }
 
 #[test]
-fn an_update_survives_a_kill_before_and_after_the_push() {
+fn update_survives_a_kill_before_and_after_the_push() {
     let ask = |gate: &Gate| format!("busybox {}", gate.wait_command());
     let before = |gate: &Gate| {
         format!(
@@ -792,7 +792,7 @@ fn copying_builder(world: &World) {
 }
 
 #[test]
-fn twenty_rounds_at_once_build_an_update_once() {
+fn twenty_concurrent_rounds_build_an_update_once() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     registry.push_shell("base:1", &[("version", "two")]);
@@ -807,7 +807,7 @@ fn twenty_rounds_at_once_build_an_update_once() {
 }
 
 #[test]
-fn a_full_disk_is_said_and_loses_nothing() {
+fn full_disk_is_reported_and_loses_no_update() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     registry.push_shell("base:1", &[("version", "two")]);
@@ -832,7 +832,7 @@ fn a_full_disk_is_said_and_loses_nothing() {
 }
 
 #[test]
-fn log_lines_as_json_are_objects_with_time_level_and_what_they_are_about() {
+fn json_log_lines_have_time_level_and_subject() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     world.tracked_task(&registry, "broken", &from(&registry, "base:1"));
@@ -876,7 +876,7 @@ fn log_lines_as_json_are_objects_with_time_level_and_what_they_are_about() {
 }
 
 #[test]
-fn a_service_manager_is_told_that_the_loop_has_started_and_lives() {
+fn systemd_is_notified_of_start_and_watchdog() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     let path = world.path("notify");
@@ -910,7 +910,7 @@ fn a_service_manager_is_told_that_the_loop_has_started_and_lives() {
 }
 
 #[test]
-fn a_moved_base_runs_a_multi_step_task_and_what_depends_on_it() {
+fn moved_base_rebuilds_a_multi_step_task_and_its_dependants() {
     let (world, registry) = (World::new(), Registry::start());
     world.docker();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -966,7 +966,7 @@ fn a_moved_base_runs_a_multi_step_task_and_what_depends_on_it() {
 }
 
 #[test]
-fn run_by_hand_on_a_base_that_moved_is_not_made_again_by_the_loop() {
+fn manual_run_on_a_moved_base_is_not_repeated_by_watch() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);

@@ -76,7 +76,7 @@ impl Place {
 }
 
 #[test]
-fn registry_that_hangs_keeps_no_other_task_waiting_in_a_single_round() {
+fn hanging_registry_delays_no_other_task_in_a_single_round() {
     let place = Place::new();
     let proxy = Proxy::to(&place.registry);
     place.follows("quick", "near:1", &place.registry.image("near:1"));
@@ -97,7 +97,7 @@ fn registry_that_hangs_keeps_no_other_task_waiting_in_a_single_round() {
 }
 
 #[test]
-fn repository_that_hangs_keeps_no_other_of_its_registry_waiting() {
+fn hanging_repository_delays_no_other_repository_of_its_registry() {
     let place = Place::new();
     let proxy = Proxy::to(&place.registry);
     // The first by name: it is asked before the others.
@@ -121,7 +121,7 @@ fn repository_that_hangs_keeps_no_other_of_its_registry_waiting() {
 }
 
 #[test]
-fn registry_that_hangs_keeps_no_other_task_waiting_in_the_loop_and_is_asked_once() {
+fn hanging_registry_delays_no_other_task_in_the_loop_and_gets_one_request() {
     let place = Place::new();
     let proxy = Proxy::to(&place.registry);
     place.follows("quick", "near:1", &place.registry.image("near:1"));
@@ -144,7 +144,7 @@ fn registry_that_hangs_keeps_no_other_task_waiting_in_the_loop_and_is_asked_once
 }
 
 #[test]
-fn program_that_is_told_and_hangs_keeps_neither_rounds_nor_runs_waiting() {
+fn hanging_notification_program_delays_no_round_or_run() {
     let place = Place::new();
     place.follows("quick", "near:1", &place.registry.image("near:1"));
     place.follows(
@@ -172,7 +172,7 @@ fn program_that_is_told_and_hangs_keeps_neither_rounds_nor_runs_waiting() {
 }
 
 #[test]
-fn git_server_that_hangs_keeps_no_other_task_waiting() {
+fn hanging_git_server_delays_no_other_task() {
     let place = Place::new();
     place.world.git();
     place.follows("quick", "near:1", &place.registry.image("near:1"));
@@ -229,7 +229,7 @@ fn is_open(stream: &TcpStream) -> bool {
 }
 
 #[test]
-fn long_build_keeps_no_other_task_waiting_and_is_made_once() {
+fn long_build_delays_no_other_task_and_runs_once() {
     let place = Place::new();
     place.follows("quick", "near:1", &place.registry.image("near:1"));
     place.follows("slow", "heavy:1", &place.registry.image("heavy:1"));
@@ -259,7 +259,7 @@ fn long_build_keeps_no_other_task_waiting_and_is_made_once() {
 }
 
 #[test]
-fn with_one_job_a_long_build_keeps_no_tag_from_being_looked_at() {
+fn long_build_with_one_job_does_not_delay_tag_lookups() {
     let place = Place::new();
     place.follows("quick", "near:1", &place.registry.image("near:1"));
     place.follows("slow", "heavy:1", &place.registry.image("heavy:1"));
@@ -289,7 +289,7 @@ fn with_one_job_a_long_build_keeps_no_tag_from_being_looked_at() {
 }
 
 #[test]
-fn digest_that_a_webhook_announced_is_looked_for_until_the_registry_shows_it() {
+fn digest_announced_by_webhook_is_looked_up_until_the_registry_shows_it() {
     let place = Place::new();
     place.configure("watch: {everySeconds: 3600}\nlisten: {lan: {secret: 'env:HOOK_SECRET'}}\n");
     place.world.set("HOOK_SECRET", "hooks-canary-4711");
@@ -324,7 +324,7 @@ fn digest_that_a_webhook_announced_is_looked_for_until_the_registry_shows_it() {
 }
 
 #[test]
-fn rest_that_a_registry_asks_for_holds_in_all_rounds_of_the_loop() {
+fn retry_after_of_a_registry_holds_in_all_rounds_of_the_loop() {
     let place = Place::new();
     let proxy = Proxy::to(&place.registry);
     place.follows("quick", "near:1", &place.registry.image("near:1"));
@@ -348,7 +348,7 @@ fn rest_that_a_registry_asks_for_holds_in_all_rounds_of_the_loop() {
 }
 
 #[test]
-fn registry_that_refuses_a_head_is_asked_so_again_after_ten_looks_of_the_loop() {
+fn registry_that_refuses_head_gets_head_again_after_ten_lookups() {
     let place = Place::new();
     let proxy = Proxy::to(&place.registry);
     place.follows("web", "far:1", &proxy.image("far:1"));

@@ -174,7 +174,7 @@ fn each_has_failed_once(world: &World, tasks: &[Hostile]) {
 }
 
 #[test]
-fn each_hostile_context_is_one_failed_run_beside_a_rebuild_in_the_same_round() {
+fn each_hostile_context_fails_one_run_beside_a_rebuild_in_the_same_round() {
     let (world, registry) = world();
     let tasks = hostile();
     registry.push("base:1", &[("version", "one")]);
@@ -193,7 +193,7 @@ fn each_hostile_context_is_one_failed_run_beside_a_rebuild_in_the_same_round() {
 }
 
 #[test]
-fn pipes_and_devices_in_local_contexts_hold_up_no_round() {
+fn pipes_and_devices_in_local_contexts_block_no_round() {
     let (world, registry) = world();
     registry.push("base:1", &[("version", "one")]);
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
@@ -250,7 +250,7 @@ fn pipes_and_devices_in_local_contexts_hold_up_no_round() {
 }
 
 #[test]
-fn loop_beside_eight_hostile_tasks_keeps_twelve_current_in_little_memory() {
+fn watch_with_eight_hostile_tasks_keeps_twelve_current_in_little_memory() {
     let (world, registry) = world();
     let tasks = &hostile()[..8];
     let moves = if is_long() { 30 } else { 2 };

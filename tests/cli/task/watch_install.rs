@@ -3,7 +3,7 @@
 use crate::support::{Registry, World, program};
 
 #[test]
-fn the_line_of_the_crontab_works_as_cron_runs_it() {
+fn printed_crontab_line_works_as_cron_runs_it() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -29,7 +29,7 @@ fn the_line_of_the_crontab_works_as_cron_runs_it() {
 }
 
 #[test]
-fn a_percent_sign_is_escaped_for_cron_and_for_systemd() {
+fn percent_sign_is_escaped_for_cron_and_systemd() {
     let world = World::new();
     let folder = world.path("100% mine");
     let folder = folder.to_str().unwrap();
@@ -41,7 +41,7 @@ fn a_percent_sign_is_escaped_for_cron_and_for_systemd() {
 }
 
 #[test]
-fn the_unit_is_that_of_the_packages_with_this_program() {
+fn printed_unit_matches_the_packaged_one_with_the_path_of_this_program() {
     let world = World::new();
     let unit = world.acrt(&["task", "watch", "--print-unit"]).ok().stdout;
     let packaged = include_str!("../../../docs/systemd/acrt-watch.service");

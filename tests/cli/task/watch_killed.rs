@@ -29,7 +29,7 @@ impl Random {
 }
 
 #[test]
-fn fifty_kills_at_random_moments_lose_no_update_and_build_none_more_than_twice() {
+fn fifty_random_kills_lose_no_update_and_build_none_more_than_twice() {
     let seed = match option_env!("ACRT_SEED") {
         Some(seed) => seed.parse().unwrap(),
         None => u64::from(std::process::id()),
@@ -136,7 +136,7 @@ fn builder_of_a_run_killed_beside_a_running_loop_is_ended_before_the_loop_rebuil
 }
 
 #[test]
-fn builder_of_a_run_killed_in_the_middle_of_a_round_is_ended_before_the_round_builds_its_task() {
+fn builder_of_a_run_killed_during_a_round_is_ended_before_the_round_builds_its_task() {
     let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -165,7 +165,7 @@ fn builder_of_a_run_killed_in_the_middle_of_a_round_is_ended_before_the_round_bu
 }
 
 #[test]
-fn builder_that_ignores_sigterm_is_killed_and_waited_for_even_if_its_recovery_is_killed_too() {
+fn builder_that_ignores_sigterm_is_killed_and_awaited_even_if_its_recovery_is_killed() {
     let (world, registry, gate) = world_with_held_pushes("trap '' TERM");
     let run = run_web(&world);
     let mut orphan = gate.arrival();
@@ -192,7 +192,7 @@ fn builder_that_ignores_sigterm_is_killed_and_waited_for_even_if_its_recovery_is
 }
 
 #[test]
-fn builder_of_a_killed_run_is_found_by_another_path_of_the_state_directory() {
+fn builder_of_a_killed_run_is_found_under_another_path_of_the_state_directory() {
     let (world, registry, gate) = world_with_held_pushes("");
     std::os::unix::fs::symlink(world.state(), world.path("link")).unwrap();
     let run = world.spawn(&["task", "run", "-n", "web", "--state-dir", "link"]);
@@ -205,7 +205,7 @@ fn builder_of_a_killed_run_is_found_by_another_path_of_the_state_directory() {
 }
 
 #[test]
-fn files_of_a_killed_run_go_with_the_next_round() {
+fn files_of_a_killed_run_are_removed_by_the_next_round() {
     let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
     world.buildah();
     world.git();
@@ -237,7 +237,7 @@ fn files_of_a_killed_run_go_with_the_next_round() {
 }
 
 #[test]
-fn git_of_a_killed_run_ends_with_the_next_round() {
+fn git_process_of_a_killed_run_is_ended_by_the_next_round() {
     let (world, registry, server) = (World::new(), Registry::start(), Gate::new());
     world.buildah();
     world.git();
@@ -258,7 +258,7 @@ fn git_of_a_killed_run_ends_with_the_next_round() {
 
 /// Kills commands as they put a new file in the place of an old one.
 #[test]
-fn temporary_files_of_killed_commands_go_with_the_next_round() {
+fn temporary_files_of_killed_commands_are_removed_by_the_next_round() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -319,7 +319,7 @@ skopeo copy --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=
 sleep 0.2";
 
 #[test]
-fn runs_killed_beside_a_running_loop_never_leave_two_builders_of_a_task() {
+fn runs_killed_beside_a_loop_never_leave_two_builders_of_a_task() {
     let seed = match option_env!("ACRT_SEED") {
         Some(seed) => seed.parse().unwrap(),
         None => u64::from(std::process::id()),

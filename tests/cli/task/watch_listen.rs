@@ -121,7 +121,7 @@ fn push_event(host: &str, image: &str) -> Value {
 }
 
 #[test]
-fn a_push_starts_the_rebuild_at_once() {
+fn webhook_push_event_starts_the_rebuild_at_once() {
     let (world, registry) = world();
     let gate = Gate::new();
     let dockerfile = format!("{}RUN {}\n", from(&registry, "base:1"), gate.wait_command());
@@ -156,7 +156,7 @@ fn a_push_starts_the_rebuild_at_once() {
 }
 
 #[test]
-fn of_many_tasks_only_those_that_a_webhook_concerns_are_read_and_decided() {
+fn webhook_reads_and_decides_only_the_tasks_it_concerns() {
     let (world, registry) = world();
     registry.push_shell("other:1", &[("version", "one")]);
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
@@ -203,7 +203,7 @@ fn of_many_tasks_only_those_that_a_webhook_concerns_are_read_and_decided() {
 }
 
 #[test]
-fn a_burst_makes_one_run_and_our_own_looks_and_pushes_make_no_loop() {
+fn webhook_burst_makes_one_run_and_own_pulls_and_pushes_make_none() {
     let (world, registry) = world();
     world.tracked_task(&registry, "app", &from(&registry, "base:1"));
     world.tracked_task(&registry, "site", &from(&registry, "app:latest"));
@@ -243,7 +243,7 @@ fn a_burst_makes_one_run_and_our_own_looks_and_pushes_make_no_loop() {
 }
 
 #[test]
-fn a_push_to_a_git_repository_starts_the_run_of_its_new_commit() {
+fn git_push_webhook_starts_the_run_of_its_commit() {
     let (world, registry) = world();
     world.git();
     let dockerfile = format!("{}COPY text /text\n", from(&registry, "base:1"));
@@ -286,7 +286,7 @@ fn a_push_to_a_git_repository_starts_the_run_of_its_new_commit() {
 }
 
 #[test]
-fn who_does_not_know_the_secret_is_refused_and_costs_no_look() {
+fn webhook_with_a_wrong_secret_is_refused_and_causes_no_tag_lookup() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     let watch = Loop::start(&world);
@@ -328,7 +328,7 @@ fn who_does_not_know_the_secret_is_refused_and_costs_no_look() {
 }
 
 #[test]
-fn every_way_to_say_the_secret_is_heard() {
+fn webhook_secret_is_accepted_in_every_supported_header() {
     let (world, registry) = world();
     let watch = Loop::start(&world);
     let body = push_event(&registry.host(), "base:1").to_string();
@@ -360,7 +360,7 @@ fn every_way_to_say_the_secret_is_heard() {
 }
 
 #[test]
-fn what_is_authentic_is_never_an_error_to_its_sender() {
+fn authenticated_webhook_with_an_unusable_body_is_never_an_error_response() {
     let (world, _registry) = world();
     let watch = Loop::start(&world);
     let post = |body: &str| {
@@ -388,7 +388,7 @@ fn what_is_authentic_is_never_an_error_to_its_sender() {
 }
 
 #[test]
-fn a_body_that_is_too_large_and_a_sender_that_is_too_slow_are_cut_off() {
+fn oversized_webhook_body_and_slow_sender_are_cut_off() {
     let (world, _registry) = world();
     let watch = Loop::start(&world);
     let address = watch.url.strip_prefix("http://").unwrap();
@@ -440,7 +440,7 @@ fn head(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn clients_that_hold_every_connection_keep_no_other_client_out() {
+fn clients_that_hold_connections_open_do_not_block_other_clients() {
     let (world, registry) = world();
     let watch = Loop::start(&world);
     watch.rests();
@@ -483,7 +483,7 @@ fn clients_that_hold_every_connection_keep_no_other_client_out() {
 }
 
 #[test]
-fn a_connection_brings_so_many_requests_and_no_more() {
+fn connection_is_closed_after_100_requests() {
     let (world, _registry) = world();
     let watch = Loop::start(&world);
     let mut stream = TcpStream::connect(watch.url.strip_prefix("http://").unwrap()).unwrap();
@@ -501,7 +501,7 @@ fn a_connection_brings_so_many_requests_and_no_more() {
 }
 
 #[test]
-fn health_is_the_same_over_http_and_for_the_service_manager() {
+fn health_over_http_matches_the_watchdog_notification() {
     let (world, _registry) = world();
     let path = world.path("notify");
     let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
@@ -559,7 +559,7 @@ fn health_is_the_same_over_http_and_for_the_service_manager() {
 }
 
 #[test]
-fn who_reads_the_metrics_without_the_secret_learns_of_no_sender() {
+fn metrics_without_the_secret_hide_webhook_source_names() {
     let (world, registry) = world();
     let get = |watch: &Loop, authorization: Option<&str>| {
         let mut page = ureq::http::Request::get(format!("{}/metrics", watch.url));
@@ -612,7 +612,7 @@ fn who_reads_the_metrics_without_the_secret_learns_of_no_sender() {
 }
 
 #[test]
-fn strangers_are_not_let_in_without_a_secret() {
+fn listener_off_loopback_without_a_secret_is_refused() {
     let (world, _registry) = world();
     let listen = |address: &str| world.acrt(&["task", "watch", "--listen", address]);
     configure(&world, "  lan: {}\n");
@@ -645,7 +645,7 @@ fn strangers_are_not_let_in_without_a_secret() {
 }
 
 #[test]
-fn sender_on_loopback_is_accepted_where_no_source_is_named() {
+fn webhook_on_loopback_is_accepted_without_a_configured_source() {
     let (world, registry) = world();
     configure(&world, "  {}\n");
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
@@ -660,7 +660,7 @@ fn sender_on_loopback_is_accepted_where_no_source_is_named() {
 }
 
 #[test]
-fn health_and_metrics_are_there_for_who_asks() {
+fn health_and_metrics_endpoints_answer() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     world.task(&registry, "new", &from(&registry, "base:1"));
@@ -689,7 +689,7 @@ fn health_and_metrics_are_there_for_who_asks() {
 }
 
 #[test]
-fn sighup_lets_other_sources_in() {
+fn sighup_reloads_webhook_sources() {
     let (world, registry) = world();
     let watch = Loop::start(&world);
     let send = |path: &str| {

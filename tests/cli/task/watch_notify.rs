@@ -33,7 +33,7 @@ fn minute(world: &World, minute: u32) {
 }
 
 #[test]
-fn each_change_is_told_once_and_signed() {
+fn each_change_is_notified_once_and_signed() {
     let (world, registry, receiver) = world();
     world.set("NOTIFY_SECRET", SECRET);
     world.config(&format!(
@@ -95,7 +95,7 @@ fn each_change_is_told_once_and_signed() {
 }
 
 #[test]
-fn a_registry_that_is_down_is_told_once_for_all_its_tasks_and_once_when_it_is_back() {
+fn unreachable_registry_is_notified_once_for_all_its_tasks_and_once_on_recovery() {
     let (world, registry, receiver) = world();
     world.config(&format!("notify: [{{url: '{}'}}]\n", receiver.url("/")));
     let from = format!("FROM {}\n", registry.image("base:1"));
@@ -126,7 +126,7 @@ fn a_registry_that_is_down_is_told_once_for_all_its_tasks_and_once_when_it_is_ba
 }
 
 #[test]
-fn a_receiver_that_stumbles_is_told_again_and_one_that_is_gone_is_told_later() {
+fn notification_is_retried_after_server_errors_and_queued_while_the_receiver_is_down() {
     let (world, registry, receiver) = world();
     world.config(&format!(
         "notify: [{{name: ops, url: '{}', on: [success]}}]\n",
@@ -167,7 +167,7 @@ fn a_receiver_that_stumbles_is_told_again_and_one_that_is_gone_is_told_later() {
 }
 
 #[test]
-fn a_program_is_told_on_its_standard_input_and_by_variables() {
+fn notification_program_gets_the_message_on_standard_input_and_in_variables() {
     let (world, registry, _) = world();
     let told = world.path("told");
     world.config(&format!(
@@ -196,7 +196,7 @@ fn a_program_is_told_on_its_standard_input_and_by_variables() {
 }
 
 #[test]
-fn a_hook_after_success_runs_after_each_success_and_its_failure_is_no_failure_of_the_run() {
+fn after_success_hook_runs_after_each_success_and_its_failure_does_not_fail_the_run() {
     let (world, registry, _) = world();
     let deployed = world.path("deployed");
     world.write("exit", "0");
@@ -241,7 +241,7 @@ fn a_hook_after_success_runs_after_each_success_and_its_failure_is_no_failure_of
 }
 
 #[test]
-fn the_update_trigger_of_az_is_a_webhook_for_runs_that_a_moved_image_caused() {
+fn update_trigger_endpoint_of_az_receives_runs_caused_by_a_moved_image() {
     let (world, registry, receiver) = world();
     let url = receiver.url("/update?code=CODE-CANARY");
     task(&world, &registry, &["--update-trigger-endpoint", &url]);
@@ -308,7 +308,7 @@ fn the_update_trigger_of_az_is_a_webhook_for_runs_that_a_moved_image_caused() {
 }
 
 #[test]
-fn a_receiver_that_makes_no_sense_is_named_with_its_place() {
+fn invalid_notification_receiver_is_reported_with_its_position() {
     let (world, registry, _) = world();
     world.config("notify: [{on: [success]}]\n");
     task(&world, &registry, &[]);
@@ -324,7 +324,7 @@ fn a_receiver_that_makes_no_sense_is_named_with_its_place() {
 }
 
 #[test]
-fn metrics_are_written_whole_where_a_collector_reads_them() {
+fn metrics_file_is_replaced_atomically() {
     use std::os::unix::fs::PermissionsExt as _;
     let (world, registry, _) = world();
     task(&world, &registry, &[]);
@@ -363,7 +363,7 @@ fn metrics_are_written_whole_where_a_collector_reads_them() {
 }
 
 #[test]
-fn tasks_that_one_base_rebuilds_are_one_message_to_who_has_templates() {
+fn tasks_rebuilt_by_one_base_are_one_message_for_a_templated_receiver() {
     let (world, registry, receiver) = world();
     world.config(&format!(
         "notify:\n- {{name: chat, url: '{}', preset: slack, on: [success, failure]}}\n- {{name: each, url: '{}', on: [success]}}\n",
@@ -399,7 +399,7 @@ fn tasks_that_one_base_rebuilds_are_one_message_to_who_has_templates() {
 }
 
 #[test]
-fn broken_template_is_said_once_and_the_message_goes_as_it_is() {
+fn broken_notification_template_is_reported_once_and_the_plain_message_sent() {
     let (world, registry, receiver) = world();
     world.config(&format!(
         "notify: [{{name: chat, url: '{}', body: '{{{{ .Task | nosuch }}}}', on: [success]}}]\n",
@@ -415,7 +415,7 @@ fn broken_template_is_said_once_and_the_message_goes_as_it_is() {
 }
 
 #[test]
-fn digest_comes_at_its_time_and_what_still_fails_is_told_again_after_days() {
+fn notification_digest_is_sent_at_its_time_and_open_failures_are_repeated_after_remind_days() {
     let (world, registry, receiver) = world();
     world.set("TZ", "UTC");
     world.config(&format!(

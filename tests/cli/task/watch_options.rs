@@ -25,7 +25,7 @@ fn runs_after(world: &World, now: &str, options: &[&str]) -> usize {
 }
 
 #[test]
-fn with_due_only_tags_whose_time_has_come_are_looked_at() {
+fn due_option_looks_up_only_tags_whose_interval_has_passed() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     assert_eq!(runs_after(&world, "2026-01-31T08:00:00Z", &["--due"]), 1);
@@ -38,7 +38,7 @@ fn with_due_only_tags_whose_time_has_come_are_looked_at() {
 }
 
 #[test]
-fn a_moved_tag_is_built_once_it_has_been_quiet() {
+fn moved_tag_is_built_once_after_the_debounce() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     let settle = ["--settle", "120"];
@@ -57,7 +57,7 @@ fn a_moved_tag_is_built_once_it_has_been_quiet() {
 }
 
 #[test]
-fn quiet_period_may_be_longer_than_a_day() {
+fn debounce_may_be_longer_than_a_day() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     registry.push_shell("base:1", &[("version", "two")]);
@@ -68,7 +68,7 @@ fn quiet_period_may_be_longer_than_a_day() {
 }
 
 #[test]
-fn two_jobs_build_side_by_side_and_what_depends_on_both_comes_after() {
+fn two_jobs_build_in_parallel_and_their_common_dependant_after_both() {
     let (world, registry) = world();
     let gate = Gate::new();
     for side in ["left", "right"] {
@@ -105,7 +105,7 @@ fn two_jobs_build_side_by_side_and_what_depends_on_both_comes_after() {
 }
 
 #[test]
-fn run_that_most_others_wait_for_goes_first() {
+fn run_with_the_most_dependants_starts_first() {
     let (world, registry) = world();
     for name in ["alone", "other", "parent"] {
         world.tracked_task(&registry, name, &from(&registry, "base:1"));
@@ -120,7 +120,7 @@ fn run_that_most_others_wait_for_goes_first() {
 }
 
 #[test]
-fn a_task_that_fails_five_times_is_stalled_and_says_what_resumes_it() {
+fn task_that_fails_five_times_is_stalled_and_reports_how_to_resume() {
     let (world, registry) = world();
     let dockerfile = format!("{}RUN [ ! -e /broken ]\n", from(&registry, "base:1"));
     world.tracked_task(&registry, "app", &dockerfile);
@@ -162,7 +162,7 @@ fn a_task_that_fails_five_times_is_stalled_and_says_what_resumes_it() {
 }
 
 #[test]
-fn tag_that_flips_is_waited_for_by_single_rounds_and_said_to_flap_once() {
+fn flapping_tag_is_not_built_by_single_rounds_and_reported_once() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     let mut flapping = 0;
@@ -180,7 +180,7 @@ fn tag_that_flips_is_waited_for_by_single_rounds_and_said_to_flap_once() {
 }
 
 #[test]
-fn base_of_many_tasks_that_moved_is_asked_for_once_in_the_whole_round() {
+fn moved_base_of_many_tasks_is_requested_once_in_the_whole_round() {
     let (world, registry) = (World::new(), Registry::start());
     world.fake("built", "exit 0");
     world.config("builders: {command: {build: [built]}}\n");
@@ -211,7 +211,7 @@ fn base_of_many_tasks_that_moved_is_asked_for_once_in_the_whole_round() {
 }
 
 #[test]
-fn what_is_followed_is_said_by_the_loop_and_to_who_watches_one_round() {
+fn followed_tags_are_reported_by_the_loop_and_by_a_round_on_a_terminal() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     let once = ["task", "watch", "--once"];

@@ -25,7 +25,7 @@ fn tracked(world: &World, source: &Registry, target: &Registry, name: &str) {
 }
 
 #[test]
-fn registry_that_stays_away_is_said_once_a_day_and_the_exit_code_tells_it_each_time() {
+fn unreachable_registry_is_reported_once_a_day_and_by_each_exit_code() {
     let (world, source, target) = world();
     world.set("ACRT_NOW", "2026-01-20T08:00:00Z");
     tracked(&world, &source, &target, "web");
@@ -59,7 +59,7 @@ fn registry_that_stays_away_is_said_once_a_day_and_the_exit_code_tells_it_each_t
 }
 
 #[test]
-fn another_reason_and_another_task_are_said_at_once() {
+fn changed_reason_or_further_task_is_reported_at_once() {
     let (world, source, target) = world();
     let other = Registry::start();
     other.push_shell("base:1", &[("version", "one")]);
@@ -84,7 +84,7 @@ fn another_reason_and_another_task_are_said_at_once() {
 }
 
 #[test]
-fn failed_build_is_said_once_and_each_further_run_that_fails_is_news() {
+fn failed_build_is_reported_once_and_each_further_failed_run_again() {
     let (world, source, target) = world();
     world.set("ACRT_NOW", "2026-01-20T08:00:00Z");
     let from = source.image("base:1");
@@ -116,7 +116,7 @@ fn failed_build_is_said_once_and_each_further_run_that_fails_is_news() {
 }
 
 #[test]
-fn everything_is_said_where_what_was_said_cannot_be_kept() {
+fn every_message_is_repeated_where_the_reported_state_cannot_be_stored() {
     let (world, source, target) = world();
     world.set("ACRT_NOW", "2026-01-20T08:00:00Z");
     tracked(&world, &source, &target, "web");
@@ -137,7 +137,7 @@ fn everything_is_said_where_what_was_said_cannot_be_kept() {
 }
 
 #[test]
-fn definition_that_cannot_be_read_is_said_once_and_again_when_it_is_broken_again() {
+fn invalid_definition_is_reported_once_and_again_after_it_was_fixed() {
     let (world, source, target) = world();
     world.set("ACRT_NOW", "2026-01-20T08:00:00Z");
     tracked(&world, &source, &target, "web");

@@ -79,7 +79,7 @@ fn is_newest(registry: &Registry, version: &str) {
 }
 
 #[test]
-fn chain_of_two_watchers_comes_to_rest_after_at_most_one_more_run_of_each_task() {
+fn two_watches_of_one_chain_stop_after_at_most_one_extra_run_of_each_task() {
     let registry = registry();
     let watchers = [(), ()].map(|()| watcher(&registry, "", 3));
     rest(&watchers);
@@ -95,7 +95,7 @@ fn chain_of_two_watchers_comes_to_rest_after_at_most_one_more_run_of_each_task()
 }
 
 #[test]
-fn two_watchers_whose_builds_are_reproducible_run_each_task_once() {
+fn two_watches_with_reproducible_builds_run_each_task_once() {
     let registry = registry();
     let same = "builders: {buildah: {buildArgs: [--timestamp=0]}}\n";
     let watchers = [(), ()].map(|()| watcher(&registry, same, 3));
@@ -108,7 +108,7 @@ fn two_watchers_whose_builds_are_reproducible_run_each_task_once() {
 }
 
 #[test]
-fn two_loops_side_by_side_make_no_loop_of_their_own() {
+fn two_parallel_watch_loops_do_not_trigger_each_other_endlessly() {
     let registry = registry();
     let often = "watch: {everySeconds: 1}\n";
     let watchers = [(), ()].map(|()| watcher(&registry, often, 2));
@@ -182,7 +182,7 @@ fn slow_build_on_an_older_base_is_followed_by_one_on_the_newest() {
 }
 
 #[test]
-fn push_of_another_watcher_at_the_same_moment_is_no_failure() {
+fn concurrent_push_of_another_watch_is_no_failure() {
     let registry = registry();
     let world = watcher(&registry, "", 1);
     let other = registry.push_shell("lib:other", &[("version", "other")]);

@@ -24,7 +24,7 @@ fn world(signal: &str) -> (World, Registry) {
 }
 
 #[test]
-fn run_whose_process_is_killed_fails_alone_with_back_off_and_leaves_no_builder() {
+fn run_whose_process_is_killed_fails_alone_with_backoff_and_leaves_no_builder() {
     let (world, registry) = world("KILL");
     registry.push("base:1", &[("version", "two")]);
     let round = world.acrt(&["task", "watch", "--once"]).exits(1);
@@ -45,7 +45,7 @@ fn run_whose_process_is_killed_fails_alone_with_back_off_and_leaves_no_builder()
 }
 
 #[test]
-fn run_that_overflows_its_stack_says_so_in_words() {
+fn run_that_overflows_its_stack_is_reported_in_words() {
     let (world, registry) = world("SEGV");
     registry.push("base:1", &[("version", "two")]);
     let round = world.acrt(&["task", "watch", "--once"]).exits(1);
@@ -54,7 +54,7 @@ fn run_that_overflows_its_stack_says_so_in_words() {
 }
 
 #[test]
-fn run_without_the_memory_that_it_needs_fails_and_names_the_limit() {
+fn run_out_of_memory_fails_and_reports_the_limit() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -73,7 +73,7 @@ fn run_without_the_memory_that_it_needs_fails_and_names_the_limit() {
 }
 
 #[test]
-fn deaf_builder_and_its_deaf_children_end_within_the_grace_of_the_loop() {
+fn builder_and_children_that_ignore_sigterm_end_within_the_grace_period() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -96,7 +96,7 @@ fn deaf_builder_and_its_deaf_children_end_within_the_grace_of_the_loop() {
 }
 
 #[test]
-fn run_by_hand_has_one_timeout_for_fetching_and_building() {
+fn manual_run_has_one_timeout_for_fetch_and_build() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -132,7 +132,7 @@ fn run_by_hand_has_one_timeout_for_fetching_and_building() {
 }
 
 #[test]
-fn run_by_hand_is_bound_by_the_limits_and_its_builder_is_not() {
+fn manual_run_has_resource_limits_and_its_builder_has_none() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -170,7 +170,7 @@ fn with_a_builder_that_kills(world: &World, registry: &Registry) -> String {
 }
 
 #[test]
-fn run_by_hand_whose_process_is_killed_is_one_failed_run_that_leaves_no_builder() {
+fn manual_run_whose_process_is_killed_is_one_failed_run_and_leaves_no_builder() {
     let (world, registry) = (World::new(), Registry::start());
     let (context, host) = (
         with_a_builder_that_kills(&world, &registry),
@@ -217,7 +217,7 @@ fn run_by_hand_whose_process_is_killed_is_one_failed_run_that_leaves_no_builder(
 }
 
 #[test]
-fn run_by_hand_without_the_memory_that_it_needs_is_a_failed_run() {
+fn manual_run_out_of_memory_is_a_failed_run() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
@@ -233,7 +233,7 @@ fn run_by_hand_without_the_memory_that_it_needs_is_a_failed_run() {
 }
 
 #[test]
-fn hook_that_is_deaf_ends_with_the_loop_within_its_grace() {
+fn hook_that_ignores_sigterm_ends_with_the_loop_within_the_grace_period() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);

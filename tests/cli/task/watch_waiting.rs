@@ -41,7 +41,7 @@ fn check(world: &World, name: &str) -> Value {
 }
 
 #[test]
-fn moved_base_is_seen_at_any_time_and_built_on_when_the_window_is_open() {
+fn moved_base_is_detected_at_any_time_and_built_when_the_window_opens() {
     let (world, registry) = world();
     tracked(&world, &registry, "web", "base:1", &["--window", WEEKEND]);
     registry.push_shell("base:1", &[("version", "two")]);
@@ -82,7 +82,7 @@ fn moved_base_is_seen_at_any_time_and_built_on_when_the_window_is_open() {
 }
 
 #[test]
-fn loop_begins_the_run_when_the_window_opens() {
+fn watch_starts_the_run_when_the_window_opens() {
     let (world, registry) = world();
     tracked(&world, &registry, "web", "base:1", &["--window", WEEKEND]);
     registry.push_shell("base:1", &[("version", "two")]);
@@ -122,7 +122,7 @@ fn each_task_of_a_chain_is_built_in_its_own_window() {
 }
 
 #[test]
-fn timer_that_fires_outside_the_window_waits_for_it() {
+fn timer_outside_the_window_waits_for_it() {
     let (world, registry) = world();
     let options = ["--window", WEEKEND, "--schedule", "nightly:0 3 * * *"];
     tracked(&world, &registry, "web", "base:1", &options);
@@ -141,7 +141,7 @@ fn timer_that_fires_outside_the_window_waits_for_it() {
 }
 
 #[test]
-fn runs_by_hand_need_no_window() {
+fn manual_run_ignores_the_window() {
     let (world, registry) = world();
     tracked(&world, &registry, "web", "base:1", &["--window", WEEKEND]);
     world.run("web").ok();
@@ -152,7 +152,7 @@ fn runs_by_hand_need_no_window() {
 }
 
 #[test]
-fn windows_of_the_config_file_are_those_of_tasks_that_say_nothing() {
+fn config_file_window_applies_to_tasks_without_their_own() {
     let (world, registry) = world();
     let set = format!("defaults.windows=[\"{WEEKEND}\"]");
     world.acrt(&["config", "set", &set]).ok();
@@ -198,7 +198,7 @@ fn window_that_never_opens_is_refused() {
 }
 
 #[test]
-fn run_that_waits_for_its_place_is_made_once_on_what_its_base_is_then() {
+fn run_waiting_for_a_job_slot_is_built_once_on_the_base_of_its_start() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     // First runs that take no time: which goes first does not hang on how long they took.

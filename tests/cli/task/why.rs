@@ -30,7 +30,7 @@ fn why(world: &World, options: &[&str]) -> Value {
 }
 
 #[test]
-fn run_by_hand_has_no_base_that_moved() {
+fn why_of_a_manual_run_names_no_moved_base() {
     let (world, registry) = world();
     registry.forget_requests();
     let answer = why(&world, &[]);
@@ -41,7 +41,7 @@ fn run_by_hand_has_no_base_that_moved() {
 }
 
 #[test]
-fn two_manifests_and_two_configs_tell_what_differs_before_and_after_the_run() {
+fn why_reports_manifest_and_config_differences_before_and_after_the_run() {
     let (world, registry) = world();
     let old = registry.digest("base:1").unwrap();
     let new = registry.push_shell("base:1", &[("version", "two"), ("more", "x")]);
@@ -85,7 +85,7 @@ fn two_manifests_and_two_configs_tell_what_differs_before_and_after_the_run() {
 }
 
 #[test]
-fn base_that_is_gone_and_registry_that_is_away_are_said() {
+fn why_reports_a_missing_base_and_an_unreachable_registry() {
     let (world, registry) = world();
     let old = registry.digest("base:1").unwrap();
     registry.push_shell("base:1", &[("version", "two")]);
@@ -100,7 +100,7 @@ fn base_that_is_gone_and_registry_that_is_away_are_said() {
 }
 
 #[test]
-fn task_that_never_ran_is_said() {
+fn why_of_a_never_run_task_reports_it() {
     let (world, registry) = (World::new(), Registry::start());
     world.task(&registry, "web", "FROM scratch\n");
     let answer = why(&world, &[]);
@@ -123,7 +123,7 @@ const RUN: &str = r#"{"schema": 1, "runId": "ca1", "task": "web", "registry": "l
   "runErrorMessage": "the build failed: the builder's exit code is 127: /bin/sh: npm: not found"}"#;
 
 #[test]
-fn tables_for_people_fit_every_terminal_with_and_without_colour() {
+fn why_tables_fit_every_terminal_with_and_without_colour() {
     let world = World::new();
     world.set("ACRT_NOW", "2026-01-31T10:00:00Z");
     world.write("state/tasks/localhost:5000/web.yaml", TASK);

@@ -4,7 +4,7 @@ use super::{login, with_password, world};
 use crate::support::{PASSWORD, Registry, World};
 
 #[test]
-fn the_login_serves_the_look_the_build_and_the_push_with_every_builder() {
+fn task_credential_is_used_for_tag_lookup_build_and_push_by_every_builder() {
     let builders = [
         World::buildah,
         World::podman,
@@ -32,7 +32,7 @@ fn the_login_serves_the_look_the_build_and_the_push_with_every_builder() {
 }
 
 #[test]
-fn a_wrong_password_is_refused_by_name() {
+fn wrong_password_of_a_task_credential_is_reported_with_the_registry() {
     let (world, registry) = world();
     let mut words = with_password(&world, &registry, "add", "wrong");
     words.extend(["--username".into(), "acrt".into()]);
@@ -42,7 +42,7 @@ fn a_wrong_password_is_refused_by_name() {
 }
 
 #[test]
-fn a_second_login_for_one_server_and_half_a_login_are_refused() {
+fn duplicate_or_incomplete_task_credential_is_refused() {
     let (world, registry) = world();
     login(&world, &registry);
     let mut words = with_password(&world, &registry, "add", PASSWORD);
@@ -57,7 +57,7 @@ fn a_second_login_for_one_server_and_half_a_login_are_refused() {
 }
 
 #[test]
-fn the_login_of_one_task_is_not_taken_for_that_of_another_on_the_same_registry() {
+fn task_credential_is_not_used_by_another_task_of_the_same_registry() {
     let (world, registry) = (World::new(), Registry::with_login());
     world.buildah();
     let host = registry.host();
@@ -91,7 +91,7 @@ fn the_login_of_one_task_is_not_taken_for_that_of_another_on_the_same_registry()
 }
 
 #[test]
-fn identity_of_azure_is_accepted_and_said_to_be_without_effect() {
+fn azure_identity_of_a_credential_is_accepted_and_reported_as_without_effect() {
     let (world, registry) = world();
     let host = registry.host();
     for command in ["add", "update"] {

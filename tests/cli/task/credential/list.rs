@@ -3,7 +3,7 @@
 use super::{login, world};
 
 #[test]
-fn passwords_are_not_shown_in_any_format() {
+fn credential_list_shows_passwords_in_no_format() {
     let (world, registry) = world();
     let list = ["task", "credential", "list", "--name", "web"];
     assert_eq!(world.acrt(&list).ok().stdout, "{}\n");
@@ -25,7 +25,7 @@ fn passwords_are_not_shown_in_any_format() {
 }
 
 #[test]
-fn an_unknown_task_is_not_found() {
+fn credential_list_of_an_unknown_task_is_not_found() {
     let (world, _registry) = world();
     world
         .acrt(&["task", "credential", "list", "--name", "other"])

@@ -3,7 +3,7 @@
 use super::{login, world};
 
 #[test]
-fn a_removed_login_is_used_no_more() {
+fn removed_task_credential_is_no_longer_used() {
     let (world, registry) = world();
     login(&world, &registry);
     world.run("web").ok();

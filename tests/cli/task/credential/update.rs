@@ -4,7 +4,7 @@ use super::{login, with_password, world};
 use crate::support::PASSWORD;
 
 #[test]
-fn a_new_password_takes_the_place_of_the_old_one() {
+fn updated_task_credential_password_replaces_the_old_one() {
     let (world, registry) = world();
     let words = with_password(&world, &registry, "update", PASSWORD);
     let update: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -3,7 +3,7 @@
 use super::{identity, world};
 
 #[test]
-fn it_is_accepted_and_said_once_to_be_without_effect() {
+fn identity_assign_is_accepted_and_reported_as_without_effect() {
     let world = world();
     let said = identity(
         &world,

@@ -3,7 +3,7 @@
 use super::{identity, world};
 
 #[test]
-fn there_are_none() {
+fn identity_show_prints_no_identity() {
     let world = world();
     assert_eq!(identity(&world, &["show", "-n", "web"]).ok().stdout, "{}\n");
     identity(

@@ -11,7 +11,7 @@ fn nightly(world: &World) {
 }
 
 #[test]
-fn the_answer_is_the_whole_task_and_every_listing_names_the_timer() {
+fn timer_add_prints_the_whole_task_and_every_listing_names_the_timer() {
     let (world, _registry) = world();
     let options = ["--timer-name", "nightly", "--schedule", "0 21 * * *"];
     let task = timer(&world, "add", &options).ok().json();
@@ -24,7 +24,7 @@ fn the_answer_is_the_whole_task_and_every_listing_names_the_timer() {
 }
 
 #[test]
-fn a_task_that_no_run_was_made_of_is_run_at_its_time_and_once() {
+fn timer_runs_a_never_run_task_once_at_its_time() {
     let (world, _registry) = world();
     nightly(&world);
     world.set("ACRT_NOW", "2026-01-31T20:59:59Z");
@@ -53,7 +53,7 @@ fn a_task_that_no_run_was_made_of_is_run_at_its_time_and_once() {
 }
 
 #[test]
-fn times_that_were_missed_make_one_run() {
+fn missed_timer_times_make_one_run() {
     let (world, _registry) = world();
     nightly(&world);
     world.set("ACRT_NOW", "2026-03-01T12:00:00Z");
@@ -68,7 +68,7 @@ fn times_that_were_missed_make_one_run() {
 }
 
 #[test]
-fn a_timer_and_a_base_that_moved_make_one_run_with_both_causes() {
+fn timer_and_moved_base_make_one_run_with_both_causes() {
     let (world, registry) = world();
     registry.push("base:1", &[("version", "one")]);
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
@@ -85,7 +85,7 @@ fn a_timer_and_a_base_that_moved_make_one_run_with_both_causes() {
 }
 
 #[test]
-fn a_run_that_failed_is_tried_again_and_its_timer_is_not_forgotten() {
+fn failed_timer_run_is_retried_and_the_next_time_is_kept() {
     let (world, _registry) = world();
     nightly(&world);
     world.write("web/Dockerfile", "FROM scratch\nCOPY missing /\n");
@@ -108,7 +108,7 @@ fn a_run_that_failed_is_tried_again_and_its_timer_is_not_forgotten() {
 }
 
 #[test]
-fn a_disabled_timer_or_task_is_not_run_and_nothing_is_made_up_for_afterwards() {
+fn disabled_timer_or_task_is_not_run_and_missed_times_are_not_caught_up() {
     let (world, _registry) = world();
     nightly(&world);
     let off = ["--timer-name", "nightly", "--enabled", "false"];
@@ -128,7 +128,7 @@ fn a_disabled_timer_or_task_is_not_run_and_nothing_is_made_up_for_afterwards() {
 }
 
 #[test]
-fn a_timer_written_by_hand_counts_from_when_it_is_first_seen() {
+fn timer_written_by_hand_counts_from_the_first_round_that_reads_it() {
     let (world, registry) = world();
     let file = world
         .state()
@@ -143,7 +143,7 @@ fn a_timer_written_by_hand_counts_from_when_it_is_first_seen() {
 }
 
 #[test]
-fn a_change_of_what_the_task_depends_on_does_not_bring_back_old_times() {
+fn changed_task_arguments_do_not_repeat_past_timer_times() {
     let (world, _registry) = world();
     nightly(&world);
     world.set("ACRT_NOW", "2026-01-31T21:00:00Z");
@@ -157,7 +157,7 @@ fn a_change_of_what_the_task_depends_on_does_not_bring_back_old_times() {
 }
 
 #[test]
-fn names_and_schedules_that_are_there_already_are_refused_and_so_is_what_is_no_schedule() {
+fn duplicate_timer_name_or_schedule_and_invalid_schedule_are_refused() {
     let (world, _registry) = world();
     nightly(&world);
     timer(
@@ -190,7 +190,7 @@ fn names_and_schedules_that_are_there_already_are_refused_and_so_is_what_is_no_s
 }
 
 #[test]
-fn schedules_of_create_are_named_by_their_place_or_by_what_stands_before_the_colon() {
+fn schedule_of_task_create_is_named_by_position_or_by_its_prefix() {
     let (world, registry) = world();
     let (context, host) = (world.context("two", "FROM scratch\n"), registry.host());
     let line = [
@@ -220,7 +220,7 @@ fn schedules_of_create_are_named_by_their_place_or_by_what_stands_before_the_col
 }
 
 #[test]
-fn a_watcher_that_is_killed_neither_loses_a_time_nor_serves_it_twice() {
+fn killed_watch_neither_loses_nor_repeats_a_timer_time() {
     let (world, _registry) = world();
     nightly(&world);
     let gate = crate::support::Gate::new();

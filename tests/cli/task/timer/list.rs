@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{timer, world};
 
 #[test]
-fn each_timer_is_shown_with_its_next_three_times() {
+fn timer_list_shows_the_next_three_times_of_each_timer() {
     let (world, _registry) = world();
     assert_eq!(timer(&world, "list", &[]).ok().json(), json!([]));
     let add = |name, schedule, enabled| {
@@ -50,7 +50,7 @@ fn each_timer_is_shown_with_its_next_three_times() {
 }
 
 #[test]
-fn an_unknown_task_is_not_found() {
+fn timer_list_of_an_unknown_task_is_not_found() {
     let (world, _registry) = world();
     world
         .acrt(&["task", "timer", "list", "--name", "other"])

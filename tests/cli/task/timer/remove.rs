@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{timer, world};
 
 #[test]
-fn a_removed_timer_is_gone_also_the_last_one_and_comes_no_more() {
+fn removed_timer_does_not_fire_again() {
     let (world, _registry) = world();
     timer(
         &world,

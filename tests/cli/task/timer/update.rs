@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{timer, world};
 
 #[test]
-fn another_schedule_counts_from_now_on() {
+fn updated_schedule_counts_from_the_update() {
     let (world, _registry) = world();
     timer(
         &world,
@@ -32,7 +32,7 @@ fn another_schedule_counts_from_now_on() {
 }
 
 #[test]
-fn a_timer_that_is_not_there_is_not_found_and_the_others_are_named() {
+fn update_of_an_unknown_timer_is_not_found_and_names_the_others() {
     let (world, _registry) = world();
     timer(
         &world,
@@ -57,7 +57,7 @@ fn runs_by(world: &crate::support::World, now: &str) -> usize {
 }
 
 #[test]
-fn a_task_that_is_enabled_again_makes_up_for_nothing() {
+fn reenabled_task_does_not_catch_up_missed_timer_times() {
     let (world, _registry) = world();
     timer(
         &world,
@@ -78,7 +78,7 @@ fn a_task_that_is_enabled_again_makes_up_for_nothing() {
 }
 
 #[test]
-fn an_update_of_the_task_names_all_its_timers_and_those_that_stay_go_on() {
+fn task_update_replaces_all_timers_and_unchanged_ones_stay_due() {
     let (world, _registry) = world();
     timer(
         &world,

@@ -17,7 +17,7 @@ fn what(error: &LookupError) -> Option<Absence> {
 }
 
 #[tokio::test]
-async fn a_tag_that_is_gone_is_told_from_a_repository_that_never_was() {
+async fn missing_tag_is_distinguished_from_a_missing_repository() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     registry.push("base:2", "two").await;
@@ -47,7 +47,7 @@ async fn a_tag_that_is_gone_is_told_from_a_repository_that_never_was() {
 }
 
 #[tokio::test]
-async fn a_repository_that_the_registry_does_not_know_may_be_hidden() {
+async fn unknown_repository_is_reported_as_possibly_private() {
     let server = Scripted::start(|_, _| {
         Answer::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry"}]}"#)
     });
@@ -68,7 +68,7 @@ async fn a_repository_that_the_registry_does_not_know_may_be_hidden() {
 }
 
 #[tokio::test]
-async fn a_404_to_head_alone_is_not_believed() {
+async fn head_response_404_is_confirmed_by_get() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     let front = Nginx::start(
@@ -86,7 +86,7 @@ async fn a_404_to_head_alone_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_404_that_is_a_web_page_says_nothing_about_the_image() {
+async fn html_404_response_does_not_make_an_image_absent() {
     let server = Scripted::start(|_, _| {
         Answer::status(404)
             .header("Content-Type", "text/html")
@@ -109,7 +109,7 @@ async fn a_404_that_is_a_web_page_says_nothing_about_the_image() {
 }
 
 #[tokio::test]
-async fn what_the_registry_forbids_is_not_absent_and_is_asked_once() {
+async fn forbidden_image_is_not_absent_and_requested_once() {
     let server = Scripted::start(|_, _| {
         Answer::status(403).body(r#"{"errors":[{"code":"DENIED","message":"denied"}]}"#)
     });

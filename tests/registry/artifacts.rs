@@ -41,7 +41,7 @@ fn is_no_image_but(error: LookupError, image: &str, what: &str) {
 }
 
 #[tokio::test]
-async fn a_helm_chart_is_found_out_with_one_get_for_its_digest() {
+async fn helm_chart_is_recognized_with_one_get() {
     let registry = Distribution::start();
     registry.upload("chart", b"{}").await;
     let pushed = registry.put("chart", "1", &helm_chart()).await;
@@ -70,7 +70,7 @@ async fn a_helm_chart_is_found_out_with_one_get_for_its_digest() {
 }
 
 #[tokio::test]
-async fn a_helm_chart_is_copied_and_its_files_are_read_as_before() {
+async fn helm_chart_is_copied_and_its_files_are_read() {
     let (from, to) = (Distribution::start(), Distribution::start());
     from.upload("chart", b"{}").await;
     let chart = helm_chart();
@@ -95,7 +95,7 @@ async fn a_helm_chart_is_copied_and_its_files_are_read_as_before() {
 }
 
 #[tokio::test]
-async fn an_image_is_an_image_and_is_read_once() {
+async fn image_manifest_is_recognized_and_read_once() {
     let registry = Distribution::start();
     let amd = registry.image_of("base", "amd").await;
     registry.put("base", "single", &amd).await;
@@ -114,7 +114,7 @@ async fn an_image_is_an_image_and_is_read_once() {
 }
 
 #[tokio::test]
-async fn other_things_in_registries_are_no_images_either() {
+async fn other_artifact_types_are_not_images() {
     let image = documents::manifest(b"{}");
     for (document, what) in [
         (
@@ -161,7 +161,7 @@ async fn other_things_in_registries_are_no_images_either() {
 }
 
 #[tokio::test]
-async fn a_document_of_a_type_of_its_own_is_looked_at_and_no_image() {
+async fn manifest_of_an_unknown_media_type_has_a_digest_and_is_no_image() {
     let media_type = "application/vnd.oci.artifact.manifest.v1+json";
     let document = Document::of(
         media_type,
@@ -182,7 +182,7 @@ async fn a_document_of_a_type_of_its_own_is_looked_at_and_no_image() {
 }
 
 #[tokio::test]
-async fn an_artifact_among_images_without_platform_is_passed_over() {
+async fn artifact_in_an_index_without_platform_is_skipped() {
     let config = br#"{"os":"linux","architecture":"amd64"}"#;
     let (image, chart) = (documents::manifest(config), helm_chart());
     let bare = |document: &Document| json!({"mediaType": document.media_type, "digest": document.digest(), "size": 1});

@@ -40,7 +40,7 @@ async fn resolve(registries: &Registries, tag: &Reference) -> String {
 }
 
 #[tokio::test]
-async fn a_round_asks_once_for_a_tag_and_for_each_digest_behind_it_however_many_run() {
+async fn round_requests_each_tag_and_each_manifest_once_for_many_runs() {
     let registry = Distribution::start();
     base(&registry, "monday").await;
     let registries = anonymous();
@@ -63,7 +63,7 @@ async fn a_round_asks_once_for_a_tag_and_for_each_digest_behind_it_however_many_
 }
 
 #[tokio::test]
-async fn a_look_always_asks_and_what_it_finds_is_what_others_get() {
+async fn look_always_sends_a_request_and_updates_the_cache() {
     let registry = Distribution::start();
     let first = registry.push("base:1", "one").await;
     let registries = anonymous();
@@ -90,7 +90,7 @@ async fn a_look_always_asks_and_what_it_finds_is_what_others_get() {
 }
 
 #[tokio::test]
-async fn without_a_round_nothing_is_remembered_of_tags_and_those_who_ask_together_share_a_look() {
+async fn cached_look_outside_a_round_is_shared_only_by_concurrent_callers() {
     let registry = Distribution::start();
     registry.push("base:1", "one").await;
     let registries = anonymous();
@@ -103,7 +103,7 @@ async fn without_a_round_nothing_is_remembered_of_tags_and_those_who_ask_togethe
 }
 
 #[tokio::test]
-async fn a_failure_is_shared_by_those_who_waited_and_names_each_image() {
+async fn failed_look_is_shared_by_its_waiters_and_names_each_image() {
     let server = Scripted::start(|_, _| Answer::manifest(&canned('a')));
     let registries = anonymous();
     let tags: Vec<Reference> = (0..5)
@@ -123,7 +123,7 @@ async fn a_failure_is_shared_by_those_who_waited_and_names_each_image() {
 }
 
 #[tokio::test]
-async fn another_process_takes_up_what_is_known_and_asks_for_none_of_it() {
+async fn exported_cache_of_another_process_is_used_without_requests() {
     let registry = Distribution::start();
     base(&registry, "monday").await;
     let tag = reference(&registry.image("base:1"));
@@ -150,7 +150,7 @@ async fn another_process_takes_up_what_is_known_and_asks_for_none_of_it() {
 }
 
 #[tokio::test]
-async fn other_logins_go_on_from_what_was_learnt_but_get_tokens_of_their_own() {
+async fn registry_client_with_other_credentials_keeps_learned_facts_and_gets_its_own_tokens() {
     let service = TokenService::start(Rules::default());
     let registry = Distribution::with(super::distribution::Access::Token {
         realm: service.realm(),

@@ -65,7 +65,7 @@ async fn index(registry: &Distribution, repository: &str) -> Document {
 }
 
 #[tokio::test]
-async fn an_index_arrives_byte_for_byte_with_all_that_it_names_and_its_tag_comes_last() {
+async fn index_is_copied_byte_for_byte_with_its_manifests_and_the_tag_last() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let index = index(&source, "base").await;
     let (from, to) = (source.image("base:1"), target.image("own/base:1"));
@@ -82,7 +82,7 @@ async fn an_index_arrives_byte_for_byte_with_all_that_it_names_and_its_tag_comes
 }
 
 #[tokio::test]
-async fn what_is_there_already_costs_two_questions() {
+async fn copy_of_an_unchanged_tag_takes_two_head_requests() {
     let (source, target) = (Distribution::start(), Distribution::start());
     index(&source, "base").await;
     let wanted = request(&source.image("base:1"), &target.image("base:1"), "1");
@@ -97,7 +97,7 @@ async fn what_is_there_already_costs_two_questions() {
 }
 
 #[tokio::test]
-async fn a_second_tag_of_what_is_there_sends_no_blob() {
+async fn second_tag_of_a_copied_image_sends_no_blob() {
     let (source, target) = (Distribution::start(), Distribution::start());
     index(&source, "base").await;
     let (from, to) = (source.image("base:1"), target.image("base:1"));
@@ -111,7 +111,7 @@ async fn a_second_tag_of_what_is_there_sends_no_blob() {
 }
 
 #[tokio::test]
-async fn a_tag_of_another_image_is_left_alone_without_force() {
+async fn existing_tag_of_another_image_is_kept_without_force() {
     let (source, target) = (Distribution::start(), Distribution::start());
     source.push("base:1", "new").await;
     let old = target.push("base:1", "old").await;
@@ -125,7 +125,7 @@ async fn a_tag_of_another_image_is_left_alone_without_force() {
 }
 
 #[tokio::test]
-async fn within_one_registry_blobs_are_taken_over_and_not_sent() {
+async fn blobs_within_one_registry_are_mounted_and_not_sent() {
     let registry = Distribution::start();
     index(&registry, "base").await;
     let wanted = request(&registry.image("base:1"), &registry.image("own:1"), "1");
@@ -137,7 +137,7 @@ async fn within_one_registry_blobs_are_taken_over_and_not_sent() {
 }
 
 #[tokio::test]
-async fn a_registry_with_passwords_and_one_with_tokens_each_get_their_own_login() {
+async fn source_with_password_and_target_with_token_each_get_their_own_credential() {
     let service = TokenService::start(Rules {
         login: Some("writer:secret"),
         ..Rules::default()
@@ -165,7 +165,7 @@ async fn a_registry_with_passwords_and_one_with_tokens_each_get_their_own_login(
 }
 
 #[tokio::test]
-async fn large_blobs_go_both_ways_over_tls_and_one_connection() {
+async fn large_blobs_are_copied_both_ways_over_one_tls_connection() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let authority = Authority::new();
     let fronts = [&source, &target].map(|it| Nginx::with_tls(it.port(), "", &authority));
@@ -192,7 +192,7 @@ async fn large_blobs_go_both_ways_over_tls_and_one_connection() {
 }
 
 #[tokio::test]
-async fn who_may_pull_and_not_push_is_told_so() {
+async fn pull_only_credential_is_reported_as_lacking_push_permission() {
     let service = TokenService::start(Rules {
         denied: vec!["own"],
         ..Rules::default()
@@ -217,7 +217,7 @@ async fn who_may_pull_and_not_push_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_copy_that_was_broken_off_is_finished_by_sending_what_is_missing() {
+async fn interrupted_copy_is_completed_by_sending_missing_blobs() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let document = source.layered("base", "x", &[b"one", b"two"]).await;
     source.put("base", "1", &document).await;
@@ -230,7 +230,7 @@ async fn a_copy_that_was_broken_off_is_finished_by_sending_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_windows_platform_is_copied_with_all_its_versions_or_with_the_one_that_is_named() {
+async fn windows_platform_copies_all_its_versions_or_the_named_one() {
     let (from, to) = (Distribution::start(), Distribution::start());
     let mut entries = Vec::new();
     for version in ["10.0.17763.6", "10.0.20348.9"] {
@@ -256,7 +256,7 @@ async fn a_windows_platform_is_copied_with_all_its_versions_or_with_the_one_that
 }
 
 #[tokio::test]
-async fn a_platform_alone_is_copied_as_its_manifest_and_two_as_an_index_of_their_own() {
+async fn copy_of_one_platform_is_a_manifest_and_of_two_a_new_index() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let whole = index(&source, "base").await;
     let mut wanted = request(&source.image("base:1"), &target.image("base:1"), "1");
@@ -282,7 +282,7 @@ async fn a_platform_alone_is_copied_as_its_manifest_and_two_as_an_index_of_their
 }
 
 #[tokio::test]
-async fn what_refers_to_an_image_is_copied_when_that_is_asked_for() {
+async fn referrers_are_copied_on_request() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let image = source.layered("base", "x", &[b"layer"]).await;
     source.put("base", "1", &image).await;
@@ -349,7 +349,7 @@ fn beginning(layer: &[u8], sent: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_source_that_breaks_off_is_asked_for_the_rest() {
+async fn interrupted_source_blob_is_resumed_with_a_range_request() {
     let layer: &[u8] = b"0123456789";
     let source = source(layer, move |request, before| {
         match (before, request.header("range")) {
@@ -367,7 +367,7 @@ async fn a_source_that_breaks_off_is_asked_for_the_rest() {
 }
 
 #[tokio::test]
-async fn a_source_that_knows_no_ranges_is_read_again_and_checked_once() {
+async fn source_without_range_support_is_read_again_and_verified_once() {
     let layer: &[u8] = b"0123456789";
     let source = source(layer, move |_, before| match before {
         0 => Answer::torn(beginning(layer, 4)),
@@ -381,7 +381,7 @@ async fn a_source_that_knows_no_ranges_is_read_again_and_checked_once() {
 }
 
 #[tokio::test]
-async fn a_source_that_always_breaks_off_is_given_up_and_nothing_is_tagged() {
+async fn source_that_always_breaks_off_fails_the_copy_and_nothing_is_tagged() {
     let layer: &[u8] = b"0123456789";
     let source = source(layer, move |_, _| Answer::torn(beginning(layer, 0)));
     let target = Distribution::start();
@@ -396,7 +396,7 @@ async fn a_source_that_always_breaks_off_is_given_up_and_nothing_is_tagged() {
 }
 
 #[tokio::test]
-async fn content_of_another_digest_never_gets_through_whole() {
+async fn blob_with_a_wrong_digest_is_never_uploaded_whole() {
     for wrong in [b"9876543210".as_slice(), b"01234567890", b"012345678"] {
         let layer: &[u8] = b"0123456789";
         let source = source(layer, move |_, _| Answer::status(200).body(wrong));
@@ -416,7 +416,7 @@ async fn content_of_another_digest_never_gets_through_whole() {
 }
 
 #[tokio::test]
-async fn a_source_that_wants_a_pause_is_given_one() {
+async fn copy_waits_for_the_retry_after_of_the_source() {
     let layer: &[u8] = b"0123456789";
     let source = source(layer, move |_, before| match before {
         0 => Answer::status(429).header("Retry-After", "7"),
@@ -453,7 +453,7 @@ fn target(
 }
 
 #[tokio::test]
-async fn an_upload_that_stumbles_goes_on_where_the_registry_says() {
+async fn interrupted_upload_resumes_at_the_offset_of_the_registry() {
     let layer: &[u8] = b"0123456789";
     let source = source(layer, move |request, _| match request.header("range") {
         Some("bytes=4-") => Answer::status(206).body(&layer[4..]),
@@ -488,7 +488,7 @@ async fn an_upload_that_stumbles_goes_on_where_the_registry_says() {
 }
 
 #[tokio::test]
-async fn a_full_disk_of_the_target_is_said_and_nothing_is_tagged() {
+async fn full_disk_of_the_target_is_reported_and_nothing_is_tagged() {
     let layer: &[u8] = b"0123456789";
     let source = source(layer, move |_, _| Answer::status(200).body(layer));
     let (target, _) = target(|request| {
@@ -505,7 +505,7 @@ async fn a_full_disk_of_the_target_is_said_and_nothing_is_tagged() {
 }
 
 #[tokio::test]
-async fn a_registry_that_stores_something_else_than_it_was_given_is_not_believed() {
+async fn target_that_stores_another_digest_fails_the_copy() {
     let layer: &[u8] = b"0123456789";
     let source = source(layer, move |_, _| Answer::status(200).body(layer));
     let (target, _) = target(|request| {
@@ -523,7 +523,7 @@ async fn a_registry_that_stores_something_else_than_it_was_given_is_not_believed
 }
 
 #[tokio::test]
-async fn an_upload_is_not_sent_to_where_the_registry_must_not_point() {
+async fn upload_location_on_a_forbidden_host_is_refused() {
     let layer: &[u8] = b"0123456789";
     let source = source(layer, move |_, _| Answer::status(200).body(layer));
     let (target, _) = target(|request| {
@@ -542,7 +542,7 @@ async fn an_upload_is_not_sent_to_where_the_registry_must_not_point() {
 }
 
 #[tokio::test]
-async fn an_image_goes_into_a_folder_and_out_again() {
+async fn image_is_copied_to_an_oci_layout_and_back() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let index = index(&source, "base").await;
     let folder = tempfile::tempdir().unwrap();
@@ -570,7 +570,7 @@ async fn an_image_goes_into_a_folder_and_out_again() {
 }
 
 #[tokio::test]
-async fn copy_of_more_than_its_limits_is_refused_before_a_byte_of_it_is_read() {
+async fn copy_over_its_size_limit_is_refused_before_any_blob_is_read() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let image = source.layered("base", "1", &[b"a"]).await;
     let mut manifest: serde_json::Value = serde_json::from_slice(&image.bytes).unwrap();

@@ -11,7 +11,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn a_healthy_registry_answers_and_names_the_login_that_is_used() {
+async fn healthy_registry_reports_the_used_credential() {
     let registry = Distribution::with(Access::Password);
     let (registries, _) = client(&nobody(), vec![login(&registry.host(), USER, PASSWORD)]);
     let health = registries.health(&registry.host()).await;
@@ -25,7 +25,7 @@ async fn a_healthy_registry_answers_and_names_the_login_that_is_used() {
 }
 
 #[tokio::test]
-async fn a_registry_that_wants_a_login_says_so() {
+async fn registry_that_requires_a_login_is_reported() {
     let registry = Distribution::with(Access::Password);
     let health = anonymous().health(&registry.host()).await;
     assert_eq!(health.login, Ok(None));
@@ -34,7 +34,7 @@ async fn a_registry_that_wants_a_login_says_so() {
 }
 
 #[tokio::test]
-async fn a_registry_with_tokens_is_entered_without_asking_for_any_repository() {
+async fn token_registry_health_check_requests_no_repository_scope() {
     let service = TokenService::start(Rules::default());
     let registry = Distribution::with(Access::Token {
         realm: service.realm(),
@@ -45,7 +45,7 @@ async fn a_registry_with_tokens_is_entered_without_asking_for_any_repository() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_seen() {
+async fn wrong_clock_is_detected_by_the_date_header() {
     // Ours stands at 9 September 2001, 01:46:40.
     let server =
         Scripted::start(|_, _| Answer::status(200).header("Date", "Sun, 09 Sep 2001 01:56:40 GMT"));
@@ -54,7 +54,7 @@ async fn a_clock_that_is_wrong_is_seen() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_no_health() {
+async fn unreachable_registry_is_unhealthy_and_paused() {
     let host = format!("127.0.0.1:{}", free_port());
     let health = anonymous().health(&host).await;
     assert!(health.api.unwrap_err().is_unreachable());

@@ -47,7 +47,7 @@ impl Home {
 }
 
 #[tokio::test]
-async fn a_helper_opens_a_registry_and_is_asked_once_for_many_tags() {
+async fn credential_helper_is_called_once_for_many_tags() {
     let registry = Distribution::with(Access::Password);
     let mut images = Vec::new();
     for n in 0..12 {
@@ -66,7 +66,7 @@ async fn a_helper_opens_a_registry_and_is_asked_once_for_many_tags() {
 }
 
 #[tokio::test]
-async fn helper_without_a_login_leaves_requests_anonymous() {
+async fn credential_helper_without_a_login_leaves_requests_anonymous() {
     let registry = Distribution::with(Access::Password);
     let home = Home::with("echo 'credentials not found in native keychain'; exit 1");
     let output = home.look(&[registry.image("base:1")]);
@@ -74,7 +74,7 @@ async fn helper_without_a_login_leaves_requests_anonymous() {
 }
 
 #[tokio::test]
-async fn a_helper_that_fails_is_told_and_no_login_is_guessed() {
+async fn failing_credential_helper_is_reported_and_no_other_credential_tried() {
     let registry = Distribution::with(Access::Password);
     let home = Home::with("echo 'the keychain is locked'; exit 1");
     let output = home.look(&[registry.image("base:1")]);

@@ -19,7 +19,7 @@ fn body(media_type: &'static str, body: impl Into<Vec<u8>>) -> Scripted {
 }
 
 #[tokio::test]
-async fn a_web_page_with_status_200_is_no_answer() {
+async fn html_response_with_status_200_is_refused() {
     let server = body(
         "text/html; charset=utf-8",
         "<html>Please log in to the hotel's network</html>",
@@ -42,7 +42,7 @@ async fn a_web_page_with_status_200_is_no_answer() {
 }
 
 #[tokio::test]
-async fn documents_that_are_no_manifests_are_refused_in_one_sentence_each() {
+async fn documents_that_are_no_manifests_are_refused_with_one_sentence_each() {
     let both = format!(
         r#"{{"schemaVersion":2,"manifests":[],"layers":[],"config":{{"mediaType":"x","digest":"{}","size":1}}}}"#,
         canned('a')
@@ -78,7 +78,7 @@ async fn documents_that_are_no_manifests_are_refused_in_one_sentence_each() {
 }
 
 #[tokio::test]
-async fn a_manifest_without_end_is_not_read_to_its_end() {
+async fn manifest_over_the_size_limit_is_refused() {
     let server = body(INDEX, vec![b' '; 5 * 1024 * 1024]);
     let (text, _) = words(failure(&anonymous(), &server.image("base:1")).await);
     assert!(
@@ -88,7 +88,7 @@ async fn a_manifest_without_end_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_compressed_manifest_is_not_unpacked() {
+async fn compressed_manifest_is_refused() {
     let server = Scripted::start(|_, _| {
         Answer::status(200)
             .header("Content-Type", INDEX)
@@ -103,7 +103,7 @@ async fn a_compressed_manifest_is_not_unpacked() {
 }
 
 #[tokio::test]
-async fn an_error_without_end_is_shown_in_a_line() {
+async fn endless_error_body_is_cut_to_one_line() {
     let server = Scripted::start(|_, _| {
         let words = format!(
             "\x1b[2J\x1b]52;c;ZXZpbA==\x07denied\r\n{}",
@@ -130,7 +130,7 @@ async fn an_error_without_end_is_shown_in_a_line() {
 }
 
 #[tokio::test]
-async fn a_challenge_that_leads_nowhere_is_not_followed() {
+async fn challenge_with_a_forbidden_realm_is_not_followed() {
     for (realm, problem) in [
         (
             "/token",
@@ -164,7 +164,7 @@ async fn a_challenge_that_leads_nowhere_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_token_service_does_not_redirect_us_with_our_login() {
+async fn redirect_of_the_token_service_does_not_receive_the_credential() {
     let thief = Scripted::start(|_, _| Answer::status(200).body(r#"{"token":"stolen"}"#));
     let place = format!("http://{}/token", thief.host());
     let service =
@@ -183,7 +183,7 @@ async fn a_token_service_does_not_redirect_us_with_our_login() {
 }
 
 #[tokio::test]
-async fn a_token_that_would_add_headers_is_not_sent() {
+async fn token_with_line_breaks_is_not_sent() {
     for token in [
         r#"{"token":"a\r\nX-Evil: 1"}"#,
         r#"{"token":"é"}"#,
@@ -204,7 +204,7 @@ async fn a_token_that_would_add_headers_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_token_without_end_is_not_read_to_its_end() {
+async fn token_over_the_size_limit_is_refused() {
     let service = Scripted::start(|_, _| Answer::status(200).body(vec![b'x'; 300_000]));
     let realm = format!("http://{}/token", service.host());
     let server = Scripted::start(move |_, _| {
@@ -218,7 +218,7 @@ async fn a_token_without_end_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_config_that_is_not_of_its_digest_is_not_used() {
+async fn config_blob_with_a_wrong_digest_is_not_used() {
     let document = super::documents::manifest(b"{}");
     let digest = document.digest();
     let server = Scripted::start(move |request, _| match request.path().contains("/blobs/") {
@@ -238,7 +238,7 @@ async fn a_config_that_is_not_of_its_digest_is_not_used() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_http_are_no_answer() {
+async fn response_that_is_not_http_is_an_error() {
     for raw in [
         &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
         b"HTTP/1.1 999999 What\r\n\r\n",
@@ -254,7 +254,7 @@ async fn bytes_that_are_no_http_are_no_answer() {
 }
 
 #[tokio::test]
-async fn odd_headers_neither_panic_nor_count() {
+async fn malformed_headers_neither_panic_nor_count() {
     let server = Scripted::start(|_, _| {
         Answer::status(429)
             .header("Retry-After", "\u{fffd}\u{1f4a9}")

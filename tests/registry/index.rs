@@ -55,7 +55,7 @@ fn map(pairs: &[(&str, Option<&Document>)]) -> BTreeMap<String, Option<String>> 
 }
 
 #[tokio::test]
-async fn an_index_costs_one_get_and_gives_each_platform_its_manifest() {
+async fn index_takes_one_get_and_gives_each_platform_its_manifest() {
     let registry = Distribution::start();
     let (amd, arm) = (
         registry.image_of("base", "amd").await,
@@ -90,7 +90,7 @@ async fn an_index_costs_one_get_and_gives_each_platform_its_manifest() {
 }
 
 #[tokio::test]
-async fn another_attestation_moves_the_index_and_no_platform() {
+async fn changed_attestation_moves_the_index_and_no_platform() {
     let registry = Distribution::start();
     let image = registry.image_of("base", "image").await;
     let registries = anonymous();
@@ -116,7 +116,7 @@ async fn another_attestation_moves_the_index_and_no_platform() {
 }
 
 #[tokio::test]
-async fn an_added_platform_moves_the_index_and_no_other_platform() {
+async fn added_platform_moves_the_index_and_no_other_platform() {
     let registry = Distribution::start();
     let (amd, arm) = (
         registry.image_of("base", "amd").await,
@@ -146,7 +146,7 @@ async fn an_added_platform_moves_the_index_and_no_other_platform() {
 }
 
 #[tokio::test]
-async fn an_index_within_an_index_is_looked_into() {
+async fn nested_index_is_resolved() {
     let registry = Distribution::start();
     let (amd, arm) = (
         registry.image_of("base", "amd").await,
@@ -172,7 +172,7 @@ async fn an_index_within_an_index_is_looked_into() {
 }
 
 #[tokio::test]
-async fn a_single_manifest_is_every_platforms_and_may_become_an_index() {
+async fn single_manifest_serves_every_platform_and_may_become_an_index() {
     let registry = Distribution::start();
     let image = registry.image_of("base", "image").await;
     registry.put("base", "1", &image).await;
@@ -196,7 +196,7 @@ async fn a_single_manifest_is_every_platforms_and_may_become_an_index() {
 }
 
 #[tokio::test]
-async fn the_config_of_a_platform_tells_triggers_and_labels() {
+async fn platform_config_gives_onbuild_triggers_and_labels() {
     let registry = Distribution::start();
     let config = |seed: &str, command: &str| {
         documents::config(seed, json!({"OnBuild": [command], "Labels": {"k": seed}}))
@@ -244,7 +244,7 @@ async fn the_config_of_a_platform_tells_triggers_and_labels() {
 }
 
 #[tokio::test]
-async fn an_index_that_was_read_for_its_digest_is_not_read_again() {
+async fn index_read_for_its_digest_is_not_read_again() {
     let registry = Distribution::start();
     let amd = registry.image_of("base", "amd").await;
     registry
@@ -263,7 +263,7 @@ async fn an_index_that_was_read_for_its_digest_is_not_read_again() {
 }
 
 #[tokio::test]
-async fn a_registry_whose_heads_lie_is_found_out_and_its_bytes_are_hashed_from_then_on() {
+async fn wrong_head_digests_are_detected_and_bodies_hashed_from_then_on() {
     let registry = Distribution::start();
     let amd = registry.image_of("base", "amd").await;
     let pushed = registry
@@ -319,7 +319,7 @@ fn nested(document: &Document) -> Value {
 }
 
 #[tokio::test]
-async fn indexes_lie_three_deep_in_each_other_and_no_deeper() {
+async fn index_nesting_is_limited_to_three_levels() {
     let image = documents::manifest(b"{}");
     let first = index(&[entry(&image, "linux/amd64")]);
     let second = index(&[nested(&first)]);
@@ -347,7 +347,7 @@ async fn indexes_lie_three_deep_in_each_other_and_no_deeper() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_wide_with_indexes_is_refused_before_all_are_read() {
+async fn index_with_too_many_nested_indexes_is_refused_before_all_are_read() {
     let inner: Vec<Document> = (0..100)
         .map(|n| {
             index(&[json!({"mediaType": documents::MANIFEST, "digest": canned('a'), "size": n})])
@@ -400,7 +400,7 @@ fn image_for(seed: &str, platform: Option<(&str, &str)>) -> (Document, Vec<u8>) 
 }
 
 #[tokio::test]
-async fn only_image_of_an_index_without_platforms_fits_without_being_read() {
+async fn single_image_of_an_index_without_platforms_is_used_without_reading_it() {
     let (image, _) = image_for("one", None);
     for entry in [nested(&image), documents::entry(&image, "unknown/unknown")] {
         let index = index(&[entry]);
@@ -425,7 +425,7 @@ async fn only_image_of_an_index_without_platforms_fits_without_being_read() {
 }
 
 #[tokio::test]
-async fn where_an_index_does_not_name_platforms_the_configs_of_its_images_do() {
+async fn platforms_missing_in_an_index_are_read_from_the_image_configs() {
     let (amd, amd_config) = image_for("amd", Some(("linux", "amd64")));
     let (arm, arm_config) = image_for("arm", Some(("linux", "arm64")));
     let index = index(&[nested(&amd), nested(&arm)]);
@@ -448,7 +448,7 @@ async fn where_an_index_does_not_name_platforms_the_configs_of_its_images_do() {
 }
 
 #[tokio::test]
-async fn an_image_without_platform_beside_others_is_read_only_for_those_who_are_not_named() {
+async fn image_without_platform_is_read_only_for_platforms_that_no_entry_names() {
     let (amd, _) = image_for("amd", None);
     let (arm, arm_config) = image_for("arm", Some(("linux", "arm64")));
     let index = index(&[entry(&amd, "linux/amd64"), nested(&arm)]);
@@ -467,7 +467,7 @@ async fn an_image_without_platform_beside_others_is_read_only_for_those_who_are_
 }
 
 #[tokio::test]
-async fn where_nothing_tells_what_an_image_runs_on_the_index_itself_is_compared() {
+async fn index_digest_is_compared_where_no_platform_is_known() {
     let (one, one_config) = image_for("one", None);
     let (two, _) = image_for("two", None);
     for (documents, blobs) in [
@@ -496,7 +496,7 @@ async fn where_nothing_tells_what_an_image_runs_on_the_index_itself_is_compared(
 }
 
 #[tokio::test]
-async fn images_of_an_inner_index_that_name_no_platform_have_that_of_the_entry_above() {
+async fn images_of_a_nested_index_inherit_the_platform_of_its_entry() {
     let (amd, _) = image_for("amd", None);
     let (arm, _) = image_for("arm", None);
     let inner = index(&[nested(&arm)]);
@@ -526,7 +526,7 @@ fn windows(document: &Document, version: &str) -> Value {
 }
 
 #[tokio::test]
-async fn of_several_versions_of_windows_all_are_told_and_each_can_be_asked_for() {
+async fn several_windows_versions_are_all_listed_and_each_can_be_requested() {
     let (old, new, linux) = (
         image_for("old", None).0,
         image_for("new", None).0,
@@ -579,7 +579,7 @@ fn contradicting(old: &Document, moved: String) -> Scripted {
 }
 
 #[tokio::test]
-async fn a_registry_that_gives_old_content_for_a_new_digest_tells_nothing_however_often() {
+async fn old_manifest_under_a_new_digest_is_an_error_on_every_lookup() {
     let old = index(&[entry(&image_for("old", None).0, "linux/amd64")]);
     let server = contradicting(&old, canned('d'));
     let registries = anonymous();
@@ -608,7 +608,7 @@ async fn a_registry_that_gives_old_content_for_a_new_digest_tells_nothing_howeve
 }
 
 #[tokio::test]
-async fn a_digest_that_is_named_and_not_there_is_no_image_that_is_gone() {
+async fn missing_manifest_of_a_named_digest_does_not_make_the_image_absent() {
     let inner = index(&[entry(&image_for("one", None).0, "linux/amd64")]);
     let outer = index(&[nested(&inner)]);
     let server = Scripted::start(|request, _| match request.method.as_str() {

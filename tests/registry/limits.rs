@@ -24,7 +24,7 @@ fn after(count: usize, first: Answer) -> Scripted {
 }
 
 #[tokio::test]
-async fn a_short_retry_after_is_waited_out_in_both_of_its_forms() {
+async fn short_retry_after_is_waited_for_in_seconds_and_date_form() {
     for (value, seconds) in [
         ("3", 3),
         ("0.0005", 1),
@@ -49,7 +49,7 @@ async fn a_short_retry_after_is_waited_out_in_both_of_its_forms() {
 }
 
 #[tokio::test]
-async fn a_pause_outlives_other_logins_and_settings_of_the_registry() {
+async fn retry_after_pause_outlives_changed_credentials_and_settings() {
     let server = after(1, Answer::status(429).header("Retry-After", "600"));
     let (registries, _) = client(&nobody(), Vec::new());
     failure(&registries, &server.image("base:1")).await;
@@ -73,7 +73,7 @@ async fn a_pause_outlives_other_logins_and_settings_of_the_registry() {
 }
 
 #[tokio::test]
-async fn nginx_limits_are_understood_with_seconds_and_with_a_date() {
+async fn nginx_rate_limits_are_recognized_with_seconds_and_with_a_date() {
     let registry = Distribution::start();
     registry.push("base:1", "one").await;
     for (value, seconds) in [("120", 120), ("$http_x_never", 60)] {
@@ -95,7 +95,7 @@ async fn nginx_limits_are_understood_with_seconds_and_with_a_date() {
 }
 
 #[tokio::test]
-async fn a_long_pause_is_told_at_once_and_the_registry_left_alone_until_then() {
+async fn long_retry_after_is_reported_at_once_and_no_request_sent_until_then() {
     let server = after(1, Answer::status(429).header("Retry-After", "600"));
     let (registries, clock) = client(&nobody(), Vec::new());
     for name in ["base:1", "base:2", "other:1"] {
@@ -125,7 +125,7 @@ async fn a_long_pause_is_told_at_once_and_the_registry_left_alone_until_then() {
 }
 
 #[tokio::test]
-async fn other_registries_go_on_while_one_limits_us() {
+async fn rate_limited_registry_does_not_delay_others() {
     let limited = after(usize::MAX, Answer::status(429).header("Retry-After", "600"));
     let healthy = after(0, Answer::status(500));
     let mut tags = Vec::new();
@@ -143,7 +143,7 @@ async fn other_registries_go_on_while_one_limits_us() {
 }
 
 #[tokio::test]
-async fn a_stumble_is_tried_again_after_growing_pauses_and_four_are_enough() {
+async fn transient_errors_are_retried_with_growing_backoff_up_to_four_requests() {
     for status in [408, 500, 502, 503, 504] {
         let server = after(2, Answer::status(status));
         assert_eq!(
@@ -172,7 +172,7 @@ async fn a_stumble_is_tried_again_after_growing_pauses_and_four_are_enough() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_never_asked_again() {
+async fn definitive_error_response_is_not_retried() {
     for status in [400, 403, 410, 418, 451] {
         let server = after(usize::MAX, Answer::status(status));
         failure(&anonymous(), &server.image("base:1")).await;
@@ -190,7 +190,7 @@ async fn what_was_answered_is_never_asked_again() {
 }
 
 #[tokio::test]
-async fn a_registry_that_fails_for_everything_is_left_alone_after_some() {
+async fn registry_that_fails_every_request_is_paused_after_a_few() {
     let server = after(usize::MAX, Answer::status(500));
     let settings = with(
         &server.host(),
@@ -213,7 +213,7 @@ async fn a_registry_that_fails_for_everything_is_left_alone_after_some() {
 }
 
 #[tokio::test]
-async fn one_broken_tag_does_not_stop_the_others() {
+async fn one_failing_tag_does_not_stop_the_others() {
     let server = Scripted::start(|request, _| match request.path().contains("/broken/") {
         true => Answer::status(500),
         false => Answer::manifest(&canned('a')),
@@ -227,7 +227,7 @@ async fn one_broken_tag_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn the_first_request_goes_alone_and_at_most_64_connections_follow() {
+async fn first_request_goes_alone_and_at_most_64_connections_follow() {
     let server =
         Scripted::start(|_, _| Answer::manifest(&canned('a')).after(Duration::from_millis(5)));
     let tags: Vec<String> = (0..1000)
@@ -248,7 +248,7 @@ async fn the_first_request_goes_alone_and_at_most_64_connections_follow() {
 }
 
 #[tokio::test]
-async fn a_concurrency_of_the_config_file_holds() {
+async fn configured_concurrency_limit_is_applied() {
     let server =
         Scripted::start(|_, _| Answer::manifest(&canned('a')).after(Duration::from_millis(2)));
     let settings = with(
@@ -271,7 +271,7 @@ async fn a_concurrency_of_the_config_file_holds() {
 }
 
 #[tokio::test]
-async fn a_rate_of_the_config_file_holds() {
+async fn configured_rate_limit_is_applied() {
     let server = Scripted::start(|_, _| Answer::manifest(&canned('a')));
     let settings = with(
         &server.host(),
@@ -289,7 +289,7 @@ async fn a_rate_of_the_config_file_holds() {
 }
 
 #[tokio::test]
-async fn slow_registry_delays_its_own_answers_alone() {
+async fn slow_registry_delays_no_other_registry() {
     let slow = Scripted::start(|_, _| Answer::manifest(&canned('a')).after(Duration::from_secs(2)));
     let quick: Vec<Scripted> = (0..3).map(|_| after(0, Answer::status(500))).collect();
     let mut tags = vec![reference(&slow.image("base:1"))];
@@ -310,7 +310,7 @@ async fn slow_registry_delays_its_own_answers_alone() {
 }
 
 #[tokio::test]
-async fn what_a_registry_says_about_its_limits_is_kept() {
+async fn rate_limit_headers_of_a_registry_are_recorded() {
     let server = Scripted::start(|_, before| {
         Answer::manifest(&canned('a'))
             .header("ratelimit-limit", "100;w=21600")

@@ -27,7 +27,7 @@ fn is_refused(error: &LookupError) -> bool {
 }
 
 #[tokio::test]
-async fn the_tasks_own_login_opens_a_registry_with_one_challenge() {
+async fn task_credential_is_sent_after_one_challenge() {
     let registry = Distribution::with(Access::Password);
     let mut tags = Vec::new();
     for n in 0..8 {
@@ -50,7 +50,7 @@ async fn the_tasks_own_login_opens_a_registry_with_one_challenge() {
 }
 
 #[tokio::test]
-async fn without_a_login_the_registry_says_what_it_wants_and_is_asked_once() {
+async fn anonymous_request_reports_the_required_login_and_is_sent_once() {
     let registry = Distribution::with(Access::Password);
     let error = failure(&anonymous(), &registry.image("base:1")).await;
     assert!(is_refused(&error));
@@ -69,7 +69,7 @@ async fn without_a_login_the_registry_says_what_it_wants_and_is_asked_once() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_tried_once_and_never_shown() {
+async fn wrong_password_is_sent_once_and_never_shown() {
     let registry = Distribution::with(Access::Password);
     let (registries, _) = client(
         &nobody(),
@@ -98,7 +98,7 @@ async fn a_wrong_password_is_tried_once_and_never_shown() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_not_tried_for_each_of_many_tags() {
+async fn wrong_password_is_not_sent_again_for_each_of_many_tags() {
     let registry = Distribution::with(Access::Password);
     let (registries, _) = client(&nobody(), vec![login(&registry.host(), USER, "wrong")]);
     let tags = (0..30)
@@ -114,7 +114,7 @@ async fn a_wrong_password_is_not_tried_for_each_of_many_tags() {
 }
 
 #[tokio::test]
-async fn logins_of_docker_and_podman_are_found_where_they_keep_them() {
+async fn docker_and_podman_credentials_are_found_in_their_files() {
     let registry = Distribution::with(Access::Password);
     let pushed = registry.push("team/base:1", "one").await;
     let host = registry.host();
@@ -138,7 +138,7 @@ async fn logins_of_docker_and_podman_are_found_where_they_keep_them() {
 }
 
 #[tokio::test]
-async fn a_login_for_a_path_does_not_open_another_path() {
+async fn credential_for_a_path_is_not_used_for_another_path() {
     let registry = Distribution::with(Access::Password);
     registry.push("team/base:1", "one").await;
     let text = format!(
@@ -153,7 +153,7 @@ async fn a_login_for_a_path_does_not_open_another_path() {
 }
 
 #[tokio::test]
-async fn a_login_goes_to_no_registry_whose_name_only_begins_alike() {
+async fn credential_is_not_sent_to_a_registry_whose_name_has_the_same_prefix() {
     let server = Scripted::start(|_, _| {
         Answer::status(401).header("WWW-Authenticate", r#"Basic realm="x""#)
     });
@@ -173,7 +173,7 @@ async fn a_login_goes_to_no_registry_whose_name_only_begins_alike() {
 }
 
 #[tokio::test]
-async fn a_broken_file_is_named_and_the_registry_is_not_called_absent() {
+async fn broken_auth_file_is_reported_and_the_image_is_not_absent() {
     let registry = Distribution::with(Access::Password);
     let (home, settings) = home_with(".docker/config.json", r#"{"auths": hunter2"#);
     let (registries, _) = client(&settings, Vec::new());
@@ -195,7 +195,7 @@ async fn a_broken_file_is_named_and_the_registry_is_not_called_absent() {
 }
 
 #[tokio::test]
-async fn an_anonymous_registry_reads_no_file_and_asks_no_helper() {
+async fn anonymous_registry_reads_no_auth_file_and_calls_no_helper() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     let (_home, settings) = home_with(".docker/config.json", "{");
@@ -204,7 +204,7 @@ async fn an_anonymous_registry_reads_no_file_and_asks_no_helper() {
 }
 
 #[tokio::test]
-async fn a_registry_that_never_says_what_it_wants_is_asked_for_that_once() {
+async fn registry_that_sends_no_challenge_gets_one_probe_of_the_api() {
     let server = Scripted::start(|_, _| Answer::status(401));
     let registries = anonymous();
     for tag in ["base:1", "base:2", "base:3"] {
@@ -214,7 +214,7 @@ async fn a_registry_that_never_says_what_it_wants_is_asked_for_that_once() {
 }
 
 #[tokio::test]
-async fn of_two_challenges_in_one_header_the_one_that_can_be_met_is_met() {
+async fn supported_one_of_two_challenges_in_one_header_is_answered() {
     let server = Scripted::start(|request, _| match request.header("authorization") {
         Some("Basic dTpw") => Answer::manifest(&canned('a')),
         _ => Answer::status(401).header(
@@ -231,7 +231,7 @@ async fn of_two_challenges_in_one_header_the_one_that_can_be_met_is_met() {
 }
 
 #[tokio::test]
-async fn the_file_for_a_builder_holds_the_tasks_login_and_the_users_own() {
+async fn auth_file_for_a_builder_holds_task_and_user_credentials() {
     let text = format!(r#"{{"auths":{{"other.example":{{"auth":"{AUTH}"}}}}}}"#);
     let (_home, settings) = home_with(".docker/config.json", &text);
     let (registries, _) = client(&settings, Vec::new());

@@ -16,7 +16,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn a_tag_takes_one_head_and_nothing_else() {
+async fn tag_lookup_takes_one_head_request() {
     let registry = Distribution::start();
     let pushed = registry.push("library/base:1", "one").await;
     let seen = anonymous()
@@ -34,7 +34,7 @@ async fn a_tag_takes_one_head_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_index_is_told_from_a_manifest_without_reading_it() {
+async fn index_is_distinguished_from_a_manifest_without_reading_it() {
     let registry = Distribution::start();
     let image = registry.image_of("base", "one").await;
     let index = documents::index(&[documents::entry(&image, "linux/amd64")]);
@@ -51,7 +51,7 @@ async fn an_index_is_told_from_a_manifest_without_reading_it() {
 }
 
 #[tokio::test]
-async fn a_moved_tag_has_another_digest_at_the_next_look() {
+async fn moved_tag_has_another_digest_at_the_next_lookup() {
     let registry = Distribution::start();
     let registries = anonymous();
     let first = registry.push("base:1", "one").await;
@@ -62,7 +62,7 @@ async fn a_moved_tag_has_another_digest_at_the_next_look() {
 }
 
 #[tokio::test]
-async fn many_tags_take_one_head_each_however_often_they_are_named() {
+async fn repeated_tags_take_one_head_request_each() {
     let registry = Distribution::start();
     let mut tags = Vec::new();
     for n in 0..30 {
@@ -81,7 +81,7 @@ async fn many_tags_take_one_head_each_however_often_they_are_named() {
 }
 
 #[tokio::test]
-async fn every_kind_of_manifest_is_asked_for_and_nothing_compressed() {
+async fn accept_header_lists_every_manifest_type_and_no_compression() {
     let server = Scripted::start(|_, _| Answer::manifest(&canned('a')));
     digest(&anonymous(), &server.image("base:1")).await;
     let request = &server.received()[0];
@@ -98,7 +98,7 @@ async fn every_kind_of_manifest_is_asked_for_and_nothing_compressed() {
 }
 
 #[tokio::test]
-async fn without_a_digest_in_the_answer_the_bytes_are_hashed_and_heads_are_given_up() {
+async fn missing_digest_header_makes_the_body_hashed_and_head_skipped() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     let other = registry.push("base:2", "two").await;
@@ -117,7 +117,7 @@ async fn without_a_digest_in_the_answer_the_bytes_are_hashed_and_heads_are_given
 }
 
 #[tokio::test]
-async fn a_digest_that_is_none_counts_as_missing() {
+async fn invalid_digest_header_counts_as_missing() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     for header in ["hello", "sha256:../../etc/passwd", "sha256:ABC"] {
@@ -135,7 +135,7 @@ async fn a_digest_that_is_none_counts_as_missing() {
 }
 
 #[tokio::test]
-async fn a_header_that_disagrees_with_the_body_is_distrusted_from_then_on() {
+async fn digest_header_that_disagrees_with_the_body_is_distrusted_from_then_on() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     let rules = format!(
@@ -155,7 +155,7 @@ async fn a_header_that_disagrees_with_the_body_is_distrusted_from_then_on() {
 }
 
 #[tokio::test]
-async fn a_registry_that_knows_no_head_is_asked_with_get_from_then_on() {
+async fn registry_that_refuses_head_gets_get_requests_from_then_on() {
     for status in [405, 501] {
         let registry = Distribution::start();
         let pushed = registry.push("base:1", "one").await;
@@ -200,7 +200,7 @@ fn methods(server: &Scripted) -> String {
 }
 
 #[tokio::test]
-async fn head_is_tried_again_after_ten_looks_and_used_if_it_is_known_now() {
+async fn head_is_tried_again_after_ten_lookups_and_used_if_it_works() {
     let document = documents::manifest(b"{}");
     for odd in [
         Answer::status(405),
@@ -235,7 +235,7 @@ async fn head_is_tried_again_after_an_hour() {
 }
 
 #[tokio::test]
-async fn a_head_that_named_a_wrong_digest_is_believed_only_beside_a_body_that_agrees() {
+async fn head_after_a_wrong_digest_is_trusted_only_with_an_agreeing_body() {
     let document = documents::manifest(b"{}");
     let lie = document.clone();
     // It lies until its second trial, in the headers of its bodies too.
@@ -266,7 +266,7 @@ async fn a_head_that_named_a_wrong_digest_is_believed_only_beside_a_body_that_ag
 }
 
 #[tokio::test]
-async fn a_digest_reference_is_answered_with_itself_or_not_at_all() {
+async fn digest_reference_is_answered_with_its_digest_or_an_error() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     let registries = anonymous();
@@ -288,7 +288,7 @@ async fn a_digest_reference_is_answered_with_itself_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn schema_1_is_refused_by_its_name_and_not_read() {
+async fn schema_1_manifest_is_refused_by_type_without_reading_it() {
     let server = Scripted::start(|_, _| {
         Answer::status(200)
             .header(
@@ -310,7 +310,7 @@ async fn schema_1_is_refused_by_its_name_and_not_read() {
 }
 
 #[tokio::test]
-async fn dockers_own_manifests_are_as_good_as_ocis() {
+async fn docker_manifest_types_are_accepted_like_oci_types() {
     let server = Scripted::start(|_, _| {
         Answer::status(200)
             .header("Content-Type", DOCKER_MANIFEST)

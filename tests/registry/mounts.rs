@@ -94,7 +94,7 @@ fn about(requests: &[String], blob: &[u8]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn blob_that_another_repository_is_known_to_have_takes_one_request() {
+async fn blob_known_in_another_repository_is_mounted_with_one_request() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let image = source.layered("base", "x", &[b"shared", b"own"]).await;
     source.put("base", "1", &image).await;
@@ -118,7 +118,7 @@ async fn blob_that_another_repository_is_known_to_have_takes_one_request() {
 }
 
 #[tokio::test]
-async fn repository_that_does_not_have_a_blob_costs_no_request_and_is_told_of() {
+async fn failed_mount_continues_as_an_upload_and_is_recorded() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let image = source.layered("base", "x", &[b"layer", b"there"]).await;
     source.put("base", "1", &image).await;
@@ -137,7 +137,7 @@ async fn repository_that_does_not_have_a_blob_costs_no_request_and_is_told_of() 
 }
 
 #[tokio::test]
-async fn blob_that_the_repository_itself_is_known_to_have_is_not_mounted() {
+async fn blob_known_in_the_target_repository_is_not_mounted() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let image = source.layered("base", "x", &[b"layer"]).await;
     source.put("base", "1", &image).await;
@@ -151,7 +151,7 @@ async fn blob_that_the_repository_itself_is_known_to_have_is_not_mounted() {
 }
 
 #[tokio::test]
-async fn large_layer_is_looked_for_in_images_that_are_known_and_of_the_same_registry() {
+async fn large_layer_is_mounted_from_known_images_of_the_same_registry() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let layer = vec![7; LARGE];
     let image = source.layered("base", "x", &[&layer, b"small"]).await;
@@ -192,7 +192,7 @@ async fn with_tokens(rules: Rules) -> (Amount, TokenService) {
 }
 
 #[tokio::test]
-async fn one_token_allows_to_read_the_one_repository_and_to_write_to_the_other() {
+async fn one_token_has_pull_scope_of_the_mount_source_and_push_scope_of_the_target() {
     let (amount, service) = with_tokens(Rules::default()).await;
     assert_eq!((amount.mounted, amount.sent), (1, 1));
     let both = ["repository:web:pull,push", "repository:other:pull"];
@@ -204,7 +204,7 @@ async fn one_token_allows_to_read_the_one_repository_and_to_write_to_the_other()
 }
 
 #[tokio::test]
-async fn blob_of_a_repository_that_may_not_be_read_is_sent() {
+async fn blob_of_a_repository_without_pull_permission_is_sent() {
     let denied = Rules {
         denied: vec!["other"],
         ..Rules::default()

@@ -10,7 +10,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn a_registry_that_is_not_there_is_unreachable_and_asked_twice_for_all_its_tags() {
+async fn unreachable_registry_gets_two_connection_attempts_for_all_its_tags() {
     let host = format!("127.0.0.1:{}", free_port());
     let tags = (0..20)
         .map(|n| reference(&format!("{host}/base{n}:1")))
@@ -36,13 +36,13 @@ async fn a_registry_that_is_not_there_is_unreachable_and_asked_twice_for_all_its
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve_is_unreachable() {
+async fn unresolvable_host_name_is_unreachable() {
     let error = failure(&anonymous(), "no-such-host.invalid/base:1").await;
     assert!(error.is_unreachable());
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_asked_for_again() {
+async fn interrupted_response_is_retried() {
     for torn in ["", "HTTP/1.1 200 OK\r\nDocker-Con"] {
         let server = Scripted::start(move |_, before| match before {
             1 | 2 => Answer::torn(torn),
@@ -60,7 +60,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_document_that_breaks_off_is_asked_for_again_and_never_hashed() {
+async fn interrupted_manifest_is_retried_and_never_hashed() {
     let document = documents::manifest(b"{}");
     let pushed = document.digest();
     let server = Scripted::start(
@@ -83,7 +83,7 @@ async fn a_document_that_breaks_off_is_asked_for_again_and_never_hashed() {
 }
 
 #[tokio::test]
-async fn a_registry_that_always_breaks_off_is_given_up() {
+async fn registry_whose_responses_always_break_off_fails() {
     let server = Scripted::start(|_, _| Answer::torn("HTTP/1.1 200 OK\r\nDocker-Con"));
     let error = failure(&anonymous(), &server.image("base:1")).await;
     assert!(error.is_unreachable());
@@ -91,7 +91,7 @@ async fn a_registry_that_always_breaks_off_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_registry_closed_meanwhile_costs_nothing() {
+async fn connection_closed_by_the_registry_causes_no_extra_request() {
     let server =
         Scripted::start(|_, _| Answer::manifest(&canned('a')).header("Connection", "close"));
     let registries = anonymous();
@@ -102,7 +102,7 @@ async fn a_connection_that_the_registry_closed_meanwhile_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_is_waited_for() {
+async fn slow_response_is_waited_for() {
     let server =
         Scripted::start(|_, _| Answer::manifest(&canned('a')).after(Duration::from_millis(300)));
     assert_eq!(

@@ -10,7 +10,7 @@ fn server() -> Scripted {
 }
 
 #[test]
-fn a_proxy_is_used_though_its_name_leads_to_this_machine() {
+fn proxy_whose_name_resolves_to_loopback_is_used() {
     let proxy = server();
     let address = format!("http://localhost:{}", proxy.port());
     let output = look("registry.test/base:1", &[("http_proxy", address.as_str())]);
@@ -22,7 +22,7 @@ fn a_proxy_is_used_though_its_name_leads_to_this_machine() {
 }
 
 #[test]
-fn a_registry_that_no_proxy_names_is_asked_directly() {
+fn registry_excluded_by_no_proxy_is_requested_directly() {
     let proxy = server();
     let address = format!("http://127.0.0.1:{}", proxy.port());
     let output = look(
@@ -34,7 +34,7 @@ fn a_registry_that_no_proxy_names_is_asked_directly() {
 }
 
 #[test]
-fn this_machine_is_never_reached_through_a_proxy() {
+fn loopback_registry_is_never_requested_through_a_proxy() {
     let (proxy, registry) = (server(), server());
     let address = format!("http://127.0.0.1:{}", proxy.port());
     let output = look(
@@ -46,7 +46,7 @@ fn this_machine_is_never_reached_through_a_proxy() {
 }
 
 #[test]
-fn the_password_of_a_proxy_is_not_told() {
+fn proxy_password_is_not_shown() {
     let output = look(
         "registry.test/base:1",
         &[("http_proxy", "http://user:hunter2-canary@127.0.0.1:1")],

@@ -9,7 +9,7 @@ use super::{
 use acrt::sys::config::RegistrySettings;
 
 #[tokio::test]
-async fn a_redirect_to_another_host_is_followed_without_the_login() {
+async fn redirect_to_another_host_is_followed_without_the_credential() {
     let other = Scripted::start(|_, _| Answer::manifest(&canned('a')));
     let target = format!("http://{}/elsewhere", other.host());
     let server = Scripted::start(move |request, _| match request.header("authorization") {
@@ -26,7 +26,7 @@ async fn a_redirect_to_another_host_is_followed_without_the_login() {
 }
 
 #[tokio::test]
-async fn nginx_redirects_to_another_port_and_the_digest_is_found_there() {
+async fn redirect_to_another_port_is_followed_for_the_digest() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     let rules = format!(
@@ -40,7 +40,7 @@ async fn nginx_redirects_to_another_port_and_the_digest_is_found_there() {
 }
 
 #[tokio::test]
-async fn a_redirect_within_the_registry_keeps_the_login() {
+async fn redirect_within_the_registry_keeps_the_credential() {
     let server =
         Scripted::start(
             |request, _| match (request.path(), request.header("authorization")) {
@@ -63,7 +63,7 @@ async fn a_redirect_within_the_registry_keeps_the_login() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_another_repository_gets_a_token_for_that_one() {
+async fn redirect_to_another_repository_gets_a_token_for_it() {
     let service = Scripted::start(|request, _| {
         let library = request
             .target
@@ -129,7 +129,7 @@ fn entered_by(user: &'static str, service: &Scripted) -> Scripted {
 }
 
 #[tokio::test]
-async fn a_name_of_ones_own_is_looked_at_with_anonymous_tokens_of_the_registry_behind_it() {
+async fn vanity_name_uses_anonymous_tokens_of_the_registry_behind_it() {
     let service = granting("repository%3Ateam%2Fbase%3Apull");
     let registry = entered_by("nobody", &service);
     let name = vanity(registry.host());
@@ -154,7 +154,7 @@ async fn a_name_of_ones_own_is_looked_at_with_anonymous_tokens_of_the_registry_b
 }
 
 #[tokio::test]
-async fn the_login_for_the_registry_behind_a_name_is_used_there_and_nowhere_else() {
+async fn credential_for_the_registry_behind_a_vanity_name_is_sent_only_there() {
     let service = granting("repository%3Ateam%2Fbase%3Apull");
     let registry = entered_by("b", &service);
     let name = vanity(registry.host());
@@ -193,7 +193,7 @@ async fn the_login_for_the_registry_behind_a_name_is_used_there_and_nowhere_else
 }
 
 #[tokio::test]
-async fn a_name_that_wants_a_login_itself_gets_its_own_and_the_registry_behind_it_another() {
+async fn vanity_name_and_the_registry_behind_it_each_get_their_own_credential() {
     let service = granting("repository%3Abase%3Apull");
     let registry = entered_by("b", &service);
     let target = registry.host();
@@ -219,7 +219,7 @@ async fn a_name_that_wants_a_login_itself_gets_its_own_and_the_registry_behind_i
 }
 
 #[tokio::test]
-async fn the_registry_behind_a_name_is_the_one_that_is_said_to_want_a_login() {
+async fn registry_behind_a_vanity_name_is_reported_as_requiring_a_login() {
     let registry =
         Scripted::start(|_, _| Answer::status(401).header("WWW-Authenticate", "Basic realm=x"));
     let name = vanity(registry.host());
@@ -244,7 +244,7 @@ async fn the_registry_behind_a_name_is_the_one_that_is_said_to_want_a_login() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_no_registry_gets_no_answer_to_its_challenge() {
+async fn redirect_target_that_is_no_registry_gets_no_credential_for_its_challenge() {
     let storage =
         Scripted::start(|_, _| Answer::status(401).header("WWW-Authenticate", "Basic realm=x"));
     let target = format!("http://{}/bucket/object", storage.host());
@@ -265,7 +265,7 @@ async fn a_place_that_is_no_registry_gets_no_answer_to_its_challenge() {
 }
 
 #[tokio::test]
-async fn the_realm_of_a_registry_behind_a_name_keeps_the_rules() {
+async fn forbidden_token_realm_of_a_registry_behind_a_vanity_name_is_refused() {
     let registry = Scripted::start(|_, _| {
         Answer::status(401).header("WWW-Authenticate", r#"Bearer realm="file:///etc/passwd""#)
     });
@@ -278,7 +278,7 @@ async fn the_realm_of_a_registry_behind_a_name_keeps_the_rules() {
 }
 
 #[tokio::test]
-async fn redirects_end() {
+async fn redirect_loop_is_ended_with_an_error() {
     let server = Scripted::start(|_, before| {
         Answer::status(302).header("Location", format!("/v2/{before}"))
     });
@@ -288,7 +288,7 @@ async fn redirects_end() {
 }
 
 #[tokio::test]
-async fn no_redirect_leads_from_tls_to_plain_http() {
+async fn redirect_from_tls_to_plain_http_is_refused() {
     let registry = Distribution::start();
     let plain = Scripted::start(|_, _| Answer::manifest(&canned('a')));
     let authority = Authority::new();
@@ -312,7 +312,7 @@ async fn no_redirect_leads_from_tls_to_plain_http() {
 }
 
 #[tokio::test]
-async fn a_redirect_without_sense_is_no_answer() {
+async fn malformed_redirect_is_an_error() {
     for location in [
         "",
         "http://",

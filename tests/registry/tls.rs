@@ -20,7 +20,7 @@ fn trusting(host: &str, authority: &Authority) -> Settings {
 }
 
 #[tokio::test]
-async fn a_private_authority_is_trusted_where_the_config_file_says_so() {
+async fn private_certificate_authority_of_the_config_file_is_trusted() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     let authority = Authority::new();
@@ -58,7 +58,7 @@ async fn unknown_certificate_is_refused_once_with_the_setting_to_change() {
 }
 
 #[tokio::test]
-async fn verification_is_left_out_for_one_registry_only() {
+async fn tls_verification_is_skipped_for_the_configured_registry_only() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     let authority = Authority::new();
@@ -85,7 +85,7 @@ async fn verification_is_left_out_for_one_registry_only() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_to_a_registry_that_wants_one() {
+async fn client_certificate_is_sent_to_a_registry_that_requests_one() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;
     let authority = Authority::new();
@@ -111,7 +111,7 @@ async fn a_client_certificate_is_shown_to_a_registry_that_wants_one() {
 }
 
 #[tokio::test]
-async fn all_requests_to_a_registry_share_one_http2_connection() {
+async fn requests_to_one_registry_share_one_http2_connection() {
     let registry = Distribution::start();
     let mut tags = Vec::new();
     let authority = Authority::new();
@@ -160,7 +160,7 @@ async fn very_many_tags_take_a_few_http2_connections_and_one_head_each() {
 }
 
 #[tokio::test]
-async fn a_setting_that_cannot_be_used_is_named_with_its_file() {
+async fn unusable_tls_setting_is_reported_with_its_file() {
     let host = "127.0.0.1:1";
     let folder = tempfile::tempdir().unwrap();
     let empty = folder.path().join("ca.pem");
@@ -193,7 +193,7 @@ async fn a_setting_that_cannot_be_used_is_named_with_its_file() {
 }
 
 #[tokio::test]
-async fn plain_http_on_a_port_with_tls_is_told_from_other_errors() {
+async fn plain_http_response_on_a_tls_port_is_reported_as_such() {
     let registry = Distribution::start();
     let front = Nginx::with_tls(registry.port(), "", &Authority::new());
     let (registries, _) = client(&nobody(), Vec::new());
@@ -209,7 +209,7 @@ async fn plain_http_on_a_port_with_tls_is_told_from_other_errors() {
 }
 
 #[tokio::test]
-async fn tls_on_a_port_without_it_is_told_from_other_errors() {
+async fn tls_connection_to_a_plain_http_port_is_reported_as_such() {
     let registry = Distribution::start();
     let own = RegistrySettings {
         plain_http: Some(false),

@@ -40,7 +40,7 @@ fn count(requests: &[String], what: &str) -> usize {
 }
 
 #[tokio::test]
-async fn one_tag_takes_a_challenge_a_token_and_a_head_and_the_next_a_head_alone() {
+async fn first_tag_takes_challenge_token_and_head_and_the_next_only_head() {
     let service = TokenService::start(Rules::default());
     let registry = guarded(&service, &names(1)).await;
     let registries = anonymous();
@@ -60,7 +60,7 @@ async fn one_tag_takes_a_challenge_a_token_and_a_head_and_the_next_a_head_alone(
 }
 
 #[tokio::test]
-async fn sixteen_repositories_share_a_token_and_one_challenge_serves_all() {
+async fn sixteen_repositories_share_one_token_and_one_challenge_serves_all() {
     let service = TokenService::start(Rules::default());
     let names = names(40);
     let registry = guarded(&service, &names).await;
@@ -83,7 +83,7 @@ async fn sixteen_repositories_share_a_token_and_one_challenge_serves_all() {
 }
 
 #[tokio::test]
-async fn many_tags_of_one_repository_share_one_token() {
+async fn tags_of_one_repository_share_one_token() {
     let service = TokenService::start(Rules::default());
     let registry = guarded(&service, &names(1)).await;
     let mut tags = Vec::new();
@@ -97,7 +97,7 @@ async fn many_tags_of_one_repository_share_one_token() {
 }
 
 #[tokio::test]
-async fn a_service_that_grants_one_repository_only_is_noticed() {
+async fn token_service_that_grants_one_repository_at_a_time_is_detected() {
     for rules in [
         Rules {
             only_first: true,
@@ -130,7 +130,7 @@ async fn a_service_that_grants_one_repository_only_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_repository_that_is_denied_spoils_no_other_of_its_group() {
+async fn denied_repository_does_not_affect_others_of_its_token() {
     let service = TokenService::start(Rules {
         denied: vec!["base/r01"],
         ..Rules::default()
@@ -154,7 +154,7 @@ async fn a_repository_that_is_denied_spoils_no_other_of_its_group() {
 }
 
 #[tokio::test]
-async fn who_lists_and_who_removes_asks_for_just_that_and_is_let_in() {
+async fn catalog_and_delete_requests_ask_for_their_own_scopes() {
     let service = TokenService::start(Rules::default());
     let registry = guarded(&service, &names(2)).await;
     let registries = anonymous();
@@ -182,7 +182,7 @@ async fn who_lists_and_who_removes_asks_for_just_that_and_is_let_in() {
 }
 
 #[tokio::test]
-async fn a_login_goes_to_the_token_service_and_not_to_the_registry() {
+async fn credential_is_sent_to_the_token_service_and_not_to_the_registry() {
     let service = TokenService::start(Rules {
         login: Some("u:p"),
         ..Rules::default()
@@ -198,7 +198,7 @@ async fn a_login_goes_to_the_token_service_and_not_to_the_registry() {
 }
 
 #[tokio::test]
-async fn a_login_that_the_token_service_refuses_is_said_to_be_refused_and_tried_once() {
+async fn credential_refused_by_the_token_service_is_reported_and_sent_once() {
     let service = TokenService::start(Rules {
         login: Some("u:p"),
         ..Rules::default()
@@ -232,7 +232,7 @@ async fn a_login_that_the_token_service_refuses_is_said_to_be_refused_and_tried_
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_not_tried_for_each_of_many_repositories() {
+async fn wrong_password_is_not_sent_again_for_each_of_many_repositories() {
     let service = TokenService::start(Rules {
         login: Some("u:p"),
         ..Rules::default()
@@ -252,7 +252,7 @@ async fn a_wrong_password_is_not_tried_for_each_of_many_repositories() {
 }
 
 #[tokio::test]
-async fn an_identity_token_is_exchanged_in_a_form() {
+async fn identity_token_is_exchanged_by_a_form_request() {
     let service = Scripted::start(|request, _| {
         assert_eq!(request.method, "POST");
         Answer::status(200).body(r#"{"access_token":"granted"}"#)
@@ -281,7 +281,7 @@ fn bearer_server(realm: &str) -> Scripted {
 }
 
 #[tokio::test]
-async fn a_token_that_is_taken_back_is_asked_for_once_more() {
+async fn revoked_token_is_requested_once_more() {
     let service = Scripted::start(|_, before| {
         Answer::status(200).body(format!(r#"{{"token":"token{before}"}}"#))
     });
@@ -308,7 +308,7 @@ async fn a_token_that_is_taken_back_is_asked_for_once_more() {
 }
 
 #[tokio::test]
-async fn a_scope_that_the_registry_names_itself_is_asked_for_once() {
+async fn scope_of_the_registry_challenge_is_requested_once() {
     let service = Scripted::start(|request, _| {
         let wide = request.target.contains("registry%3Acatalog");
         Answer::status(200).body(format!(
@@ -334,7 +334,7 @@ async fn a_scope_that_the_registry_names_itself_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn a_registry_that_is_never_content_is_given_up() {
+async fn registry_that_refuses_every_token_fails_after_a_few_requests() {
     let service = Scripted::start(|_, before| {
         Answer::status(200).body(format!(r#"{{"token":"token{before}"}}"#))
     });
@@ -351,7 +351,7 @@ async fn a_registry_that_is_never_content_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_token_service_in_trouble_is_not_taken_for_a_refusal() {
+async fn failing_token_service_is_not_an_authorization_refusal() {
     let service = Scripted::start(|_, _| Answer::status(500).body("oops"));
     let server = bearer_server(&format!("http://{}/token?secret=1", service.host()));
     let error = failure(&anonymous(), &server.image("base:1")).await;
@@ -366,7 +366,7 @@ async fn a_token_service_in_trouble_is_not_taken_for_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_token_service_that_limits_us_makes_the_whole_registry_wait() {
+async fn rate_limited_token_service_pauses_the_whole_registry() {
     let service = Scripted::start(|_, _| Answer::status(429).header("Retry-After", "120"));
     let server = bearer_server(&format!("http://{}/token", service.host()));
     let registries = anonymous();
@@ -381,7 +381,7 @@ async fn a_token_service_that_limits_us_makes_the_whole_registry_wait() {
 }
 
 #[tokio::test]
-async fn a_401_without_a_challenge_makes_us_ask_the_api_for_one() {
+async fn response_401_without_a_challenge_makes_the_client_probe_the_api() {
     let service = Scripted::start(|_, _| Answer::status(200).body(r#"{"token":"granted"}"#));
     let realm = format!("http://{}/token", service.host());
     let server = Scripted::start(move |request, _| {

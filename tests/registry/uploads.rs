@@ -253,7 +253,7 @@ async fn copy(
 }
 
 #[tokio::test]
-async fn upload_goes_on_with_the_byte_after_the_last_that_the_registry_has() {
+async fn upload_resumes_with_the_byte_after_the_last_received() {
     let (source, target) = (source().await, Target::start(&[Some(10_000_000)]));
     copy(&source, &target, &()).await.unwrap();
     let state = target.state();
@@ -263,7 +263,7 @@ async fn upload_goes_on_with_the_byte_after_the_last_that_the_registry_has() {
 }
 
 #[tokio::test]
-async fn upload_that_is_forgotten_is_begun_anew_in_pieces_that_go_on_too() {
+async fn expired_upload_is_restarted_in_resumable_chunks() {
     let cuts = [Some(10_000_000), None, Some(4_000_000)];
     let (source, target) = (source().await, Target::start(&cuts));
     target.state().forgets = 1;
@@ -279,7 +279,7 @@ async fn upload_that_is_forgotten_is_begun_anew_in_pieces_that_go_on_too() {
 }
 
 #[tokio::test]
-async fn upload_of_an_earlier_process_goes_on_and_what_it_had_is_not_read_again() {
+async fn upload_of_an_earlier_process_is_resumed_without_sending_received_bytes() {
     let cuts = [Some(10_000_000), Some(0), Some(0), Some(0), Some(0)];
     let (source, target) = (source().await, Target::start(&cuts));
     let memory = Memory::default();
@@ -296,7 +296,7 @@ async fn upload_of_an_earlier_process_goes_on_and_what_it_had_is_not_read_again(
 }
 
 #[tokio::test]
-async fn upload_whose_beginning_is_wrong_is_begun_anew() {
+async fn upload_with_a_corrupt_beginning_is_restarted() {
     let cuts = [Some(10_000_000), Some(0), Some(0), Some(0), Some(0)];
     let (source, target) = (source().await, Target::start(&cuts));
     let memory = Memory::default();
@@ -309,7 +309,7 @@ async fn upload_whose_beginning_is_wrong_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn registry_that_takes_no_pieces_gets_all_in_one_request() {
+async fn registry_that_refuses_chunks_gets_one_monolithic_request() {
     let (source, target) = (source().await, Target::start(&[Some(10_000_000)]));
     target.state().forgets = 1;
     target.state().refuses_pieces = true;
@@ -318,7 +318,7 @@ async fn registry_that_takes_no_pieces_gets_all_in_one_request() {
 }
 
 #[tokio::test]
-async fn upload_that_always_breaks_off_is_given_up() {
+async fn upload_that_always_breaks_off_fails() {
     let cuts = [Some(1_000_000); 40];
     let (source, target) = (source().await, Target::start(&cuts));
     target.state().forgets = usize::MAX;
@@ -327,7 +327,7 @@ async fn upload_that_always_breaks_off_is_given_up() {
 }
 
 #[tokio::test]
-async fn piece_has_at_least_as_many_bytes_as_the_registry_wants() {
+async fn upload_chunk_has_the_minimum_size_of_the_registry() {
     let ranges = async |least| {
         let (source, target) = (source().await, Target::start(&[Some(1_000)]));
         (target.state().least, target.state().forgets) = (Some(least), 1);
@@ -345,7 +345,7 @@ async fn piece_has_at_least_as_many_bytes_as_the_registry_wants() {
 }
 
 #[tokio::test]
-async fn piece_of_an_upload_of_an_earlier_process_is_as_long_as_its_registry_wanted() {
+async fn resumed_upload_chunk_has_the_minimum_size_recorded_by_the_earlier_process() {
     let cuts = [Some(1_000_000), Some(0), Some(0), Some(0), Some(0)];
     let (source, target) = (source().await, Target::start(&cuts));
     target.state().least = Some("20000000");

@@ -1,4 +1,4 @@
-//! `action.yml`, as a workflow of GitHub runs it: the action installs a release, and runs one command on definitions of a repository.
+//! `action.yml`, as a GitHub workflow runs it: it installs a release, and runs one command with the definitions of a repository.
 
 use std::{fs, path::Path};
 
@@ -76,7 +76,7 @@ fn action_runs_a_command_on_definitions_of_the_repository_and_succeeds_when_stal
     assert_eq!(outputs(&world), "exit-code=2\nstale=false\n");
 }
 
-/// Puts a release on the server, whose program is this one.
+/// Puts a release with this program on the server.
 fn release(world: &World, sums_of: Option<&str>) -> String {
     let machine = std::env::consts::ARCH;
     let name = format!("acrt-{VERSION}-{machine}-unknown-linux-gnu");

@@ -1,10 +1,10 @@
-//! Whether `docs/az-differences.md` is true: each row that says what is typed is typed, and each other one names a test that is there.
+//! Checks `docs/az-differences.md`: rows with commands are run, and the others must name an existing test.
 
 use std::{fs, path::Path};
 
 use crate::support::{Registry, World};
 
-/// How the page calls the registry.
+/// The registry's name on the page.
 const REGISTRY: &str = "localhost:5000";
 
 fn page() -> String {
@@ -12,7 +12,7 @@ fn page() -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// Returns the rows of all tables whose heading has this in its first cell: each as its cells.
+/// Returns the cells of all rows of tables whose first heading is `heading`.
 fn rows<'p>(page: &'p str, heading: &str) -> Vec<Vec<&'p str>> {
     let mut rows = Vec::new();
     let mut is_inside = false;
@@ -32,12 +32,12 @@ fn rows<'p>(page: &'p str, heading: &str) -> Vec<Vec<&'p str>> {
     rows
 }
 
-/// Returns what stands in backticks.
+/// Returns the texts in backticks.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// A world as the page describes it.
+/// Returns the setup that the page describes.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -79,7 +79,7 @@ fn typed_rows_of_az_differences_match_the_program() {
             }
         }
         assert_eq!(output.code, code, "{row:?}: {output}");
-        // What comes before the colon says what is meant; what is printed stands behind it.
+        // The text before the colon is an explanation; the expected output follows it.
         let printed = row[2]
             .split_once(": `")
             .map_or(row[2], |(_, behind)| behind);

@@ -1,10 +1,10 @@
-//! The published command lines of `tests/data/az-lines.txt`, each typed as it stands: it is carried out, or refused with what does that job here.
+//! Runs the published command lines of `tests/data/az-lines.txt`: each works, or is refused with acrt's alternative.
 
 use std::fs;
 
 use crate::support::{GitServer, Image, Output, Registry, World};
 
-/// How many of each kind there are, and how many of them must be carried out.
+/// How many lines of each kind there are, and how many of them must work.
 const TUTORIALS: (usize, usize) = (91, 85);
 const SCRIPTS: (usize, usize) = (86, 82);
 
@@ -30,7 +30,7 @@ fn published(heading: &str) -> Vec<Published> {
     lines.collect()
 }
 
-/// A machine on which the lines can be typed: three names of one registry, the folder and the repositories that they name.
+/// A machine on which the lines can run: three names of one registry, and the folder and the repositories that they name.
 struct Machine {
     world: World,
     registry: Registry,
@@ -66,19 +66,19 @@ impl Machine {
         world.repository("helloworld-node", &borrowed);
         world.repository("acr-tasks", &borrowed);
         let server = GitServer::start(&world.path("repos"), None);
-        // Dockerfile-app of the tutorials is built on it before its own line makes it.
+        // Dockerfile-app of the tutorials needs this base before the line that builds it.
         registry.push_image("baseimages/node:15-alpine", &hello);
         let machine = Self {
             world,
             registry,
             server,
         };
-        // The last run, the tags to purge and an image of acr-cli, which need not be fetched.
+        // The last run, the tags to purge and an image of acr-cli, which need not be pulled.
         machine.type_words("build -r example -t web:0 .", "").ok();
         machine
     }
 
-    /// Fills in what the lines of the file leave open.
+    /// Replaces the placeholders in a line of the file.
     fn filled(&self, line: &str) -> String {
         let host = self.registry.host();
         let digest = self.registry.digest("library/hello-world:latest").unwrap();
@@ -96,7 +96,7 @@ impl Machine {
         for name in ["example", "examplebase", "exampledate"] {
             line = line.replace(&format!("{name}.azurecr.io"), &host);
         }
-        // The image of acr-cli is not fetched: acrt does its work.
+        // The image of acr-cli is not pulled: acrt does its work.
         if !line.contains("acr/acr-cli") {
             for (other, here) in [
                 ("docker.io/library", "library"),
@@ -110,7 +110,7 @@ impl Machine {
         line
     }
 
-    /// Types a line as it is in its shell, `az acr` left out.
+    /// Runs a line in its shell, without `az acr`.
     fn type_words(&self, line: &str, more: &str) -> Output {
         let line = line.replace("\\$", "$");
         let words = shlex::split(&line).unwrap_or_else(|| panic!("{line}"));
@@ -127,7 +127,7 @@ impl Machine {
         self.world.shell(&typed)
     }
 
-    /// Types a line of the file; returns what is wrong.
+    /// Runs a line of the file; returns an error if it fails.
     fn problem(&self, published: &Published) -> Option<String> {
         let line = self.filled(&published.line);
         let output = self.type_words(&line, "");
@@ -200,7 +200,7 @@ fn files(host: &str) -> Vec<(String, String)> {
     ]
 }
 
-/// Types the lines below a heading. As large a part of them must be done as `most` says of the lines that the goal was set for.
+/// Runs the lines below a heading. The share of working lines must be at least that of `most` in `count`.
 fn type_all(machine: &Machine, heading: &str, (count, most): (usize, usize)) {
     let lines = published(heading);
     let problems: Vec<String> = lines

@@ -49,7 +49,7 @@ fn build_pins_and_pushes_the_image_and_lists_the_run() {
         .acrt(&["task", "logs", "--run-id", "ca1"])
         .ok()
         .prints(&["STEP"]);
-    // Nothing follows it.
+    // The build is not followed.
     registry.push_shell("base:1", &[("version", "two")]);
     world.watch_once().ok().silent();
 }
@@ -207,7 +207,7 @@ fn build_output_lines_match_az_and_only_warnings_are_labelled_warnings() {
     );
     let silent = ["build", "-r", &host, "--only-show-errors", &context];
     assert_eq!(world.acrt(&silent).ok().stderr, "");
-    // What is not as it should be is a warning of acrt's own.
+    // acrt's own warnings are marked as such.
     assert_eq!(
         warnings(&create)[0],
         "warning: task `web` exists and is replaced; its runs are kept"

@@ -1,4 +1,4 @@
-//! What one builder does and the others do not: buildx, buildctl, and a docker that is podman.
+//! Behaviour of single kinds of builders: buildx, buildctl, and a docker that is podman.
 
 use crate::support::{Calls, Image, Registry, World, program};
 
@@ -6,8 +6,8 @@ fn from(registry: &Registry, image: &str) -> String {
     format!("FROM {}\n", registry.image(image))
 }
 
-/// Puts a stand-in for buildctl on `PATH`, which no Debian has a package of. It pushes the image that the Dockerfile begins with
-/// under the name that it is told, and writes its digest as buildctl does.
+/// Puts a stand-in for buildctl on `PATH`, which Debian does not package. It pushes the Dockerfile's base under the given name,
+/// and writes its digest as buildctl does.
 fn buildctl(world: &World) -> Calls {
     let script = format!(
         r#"[ "$1 $2" = 'debug workers' ] && exec echo 'daemon v0'
@@ -127,7 +127,7 @@ fn buildx_pins_an_image_whose_name_differs_between_platforms() {
     let calls = calls.lines();
     let build = calls.iter().rfind(|it| it.starts_with("buildx build "));
     assert!(build.unwrap().contains(&pin), "{pin} in {calls:?}");
-    // BuildKit says where it has taken it from.
+    // BuildKit prints the named context.
     assert!(run.stdout.contains(&format!("[context {name}]")), "{run}");
     push("base-arm64:1", "linux/arm64", "two for arm");
     world.watch_once().ok().prints(&["web: rebuilt"]);

@@ -1,4 +1,4 @@
-//! `acrt check-health`: what works, what does not, and what to do about it.
+//! `acrt check-health`: what works, what fails, and how to repair it.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! `acrt completion`: the scripts in `completions/` are those that the program prints.
+//! `acrt completion`: the scripts in `completions/` equal the program's output.
 
 use std::{fs, path::Path};
 
@@ -29,7 +29,7 @@ fn completion_for_an_unknown_shell_is_a_usage_error() {
     World::new().acrt(&["completion", "tcsh"]).exits(2);
 }
 
-/// Returns what bash offers for the last word of a line.
+/// Returns bash's completions for the last word of a line.
 fn offered(world: &World, line: &str) -> Vec<String> {
     let bin = world.path("bin/acrt");
     if !bin.exists() {
@@ -119,7 +119,7 @@ fn fish_completes_options_with_descriptions() {
     );
 }
 
-/// Returns what bash offers where it has parted the words itself, at each `:` and `=`.
+/// Returns bash's completions for words that bash has split at each `:` and `=`.
 fn offered_for(world: &World, pieces: &[&str]) -> Vec<String> {
     offered(world, "acrt");
     let script = "eval \"$(acrt completion bash)\"
@@ -213,7 +213,7 @@ fn completion_offers_formats_builders_states_platforms_and_positional_names() {
     assert!(!options.contains(&"--no-format".to_owned()), "{options:?}");
 }
 
-/// Returns what a line has become in a zsh on a terminal when the tab key has been pressed at its end.
+/// Returns a line after the Tab key was pressed at its end in a zsh on a terminal.
 fn completed_by_zsh(world: &World, line: &str) -> String {
     let setup = world.write(
         "zsh-setup",

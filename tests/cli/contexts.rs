@@ -1,4 +1,4 @@
-//! Contexts that are somewhere else: git repositories, archives, artifacts.
+//! Remote contexts: git repositories, archives, artifacts.
 
 use std::{
     fs,
@@ -72,7 +72,7 @@ fn git_context_with_folder_and_branch_or_tag_is_built_and_its_commit_recorded() 
     assert_eq!(registry.file("web:latest", "text").as_deref(), Some("two"));
     assert_eq!(world.runs()[0]["sourceCommit"], *second);
 
-    // What it depends on is followed as that of a local folder, and its files are fetched anew.
+    // Its bases are followed as those of a local folder, and its files are fetched again.
     repository.commit(&[("app/text", "three")]);
     registry.push_shell("base:1", &[("version", "two")]);
     world.watch_once().ok().prints(&["web: rebuilt"]);
@@ -107,7 +107,7 @@ fn commit_and_branch_can_be_used_in_an_image_name() {
     create(&world, &registry, &context, &names).ok();
     world.run("web").ok();
     assert!(registry.digest(&format!("web:main-{commit}")).is_some());
-    // A folder has none, and a tag with a gap in it would be a wrong one.
+    // A folder has no commit, and a tag with a gap would be wrong.
     let folder = world.context("folder", &dockerfile);
     create(&world, &registry, &folder, &names)
         .exits(2)
@@ -291,7 +291,7 @@ fn new_commit_and_moved_base_run_the_task_once() {
         serde_json::json!(["commit"])
     );
     assert_eq!(trigger["sourceRepository"]["branch"], "main");
-    // A second task of the same repository costs no second question.
+    // A second task of the same repository causes no second request.
     let host = registry.host();
     world
         .acrt(&[
@@ -396,7 +396,7 @@ fn commit_trigger_of_a_local_folder_is_refused() {
     create(&world, &registry, &context, &off).ok();
 }
 
-/// Answers every request on a port of its own by `answer`, and returns its address.
+/// Starts a server that answers every request with `answer`, and returns its address.
 pub fn server(answer: impl Fn(&mut TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -409,7 +409,7 @@ pub fn server(answer: impl Fn(&mut TcpStream) + Send + 'static) -> String {
     address
 }
 
-/// Makes an archive of entries: path, and text or the target of a link.
+/// Creates an archive of entries: path, and text or the target of a link.
 pub fn archive(entries: &[(&str, &str)], links: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, text) in entries {
@@ -480,7 +480,7 @@ fn refetched_commit_hits_the_build_cache() {
     world.run("web").ok().prints(&[cached]);
 }
 
-/// Writes a program that is called in the place of ssh: it notes its arguments and serves what is asked for from this machine.
+/// Writes a replacement for ssh, which records its arguments and serves the request from this machine.
 fn ssh(world: &World) -> String {
     let text = format!(
         "#!/bin/sh\nenv > '{0}/ssh-env'\necho \"$*\" >> '{0}/ssh-calls'\nPATH=/usr/bin:/bin\nfor last; do :; done\neval \"exec $last\"\n",
@@ -526,7 +526,7 @@ fn default_ssh_runs_in_batch_mode() {
     );
 }
 
-/// A repository in which `big.bin` is kept by Git LFS.
+/// A repository in which `big.bin` is a Git LFS file.
 fn with_lfs(world: &World, registry: &Registry) -> String {
     let content = "a very large file";
     let hash = Sha256::digest(content.as_bytes());
@@ -560,7 +560,7 @@ fn with_lfs(world: &World, registry: &Registry) -> String {
 fn git_lfs_files_are_built_with_their_content_and_not_the_pointer() {
     let (world, registry) = world();
     let context = with_lfs(&world, &registry);
-    // It calls what transfers the files by a shell.
+    // git-lfs runs its transfer program in a shell.
     for name in ["git-lfs", "sh"] {
         let program = crate::support::program(name);
         symlink(program, world.path(&format!("bin/{name}"))).unwrap();
@@ -575,7 +575,7 @@ fn git_lfs_files_are_built_with_their_content_and_not_the_pointer() {
 fn repository_with_lfs_files_is_refused_without_git_lfs() {
     let (world, registry) = world();
     let context = with_lfs(&world, &registry);
-    // It was set up once, and is gone.
+    // git-lfs was configured once, and has been removed.
     world.write(
         "home/.gitconfig",
         "[filter \"lfs\"]\nprocess = git-lfs filter-process\nrequired = true\n",
@@ -626,7 +626,7 @@ fn slow_archive_server_is_bounded_by_the_run_timeout() {
     let (world, registry) = world();
     let drip = |stream: &mut TcpStream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
-        // Each byte is in time, and the last would come after half a day.
+        // Each byte arrives in time, but the last one would after half a day.
         while stream.write_all(b"x").is_ok() {
             thread::park_timeout(std::time::Duration::from_millis(50));
         }
@@ -693,7 +693,7 @@ fn artifact_download_uses_little_memory() {
     );
     let context = format!("oci://{}", registry.image("context:1"));
     let acrt = env!("CARGO_BIN_EXE_acrt");
-    // A bound on all memory but code and stacks, so that a file that is kept in it ends the run.
+    // A limit on all memory but code and stacks, so that a file kept in memory ends the run.
     let limited = format!(
         "ulimit -d 65536 && exec {acrt} build -r {} --no-push {context}",
         registry.host()
@@ -720,7 +720,7 @@ fn git_environment_of_a_calling_hook_is_ignored() {
 #[test]
 fn git_submodules_are_fetched_unless_they_are_on_the_local_machine() {
     let (world, registry) = world();
-    // What `git submodule`, a script, is made of.
+    // `git submodule` is a script, and needs these.
     for program in ["basename", "sed", "uname"] {
         let link = world.path("bin").join(program);
         std::os::unix::fs::symlink(format!("/usr/bin/{program}"), link).unwrap();
@@ -733,7 +733,7 @@ fn git_submodules_are_fetched_unless_they_are_on_the_local_machine() {
     build(&world, &registry, &[&server.url("good")]).ok();
     let text = registry.file("web:1", "all/module/text");
     assert_eq!(text.as_deref(), Some("of the module"));
-    // Even where the user allows it for repositories of his own.
+    // Even if the user allows it for other repositories.
     world.write(
         "gitconfig",
         "[protocol \"file\"]\n\tallow = always\n[protocol \"ext\"]\n\tallow = always\n",
@@ -756,7 +756,7 @@ fn git_submodules_are_fetched_unless_they_are_on_the_local_machine() {
     assert!(!world.path("touched").exists());
 }
 
-/// Builds a folder with what people and tools keep in it, and with a token in `.git/config`.
+/// Builds a folder with the files of version control and other tools, and with a token in `.git/config`.
 fn leaves_out_what_is_no_part_of_a_build(put_on_path: impl Fn(&World) -> Calls) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -798,7 +798,7 @@ fn leaves_out_what_is_no_part_of_a_build(put_on_path: impl Fn(&World) -> Calls) 
     }
     assert_eq!(file("secret.key"), None);
     assert!(!world.state().join("runs/ca1/context").exists());
-    // The folder itself is as it was.
+    // The folder itself is unchanged.
     assert!(world.path("web/.git/config").exists());
 
     let kept = [&build[..], &["--keep-vcs", &context]].concat();
@@ -846,7 +846,7 @@ fn steps_do_not_see_vcs_files_that_are_left_out() {
     assert!(!ran.stdout.contains(".git\n"), "{ran}");
     let kept = [&run[..], &["--keep-vcs"]].concat();
     world.acrt(&kept).ok().prints(&[".git\n"]);
-    // A stored task says once and for all whether it keeps them.
+    // A stored task stores whether it keeps them.
     let create = ["task", "create", "-n", "web", "-r", &host, "-t", "web:1"];
     for (option, is_there) in [("false", false), ("true", true)] {
         let options = ["-c", &context, "--keep-vcs", option];
@@ -880,7 +880,7 @@ fn build_step_with_a_git_context_is_fetched_pinned_and_followed() {
         ],
     );
     let url = repository.url();
-    // As the tutorial on several registries has it.
+    // As in the tutorial for several registries.
     world.write(
         "acb.yaml",
         &format!(
@@ -907,7 +907,7 @@ fn build_step_with_a_git_context_is_fetched_pinned_and_followed() {
     world.watch_once().ok().prints(&["hello: rebuilt"]);
     assert!(registry.depends_on("hello:1", "base:1"));
 
-    // What cannot be fetched is told when the task is made, or by the run.
+    // A context that cannot be fetched is an error of `task create`, or of the run.
     world.write("acb.yaml", "steps:\n- build: ftp://example.com/x.git\n");
     world
         .acrt(&[&create[..], &of].concat())
@@ -968,12 +968,12 @@ fn context_token_of_a_task_is_sent_to_its_own_host_only() {
     create("own.yaml", &["--trust-context"]).ok();
     world.run("app").ok();
     assert_eq!(registry.tags("own"), ["1"]);
-    // The same token would open the other server: it is not sent there.
+    // The same token would work at the other server, but is not sent there.
     create("other.yaml", &["--trust-context"]).ok();
     let failed = world.acrt(&["task", "run", "-n", "app"]);
     assert_ne!(failed.code, 0, "{failed}");
     assert_eq!(registry.digest("other:1"), None);
-    // The file of a guest has nothing fetched at all.
+    // A guest's file cannot fetch anything.
     own.asked();
     create("own.yaml", &[]).ok();
     world

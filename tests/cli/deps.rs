@@ -1,4 +1,4 @@
-//! `acrt deps`: what a Dockerfile depends on, offline.
+//! `acrt deps`: the dependencies of a Dockerfile, offline.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ fn deps_distinguishes_runtime_and_buildtime_images() {
         .collect();
     assert_eq!(buildtime.len(), 2, "{buildtime:?}");
     assert!(buildtime.contains(&"docker.io/library/golang:1.22"));
-    // It asked nothing and made nothing.
+    // It sent no request and created no file.
     assert!(!world.state().exists());
 }
 
@@ -179,7 +179,7 @@ fn deps_with_digests_includes_images_of_onbuild_triggers() {
     assert!(reason.contains("ONBUILD"), "{reason}");
 }
 
-/// Dockerfiles that buildah and BuildKit read alike, and the stage to build; `H` is the registry.
+/// Dockerfiles that buildah and BuildKit read the same way, and the stage to build; `H` is the registry.
 const BUILT: [(&str, Option<&str>); 14] = [
     ("FROM H/a:1\n", None),
     (

@@ -1,5 +1,5 @@
-//! The commands that the documents show are typed here, line by line, as who reads them would: on a machine with a registry, a builder, a
-//! git server, and programs of other worlds that only write down how they were called.
+//! Runs the commands in the documents line by line, on a machine with a registry, a builder, a git server, and stand-ins that record
+//! their calls for other programs.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,8 @@ use rustix::process::Signal;
 
 use crate::support::{GitServer, PASSWORD, Registry, World, next_port};
 
-/// What is not typed: the document, how the line begins, and why not. A heredoc is typed with the line that begins it.
+/// Lines that are not run: the document, the start of the line, and the reason. A heredoc is part of the line that
+/// starts it.
 const NOT_TYPED: &[(&str, &str, &str)] = &[
     (
         "README.md",
@@ -61,7 +62,7 @@ const NOT_TYPED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A machine as the documents suppose one.
+/// The machine that the documents assume.
 struct Machine {
     world: World,
     /// `localhost:5000`
@@ -101,7 +102,7 @@ impl Machine {
         machine
     }
 
-    /// Makes what a document supposes: images, folders, tasks.
+    /// Creates the images, folders and tasks that a document assumes.
     fn fill(&self, document: &str) {
         let Self {
             world,
@@ -142,7 +143,7 @@ impl Machine {
         }
     }
 
-    /// Puts this machine's names in the place of those in the documents.
+    /// Replaces the names in the documents by those of this machine.
     fn filled_in(&self, line: &str) -> String {
         let (own, hub, remote) = (self.own.host(), self.hub.host(), self.remote.host());
         let web = format!("-r {own} -t web:1 -c ./web");
@@ -158,7 +159,7 @@ impl Machine {
             ("127.0.0.1:8585", format!("127.0.0.1:{}", next_port())),
             ("/media/usb", usb),
             ("-u me ", "-u acrt ".to_owned()),
-            // Who types it answers a question.
+            // A user would answer the question.
             ("--compose-up --run", "--compose-up --run --yes".to_owned()),
             ("adopt ./images", "adopt --yes ./images".to_owned()),
             ("…", web),
@@ -180,7 +181,7 @@ impl Machine {
             self.world.shell(&line).ok();
             return;
         }
-        // What stands before it is for the shell, and it is acrt that is to hear the signal.
+        // The shell runs the text before it, and acrt itself must get the signal.
         let line = line.replace("acrt task watch", "exec acrt task watch");
         let mut shell = self.world.command("/bin/sh");
         shell.args(["-c", &line]);
@@ -191,7 +192,7 @@ impl Machine {
     }
 }
 
-/// Returns the lines of the blocks of a shell; one that goes on, or has a heredoc, as a whole.
+/// Returns the lines of shell blocks; a continued line, or one with a heredoc, is one line.
 fn lines_of(text: &str) -> Vec<String> {
     let blocks = text.split("```").skip(1).step_by(2);
     let blocks = blocks.filter_map(|block| block.strip_prefix("sh\n"));
@@ -219,7 +220,8 @@ fn lines_of(text: &str) -> Vec<String> {
     found
 }
 
-/// Types the lines of a document. `typed` and `left` are how many there are of each kind: none is lost unseen.
+/// Runs the lines of a document. `typed` and `left` are the numbers of lines that are run or not, so that none is
+/// missed.
 fn type_document(document: &str, typed: usize, left: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(root.join(document)).unwrap();
@@ -240,7 +242,7 @@ fn type_document(document: &str, typed: usize, left: usize) {
             continue;
         }
         if document == "docs/start.md" && line.starts_with("acrt login") {
-            // The second half is for other readers than the first.
+            // The second half is a tutorial of its own.
             fs::remove_dir_all(machine.world.state()).unwrap();
         }
         machine.type_line(line);

@@ -1,4 +1,4 @@
-//! Several builders by name: who gets a run, what holds when one does not answer, and daemons elsewhere.
+//! Named builders: distribution of runs, builders that do not answer, and remote daemons.
 
 use std::{fs, path::PathBuf};
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::support::{Calls, Receiver, Registry, World, program};
 
-/// Puts a stand-in for buildctl on `PATH`. Its daemons are files: the one at `unix://NAME` does not answer while `NAME.down` is there,
-/// and goes down in the middle of a build while `NAME.dies` is. It pushes the image that the Dockerfile begins with, and notes when it
-/// begins and ends. Of an index it takes the image for its platform, and pushes that by its digest where that is asked of it. It takes a
-/// minute while `NAME.slow` is there; its disk is full while `NAME.full` is, and of cache while `NAME.cached` is. A build breaks at `# BROKEN`, and at `# BROKEN PLATFORM` for that platform.
+/// Puts a stand-in for buildctl on `PATH`. Its daemons are files: the one at `unix://NAME` does not answer while `NAME.down` exists, and is lost in the middle of a build while `NAME.dies`
+/// exists. It pushes the Dockerfile's base, and records its start and end. Of an index it uses the image for its platform, and pushes that by its digest if requested. It takes a minute
+/// while `NAME.slow` exists; its disk is full while `NAME.full` exists, and full of cache while `NAME.cached` exists. A build fails at `# BROKEN`, and at `# BROKEN PLATFORM` for that
+/// platform.
 pub fn buildctl(world: &World) -> Calls {
     let script = format!(
         r##"address=${{1#--addr=unix://}} name=${{1##*/}}
@@ -67,7 +67,7 @@ echo "- $name" >> '{trace}'
     world.fake("buildctl", &script)
 }
 
-/// Returns the entry of a config file for a stand-in daemon.
+/// Returns the config entry of a stand-in daemon.
 pub fn daemon(world: &World, name: &str, more: &str) -> String {
     let address = world.path(name);
     format!(
@@ -76,7 +76,7 @@ pub fn daemon(world: &World, name: &str, more: &str) -> String {
     )
 }
 
-/// Makes a file that says what a daemon does, or removes it.
+/// Creates a file that controls a daemon, or removes it.
 pub fn toggle(world: &World, file: &str) {
     let path: PathBuf = world.path(file);
     match path.exists() {
@@ -85,7 +85,7 @@ pub fn toggle(world: &World, file: &str) {
     }
 }
 
-/// Returns how many builds were on a builder at once at most, and how many in all.
+/// Returns the maximum number of concurrent builds of a builder, and their total number.
 fn load(world: &World, name: &str) -> (i32, i32) {
     let (mut now, mut most, mut all) = (0, 0, 0);
     for line in fs::read_to_string(world.path("trace")).unwrap().lines() {
@@ -99,7 +99,7 @@ fn load(world: &World, name: &str) -> (i32, i32) {
     (most, all)
 }
 
-/// A machine with two stand-in daemons, `a` for two builds at once and `b` for one, and a pool of both.
+/// A machine with two stand-in daemons, `a` with two jobs and `b` with one, and a pool of both.
 fn farm(pool: &str) -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     buildctl(&world);
@@ -137,7 +137,7 @@ fn checked(world: &World, name: &str) -> Value {
     }
 }
 
-/// Moves the clock to this minute.
+/// Sets the clock to this minute.
 fn minute(world: &World, minute: u32) {
     world.set("ACRT_NOW", &(1_000_000_000 + minute * 60).to_string());
 }
@@ -450,7 +450,8 @@ fn run_is_assigned_to_a_builder_for_its_platforms_or_refused() {
     ]);
 }
 
-/// Prints how 100 builds spread over three builders for two, one and one at once: `cargo test --test cli hundred -- --ignored --nocapture`.
+/// Prints how 100 builds are distributed over three builders with two, one and one jobs: `cargo test --test cli hundred -- --ignored
+/// --nocapture`.
 #[test]
 #[ignore = "a measurement of minutes"]
 fn hundred_builds_are_spread_over_three_builders() {

@@ -1,10 +1,10 @@
-//! Pools of real daemons that are not as one would like them: one whose disk is full, one that is far away.
+//! Pools of real daemons with problems: a full disk, a high latency.
 
 use std::time::Duration;
 
 use crate::support::{Lot, Registry, World};
 
-/// A machine with two dockers over mutual TLS in a pool, which takes them by a rule.
+/// A machine with a pool of two dockers over mutual TLS, with a rule.
 fn farm(all: &[(&str, Lot); 2], by: &str) -> (World, Registry, impl Drop + use<>) {
     let (world, registry) = (World::new(), Registry::start());
     let (daemons, _calls, config) = world.dockers_with(all);
@@ -16,14 +16,14 @@ fn farm(all: &[(&str, Lot); 2], by: &str) -> (World, Registry, impl Drop + use<>
     (world, registry, Kept(daemons))
 }
 
-/// Keeps daemons for as long as a test.
+/// Owns daemons for the duration of a test.
 struct Kept<T>(T);
 
 impl<T> Drop for Kept<T> {
     fn drop(&mut self) {}
 }
 
-/// Moves the base to one with so many megabytes in it, which take twice that on a disk: as they come, and unpacked.
+/// Moves the base to one with a layer of this many megabytes, which needs twice that on disk: compressed and unpacked.
 fn push_base(registry: &Registry, megabytes: usize) {
     let noise = super::import::noise(megabytes as u64, megabytes * 500_000);
     let text: String = noise.iter().map(|byte| format!("{byte:02x}")).collect();

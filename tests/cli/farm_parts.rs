@@ -1,4 +1,4 @@
-//! A build for several platforms on builders of which none has all: made in parts, and joined.
+//! A build for several platforms on builders none of which has all: built in parts, and joined.
 
 use std::{
     fs,
@@ -12,14 +12,14 @@ use crate::{
     support::{BOTH_PLATFORMS, Image, Registry, World, eventually},
 };
 
-/// An image for a platform whose programs are the machine's own, so that `RUN` needs no emulation.
+/// An image for a platform with the machine's own programs, so that `RUN` needs no emulation.
 fn image(platform: &str, version: &str) -> Image {
     Image::of(&[("version", version)])
         .shell()
         .platform(platform)
 }
 
-/// Puts an index for platforms under `base:1`, each with its version.
+/// Pushes an index for several platforms as `base:1`, each with its version.
 fn push_base(registry: &Registry, of: &[(&str, &str)]) {
     let images: Vec<Image> = of
         .iter()
@@ -28,7 +28,7 @@ fn push_base(registry: &Registry, of: &[(&str, &str)]) {
     registry.push_index("base:1", &images);
 }
 
-/// A pool of stand-in daemons with a platform each, the first in front, and a base for both.
+/// A pool of stand-in daemons with one platform each, and a base for both.
 fn farm(daemons: &[(&str, &str)]) -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     buildctl(&world);
@@ -127,7 +127,7 @@ fn builders_of_three_kinds_make_one_index_and_a_moved_base_of_one_platform_is_re
     world.watch_once().ok().prints(&["web: rebuilt"]);
     assert_ne!(registry.digest("web:latest"), digest);
     world.watch_once().ok().silent();
-    // The part of one builder cannot be built, and others may have pushed theirs.
+    // One builder fails its part, while others may have pushed theirs.
     let digest = registry.digest("web:latest");
     for architecture in ["amd64", "arm64"] {
         world.write(&format!("web/only-{architecture}"), "");
@@ -215,7 +215,7 @@ fn platform_build_whose_builder_disappears_moves_to_another_builder() {
     let said = "the part for linux/arm64 on builder arm1 failed: builder arm1 does not answer";
     assert!(why.starts_with(said), "{why}");
     assert_eq!(world.state_of("web"), "current");
-    // Both builders for one of the platforms are away.
+    // Both builders for one of the platforms do not answer.
     toggle(&world, "arm2.down");
     push_base(&registry, &[("linux/amd64", "3"), ("linux/arm64", "1")]);
     let away = "builder arm2 does not answer since";

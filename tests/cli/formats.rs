@@ -1,7 +1,7 @@
-//! What each format shows of each kind of answer, whole: `tests/cli/snapshots/` holds the texts.
+//! The full output of each kind of answer in each format: `tests/cli/snapshots/` has the texts.
 //!
-//! The state directory is written by hand, so that no path, time or digest of a machine is in them. After a change that
-//! is meant, `INSTA_UPDATE=always cargo test --test cli formats` writes them anew.
+//! The state directory is written by hand, so that the output contains no path, time or digest of a machine. After an
+//! intended change, `INSTA_UPDATE=always cargo test --test cli formats` regenerates the texts.
 
 use insta::assert_snapshot;
 
@@ -51,7 +51,7 @@ const DOCKERFILE: &str = "ARG NODE=20\nFROM node:${NODE}-alpine AS build\nFROM -
 
 const FORMATS: [&str; 7] = ["json", "jsonc", "yaml", "yamlc", "table", "tsv", "none"];
 
-/// A world with a task, its run, its secrets, and a second task that is off.
+/// A world with a task, its run, its secrets, and a second, disabled task.
 fn world() -> World {
     let world = World::new();
     world.set("ACRT_NOW", "2026-01-31T10:00:00Z");
@@ -75,7 +75,7 @@ fn world() -> World {
     world
 }
 
-/// Returns what every format shows, one below the other.
+/// Returns the output of every format, one after the other.
 fn every_format(world: &World, words: &[&str]) -> String {
     let shown = FORMATS.map(|format| {
         let answer = world.acrt(&[words, &["-o", format]].concat()).ok();

@@ -1,4 +1,4 @@
-//! What every command has in common.
+//! The behaviour that all commands share.
 
 use crate::support::{Registry, World};
 
@@ -94,7 +94,7 @@ fn unwritable_output_exits_1_with_an_error() {
             .exits(1)
             .says(&["cannot write to stdout", "No space left on device"]);
     }
-    // What was to be done is done all the same.
+    // The work is done all the same.
     let history = world.history();
     assert_eq!(history, ["web Succeeded"; 3]);
     registry.push_shell("base:1", &[("version", "two")]);

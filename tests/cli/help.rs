@@ -1,10 +1,10 @@
-//! Help is written for people: each command has examples that can be typed, and its options in groups.
+//! Help is for people: each command has examples that work, and its options are grouped.
 
 use clap::Command;
 
 use crate::support::World;
 
-/// The headings of options, in every command's help.
+/// The option headings in every command's help.
 const HEADINGS: &[&str] = &[
     "What is built",
     "Multi-step files",
@@ -14,7 +14,7 @@ const HEADINGS: &[&str] = &[
     "Azure only, without effect",
 ];
 
-/// Calls `look` with every command that people see and that does something, and the line that it is typed as.
+/// Calls `look` with every visible command that is no group, and its command line.
 fn every_command(look: &mut dyn FnMut(&str, &Command)) {
     fn visit(line: &str, command: &Command, look: &mut dyn FnMut(&str, &Command)) {
         let visible = |sub: &&Command| !sub.is_hide_set() && sub.get_name() != "help";
@@ -31,7 +31,7 @@ fn every_command(look: &mut dyn FnMut(&str, &Command)) {
     visit("acrt", &root, look);
 }
 
-/// Returns the lines to type in the examples of a command: without what only the shell sees.
+/// Returns the command lines in the examples of a command, without shell syntax.
 fn examples(command: &Command) -> Vec<Vec<String>> {
     let help = command.get_after_help().map(ToString::to_string);
     let help = help.unwrap_or_default().replace("\\\n", " ");
@@ -40,7 +40,7 @@ fn examples(command: &Command) -> Vec<Vec<String>> {
         .map(|line| {
             let line = line.split("    (").next().unwrap();
             let line = &line[line.find("acrt").unwrap_or_else(|| panic!("{line}"))..];
-            // `eval "$(acrt …)"` is still a line of acrt.
+            // `eval "$(acrt …)"` is also a command line of acrt.
             let line = line.strip_suffix(")\"").unwrap_or(line);
             let words = shlex::split(line).unwrap_or_else(|| panic!("{line}"));
             let ends = ["<", ">", "|", "||"];

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::support::{Image, PASSWORD, Registry, World, command, eventually};
 
-/// An image for three platforms, with what is attested about the first.
+/// An image for three platforms, with an attestation for the first.
 fn three_platforms(registry: &Registry, name: &str) -> String {
     let amd64 = Image::of(&[("a", "1")]).platform("linux/amd64");
     let about = Image::attestation(&amd64.parts().manifest.digest, "made by a test");
@@ -15,7 +15,7 @@ fn three_platforms(registry: &Registry, name: &str) -> String {
     registry.push_index(name, &[amd64, arm64, s390x, about])
 }
 
-/// Returns a document as another tool reads it.
+/// Returns a manifest as another tool reads it.
 fn raw(registry: &Registry, name: &str, login: bool) -> Vec<u8> {
     let mut skopeo = command("skopeo");
     skopeo.args(["inspect", "--raw", "--tls-verify=false"]);
@@ -126,7 +126,7 @@ fn import_of_several_names_makes_all_or_none() {
         .collect();
     let expected = ["free:1", "free:latest", "other/b:1", "bare"].map(|name| target.image(name));
     assert_eq!(names, expected);
-    // The second repository takes over what the first one has.
+    // The second repository mounts the blobs of the first.
     assert_eq!(answer["blobs"]["sent"], 2);
     assert_eq!(answer["blobs"]["mounted"], 4);
 }
@@ -136,7 +136,7 @@ fn import_names_and_registries_are_parsed_as_by_az() {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     source.push("team/base:1", &[("a", "1")]);
     let (from, to) = (source.host(), target.host());
-    // A source without a registry is in the one of --registry; az's other options do no harm.
+    // A source without a registry is on that of --registry; az's other options have no effect.
     let line = [
         "import",
         "--source",
@@ -151,7 +151,7 @@ fn import_names_and_registries_are_parsed_as_by_az() {
     ];
     world.acrt(&line).ok().says(&["--resource-group"]);
     assert_eq!(target.digest("team/base:1"), source.digest("team/base:1"));
-    // --registry alone is where the copy goes.
+    // --registry alone is the destination.
     let image = source.image("team/base:1");
     let line = [
         "import",
@@ -184,7 +184,7 @@ fn image_is_imported_through_an_oci_layout_folder_without_a_network() {
     world
         .acrt(&["import", "--source", &from, "--image", &place])
         .ok();
-    // Other tools read it.
+    // Other tools can read it.
     let inspect = command("skopeo")
         .args(["inspect", "--raw", &place])
         .output()
@@ -232,7 +232,7 @@ fn import_can_run_detached() {
     assert!(logs.stdout.contains("2 blobs sent"), "{logs}");
 }
 
-/// Bytes that no compression and no accident makes alike.
+/// Returns incompressible random bytes.
 pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -254,7 +254,7 @@ fn killed_import_leaves_no_tag_and_the_next_sends_only_missing_blobs() {
     let (from, to) = (source.image("big:1"), target.host());
     let line = ["import", "--source", &from, "-n", &to];
     let running = world.spawn(&line);
-    // Some layers have arrived, and the tag has not.
+    // Some layers have arrived, the tag has not.
     eventually("the first layers", || {
         let sent = target.requests();
         let puts = sent
@@ -276,7 +276,7 @@ fn killed_import_leaves_no_tag_and_the_next_sends_only_missing_blobs() {
     assert_eq!(target.digest("big:1"), source.digest("big:1"));
 }
 
-/// Returns the requests by which a layer got into a registry, or did not have to.
+/// Returns the requests that uploaded or mounted a layer, or checked for it.
 fn sent(registry: &Registry, method: &str, layer: &[u8]) -> usize {
     let digest = acrt::image::Digest::of(layer).to_string();
     let names = [digest.replace(':', "%3A"), digest];
@@ -302,7 +302,7 @@ fn layer_of_six_images_is_uploaded_once_and_then_mounted_by_one_request_each() {
     }
     let count = |method| sent(&target, method, &shared);
     assert_eq!((count("HEAD"), count("PUT"), count("POST")), (1, 1, 5));
-    // An image that is there already, into another repository: one request for each blob.
+    // An existing image, into another repository: one request for each blob.
     target.forget_requests();
     let from = source.image("app2:1");
     let again = ["import", "--source", &from, "-n", &to, "-t", "again:1"];
@@ -321,7 +321,7 @@ fn layer_of_an_image_built_by_a_task_is_mounted() {
     source.push_layers("node:20", std::slice::from_ref(&shared));
     mirror(&world, &source, &target, &[]);
     world.run("mirror-node").ok();
-    // All that is left is what the run and the task say.
+    // Only the records of the run and the task remain.
     fs::remove_file(world.state().join("blobs.json")).unwrap();
     source.push_layers("web:1", &[shared.clone(), noise(2, 1000)]);
     let (from, to) = (source.image("web:1"), target.host());
@@ -330,7 +330,7 @@ fn layer_of_an_image_built_by_a_task_is_mounted() {
     assert_eq!(sent(&target, "PUT", &shared), 1);
 }
 
-/// Returns how many blobs a registry has taken.
+/// Returns how many blobs a registry has received.
 fn stored(registry: &Registry) -> usize {
     let all = registry.requests().into_iter();
     all.filter(|it| it.method == "PUT" && it.status == 201)
@@ -343,7 +343,7 @@ fn large_layer_is_copied_with_little_memory() {
     source.push_layers("big:1", &[noise(7, 160_000_000)]);
     let (from, to) = (source.image("big:1"), target.host());
     let acrt = env!("CARGO_BIN_EXE_acrt");
-    // A bound on all memory but code and stacks, so that a copy that kept the layer would end here.
+    // A limit on all memory but code and stacks, so that a copy that kept the layer in memory would fail.
     let limited = format!("ulimit -d 65536 && exec {acrt} import --source {from} -n {to}");
     let mut shell = world.command("/bin/sh");
     shell.args(["-c", &limited]);

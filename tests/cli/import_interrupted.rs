@@ -1,4 +1,4 @@
-//! `acrt import` over a way on which uploads break off, to Docker's own registry behind a proxy that hands on whole requests, as nginx does.
+//! `acrt import` with interrupted uploads to Docker Distribution, behind a proxy that passes on whole requests, as nginx does.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
@@ -7,13 +7,13 @@ use crate::support::{Cut, Proxy, Registry, World};
 
 const LAYER: u64 = 24_000_000;
 
-/// How many bytes `acrt` sends at once where uploads break off.
+/// The size of `acrt`'s requests after an interruption.
 const PIECE: u64 = 16 * 1024 * 1024;
 
-/// What is sent besides the layer: the config.
+/// The bytes sent besides the layer: the config.
 const REST: u64 = 1_000;
 
-/// A request that breaks off after so many bytes, of which the registry hears nothing.
+/// A request that is cut after this many bytes, and not passed on to the registry.
 const fn lost(after: u64) -> Option<Cut> {
     Some(Cut {
         after,

@@ -1,4 +1,4 @@
-//! What runs leave in the stores of builders, and what of it goes after them.
+//! What runs leave in the stores of builders, and what is removed.
 
 use crate::support::{BOTH_PLATFORMS, Calls, Image, Output, Registry, World};
 
@@ -19,7 +19,7 @@ fn has(world: &World, builder: &str, image: &str) -> bool {
     call(world, builder, inspect).code == 0
 }
 
-/// Returns the lines of all images in a store, with those that have no name.
+/// Lists all images in a store, including unnamed ones.
 fn images(world: &World, builder: &str) -> Vec<String> {
     let listed = call(world, builder, &["images", "--all", "--no-trunc"]).ok();
     listed.stdout.lines().skip(1).map(str::to_owned).collect()
@@ -31,7 +31,7 @@ fn push_base(registry: &Registry, text: &str) {
     registry.push_index("base:1", &[image("linux/amd64"), image("linux/arm64")]);
 }
 
-/// Returns the base by its digest of now.
+/// Returns the base by its current digest.
 fn base(registry: &Registry) -> String {
     let digest = registry.digest("base:1").unwrap();
     format!("{}@{digest}", registry.image("base"))
@@ -52,7 +52,7 @@ fn built_once(put_on_path: impl Fn(&World) -> Calls, options: &[&str]) -> (World
     (world, registry)
 }
 
-/// Rebuilds a task because its base moves.
+/// Moves the base of a task and rebuilds it.
 fn rebuild(world: &World, registry: &Registry, text: &str) {
     push_base(registry, text);
     world.watch_once().ok().prints(&["web: rebuilt"]);
@@ -105,7 +105,7 @@ fn buildah_images_of_several_platforms_do_not_accumulate_over_rebuilds() {
     grow_by_nothing(World::buildah, "buildah", &BOTH_PLATFORMS);
 }
 
-/// Checks that what others have named, made or fetched is there after rebuilds.
+/// Checks that images that others have named, made or pulled survive rebuilds.
 fn others_keep_theirs(put_on_path: impl Fn(&World) -> Calls, builder: &str) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -125,7 +125,7 @@ fn others_keep_theirs(put_on_path: impl Fn(&World) -> Calls, builder: &str) {
     world.run("web").ok();
     let web = registry.image("web:latest");
     call(&world, builder, &["tag", &web, "localhost/kept:1"]).ok();
-    // The same task of another state directory.
+    // The same task in another state directory.
     let state = world.state().display().to_string();
     world.set("ACRT_STATE_DIR", &world.path("other").display().to_string());
     let (host, folder) = (
@@ -139,7 +139,7 @@ fn others_keep_theirs(put_on_path: impl Fn(&World) -> Calls, builder: &str) {
     world.run("web").ok();
     let theirs = registry.image("web:theirs");
     world.set("ACRT_STATE_DIR", &state);
-    // One that is built elsewhere on an image of the task, and inherits its labels.
+    // An image that another build made on an image of the task, so that it inherits the labels.
     let heir = world.context("heir", &format!("FROM {web}\nENV E=f\n"));
     let build = [&["build", "--quiet"], plain, &[&heir[..]]].concat();
     let heir = call(&world, builder, &build).ok().stdout.trim().to_owned();
@@ -203,7 +203,7 @@ fn builder_images_are_kept_where_its_settings_say_so() {
     let first = images(&world, "buildah").len();
     world.config("builders: {buildah: {clean: off}}\n");
     rebuild(&world, &registry, "1");
-    // It is not written down what this one is, so that it stays.
+    // There is no record of this one, so it is kept.
     let stays = images(&world, "buildah").len() - first;
     assert!(stays > 0);
     world.config("builders: {buildah: {clean: all}}\n");
@@ -283,7 +283,7 @@ fn images_of_steps_do_not_accumulate_over_runs() {
     assert_eq!(last.len(), first, "{last:#?}");
 }
 
-/// Returns what BuildKit keeps, as `pulled from …` or the text of a step, sorted.
+/// Returns BuildKit's cache entries, as `pulled from …` or the text of a step, sorted.
 fn cache(world: &World) -> Vec<String> {
     let listed = call(world, "docker", &["buildx", "du", "--verbose"]).ok();
     let lines = listed.stdout.lines();
@@ -301,7 +301,7 @@ fn buildkit_cache_of_superseded_bases_is_pruned_and_that_of_others_kept() {
         let (world, registry) = built_once(put_on_path, &[]);
         let old = base(&registry);
         world.tracked_task(&registry, "api", &dockerfile(&registry, "ENV C=d"));
-        // One that builds by hand, on what runs have fetched and on an image of its own.
+        // A build by hand, on bases that runs have pulled and on an image of its own.
         let theirs = world.context("theirs", &format!("FROM {old}\nCOPY Dockerfile /theirs\n"));
         registry.push("other:1", &[("by", "others")]);
         let other = registry.image("other:1");
@@ -320,7 +320,7 @@ fn buildkit_cache_of_superseded_bases_is_pruned_and_that_of_others_kept() {
         let all = cache(&world);
         assert!(has(&pulled(&old)) && has(&pulled(&between)), "{all:#?}");
         let own = |all: &[String]| all.iter().filter(|it| it.ends_with(" /own")).count();
-        // Of both tasks on the base that `api` is built on, and of one on the newer.
+        // Of both tasks on the base of `api`, and of one on the newer base.
         assert_eq!(own(&all), 3);
         for text in ["2", "3"] {
             rebuild(&world, &registry, text);
@@ -328,7 +328,7 @@ fn buildkit_cache_of_superseded_bases_is_pruned_and_that_of_others_kept() {
         let last = cache(&world);
         assert!(!has(&pulled(&between)), "{last:#?}");
         assert!(has(&pulled(&base(&registry))));
-        // It is on a layer that a run has fetched, which stays with it.
+        // It needs a layer that a run has pulled, which is therefore kept.
         for step in [
             "[2/2] COPY Dockerfile /theirs",
             "[2/2] COPY Dockerfile /others",
@@ -350,7 +350,7 @@ fn buildkit_cache_of_steps_on_an_older_context_is_pruned() {
     let (world, registry) = built_once(World::newer_docker, &[]);
     let first = cache(&world);
     for text in ["C=d", "E=f"] {
-        // What a build that fails has made goes with the next that does not.
+        // The remains of a failed build are removed after the next successful one.
         let broken = format!(
             "{}COPY nowhere /\n",
             dockerfile(&registry, &format!("ENV X{text}"))
@@ -388,7 +388,7 @@ fn cache_is_pruned_weekly_where_the_config_file_sets_what_to_keep() {
     assert_eq!(prunes("2026-01-08T00:00:00Z"), [line, line]);
 }
 
-/// Returns how many kilobytes lie in a folder.
+/// Returns the size of a folder in kilobytes.
 fn kilobytes(world: &World, folder: &std::path::Path) -> u64 {
     let mut du = world.command(crate::support::program("du"));
     du.arg("-sk").arg(folder);
@@ -396,7 +396,7 @@ fn kilobytes(world: &World, folder: &std::path::Path) -> u64 {
     said.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Measures what twenty rebuilds leave on each builder, for docs/performance.md. It takes some minutes.
+/// Measures the remains of twenty rebuilds on each builder, for docs/performance.md. It takes some minutes.
 #[test]
 #[ignore = "measures; see docs/performance.md"]
 fn disk_after_twenty_rebuilds() {

@@ -1,4 +1,4 @@
-//! `acrt login`: a login is checked, and kept where docker and podman find it.
+//! `acrt login`: a login is checked, and stored where docker and podman find it.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -50,7 +50,7 @@ fn login_is_stored_for_docker_podman_and_acrt_and_keeps_the_rest_of_the_file() {
         .acrt(&["repository", "list", "-n", &registry.host()])
         .ok();
     assert_eq!(listed.json(), json!(["web"]));
-    // The login that there is can be checked without giving it again.
+    // The stored login can be checked without entering it again.
     let again = world.acrt(&["login", "-n", &registry.host()]).ok();
     assert_eq!(again.stdout, "Login Succeeded\n");
     let mut podman = world.command("/usr/bin/podman");
@@ -134,7 +134,7 @@ fn expose_token_of_a_registry_without_tokens_is_refused() {
         .exits(1)
         .says(&["grants no tokens"]);
     assert!(!world.path(DOCKER).exists());
-    // One that is kept in place of a password is what az shows.
+    // A token stored in place of a password is what az shows.
     let token = json!({"auths": {registry.host(): {"auth": "MDA6", "identitytoken": "refresh"}}});
     world.write(DOCKER, &token.to_string());
     let open = Registry::start();

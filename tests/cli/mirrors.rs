@@ -1,8 +1,8 @@
-//! Copies of one's own in place of base images, as the config file names them.
+//! Mirrors of base images, as in the config file.
 
 use crate::support::{Image, Registry, World};
 
-/// A machine with buildah, an upstream registry with `lib/base:1`, and one of one's own whose `copies` mirror `lib`.
+/// A machine with buildah, an upstream registry with `lib/base:1`, and a registry whose `copies` mirror `lib`.
 fn world() -> (World, Registry, Registry) {
     let (world, upstream, own) = (World::new(), Registry::start(), Registry::start());
     world.buildah();
@@ -46,7 +46,7 @@ fn current_mirror_replaces_its_source_in_the_build() {
         &format!("FROM {copy}@{digest}"),
     ]);
     assert_eq!(pulls(&upstream), 0);
-    // The label says what the Dockerfile names.
+    // The label has the name in the Dockerfile.
     let label = own.label("web:latest", "org.opencontainers.image.base.name");
     assert_eq!(label, Some(upstream.image("lib/base:1")));
     let show = world.acrt(&["task", "show", "--name", "web"]).ok().json();
@@ -82,7 +82,7 @@ fn mirror_that_is_behind_or_missing_is_reported_and_the_source_is_used() {
     let image = &check.json()[0]["images"][0];
     assert_eq!(image["state"], "current");
     assert_eq!(image["mirror"]["state"], "behind");
-    // To bring the copy up to date is no update of what depends on the source.
+    // Updating the mirror is no update for the children of the source.
     import(&world, &upstream, &own);
     world.watch_once().ok().silent();
     let check = world.acrt(&["task", "check", "--name", "web"]).ok();
@@ -100,7 +100,7 @@ fn mirror_of_an_unreachable_source_is_built_on_and_never_reported_current() {
     assert_eq!(world.state_of("web"), "unknown");
     upstream.restart();
     assert_eq!(world.state_of("web"), "current");
-    // What moved unseen is an update.
+    // A move that happened unseen is an update.
     upstream.push_shell("lib/base:1", &[("version", "two")]);
     upstream.stop();
     world.run("web").ok();
@@ -113,7 +113,7 @@ fn mirror_of_an_unreachable_source_is_built_on_and_never_reported_current() {
 fn task_that_makes_the_mirror_runs_before_the_build_that_uses_it() {
     let (world, upstream, own) = world();
     let source = upstream.image("lib/base:1");
-    // By their names the build would come first.
+    // By name, the build would come first.
     world.task(&own, "app", &from(&upstream));
     let to = own.host();
     let create = [
@@ -225,7 +225,7 @@ fn deps_names_mirrors_and_writes_the_dockerfile_with_them() {
         text.stdout,
         "# a comment\nFROM r.io/base/node:20 AS a\nFROM ghcr.io/x/y:1\nCOPY --from=a / /\n"
     );
-    // A file of such, a config file, and the user's own config file.
+    // A YAML file of mirrors, a config file, and the user's own config file.
     let map = world.write("map.yaml", "docker.io: r.io/hub\n");
     let whole = world.write("whole.yaml", "mirrors: {ghcr.io/x: r.io/x}\n");
     let (map, whole) = (map.to_str().unwrap(), whole.to_str().unwrap());

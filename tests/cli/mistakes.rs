@@ -1,8 +1,8 @@
-//! What people type wrong: each says what it is about, why it cannot be, and what to type next.
+//! Usage errors: each message says what is wrong, why, and what to type instead.
 
 use crate::support::{Registry, World};
 
-/// A folder with a task `web`, a Dockerfile that is none, and a folder without one.
+/// A folder with a task `web`, an invalid Dockerfile, and a folder without one.
 fn world() -> World {
     let world = World::new();
     world.fake("docker", "[ \"$1\" != build ]");
@@ -28,7 +28,7 @@ fn words(line: &str) -> Vec<&str> {
     words
 }
 
-/// What is typed, and the whole of what is said. `HERE` is the folder.
+/// Command lines with their full error messages. `HERE` is the folder.
 const MISTAKES: &[(&str, &str)] = &[
     // Commands.
     (

@@ -1,4 +1,4 @@
-//! Registries that have several names: an image is one image, by whichever of them it is called.
+//! Registries with several names: an image is the same image under each of them.
 
 use std::fs;
 
@@ -11,12 +11,12 @@ fn world() -> (World, Registry) {
     (world, registry)
 }
 
-/// Returns the registry's address by another name of this machine.
+/// Returns the registry's address under another name of this machine.
 fn by(registry: &Registry, host: &str) -> String {
     registry.host().replace("127.0.0.1", host)
 }
 
-/// The names of one's own machine, but for the one that tests use.
+/// The other names of this machine.
 const NAMES: [&str; 3] = ["localhost", "LocalHost", "[::1]"];
 
 #[test]
@@ -81,7 +81,7 @@ fn chain_under_several_registry_aliases_takes_one_round_and_one_request_for_each
     );
     world.watch_once().ok().silent();
 
-    // Shown is what was written.
+    // Names are shown as they were written.
     let check = world.acrt(&["task", "check", "-n", "other"]).ok().json();
     assert_eq!(check[0]["images"][0]["image"], format!("{local}/base:1"));
 }
@@ -90,7 +90,7 @@ fn chain_under_several_registry_aliases_takes_one_round_and_one_request_for_each
 fn settings_of_one_registry_alias_apply_to_all() {
     let (world, registry) = world();
     let local = by(&registry, "localhost");
-    // Loopback speaks http, unless it is said of it that it does not.
+    // Loopback uses http by default.
     world.config(&format!(
         "registries: {{'{}': {{plainHttp: false}}}}\n",
         by(&registry, "LOCALHOST")
@@ -98,7 +98,7 @@ fn settings_of_one_registry_alias_apply_to_all() {
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
     world.task(&registry, "web", &dockerfile);
     world.run("web").exits(4).says(&["https://127.0.0.1:"]);
-    // A certificate authority lets it speak TLS, which it is told not to: the builder is told so too.
+    // With a certificate authority it would use TLS, unless it is set to http: the builder is told so too.
     world.config(&format!(
         "registries: {{'{local}': {{caFile: /none.pem, plainHttp: true}}}}\n"
     ));
@@ -121,7 +121,7 @@ fn credential_belongs_to_the_registry_name_it_was_stored_for() {
         .run("other")
         .exits(4)
         .says(&[&format!("`{local}` wants a login")]);
-    // Host names have no case, in files of logins neither; but buildah, which reads them too, thinks otherwise.
+    // Host names are not case-sensitive, also in files of logins; but buildah, which reads them too, compares case.
     let both = |name: &str| {
         let more =
             format!("{{\"auths\":{{\"{name}\":{{\"auth\":\"YWNydDpodW50ZXIyLWNhbmFyeQ==\"}},");
@@ -137,7 +137,7 @@ fn credential_belongs_to_the_registry_name_it_was_stored_for() {
         "web",
         &format!("FROM {}\n", registry.image("base:1")),
     );
-    // One name that still has its login is enough to look at an image of two names.
+    // One of two names with a login is enough to look at an image.
     for kept in [&login, &login.replace("127.0.0.1", "localhost")] {
         world.write("home/.docker/config.json", kept);
         let states = world.states();
@@ -185,7 +185,7 @@ fn tasks_are_found_by_every_alias_of_their_registry() {
         world.acrt(&["task", "show", "-n", "web", "-r", name]).ok();
     }
     fs::rename(folder(&upper), folder(&local)).unwrap();
-    // A short name of the config file has no case either.
+    // A short name of the config file is not case-sensitive either.
     world.config(&format!(
         "registries: {{Dev: {{loginServer: '{upper}'}}}}\n"
     ));

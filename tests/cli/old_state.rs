@@ -1,4 +1,4 @@
-//! State directories as version 0.1.0 wrote them.
+//! State directories of version 0.1.0.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Registry, World};
 
-/// A state directory with a task on `base:1`, and whatever has been seen of that by its name of then.
+/// A state directory with a task on `base:1`, and the state of that tag under its old name.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -60,7 +60,7 @@ fn state_of_version_0_1_is_read_and_upgraded() {
     assert_eq!(world.state_of("web"), "current");
     world.watch_once().ok().silent();
 
-    // It remembers by the one name of the registry from now on, and what the files name.
+    // From now on it stores the canonical name of the registry, and the images that the files name.
     let tags = json(&world, "state/bases.json")["tags"].clone();
     let tags: Vec<&String> = tags.as_object().unwrap().keys().collect();
     let local = registry.host().replace("127.0.0.1", "localhost");

@@ -1,27 +1,27 @@
-//! Every option of `az acr`, as its own parser lists them in `tests/data/az-acr-options.txt`: acrt knows it, with its
-//! short name, its values in any case, its default, and whether it must be given.
+//! Every option of `az acr`, from its own parser in `tests/data/az-acr-options.txt`: acrt has it, with the same short
+//! name, values in any case, default and requirement.
 
 use std::fs;
 
 use clap::{Arg, Command, error::ErrorKind};
 
-/// Where acrt differs on purpose. `docs/az-differences.md` says it to users.
+/// Intended differences of acrt, which `docs/az-differences.md` documents.
 const DIFFERENT: &[(&str, &str, &str)] = &[
-    // A registry is found by the name of the task, the images, the environment or the config file.
+    // The registry comes from the task's name, the images, the environment or the config file.
     ("*", "--registry", "required"),
-    // The same for the registry that a copy goes to.
+    // The same for the destination of a copy.
     ("acrt import", "--name", "required"),
-    // Only Azure's own system tasks have none, and a Dockerfile is called Dockerfile.
+    // Only Azure's system tasks have none, and the default is Dockerfile.
     ("acrt task create", "--context", "required"),
     ("acrt task create", "--file", "default"),
-    // A task may be called after its folder.
+    // The default name is the folder's.
     ("acrt task create", "--name", "required"),
-    // Most contexts are local folders, which have no commits to wait for.
+    // Most contexts are local folders, which have no commits to follow.
     ("acrt task create", "--commit-trigger-enabled", "default"),
-    // An hour, as the service has it where az says nothing.
+    // One hour, the service's default where az sets none.
     ("acrt run", "--timeout", "default"),
     ("acrt build", "--timeout", "default"),
-    // Without effect, so that a default would only be noise.
+    // Without effect, so a default would only be noise.
     ("acrt task create", "--cpu", "default"),
     (
         "acrt task create",
@@ -98,7 +98,7 @@ fn options(list: &str) -> Vec<Listed<'_>> {
     options
 }
 
-/// Finds a command by the line that it is typed as.
+/// Finds a command by its command line.
 fn find<'c>(root: &'c Command, line: &str) -> Option<&'c Command> {
     let mut words = line.split(' ').skip(1);
     words.try_fold(root, |command, word| command.find_subcommand(word))
@@ -111,7 +111,7 @@ fn option<'c>(command: &'c Command, long: &str) -> Option<&'c Arg> {
         .find(|arg| arg.get_long() == Some(long))
 }
 
-/// Tells what clap says of one option with this value, whatever else is missing.
+/// Returns clap's error about the value of one option, ignoring missing options.
 fn value_is_taken(root: &Command, listed: &Listed<'_>, value: &str) -> bool {
     let option = format!("{}={value}", listed.long);
     let line = listed.command.split(' ').chain([option.as_str()]);
@@ -130,7 +130,7 @@ fn check(root: &Command, command: &Command, listed: &Listed<'_>, arg: &Arg) -> V
     if arg.get_short() != listed.short {
         wrong.push(format!("{name}: short name {:?}", arg.get_short()));
     }
-    // A name may be a bare word too: then one of the two is required.
+    // A name may also be a bare argument: one of the two is required.
     let is_one_of_two = |group: &clap::ArgGroup| {
         group.is_required_set() && group.get_args().any(|id| id == arg.get_id())
     };

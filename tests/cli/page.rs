@@ -1,4 +1,4 @@
-//! The status page over HTTP: what it shows, who may see it, and that it disturbs nothing.
+//! The status page over HTTP: its content, its access control, and its independence from the loop.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -12,13 +12,13 @@ use crate::support::{Gate, PATIENCE, Registry, Running, World, eventually};
 
 const TOKEN: &str = "page-canary-0123456789";
 
-/// A page that is shown, by whichever command.
+/// A running page of some command.
 pub struct Page {
     pub running: Running,
     pub url: String,
 }
 
-/// What a server answered.
+/// The response of a server.
 struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
@@ -51,7 +51,7 @@ impl Answer {
 }
 
 impl Page {
-    /// From the state directory alone.
+    /// Serves a state directory.
     pub fn serve(world: &World) -> Self {
         Self::at(
             world.spawn(&["status", "--serve", "127.0.0.1:0"]),
@@ -59,7 +59,7 @@ impl Page {
         )
     }
 
-    /// Of a loop.
+    /// Serves the page of a loop.
     pub fn watch(world: &World) -> Self {
         let args = [
             "task",
@@ -113,7 +113,7 @@ impl Page {
         }
     }
 
-    /// Opens a stream of events, and reads its head.
+    /// Opens an event stream, and reads its head.
     fn events(&self, query: &str) -> Events {
         let stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -125,7 +125,7 @@ impl Page {
         events
     }
 
-    /// The most memory that it has had, in KiB.
+    /// Returns the peak memory, in KiB.
     fn peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.running.pid()));
         let status = status.unwrap();
@@ -141,7 +141,7 @@ impl Page {
     }
 }
 
-/// An open stream of events.
+/// An open event stream.
 struct Events(BufReader<TcpStream>);
 
 impl Events {
@@ -151,7 +151,7 @@ impl Events {
         line.trim_end().to_owned()
     }
 
-    /// Reads on to a line that begins like this.
+    /// Reads up to a line that starts with this.
     fn until(&mut self, text: &str) -> String {
         let begun = Instant::now();
         loop {
@@ -244,7 +244,7 @@ fn pages_are_rendered_from_the_state_directory_alone_and_change_nothing() {
         );
         assert_eq!(first.header("x-content-type-options"), "nosniff");
         assert_eq!(first.header("referrer-policy"), "no-referrer");
-        // Neither a script nor a style is inline.
+        // Neither scripts nor styles are inline.
         if path != "/page.js" {
             first.lacks(&["<style", " style=", "onload=", "javascript:"]);
         }
@@ -344,13 +344,13 @@ fn page_off_loopback_requires_a_token_or_proxy_and_sets_a_cookie() {
     let slow = page.send("POST", "/login", &form, &format!("token={TOKEN}"));
     assert_eq!(slow.status, 429);
     slow.has(&["Too many wrong tokens"]);
-    // Who is in stays in.
+    // A user who is logged in stays logged in.
     assert_eq!(page.send("GET", "/", &[("Cookie", value)], "").status, 200);
 
     world.config("page: {trustProxy: [192.0.2.1]}\n");
     let behind = Page::at(world.spawn(&serve), "the page is at ");
     let past = TcpStream::connect(("127.0.0.1", port(&behind))).unwrap();
-    // This machine itself is as on loopback.
+    // This machine itself is treated as on loopback.
     let answer = asked(past, "/");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
@@ -485,7 +485,7 @@ fn two_hundred_open_pages_and_slow_readers_delay_no_round() {
     };
     let alone = rebuild("two", "ca2");
     let mut open: Vec<Events> = (0..200).map(|_| page.events("")).collect();
-    // These ask for much and read nothing.
+    // These request much and read nothing.
     let slow: Vec<TcpStream> = (0..20)
         .map(|_| {
             let mut stream = TcpStream::connect(page.address()).unwrap();
@@ -511,7 +511,7 @@ fn two_hundred_open_pages_and_slow_readers_delay_no_round() {
         "{took:?}, alone {alone:?}"
     );
     assert!(page.peak() < 150 * 1024, "{} KiB", page.peak());
-    // There is room for a few more, and then no more.
+    // A few more fit, and then no more.
     let mut more = Vec::new();
     let refused = (0..100).any(|_| {
         let mut stream = TcpStream::connect(page.address()).unwrap();
@@ -550,7 +550,7 @@ fn large_log_is_served_in_parts_with_little_memory() {
         .has(&["id=\"L100000\"", "id=\"L100040\""])
         .lacks(&["the very end", "id=\"L99999\""]);
     assert!(end.body.len() < 90_000, "{}", end.body.len());
-    // A client that asks for all of it and does not read it keeps no other waiting.
+    // A client that requests all of it and does not read it delays no other.
     let mut slow = TcpStream::connect(page.address()).unwrap();
     slow.write_all(b"GET /runs/ca1/log HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();

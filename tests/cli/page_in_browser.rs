@@ -1,4 +1,4 @@
-//! The status page as a person has it before them, in a real browser.
+//! The status page in a real browser.
 
 use rustix::process::Signal;
 
@@ -7,13 +7,13 @@ use crate::{
     support::{Browser, Gate, Registry, World},
 };
 
-/// What is said of a page that keeps people out.
+/// A script that finds accessibility problems of a page.
 const ACCESSIBLE: &str = include_str!("../data/accessible.js");
 
-/// Set in a page that is looked at; gone, should the page be loaded again.
+/// Set in a loaded page; lost if the page is loaded again.
 const MARK: &str = "window.isStillTheSame = true";
 
-/// A machine with buildah and a registry with `base:1`, on which `svc` is built, on which `web` is.
+/// A machine with buildah and a registry with `base:1`; `svc` is built on it, and `web` on `svc`.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -27,7 +27,7 @@ fn from(registry: &Registry, image: &str) -> String {
     format!("FROM {}\n", registry.image(image))
 }
 
-/// Ends a loop.
+/// Stops a loop.
 fn stop(page: Page) {
     page.running.signal(Signal::TERM);
     page.running.wait().exits(143);
@@ -93,7 +93,7 @@ fn page_lists_tasks_links_to_details_and_is_accessible() {
                 let where_ = format!("{name} on a {device} in {scheme}: {problems:#}");
                 assert_eq!(problems.as_array().unwrap().len(), 0, "{where_}");
                 browser.keep_picture(&format!("{name}-{device}-{scheme}"));
-                // That there is no such page is said when it is loaded, and when it would get live: perhaps behind its time.
+                // A missing page is reported when it is loaded, and when it would become live, perhaps late.
                 let mut complaints = browser.complaints();
                 complaints.retain(|it| !it.contains("/nothing - Failed to load resource"));
                 assert_eq!(complaints, Vec::<String>::new(), "{where_}");
@@ -137,12 +137,12 @@ fn keyboard_focus_follows_the_reading_order_of_the_page() {
     ];
     let places: Vec<usize> = order.iter().map(|text| place(text)).collect();
     assert!(places.is_sorted(), "{rest:?}");
-    // The link that skips does.
+    // The skip link works.
     browser.visit(url);
     browser.tab();
     browser.press_enter();
     assert_eq!(browser.script("return document.activeElement.id"), "main");
-    // What has the focus is seen to have it.
+    // The focus is visible.
     browser.tab();
     let outline = browser.script("return getComputedStyle(document.activeElement).outlineStyle");
     assert_eq!(outline, "solid");

@@ -1,4 +1,4 @@
-//! The parts that the other tests depend on: does this machine's registry, does each builder do its work here?
+//! The requirements of the other tests: the machine's registry and builders work.
 
 use crate::support::{Gate, Image, Registry, World};
 

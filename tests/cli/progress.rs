@@ -1,8 +1,8 @@
-//! The line at the foot of a terminal, and what a person is told when a run has ended.
+//! The progress lines of a terminal, and the output at the end of a run.
 
 use crate::support::{Gate, Registry, World, eventually};
 
-/// What is left of a text on a terminal: its lines, each as it was drawn last.
+/// Returns the lines of a terminal after all redraws.
 fn screen(text: &str) -> Vec<String> {
     let lines = text.split('\n').map(|line| {
         let last = line
@@ -150,10 +150,10 @@ fn watch_on_a_terminal_reports_the_build_the_failure_and_the_recovery() {
     let has = |part: &str| stamped.iter().any(|line| line.contains(part));
     assert!(has("follows 1 tag of 1 task"), "{lines:?}");
     assert!(has("error:\u{1b}[0m run `ca2` of task"), "{lines:?}");
-    // What was mended is tried at once, and the next watcher says that it has recovered.
+    // After the repair it is retried at once, and the next watcher reports the recovery.
     world.write("web/state", "0");
     registry.push_shell("base:1", &[("version", "three")]);
-    // The terminal is gone, and what ran on it ends by itself.
+    // The terminal is gone, and its programs end by themselves.
     let once = eventually("the end of the loop", || {
         let once = world.watch_once();
         (once.code != 5).then_some(once)
@@ -162,7 +162,7 @@ fn watch_on_a_terminal_reports_the_build_the_failure_and_the_recovery() {
         .prints(&["web: rebuilt", ", after a run that failed"]);
 }
 
-/// Plays what was printed on a terminal, and returns the lines that it shows then.
+/// Interprets terminal output, and returns the visible lines.
 fn played(printed: &str) -> Vec<String> {
     let (mut lines, mut row): (Vec<String>, usize) = (vec![String::new()], 0);
     let mut rest = printed.chars().peekable();

@@ -1,4 +1,4 @@
-//! `acrt purge`: what goes, what stays, and what is said of both.
+//! `acrt purge`: what is removed, what is kept, and what is reported.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::support::{Gateway, Image, Registry, World};
 
 const NOW: &str = "2026-06-10T12:00:00Z";
 
-/// An image that was made on a day of June 2026, unlike any other.
+/// A unique image that was created on a day of June 2026.
 fn made(day: u32, text: &str) -> Image {
     Image::of(&[("text", text)]).created(&format!("2026-06-{day:02}T00:00:00Z"))
 }
@@ -17,7 +17,7 @@ fn world() -> World {
     world
 }
 
-/// A registry with `web:1`, `web:2` … made on these days.
+/// Pushes `web:1`, `web:2` … created on these days.
 fn web(registry: &Registry, days: &[u32]) {
     for (n, day) in days.iter().enumerate() {
         let name = format!("web:{}", n + 1);
@@ -29,7 +29,7 @@ fn purge(world: &World, registry: &str, options: &[&str]) -> crate::support::Out
     world.acrt(&[&["purge", "-r", registry], options].concat())
 }
 
-/// Whether the registry has a manifest.
+/// Tells whether the registry has a manifest.
 fn has(registry: &Registry, repository: &str, digest: &str) -> bool {
     registry.digest(&format!("{repository}@{digest}")).is_some()
 }
@@ -63,7 +63,7 @@ fn purge_deletes_old_tags_and_prints_the_lines_of_acr_cli() {
     );
     assert_eq!(registry.tags("web"), ["3"]);
     assert_eq!(registry.tags("other"), ["1"]);
-    // Without --untagged the image itself stays, and so do other tags of the same image.
+    // Without --untagged the manifest is kept, and so are its other tags.
     assert!(has(&registry, "web", &old));
 }
 
@@ -103,7 +103,7 @@ fn purge_untagged_deletes_manifests_but_keeps_those_of_a_kept_index() {
         registry.platforms("web:latest"),
         ["linux/amd64", "linux/arm64"]
     );
-    // A second time there is nothing left to do.
+    // A second purge has nothing left to do.
     purge(&world, &registry.host(), &options)
         .ok()
         .prints(&["Number of deleted tags: 0\nNumber of deleted manifests: 0"]);
@@ -357,7 +357,7 @@ fn documented_purge_task_runs_unchanged() {
     assert_eq!(registry.tags("hello-world"), ["2"]);
     let log = world.acrt(&["task", "logs", "-n", "purgeTask"]).ok();
     assert!(log.stdout.contains("$ acr purge --filter"), "{log}");
-    // The timer does the same, and nothing is looked for in Azure.
+    // The timer does the same, and nothing is looked up in Azure.
     registry.push_image("hello-world:3", &made(2, "old again"));
     world.set("ACRT_NOW", "2026-06-11T00:00:30Z");
     world.watch_once().ok();
@@ -488,6 +488,6 @@ fn acr_cli_commands_run_without_a_builder() {
         .exits(2)
         .says(&["`acr login x` is not done here"]);
     run("acr tag list").exits(2).says(&["needs `--repository`"]);
-    // What a container does still needs one.
+    // Steps in containers still need a builder.
     run("alpine true").exits(1).says(&["no builder"]);
 }

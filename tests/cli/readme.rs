@@ -1,4 +1,4 @@
-//! The example of the README does what it says.
+//! Checks that the example of the README works.
 
 use crate::support::{Registry, World};
 
@@ -37,7 +37,7 @@ fn first_readme_example_runs_as_written() {
     assert_eq!(commands, 6);
 }
 
-/// Takes out of a picture what another run has otherwise: digests, the port, and how wide columns are.
+/// Removes digests, the port and column widths, which differ from run to run.
 fn plain(picture: &str) -> Vec<String> {
     let line = |line: &str| {
         let words = line

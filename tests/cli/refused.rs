@@ -1,4 +1,4 @@
-//! Commands of az that acrt has not: refused as usage, on one line that says what does that job here.
+//! Commands of az that acrt does not have: refused as usage errors, on one line with acrt's alternative.
 
 use crate::support::World;
 

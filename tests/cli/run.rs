@@ -1,4 +1,4 @@
-//! `acrt run`: the steps of a file, for once.
+//! `acrt run`: runs the steps of a file once.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ fn world() -> (World, Registry) {
     (world, registry)
 }
 
-/// Checks that docker has neither containers nor networks of a run.
+/// Checks that docker has no containers and networks of a run.
 fn docker_is_empty(world: &World) {
     let docker = world.path("bin/docker");
     for list in [
@@ -67,7 +67,7 @@ fn command_step_runs_in_a_container() {
     assert!(fs::read_dir(world.state().join("tasks")).is_err());
 }
 
-/// Builds, tests what was built, and pushes it, with a builder that is on `PATH`.
+/// Builds, tests and pushes an image, with a builder on `PATH`.
 fn serves(put_on_path: impl Fn(&World) -> Calls) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -88,7 +88,7 @@ fn serves(put_on_path: impl Fn(&World) -> Calls) {
     assert!(!world.state().join("runs/ca1/steps").exists());
 }
 
-/// Hands secrets over in `env`, with all that could be lost on the way, to a user that cannot read root's files.
+/// Passes secrets with special characters in `env`, to a user that cannot read root's files.
 fn hands_secrets_over(put_on_path: impl Fn(&World) -> Calls) {
     let (world, registry) = (World::new(), Registry::start());
     let calls = put_on_path(&world);
@@ -158,7 +158,7 @@ fn buildah_runs_a_multi_step_task() {
     serves(World::buildah);
 }
 
-/// A file that builds two images side by side, tests one, and pushes both: the example of ACR's documentation.
+/// A file that builds two images concurrently, tests one, and pushes both: the example in ACR's documentation.
 fn gate_file(registry: &Registry, test: &str) -> String {
     format!(
         "version: v1.1.0\nsteps:\n\
@@ -446,7 +446,7 @@ fn invalid_task_file_is_a_usage_error_with_the_line() {
         .says(&["it ends with .yaml or .yml"]);
 }
 
-/// Each once took minutes, gigabytes or the process; together they take a moment.
+/// Each of these once took minutes, gigabytes or crashed the process; now all of them are fast.
 #[test]
 fn task_file_that_would_exhaust_time_or_memory_is_refused_with_its_line() {
     let (world, registry) = world();
@@ -864,7 +864,7 @@ echo $auth
         "{ran}"
     );
     assert!(!world.state().join("runs/ca1/steps").exists());
-    // A guest's file could take them elsewhere.
+    // A guest's file could leak them.
     let file = format!("steps:\n- cmd: {tool} sh -c 'test -e $HOME/.docker || echo none'\n");
     world.write("src/acb.yaml", &file);
     rustix::fs::chown(

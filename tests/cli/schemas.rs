@@ -1,4 +1,4 @@
-//! Whether what acrt prints as JSON is what the schemas in `docs/schemas` say: every key of an answer is in its schema.
+//! Checks acrt's JSON against the schemas in `docs/schemas`: every key of an answer is in its schema.
 
 use std::collections::BTreeSet;
 
@@ -72,7 +72,7 @@ fn task_check_output_matches_its_schema() {
     let images = ["task", "check", "--images"];
     let answer = world.acrt(&images).ok().json();
     schema.holds(&answer);
-    // With its copies, where one task is asked for.
+    // With its mirrors, for a single task.
     schema.holds(&world.acrt(&["task", "check", "-n", "web"]).ok().json());
 
     registry.delete("late", &registry.digest("late:1").unwrap());
@@ -97,7 +97,7 @@ fn task_check_output_matches_its_schema() {
     assert_eq!(young[0]["images"][0]["state"], "too-young", "{young}");
     schema.holds(&young);
 
-    // And it is strict: neither an unknown key nor an unknown state passes.
+    // The schema is strict: neither an unknown key nor an unknown state passes.
     let mut odd = answer.clone();
     odd[0]["more"] = json!(1);
     assert!(schema.refuses(&odd));

@@ -1,8 +1,9 @@
-//! Builds for several platforms by podman and buildah, whose bases are indexes under names that differ between the platforms.
+//! Builds for several platforms with podman and buildah, whose bases are indexes with names that differ between the
+//! platforms.
 
 use crate::support::{Authority, BOTH_PLATFORMS, Calls, Image, Registry, World};
 
-/// Pushes bases for each platform, with their texts: an index of its own platform alone, one of both, and one for all.
+/// Pushes bases for each platform, with their texts: an index for its own platform only, one for both, and one for all.
 fn push(registry: &Registry, amd64: &str, arm64: &str) {
     let image = |platform: &str, text: &str| Image::of(&[("version", text)]).platform(platform);
     let (amd, arm) = (image("linux/amd64", amd64), image("linux/arm64", arm64));
@@ -14,7 +15,7 @@ fn push(registry: &Registry, amd64: &str, arm64: &str) {
     registry.push_index("all:1", &[amd, arm]);
 }
 
-/// Checks that the image for each platform is built on what is for it.
+/// Checks that the image for each platform is built on the base for it.
 fn is_made_of(registry: &Registry, amd64: &str, arm64: &str) {
     let made = registry.document("web:latest");
     let mut seen = Vec::new();
@@ -67,7 +68,7 @@ fn podman_builds_each_platform_on_its_manifest_of_the_base_index() {
     builds_and_rebuilds(World::podman);
 }
 
-/// The same where some bases are on a registry with TLS: acrt itself then pulls those of the registry without.
+/// The same with some bases on a registry with TLS: acrt itself then pulls those on the registry without.
 fn builds_on_registries_with_and_without_tls(put_on_path: impl Fn(&World) -> Calls) {
     let (world, registry, authority) = (World::new(), Registry::start(), Authority::new());
     let calls = put_on_path(&world);
@@ -90,7 +91,7 @@ fn builds_on_registries_with_and_without_tls(put_on_path: impl Fn(&World) -> Cal
     assert!(!of_arm.is_empty(), "{pulled:?}");
     let is_named = |line: &&String| line.contains("--platform=linux/arm64");
     assert!(of_arm.iter().all(is_named), "{pulled:?}");
-    // A stage for a platform of its own, in a build for this machine's.
+    // A stage with a platform of its own, in a build for this machine's.
     let of_arm = format!(
         "FROM --platform=linux/arm64 {}/base-arm64:1 AS arm\n",
         registry.host()

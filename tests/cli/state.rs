@@ -1,4 +1,4 @@
-//! A state directory that is broken, or may only be read.
+//! A state directory that is broken or read-only.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -14,7 +14,7 @@ fn world() -> (World, Registry) {
     (world, registry)
 }
 
-/// Every way in which a file can be of no use.
+/// All ways in which a file can be unusable.
 const WAYS: &[fn(&Path)] = &[
     |path| {
         let whole = fs::read(path).unwrap();
@@ -27,14 +27,14 @@ const WAYS: &[fn(&Path)] = &[
         fs::remove_file(path).unwrap();
         fs::create_dir_all(path.join("a/b")).unwrap();
     },
-    // A link to itself cannot even be opened.
+    // A link to itself cannot be opened.
     |path| {
         fs::remove_file(path).unwrap();
         symlink(path, path).unwrap();
     },
 ];
 
-/// Returns the names of the copies of a broken file.
+/// Returns the names of the saved copies of a broken file.
 fn copies(world: &World, name: &str) -> Vec<String> {
     let names = fs::read_dir(world.state()).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -142,7 +142,7 @@ fn broken_notified_file_is_set_aside_and_notifications_are_repeated() {
     drop(registry);
 }
 
-/// The commands that only read, on a machine with a task that has run once.
+/// Read-only commands, on a machine with a task that has run once.
 const READING: &[&[&str]] = &[
     &["task", "list"],
     &["task", "show", "-n", "web"],
@@ -162,7 +162,7 @@ fn content(world: &World) -> Vec<(std::path::PathBuf, String)> {
     files
 }
 
-/// Checks what a state directory answers that may only be read, on which a base has moved.
+/// Checks the answers of a read-only state directory after a base has moved.
 fn answers(world: &World, acrt: impl Fn(&[&str]) -> Output) {
     let before = content(world);
     for command in READING {
@@ -189,7 +189,7 @@ fn reading_commands_work_with_a_read_only_state_directory() {
     let (world, registry) = world();
     registry.push("base:1", &[("version", "1")]);
     answers(&world, |args| world.acrt_read_only(args));
-    // What is to be changed says that it cannot be.
+    // Commands that change something report that they cannot.
     let round = world.acrt_read_only(&["task", "watch", "--once"]);
     round.exits(1).says(&["Read-only file system", "state"]);
 }
@@ -198,9 +198,9 @@ fn reading_commands_work_with_a_read_only_state_directory() {
 fn reading_commands_work_with_a_state_directory_of_another_user() {
     let (world, registry) = world();
     registry.push("base:1", &[("version", "1")]);
-    // A real one would want folders of that user's own.
+    // A real builder would need folders of that user's own.
     world.fake("buildah", "echo buildah version 1.28");
-    // The program itself may lie where only its owner may go.
+    // The program itself may be in a folder that only its owner can open.
     let acrt = world.path("bin/acrt");
     fs::copy(env!("CARGO_BIN_EXE_acrt"), &acrt).unwrap();
     let mut chmod = world.command("/bin/chmod");

@@ -1,4 +1,4 @@
-//! `acrt status`: how all tasks are doing, for people.
+//! `acrt status`: the states of all tasks, for people.
 
 use crate::support::{Registry, World};
 
@@ -8,7 +8,7 @@ fn at(world: &World, minutes: i64) {
     world.set("ACRT_NOW", &(NOW + 60 * minutes).to_string());
 }
 
-/// A task that is current, one whose base has moved, one that has failed and one that was never run.
+/// A current task, one whose base has moved, a failed one and one that has not run.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -85,7 +85,7 @@ fn status_look_checks_the_registry_first() {
     };
     assert_eq!(state(&[]), "current\n");
     assert_eq!(state(&["--look"]), "stale\n");
-    // There are tasks, and none of this one.
+    // There are tasks, but none of this registry.
     let other = world.acrt(&["status", "-r", "other.example"]).ok();
     other.says(&["no tasks of registry `other.example`"]);
 }
@@ -120,7 +120,7 @@ fn status_of_an_empty_state_directory_reports_no_tasks() {
     status.says(&["no tasks in `", "acrt task create --help"]);
 }
 
-/// Takes the colours and the ends of lines of a terminal out of a text.
+/// Removes colours and carriage returns from terminal output.
 fn uncoloured(text: &str) -> String {
     let mut out = String::new();
     let mut letters = text.chars();

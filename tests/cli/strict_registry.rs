@@ -1,4 +1,4 @@
-//! A registry that answers 406 to each request that does not accept what it would be answered with: every command that asks one.
+//! A registry that answers 406 to each request whose `Accept` does not match: tests every command that uses a registry.
 
 use crate::support::{Image, Proxy, Registry, World};
 

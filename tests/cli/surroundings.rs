@@ -1,4 +1,4 @@
-//! What the programs that acrt starts find in their environment, and whose files acrt itself trusts.
+//! The environment of programs that acrt starts, and the ownership of files that acrt trusts.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{GitServer, PASSWORD, Registry, World, eventually};
 
-/// Variables that reach no program but acrt.
+/// Variables that only acrt may get.
 const CANARIES: [&str; 5] = [
     "AWS_SECRET_ACCESS_KEY",
     "AZURE_CLIENT_SECRET",
@@ -17,7 +17,7 @@ const CANARIES: [&str; 5] = [
     "DOCKER_HUB_HOOK",
 ];
 
-/// A machine on which each program writes down its environment, and whose config file has two secrets in variables.
+/// A machine on which each program records its environment, and whose config file takes two secrets from variables.
 fn world(more: &str) -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.config(&format!(
@@ -102,7 +102,7 @@ fn child_processes_receive_needed_variables_and_no_foreign_secrets() {
     for file in [&built, &helper, &hook, &ssh] {
         assert_clean(&environment(&world, file));
     }
-    // A hook that calls acrt means the same tasks.
+    // An acrt in a hook uses the same tasks.
     let text = environment(&world, &hook);
     assert!(
         text.contains(&format!("ACRT_STATE_DIR={}", world.state().display())),
@@ -112,7 +112,7 @@ fn child_processes_receive_needed_variables_and_no_foreign_secrets() {
         text.contains("ACRT_CONFIG=") && text.contains("ACRT_TASK=web"),
         "{text}"
     );
-    // What is left of a killed acrt is found by it.
+    // The remains of a killed acrt are found by this variable.
     assert!(environment(&world, &built).contains("ACRT_RUN="));
 }
 
@@ -197,7 +197,7 @@ fn config_file_writable_by_others_is_refused_without_the_override_flag() {
     world.acrt(&["task", "list"]).ok();
     world.set("ACRT_ALLOW_UNSAFE_PERMISSIONS", "false");
     world.acrt(&["task", "list"]).exits(2);
-    // A device is no file of another user.
+    // A device does not belong to another user.
     world.acrt(&["task", "list", "--config", "/dev/null"]).ok();
 }
 
@@ -224,7 +224,7 @@ fn state_directory_writable_by_others_is_refused_without_the_override_flag() {
     world.acrt(&list).exits(2).says(&["another user"]);
     world.set("ACRT_ALLOW_UNSAFE_PERMISSIONS", "1");
     world.acrt(&list).ok();
-    // What needs no state directory does not care.
+    // A command without a state directory is unaffected.
     world.set("ACRT_ALLOW_UNSAFE_PERMISSIONS", "");
     let context = world.context("web", "FROM scratch\n");
     world.acrt(&["deps", &context]).ok();

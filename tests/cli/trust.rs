@@ -1,4 +1,4 @@
-//! What a context may do that is not the owner's: git, archives, artifacts, and another user's folder.
+//! What a guest's context may do: git, archives, artifacts, and another user's folder.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{Calls, Output, Registry, World};
 
-/// The option that allows it.
+/// The option that trusts a context.
 const FLAG: &str = "--trust-context";
 
 fn world() -> (World, Registry, Calls) {
@@ -19,7 +19,7 @@ fn world() -> (World, Registry, Calls) {
     (world, registry, calls)
 }
 
-/// Makes the folder `src` another user's, with `file` as its task file.
+/// Gives the folder `src` to another user, with `file` as its task file.
 fn guests_folder(world: &World, file: &str) -> String {
     world.write("src/acb.yaml", file);
     chown(world.path("src"), Some(1000), Some(1000)).unwrap();
@@ -100,7 +100,7 @@ fn untrusted_git_task_file_that_needs_host_access_is_refused_before_anything_sta
     }
     assert_eq!(calls.of("run"), Vec::<String>::new());
     assert_eq!(calls.of("build"), Vec::<String>::new());
-    // What a Dockerfile could do goes as before, and what is asked for goes with leave.
+    // What a Dockerfile could do works as before, and more works with the option.
     let file = format!("steps:\n- cmd: {tool} sh -c 'echo began'\n  network: host\n");
     repository.commit(&[("acb.yaml", &file)]);
     run(&world, &registry, &[FLAG], &repository.url())
@@ -136,7 +136,7 @@ fn host_secret_of_an_untrusted_task_file_is_refused_unless_set_on_the_command_li
                 .ok()
                 .prints(&["it arrived\n"]);
         }
-        // The owner's own file may say so itself.
+        // The owner's own file needs no option.
         chown(&context, Some(0), Some(0)).unwrap();
         run(&world, &registry, &[], &context).ok();
     }
@@ -200,7 +200,7 @@ fn symlinks_of_an_untrusted_context_cannot_lead_acrt_files_outside_it() {
     refused(&plain, &["--values", "link.yaml"]);
     let alias = plain.replace("steps:", "alias: {src: [link.yaml]}\nsteps:");
     refused(&alias, &[]);
-    // The Dockerfile and its ignore file, of a build without a task file.
+    // The Dockerfile and its ignore file, in a build without a task file.
     symlink(&outside, world.path("src/Dockerfile")).unwrap();
     world.write("src/Dockerfile.own", &format!("FROM {tool}\n"));
     symlink(&outside, world.path("src/Dockerfile.own.dockerignore")).unwrap();
@@ -329,7 +329,7 @@ fn trust_is_stored_in_the_definition_shown_and_revocable() {
     };
     assert_eq!(update("False"), false);
     assert_eq!(update("true"), true);
-    // Another change leaves it as it is.
+    // Another change keeps the setting.
     world
         .acrt(&["task", "update", "-n", "web", "--timeout", "9"])
         .ok();

@@ -1,5 +1,5 @@
-//! The command sequences of the official tutorials of ACR Tasks, with `acrt` in place of `az acr`, a registry on loopback in
-//! place of Azure's, and a repository of one's own in place of GitHub's.
+//! The command sequences of the official tutorials for ACR Tasks, with `acrt` in place of `az acr`, a registry on loopback
+//! in place of Azure's, and a local repository in place of GitHub's.
 
 use crate::support::{GitServer, Registry, World};
 
@@ -8,7 +8,7 @@ const DOCKERFILE_APP: &str =
 const DOCKERFILE_BASE: &str =
     "ARG REGISTRY_NAME\nFROM ${REGISTRY_NAME}/upstream/node:15-alpine\nARG NODE_VERSION=15\n";
 
-/// A machine with buildah, a registry, and the tutorials' repository behind a server that wants a token.
+/// A machine with buildah, a registry, and the tutorials' repository on a server that requires a token.
 struct Tutorial {
     world: World,
     registry: Registry,
@@ -39,7 +39,7 @@ impl Tutorial {
         }
     }
 
-    /// Types a line of a tutorial, with its variables filled in as a shell would.
+    /// Runs a line of a tutorial, with its variables replaced as by a shell.
     fn type_line(&self, line: &str) -> crate::support::Output {
         let context = format!("{}#main", self.server.url("acr-build-helloworld-node"));
         let line = line
@@ -64,7 +64,7 @@ fn tutorial_base_image_update_in_the_same_registry() {
     tutorial
         .type_line("az acr build --registry $ACR_NAME --image baseimages/node:15-alpine --file Dockerfile-base --build-arg REGISTRY_NAME=$ACR_NAME.azurecr.io https://github.com/$GIT_USER/acr-build-helloworld-node.git#main")
         .exits(4);
-    // Quick builds have no token; az takes the folder that one has cloned.
+    // Quick builds have no token; az uses the cloned folder.
     let work = tutorial.world.path("acr-build-helloworld-node-work");
     let build_base = format!(
         "az acr build --registry $ACR_NAME --image baseimages/node:15-alpine --file Dockerfile-base --build-arg REGISTRY_NAME=$ACR_NAME.azurecr.io {}",

@@ -1,4 +1,4 @@
-//! What one need not type: names without their option, what the folder and the image say already, units of time.
+//! Shorter command lines: names without their option, defaults from the folder and the image, units of time.
 
 use crate::support::{Registry, World};
 
@@ -29,7 +29,7 @@ fn positional_name_is_accepted_wherever_an_option_takes_it() {
         "task identity show web",
         "task list-runs web",
         "task run web --dry-run",
-        // As az takes it, and both where they mean the same.
+        // As in az, and both if they mean the same.
         "task show -n web",
         "task show web --name web",
     ] {
@@ -124,7 +124,7 @@ fn task_create_needs_only_a_folder_and_an_image() {
     assert_eq!(task["step"]["contextPath"], folder);
     assert_eq!(world.history(), ["my-web Succeeded"]);
     assert!(registry.depends_on("web:1", "base:1"));
-    // It is the same task the second time, and another one is not overwritten by it.
+    // It is the same task the second time, and does not overwrite another one.
     at(&folder, &["task", "create", "-t", &image]).ok();
     let other = world.context("other/my-web", "FROM scratch\n");
     let refused = at(&other, &["task", "create", "-t", &image]).exits(2);

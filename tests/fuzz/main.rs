@@ -1,7 +1,7 @@
-//! Many broken inputs: none may panic, take longer than a second of the processor, or more than 64 MiB.
+//! Many broken inputs: none may cause a panic, or take more than a second of CPU time or 64 MiB.
 //!
-//! `ACRT_FUZZ_COUNT=1000000 cargo test --release --test fuzz -- --nocapture` prints how many were tried, and the slowest and the largest
-//! of them. `ACRT_FUZZ_SEED` gives other inputs.
+//! `ACRT_FUZZ_COUNT=1000000 cargo test --release --test fuzz -- --nocapture` prints how many were tried, with the slowest and the
+//! largest. `ACRT_FUZZ_SEED` selects other inputs.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
@@ -26,13 +26,13 @@ use inputs::{Input, Random};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// How much processor time one input may take. A build that is not optimized is many times slower.
+/// The limit of CPU time for one input. An unoptimized build is many times slower.
 const SLOWEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 1 });
 
-/// How many bytes one input may take up, besides itself.
+/// The limit of memory for one input, besides its own size, in bytes.
 const LARGEST: usize = 64 * 1024 * 1024;
 
-/// How many inputs are tried where no number is given.
+/// The default number of inputs.
 const COUNT: u64 = 20_000;
 
 fn variables() -> Variables {
@@ -52,7 +52,7 @@ fn variables() -> Variables {
     }
 }
 
-/// Reads an input as what it is made for. Tells whether it could be used.
+/// Parses an input by its kind; returns whether it was valid.
 fn use_up(input: &Input, variables: &Variables) -> bool {
     match input {
         Input::TaskFile(text) => {
@@ -60,7 +60,7 @@ fn use_up(input: &Input, variables: &Variables) -> bool {
             let _ = secrets(text, variables, &mut load);
             match read(text, variables, &mut load) {
                 Ok(file) => {
-                    // What is shown of a file never shows what is secret in it.
+                    // The debug output of a file never shows its secrets.
                     let shown = format!("{:?}", file.graph);
                     let hidden = file.graph.texts_with_secrets().count();
                     assert!(hidden == 0 || !shown.contains("hunter2-secret"), "{text}");
@@ -91,7 +91,7 @@ fn use_up(input: &Input, variables: &Variables) -> bool {
     }
 }
 
-/// The processor time of this thread.
+/// Returns the CPU time of this thread.
 fn spent() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
     let (user, system) = (usage.user_time(), usage.system_time());

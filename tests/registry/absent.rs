@@ -1,4 +1,4 @@
-//! What is not there: told from what could not be found out, and a tag from a repository.
+//! Missing tags and repositories: distinguished from failed lookups and from each other.
 
 use acrt::registry::{Absence, LookupError};
 

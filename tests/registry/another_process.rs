@@ -1,4 +1,4 @@
-//! The client in a process of its own, which an environment of its own takes: this test program, run once more.
+//! The client in a process of its own, for an environment of its own: it runs this test program once more.
 
 use std::process::Output;
 
@@ -9,10 +9,10 @@ use acrt::{
 
 use super::{service::program, settings::reference};
 
-/// The images that the other process looks at, with spaces between.
+/// The images that the other process looks at, separated by spaces.
 const IMAGES: &str = "ACRT_TEST_IMAGES";
 
-/// Looks at images in a process with these variables and no others.
+/// Looks at images in a process with only these variables.
 pub fn look(images: &str, variables: &[(&str, &str)]) -> Output {
     let this = std::env::current_exe().unwrap();
     let mut command = program(this.to_str().unwrap());

@@ -1,4 +1,4 @@
-//! Tags that are no images: told apart without a request that is not made anyway.
+//! Tags that are no images: recognised without additional requests.
 
 use acrt::registry::{
     Kind, LookupError,
@@ -24,7 +24,7 @@ fn helm_chart() -> Document {
     )
 }
 
-/// A registry that has one document, under every name.
+/// A registry that returns one document for every name.
 fn serving(document: Document) -> Scripted {
     Scripted::start(move |_, _| documents::answer(&document))
 }
@@ -175,7 +175,7 @@ async fn manifest_of_an_unknown_media_type_has_a_digest_and_is_no_image() {
         (seen.digest.to_string(), seen.kind, seen.media_type.as_str()),
         (document.digest(), Kind::Manifest, media_type)
     );
-    // It had to be read to be looked at, so it is not read again.
+    // It was read by the look, so it is not read again.
     let error = registries.expect_image(&tag, &seen).await.unwrap_err();
     is_no_image_but(error, &tag.to_string(), "an artifact (sbom/example)");
     assert_eq!(server.requests().len(), 2);

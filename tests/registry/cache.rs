@@ -1,4 +1,4 @@
-//! What is kept: nothing is asked twice that cannot have changed, nor a tag within a round.
+//! Caching: content that cannot have changed is not requested twice, nor is a tag within a round.
 
 use acrt::{
     image::{Platform, Reference},
@@ -15,7 +15,7 @@ use super::{
     token_service::{Rules, TokenService},
 };
 
-/// An index with an image for `linux/amd64`, under the tag `base:1`.
+/// An index with a `linux/amd64` image, tagged `base:1`.
 async fn base(registry: &Distribution, seed: &str) -> Document {
     let config = documents::config(seed, json!({"Labels": {"seed": seed}}));
     let image = registry.image_with("base", &config).await;
@@ -28,7 +28,7 @@ fn amd64() -> Platform {
     "linux/amd64".parse().unwrap()
 }
 
-/// Looks at a tag as a run does: its digest, its manifest and its config.
+/// Looks at a tag as a run does: digest, manifest and config.
 async fn resolve(registries: &Registries, tag: &Reference) -> String {
     let looked = registries.look_all_cached(vec![tag.clone()]).await;
     let seen = looked.into_iter().next().unwrap().1.unwrap();
@@ -47,7 +47,7 @@ async fn round_requests_each_tag_and_each_manifest_once_for_many_runs() {
     let tag = reference(&registry.image("base:1"));
     let round = registries.remember_tags();
     registries.look(&tag).await.unwrap();
-    // Side by side, and one after the other.
+    // Concurrently, and one after the other.
     let all = join_all((0..100).map(|_| resolve(&registries, &tag))).await;
     assert!(all.iter().all(|seed| seed == "monday"));
     for _ in 0..100 {
@@ -83,7 +83,7 @@ async fn look_always_sends_a_request_and_updates_the_cache() {
     assert_eq!(looked[0].1.as_ref().unwrap().digest.to_string(), third);
     assert_eq!(cached().await, third);
     assert_eq!(registry.requests().await.len(), 3);
-    // A look without an answer leaves nothing behind that could be taken for one.
+    // A failed look leaves no cache entry.
     registry.delete("base", &third).await;
     assert!(registries.look(&tag).await.is_err());
     assert!(registries.look_cached(&tag).await.is_err());
@@ -143,7 +143,7 @@ async fn exported_cache_of_another_process_is_used_without_requests() {
     assert_eq!(resolve(&child, &tag).await, "monday");
     assert_eq!(registry.requests().await.len(), before);
 
-    // What the child itself has looked at or pushed goes before.
+    // Content that the child process itself has looked at or pushed takes precedence.
     base(&registry, "tuesday").await;
     child.forget_tag(&tag);
     assert_eq!(resolve(&child, &tag).await, "tuesday");
@@ -165,7 +165,7 @@ async fn registry_client_with_other_credentials_keeps_learned_facts_and_gets_its
     let logins = vec![login(&registry.host(), "bob", "b")];
     let second = first.with(&nobody(), logins);
     resolve(&second, &tag).await;
-    // A challenge and a HEAD; what is behind the digest is known.
+    // A challenge and a HEAD; the content of the digest is cached.
     assert_eq!(registry.requests().await.len(), before + 2);
     let users: Vec<Option<String>> = service
         .received()
@@ -174,7 +174,7 @@ async fn registry_client_with_other_credentials_keeps_learned_facts_and_gets_its
         .collect();
     let basic = |login: &str| Some(format!("Basic {login}"));
     assert_eq!(users, [basic("YW5uOmE="), basic("Ym9iOmI=")]);
-    // The first goes on with its own.
+    // The first process continues with its own answer.
     first.look(&tag).await.unwrap();
     assert_eq!(service.received().len(), 2);
 }

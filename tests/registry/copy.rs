@@ -1,4 +1,4 @@
-//! Copies between registries: what is sent, in which order, and what becomes of it when the way is bad.
+//! Copies between registries: what is sent, in which order, and what happens on failures.
 
 use std::sync::{
     Arc, Mutex,
@@ -221,7 +221,7 @@ async fn interrupted_copy_is_completed_by_sending_missing_blobs() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let document = source.layered("base", "x", &[b"one", b"two"]).await;
     source.put("base", "1", &document).await;
-    // What a copy leaves that was killed: some blobs, no manifest.
+    // The remains of a killed copy: some blobs, no manifest.
     target.upload("own", b"one").await;
     let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
     let copied = copy(&anonymous(), &wanted).await.unwrap();
@@ -272,7 +272,7 @@ async fn copy_of_one_platform_is_a_manifest_and_of_two_a_new_index() {
     let copied = copy(&anonymous(), &wanted).await.unwrap();
     let index = target.get("base/manifests/2").await.unwrap();
     assert_eq!(Digest::of(&index), copied.digest);
-    // What is attested about a platform goes with it.
+    // The attestation of a platform is copied with it.
     let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
     assert_eq!(index["manifests"].as_array().unwrap().len(), 3);
 
@@ -297,7 +297,7 @@ async fn referrers_are_copied_on_request() {
         bytes: serde_json::to_vec(&signature).unwrap(),
     };
     source.put("base", &signature.digest(), &signature).await;
-    // This registry keeps no list of referrers, so a signature is kept under a tag.
+    // This registry has no referrers API, so signatures are under the fallback tag.
     let list = documents::index(&[
         json!({"mediaType": documents::MANIFEST, "digest": signature.digest(), "size": signature.bytes.len()}),
     ]);
@@ -318,7 +318,7 @@ async fn referrers_are_copied_on_request() {
     );
 }
 
-/// A source with one image of one layer, whose answers about that layer a test decides.
+/// A source with an image of one layer; the test decides the responses for that layer.
 fn source(
     layer: &'static [u8],
     blob: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static,
@@ -430,7 +430,7 @@ async fn copy_waits_for_the_retry_after_of_the_source() {
     assert!(clock.now().duration_since(begun).as_secs() >= 7);
 }
 
-/// A target that takes what it gets, unless the test says otherwise; it keeps a list of what it took.
+/// A target that accepts everything unless the test says otherwise, and records it.
 fn target(
     odd: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static,
 ) -> (Scripted, Arc<Mutex<Vec<String>>>) {

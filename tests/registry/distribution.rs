@@ -1,4 +1,4 @@
-//! Docker's own registry, with data of its own.
+//! Docker Distribution, with data of its own.
 
 use std::{
     fs,
@@ -13,21 +13,21 @@ use super::{
     service::{Service, free_port, pause, program},
 };
 
-/// User and password that [`Access::Password`] asks for.
+/// The user and the password for [`Access::Password`].
 pub const USER: &str = "acrt";
 pub const PASSWORD: &str = "hunter2-canary";
 
-/// What `htpasswd -Bbn -C 5` makes of them.
+/// The output of `htpasswd -Bbn -C 5` for them.
 const HTPASSWD: &str = "acrt:$2y$05$LufAs.7oo706fGEje.JS5.B22skbqVsxGtzhxwaJ0XT7JPYjVEAMi\n";
 
-/// How our own requests are told from those that are counted.
+/// The `User-Agent` of the tests' own requests, which are not counted.
 const AGENT: &str = "acrt-tests";
 
-/// Who is let in.
+/// The authorization of a registry.
 pub enum Access {
     Everybody,
     Password,
-    /// Holders of a token: the realm that grants them, and the file with its certificate.
+    /// Tokens: the realm that grants them, and the file with its certificate.
     Token {
         realm: String,
         certificate: PathBuf,
@@ -85,7 +85,7 @@ impl Distribution {
         }
     }
 
-    /// Makes our own uploads carry a token.
+    /// Sends a token with the tests' own uploads.
     pub fn upload_with(mut self, token: String) -> Self {
         self.token = Some(token);
         self
@@ -99,12 +99,12 @@ impl Distribution {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Returns `name` with the registry before it.
+    /// Returns `name` with the registry's address in front.
     pub fn image(&self, name: &str) -> String {
         format!("{}/{name}", self.host())
     }
 
-    /// Puts an image under `name`, such as `a/b:1`, and returns its digest. `seed` makes it differ from others.
+    /// Pushes an image as `name`, such as `a/b:1`, and returns its digest. Images with different seeds differ.
     pub async fn push(&self, name: &str, seed: &str) -> String {
         let (repository, tag) = name.rsplit_once(':').unwrap();
         let document = self.image_of(repository, seed).await;
@@ -125,7 +125,7 @@ impl Distribution {
         document
     }
 
-    /// Puts a document under a tag or its digest, and returns the digest.
+    /// Uploads a document under a tag or its digest, and returns the digest.
     pub async fn put(&self, repository: &str, tag: &str, document: &Document) -> String {
         let request = self
             .request(Method::PUT, &format!("/v2/{repository}/manifests/{tag}"))
@@ -155,7 +155,7 @@ impl Distribution {
         document
     }
 
-    /// Returns what the registry has at a path below `/v2/`, as `name/manifests/1`; nothing, if it has nothing.
+    /// Returns the content at a path below `/v2/`, such as `name/manifests/1`, if it exists.
     pub async fn get(&self, path: &str) -> Option<Vec<u8>> {
         let request = self.request(Method::GET, &format!("/v2/{path}")).header(
             "Accept",
@@ -180,7 +180,7 @@ impl Distribution {
         created(request.body(blob.to_vec()).send().await.unwrap()).await;
     }
 
-    /// Returns the requests that the client under test made, as `HEAD /v2/a/manifests/1 200`.
+    /// Returns the requests of the client under test, as `HEAD /v2/a/manifests/1 200`.
     pub async fn requests(&self) -> Vec<String> {
         let mark = self.marks.fetch_add(1, Ordering::Relaxed);
         let path = format!("/v2/?mark={mark}");
@@ -210,7 +210,7 @@ impl Distribution {
     }
 }
 
-/// Reads a line of an access log in Apache's common form.
+/// Parses a line of an access log in Apache's common format.
 pub fn request_of(line: &str) -> Option<String> {
     let mut parts = line.split('"');
     let request = parts

@@ -29,12 +29,12 @@ impl Document {
     }
 }
 
-/// The digest of some bytes.
+/// Returns the digest of some bytes.
 pub fn digest_of(bytes: &[u8]) -> String {
     Digest::of(bytes).to_string()
 }
 
-/// What a healthy registry answers with a document.
+/// Returns a normal response with a document.
 pub fn answer(document: &Document) -> Answer {
     Answer::status(200)
         .header("Content-Type", document.media_type)
@@ -42,7 +42,7 @@ pub fn answer(document: &Document) -> Answer {
         .body(document.bytes.clone())
 }
 
-/// A manifest with this config, layers and further fields, whatever they are of.
+/// Returns a manifest with this config, these layers and further fields.
 pub fn artifact(more: Value, config: &str, layers: &[&str]) -> Document {
     let descriptor =
         |media_type: &str| json!({"mediaType": media_type, "digest": digest_of(b"{}"), "size": 2});
@@ -55,19 +55,19 @@ pub fn artifact(more: Value, config: &str, layers: &[&str]) -> Document {
     Document::of(MANIFEST, &manifest)
 }
 
-/// The config of an image; `seed` makes it differ from others.
+/// Returns an image config; configs with different seeds differ.
 pub fn config(seed: &str, more: Value) -> Vec<u8> {
     let config = json!({"architecture": "amd64", "os": "linux", "author": seed, "config": more,
                         "rootfs": {"type": "layers", "diff_ids": []}});
     serde_json::to_vec(&config).unwrap()
 }
 
-/// A manifest without layers.
+/// Returns a manifest without layers.
 pub fn manifest(config: &[u8]) -> Document {
     manifest_of(config, &[])
 }
 
-/// A manifest with these layers.
+/// Returns a manifest with these layers.
 pub fn manifest_of(config: &[u8], layers: &[&[u8]]) -> Document {
     let layers: Vec<Value> = layers
         .iter()
@@ -84,7 +84,7 @@ pub fn manifest_of(config: &[u8], layers: &[&[u8]]) -> Document {
     )
 }
 
-/// An entry of an index for a platform, `linux/arm64`.
+/// Returns an index entry for a platform, such as `linux/arm64`.
 pub fn entry(document: &Document, platform: &str) -> Value {
     let mut parts = platform.split('/');
     let mut platform = json!({"os": parts.next(), "architecture": parts.next()});
@@ -95,7 +95,7 @@ pub fn entry(document: &Document, platform: &str) -> Value {
            "platform": platform})
 }
 
-/// An entry for what BuildKit attests about another entry.
+/// Returns an index entry for BuildKit's attestation of another entry.
 pub fn attestation(document: &Document, of: &Document) -> Value {
     let mut entry = entry(document, "unknown/unknown");
     entry["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest",

@@ -1,4 +1,4 @@
-//! What is told about a registry by `check-health`.
+//! The answers of `check-health` about a registry.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ async fn token_registry_health_check_requests_no_repository_scope() {
 
 #[tokio::test]
 async fn wrong_clock_is_detected_by_the_date_header() {
-    // Ours stands at 9 September 2001, 01:46:40.
+    // The client's clock is at 9 September 2001, 01:46:40.
     let server =
         Scripted::start(|_, _| Answer::status(200).header("Date", "Sun, 09 Sep 2001 01:56:40 GMT"));
     let health = anonymous().health(&server.host()).await;

@@ -1,4 +1,4 @@
-//! Credential helpers, as programs that really run.
+//! Credential helpers as real programs.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
@@ -7,7 +7,7 @@ use super::{
     distribution::{Access, Distribution, PASSWORD, USER},
 };
 
-/// A home whose docker keeps all logins with a helper of this script, which notes what it is asked in `asked`.
+/// A home in which docker uses this script as credential helper; the helper records its requests in `asked`.
 struct Home(tempfile::TempDir);
 
 impl Home {

@@ -1,4 +1,4 @@
-//! Answers that mean harm, or come from something that is no registry. Nothing here may panic, hang, or be believed.
+//! Malicious responses, and servers that are no registries. Nothing may panic, hang, or be trusted.
 
 use std::time::{Duration, Instant};
 
@@ -248,7 +248,7 @@ async fn response_that_is_not_http_is_an_error() {
         let server = Scripted::start(move |_, _| Answer::torn(raw));
         let error = failure(&anonymous(), &server.image("base:1")).await;
         assert!(!error.is_absent());
-        // A HEAD has no length to be wrong about, so the last one goes on to GET.
+        // A HEAD cannot have a wrong body, so the last one falls back to GET.
         assert!(server.requests().len() <= 5, "{:?}", server.requests());
     }
 }

@@ -1,4 +1,4 @@
-//! Indexes: what a platform gets of them, at the price of one GET for an index that moved.
+//! Indexes: the manifest for a platform, at the cost of one GET for an index that moved.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ async fn seen(registries: &Registries, tag: &str) -> Seen {
     registries.look(&reference(tag)).await.unwrap()
 }
 
-/// Looks at a tag and returns the digest of each platform's manifest.
+/// Looks at a tag and returns each platform's manifest digest.
 async fn manifests(
     registries: &Registries,
     tag: &str,
@@ -297,7 +297,7 @@ async fn wrong_head_digests_are_detected_and_bodies_hashed_from_then_on() {
     );
 }
 
-/// A registry with documents under their digests and a tag `1` for the first.
+/// A registry with documents by digest and a tag `1` for the first.
 fn serving(documents: Vec<Document>) -> Scripted {
     Scripted::start(move |request, _| {
         let wanted = request.path().rsplit('/').next().unwrap();
@@ -369,7 +369,7 @@ async fn index_with_too_many_nested_indexes_is_refused_before_all_are_read() {
     assert!(server.requests().len() < 40);
 }
 
-/// A registry with a tag `1` for the first document, and blobs.
+/// A registry with blobs, and a tag `1` for the first document.
 fn serving_all(documents: Vec<Document>, blobs: Vec<Vec<u8>>) -> Scripted {
     Scripted::start(move |request, _| {
         let wanted = request.path().rsplit('/').next().unwrap();
@@ -389,7 +389,7 @@ fn serving_all(documents: Vec<Document>, blobs: Vec<Vec<u8>>) -> Scripted {
     })
 }
 
-/// An image for a platform that its config names; none, if it names none.
+/// An image whose config names a platform, or none.
 fn image_for(seed: &str, platform: Option<(&str, &str)>) -> (Document, Vec<u8>) {
     let config = match platform {
         Some((os, architecture)) => json!({"author": seed, "os": os, "architecture": architecture}),
@@ -471,7 +471,7 @@ async fn index_digest_is_compared_where_no_platform_is_known() {
     let (one, one_config) = image_for("one", None);
     let (two, _) = image_for("two", None);
     for (documents, blobs) in [
-        // A config that names nothing, and an entry that is not there.
+        // A config without a platform, and an entry that does not exist.
         (vec![one.clone()], vec![one_config]),
         (Vec::new(), Vec::new()),
     ] {
@@ -482,7 +482,7 @@ async fn index_digest_is_compared_where_no_platform_is_known() {
             map(&[("linux/amd64", Some(&index))])
         );
     }
-    // Too many to be read.
+    // Too many to read.
     let many: Vec<Value> = (0..100)
         .map(|n| nested(&image_for(&n.to_string(), None).0))
         .collect();
@@ -549,7 +549,7 @@ async fn several_windows_versions_are_all_listed_and_each_can_be_requested() {
             ("windows(10.0.20348.9)/amd64", Some(&new)),
         ])
     );
-    // Another revision of the same build, and a build that is not there.
+    // Another revision of the same build, and a missing build.
     assert_eq!(
         manifests(
             &registries,
@@ -569,7 +569,7 @@ async fn several_windows_versions_are_all_listed_and_each_can_be_requested() {
     );
 }
 
-/// A registry whose HEAD names `moved`, and that gives the content of `old` for every name.
+/// A registry whose HEAD names `moved`, while every GET returns `old`.
 fn contradicting(old: &Document, moved: String) -> Scripted {
     let old = old.clone();
     Scripted::start(move |request, _| match request.method.as_str() {

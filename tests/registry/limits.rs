@@ -1,4 +1,5 @@
-//! A registry that limits us, stumbles or is slow, and the others beside it. No pause here takes real time.
+//! A registry with a rate limit, with failures or with slow responses, and the others beside it. No pause takes real
+//! time.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use super::{
     settings::{all, anonymous, client, digest, failure, nobody, reference, with, words},
 };
 
-/// A server that answers the first `count` requests with `first`, and all others like a registry.
+/// A server that answers the first `count` requests with `first`, and all others normally.
 fn after(count: usize, first: Answer) -> Scripted {
     Scripted::start(move |_, before| match before < count {
         true => first.clone(),

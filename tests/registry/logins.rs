@@ -1,4 +1,4 @@
-//! Registries that want user and password, and where logins come from.
+//! Registries with user and password, and the sources of logins.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use super::{
     settings::{all, anonymous, at_home, client, digest, failure, login, nobody, words},
 };
 
-/// `acrt:hunter2-canary`, as docker's files carry it.
+/// `acrt:hunter2-canary`, as in docker's files.
 const AUTH: &str = "YWNydDpodW50ZXIyLWNhbmFyeQ==";
 
 fn home_with(file: &str, text: &str) -> (tempfile::TempDir, Settings) {

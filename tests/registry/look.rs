@@ -1,4 +1,4 @@
-//! The digest of a tag: one HEAD, and a GET only where the registry leaves no other way.
+//! The digest of a tag: one HEAD, and a GET only if the registry requires one.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -176,7 +176,7 @@ async fn registry_that_refuses_head_gets_get_requests_from_then_on() {
     }
 }
 
-/// A registry that answers its first HEADs in an odd way, and all others well.
+/// A registry that answers its first HEADs unusually, and all others normally.
 fn recovering(
     document: &Document,
     odd: impl Fn(usize) -> Option<Answer> + Send + Sync + 'static,
@@ -212,7 +212,7 @@ async fn head_is_tried_again_after_ten_lookups_and_used_if_it_works() {
             let found = digest(&registries, &server.image("base:1")).await;
             assert_eq!(found, document.digest());
         }
-        // Refused, ten looks, refused again, ten looks, known.
+        // Refused, ten looks with GET, refused again, ten looks, then accepted.
         let ten = "g".repeat(10);
         assert_eq!(methods(&server), format!("hg{ten}hg{ten}hhh"));
     }
@@ -238,7 +238,7 @@ async fn head_is_tried_again_after_an_hour() {
 async fn head_after_a_wrong_digest_is_trusted_only_with_an_agreeing_body() {
     let document = documents::manifest(b"{}");
     let lie = document.clone();
-    // It lies until its second trial, in the headers of its bodies too.
+    // Its digests are wrong until the second trial, also in the headers of GETs.
     let requests = AtomicUsize::new(0);
     let server = Scripted::start(move |request, _| {
         let n = requests.fetch_add(1, Ordering::SeqCst);
@@ -260,7 +260,8 @@ async fn head_after_a_wrong_digest_is_trusted_only_with_an_agreeing_body() {
             lie.digest()
         );
     }
-    // 405 and a body that shows the lie; a trial that lies again; one that does not, from the 25th request on.
+    // 405 and a body that reveals the wrong digest; a trial that is wrong again; one that is right, from the 25th
+    // request on.
     let ten = "g".repeat(10);
     assert_eq!(methods(&server), format!("hg{ten}hg{ten}hghh"));
 }

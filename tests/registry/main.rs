@@ -1,6 +1,7 @@
-//! The registry client against real registries, real proxies in front of them, and a server that misbehaves on purpose.
+//! The registry client with real registries, with real proxies in front of them, and with a server that misbehaves on
+//! purpose.
 //!
-//! Every test counts the requests that it caused: what is asked too often is as wrong as what is answered wrongly.
+//! Every test counts its requests: too many requests are as wrong as wrong answers.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 

@@ -1,4 +1,4 @@
-//! Blobs that a registry takes over from another of its repositories, by what copies before have learnt.
+//! Blobs that a registry mounts from another of its repositories, by the records of earlier copies.
 
 use std::cell::RefCell;
 
@@ -17,21 +17,21 @@ use super::{
     token_service::{Rules, TokenService},
 };
 
-/// A layer that is worth a search.
+/// A layer large enough for a search.
 const LARGE: usize = 1 << 20;
 
-/// What a test remembers, and what it was told.
+/// The records of earlier copies in a test, and the updates to them.
 #[derive(Default)]
 struct Memory {
     repositories: Vec<(&'static str, Vec<Digest>)>,
     images: Vec<Reference>,
-    /// Of which registries something was wanted.
+    /// The registries whose records were requested.
     asked: RefCell<Vec<String>>,
     learnt: RefCell<Vec<(RepositoryBlobs, Vec<RepositoryBlobs>)>>,
 }
 
 impl Memory {
-    /// A memory of one repository with these blobs.
+    /// Records of one repository with these blobs.
     fn of(repository: &'static str, blobs: &[&[u8]]) -> Self {
         let blobs = blobs.iter().map(|blob| Digest::of(blob)).collect();
         Self {
@@ -84,7 +84,7 @@ async fn copy(
     copied.unwrap().amount
 }
 
-/// Returns the requests about a blob: those that name it, and those that begin an upload without a name.
+/// Returns the requests about a blob: those that name it, and those that start an upload without a name.
 fn about(requests: &[String], blob: &[u8]) -> Vec<String> {
     let digest = Digest::of(blob);
     let (plain, escaped) = (digest.to_string(), digest.to_string().replace(':', "%3A"));
@@ -107,7 +107,7 @@ async fn blob_known_in_another_repository_is_mounted_with_one_request() {
     let mount = format!("POST /v2/web/blobs/uploads/?mount={digest}&from=team%2Fother 201");
     assert_eq!(asked, [mount]);
     assert_eq!(about(&source.requests().await, b"shared"), [""; 0]);
-    // Nothing is wanted of any registry but the one that it goes to, and all that it has now is handed on.
+    // Only the records of the target registry are requested, and all of its blobs are recorded.
     assert_eq!(*memory.asked.borrow(), [target.host()]);
     let learnt = memory.learnt.borrow();
     let [(has, lacks)] = learnt.as_slice() else {
@@ -174,7 +174,7 @@ async fn large_layer_is_mounted_from_known_images_of_the_same_registry() {
     assert!(asked.iter().all(|it| !it.contains("secret")), "{asked:?}");
 }
 
-/// A target that grants tokens by `rules`, with `shared` in the repository `other`, and what copying on it comes to.
+/// A target that grants tokens by `rules`, with `shared` in the repository `other`; returns the result of a copy to it.
 async fn with_tokens(rules: Rules) -> (Amount, TokenService) {
     let service = TokenService::start(rules);
     let access = Access::Token {
@@ -198,7 +198,7 @@ async fn one_token_has_pull_scope_of_the_mount_source_and_push_scope_of_the_targ
     let both = ["repository:web:pull,push", "repository:other:pull"];
     let scopes = service.scopes();
     assert!(scopes.iter().any(|asked| *asked == both), "{scopes:?}");
-    // Whatever else is asked for, the other is not written to.
+    // No requested scope allows pushing to the other repository.
     let mut all = scopes.iter().flatten();
     assert!(all.all(|scope| !scope.starts_with("repository:other:") || scope.ends_with(":pull")));
 }

@@ -1,4 +1,4 @@
-//! Networks that fail: no registry, half a registry, an answer that breaks off.
+//! Network failures: no registry, a registry that stops in the middle, a response that is cut off.
 
 use std::time::Duration;
 

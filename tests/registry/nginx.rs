@@ -1,4 +1,4 @@
-//! nginx in front of a registry, as many registries have it: redirects, limits, TLS, and all that they do to an answer.
+//! nginx in front of a registry, a common setup: redirects, limits, TLS, and changed responses.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ impl Nginx {
         Self::run(upstream, rules, "", None)
     }
 
-    /// The same with TLS and HTTP/2, and a certificate of the authority.
+    /// The same with TLS and HTTP/2, with a certificate of the authority.
     pub fn with_tls(upstream: u16, rules: &str, authority: &Authority) -> Self {
         Self::run(upstream, rules, "ssl http2", Some(authority))
     }
@@ -98,7 +98,7 @@ impl Nginx {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Returns `name` with nginx before it.
+    /// Returns `name` with nginx's address in front.
     pub fn image(&self, name: &str) -> String {
         format!("{}/{name}", self.host())
     }
@@ -112,7 +112,7 @@ impl Nginx {
             .collect()
     }
 
-    /// Returns how many connections there were with requests on them.
+    /// Returns how many connections had requests.
     pub async fn connections(&self) -> usize {
         let mut connections: Vec<String> = self
             .log()

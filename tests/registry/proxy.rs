@@ -1,4 +1,4 @@
-//! Proxies of the environment.
+//! Proxies from the environment.
 
 use super::{
     another_process::{look, says},

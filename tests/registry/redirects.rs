@@ -1,4 +1,4 @@
-//! Where a registry sends us: followed as far as it is safe, and never with a login to another host.
+//! Redirects of registries: followed if that is safe, and never with a login for another host.
 
 use super::{
     distribution::Distribution,
@@ -93,7 +93,7 @@ async fn redirect_to_another_repository_gets_a_token_for_it() {
     assert_eq!((server.requests().len(), service.requests().len()), (3, 2));
 }
 
-/// A name of one's own, of which every request is redirected to the same path below `/v2/team/` of `host`.
+/// A registry name that redirects every request to the same path below `/v2/team/` of `host`.
 fn vanity(host: String) -> Scripted {
     Scripted::start(move |request, _| {
         let rest = request.target.strip_prefix("/v2/").unwrap();
@@ -102,7 +102,7 @@ fn vanity(host: String) -> Scripted {
     })
 }
 
-/// A token service that grants `granted-to-NAME`, after the user or `nobody`, for one scope.
+/// A token service that grants `granted-to-NAME`, for the user or `nobody`, for one scope.
 fn granting(scope: &'static str) -> Scripted {
     Scripted::start(move |request, _| {
         assert!(request.target.contains(scope), "{}", request.target);
@@ -115,7 +115,7 @@ fn granting(scope: &'static str) -> Scripted {
     })
 }
 
-/// A registry that takes tokens granted to `user`.
+/// A registry that accepts tokens granted to `user`.
 fn entered_by(user: &'static str, service: &Scripted) -> Scripted {
     let challenge = format!(
         r#"Bearer realm="http://{}/token",service="s""#,
@@ -133,7 +133,7 @@ async fn vanity_name_uses_anonymous_tokens_of_the_registry_behind_it() {
     let service = granting("repository%3Ateam%2Fbase%3Apull");
     let registry = entered_by("nobody", &service);
     let name = vanity(registry.host());
-    // A login for the name is none for what is behind it.
+    // A login for the name is not used for the host behind it.
     let (registries, _) = client(&nobody(), vec![login(&name.host(), "a", "canary")]);
     for _ in 0..3 {
         assert_eq!(
@@ -169,7 +169,7 @@ async fn credential_for_the_registry_behind_a_vanity_name_is_sent_only_there() {
             .iter()
             .all(|request| request.header("authorization").is_none())
     );
-    // Where the registry wants the login itself, it gets that.
+    // If the registry requires the login itself, it gets it.
     let plain = Scripted::start(|request, _| match request.header("authorization") {
         Some("Basic Yjpw") => Answer::manifest(&canned('b')),
         None => Answer::status(401).header("WWW-Authenticate", "Basic realm=x"),

@@ -1,4 +1,5 @@
-//! A server that answers as a test tells it, over real connections: for what no real registry can be made to do.
+//! A server whose responses a test defines, over real connections: for behaviour that no real registry can be made to
+//! show.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-/// A request as it came in.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -35,15 +36,15 @@ impl Request {
     }
 }
 
-/// What comes back.
+/// A response.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// Instead of all else: these bytes, and the end of the connection.
+    /// If set, only these bytes are sent, and the connection is closed.
     pub raw: Option<Vec<u8>>,
-    /// How long the answer takes.
+    /// The delay before the response.
     pub after: Duration,
 }
 
@@ -70,14 +71,14 @@ impl Answer {
         self
     }
 
-    /// The answer of a healthy registry.
+    /// Returns the response of a normal registry.
     pub fn manifest(digest: &str) -> Self {
         Self::status(200)
             .header("Content-Type", super::documents::INDEX)
             .header("Docker-Content-Digest", digest)
     }
 
-    /// These bytes, and no more.
+    /// Returns a response of these bytes, after which the connection is closed.
     pub fn torn(raw: impl Into<Vec<u8>>) -> Self {
         Self {
             raw: Some(raw.into()),
@@ -86,14 +87,14 @@ impl Answer {
     }
 }
 
-/// A digest of a single digit.
+/// Returns a digest of one repeated digit.
 pub fn digest(digit: char) -> String {
     format!("sha256:{}", digit.to_string().repeat(64))
 }
 
 type Script = dyn Fn(&Request, usize) -> Answer + Send + Sync;
 
-/// A running server; it ends with this value.
+/// A running server, which stops when this value is dropped.
 pub struct Scripted {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -109,7 +110,7 @@ struct Shared {
 }
 
 impl Scripted {
-    /// Starts a server. The script is handed each request, and how many there were before it.
+    /// Starts a server. The script gets each request and the number of earlier ones.
     pub fn start(script: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let shared = Arc::new(Shared {
@@ -145,7 +146,7 @@ impl Scripted {
         self.address.port()
     }
 
-    /// Returns `name` with the server before it.
+    /// Returns `name` with the server's address in front.
     pub fn image(&self, name: &str) -> String {
         format!("{}/{name}", self.host())
     }
@@ -166,7 +167,7 @@ impl Scripted {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Returns how many requests were answered at the same time, at most.
+    /// Returns the maximum number of concurrent requests.
     pub fn busiest(&self) -> usize {
         self.shared.busiest.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! A program that serves for as long as a test lasts.
+//! A program that runs as long as its test.
 
 use std::{
     fs::File,
@@ -8,14 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a server may take to listen, on a machine that builds something else besides.
+/// How long a server may take until it listens, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running program; it ends with this value.
+/// A running program, which stops when this value is dropped.
 pub struct Service(Child);
 
 impl Service {
-    /// Starts a program with its output in `log`, and waits until it listens on `port`.
+    /// Starts a program with output to `log`, and waits until it listens on `port`.
     pub fn start(mut command: Command, log: &Path, port: u16) -> Self {
         let log = File::create(log).unwrap();
         let child = command
@@ -46,13 +46,13 @@ impl Drop for Service {
     }
 }
 
-/// Returns a program to start.
+/// Returns a command to be started.
 #[expect(clippy::disallowed_methods, reason = "tests start servers")]
 pub fn program(path: &str) -> Command {
     Command::new(path)
 }
 
-/// Returns a port on which nothing listens right now.
+/// Returns a free port.
 pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .unwrap()

@@ -1,4 +1,4 @@
-//! What a test tells the client: settings, a clock that no pause holds up, and logins.
+//! The client's settings, clock and logins in tests.
 
 use std::path::Path;
 
@@ -8,32 +8,32 @@ use acrt::{
     sys::{clock::Clock, config::RegistrySettings, secret::Secret, settings::Settings},
 };
 
-/// The settings of a user whose home is empty.
+/// Returns the settings of a user with an empty home.
 pub fn nobody() -> Settings {
     Settings::default()
 }
 
-/// The settings of a user whose docker keeps logins in `home`.
+/// Returns the settings of a user whose docker stores logins in `home`.
 pub fn at_home(home: &Path) -> Settings {
     let mut settings = Settings::default();
     settings.home = Some(home.to_owned());
     settings
 }
 
-/// Settings for one registry.
+/// Returns settings for one registry.
 pub fn with(registry: &str, own: RegistrySettings) -> Settings {
     let mut settings = Settings::default();
     settings.config.registries.insert(registry.to_owned(), own);
     settings
 }
 
-/// A client on a clock that stands still but for pauses, which take no time: 9 September 2001, 01:46:40.
+/// Returns a client with a clock that only pauses advance, immediately: 9 September 2001, 01:46:40.
 pub fn client(settings: &Settings, logins: Vec<Login>) -> (Registries, Clock) {
     let clock = Clock::new(Some("1000000000")).unwrap();
     (Registries::new(settings, clock.clone(), logins), clock)
 }
 
-/// A client without settings and logins.
+/// Returns a client without settings and logins.
 pub fn anonymous() -> Registries {
     client(&nobody(), Vec::new()).0
 }
@@ -61,12 +61,12 @@ pub async fn digest(registries: &Registries, tag: &str) -> String {
         .to_string()
 }
 
-/// Looks at one tag that has no answer.
+/// Looks at one tag and expects a failure.
 pub async fn failure(registries: &Registries, tag: &str) -> LookupError {
     registries.look(&reference(tag)).await.unwrap_err()
 }
 
-/// Looks at tags that all have answers.
+/// Looks at tags and expects all to succeed.
 pub async fn all(registries: &Registries, tags: &[String]) -> Vec<(Reference, Seen)> {
     let tags = tags.iter().map(|tag| reference(tag)).collect();
     let looked = registries.look_all(tags).await;
@@ -76,7 +76,7 @@ pub async fn all(registries: &Registries, tags: &[String]) -> Vec<(Reference, Se
         .collect()
 }
 
-/// Returns message, causes and hint as a person reads them.
+/// Returns the message with its causes, and the hint, as they are shown.
 pub fn words(error: LookupError) -> (String, String) {
     let error = acrt::Error::from(error);
     (

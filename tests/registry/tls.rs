@@ -1,4 +1,4 @@
-//! Registries behind TLS: whom to trust is said for each registry, and for none by the way.
+//! Registries with TLS: certificates are trusted for each registry separately.
 
 use acrt::sys::{config::RegistrySettings, settings::Settings};
 
@@ -130,7 +130,7 @@ async fn requests_to_one_registry_share_one_http2_connection() {
             .all(|(_, seen)| seen.as_ref().is_err_and(|error| error.is_absent()))
     );
     assert_eq!(front.requests().await.len(), 600);
-    // The one of the test's own mark has no other request on it.
+    // The connection of the test's own marker request has no other request on it.
     assert_eq!(front.connections().await, 1);
     all(&registries, &[front.image("base:1")]).await;
     assert_eq!(front.connections().await, 1);

@@ -1,4 +1,4 @@
-//! A token service for Docker's registry: grants what it is told to, and keeps count.
+//! A token service for Docker Distribution: it grants what the test allows, and counts requests.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
@@ -17,18 +17,18 @@ use super::{
     scripted::{Answer, Request, Scripted},
 };
 
-/// What the service is like.
+/// The behaviour of the service.
 #[derive(Clone, Default)]
 pub struct Rules {
-    /// `user:password` that is wanted; everybody gets a token, if unset.
+    /// The required `user:password`; everybody gets a token, if unset.
     pub login: Option<&'static str>,
-    /// Grants the first scope only, however many are asked for.
+    /// Grants only the first of several scopes.
     pub only_first: bool,
-    /// Refuses to answer a request for more than one scope.
+    /// Refuses requests for more than one scope.
     pub one_scope: bool,
-    /// Repositories for which no token is given.
+    /// Repositories for which no token is granted.
     pub denied: Vec<&'static str>,
-    /// The life of tokens in seconds that is told; none, if unset.
+    /// The reported lifetime of tokens in seconds; none, if unset.
     pub expires_in: Option<u64>,
 }
 
@@ -70,18 +70,18 @@ impl TokenService {
         self.authority.certificate()
     }
 
-    /// Returns a token that allows everything in these repositories.
+    /// Returns a token for full access to these repositories.
     pub fn token_for(&self, repositories: &[&str]) -> String {
         let access = repositories.iter().map(|name| json!({"type": "repository", "name": name, "actions": ["*", "pull", "push", "delete"]}));
         self.signer.sign(access.collect())
     }
 
-    /// Returns the repositories of each token that was asked for.
+    /// Returns the repositories of each requested token.
     pub fn asked_for(&self) -> Vec<Vec<String>> {
         self.server.received().iter().map(repositories).collect()
     }
 
-    /// Returns the scopes of each token that was asked for.
+    /// Returns the scopes of each requested token.
     pub fn scopes(&self) -> Vec<Vec<String>> {
         self.server.received().iter().map(scopes).collect()
     }
@@ -177,7 +177,7 @@ fn key(text: &str) -> EcdsaKeyPair {
     EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der, &SystemRandom::new()).unwrap()
 }
 
-/// Returns the base64 between the lines of a PEM file.
+/// Returns the base64 text of a PEM file.
 fn pem(text: &str) -> String {
     text.lines()
         .filter(|line| !line.starts_with("-----"))

@@ -1,4 +1,4 @@
-//! Registries that want a token, from a service that counts what it is asked.
+//! Registries with tokens, from a service that counts its requests.
 
 use super::{
     distribution::{Access, Distribution},
@@ -7,7 +7,7 @@ use super::{
     token_service::{Rules, TokenService},
 };
 
-/// A registry whose tokens a service of the test grants, with a tag `1` in each repository.
+/// A registry with a token service, and a tag `1` in each repository.
 async fn guarded(service: &TokenService, repositories: &[String]) -> Distribution {
     let names: Vec<&str> = repositories.iter().map(String::as_str).collect();
     let registry = Distribution::with(Access::Token {
@@ -246,7 +246,7 @@ async fn wrong_password_is_not_sent_again_for_each_of_many_repositories() {
         .collect();
     let looked = registries.look_all(tags).await;
     assert!(looked.iter().all(|(_, seen)| seen.is_err()));
-    // For the group of the first, and for the first alone.
+    // For the group of the first repository, and for the first one alone.
     assert_eq!(service.received().len(), 2);
     assert_eq!(registry.requests().await.len(), 1);
 }
@@ -271,7 +271,7 @@ async fn identity_token_is_exchanged_by_a_form_request() {
     assert_eq!(service.received()[0].header("authorization"), None);
 }
 
-/// A registry that takes the token `granted` and no other.
+/// A registry that accepts only the token `granted`.
 fn bearer_server(realm: &str) -> Scripted {
     let challenge = format!(r#"Bearer realm="{realm}",service="s",error="invalid_token""#);
     Scripted::start(move |request, _| match request.header("authorization") {
@@ -286,7 +286,7 @@ async fn revoked_token_is_requested_once_more() {
         Answer::status(200).body(format!(r#"{{"token":"token{before}"}}"#))
     });
     let realm = format!("http://{}/token", service.host());
-    // The first token is good for two requests.
+    // The first token is valid for two requests.
     let server =
         Scripted::start(
             move |request, before| match (request.header("authorization"), before) {

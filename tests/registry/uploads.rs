@@ -1,4 +1,4 @@
-//! Uploads that break off at a registry which keeps what it has got, as the distribution specification lets it.
+//! Interrupted uploads to a registry that keeps the received part, as the distribution specification allows.
 
 use std::{
     cell::RefCell,
@@ -22,7 +22,7 @@ use super::{
 
 const LAYER: usize = 24_000_000;
 
-/// A registry that has one upload at a time of what is large, and breaks it off where a test says.
+/// A registry with one large upload at a time, which it interrupts where a test says.
 struct Target {
     host: String,
     state: Arc<Mutex<State>>,
@@ -30,18 +30,18 @@ struct Target {
 
 #[derive(Default)]
 struct State {
-    /// What has come of each upload, by its path.
+    /// The received bytes of each upload, by its path.
     stored: BTreeMap<String, Vec<u8>>,
-    /// After how many bytes the next large requests break off; none lets one through.
+    /// After how many bytes the next large requests are cut; `None` for no cut.
     cuts: VecDeque<Option<usize>>,
-    /// How many of the next questions how far it has come are answered with 404.
+    /// How many of the next status queries of uploads are answered with 404.
     forgets: usize,
     refuses_pieces: bool,
-    /// What uploads are begun with: how many bytes a piece has at least.
+    /// The `OCI-Chunk-Min-Length` of new uploads.
     least: Option<&'static str>,
-    /// How many bytes of large requests have come.
+    /// How many bytes of large requests have been received.
     taken: usize,
-    /// Each large request: its method, and the range that it says to have.
+    /// Each large request: its method and its `Content-Range`.
     log: Vec<(String, String)>,
 }
 
@@ -78,7 +78,7 @@ impl Target {
     }
 }
 
-/// Answers one request; nothing where the connection is at its end.
+/// Answers one request; `None` at the end of the connection.
 fn serve(reader: &mut BufReader<TcpStream>, state: &Mutex<State>) -> Option<()> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -130,7 +130,7 @@ fn serve(reader: &mut BufReader<TcpStream>, state: &Mutex<State>) -> Option<()> 
     write!(out, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").ok()
 }
 
-/// Takes the bytes of an upload, as they come.
+/// Receives the bytes of an upload, piece by piece.
 fn take(
     reader: &mut BufReader<TcpStream>,
     shared: &Mutex<State>,
@@ -193,14 +193,14 @@ impl State {
         format!("Range: 0-{last}\r\nLocation: {path}?at={last}")
     }
 
-    /// Returns what has come of the layer in the last upload of it.
+    /// Returns the received bytes of the layer's last upload.
     fn layer(&mut self) -> &mut Vec<u8> {
         let mut uploads = self.stored.values_mut();
         uploads.rfind(|it| !it.is_empty()).unwrap()
     }
 }
 
-/// Where an upload is kept, for the processes of a test.
+/// The stored URL of an upload, shared by the processes of a test.
 #[derive(Default)]
 struct Memory(RefCell<Option<Secret>>);
 
@@ -235,7 +235,7 @@ async fn source() -> Distribution {
     source
 }
 
-/// Copies to a target, as a process of its own does.
+/// Copies to a target, as a separate process would.
 async fn copy(
     source: &Distribution,
     target: &Target,
@@ -270,7 +270,7 @@ async fn expired_upload_is_restarted_in_resumable_chunks() {
     copy(&source, &target, &()).await.unwrap();
     assert_eq!(target.state().taken, 10_000_000 + LAYER);
     assert_eq!(target.methods(), ["PUT", "PATCH", "PUT", "PUT"]);
-    // The config, and the layer: from its beginning, once more, and after the piece that broke off. A piece is read on where the last ended.
+    // The config; and the layer from its beginning, once more, and after the cut piece. A piece continues where the last one ended.
     let asked = source.requests().await;
     let of_blobs = asked
         .iter()
@@ -287,7 +287,7 @@ async fn upload_of_an_earlier_process_is_resumed_without_sending_received_bytes(
     target.state().cuts.clear();
     let copied = copy(&source, &target, &memory).await.unwrap();
     assert_eq!(target.state().taken, LAYER);
-    // Two of the config, which every process sends here, and one of the layer.
+    // Two of the config, which each process sends, and one of the layer.
     assert_eq!(target.state().stored.len(), 3);
     let sent = usize::try_from(copied.amount.bytes).unwrap();
     // With the config.

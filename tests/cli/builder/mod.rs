@@ -1,4 +1,4 @@
-//! `acrt builder …`: what each builder says of itself. What holds when one is away is in `farm.rs`.
+//! `acrt builder …`: the status of builders. `farm.rs` tests builders that do not answer.
 
 mod check;
 mod list;
@@ -6,7 +6,7 @@ mod prune;
 
 use crate::support::World;
 
-/// A machine with buildah, which a config file calls `here`.
+/// A machine with a buildah that the config file names `here`.
 fn world() -> World {
     let world = World::new();
     world.buildah();

@@ -1,4 +1,4 @@
-//! `acrt config …`: values of the config file, without a hand on the rest of it.
+//! `acrt config …`: changes single values of the config file.
 
 mod get;
 mod list;

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use crate::support::{Image, Registry, World};
 
-/// The annotation with the name of a base, and the one with its digest.
+/// The annotations with the name and the digest of a base.
 pub const NAME: &str = "org.opencontainers.image.base.name";
 pub const DIGEST: &str = "org.opencontainers.image.base.digest";
 
-/// Builds with buildah and pushes; `options` are further ones of `buildah build`.
+/// Builds with buildah and pushes; `options` are additional options of `buildah build`.
 pub fn buildah(world: &World, image: &str, dockerfile: &str, options: &[&str]) {
     let context = world.context("context", dockerfile);
     let call = |args: &[&str]| {
@@ -33,13 +33,13 @@ pub fn buildah(world: &World, image: &str, dockerfile: &str, options: &[&str]) {
     call(&["push", "--tls-verify=false", image]);
 }
 
-/// Asks about images, and returns what is answered of each.
+/// Checks images, and returns the answer for each.
 pub fn checked(world: &World, args: &[&str]) -> Vec<Value> {
     let line = [&["image", "check"], args].concat();
     serde_json::from_str(&world.acrt(&line).stdout).unwrap()
 }
 
-/// Returns what is answered of the only image: its state, and how its bases became known.
+/// Returns the answer for the only image: its state, and how its bases were found.
 pub fn verdict(world: &World, args: &[&str]) -> (String, Value) {
     let answers = checked(world, args);
     assert_eq!(answers.len(), 1, "{answers:?}");
@@ -47,7 +47,7 @@ pub fn verdict(world: &World, args: &[&str]) -> (String, Value) {
     (state, answers[0]["evidence"].clone())
 }
 
-/// Puts an image of one file under `name`, with annotations of its manifest. Returns its digest.
+/// Pushes an image of one file as `name`, with annotations of its manifest. Returns its digest.
 pub fn put_annotated(registry: &Registry, name: &str, notes: &Value) -> String {
     let image = registry.push(name, &[("app", name)]);
     let (repository, _) = name.split_once(':').unwrap();
@@ -183,7 +183,7 @@ fn base_image_names_of_annotations_are_normalized() {
         ("follows-nothing", "it depends on no image")
     );
 
-    // A tag that the image does not name is the one that is given, if it is of the same repository.
+    // If the image names no tag, the given tag counts, if it is in the same repository.
     let web = registry.image("web:1");
     put(json!({NAME: format!("{name}@{base}")}));
     let given = registry.image("base:latest");
@@ -210,7 +210,7 @@ fn image_without_annotations_is_matched_by_its_layers() {
         "FROM {} AS tools\nFROM {base}\nCOPY --from=tools /t /t\n",
         registry.image("tools:1")
     );
-    // As kaniko: without annotations.
+    // As kaniko does: without annotations.
     buildah(&world, &image, &dockerfile, &["--format", "docker"]);
     let answer = checked(&world, &[&image]).remove(0);
     assert_eq!(answer["state"], "unknown");
@@ -246,13 +246,13 @@ fn image_without_annotations_is_matched_by_its_layers() {
     let scratch = ["--dockerfile", "scratch/Dockerfile"];
     let state = verdict(&world, &[&[image.as_str()], &scratch[..]].concat()).0;
     assert_eq!(state, "follows-nothing");
-    // A digest that is given says what the image is compared with; beside a tag, the tag does.
+    // A given digest is what the image is compared with; with a tag, the tag is.
     let old = registry.digest("base:1").unwrap();
     let state = |base: &str| verdict(&world, &[&image, "--base", base]).0;
     assert_eq!(state(&format!("{}@{old}", registry.image("base"))), "stale");
     registry.push("base:1", &[("v", "1")]);
     assert_eq!(state(&format!("{base}@{old}")), "current");
-    // A name without a digest says which base, and the layers say whether it is that.
+    // A name without a digest gives the base, and the layers show whether it is that image.
     let image = registry.image("api:1");
     let label = format!("--label={NAME}={base}");
     buildah(&world, &image, &dockerfile, &["--format", "docker", &label]);
@@ -318,7 +318,7 @@ fn image_with_squashed_layers_is_matched_by_its_history() {
         ("stale".into(), json!("history"))
     );
 
-    // buildah leaves no history of the base where it squashes all.
+    // With squashed layers, buildah drops the history of the base.
     let base = registry.image("base:1");
     let image = registry.image("api:1");
     let dockerfile = format!("FROM {base}\nCOPY Dockerfile /\n");

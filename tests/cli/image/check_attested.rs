@@ -1,4 +1,4 @@
-//! `acrt image check`: provenance, of BuildKit and of those who attest beside a registry.
+//! `acrt image check`: provenance from BuildKit and from other tools.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::{Gateway, Image, Registry, World};
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Builds with buildx and pushes, with these options.
+/// Builds with buildx and these options, and pushes.
 pub fn buildx(world: &World, image: &str, dockerfile: &str, options: &[&str]) {
     let context = world.context("context", dockerfile);
     let mut call = world.command(world.path("bin/docker"));
@@ -18,7 +18,7 @@ pub fn buildx(world: &World, image: &str, dockerfile: &str, options: &[&str]) {
     world.start(call, format!("buildx {image}")).wait().ok();
 }
 
-/// Returns a statement that an image was made of some others, `(name, digest)`.
+/// Returns a statement that an image was made from others, `(name, digest)`.
 fn statement(version: &str, subject: &str, materials: &[(&str, &str)]) -> Value {
     let hex = |digest: &str| digest.trim_start_matches("sha256:").to_owned();
     let materials: Vec<Value> = materials
@@ -42,13 +42,13 @@ fn statement(version: &str, subject: &str, materials: &[(&str, &str)]) -> Value 
     })
 }
 
-/// Signs a statement as far as it is looked at.
+/// Wraps a statement in an envelope with as much of a signature as is read.
 pub fn envelope(statement: &Value) -> Value {
     let payload = BASE64_STANDARD.encode(statement.to_string());
     json!({"payloadType": "application/vnd.in-toto+json", "payload": payload, "signatures": [{"sig": ""}]})
 }
 
-/// Puts a blob that refers to `subject` into a repository, and returns the entry of its manifest in a list of referrers.
+/// Pushes a referrer of `subject` with a blob, and returns its entry for a referrers list.
 pub fn refer(
     registry: &Registry,
     repository: &str,
@@ -69,7 +69,7 @@ pub fn refer(
     json!({"mediaType": MANIFEST, "artifactType": media_type, "digest": digest, "size": size})
 }
 
-/// Lists what refers to `subject` under the tag that stands for a registry's own list.
+/// Pushes a referrers list for `subject` under the fallback tag.
 pub fn list(registry: &Registry, repository: &str, subject: &str, referrers: &[Value]) {
     let list = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": referrers});
     let digest = registry.put_untagged(repository, INDEX, &list);
@@ -193,7 +193,7 @@ fn base_label_inherited_from_the_base_is_overridden_by_provenance() {
         verdict(&world, &[&image]),
         ("stale".into(), json!("provenance"))
     );
-    // A label of its own is one that the provenance agrees with, and goes first.
+    // A label of the image itself agrees with the provenance, and takes precedence.
     let own = format!("LABEL {NAME}={}\n", registry.image("base:1"));
     buildx(
         &world,
@@ -255,7 +255,7 @@ fn provenance_attached_to_an_image_is_found_by_tag_and_by_referrers() {
             "{media_type}"
         );
     }
-    // A registry that keeps the list itself.
+    // A registry with the referrers API.
     list(&registry, "web", &image, &[]);
     let statement = statement("v1", &image, &made_of);
     let entry = refer(

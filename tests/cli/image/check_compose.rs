@@ -15,7 +15,7 @@ fn told(answers: &[Value]) -> Vec<[String; 3]> {
         .collect()
 }
 
-/// Puts images on a base, as their annotations say.
+/// Pushes images with annotations that name a base.
 fn put_on_base(registry: &Registry, base: &str, images: &[&str]) {
     let notes = json!({NAME: registry.image("base:1"), DIGEST: base});
     for image in images {
@@ -67,7 +67,7 @@ fn compose_services_are_stale_when_their_base_moves() {
     );
     registry.push("base:1", &[("v", "2")]);
     assert_eq!(found(&ask()), states("stale"));
-    // Of several projects, each service has the name of its own.
+    // With several projects, services are named with their project.
     world.write(
         "other/compose.yaml",
         &format!("services: {{web: {{image: {host}/web:3}}}}\n"),
@@ -85,10 +85,10 @@ fn compose_services_are_stale_when_their_base_moves() {
     world
         .acrt(&line)
         .prints(&["shop/web, shop/again, other/web", "shop/tool"]);
-    // The folder means the same.
+    // A folder stands for its compose file.
     let of_folder = checked(&world, &["--compose", "shop"]);
     assert_eq!(found(&of_folder), states("stale")[1..]);
-    // What is unknown weighs more than what is stale, as in `task check`.
+    // Unknown takes precedence over stale, as in `task check`.
     let line = ["image", "check", "--compose", "shop", "--exit-code"];
     world.acrt(&line).exits(4);
 }

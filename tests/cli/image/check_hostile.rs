@@ -1,4 +1,4 @@
-//! `acrt image check`: images of strangers, who say what they like.
+//! `acrt image check`: untrusted images with arbitrary content.
 
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn oversized_or_foreign_attestation_is_reported_and_ignored() {
         assert_eq!(state, "unknown");
         assert!(reason.contains(says), "{says}: {reason}");
     }
-    // What is listed about an image, and says itself that it is about another.
+    // A referrer in the list whose subject is another image.
     let other = registry.push("web:2", &[("app", "2")]);
     let about = statement(&hex, json!([node])).to_string();
     let entry = refer(&registry, "web", &other, in_toto, about.as_bytes());
@@ -117,7 +117,7 @@ fn nested_and_endless_indexes_are_refused() {
     let (_, reason) = told(&world, &registry.image(&format!("web@{index}")));
     assert!(reason.contains("lists 65 images"), "{reason}");
 
-    // A folder whose index names itself: what comes is not of its digest.
+    // A folder whose index refers to itself: the content does not match its digest.
     let digest = format!("sha256:{HEX}");
     let entry = json!({"mediaType": media_type, "digest": digest, "size": 1});
     let index =

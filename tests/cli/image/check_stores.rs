@@ -1,4 +1,4 @@
-//! `acrt image check`: images of docker's and podman's own stores, of containers that run, and of folders.
+//! `acrt image check`: images in docker's and podman's own stores, of running containers, and in folders.
 
 use serde_json::json;
 
@@ -39,7 +39,7 @@ fn docker_store_image_is_matched_by_label_registry_or_layers() {
         ("current".into(), json!("label"))
     );
 
-    // What came from a registry is asked about there, too.
+    // For an image from a registry, the registry is asked too.
     let digest = registry.digest("base:1").unwrap();
     let notes = json!({NAME: base, DIGEST: digest});
     super::check::put_annotated(&registry, "web:1", &notes);
@@ -159,7 +159,7 @@ fn images_of_running_containers_are_found() {
     world
         .acrt(&[&line[..], &["--exit-code"]].concat())
         .exits(10);
-    // Another image has the name now: the one that runs is the one that is asked about.
+    // Another image has the name now: the running one is checked.
     registry.push("web:1", &[("app", "2")]);
     call(&world, "docker", &["pull", &image]);
     assert_eq!(verdict(&world, &["--running"]).0, "stale");

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn question_is_asked_once_and_its_answer_counts_unless_something_happened_since() {
+    fn pending_question_is_asked_once_and_its_answer_is_discarded_when_overtaken() {
         let tag = |name: &str| Awaited::Tag(format!("r.io/{name}:1").parse().unwrap());
         let (mut asked, at) = (Asked::default(), Timestamp::UNIX_EPOCH);
         assert!(asked.ask(tag("a"), at) && asked.ask(tag("b"), at));

@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_from_a_minute_to_a_day() {
+    fn backoff_doubles_from_a_minute_to_a_day() {
         let minutes = |failures| next_try(failures, Timestamp::UNIX_EPOCH).as_second() / 60;
         assert_eq!([1, 2, 3, 4, 11].map(minutes), [1, 2, 4, 8, 1024]);
         assert_eq!([12, 40, u32::MAX].map(minutes), [1440, 1440, 1440]);

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_left_alone_until_it_is_due() {
+    fn failed_run_is_not_retried_before_its_backoff_ends() {
         let baseline = failed_once();
         let failure = baseline.failure.unwrap();
         let same = Digest::of(b"inputs");
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn another_move_of_the_base_or_an_edit_is_worth_a_try_at_once() {
+    fn failed_run_is_retried_at_once_after_a_moved_base_or_an_edit() {
         let failure = failed_once().failure.unwrap();
         let same = Digest::of(b"inputs");
         assert!(!failure.holds(&seen(b"two"), Some(&same), at(1001)));
@@ -354,13 +354,13 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_does_not_stretch_the_pause() {
+    fn clock_set_back_does_not_extend_the_backoff() {
         let failure = failed_once().failure.unwrap();
         assert!(!failure.holds(&seen(b"one"), None, at(10)));
     }
 
     #[test]
-    fn failures_in_a_row_are_counted_and_success_forgets_them() {
+    fn consecutive_failures_are_counted_and_reset_by_success() {
         let mut baseline = failed_once();
         baseline.failed(RunId::new(2), BTreeMap::new(), None, at(2000));
         assert_eq!(baseline.failure.as_ref().unwrap().count, 2);
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fifth_failure_in_a_row_marks_a_task_as_stalled() {
+    fn fifth_consecutive_failure_makes_a_task_stalled() {
         let mut baseline = Baseline::default();
         let stalled = [1, 2, 3, 4, 5, 6].map(|n| {
             baseline.failed(RunId::new(n), BTreeMap::new(), None, at(0));

@@ -727,7 +727,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_fires_once_for_all_the_times_that_were_missed() {
+    fn timer_fires_once_for_all_missed_times() {
         let never = Baseline::default();
         assert!(fired(&never, "01T08:59:59").is_empty());
         assert_eq!(fired(&never, "01T09:00:00"), ["2026-01-01T09:00:00Z"]);
@@ -740,7 +740,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_clock_that_ran_ahead_has_written_does_not_silence_a_timer() {
+    fn timer_time_recorded_by_a_fast_clock_does_not_silence_the_timer() {
         assert_eq!(
             fired(&served("31T09:00:00"), "20T10:00:00"),
             ["2026-01-20T09:00:00Z"]
@@ -748,13 +748,13 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_a_little_fires_no_timer_again() {
+    fn clock_set_back_a_little_does_not_fire_a_timer_again() {
         assert!(fired(&served("20T09:00:00"), "20T08:59:59").is_empty());
         assert!(fired(&served("20T09:00:00"), "20T09:00:00").is_empty());
     }
 
     #[test]
-    fn base_that_the_last_run_saw_after_the_last_look_has_not_moved() {
+    fn base_digest_seen_by_the_last_run_after_the_last_lookup_has_not_moved() {
         let web = "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: /c, dockerFilePath: D}, trigger: {baseImageTrigger: {}}}";
         let base: Reference = "r.io/base:1".parse().unwrap();
         let digest = |version: &str| Digest::of(version.as_bytes());
@@ -796,7 +796,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_needs_no_base_image_trigger_and_no_run_before() {
+    fn timer_fires_without_a_base_image_trigger_or_an_earlier_run() {
         let snapshot = Snapshot::new(task(), Baseline::default(), Clone::clone);
         let node = snapshot.node();
         let now = at("01T09:00:30");

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_concerns_who_follows_or_pushes_it_and_their_ancestors_and_descendants_alone() {
+    fn tag_concerns_only_its_tasks_and_their_ancestors_and_descendants() {
         let source = ", sourceTriggers: [{name: s, sourceTriggerEvents: [commit]}]";
         let tasks = [
             task("mid", &["base"], ""),

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn parents_come_first_and_the_rest_stays_in_order() {
+    fn graph_order_puts_parents_first_and_keeps_the_rest() {
         let graph = Graph::new(&[
             vertex("top", &["left", "right"]),
             vertex("left", &["root"]),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_is_told_in_the_direction_of_change() {
+    fn graph_cycle_is_reported_in_the_direction_of_change() {
         let graph = Graph::new(&[
             vertex("a", &["c"]),
             vertex("b", &["a"]),
@@ -162,14 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn a_task_on_its_own_image_is_a_cycle_of_one() {
+    fn task_on_its_own_image_is_a_cycle_of_one() {
         let graph = Graph::new(&[vertex("a", &["a"])]);
         assert_eq!(graph.cycles, [vec![0]]);
         assert!(graph.order.is_empty());
     }
 
     #[test]
-    fn what_depends_on_a_cycle_is_told_too() {
+    fn tasks_that_depend_on_a_cycle_are_reported_with_it() {
         let graph = Graph::new(&[
             vertex("a", &["b"]),
             vertex("b", &["a"]),

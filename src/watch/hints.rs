@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_was_pushed_is_due_at_once_and_no_other() {
+    fn pushed_tag_is_due_at_once_and_no_other() {
         let mut tags = tags(&["r.io/a:1", "r.io/a:2", "ghcr.io/a:1"]);
         assert!(
             !HintThrottle::default()
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn digest_that_was_announced_is_expected_of_its_tag_by_any_name_of_the_registry() {
+    fn announced_digest_is_expected_of_its_tag_under_any_registry_alias() {
         let digest = crate::image::Digest::of(b"new");
         for host in ["r.io", "127.0.0.1:5000"] {
             let mut tags = tags(&["r.io/a:1"]);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_without_dependants_changes_nothing() {
+    fn hint_for_a_tag_without_dependants_changes_nothing() {
         let mut tags = tags(&["r.io/a:1"]);
         let before = tags.clone();
         assert!(
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_of_ones_own_may_have_another_name_for_who_pushes() {
+    fn hint_from_a_private_registry_matches_its_tags_under_another_host_name() {
         let mut tags = tags(&[
             "registry.lan/a:1",
             "docker.io/library/a:1",
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn who_repeats_himself_waits_for_the_end_of_the_pause() {
+    fn repeated_hint_is_throttled_until_the_end_of_the_pause() {
         let (mut tags, mut hinted) = (tags(&["r.io/a:1"]), HintThrottle::default());
         let pushed = image("r.io/a:1");
         hinted.mark_due(&mut tags, &pushed, at(10));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_wants_to_be_left_alone_is() {
+    fn hint_for_a_paused_registry_waits_for_the_end_of_the_pause() {
         let mut tags = tags(&["r.io/a:1"]);
         tags.entry(&image("r.io/a:1")).not_before = Some(at(90));
         HintThrottle::default().mark_due(&mut tags, &image("r.io/a:1"), at(10));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_everything_and_what_is_due_sooner_stays_so() {
+    fn hint_for_all_tags_makes_all_due_and_keeps_earlier_due_times() {
         let mut tags = tags(&["r.io/a:1", "docker.io/library/a:1"]);
         tags.entry(&image("r.io/a:1")).next_look = Some(at(3));
         HintThrottle::default().mark_all_due(&mut tags, at(10));

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_measured_is_on_the_page() {
+    fn metrics_page_has_every_measured_value() {
         let mut metrics = Metrics::default();
         metrics.round_failed();
         metrics.run_ended("Failed");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn each_family_is_described_once_before_its_samples() {
+    fn metric_family_is_described_once_before_its_samples() {
         let page = Metrics::default().text();
         let types: Vec<_> = page.lines().filter(|l| l.starts_with("# TYPE")).collect();
         let names: std::collections::BTreeSet<_> = types.iter().collect();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_cannot_break_out_of_their_quotes() {
+    fn metric_label_values_are_escaped() {
         assert_eq!(escaped("a\"b\\c\nd"), r#"a\"b\\c\nd"#);
     }
 }

@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn each_change_of_a_task_is_told_once_however_often_it_is_looked_at() {
+    fn each_task_change_is_notified_once() {
         let mut notified = NotifiedState::from(at(10));
         let good = succeeded(1, 20);
         assert_eq!(tell(&mut notified, &good), [NotificationEvent::Success]);
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn task_that_still_fails_is_told_again_after_some_days_and_no_more_when_it_works() {
+    fn failure_is_notified_again_after_remind_days_until_success() {
         let mut notified = NotifiedState::from(at(10));
         let bad = failed(Baseline::default(), 1);
         tell(&mut notified, &bad);
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_of_one_name_on_two_registries_are_two() {
+    fn tasks_with_one_name_on_two_registries_are_notified_separately() {
         let mut notified = NotifiedState::from(at(10));
         let bad = failed(Baseline::default(), 1);
         assert_eq!(tell(&mut notified, &bad), [NotificationEvent::Failure]);
@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn new_receiver_hears_of_open_failures_and_not_of_earlier_events() {
+    fn new_receiver_is_notified_of_open_failures_and_not_of_earlier_events() {
         let mut notified = NotifiedState::from(at(100));
         assert_eq!(tell(&mut notified, &succeeded(1, 20)), []);
         assert_eq!(
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_told_is_told_by_the_next_comparison() {
+    fn unsent_notification_stays_due() {
         let notified = NotifiedState::from(at(10));
         let baseline = failed(Baseline::default(), 5);
         assert_eq!(
@@ -513,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_is_made_anew_has_not_recovered() {
+    fn recreated_task_is_not_notified_as_recovered() {
         let mut notified = NotifiedState::from(at(10));
         tell(&mut notified, &failed(Baseline::default(), 5));
         assert_eq!(tell(&mut notified, &Baseline::default()), []);
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_be_told_is_tried_ever_more_seldom() {
+    fn unreachable_receiver_is_retried_with_growing_backoff() {
         let mut notified = NotifiedState::from(at(0));
         assert!(!notified.rests(at(0)));
         notified.failed(at(0));
@@ -539,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_is_down_is_one_piece_of_news_for_all_its_tags() {
+    fn unreachable_registry_is_one_outage_for_all_its_tags() {
         let problem = |subject: &str| Problem {
             kind: ProblemKind::Silent,
             subject: subject.into(),
@@ -559,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn image_that_is_gone_and_files_that_are_broken_are_no_silence_of_a_registry() {
+    fn missing_images_and_broken_files_are_no_registry_outage() {
         let problem = |kind, subject: &str| Problem {
             kind,
             subject: subject.into(),
@@ -578,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn many_images_that_are_gone_from_a_registry_are_one_piece_of_news() {
+    fn many_missing_images_of_a_registry_are_one_outage() {
         let problems: Vec<Problem> = (0..=FEW)
             .map(|n| Problem {
                 kind: ProblemKind::Gone,
@@ -599,7 +599,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_of_version_0_1_is_a_silence() {
+    fn outage_of_a_version_0_1_state_file_is_read() {
         let trouble: KnownProblem = serde_json::from_str(r#""2026-01-01T00:00:00Z""#).unwrap();
         assert_eq!(trouble.kind, ProblemKind::Silent);
         let gone = KnownProblem {

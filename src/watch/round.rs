@@ -761,12 +761,12 @@ mod tests {
     }
 
     #[test]
-    fn a_change_travels_the_whole_chain_in_one_round() {
+    fn moved_base_rebuilds_the_whole_chain_in_one_round() {
         assert_eq!(chain().play().0, ["app", "site"]);
     }
 
     #[test]
-    fn nothing_moved_and_nothing_is_run() {
+    fn round_without_a_moved_base_runs_nothing() {
         let mut story = chain();
         see(&mut story.tags, "base", "old");
         let (ran, verdicts) = story.play();
@@ -778,7 +778,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_parent_makes_its_stale_child_wait() {
+    fn failed_parent_makes_its_stale_child_wait() {
         let mut story = chain();
         story.tasks[0].1 = built(&["app", "base"], "old");
         story.failing = vec!["app"];
@@ -788,7 +788,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diamond_is_four_runs() {
+    fn diamond_of_four_tasks_makes_four_runs() {
         let mut story = Story {
             tasks: vec![
                 (task("top"), built(&["left", "right"], "old")),
@@ -835,7 +835,7 @@ mod tests {
     }
 
     #[test]
-    fn window_of_a_parent_holds_back_no_child_that_has_a_reason_of_its_own() {
+    fn closed_window_of_a_parent_does_not_delay_a_child_with_its_own_moved_base() {
         let mut story = chain();
         story.tasks[0].1 = built(&["app", "base"], "old");
         story.tasks[1].0 = in_hour(task("app"), 5);
@@ -843,7 +843,7 @@ mod tests {
     }
 
     #[test]
-    fn window_opens_at_the_next_due_time_and_keeps_no_run_by_hand_away() {
+    fn closed_window_sets_the_next_due_time_and_does_not_delay_a_manual_run() {
         let mut story = chain();
         story.tasks[1].0 = in_hour(task("app"), 5);
         let snapshots = snapshots(&story.tasks);
@@ -863,7 +863,7 @@ mod tests {
     }
 
     #[test]
-    fn run_that_waited_for_its_place_is_decided_anew() {
+    fn run_that_waited_for_a_job_slot_is_decided_again() {
         let mut story = chain();
         story.tasks[1].0 = in_hour(task("app"), 0);
         let snapshots = snapshots(&story.tasks);
@@ -888,7 +888,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unreachable_base_is_unknown_and_the_others_go_on() {
+    fn unreachable_base_is_unknown_and_other_tasks_run() {
         let mut story = Story {
             tasks: vec![
                 (task("cut-off"), built(&["far"], "old")),
@@ -906,7 +906,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_on_each_other_are_never_run() {
+    fn tasks_of_a_dependency_cycle_are_never_run() {
         let mut story = Story {
             tasks: vec![
                 (task("a"), built(&["b"], "old")),
@@ -921,7 +921,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_never_ran_or_is_switched_off_is_left_alone() {
+    fn never_run_and_disabled_tasks_are_not_run() {
         let mut off = task("off");
         off.trigger.base_image_trigger = None;
         let mut disabled = task("disabled");
@@ -963,7 +963,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_many_tasks_share_is_asked_for_once() {
+    fn tag_of_many_tasks_is_requested_once() {
         let tasks: Vec<(Task, Baseline)> = (0..50)
             .map(|n| (task(&format!("t{n}")), built(&["base"], "old")))
             .collect();
@@ -973,7 +973,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_parent_makes_a_child_wait_that_nothing_else_moved() {
+    fn failed_parent_makes_a_child_without_its_own_change_wait() {
         let mut story = chain();
         story.failing = vec!["app"];
         let (ran, verdicts) = story.play();
@@ -982,7 +982,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rebuilt_parent_whose_digest_is_as_before_stops_there() {
+    fn rebuilt_parent_with_an_unchanged_digest_rebuilds_no_child() {
         let story = chain();
         let snapshots = snapshots(&story.tasks);
         let nodes = snapshots.iter().map(Snapshot::node);
@@ -996,7 +996,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_go_on_side_by_side_where_no_task_depends_on_the_other() {
+    fn independent_tasks_run_in_parallel_and_their_dependant_after_both() {
         let tasks = [
             (task("top"), built(&["left", "right"], "old")),
             (task("left"), built(&["base"], "old")),
@@ -1027,7 +1027,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_of_a_settling_parent_waits_and_a_timer_waits_for_nothing() {
+    fn child_of_a_debounced_parent_waits_and_a_timer_does_not() {
         let mut timed = task("timed");
         timed.trigger.timer_triggers = serde_yaml::from_str(
             "[{name: t1, schedule: '* * * * *', since: '1969-12-31T00:00:00Z'}]",
@@ -1055,7 +1055,7 @@ mod tests {
     }
 
     #[test]
-    fn registry_that_hangs_keeps_only_its_own_tasks_waiting() {
+    fn hanging_registry_delays_only_its_own_tasks() {
         let tasks = [
             (task("slow"), built(&["far"], "old")),
             (task("quick"), built(&["base"], "old")),
@@ -1082,7 +1082,7 @@ mod tests {
     }
 
     #[test]
-    fn child_waits_for_a_fresh_look_at_what_its_parent_pushed() {
+    fn child_waits_for_a_new_lookup_of_the_tag_its_parent_pushed() {
         let story = chain();
         let snapshots = snapshots(&story.tasks);
         let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
@@ -1100,7 +1100,7 @@ mod tests {
     }
 
     #[test]
-    fn task_that_an_earlier_round_runs_is_not_run_again_and_its_stale_child_waits() {
+    fn task_running_in_an_earlier_round_is_not_run_again_and_its_stale_child_waits() {
         let mut story = chain();
         story.tasks[0].1 = built(&["app", "base"], "old");
         let snapshots = snapshots(&story.tasks);
@@ -1114,7 +1114,7 @@ mod tests {
     }
 
     #[test]
-    fn task_whose_run_ends_before_it_is_decided_is_left_to_the_next_round() {
+    fn task_whose_run_ends_before_its_decision_is_left_to_the_next_round() {
         let story = chain();
         let snapshots = snapshots(&story.tasks);
         let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
@@ -1130,7 +1130,7 @@ mod tests {
     }
 
     #[test]
-    fn undecided_child_waits_for_a_fresh_look_also_at_what_a_run_of_an_earlier_round_pushed() {
+    fn undecided_child_waits_for_a_new_lookup_of_a_tag_pushed_in_an_earlier_round() {
         let mut story = chain();
         story.tasks[0].1 = built(&["app", "far"], "old");
         let snapshots = snapshots(&story.tasks);
@@ -1174,7 +1174,7 @@ mod tests {
     }
 
     #[test]
-    fn base_that_moved_to_what_the_task_itself_pushed_is_a_cycle() {
+    fn base_that_moved_to_an_image_of_the_task_itself_is_a_cycle() {
         let baseline = having_pushed(built(&["alias"], "old"), "a", "new");
         let mut tags = Tags::default();
         let seen = Observation {
@@ -1187,7 +1187,7 @@ mod tests {
     }
 
     #[test]
-    fn cycle_is_found_also_where_another_task_pushed_the_same_image() {
+    fn cycle_is_detected_when_another_task_pushed_the_same_image() {
         let baseline = having_pushed(built(&["alias"], "old"), "a", "new");
         let tasks = [(task("a"), baseline.clone()), (task("b"), baseline)];
         let mut tags = Tags::default();
@@ -1201,7 +1201,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_on_each_other_by_other_names_are_a_cycle() {
+    fn tasks_on_each_other_under_aliases_are_a_cycle() {
         let tasks = [
             (
                 task("a"),
@@ -1225,7 +1225,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_taken_to_be_as_long_as_the_last_ones_or_as_runs_are_on_average() {
+    fn run_duration_is_estimated_from_the_last_runs_or_the_average() {
         let took = |bases: &[&str], seconds| Baseline {
             pushed: Some(at(seconds)),
             ..built(bases, "old")
@@ -1247,7 +1247,7 @@ mod tests {
     }
 
     #[test]
-    fn job_knows_what_is_built_on_it_and_how_long_the_way_behind_it_is() {
+    fn job_knows_its_dependants_and_the_duration_of_the_chain_behind_it() {
         let loaded = [
             Snapshot::new(task("a"), built(&["base"], "old"), Clone::clone),
             Snapshot::new(task("b"), built(&["a", "base"], "old"), Clone::clone),

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_it_was_is_said_once_a_day() {
+    fn unchanged_message_is_reported_once_a_day() {
         let mut said = Said::default();
         assert!(say(&mut said, "r.io/web", "refused", 0));
         assert!(!say(&mut said, "r.io/web", "refused", DAY - 1));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn another_reason_is_news_and_two_that_take_turns_are_not() {
+    fn new_reason_is_reported_at_once_and_alternating_reasons_are_not() {
         let mut said = Said::default();
         assert!(say(&mut said, "r.io/web", "refused", 0));
         assert!(say(&mut said, "r.io/web", "timed out", 1));
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_well_again_is_forgotten() {
+    fn resolved_problem_is_forgotten_and_reported_anew() {
         let mut said = Said::default();
         assert!(say(&mut said, "r.io/web", "refused", 0));
         said.keep_only(|_| false, at(1));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_that_is_set_back_silences_nothing() {
+    fn clock_set_back_suppresses_no_message() {
         let mut said = Said::default();
         assert!(say(&mut said, "r.io/web", "refused", 300 * DAY));
         assert!(say(&mut said, "r.io/web", "refused", DAY));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_something_took_is_no_other_reason() {
+    fn durations_in_a_reason_do_not_make_it_a_new_one() {
         let curl = |took: &str| format!("failed to connect to git.io port 443 after {took}: no");
         assert_eq!(
             without_durations(&curl("3 ms")),

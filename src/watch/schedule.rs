@@ -148,14 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_of_public_registries_is_sorted_for_its_search() {
+    fn list_of_public_registries_is_sorted() {
         assert!(PUBLIC.is_sorted());
         assert!(is_public("docker.io") && is_public("eu.gcr.io"));
         assert!(!is_public("localhost:5000") && !is_public("registry.lan"));
     }
 
     #[test]
-    fn looks_at_public_tags_spread_over_the_bounds() {
+    fn lookups_of_public_tags_are_spread_between_the_two_intervals() {
         let looked = Timestamp::from_second(1_000_000).unwrap();
         let pauses: Vec<i64> = (0..200)
             .map(|n| {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn public_looks_of_the_same_minute_go_together_within_the_bounds() {
+    fn public_lookups_of_one_minute_are_grouped_within_the_intervals() {
         let pauses = Pauses::new(10 * MINUTE, 60 * MINUTE, 60 * MINUTE).together_at(7);
         let mut times = std::collections::BTreeSet::new();
         for n in 0..10_000 {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_with_a_rhythm_of_their_own_keep_it() {
+    fn lookups_with_a_fixed_interval_keep_it() {
         let looked = Timestamp::from_second(1_000_000).unwrap();
         let tag = "r.io/x:1".parse().unwrap();
         for pause in [MINUTE, 30 * MINUTE] {
@@ -203,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn equal_bounds_give_exactly_that_pause() {
+    fn equal_intervals_give_exactly_that_interval() {
         let looked = Timestamp::from_second(5).unwrap();
         let tag = "r.io/x:1".parse().unwrap();
         assert_eq!(next_look(&tag, looked, MINUTE, MINUTE).as_second(), 65);
     }
 
     #[test]
-    fn the_loop_sleeps_until_something_is_due_for_a_second_to_a_minute() {
+    fn loop_sleep_ends_at_the_next_due_time_within_a_second_and_a_minute() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let time_until_next = |next: Option<i64>| time_until_next(next.map(at), at(1000)).as_secs();
         assert_eq!(time_until_next(None), 60);

@@ -1109,7 +1109,7 @@ fn stories() -> ProptestConfig {
 const TELLERS: u32 = 4;
 
 #[test]
-fn no_update_is_lost_and_nothing_loops_whatever_happens() {
+fn simulated_rounds_lose_no_update_and_never_loop() {
     let tell = || {
         let settle = prop_oneof![Just(0), Just(60), Just(600)];
         let story = prop::collection::vec(moves(), 0..14);
@@ -1212,7 +1212,7 @@ fn watch(days: i64, settle: i64, pushes_at: impl Fn(i64) -> bool) -> (SimulatedW
 }
 
 #[test]
-fn a_week_of_the_loop_makes_one_run_of_each_task_for_each_push_and_one_for_each_hour() {
+fn simulated_week_makes_one_run_of_each_task_for_each_push_and_timer_time() {
     let (world, runs) = watch(7, 60, |minute| minute > 0 && minute % 97 == 0);
     // 10,080 minutes hold 103 such pushes, and a week 168 full hours.
     assert_eq!(runs, [103, 103, 103, 168]);
@@ -1220,7 +1220,7 @@ fn a_week_of_the_loop_makes_one_run_of_each_task_for_each_push_and_one_for_each_
 }
 
 #[test]
-fn pushes_in_a_row_are_waited_for_and_make_one_run() {
+fn simulated_burst_of_pushes_is_debounced_to_one_run() {
     // Five pushes, a minute apart, four times a day.
     let burst = |minute: i64| (100..105).contains(&(minute % 360));
     let (world, runs) = watch(2, 90, burst);
@@ -1229,14 +1229,14 @@ fn pushes_in_a_row_are_waited_for_and_make_one_run() {
 }
 
 #[test]
-fn a_tag_that_never_stays_quiet_is_built_all_the_same() {
+fn simulated_tag_that_always_moves_is_built_despite_the_debounce() {
     let (_, runs) = watch(1, 90, |_| true);
     // Ten debounce periods of 90 seconds are a quarter of an hour; the wait begins anew with the next push.
     assert!((80..=97).contains(&runs[0]), "{runs:?}");
 }
 
 #[test]
-fn image_that_is_its_own_base_by_another_name_is_run_once() {
+fn simulated_task_on_its_own_image_under_an_alias_runs_once() {
     let own = Plan {
         outsides: [0].into(),
         undeclared: [0].into(),

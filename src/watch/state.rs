@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_have_a_row_for_each_state_with_its_exit_codes() {
+    fn state_table_of_the_documentation_matches_states_and_exit_codes() {
         let code = |kind: Option<Kind>| kind.map_or(0, Kind::exit_code).to_string();
         let expected: Vec<[String; 3]> = State::ALL
             .iter()

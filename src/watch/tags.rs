@@ -825,25 +825,25 @@ mod tests {
     }
 
     #[test]
-    fn the_same_index_is_current() {
+    fn unchanged_index_is_current() {
         let status = seeing("i1", Some("m1")).status(&tag(), &built_on("i1", Some("m1")));
         assert_eq!(status, BaseStatus::Current);
     }
 
     #[test]
-    fn another_manifest_for_the_platform_is_a_move() {
+    fn changed_manifest_of_the_platform_is_moved() {
         let status = seeing("i2", Some("m2")).status(&tag(), &built_on("i1", Some("m1")));
         assert_eq!(status, BaseStatus::Moved(Some(digest("i2"))));
     }
 
     #[test]
-    fn another_index_around_the_same_manifest_is_current() {
+    fn changed_index_with_the_same_platform_manifest_is_current() {
         let status = seeing("i2", Some("m1")).status(&tag(), &built_on("i1", Some("m1")));
         assert_eq!(status, BaseStatus::Current);
     }
 
     #[test]
-    fn platform_that_is_gone_is_missing_since_its_index_moved() {
+    fn missing_platform_is_missing_since_the_index_moved() {
         let status = seeing("i2", None).status(&tag(), &built_on("i1", Some("m1")));
         let why = "it is no more made for linux/amd64".to_owned();
         let since = Some(at(5));
@@ -851,7 +851,7 @@ mod tests {
     }
 
     #[test]
-    fn platform_that_never_was_there_compares_the_index_itself() {
+    fn base_without_the_platform_is_compared_by_index_digest() {
         let never = built_on("i1", None);
         assert_eq!(
             seeing("i1", None).status(&tag(), &never),
@@ -862,7 +862,7 @@ mod tests {
     }
 
     #[test]
-    fn base_without_a_recorded_digest_has_moved_at_the_first_answer() {
+    fn base_without_a_recorded_digest_has_moved_at_the_first_response() {
         let mut unseen = built_on("i1", Some("m1"));
         unseen.image.digest = None;
         let moved = BaseStatus::Moved(Some(digest("i1")));
@@ -870,7 +870,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_remembered_by_two_names_become_one_with_the_newer_answer() {
+    fn tag_recorded_under_two_aliases_is_merged_with_the_newer_response() {
         let mut tags = seeing("i1", None);
         let other: Reference = "alias.io/base:1".parse().unwrap();
         let seen = Observation {
@@ -885,7 +885,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_that_is_gone_is_missing_and_unchanged_once_it_is_back() {
+    fn deleted_tag_is_missing_and_unchanged_when_restored() {
         let mut tags = seeing("i1", Some("m1"));
         let gone = Miss {
             kind: LookErrorKind::Absent,
@@ -901,7 +901,7 @@ mod tests {
     }
 
     #[test]
-    fn announced_digest_is_looked_for_after_two_five_and_fifteen_seconds() {
+    fn announced_digest_is_looked_up_again_after_two_five_and_fifteen_seconds() {
         let mut tags = seeing("i1", None);
         let record = tags.entry(&tag());
         record.expect(digest("i2"));
@@ -914,7 +914,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_announced_digests_both_are_looked_for() {
+    fn two_announced_digests_are_both_awaited() {
         let mut tags = seeing("i1", None);
         for announced in ["i3", "i2"] {
             tags.entry(&tag()).expect(digest(announced));
@@ -941,7 +941,7 @@ mod tests {
     }
 
     #[test]
-    fn registry_that_does_not_answer_is_asked_ever_less_often_down_to_the_public_rhythm() {
+    fn unreachable_registry_is_retried_with_backoff_up_to_the_public_interval() {
         let (mut tags, mut now) = (seeing("i1", None), at(0));
         let pauses: Vec<i64> = (0..9)
             .map(|_| {
@@ -965,7 +965,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_set_back_keeps_no_tag_unseen_for_longer_than_its_rhythm() {
+    fn clock_set_back_delays_no_lookup_beyond_its_interval() {
         let mut tags = seeing("i1", None);
         tags.entry(&tag()).next_look = Some(at(10_060));
         let is_due = |tags: &Tags, second| tags.get(&tag()).unwrap().is_due(minute(), at(second));
@@ -977,7 +977,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_of_a_paused_registry_or_under_a_look_wakes_no_round() {
+    fn tag_of_a_paused_registry_or_under_lookup_wakes_no_round() {
         let mut tags = seeing("i1", None);
         let record = tags.entry(&tag());
         (record.next_look, record.not_before) = (Some(at(60)), Some(at(600)));
@@ -987,7 +987,7 @@ mod tests {
     }
 
     #[test]
-    fn fourth_move_in_an_hour_is_reported_once_until_it_is_quiet() {
+    fn fourth_move_in_an_hour_is_reported_as_flapping_once_until_stable() {
         let mut tags = Tags::default();
         let versions = ["a", "b", "a", "b", "a", "b"];
         let reported: Vec<usize> = versions
@@ -1004,7 +1004,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_that_moves_four_times_in_every_hour_is_reported_once() {
+    fn tag_that_moves_four_times_every_hour_is_reported_as_flapping_once() {
         let mut tags = Tags::default();
         let reported = (0..40).map(|n| {
             push(&mut tags, &n.to_string(), 1_000 + 900 * n);
@@ -1014,7 +1014,7 @@ mod tests {
     }
 
     #[test]
-    fn image_that_runs_push_again_and_again_is_not_flapping() {
+    fn image_pushed_repeatedly_by_runs_is_not_flapping() {
         let mut tags = seeing("i1", None);
         for n in 0..9 {
             let version = n.to_string();
@@ -1025,7 +1025,7 @@ mod tests {
     }
 
     #[test]
-    fn output_is_judged_by_looks_after_its_push_alone() {
+    fn output_status_uses_only_lookups_after_the_push() {
         let tags = seeing("i2", None);
         let of = |pushed: &str, since| tags.output_status(&tag(), &digest(pushed), at(since));
         assert_eq!(of("i2", 5), OutputStatus::Current);
@@ -1034,13 +1034,13 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_that_has_come_is_a_move() {
+    fn added_platform_is_moved() {
         let status = seeing("i2", Some("m1")).status(&tag(), &built_on("i1", None));
         assert_eq!(status, BaseStatus::Moved(Some(digest("i2"))));
     }
 
     #[test]
-    fn an_error_is_never_current_and_keeps_the_last_good_answer() {
+    fn failed_lookup_is_never_current_and_keeps_the_last_digest() {
         let mut tags = seeing("i1", Some("m1"));
         tags.miss(&tag(), Miss::unknown("no answer"), at(7));
         tags.miss(&tag(), Miss::unknown("still none"), at(9));
@@ -1057,13 +1057,13 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_never_looked_at_is_unknown() {
+    fn tag_without_a_lookup_is_unknown() {
         let status = Tags::default().status(&tag(), &built_on("i1", Some("m1")));
         assert!(matches!(status, BaseStatus::Unknown { .. }));
     }
 
     #[test]
-    fn a_registry_that_wants_rest_gets_it_unless_the_clock_was_set_back() {
+    fn retry_after_of_a_registry_is_respected_unless_the_clock_was_set_back() {
         let record = TagRecord {
             not_before: Some(at(100)),
             ..TagRecord::default()
@@ -1074,7 +1074,7 @@ mod tests {
     }
 
     #[test]
-    fn first_seen_stays_while_the_digest_does() {
+    fn first_seen_time_is_kept_while_the_digest_is_unchanged() {
         let mut tags = seeing("i1", Some("m1"));
         let seen = Observation {
             digest: digest("i1"),
@@ -1098,7 +1098,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_settled_once_it_has_been_quiet() {
+    fn debounce_ends_after_the_debounce_period_without_a_move() {
         let mut tags = Tags::default().debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "one", 1000);
         push(&mut tags, "two", 2000);
@@ -1109,7 +1109,7 @@ mod tests {
     }
 
     #[test]
-    fn each_further_move_begins_the_quiet_anew_but_not_for_ever() {
+    fn each_further_move_restarts_the_debounce_up_to_a_limit() {
         let mut tags = Tags::default().debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "quiet", 1000);
         for n in 0..12 {
@@ -1124,7 +1124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_was_built_on_in_the_midst_of_its_moves_is_waited_for_anew() {
+    fn debounce_restarts_for_moves_after_the_tag_was_built_on() {
         let mut tags = Tags::default().debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "quiet", 1000);
         push(&mut tags, "one", 2000);
@@ -1137,7 +1137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_move_after_a_quiet_period_is_waited_for_anew() {
+    fn debounce_restarts_for_a_move_after_a_stable_period() {
         let mut tags = Tags::default().debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "one", 1000);
         push(&mut tags, "two", 1100);
@@ -1146,7 +1146,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_waited_for_without_a_quiet_period_or_after_an_own_push() {
+    fn debounce_is_skipped_with_period_zero_and_after_an_own_push() {
         let mut tags = Tags::default();
         push(&mut tags, "one", 1000);
         assert_eq!(tags.debounced_until(&tag(), at(1000)), None);
@@ -1160,7 +1160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_does_not_stretch_the_wait() {
+    fn clock_set_back_does_not_extend_the_debounce() {
         let mut tags = Tags::default().debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "one", 100_000);
         assert_eq!(tags.debounced_until(&tag(), at(5)), None);
@@ -1176,7 +1176,7 @@ mod tests {
     }
 
     #[test]
-    fn base_that_moves_daily_is_followed_three_days_behind() {
+    fn base_that_moves_daily_is_followed_at_its_minimum_age_of_three_days() {
         let three_days = SignedDuration::from_hours(72);
         let now = at(6 * 86_400 + 100);
         let built = |digest: &str| {
@@ -1195,7 +1195,7 @@ mod tests {
     }
 
     #[test]
-    fn image_that_was_made_long_ago_is_old_enough_at_once() {
+    fn image_created_before_the_minimum_age_is_used_at_once() {
         let mut tags = daily(1);
         let seen = Observation {
             digest: digest("old"),

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn record_is_of_a_build_where_it_is_on_its_base_or_on_none() {
+    fn cache_record_belongs_to_the_build_on_its_base_or_on_none() {
         let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
         let (of_old, of_new) = (
             format!("pulled from r/b@{old}"),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_superseded_is_that_of_left_bases_and_of_steps_that_were_made_anew() {
+    fn superseded_cache_records_are_those_of_old_bases_and_of_repeated_steps() {
         let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
         let (copy, run) = ("[2/3] COPY a /", "mount / from exec make");
         let all = records(&[

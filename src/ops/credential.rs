@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown_and_its_place_is() {
+    fn credential_shows_the_location_and_never_the_password() {
         let shown = |password| {
             let answer = CredentialsAnswer::new(&secrets("me", password));
             serde_json::to_value(answer).unwrap()["r.io"].clone()
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_a_file_is_read_without_its_line_end() {
+    fn password_of_a_file_is_read_without_its_line_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         std::fs::write(&path, "hunter2\n").unwrap();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_nowhere_is_an_error_that_names_the_place() {
+    fn missing_password_is_an_error_with_its_location() {
         let error = logins(&secrets("me", "env:NO_SUCH_VARIABLE_HERE")).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn login_servers_are_taken_with_or_without_a_scheme() {
+    fn login_server_is_accepted_with_or_without_a_scheme() {
         assert_eq!(login_server("https://ghcr.io/").unwrap(), "ghcr.io");
         assert_eq!(login_server("LocalHost:5000").unwrap(), "localhost:5000");
         assert!(login_server("a b").is_err());

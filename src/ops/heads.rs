@@ -229,7 +229,7 @@ mod tests {
     };
 
     #[test]
-    fn a_repository_is_the_same_however_it_is_reached() {
+    fn git_repository_is_the_same_for_every_url_form() {
         for url in [
             "https://example.com/team/web.git",
             "https://example.com/team/web",
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn commit_that_a_run_has_overtaken_is_asked_for_again() {
+    fn commit_older_than_that_of_a_run_is_looked_up_again() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let web = "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: 'https://example.com/a.git#main', dockerFilePath: D}, trigger: {sourceTriggers: [{name: s, sourceTriggerEvents: [commit]}]}}";
         let mut baseline = Baseline::succeeded(RunId::new(1), Built::default(), at(20));
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_repository_that_is_named_is_asked_again() {
+    fn commit_lookup_is_repeated_for_the_named_repository_only() {
         let git = |url: &str| GitContext {
             url: url.into(),
             reference: None,
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn repository_that_does_not_answer_is_asked_ever_less_often_also_by_the_next_process() {
+    fn unreachable_git_repository_is_retried_with_backoff_across_processes() {
         let folder = tempfile::tempdir().unwrap();
         let mut app = App::new(GlobalOptions {
             state_dir: Some(folder.path().to_owned()),

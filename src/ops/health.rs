@@ -331,7 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_broken_comes_before_what_could_not_be_asked() {
+    fn failed_health_checks_come_before_unknown_ones() {
         let finding = |status| Finding::new("x", "", status, "");
         let of = |all: &[Verdict]| worst(&all.iter().map(|s| finding(*s)).collect::<Vec<_>>());
         assert_eq!(of(&[Verdict::Ok, Verdict::Warning]), None);

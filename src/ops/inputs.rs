@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_that_is_not_there_is_unchanged_until_it_comes() {
+    fn missing_input_file_is_unchanged_until_it_is_created() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sub/Dockerfile");
         let absent = stamped([path.clone()]);

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_used_only_where_it_is_what_its_source_is() {
+    fn mirror_is_used_only_with_the_digest_of_its_source() {
         let digest = Digest::of(b"new");
         let used = mirror(MirrorState::Current(digest.clone())).usable();
         let expected = format!("registry.lan:5000/base/node@{digest}");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_is_behind_says_the_command_that_helps() {
+    fn mirror_that_is_behind_reports_the_import_command() {
         let source: Reference = "node:20".parse().unwrap();
         let digest = Digest::of(b"new");
         let text = mirror(MirrorState::Missing)

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_a_registry_asked_for_outlives_other_logins_and_a_reload() {
+    fn registry_pause_outlives_changed_credentials_and_a_reload() {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config.yaml");
         std::fs::write(&config, "").unwrap();

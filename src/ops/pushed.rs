@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_names_no_variant_is_for_the_one_that_was_planned() {
+    fn image_config_without_a_variant_has_the_planned_variant() {
         let words = |planned: &[&str], made: &[&str]| in_words_of(&list(planned), list(made));
         assert_eq!(
             words(&["linux/arm/v6"], &["linux/arm"]),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_for_another_platform_than_is_wanted_is_said() {
+    fn image_for_an_unrequested_platform_is_reported() {
         let found = |made: &[&str], wanted: &[&str], forced: &[&str]| {
             mismatch(&set(made), &list(wanted), &set(forced))
         };
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_and_removed() {
+    fn digest_file_of_a_builder_is_read_and_removed() {
         let folder = tempfile::tempdir().unwrap();
         let wanted = Digest::of(b"x");
         let path = folder.path().join("digest-1");
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_builder_that_says_nothing_leaves_the_registry_to_be_asked() {
+    fn missing_builder_digest_is_looked_up_in_the_registry() {
         let nowhere = DigestSource::Metadata("/nowhere/metadata.json".into());
         assert_eq!(digest(&nowhere, b"").unwrap(), None);
         assert_eq!(digest(&DigestSource::Registry, b"digest: x").unwrap(), None);

@@ -184,7 +184,7 @@ mod tests {
     use crate::{store::Store, task::RunId};
 
     #[test]
-    fn each_line_says_whose_it_is() {
+    fn log_lines_are_prefixed_with_their_step() {
         let mut lines = PrefixedLines {
             prefix: "test | ",
             pending: Vec::new(),
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(lines.rest(), b"");
     }
     #[tokio::test]
-    async fn secret_is_hidden_wherever_it_stands_in_a_line_without_an_end() {
+    async fn secret_is_redacted_anywhere_in_an_endless_log_line() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let id = RunId::new(1);

@@ -123,7 +123,7 @@ mod tests {
     const GIT: &str = "https://example.com/web.git";
 
     #[test]
-    fn a_token_asks_for_commits_and_so_does_the_option() {
+    fn source_trigger_is_enabled_by_a_token_or_by_the_option() {
         let events = |wish, token| {
             let made = of_new(&wish, &step(GIT), token).unwrap();
             made.first().map(|it| it.source_trigger_events.clone())
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_has_no_commits_and_saying_so_is_fine() {
+    fn source_trigger_of_a_local_folder_can_only_be_disabled() {
         assert!(of_new(&wish(Some(true), None), &step("/c"), false).is_err());
         assert_eq!(
             of_new(&wish(Some(false), Some(false)), &step("/c"), false).unwrap(),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_that_is_switched_off_stays_on_record_and_can_be_switched_on() {
+    fn disabled_source_trigger_stays_in_the_definition_and_can_be_enabled() {
         let git = step(GIT);
         let on = of_new(&wish(Some(true), None), &git, false).unwrap();
         let off = changed(&wish(Some(false), None), on.clone(), &git).unwrap();

@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failed_states_come_before_unknown_ones_and_current_ones_last() {
+    fn status_orders_failed_before_unknown_and_current_tasks() {
         let mut states = State::ALL;
         states.sort_by_key(|state| Reverse(severity(*state)));
         assert_eq!(states.last(), Some(&State::Current));

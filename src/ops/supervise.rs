@@ -332,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn error_keeps_kind_causes_and_hint_from_one_process_to_another() {
+    fn error_kind_causes_and_hint_are_kept_between_processes() {
         let error = Error::new(Kind::Unknown, "cannot look at `x`")
             .because(anyhow::anyhow!("refused").context("no answer"))
             .hint("try again");
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn log_keeps_every_byte_from_one_process_to_another() {
+    fn log_bytes_are_kept_between_processes() {
         let bytes: Vec<u8> = (0..=255).rev().collect();
         let message = WorkerMessage::of(&Event::Log(&bytes), true).unwrap();
         let back = std::cell::RefCell::new(Vec::new());
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_kept_as_last_words_up_to_a_limit() {
+    fn stderr_of_a_killed_run_is_kept_as_its_failure_reason_up_to_a_limit() {
         let mut heard = WorkerOutput::default();
         for _ in 0..1_000 {
             heard.take(b"thread 'main' panicked\n", &EventSink::none());
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn signal_that_killed_a_run_is_said_in_words() {
+    fn signal_that_killed_a_run_is_reported_in_words() {
         let limits = LimitSettings::default();
         let why = |signal| why_killed(signal, "", &limits).to_string();
         assert!(

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pattern_stands_for_registries_and_repositories() {
+    fn verify_pattern_matches_registries_and_repositories() {
         for (pattern, name, is_match) in [
             ("docker.io/library/*", "docker.io/library/node", true),
             ("docker.io/library/*", "docker.io/me/node", false),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_that_makes_no_sense_is_refused_with_its_place() {
+    fn invalid_verify_rule_is_refused_with_its_position() {
         for (rule, why) in [
             ("{command: [a, '{image}']}", "names no images"),
             ("{images: ['*']}", "no command"),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn image_is_an_argument_of_the_program_and_its_no_is_said() {
+    async fn verify_command_gets_the_image_and_its_refusal_is_reported() {
         let verifier = verifier(
             "verify: [{images: ['r.lan/*'], command: [sh, -c, 'echo no \"$1\" >&2; exit 3', x, '{image}']}]",
         )

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_removed_and_changed_is_named_once_each_and_within_bounds() {
+    fn package_differences_are_listed_once_each_up_to_a_limit() {
         let before = makeup(&[("A", "1"), ("B", "x"), ("E", "")], &["low", "old"]);
         let after = Makeup {
             user: "app\u{1b}[2J".into(),

@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dockerfiles_are_known_by_their_names() {
+    fn dockerfiles_are_recognized_by_file_name() {
         for name in [
             "Dockerfile",
             "dockerfile",

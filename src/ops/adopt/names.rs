@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_made_valid_and_unique() {
+    fn adopted_task_names_are_made_valid_and_unique() {
         let taken = ["web".to_owned(), "shop-web".to_owned()].into();
         let name = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(|it| (*it).to_owned()).collect();
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_name_repositories() {
+    fn repository_name_is_derived_from_a_folder_name() {
         assert_eq!(repository("My App!").as_deref(), Some("my-app"));
         assert_eq!(repository("--"), None);
     }

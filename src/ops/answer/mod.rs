@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_in_the_form_of_az() {
+    fn timestamps_are_printed_as_az_does() {
         let time: Timestamp = "2025-04-08T08:17:33.8618429Z".parse().unwrap();
         assert_eq!(
             serde_json::to_value(AzTimestamp(time)).unwrap(),

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reason_in_a_table_has_no_request_and_each_thing_once() {
+    fn outage_reason_in_a_table_has_no_request_and_no_repetition() {
         let away = |tag: &str| {
             format!(
                 "cannot find out what `r.io/{tag}` is: `r.io` cannot be reached: HEAD https://r.io/v2/{tag}: refused; really (since 2026)"

@@ -242,7 +242,7 @@ mod tests {
     use DependencyKind::{Buildtime, Frontend, Runtime};
 
     #[test]
-    fn provenance_has_to_name_all_that_the_dockerfile_names_and_nothing_else() {
+    fn provenance_matches_only_with_exactly_the_images_of_the_dockerfile() {
         let file = [
             named("node:20", Runtime),
             named("golang:1", Buildtime),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn label_of_the_base_gives_way_to_layers_and_an_annotation_does_not() {
+    fn contradicting_base_label_falls_back_to_layers_and_an_annotation_does_not() {
         let file = [named("team/base:1", Runtime)];
         let says = |evidence| {
             let lineage = lineage(evidence, &[("debian:12", Some("d"))]);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_tell_of_one_base_alone() {
+    fn layers_identify_one_base_only() {
         let nothing = Lineage::default();
         let problem = |file: &[Named]| matched(&nothing, file, ALL).unwrap_err();
         let stages = [named("node:20", Runtime), named("golang:1", Buildtime)];
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn pinned_base_has_to_be_the_one_that_is_pinned() {
+    fn pinned_base_must_match_the_pinned_digest() {
         let image = format!("node:20@{}", Digest::of(b"x"));
         let file = [named(&image, Runtime)];
         let says = |digest| {

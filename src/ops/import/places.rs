@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_written_as_skopeo_writes_it() {
+    fn oci_layout_location_is_parsed_as_by_skopeo() {
         for (text, path, name) in [
             ("oci:/srv/images", "/srv/images", None),
             ("oci:/srv/images:1.0", "/srv/images", Some("1.0")),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_without_a_name_is_called_as_its_source() {
+    fn import_target_without_a_name_has_the_name_of_its_source() {
         let source = Place::Registry("node:20".parse().unwrap());
         let target = same_name("localhost:5000", &source).unwrap();
         assert_eq!(target.names(), ["localhost:5000/library/node:20"]);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_of_one_repository_are_one_target_and_a_copy_without_tag_is_another() {
+    fn import_tags_of_one_repository_are_one_target_and_a_target_without_tag_is_another() {
         let mut targets = Vec::new();
         for name in ["node:20", "node:latest", "node:20", "other:1"] {
             add(&mut targets, image("r.io", name).unwrap());
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_and_tags_stand_where_they_make_sense() {
+    fn import_target_refuses_a_digest_and_a_repository_refuses_a_tag() {
         let digest = crate::image::Digest::of(b"");
         assert!(image("r.io", &format!("node@{digest}")).is_err());
         assert!(repository("r.io", "node:20").is_err());

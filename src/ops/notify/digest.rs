@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_names_some_are_shown_and_the_rest_is_counted() {
+    fn notification_digest_shows_some_of_many_names_and_counts_the_rest() {
         let names = (10..35).map(|n| format!("r.io/t{n}")).collect();
         let text = line("rebuilt", &names);
         assert!(text.starts_with("\nrebuilt: r.io/t10, r.io/t11"), "{text}");

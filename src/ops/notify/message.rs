@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_does_not_answer_is_told_with_the_tasks_that_wait() {
+    fn outage_notification_names_the_registry_and_its_waiting_tasks() {
         let silence = Outage {
             kind: ProblemKind::Silent,
             subjects: 1,
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn message_leads_to_the_page_of_its_run_or_task_and_an_update_of_az_does_not() {
+    fn notification_links_to_its_run_or_task_page_and_an_az_update_does_not() {
         let led = |mut message: Value| {
             lead_to_page(&mut message, "https://acrt.lan/");
             message["url"].as_str().map(str::to_owned)
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_named_by_what_was_pushed() {
+    fn notification_names_images_by_what_was_pushed() {
         let image = serde_json::json!({"registry": "r.io", "repository": "a/web", "tag": "1", "digest": "sha256:0"});
         assert_eq!(pinned_name(&image).unwrap(), "r.io/a/web@sha256:0");
         assert_eq!(pinned_name(&serde_json::json!({"registry": "r.io"})), None);

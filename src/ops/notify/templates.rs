@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn slack_text_with_names_of_people_calls_none_of_them() {
+    fn slack_message_mentions_nobody() {
         let text = json_of("slack")["text"].as_str().unwrap().to_owned();
         assert!(text.starts_with("*web: failure*\n"), "{text}");
         assert!(!text.contains("<!channel>") && text.contains("&lt;!channel&gt;"));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn discord_gets_an_embed_within_its_limits() {
+    fn discord_message_is_an_embed_within_its_limits() {
         let body = json_of("discord");
         assert_eq!(body["allowed_mentions"]["parse"], json!([]));
         let embed = &body["embeds"][0];
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn teams_gets_an_adaptive_card_of_less_than_28_kb() {
+    fn teams_message_is_an_adaptive_card_under_28_kb() {
         let body = json_of("teams");
         let attachment = &body["attachments"][0];
         assert_eq!(body["type"], "message");
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn ntfy_gets_a_text_of_less_than_4096_bytes_and_its_headers() {
+    fn ntfy_message_is_under_4096_bytes_with_its_headers() {
         let payload = templates("ntfy").fill(&hostile(), &log()).unwrap();
         assert!(payload.body.len() < 4096 && payload.body.starts_with(b"run `ca7`"));
         let header = |name: &str| {
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn telegram_gets_html_that_it_can_read() {
+    fn telegram_message_is_valid_html() {
         let body = json_of("telegram");
         assert_eq!(
             (body["chat_id"].as_str(), body["parse_mode"].as_str()),
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn gotify_gets_a_message_and_its_token_in_a_header() {
+    fn gotify_message_has_its_token_in_a_header() {
         let payload = templates("gotify").fill(&hostile(), &[]).unwrap();
         assert_eq!(
             payload.headers,
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn preset_that_needs_a_value_or_is_none_is_refused() {
+    fn unknown_preset_and_preset_without_a_needed_value_are_refused() {
         let of = |preset: &str| {
             let settings = NotifySettings {
                 preset: Some(preset.to_owned()),
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn own_template_says_where_it_is_broken() {
+    fn invalid_notification_template_is_reported_with_its_position() {
         let settings = NotifySettings {
             body: Some("# a heading\n{{ .Task | nosuch }}".to_owned()),
             ..NotifySettings::default()
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_cut_between_characters() {
+    fn notification_text_is_cut_between_characters() {
         assert_eq!(fit(10, "äöü"), "äöü");
         assert_eq!(fit(5, "äöü"), "ä…");
         assert_eq!(fit(1, "abc"), "…");

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_repository_of_a_template_is_what_stands_before_its_tag() {
+    fn repository_of_an_image_template_is_the_part_before_the_tag() {
         let names = [
             "web:{{.Run.ID}}",
             "team/api:v1-{{.Run.ID}}",

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_planned_gives_way_to_what_was_made() {
+    fn built_platforms_replace_planned_ones() {
         let set = |texts: &[&str]| -> BTreeSet<Platform> {
             texts.iter().map(|text| text.parse().unwrap()).collect()
         };

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn working_directories_are_below_the_workspace() {
+    fn working_directory_of_a_step_is_below_the_workspace() {
         assert_eq!(in_container(""), "/workspace");
         assert_eq!(in_container("src"), "/workspace/src");
         assert_eq!(in_container("/src"), "/workspace/src");

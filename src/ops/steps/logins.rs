@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn registries_are_found_in_the_words_of_commands() {
+    fn registries_are_found_in_step_commands() {
         let found = |word: &str| {
             let images = images_in(word);
             let images: Vec<String> = images.iter().map(Reference::name).collect();

@@ -634,7 +634,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_stay_in_the_workspace() {
+    fn step_paths_outside_the_workspace_are_refused() {
         let within = |directory: Option<&str>, path: &str| {
             super::within(directory, Path::new(path)).map(|path| path.display().to_string())
         };

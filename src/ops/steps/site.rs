@@ -156,7 +156,7 @@ mod tests {
     use crate::task::{DependencyKind, ImageDescriptor};
 
     #[test]
-    fn platforms_of_all_steps_count_and_the_last_try_of_each() {
+    fn dependency_platforms_are_merged_over_steps_from_the_last_try_of_each() {
         let on = |platform: &str, digest: &str| Dependency {
             image: ImageDescriptor::new(
                 &"r.io/base:1".parse().unwrap(),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_such_as_builders_take() {
+    fn container_name_is_sanitized_for_builders() {
         assert_eq!(tame("a/b c:d_1.x-y"), "a-b-c-d_1.x-y");
     }
 }

@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_context_is_copied_with_links_and_modes_and_without_the_state_directory() {
+    fn context_copy_keeps_symlinks_and_modes_and_omits_the_state_directory() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
         fs::create_dir_all(from.join("sub")).unwrap();
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_linked_without_what_is_left_out() {
+    fn context_is_hard_linked_without_vcs_files() {
         use std::os::unix::fs::MetadataExt as _;
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_follows_no_link_and_waits_for_nothing() {
+    fn context_copy_follows_no_symlink_and_skips_pipes() {
         let outer = tempfile::tempdir().unwrap();
         let root = outer.path().join("root");
         fs::create_dir_all(root.join("sub")).unwrap();

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_registry_comes_from_the_images_where_all_name_the_same() {
+    fn registry_is_taken_from_the_images_where_all_name_the_same() {
         let registry = |images: &[&str]| {
             let images: Vec<String> = images.iter().map(|image| (*image).to_owned()).collect();
             images_registry(&images)

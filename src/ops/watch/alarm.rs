@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_due_is_sought_once_a_second_however_many_answers_come() {
+    fn next_due_time_is_computed_at_most_once_a_second() {
         let start = Timestamp::from_second(1_000_000).unwrap();
         let at = |millis: i64| start + SignedDuration::from_millis(millis);
         let sought = Cell::new(0);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_now_has_been_asked_for_a_second_ago_at_least() {
+    fn overdue_lookup_is_repeated_after_a_second_at_least() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut alarm = Alarm::default();
         let due = alarm.until_due(at(10), || Some(at(3)));

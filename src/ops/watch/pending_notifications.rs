@@ -131,7 +131,7 @@ mod tests {
     use crate::ops::GlobalOptions;
 
     #[test]
-    fn rounds_that_were_not_told_of_are_told_of_once_and_after_the_runs_before() {
+    fn skipped_round_notifications_are_sent_once_after_those_of_earlier_runs() {
         let folder = tempfile::tempdir().unwrap();
         let app = Rc::new(
             App::new(GlobalOptions {

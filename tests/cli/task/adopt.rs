@@ -25,7 +25,7 @@ fn shop(world: &World) -> String {
     world.path("shop").display().to_string()
 }
 
-/// Asks what would be adopted of a place, and writes nothing.
+/// Returns the proposals for a path, without writing anything.
 pub fn proposals(world: &World, place: &str) -> Output {
     let registry = ["-r", "r.test"];
     let asked = ["task", "adopt", place, "--dry-run", "-o", "json"];

@@ -1,4 +1,4 @@
-//! What `acrt task adopt` reads of compose files, beside what `docker compose config` reads of them.
+//! Compares what `acrt task adopt` and `docker compose config` read from compose files.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use crate::support::{Registry, World, builders::compose_plugin, command};
 
 use super::adopt::proposals;
 
-/// Returns what docker compose says of the project in a folder.
+/// Returns docker compose's view of the project in a folder.
 fn judged(folder: &Path, variables: &[(&str, &str)]) -> Value {
     let mut judge = command(compose_plugin());
     judge
@@ -22,7 +22,7 @@ fn judged(folder: &Path, variables: &[(&str, &str)]) -> Value {
     let output = judge.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{}: {told}", folder.display());
-    // It writes dollar signs so that what it prints could be read again.
+    // It doubles dollar signs, so that its output could be read again.
     let printed = String::from_utf8(output.stdout).unwrap().replace("$$", "$");
     serde_json::from_str(&printed).unwrap()
 }
@@ -42,7 +42,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Makes the contexts and Dockerfiles that a project names, so that it can be built.
+/// Creates the contexts and Dockerfiles of a project, so that it can be built.
 fn furnish(judged: &Value) {
     for build in judged["services"]
         .as_object()
@@ -65,7 +65,7 @@ fn furnish(judged: &Value) {
     }
 }
 
-/// Returns what the judge says is built, in the keys of a definition.
+/// Returns the builds in docker compose's view, with the keys of a definition.
 fn wanted(judged: &Value) -> BTreeMap<String, Value> {
     let project = text(&judged["name"]);
     let services = judged["services"].as_object().unwrap().iter();
@@ -146,7 +146,7 @@ fn wanted(judged: &Value) -> BTreeMap<String, Value> {
     entries.collect()
 }
 
-/// Returns what acrt proposes to build, in the same keys.
+/// Returns the builds that acrt proposes, with the same keys.
 fn proposed(answer: &Value) -> BTreeMap<String, Value> {
     let tasks = answer["tasks"].as_array().unwrap().iter();
     let entries = tasks.map(|task| {
@@ -217,7 +217,7 @@ fn adopt_reads_compose_files_of_every_shape_as_docker_compose_does() {
         line.extend(options);
         let answer = world.acrt(&line).ok().json();
         let mut wanted = wanted(&judged);
-        // One task is enough for services that are one build.
+        // Services with the same build become one task.
         for out in answer["leftOut"].as_array().unwrap() {
             if text(&out["why"]).starts_with("it is the same build") {
                 wanted.remove(&text(&out["key"]));
@@ -300,7 +300,7 @@ fn compose_file_of_the_environment_counts_for_the_current_folder_and_never_besid
         world.write(&format!("shop/{file}"), &service(name));
     }
     world.write("shop/sub/.env", "V=sub\n");
-    // What no compose file names would become a task too.
+    // A Dockerfile that no compose file names would become a task too.
     world.write("shop/Dockerfile.main", "FROM scratch\n");
     world.write("shop/sub/Dockerfile", "FROM scratch\n");
     let shop = world.path("shop");
@@ -387,7 +387,7 @@ secrets:
     ] {
         assert!(why.contains(needed), "{why}");
     }
-    // Bake says the same in its own words.
+    // The same project as a bake file.
     let bake = json!({"target": {"default": {
         "ssh": ["default", {"id": "key", "paths": ["./id"]}],
         "secret": ["type=env,id=token,env=TOKEN", {"type": "file", "id": "here", "src": "f"}],
@@ -434,7 +434,7 @@ fn compose_environment_secret_and_ssh_agent_reach_the_build_and_nothing_else() {
         .ok();
     let problem = "variable `TOKEN` is not set, which a secret of the build is taken from";
     world.run("web").exits(1).says(&[problem, ".env"]);
-    // A watcher that cron starts finds it beside the compose file.
+    // A watcher started by cron finds it beside the compose file.
     world.write("shop/.env", "TOKEN=hunter2\n");
     let output = world.run("web").ok();
     assert!(!format!("{}{}", output.stdout, output.stderr).contains("hunter2"));

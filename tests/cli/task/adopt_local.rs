@@ -1,4 +1,4 @@
-//! Tasks without a registry: images that stay with the builder, chains of them, and services that are started anew.
+//! Tasks without a registry: images in the builder's store, chains of them, and services that are recreated.
 
 use std::fs;
 
@@ -270,7 +270,7 @@ fn thirty_adopted_services_in_chains_are_built_in_order_and_rebuilt_when_a_base_
         "json",
     ];
     let mut compose = "name: big\nservices:\n".to_owned();
-    // Three roots; each has three children, and each of those two. They come one root after the other, as a project grows.
+    // Three roots with three children each, and these with two each, listed root by root.
     for root in 0..3 {
         let from = registry.image(&format!("from{root}:1"));
         registry.push_shell(&format!("from{root}:1"), &[("version", "one")]);
@@ -329,7 +329,7 @@ fn thirty_adopted_services_in_chains_are_built_in_order_and_rebuilt_when_a_base_
     );
 }
 
-/// Adopts a service of a file and a profile that are not found without being named, lets its base move, and returns whether it was started anew.
+/// Adopts a service whose file and profile must be named, moves its base, and returns whether it was recreated.
 fn is_started_anew(world: &World, program: &[&str]) -> bool {
     let registry = Registry::start();
     registry.push_shell("from:1", &[("version", "one")]);
@@ -378,7 +378,7 @@ fn is_started_anew(world: &World, program: &[&str]) -> bool {
         world.start(call, format!("{program:?} {args:?}")).wait()
     };
     compose(&["--profile", "night", "up", "--detach", "--no-build", "late"]).ok();
-    // From now on nothing but the definition says which files these are.
+    // From now on only the definition says which files these are.
     world.write("shop/.env", "OTHER=1\n");
     let container = || {
         let label = "label=com.docker.compose.service=late";

@@ -1,4 +1,4 @@
-//! `acrt task adopt --no-run`: images that are there already are followed without a first build, where they show what they were built on.
+//! `acrt task adopt --no-run`: existing images are followed without a first build, if they show what they were built on.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
     support::{Image, Registry, World},
 };
 
-/// Adopts a folder of the world without a run, and returns what is said of each task: its state, what shows it, and why nothing does.
+/// Adopts a folder without a run, and returns for each task its state, the evidence, and why there is none.
 fn adopt(world: &World, folder: &str, options: &[&str]) -> Vec<(String, String)> {
     let folder = world.path(folder).display().to_string();
     let line = ["task", "adopt", &folder, "--no-run", "--yes", "-o", "json"];
@@ -95,7 +95,7 @@ fn adopted_image_with_a_base_annotation_is_followed_without_a_run_and_rebuilt() 
         (&rebuilt["state"], &rebuilt["evidence"]),
         (&json!("current"), &Value::Null)
     );
-    // What a run has recorded stays.
+    // The record of a run is kept.
     assert_eq!(said(&adopt(&world, "shop", &[])), [("web", " ")]);
 }
 
@@ -129,7 +129,7 @@ fn adopted_image_on_an_old_base_is_stale_in_the_first_round() {
     let base = check(&world, "web")["images"][0].clone();
     assert_eq!(base["recordedDigest"], old);
     assert_eq!(base["currentDigest"], new);
-    // Layers say that it was another one, and not which.
+    // Layers show that it was another base, but not which.
     assert_eq!(
         check(&world, "bare")["images"][0]["recordedDigest"],
         Value::Null
@@ -209,7 +209,7 @@ fn adopted_image_that_does_not_match_its_dockerfile_stays_never_run_with_a_hint(
     assert_eq!(state("api"), "current");
     world.watch_once().ok();
     assert_eq!(check(&world, "web")["state"], "never-run");
-    // As soon as it is there, it is followed.
+    // It is followed as soon as it exists.
     put("gone");
     let found = adopt(&world, "shop", &[]);
     assert!(
@@ -290,7 +290,7 @@ fn adopted_local_podman_images_are_matched_by_layers_through_the_chain() {
         let folder = world.path(&format!("tree/{name}")).display().to_string();
         let mut call = world.command(world.path("bin/podman"));
         let tag = format!("docker.io/library/{name}:latest");
-        // As a builder that notes nothing.
+        // Like a builder that records nothing.
         call.args([
             "build",
             "--format=docker",

@@ -80,7 +80,7 @@ fn index_of(registry: &Registry, path: &str) -> Vec<u8> {
     answer.split_off(body)
 }
 
-/// Answers in the place of a registry that has ended: each HEAD with this digest, and each GET with this index.
+/// Answers in place of a stopped registry: each HEAD with this digest, and each GET with this index.
 fn answer_at(host: &str, digest: &str, index: Vec<u8>) {
     let listener = TcpListener::bind(host).unwrap();
     let head = format!(
@@ -112,7 +112,7 @@ fn base_with_contradicting_head_and_get_digests_is_unknown() {
     assert_eq!(world.state_of("web"), "current");
     let index = index_of(&registry, "base/manifests/1");
     registry.stop();
-    // A new digest, for which the content is given that the image was built on.
+    // A new digest, but with the content that the image was built on.
     let moved = format!("sha256:{}", "d".repeat(64));
     answer_at(&registry.host(), &moved, index);
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! Tasks that run each other by names of a registry that were not declared: found by what they push.
+//! Cycles of tasks through undeclared names of a registry: detected by the pushed digests.
 
 use crate::support::{Registry, World};
 
@@ -8,7 +8,7 @@ fn world() -> (World, Registry) {
     (world, registry)
 }
 
-/// Checks that one task is a cycle along this path, and what that does to exit codes.
+/// Checks that one task is in a cycle with this path, and the exit codes.
 fn is_cycle(world: &World, name: &str, path: &str) {
     let check = world.acrt(&["task", "check", "-n", name]).exits(1);
     let task = check.json()[0].clone();
@@ -33,14 +33,14 @@ fn task_on_its_own_image_under_an_undeclared_alias_stops_after_one_run() {
     is_cycle(&world, "web", "web -> web");
     assert_eq!(world.history(), ["web Succeeded"]);
 
-    // It goes on when its base is something else, and stops again.
+    // It runs again when its base is something else, and stops again.
     registry.push("web:latest", &[("version", "two")]);
     assert_eq!(world.state_of("web"), "stale");
     world.watch_once().ok().prints(&["web: rebuilt"]);
     is_cycle(&world, "web", "web -> web");
     assert_eq!(world.history(), ["web Succeeded", "web Succeeded"]);
 
-    // Declared, it is known without a run.
+    // With declared names, the cycle is found without a run.
     world.config(&format!(
         "registries: {{'{}': {{aliases: ['{}']}}}}\n",
         registry.host(),
@@ -63,7 +63,7 @@ fn two_tasks_on_each_other_under_an_undeclared_alias_stop_after_one_run_each() {
 
     registry.push("b:latest", &[("version", "two")]);
     world.watch_once().ok().prints(&["a: rebuilt"]);
-    // What it pushed now moves the other one's base, which has moved its own before.
+    // Its push moves the base of the other task, whose own push has moved its base before.
     world.watch_once();
     world.watch_once();
     let runs = world.history().len();
@@ -100,11 +100,11 @@ fn dependency_cycle_is_refused_by_the_run_that_closes_it_and_unchanged_runs_read
     world.tracked_task(&registry, "parent", &from("base:1"));
     world.tracked_task(&registry, "child", &from("parent:latest"));
     world.context("parent", &from("child:latest"));
-    // It does what it did when there was no circle.
+    // It behaves as it did without a cycle.
     world.run("child").ok();
     let circle = "parent <- child <- parent";
     world.run("parent").exits(1).says(&[circle]);
-    // What is new is looked at again: another image, and another base.
+    // New digests are looked at again: of another image and of another base.
     let host = registry.host();
     let context = world.path("child").display().to_string();
     let create = ["task", "create", "-n", "child", "-r", &host, "-c", &context];

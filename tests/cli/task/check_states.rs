@@ -1,4 +1,4 @@
-//! What `acrt task check` says of a task whose files, bases or images are not as they were, and what `watch` makes of it.
+//! States of tasks whose files, bases or images have changed, in `acrt task check` and `watch`.
 
 use std::{
     fs,
@@ -27,7 +27,7 @@ fn edit(world: &World, registry: &Registry, task: &str, image: &str) {
     world.write(&format!("{task}/Dockerfile"), &from(registry, image));
 }
 
-/// Returns what `task check` says of one task.
+/// Returns the answer of `task check` for one task.
 fn answer(check: &Output, name: &str) -> Value {
     let answers = check.json();
     let mut all = answers.as_array().unwrap().iter();
@@ -61,7 +61,7 @@ fn edited_base_image_in_dockerfile_is_changed_and_reported_once_until_reverted()
     let image = registry.image("base:2");
     world.watch_once().ok().says(&["web: changed", &image]);
     world.watch_once().ok().silent();
-    // What it names no more is no matter any more: neither that it moves nor that it is gone.
+    // An image that the files no longer name does not matter, whether it moves or disappears.
     let moved = registry.push("base:1", &[("version", "three")]);
     assert_eq!(world.state_of("web"), "changed");
     registry.delete("base", &moved);
@@ -126,7 +126,7 @@ fn missing_base_that_the_edited_dockerfile_no_longer_names_does_not_block_the_ru
     let gone = registry.digest("base:1").unwrap();
     registry.delete("base", &gone);
     assert_eq!(world.state_of("web"), "missing");
-    // What it names now is another task's image, which is to be rebuilt first.
+    // The new image is another task's, which must be rebuilt first.
     world.write("web/Dockerfile", &second);
     registry.push("base:2", &[("version", "three")]);
     world.watch_once().ok();
@@ -259,7 +259,7 @@ fn unusable_dockerfile_is_unknown_with_file_line_and_reason() {
     assert_eq!(world.state_of("web"), "current");
     assert_eq!(world.history(), ["web Succeeded"]);
 
-    // Without the permission, and without root's right to do without.
+    // Without the permission, and without root's capability to ignore it.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     let mut plain = world.command(program("setpriv"));
     plain.args([
@@ -396,7 +396,7 @@ fn missing_base_tag_is_reported_and_notified_once_by_the_loop() {
         requests.iter().filter(|it| of_base(&it.path)).count()
     };
     eventually("several looks", || (looks() > 6).then_some(()));
-    // Back and unchanged: nothing is built. Back and changed: once.
+    // Back with the same digest: nothing is built. Back with another one: built once.
     registry.push("base:1", &[("version", "one")]);
     eventually("the good news", || {
         (receiver.told().len() > 1).then_some(())
@@ -427,7 +427,7 @@ fn missing_base_made_by_another_task_is_reported_with_that_task() {
     assert_eq!(answer(&missing, "child")["state"], "missing");
     let why = reason(&missing, "child");
     assert!(why.contains("acrt task run --name parent "), "{why}");
-    // Whose own image that is.
+    // The missing image is its own.
     assert_eq!(answer(&missing, "parent")["state"], "image-missing");
     world.run("parent").ok();
     world.watch_once().ok();
@@ -534,7 +534,7 @@ fn unreachable_output_registry_is_reported_only_with_images_flag() {
     world.tracked_task(&own, "web", &from(&bases, "base:1"));
     world.watch_once().ok().silent();
     own.stop();
-    // A day later the loop looks at what was pushed too, and is not answered.
+    // A day later the loop also looks at pushed images, and gets no answer.
     world.set("ACRT_NOW", "2027-01-02T08:00:00Z");
     world.watch_once();
     world.set("ACRT_NOW", "2027-01-02T12:00:00Z");

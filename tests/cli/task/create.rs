@@ -1,4 +1,4 @@
-//! `acrt task create`: a definition is checked before it is kept.
+//! `acrt task create`: a definition is checked before it is stored.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -89,7 +89,7 @@ fn task_create_normalizes_platforms_and_refuses_unknown_ones_with_the_known() {
     with("linux/arm65")
         .exits(2)
         .says(&["architecture", "amd64, ", "riscv64"]);
-    // One that an older acrt took is said where it is, and only its task is out.
+    // An invalid definition of an older acrt is reported with its path, and affects only its own task.
     let path = world.state().join("tasks/localhost:5000/web.yaml");
     let text = fs::read_to_string(&path).unwrap();
     let text = text.replace("windows(10.0.20348.1)/amd64", "arm64/amd64");
@@ -330,10 +330,10 @@ fn task_create_replaces_an_existing_task_with_a_notice_and_keeps_its_runs() {
             .ok()
             .says(&["exists"])
     };
-    // Nothing that it depends on changes: it is followed as before.
+    // Its dependencies do not change: it is followed as before.
     replace(&["--timeout", "600"]);
     assert_eq!(world.state_of("web"), "current");
-    // With other arguments it may depend on something else: it must run again.
+    // With other arguments its dependencies may change: it must run again.
     replace(&["--arg", "A=b"]).says(&["acrt task run"]);
     assert_eq!(world.state_of("web"), "never-run");
     assert_eq!(world.history(), ["web Succeeded"]);
@@ -344,7 +344,7 @@ fn unwritable_state_directory_is_reported_with_its_path() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
     world.write("file", "");
-    // Root may write everywhere, but not below a file, and not in /proc.
+    // Root may write anywhere, but not below a file, and not in /proc.
     for state in [world.path("file/state").to_str().unwrap(), "/proc/acrt"] {
         create(
             &world,

@@ -1,15 +1,16 @@
-//! Definitions that are written by hand: whatever `task create` takes has a key in the file, and the file elsewhere is the same task.
+//! Definitions written by hand: each option of `task create` has a key in the file, and the same file in another state directory is
+//! the same task.
 
 use crate::support::{Registry, World};
 
-/// The kinds of tasks that flags are tried with.
+/// The kinds of tasks for the options below.
 const BUILD: &str = "-t localhost:5000/t:{{.Run.ID}} -c web";
 const GIT: &str = "-t localhost:5000/t:1 -c https://localhost:1/t.git";
 const STEPS: &str = "-r localhost:5000 -c web -f acb.yaml";
 const COPY: &str = "-t localhost:5000/t:1 --import localhost:5000/base:1";
 const NONE: &str = "-r localhost:5000 -c /dev/null";
 
-/// A flag of `task create`, the task that it is tried with, its value, and what the file has then.
+/// An option of `task create`, the task to create with it, its value, and the resulting key in the file.
 const FLAGS: &[(&str, &str, &str, &str)] = &[
     (
         "registry",

@@ -47,7 +47,7 @@ fn task_delete_without_a_terminal_requires_yes() {
         .exits(3);
 }
 
-/// Types an answer on a terminal on which the task `web` is being deleted.
+/// Answers the question on a terminal on which the task `web` is being deleted.
 fn answered(world: &World, answer: &str) -> Output {
     let mut sh = world.command("/bin/sh");
     let line = "printf '%s\\n' \"$3\" | \"$1\" -qec \"'$2' task delete -n web\" /dev/null";

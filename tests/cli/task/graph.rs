@@ -1,8 +1,8 @@
-//! `acrt task graph`: what depends on what.
+//! `acrt task graph`: the graph of dependencies.
 
 use crate::support::{Registry, World};
 
-/// A base, a task on it, and two tasks on that one's image.
+/// A base, a task on it, and two tasks on that task's image.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();

@@ -1,4 +1,5 @@
-//! `--keep-tags` and `--keep-days`: superseded tags that a task made from a template go after a run that succeeded.
+//! `--keep-tags` and `--keep-days`: superseded tags that a task made from a template are removed after a successful
+//! run.
 
 use crate::support::{Registry, World};
 
@@ -43,7 +44,7 @@ fn keep_tags_keeps_the_newest_tags_of_the_template_and_all_other_tags() {
     let log = world.acrt(&["task", "logs", "-n", "web"]).ok();
     assert!(log.stdout.contains("removed the superseded tag"), "{log}");
     assert!(registry.digest("web:v-ca3").is_some());
-    // 0 keeps all again.
+    // 0 keeps all tags again.
     world
         .acrt(&["task", "update", "-n", "web", "--keep-tags", "0"])
         .ok();

@@ -112,12 +112,12 @@ fn task_list_shows_the_last_known_state_and_its_age_without_registry_requests() 
     registry.stop();
     world.acrt(&["task", "check"]).exits(4);
     registry.restart();
-    // It was asked more than once, which took a moment.
+    // Several requests took a moment.
     assert_eq!(
         rows("2027-01-01T09:06:59Z")[2],
         ["web", "unknown", "1 min ago"]
     );
-    // What the files say now is asked of no registry.
+    // Changed files are noticed without a registry request.
     world.acrt(&["task", "check"]).ok();
     world.write("web/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
     assert_eq!(rows("2027-01-01T09:07:00Z")[2][1], "changed");

@@ -98,7 +98,7 @@ fn run_cause_is_stored_whole_and_is_the_first_line_of_the_log() {
     assert_eq!(update["digest"], new);
     assert_eq!(update["seen"], "2027-01-01T03:01:00+00:00");
     assert_eq!(update["seenBy"], "poll");
-    // What a run has pushed was seen by that run.
+    // The move of an image that a run has pushed was seen by that run.
     assert_eq!(of("app")["baseUpdates"][0]["seenBy"], "run");
     assert_eq!(of("night")["cause"], "timer t1");
 

@@ -23,7 +23,7 @@ fn task_logs_prints_a_given_run_the_newest_run_and_the_newest_of_a_task() {
     let live = world.run("web").ok().stdout;
     world.run("bad").exits(1);
 
-    // What was streamed is what is kept.
+    // The streamed log equals the stored one.
     let kept = world.acrt(&["task", "logs", "--run-id", "ca1"]).ok();
     assert_eq!(kept.stdout, live);
     kept.prints(&["this is web"]);
@@ -86,7 +86,7 @@ fn log_of_100_mb_is_printed_with_little_memory() {
     let line = format!("{}\n", "a line of a log ".repeat(64));
     let log = line.repeat(100_000_000 / line.len());
     std::fs::write(world.state().join("runs/ca1/log"), &log).unwrap();
-    // A bound on all memory but code: who kept the log would end here.
+    // A limit on all memory but code: keeping the log in memory would fail here.
     let counted = world
         .shell("(ulimit -d 65536 && exec \"$0\" task logs --run-id ca1) | /usr/bin/wc -c")
         .ok();

@@ -1,4 +1,4 @@
-//! `acrt task run`: a build by hand, how it ends, and what it leaves.
+//! `acrt task run`: a build by hand, its end, and its results.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -39,7 +39,7 @@ fn task_run_prints_the_log_to_stdout_and_the_run_id_to_stderr() {
         .says(&["ca1"])
         .prints(&["building on one", "Run ID: ca1 was successful after"]);
     assert!(!run.stderr.contains("building on one"), "{run}");
-    // The pinned image is what was built, and the log says so.
+    // The pinned image was built, and the log says so.
     let digest = registry.digest("base:1").unwrap();
     assert!(run.stdout.contains(&digest), "{run}");
 }
@@ -97,7 +97,7 @@ fn built_image_has_base_image_annotations() {
     assert_eq!(annotations[digest], base);
 }
 
-/// Creates, runs, moves the base, rebuilds, with a builder that is on `PATH`.
+/// Creates and runs a task, moves its base and rebuilds, with a builder on `PATH`.
 fn serves(put_on_path: impl Fn(&World) -> Calls, annotates: bool) {
     let (world, registry) = (World::new(), Registry::start());
     let calls = put_on_path(&world);
@@ -245,7 +245,7 @@ fn docker_without_buildx_refuses_two_platforms() {
     world.run("web").exits(1).says(&["buildx", "podman"]);
 }
 
-/// The Dockerfile lies in a folder below a context with an odd name, and some files are not to be sent.
+/// The Dockerfile is in a folder below a context with an unusual name, and some files must not be sent.
 fn finds_files_and_ignores_others(put_on_path: impl Fn(&World) -> Calls, each_its_own: bool) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -284,7 +284,7 @@ fn finds_files_and_ignores_others(put_on_path: impl Fn(&World) -> Calls, each_it
     if !each_its_own {
         return;
     }
-    // The ignore file of this very Dockerfile counts before the context's.
+    // The ignore file of this Dockerfile takes precedence over the context's.
     world.write("-odd 'name'/docker/Dockerfile.prod.dockerignore", "kept\n");
     world.run("web").ok();
     assert_eq!(file("all/kept"), None);
@@ -303,7 +303,7 @@ fn podman_finds_dockerfile_in_a_subfolder_and_applies_dockerignore() {
 
 #[test]
 fn docker_finds_dockerfile_in_a_subfolder_and_applies_dockerignore() {
-    // Its classic builder knows one ignore file, the context's.
+    // Its classic builder only reads the context's ignore file.
     finds_files_and_ignores_others(World::docker, false);
 }
 
@@ -334,7 +334,7 @@ fn target_option_selects_the_stage_that_is_built() {
         .says(&["third"]);
 }
 
-/// The daemon of the tests has no network of its own to give to a build.
+/// The tests' daemon has no network for builds.
 const NETWORK: &str =
     "builders: {docker: {buildArgs: [--network=host]}, buildx: {buildArgs: [--network=host]}}\n";
 
@@ -379,7 +379,7 @@ fn ends_with_its_client(put_on_path: impl Fn(&World) -> Calls) {
     assert!(!orphan.is_gone());
     let next = world.spawn(&["task", "run", "--name", "web"]);
     let waiting = gate.arrival();
-    // The daemon ends the build by itself, once the client has gone.
+    // The daemon cancels the build once its client has gone.
     eventually("the end of the dead run's build", || {
         orphan.is_gone().then_some(())
     });
@@ -555,7 +555,7 @@ fn detached_run_continues_after_its_terminal_is_closed() {
     let (world, registry) = world();
     let gate = Gate::new();
     waiting_task(&world, &registry, &gate, &[]);
-    // `script` gives it a terminal, and takes it away when acrt has returned.
+    // `script` gives it a terminal, and closes it when acrt has returned.
     let mut terminal = world.command(program("script"));
     let line = format!(
         "{} task run --name web --no-wait",
@@ -577,7 +577,7 @@ fn detached_run_continues_after_its_terminal_is_closed() {
         .json();
     assert_eq!(open["status"], "Running");
     waiting.go_on();
-    // Its log can be followed from another terminal, to its end.
+    // Its log can be followed from another terminal to its end.
     let log = world.acrt(&["task", "logs", "--run-id", "ca1"]).ok();
     assert!(log.stdout.contains("Run ID: ca1 was successful"), "{log}");
     assert_eq!(world.history(), ["web Succeeded"]);
@@ -641,7 +641,7 @@ fn local_only_base_image_is_built_on_and_reported_untracked() {
     assert_eq!(world.state_of("web"), "follows-nothing");
 }
 
-/// Builds with buildah what is left when each `INCLUDE` of the Dockerfile is replaced by the file that it names.
+/// A builder that replaces each `INCLUDE` of the Dockerfile by the named file, and builds the result with buildah.
 fn including_builder(world: &World) {
     world.buildah();
     let script = r#"awk -v dir="$2" '/^INCLUDE/ { while ((getline line < (dir "/" $2)) > 0) print line; next } { print }' "$1" >"$1.compiled" &&
@@ -808,7 +808,7 @@ fn build_argument_reaches_the_build_and_selects_the_base() {
         registry.file("web:latest", "greeting").as_deref(),
         Some("hello, you\n")
     );
-    // For one run only: what the task is followed for stays as it was.
+    // For one run only: the recorded dependencies of the task stay.
     world
         .acrt(&["task", "run", "--name", "web", "--arg", "TAG=1"])
         .ok();
@@ -817,7 +817,7 @@ fn build_argument_reaches_the_build_and_selects_the_base() {
     assert_eq!(task["step"]["baseImageDependencies"][0]["tag"], "2");
 }
 
-/// A secret must reach the build, and nothing else: no argument of a process, no log, no file but its own.
+/// A secret must reach the build, and nothing else: no process argument, no log, no file but its own.
 fn keeps_a_secret(put_on_path: impl Fn(&World) -> Calls) {
     let canary = "canary-8d1f33";
     let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
@@ -904,7 +904,7 @@ fn dry_run_prints_the_build_commands_and_starts_none() {
     assert_eq!(world.runs().len(), 0);
 }
 
-/// The image in a trigger of the base cannot be pinned in the Dockerfile, and is nevertheless built as it was decided.
+/// The image in a base's trigger cannot be pinned in the Dockerfile, and is still built with the resolved digest.
 fn follows_triggers_of_a_base(put_on_path: impl Fn(&World) -> Calls) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -968,12 +968,12 @@ fn docker_credential_is_used_for_tag_lookup_build_and_push() {
     }
 }
 
-/// A world in which `child` is built on what `parent` pushes, and neither has run.
+/// A world in which `child` is built on the image of `parent`, and neither has run.
 fn chain() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
-    // By name the child comes first.
+    // By name, the child would come first.
     let parent = registry.image("parent:latest");
     world.task(&registry, "a-child", &format!("FROM {parent}\n"));
     let base = registry.image("base:1");
@@ -1034,7 +1034,7 @@ fn run_stale_builds_stale_tasks_only() {
         world.history()[3..],
         ["parent Succeeded", "a-child Succeeded"]
     );
-    // It was the base that moved, though a person asked.
+    // The cause is the moved base, although a person started the run.
     let cause = &world.runs()[1]["imageUpdateTrigger"];
     assert!(cause.is_object(), "{cause}");
 }

@@ -1,4 +1,4 @@
-//! `acrt task run` where it comes to the image that the tag is already: nothing is pushed, no tag moves, and what depends on it stays.
+//! `acrt task run` with an image that equals that of the tag: nothing is pushed, no tag moves, and no child is rebuilt.
 
 use crate::support::{BOTH_PLATFORMS, Calls, Registry, World};
 
@@ -28,7 +28,7 @@ fn with_child(
     (world, registry)
 }
 
-/// Returns the requests that have put something into a registry; an upload that is begun and given up only tries whether it may be.
+/// Returns the requests that have written to a registry, without cancelled uploads, which only check the permission.
 fn writes(registry: &Registry) -> Vec<String> {
     let requests = registry.requests().into_iter();
     let writes = requests.filter(|request| ["PUT", "PATCH"].contains(&request.method.as_str()));
@@ -48,7 +48,7 @@ fn pushes_nothing(put_on_path: impl Fn(&World) -> Calls, config: &str, options: 
     assert!(world.states().values().all(|state| state == "current"));
     world.watch_once().ok().silent();
     assert_eq!(world.history().len(), 3);
-    // Another port is another image; it goes to its tag, and the child follows.
+    // Another port makes another image; it is pushed, and the child is rebuilt.
     let text = std::fs::read_to_string(world.path("web/Dockerfile")).unwrap();
     world.write("web/Dockerfile", &text.replace("EXPOSE 80", "EXPOSE 81"));
     world.run("web").ok();
@@ -104,7 +104,7 @@ fn steps_do_not_push_an_unchanged_image_again() {
         let (world, registry) = (World::new(), Registry::start());
         put_on_path(&world);
         registry.push("base:1", &[("version", "one")]);
-        // The files of a workspace are new ones in each run.
+        // The files of a workspace are new in each run.
         let from = format!("FROM {}\nENV A=b\n", registry.image("base:1"));
         let context = world.context("web", &from);
         world.write(
@@ -156,7 +156,7 @@ fn tag_that_was_moved_by_another_push_is_pushed_again() {
     assert_eq!(registry.digest("web:latest"), own);
 }
 
-/// BuildKit says how and when it has built in another part of the index, which is a new one each time.
+/// BuildKit records how and when it has built in another manifest of the index, which is new each time.
 #[test]
 fn changed_buildx_provenance_moves_the_tag_and_rebuilds_no_child() {
     let config = "builders: {buildx: {buildArgs: [--provenance=true]}}\n";

@@ -1,8 +1,8 @@
-//! What a run that failed says: the builder's own last words, and what to do about a registry that refuses it.
+//! Errors of failed runs: the builder's own message, and hints about a registry that refuses access.
 
 use crate::support::{Calls, Registry, World};
 
-/// Fails a build with this builder, and finds its last words wherever a failure is told.
+/// Fails a build with this builder, and checks that its error is shown wherever the failure is.
 fn says_why(put_on_path: impl Fn(&World) -> Calls, line: &str) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -15,7 +15,7 @@ fn says_why(put_on_path: impl Fn(&World) -> Calls, line: &str) {
     let message = world.runs()[0]["runErrorMessage"].clone();
     let message = message.as_str().unwrap();
     assert!(words.iter().all(|it| message.contains(it)), "{message}");
-    // A reason stands in it once.
+    // The reason occurs once in it.
     assert_eq!(message.matches("not found").count(), 1, "{message}");
     assert!(message.chars().count() < 1500, "{message}");
     let of = |args: &[&str]| {
@@ -114,7 +114,7 @@ fn refused_push_is_reported_with_the_login_command_of_the_builder() {
         let hint = format!("{login}{}", registry.host());
         world.write("web/file", "mine");
         own.push_shell("sh:1", &[]);
-        // Because of the container, the push is tried all the same.
+        // Because of the container, the push is still checked.
         let file = format!(
             "version: v1.1.0\nsteps:\n- cmd: {} sh -c 'exit 0'\n- build: -t $Registry/web:1 -f Dockerfile .\n- push: ['$Registry/web:1']\n",
             own.image("sh:1")
@@ -174,7 +174,7 @@ fn each_error_of_an_unreachable_registry_has_its_own_request_and_its_reason_once
     assert_eq!(line.matches("cannot find out what").count(), 1, "{line}");
 }
 
-/// A task `web` that pushes to a registry that wants a login, and is built on an image of one that wants none.
+/// A task `web` that pushes to a registry with a login, and is built on an image on one without.
 fn task_without_login() -> (World, Calls, Registry, Registry) {
     let (world, target, source) = (World::new(), Registry::with_login(), Registry::start());
     let calls = world.buildah();
@@ -207,7 +207,7 @@ fn push_without_permission_is_refused_before_the_build_with_the_login_command() 
     let reason = check[0]["reason"].as_str().unwrap();
     assert!(reason.contains("wants a login"), "{reason}");
     assert_eq!(calls.of("build"), [""; 0]);
-    // A login that was good, and is no more.
+    // A login that was valid and no longer is.
     world.write("home/.docker/config.json", &target.docker_config());
     world.run("web").ok();
     assert_eq!(calls.of("build").len(), 1);

@@ -1,5 +1,4 @@
-//! What a run leaves on the registry, and what acrt then believes: for which platforms it was built, whether its tags have arrived, on
-//! what it depends.
+//! Results of a run on the registry, and acrt's record of them: the platforms, whether the tags have arrived, and the dependencies.
 
 use std::{
     fs,
@@ -15,7 +14,7 @@ fn from(image: &str) -> String {
     format!("FROM {image}\nCOPY own /own\n")
 }
 
-/// Returns what is known of the task `web`.
+/// Returns the baseline of the task `web`.
 fn known(world: &World) -> Value {
     let files = world.state_files();
     let is_it = |path: &PathBuf| {
@@ -25,14 +24,14 @@ fn known(world: &World) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// Puts a shell script between acrt and a builder that is on `PATH`; `$real` is the builder.
+/// Puts a shell script between acrt and a builder on `PATH`; `$real` is the builder.
 fn wrap(world: &World, name: &str, script: &str) -> Calls {
     let (path, real) = (
         world.path(&format!("bin/{name}")),
         world.path(&format!("bin/real-{name}")),
     );
     fs::rename(&path, &real).unwrap();
-    // It writes its calls down elsewhere.
+    // It records its calls elsewhere.
     let text = fs::read_to_string(&real).unwrap();
     fs::write(
         &real,
@@ -54,7 +53,7 @@ fn start(world: &World, name: &str, args: &[&str]) -> Output {
         .wait()
 }
 
-/// Checks that a task without a platform is built for arm64 and follows what its base is for that.
+/// Checks that a task without a platform is built for arm64 and follows its base for arm64.
 fn follows_arm64(world: &World, registry: &Registry) {
     registry.push_both("base:1", "one", "one");
     world.write("web/own", "mine");
@@ -73,7 +72,7 @@ fn follows_arm64(world: &World, registry: &Registry) {
     world.watch_once().ok().silent();
 }
 
-/// The same for a builder that is on `PATH`, with this config file.
+/// The same with a builder on `PATH` and this config file.
 fn follows_arm64_with(put_on_path: impl Fn(&World) -> Calls, config: &str) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -81,7 +80,7 @@ fn follows_arm64_with(put_on_path: impl Fn(&World) -> Calls, config: &str) {
     follows_arm64(&world, &registry);
 }
 
-/// The same with the platform that docker and buildx take from the environment.
+/// The same with the platform in docker's and buildx's environment variable.
 fn follows_arm64_of_the_environment(put_on_path: impl Fn(&World) -> Calls) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -151,7 +150,7 @@ fn docker_build_follows_the_platform_of_its_daemon() {
         "case $1 in\nversion) exec echo linux/arm64 ;;\nbuild) shift; exec \"$real\" build --platform=linux/arm64 \"$@\" ;;\nesac",
     );
     follows_arm64(&world, &registry);
-    // Each of the processes asks once, and only those that build.
+    // Each process asks once, and only those that build.
     let built = calls.of("build").into_iter();
     assert_eq!(built.filter(|call| !call.contains("--help")).count(), 2);
     let asked = calls.of("version").into_iter();
@@ -170,8 +169,8 @@ fn podman_build_follows_the_platform_of_its_service() {
     follows_arm64(&world, &registry);
 }
 
-/// Puts a stand-in for buildctl on `PATH`, as it is in the tests of builders. It makes of an index what it is for arm64, and the digest
-/// that it reports is that of `reported`.
+/// Puts a stand-in for buildctl on `PATH`, like that in the tests of builders. It uses the arm64 image of an index, and reports the
+/// digest of `reported`.
 fn buildctl(world: &World, workers: &str, copy: &str) -> Calls {
     let script = format!(
         r#"[ "$1 $2" = 'debug workers' ] && exec printf 'ID\tPLATFORMS\nw\t{workers}\n'
@@ -217,7 +216,7 @@ fn buildctl_build_follows_the_platform_of_its_first_worker() {
     world.watch_once().ok().prints(&["web: rebuilt"]);
 }
 
-/// A builder that says one platform and builds for another.
+/// A builder that reports one platform and builds for another.
 const SECRETLY_ARM64: &str =
     "case $1 in build) shift; exec \"$real\" build --arch=arm64 \"$@\" ;; esac";
 
@@ -263,7 +262,7 @@ fn platform_of_the_pushed_image_overrides_that_of_the_builder() {
     world.watch_once().ok().prints(&["web: rebuilt"]);
 }
 
-/// A file of steps that builds and pushes, run as the task `web`.
+/// A multi-step file that builds and pushes, run as the task `web`.
 fn steps_task(world: &World, registry: &Registry, host: &str) {
     world.write("web/own", "mine");
     let context = world.context("web", &from(&registry.image("base:1")));
@@ -312,7 +311,7 @@ fn build_steps_follow_the_platform_they_were_built_for() {
     }
 }
 
-/// Checks that an image for another platform than was asked for is not pushed.
+/// Checks that an image for a wrong platform is not pushed.
 fn pushes_nothing_for_another_platform(world: &World, registry: &Registry, calls: &Calls) {
     registry.push("base:1", &[("version", "one")]);
     world.write("web/own", "mine");
@@ -332,13 +331,13 @@ fn pushes_nothing_for_another_platform(world: &World, registry: &Registry, calls
 fn docker_image_for_an_unrequested_platform_is_not_pushed() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = world.docker();
-    // It refuses to fetch an image for another system, and takes one that it has.
+    // It refuses to pull an image for another system, but uses one that it has.
     registry.push("base:1", &[("version", "one")]);
     pull(&world, "docker", &registry.image("base:1"));
     pushes_nothing_for_another_platform(&world, &registry, &calls);
 }
 
-/// A builder that does not heed the platform.
+/// A builder that ignores the platform.
 const HEEDS_NO_PLATFORM: &str = "for word; do\n shift\n case $word in --platform=*) ;; *) set -- \"$@\" \"$word\" ;; esac\ndone";
 
 #[test]
@@ -416,10 +415,10 @@ fn platform_set_by_the_dockerfile_itself_is_accepted() {
     world.watch_once().ok().prints(&["web: rebuilt"]);
 }
 
-/// What a gateway answers that takes a manifest and keeps nothing.
+/// The response of a gateway that accepts a manifest and stores nothing.
 const KEPT_NOTHING: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<html>Ok</html>";
 
-/// Puts a gateway before a registry that keeps no manifest of the repository `web` under a tag.
+/// Puts a gateway in front of a registry that stores no tagged manifest of the repository `web`.
 fn swallowing(registry: &Registry) -> Gateway {
     Gateway::start(registry, |head| {
         head.starts_with("PUT /v2/web/manifests/latest ")
@@ -459,7 +458,7 @@ fn push_that_did_not_arrive_is_an_error_and_not_recorded() {
     let looks = gateway.requests();
     let is_look = |line: &&String| line.starts_with("HEAD /v2/web/manifests/latest ");
     assert_eq!(looks.iter().filter(is_look).count(), 3, "{looks:?}");
-    // What stood there before is not what was pushed.
+    // The earlier image of the tag is not the pushed one.
     registry.push("web:latest", &[("version", "zero")]);
     world.run("web").exits(1).says(&["is not what was pushed"]);
     assert_eq!(world.history(), ["web Error", "web Error"]);
@@ -578,7 +577,7 @@ fn each_pushed_tag_is_looked_up_once_and_its_manifest_read_once() {
         .requests()
         .into_iter()
         .filter(|request| request.agent.starts_with("acrt/"))
-        // That an upload is begun and given up tries whether a push may be made.
+        // A cancelled upload checks whether a push is allowed.
         .filter(|request| ["GET", "HEAD"].contains(&request.method.as_str()))
         .map(|request| format!("{} {}", request.method, request.path))
         .collect();
@@ -599,7 +598,7 @@ fn each_pushed_tag_is_looked_up_once_and_its_manifest_read_once() {
     assert_eq!(own, expected);
 }
 
-/// Checks that two runs of the same inputs push the same image.
+/// Checks that two runs with the same inputs push the same image.
 fn pushes_the_same_twice(put_on_path: impl Fn(&World) -> Calls, config: &str, options: &[&str]) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -642,7 +641,7 @@ fn podman_makes_the_same_image_of_the_same_inputs_and_times() {
     pushes_the_same_twice(World::podman, config, &[]);
 }
 
-/// Checks that a parent which a timer runs, and which stays the same, leaves its child alone.
+/// Checks that a parent that a timer runs without a change does not affect its child.
 fn nightly_timer_leaves_the_child_alone(put_on_path: impl Fn(&World) -> Calls, config: &str) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
@@ -688,7 +687,7 @@ fn nightly_timer_of_a_parent_built_by_buildah_does_not_rebuild_its_child() {
     );
 }
 
-/// Fetches an image into a builder's own store.
+/// Pulls an image into a builder's own store.
 fn pull(world: &World, builder: &str, image: &str) {
     match builder {
         "docker" => start(world, builder, &["pull", image]).ok(),
@@ -696,7 +695,7 @@ fn pull(world: &World, builder: &str, image: &str) {
     };
 }
 
-/// A task whose base is on a registry of its own, which is away, and which the builder has fetched before.
+/// A task whose base is on a separate registry that does not answer, and in the builder's store.
 fn with_base_away(
     put_on_path: impl Fn(&World) -> Calls,
     builder: &str,
@@ -728,7 +727,7 @@ fn follows_a_base_whose_registry_was_away(put_on_path: impl Fn(&World) -> Calls,
     assert_eq!(run["baseImageDependencies"][0]["digest"], digest);
     assert_eq!(run["untrackedImages"], json!([]));
     assert_eq!(world.state_of("web"), "unknown");
-    // It is what was built before, so that another run can be built on it too.
+    // It equals the last build's base, so another run can use it.
     world.run("web").ok();
     bases.restart();
     assert_eq!(world.state_of("web"), "current");
@@ -778,7 +777,7 @@ fn base_that_moved_while_its_registry_was_unreachable_is_rebuilt() {
         registry.file("web:latest", "version").as_deref(),
         Some("two")
     );
-    // A registry that is down for a moment takes a task back to no older base.
+    // A registry that fails for a moment does not take a task back to an older base.
     bases.stop();
     world.run("web").exits(4);
     assert_eq!(world.history().last().unwrap(), "web Error");
@@ -838,7 +837,7 @@ fn registry_that_answers_with_server_errors_counts_as_unreachable() {
 fn local_only_image_is_not_taken_for_one_of_an_unreachable_registry() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
-    // Docker Hub is away: nothing answers there.
+    // Docker Hub does not answer.
     world.set("HTTPS_PROXY", "http://127.0.0.1:9");
     let local = world.context("local", "FROM scratch\nCOPY Dockerfile /local\n");
     start(&world, "buildah", &["build", "-t", "only-here", &local]).ok();
@@ -899,7 +898,7 @@ fn image_pushed_by_a_custom_builder_is_followed_for_its_platforms() {
     world.watch_once().ok().silent();
     registry.push_both("base:1", "two", "two");
     world.watch_once().ok().prints(&["web: rebuilt"]);
-    // One for this machine is refused where another one is asked for.
+    // An image for this machine's platform is refused if another one is requested.
     world
         .acrt(&[
             "task",

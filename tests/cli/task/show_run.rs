@@ -36,7 +36,7 @@ fn missing_or_malformed_run_id_exits_3() {
         .acrt(&["task", "show-run", "--run-id", "ca7"])
         .exits(3)
         .says(&["ca7", "there are none yet; to make one: acrt task run NAME"]);
-    // Ids of other registries of Azure begin with other letters.
+    // Ids in other registries of Azure begin with other letters.
     for id in ["cf11", "../ca1", "7", "CA1", ""] {
         for command in ["show-run", "logs", "cancel-run", "update-run"] {
             world

@@ -1,4 +1,4 @@
-//! SIGHUP: a terminal that is closed, and a daemon that is to read its files again.
+//! SIGHUP: from a closed terminal, and to reload a daemon's files.
 
 use rustix::process::Signal;
 

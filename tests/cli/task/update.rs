@@ -1,4 +1,4 @@
-//! `acrt task update`: what is given changes, the rest stays.
+//! `acrt task update`: changes only what is given.
 
 use crate::support::{Registry, World};
 
@@ -189,7 +189,7 @@ fn option_that_does_not_apply_to_the_step_type_is_refused_with_the_step_type() {
         refused.code == 2 && refused.stderr.contains(dockerfile),
         "{refused}"
     );
-    // What asks for no more than there is anyway fits.
+    // A value that changes nothing is accepted.
     world
         .acrt(&["task", "update", "-n", "file", "--no-push", "false"])
         .ok();

@@ -1,4 +1,4 @@
-//! `acrt task update-run`: a run is kept, or let go.
+//! `acrt task update-run`: keeps a run from pruning, or no longer.
 
 use crate::support::{Registry, World};
 

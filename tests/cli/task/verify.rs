@@ -1,4 +1,4 @@
-//! Bases that are built on only when they are verified, or when they are old enough.
+//! Bases that must be approved, or have a minimum age, before anything is built on them.
 
 use crate::support::{Registry, World, eventually};
 
@@ -12,7 +12,7 @@ fn world() -> (World, Registry) {
     (world, registry)
 }
 
-/// Lets a program vouch for all digests but those whose beginning is in the file `refused`.
+/// A program that approves all digests but those whose start is in the file `refused`.
 fn vouching(world: &World, registry: &Registry) {
     world.write("refused", "");
     let asked = world.path("asked").display().to_string();

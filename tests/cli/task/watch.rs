@@ -1,4 +1,4 @@
-//! `acrt task watch`: what is stale is rebuilt, in order, and nothing else.
+//! `acrt task watch`: stale tasks are rebuilt in order, and nothing else.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn from(registry: &Registry, image: &str) -> String {
 #[test]
 fn moved_base_rebuilds_the_whole_chain_in_order() {
     let (world, registry) = world();
-    // Created child first, named so that no alphabet gives the right order.
+    // Created child first, with names for which no alphabetical order is right.
     for (task, base) in [
         ("b-app", "base:1"),
         ("c-lib", "b-app:latest"),
@@ -260,7 +260,7 @@ fn unreachable_registry_is_one_line_for_all_its_tasks_and_one_when_recovered() {
         "{round}"
     );
     assert_eq!(round.stderr.lines().count(), 1, "{round}");
-    // It is as it was, and cron mails nothing; nor are tasks told one by one that come to it.
+    // It is unchanged, and cron mails nothing; tasks that join it are not reported one by one.
     assert_eq!(world.watch_once().exits(4).stderr, "");
     let check = world.acrt(&["task", "check"]).exits(4);
     assert_eq!(check.json().as_array().unwrap().len(), 12);
@@ -320,7 +320,7 @@ fn watch_reports_once_that_a_registry_is_unreachable_and_that_it_recovered() {
 fn failed_parent_makes_its_child_wait_and_both_are_retried() {
     let (world, registry) = world();
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
-    // It can be built on the first base, and not on the second.
+    // It can be built on the first base, but not on the second.
     let dockerfile = format!("{}RUN [ ! -e /broken ]\n", from(&registry, "base:1"));
     world.tracked_task(&registry, "app", &dockerfile);
     world.tracked_task(&registry, "site", &from(&registry, "app:latest"));
@@ -335,15 +335,15 @@ fn failed_parent_makes_its_child_wait_and_both_are_retried() {
     assert_eq!(kept["step"]["baseImageDependencies"][0]["digest"], good);
     assert_eq!(world.states()["app"], "backing-off");
 
-    // Too early for another try: it says so, and builds nothing.
+    // Too early for a retry: it reports that, and builds nothing.
     world.set("ACRT_NOW", "2026-01-31T08:00:30Z");
     world.watch_once().exits(1);
     assert_eq!(world.history().len(), 3);
-    // A minute later it is tried again, and fails again.
+    // A minute later it is retried, and fails again.
     world.set("ACRT_NOW", "2026-01-31T08:01:01Z");
     world.watch_once().exits(1);
     assert_eq!(world.history()[3..], ["app Failed"]);
-    // The base moves once more: that is worth a try at once, and the whole chain follows.
+    // The base moves once more: it is retried at once, and the whole chain follows.
     registry.push_shell("base:1", &[("version", "three")]);
     world.watch_once().ok();
     assert_eq!(world.history()[4..], ["app Succeeded", "site Succeeded"]);
@@ -405,7 +405,7 @@ fn index_change_of_other_platforms_or_attestations_does_not_rebuild() {
     registry.push_index("multi:1", &[own.clone(), other("one")]);
     world.tracked_task(&registry, "web", &from(&registry, "multi:1"));
 
-    // Another platform moves, and BuildKit says once more how it was made: nothing for us.
+    // Another platform moves, and BuildKit's attestation changes: no update for this task.
     let single = registry.push_image("multi:own", &own);
     registry.push_index(
         "multi:1",
@@ -511,7 +511,7 @@ fn second_watch_of_the_same_state_directory_exits_at_once() {
     verbose.exits(5).says(&["another"]);
     let seen = world.spawn_on_terminal(&["task", "watch", "--once"]).wait();
     seen.exits(5).prints(&["another"]);
-    // A loop that cannot begin is something else.
+    // A loop that cannot start is different.
     world.acrt(&["task", "watch"]).exits(5).says(&["another"]);
     waiting.go_on();
     first.wait().ok();
@@ -550,7 +550,7 @@ fn watch_survives_a_registry_outage() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     registry.stop();
-    // Every pause is a jump of this clock, also the one that a registry which is down is given.
+    // Every pause is a jump of this clock, also one for a registry that does not answer.
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
     let watch = world.spawn(&["task", "watch"]);
     watch.stderr_has(&registry.image("base:1"));
@@ -581,7 +581,7 @@ fn stopped_watch_cancels_its_run_and_leaves_no_process() {
     assert_eq!(world.processes().len(), 0, "{:?}", world.processes());
     assert_eq!(world.history(), ["web Succeeded", "web Canceled"]);
 
-    // A run that was canceled is no failure: the next round tries at once.
+    // A canceled run is no failure: the next round runs the task at once.
     let round = world.spawn(&["task", "watch", "--once"]);
     gate.arrival().go_on();
     round.wait().ok();
@@ -609,7 +609,7 @@ fn update_survives_a_kill_during_the_build() {
 
     let round = world.spawn(&["task", "watch", "--once"]);
     let waiting = gate.arrival();
-    // What the dead one's builder left behind was ended before the new one began.
+    // The remains of the killed run's builder were stopped before the new one started.
     drop(orphan);
     waiting.go_on();
     round.wait().ok();
@@ -624,7 +624,7 @@ fn update_survives_a_kill_during_the_build() {
     assert_eq!(world.processes().len(), 0, "{:?}", world.processes());
 }
 
-/// Puts `around` into the world's buildah, where `"$buildah"` is the real one.
+/// Wraps the world's buildah in the script `around`, where `"$buildah"` is the real one.
 pub(super) fn wrap_buildah(world: &World, around: &str) {
     let real = world.path("bin/real-buildah");
     fs::rename(world.path("bin/buildah"), &real).unwrap();
@@ -677,7 +677,7 @@ fn update_survives_a_kill_before_and_after_the_push() {
     }
 }
 
-/// Returns `acrt ARGS`, to be killed as it makes its n-th change to the disk; with `-f` in `options`, it or a process that it starts.
+/// Returns `acrt ARGS`, to be killed at its n-th change to the disk; with `-f` in `options`, it or a child of it.
 fn killing(world: &World, n: usize, options: &[&str], args: &[&str]) -> std::process::Command {
     let changes = "rename,renameat,renameat2,fsync,unlink,unlinkat,mkdir,mkdirat,ftruncate";
     let mut traced = world.command(program("strace"));
@@ -690,8 +690,7 @@ fn killing(world: &World, n: usize, options: &[&str], args: &[&str]) -> std::pro
     traced
 }
 
-/// Kills `acrt ARGS` as it makes its n-th change to the disk, for each n there is, and lets a round mend what it left. Returns how many
-/// moments there were.
+/// Kills `acrt ARGS` at its n-th change to the disk, for each n, and lets a round recover. Returns the number of changes.
 fn killed_at_each_change(world: &World, registry: &Registry, args: &[&str]) -> usize {
     let mut killed = 0;
     for n in 1.. {
@@ -715,7 +714,7 @@ fn killed_at_each_change(world: &World, registry: &Registry, args: &[&str]) -> u
         assert_eq!(dead.code, 137, "{dead}");
         killed += 1;
     }
-    // Each change of the base made at least one run, and at most one that died before it.
+    // Each move of the base made at least one run, and at most one that died before it.
     let runs = world.runs().len();
     assert!(
         runs > killed && runs <= 2 * killed + 2,
@@ -751,7 +750,7 @@ fn update_survives_a_kill_of_a_run_at_each_write_to_the_state_directory() {
 fn update_survives_a_kill_of_the_process_of_a_run_at_each_write_to_the_state_directory() {
     let (world, registry) = world_of_copies();
     let (mut moments, mut last) = (0, 0);
-    // Each process counts its own changes: the first of them are those of the process that was typed, which has fewer than the run's own.
+    // Each process counts its own changes; the typed process has fewer than the run's process.
     for n in 1.. {
         let version = n.to_string();
         registry.push("base:1", &[("version", &version)]);
@@ -759,7 +758,7 @@ fn update_survives_a_kill_of_the_process_of_a_run_at_each_write_to_the_state_dir
         let traced = killing(&world, n, &["-f"], &run);
         let line = format!("task run, killed at change {n} of a process");
         let dead = world.start(traced, line).wait();
-        // A run that has failed is tried again when its time has come.
+        // A failed run is retried when its backoff ends.
         last += 86_400;
         world.set("ACRT_NOW", &(1_900_000_000 + last).to_string());
         world.watch_once().ok();
@@ -780,7 +779,7 @@ fn update_survives_a_kill_of_the_process_of_a_run_at_each_write_to_the_state_dir
     assert!(moments > 10, "only {moments} moments were tried");
 }
 
-/// A builder that takes the image of the pinned `FROM` line as it is: for tests that need many builds.
+/// A builder that uses the image of the pinned `FROM` line unchanged, for tests with many builds.
 fn copying_builder(world: &World) {
     world.fake(
         "copy",
@@ -811,7 +810,7 @@ fn full_disk_is_reported_and_loses_no_update() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     registry.push_shell("base:1", &[("version", "two")]);
-    // The state directory as it is, on a file system with no room for anything more.
+    // A copy of the state directory on a full file system.
     let script = "/bin/cp -a \"$1\" copy && /bin/mount -n -t tmpfs -o size=256k tmpfs \"$1\" && /bin/cp -a copy/. \"$1\"; \
                   /bin/cat /dev/zero >\"$1/filler\" 2>/dev/null; shift; exec \"$@\"";
     let mut full = world.command(program("unshare"));
@@ -861,7 +860,7 @@ fn json_log_lines_have_time_level_and_subject() {
             .find(|line| line["event"] == event && line["task"] == task);
         line.unwrap_or_else(|| panic!("{round}")).clone()
     };
-    // Which of the two is first depends on how long each took before.
+    // Which of the two is first depends on their last durations.
     let run = &of("runBegun", "web")["run"];
     assert!(["ca3", "ca4"].contains(&run.as_str().unwrap()), "{round}");
     assert_eq!(of("runEnded", "web")["run"], *run);
@@ -939,7 +938,7 @@ fn moved_base_rebuilds_a_multi_step_task_and_its_dependants() {
     world.tracked_task(&registry, "child", &from(&registry, "web:latest"));
     assert_eq!(world.state_of("gate"), "current");
 
-    // What a step only runs counts for the trigger type `All` alone.
+    // An image that a step only runs counts for the trigger type `All` only.
     registry.push_shell("tool:1", &[("version", "two")]);
     world.watch_once().ok().silent();
     registry.push_shell("base:1", &[("version", "two")]);

@@ -1,4 +1,4 @@
-//! `acrt task watch` beside what hangs or takes long: no task waits for a registry, a git server or a build that it does not depend on.
+//! `acrt task watch` with slow or hanging servers: no task waits for a registry, a git server or a build that it does not depend on.
 
 use std::{
     io::{ErrorKind, Read as _},
@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::support::{Gate, Proxy, Registry, World, eventually};
 
-/// A machine whose builder takes the image of the `FROM` line as it is, and looks at registries each second.
+/// A machine whose builder uses the image of the `FROM` line unchanged, and which looks at registries each second.
 ///
-/// Once there is a file `hold`, the builds of tasks whose names begin with it wait at the gate.
+/// While a file `hold` exists, the builds of tasks whose names start with its text wait at the gate.
 struct Place {
     world: World,
     registry: Registry,
@@ -47,7 +47,7 @@ impl Place {
         self.world.config(&format!("{builder}{more}"));
     }
 
-    /// Makes a task that follows this image, which is pushed first.
+    /// Pushes an image, and creates a task that follows it.
     fn follows(&self, task: &str, base: &str, image: &str) {
         self.push(base, "one");
         let dockerfile = format!("FROM {image}\n");
@@ -67,7 +67,7 @@ impl Place {
         });
     }
 
-    /// Returns how many runs of a task there have been.
+    /// Returns the number of runs of a task.
     fn runs(&self, task: &str) -> usize {
         let run = format!("{task} ");
         let history = self.world.history();
@@ -88,7 +88,7 @@ fn hanging_registry_delays_no_other_task_in_a_single_round() {
     proxy.hang();
     let round = place.world.spawn(&["task", "watch", "--once"]);
     round.stdout_has("quick: rebuilt");
-    // The one question is still open.
+    // The only request is still open.
     proxy.has_kept();
     assert_eq!(proxy.requests(), ["HEAD /v2/far/manifests/1"]);
     proxy.go_on();
@@ -100,7 +100,7 @@ fn hanging_registry_delays_no_other_task_in_a_single_round() {
 fn hanging_repository_delays_no_other_repository_of_its_registry() {
     let place = Place::new();
     let proxy = Proxy::to(&place.registry);
-    // The first by name: it is asked before the others.
+    // The first by name, so that it is looked at before the others.
     place.follows("held", "aaa:1", &proxy.image("aaa:1"));
     for base in ["near", "next"] {
         let image = format!("{base}:1");
@@ -113,7 +113,7 @@ fn hanging_repository_delays_no_other_repository_of_its_registry() {
     let round = place.world.spawn(&["task", "watch", "--once"]);
     round.stdout_has("near: rebuilt");
     round.stdout_has("next: rebuilt");
-    // The one question is still open.
+    // The only request is still open.
     assert_eq!(proxy.kept(), 1);
     proxy.go_on();
     round.wait().ok();
@@ -178,7 +178,7 @@ fn hanging_git_server_delays_no_other_task() {
     place.follows("quick", "near:1", &place.registry.image("near:1"));
     let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let host = place.registry.host();
-    // More repositories than one server is asked about at once.
+    // More repositories than are asked concurrently at one server.
     for n in 0..9 {
         let (name, image) = (format!("git{n}"), format!("git{n}:1"));
         let url = format!("http://{}/r{n}.git#main", server.local_addr().unwrap());
@@ -210,12 +210,12 @@ fn hanging_git_server_delays_no_other_task() {
     let asked = server.accept().unwrap().0;
     round.stdout_has("quick: rebuilt");
     assert!(is_open(&asked), "the git server is not waited for any more");
-    // From here on it refuses every connection.
+    // From now on it refuses connections.
     drop((server, asked));
     round.wait().exits(4);
 }
 
-/// Tells whether the other side still waits for an answer.
+/// Tells whether the peer still waits for a response.
 fn is_open(stream: &TcpStream) -> bool {
     let mut stream = stream;
     stream.set_nonblocking(true).unwrap();
@@ -298,7 +298,7 @@ fn digest_announced_by_webhook_is_looked_up_until_the_registry_shows_it() {
     let old = place.registry.digest("base:1").unwrap();
     let new = place.registry.push("base:1", &[("version", "two")]);
     proxy.requests();
-    // The look with which the loop begins, and the one at once after the webhook.
+    // The look at the start of the loop, and the one after the webhook.
     proxy.answer_heads(&[&old, &old]);
     let watch = ["task", "watch", "--settle", "0", "--listen", "127.0.0.1:0"];
     let watch = place.world.spawn(&watch);
@@ -342,7 +342,7 @@ fn retry_after_of_a_registry_holds_in_all_rounds_of_the_loop() {
     assert_eq!(proxy.requests().len(), 1);
     watch.signal(Signal::TERM);
     watch.wait().exits(143);
-    // Nor is it asked by who comes after.
+    // Later commands do not ask it either.
     place.world.watch_once().exits(4);
     assert_eq!(proxy.requests(), [""; 0]);
 }
@@ -366,7 +366,7 @@ fn registry_that_refuses_head_gets_head_again_after_ten_lookups() {
     watch.signal(Signal::TERM);
     watch.wait().exits(143);
     let methods = asked.iter().filter_map(|line| line.split(' ').next());
-    // The look that was refused, and ten more.
+    // The refused look, and ten more.
     let (heads, gets) = (["HEAD"; 4], ["GET"; 11]);
     let expected = [&["HEAD"], gets.as_slice(), &heads].concat();
     assert_eq!(methods.take(16).collect::<Vec<_>>(), expected);

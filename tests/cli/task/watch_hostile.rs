@@ -1,4 +1,4 @@
-//! `acrt task watch` beside tasks whose contexts are made to do harm: each is one failed run, and all others are rebuilt as ever.
+//! `acrt task watch` with malicious contexts: each is one failed run, and all other tasks are rebuilt as usual.
 
 use std::{fs, io::Write as _, net::TcpStream, thread, time::Duration};
 
@@ -7,13 +7,13 @@ use crate::{
     support::{Registry, World, eventually},
 };
 
-/// Seconds that a run of a hostile task may take.
+/// The timeout of a hostile task, in seconds.
 const TIMEOUT: &str = "8";
 
-/// How much memory the loop itself may have taken at its peak, in KiB.
+/// The limit for the loop's own peak memory, in KiB.
 const LARGEST: u64 = 24 * 1024;
 
-/// A hostile task: its name, where its context comes from, and what is said of its run.
+/// A hostile task: its name, its context, and the error of its run.
 type Hostile = (&'static str, String, &'static str);
 
 fn serve(files: &[(&str, &str)], links: &[(&str, &str)]) -> String {
@@ -27,7 +27,7 @@ fn template(text: &str) -> String {
     serve(&[("acb.yaml", &file)], &[])
 }
 
-/// An archive of 300 folders with 60 folders in one another each, and nothing else.
+/// An archive of 300 folders, each with 60 nested folders, and nothing else.
 fn nested_folders() -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for n in 0..300 {
@@ -124,13 +124,13 @@ fn hostile() -> Vec<Hostile> {
     ]
 }
 
-/// Tells whether bases are to move often: with `ACRT_LONG_TESTS=1`.
+/// Tells whether bases move often: with `ACRT_LONG_TESTS=1`.
 #[allow(clippy::disallowed_methods, reason = "a long run is asked for")]
 fn is_long() -> bool {
     std::env::var_os("ACRT_LONG_TESTS").is_some()
 }
 
-/// A machine whose builder takes the image of the `FROM` line as it is, and looks at registries each second.
+/// A machine whose builder uses the image of the `FROM` line unchanged, and which looks at registries each second.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.fake(
@@ -145,14 +145,14 @@ fn world() -> (World, Registry) {
     (world, registry)
 }
 
-/// Makes hostile tasks, each of which a timer has let wait since long ago.
+/// Creates hostile tasks, each with a timer that has long been due.
 fn create(world: &World, registry: &Registry, tasks: &[Hostile]) {
     let host = registry.host();
     for (name, address, _) in tasks {
         let context = format!("http://{address}/context.tar");
         let mut acrt = world.command(env!("CARGO_BIN_EXE_acrt"));
         acrt.env("ACRT_NOW", "2026-01-31T08:00:00Z");
-        // That one takes its time where others work too, and ends by itself.
+        // This one takes long on a busy machine, and ends by itself.
         let timeout = if *name == "folders" { "120" } else { TIMEOUT };
         let options = ["-r", &host, "-f", "acb.yaml", "--timeout", timeout];
         acrt.args(["task", "create", "-n", name, "-c", &context]);
@@ -162,7 +162,7 @@ fn create(world: &World, registry: &Registry, tasks: &[Hostile]) {
     }
 }
 
-/// Checks that each hostile task has had one run, which failed for its own reason.
+/// Checks that each hostile task has had one run, which failed for the expected reason.
 fn each_has_failed_once(world: &World, tasks: &[Hostile]) {
     let runs = world.runs();
     for (name, _, why) in tasks {
@@ -187,7 +187,7 @@ fn each_hostile_context_fails_one_run_beside_a_rebuild_in_the_same_round() {
     let version = registry.file("web:latest", "version");
     assert_eq!(version.as_deref(), Some("two"));
     each_has_failed_once(&world, &tasks);
-    // None is tried again at once.
+    // None is retried at once.
     world.acrt(&round);
     each_has_failed_once(&world, &tasks);
 }
@@ -298,7 +298,7 @@ fn watch_with_eight_hostile_tasks_keeps_twelve_current_in_little_memory() {
         let size = line.unwrap().trim().trim_end_matches(" kB");
         size.parse().unwrap()
     };
-    // Without the pages of the program itself, of which one that is not optimised has many.
+    // Without the pages of the program file, of which an unoptimised program has many.
     let peak = size("VmHWM:") - size("RssFile:");
     assert!(peak < LARGEST, "{peak} KiB");
     watch.ends_within_grace();

@@ -1,4 +1,4 @@
-//! `acrt task watch --print-crontab` and `--print-unit`: what they print works where neither cron nor systemd knows anything.
+//! `acrt task watch --print-crontab` and `--print-unit`: their output works in the bare environments of cron and systemd.
 
 use crate::support::{Registry, World, program};
 
@@ -19,7 +19,7 @@ fn printed_crontab_line_works_as_cron_runs_it() {
         line.contains("PATH=") && line.ends_with(" task watch --once"),
         "{line}"
     );
-    // As cron does: the shell gets the line with `\%` as `%`, and an environment with next to nothing in it.
+    // As cron does: the shell gets the line with `\%` as `%`, and a nearly empty environment.
     let home = format!("HOME={}", world.path("").display());
     let mut cron = world.command("/usr/bin/env");
     cron.args(["-i", &home, "/bin/sh", "-c", &line.replace("\\%", "%")]);

@@ -1,5 +1,5 @@
-//! `acrt` killed at random moments, again and again, also beside a loop: no update is lost, none is built for ever, and nothing of the
-//! dead gets in the way of the living.
+//! `acrt` killed at random moments, again and again, also beside a loop: no update is lost, none is built forever, and the remains of
+//! killed processes cause no harm.
 
 use std::{
     fs,
@@ -11,11 +11,11 @@ use rustix::process::Signal;
 use super::watch::wrap_buildah;
 use crate::support::{Gate, GitServer, Registry, Running, World, eventually, program};
 
-/// How often the base moves, and how often the watcher is killed after each move: fifty kills.
+/// How often the base moves and the watcher is killed after each move: fifty kills.
 const MOVES: usize = 10;
 const KILLS: usize = 5;
 
-/// A small generator of numbers, so that a failure can be made again from its seed (SplitMix64).
+/// A small pseudorandom generator (SplitMix64), so that a failure can be reproduced from its seed.
 struct Random(u64);
 
 impl Random {
@@ -55,7 +55,7 @@ fn fifty_random_kills_lose_no_update_and_build_none_more_than_twice() {
             eventually("the moment", || (start.elapsed() >= moment).then_some(()));
             watch.kill();
         }
-        // The next watcher finds everything as it is, and needs no more than one round.
+        // The next watcher finds everything unchanged, and needs no more than one round.
         world.watch_once().ok();
         world.watch_once().ok().silent();
         assert_eq!(
@@ -69,7 +69,7 @@ fn fifty_random_kills_lose_no_update_and_build_none_more_than_twice() {
             let history = world.history();
             let runs = history[before.len()..].iter().filter(|run| **run == done);
             let runs = runs.count();
-            // A run that was killed once it was recorded shows as one that died, and its task as current.
+            // A run that was killed after it was recorded is shown as killed, and its task as current.
             assert!(
                 runs <= 2,
                 "{runs} runs of `{task}` for version {version}, seed {seed}: {history:?}"
@@ -88,7 +88,7 @@ fn world_with_held_pushes(before: &str) -> (World, Registry, Gate) {
     let dockerfile = format!("FROM {}\nCOPY own /own\n", registry.image("base:1"));
     world.write("web/own", "first");
     world.tracked_task(&registry, "web", &dockerfile);
-    // What is the same as before would not be pushed.
+    // An unchanged image would not be pushed.
     world.write("web/own", "second");
     hold_pushes(&world, &gate, before);
     (world, registry, gate)
@@ -114,7 +114,7 @@ fn builder_of_a_run_killed_beside_a_running_loop_is_ended_before_the_loop_rebuil
     run.kill();
     registry.push("base:1", &[("version", "two")]);
     let waiting = gate.arrival();
-    // Were it alive, it would push what it has built on the old base, on top of what the loop is pushing now.
+    // If it were running, it would push its build on the old base over the loop's push.
     assert!(orphan.is_gone());
     waiting.go_on();
     watch.stdout_has("web: rebuilt");
@@ -145,7 +145,7 @@ fn builder_of_a_run_killed_during_a_round_is_ended_before_the_round_builds_its_t
         world.write(&format!("{task}/own"), "first");
         world.tracked_task(&registry, task, &dockerfile);
     }
-    // What is the same as before would not be pushed.
+    // An unchanged image would not be pushed.
     world.write("site/own", "second");
     hold_pushes(&world, &gate, "");
     registry.push("base:1", &[("version", "two")]);
@@ -170,14 +170,14 @@ fn builder_that_ignores_sigterm_is_killed_and_awaited_even_if_its_recovery_is_ki
     let run = run_web(&world);
     let mut orphan = gate.arrival();
     run.kill();
-    // The next run asks it to end, and is killed while it waits.
+    // The next run tells it to end, and is killed while it waits.
     let second = run_web(&world);
     let recovery = world.state().join("runs/open/.tmp-recovery-ca2");
     eventually("a recovery", || recovery.exists().then_some(()));
     second.kill();
     assert!(!orphan.is_gone());
     let third = run_web(&world);
-    // A round beside it waits for the same recovery, and finds the task busy or current.
+    // A concurrent round waits for the same recovery, and finds the task busy or current.
     let round = world.spawn(&["task", "watch", "--once"]);
     let waiting = gate.arrival();
     assert!(orphan.is_gone());
@@ -256,7 +256,7 @@ fn git_process_of_a_killed_run_is_ended_by_the_next_round() {
     assert!(world.processes().is_empty(), "{:?}", world.processes());
 }
 
-/// Kills commands as they put a new file in the place of an old one.
+/// Kills commands while they replace a file.
 #[test]
 fn temporary_files_of_killed_commands_are_removed_by_the_next_round() {
     let (world, registry) = (World::new(), Registry::start());
@@ -308,8 +308,8 @@ fn temporary_files_of_killed_commands_are_removed_by_the_next_round() {
 /// How often a run is killed beside a loop.
 const KILLS_BESIDE_A_LOOP: usize = 20;
 
-/// A builder that copies the image of the pinned `FROM` line, takes its time, does not care for SIGTERM, and writes down when it is not
-/// alone. The lock dies with the last of its processes.
+/// A builder that copies the image of the pinned `FROM` line slowly, ignores SIGTERM, and records when another one runs. The lock is
+/// released when the last of its processes ends.
 const JEALOUS: &str = "trap '' TERM
 exec 9>>alive
 flock -n 9 || echo two >> violations
@@ -345,7 +345,7 @@ fn runs_killed_beside_a_loop_never_leave_two_builders_of_a_task() {
         eventually("the moment", || (start.elapsed() >= moment).then_some(()));
         run.kill();
     }
-    // The last run may have been killed once it had pushed, and before that was recorded.
+    // The last run may have been killed after its push, and before that was recorded.
     eventually("the last version", || {
         (world.state_of("web") == "current").then_some(())
     });

@@ -1,4 +1,4 @@
-//! `acrt task watch --listen`: what webhooks start, and who may send them.
+//! `acrt task watch --listen`: the effects of webhooks, and who may send them.
 
 use std::{
     io::{Read as _, Write as _},
@@ -13,7 +13,7 @@ use crate::support::{Gate, Registry, Running, World, eventually};
 
 const SECRET: &str = "hooks-canary-4711";
 
-/// A machine with buildah, a registry with `base:1`, and that registry. Tags are polled once an hour: what moves sooner was hinted at.
+/// A machine with buildah, and a registry with `base:1`. Tags are polled once an hour: an earlier look comes from a hint.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -33,13 +33,13 @@ fn from(registry: &Registry, image: &str) -> String {
     format!("FROM {}\n", registry.image(image))
 }
 
-/// A loop that listens on a port of its own.
+/// A loop that listens on its own port.
 struct Loop {
     running: Running,
     url: String,
 }
 
-/// What a server answered.
+/// The response of a server.
 struct Answer {
     status: u16,
     body: String,
@@ -77,7 +77,7 @@ impl Loop {
         send(request, body)
     }
 
-    /// Sends what Docker Distribution would, with the secret.
+    /// Sends Docker Distribution's webhook, with the secret.
     fn pushed(&self, registry: &Registry, image: &str) -> u16 {
         let body = push_event(&registry.host(), image).to_string();
         self.post(
@@ -88,7 +88,7 @@ impl Loop {
         .status
     }
 
-    /// Reads the metrics as the source `lan` may see them.
+    /// Returns a metric that the source `lan` may read.
     fn metric(&self, name: &str) -> Option<u64> {
         let page = ureq::http::Request::get(format!("{}/metrics", self.url));
         let page = send(page.header("Authorization", bearer()), &[]).body;
@@ -145,7 +145,7 @@ fn webhook_push_event_starts_the_rebuild_at_once() {
     let pushed = Instant::now();
     let started = eventually("the run", || (runs() > before).then(|| pushed.elapsed()));
     eprintln!("push to the run started: {} ms", started.as_millis());
-    // A machine that is busy with other tests is slower than the second that an idle one keeps to by far; the next look would come in an hour.
+    // A busy machine is far slower than the second that an idle one takes; the next scheduled look would come in an hour.
     assert!(started.as_secs() < 30, "{started:?}");
     gate.arrival().go_on();
     watch.running.stdout_has("web: rebuilt");
@@ -162,7 +162,7 @@ fn webhook_reads_and_decides_only_the_tasks_it_concerns() {
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     world.tracked_task(&registry, "site", &from(&registry, "web:latest"));
     world.tracked_task(&registry, "copy", &from(&registry, "other:1"));
-    // 250 more of that one.
+    // 250 more of this task.
     let state = world.state();
     let file = |folder: &str, name: &str| state.join(folder).join(registry.host()).join(name);
     let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
@@ -180,7 +180,7 @@ fn webhook_reads_and_decides_only_the_tasks_it_concerns() {
     }
     let watch = Loop::start_with(&world, &["--verbose"]);
     watch.rests();
-    // To read another one from now on is to say that it is broken.
+    // If another one were read from now on, it would be reported as broken.
     std::fs::write(file("tasks", "t7.yaml"), "schema: [").unwrap();
     registry.push_shell("base:1", &[("version", "two")]);
     assert_eq!(watch.pushed(&registry, "base:1"), 202);
@@ -193,7 +193,7 @@ fn webhook_reads_and_decides_only_the_tasks_it_concerns() {
         registry.file("site:latest", "version").as_deref(),
         Some("two")
     );
-    // One that was made since may depend on anything: all are decided.
+    // A task created since may depend on anything: all tasks are decided.
     world.task(&registry, "new", &from(&registry, "base:1"));
     assert_eq!(watch.pushed(&registry, "nobody:1"), 202);
     watch.running.stderr_has("t7.yaml");
@@ -225,7 +225,7 @@ fn webhook_burst_makes_one_run_and_own_pulls_and_pushes_make_none() {
         let name = format!("acrt_webhooks_total{{source=\"lan\",outcome=\"{outcome}\"}}");
         watch.metric(&name).unwrap_or_default()
     };
-    // Each look is a pull to the registry, of which it tells as of a push.
+    // Each look is a pull, for which the registry sends a webhook as for a push.
     eventually("word of our own looks", || {
         (count("ignored") >= watch.metric("acrt_looks_total").unwrap()).then_some(())
     });
@@ -280,7 +280,7 @@ fn git_push_webhook_starts_the_run_of_its_commit() {
     let answer = watch.post("/hooks/lan", &headers, body.to_string().as_bytes());
     assert_eq!(answer.status, 202);
     watch.running.stdout_has("web: rebuilt");
-    // By itself the loop would have asked a minute after it first did.
+    // By schedule, the loop would have looked a minute after its first look.
     assert!(begun.elapsed().as_secs() < 59, "{:?}", begun.elapsed());
     assert_eq!(registry.file("web:latest", "text").as_deref(), Some("two"));
 }
@@ -400,7 +400,7 @@ fn oversized_webhook_body_and_slow_sender_are_cut_off() {
     .unwrap();
     assert!(line(&mut large).starts_with("HTTP/1.1 413 "));
 
-    // More connections than are served at once, none of which ever ends its headers.
+    // More connections than are served at once, none of which finishes its headers.
     let slow: Vec<TcpStream> = (0..70)
         .map(|_| {
             let mut stream = TcpStream::connect(address).unwrap();
@@ -413,7 +413,7 @@ fn oversized_webhook_body_and_slow_sender_are_cut_off() {
     assert_eq!(watch.get("/healthz").status, 200);
     for mut stream in slow {
         let mut rest = Vec::new();
-        // Whether it is told so or not: the connection is over.
+        // With or without a response, the connection is closed.
         drop(stream.read_to_end(&mut rest));
     }
 }
@@ -427,7 +427,7 @@ fn line(stream: &mut TcpStream) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// Reads up to the end of an answer's head, and what came behind it.
+/// Reads up to the end of a response's head, and returns the bytes behind it.
 fn head(stream: &mut TcpStream) -> String {
     let mut text = String::new();
     while !text.contains("\r\n\r\n") {
@@ -445,7 +445,7 @@ fn clients_that_hold_connections_open_do_not_block_other_clients() {
     let watch = Loop::start(&world);
     watch.rests();
     let address = watch.url.strip_prefix("http://").unwrap().to_owned();
-    // Each asks for much at once, and reads none of it.
+    // Each requests much at once, and reads nothing.
     let page = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(64);
     let greedy: Vec<TcpStream> = (0..64)
         .map(|_| {
@@ -454,7 +454,7 @@ fn clients_that_hold_connections_open_do_not_block_other_clients() {
             stream
         })
         .collect();
-    // Each says something often enough to be kept alive, for ever if it were let.
+    // Each sends often enough to stay alive, forever if allowed.
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let lively = std::thread::spawn(move || {
         let connect = || TcpStream::connect(&address).unwrap();
@@ -524,7 +524,7 @@ fn health_over_http_matches_the_watchdog_notification() {
     };
     hears("WATCHDOG=1");
 
-    // The state directory can no longer be used, so the loop does nothing of what it is for.
+    // The state directory can no longer be used, so the loop cannot work.
     let tasks = world.state().join("tasks");
     let away = world.state().join("away");
     let has_tasks = std::fs::rename(&tasks, &away).is_ok();
@@ -598,7 +598,7 @@ fn metrics_without_the_secret_hide_webhook_source_names() {
     watch.running.stderr_has("read the config file");
     let refused = get(&watch, None);
     assert_eq!((refused.status, refused.body.as_str()), (401, ""));
-    // As Prometheus sends it by `authorization`, and by `basic_auth` with any user: anybody:metrics-canary.
+    // As Prometheus sends it with `authorization`, and with `basic_auth` and any user: anybody:metrics-canary.
     for secret in [
         "Bearer metrics-canary",
         "Basic YW55Ym9keTptZXRyaWNzLWNhbmFyeQ==",
@@ -652,7 +652,7 @@ fn webhook_on_loopback_is_accepted_without_a_configured_source() {
     let watch = Loop::start(&world);
     watch.rests();
     registry.push_shell("base:1", &[("version", "two")]);
-    // Who pushed knows the registry by another name than the task does.
+    // The pusher uses another name for the registry than the task.
     let body = push_event("registry.invalid", "base:1").to_string();
     assert_eq!(watch.post("/hooks", &[], body.as_bytes()).status, 202);
     watch.running.stdout_has("web: rebuilt");

@@ -1,4 +1,4 @@
-//! Who is told of runs and failures, and how often.
+//! Notifications about runs and failures, and their frequency.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::support::{Receiver, Registry, World};
 
 const SECRET: &str = "notify-canary-4711";
 
-/// A machine with buildah, a registry with `base:1`, and a task that builds while the file `broken` of its context says so.
+/// A machine with buildah, a registry with `base:1`, and a task whose build fails depending on a file of its context.
 fn world() -> (World, Registry, Receiver) {
     let (world, registry, receiver) = (World::new(), Registry::start(), Receiver::start());
     world.buildah();
@@ -27,7 +27,7 @@ fn task(world: &World, registry: &Registry, options: &[&str]) {
     world.task_with(registry, "web", &dockerfile, options);
 }
 
-/// Moves the clock to this minute.
+/// Sets the clock to this minute.
 fn minute(world: &World, minute: u32) {
     world.set("ACRT_NOW", &(1_000_000_000 + minute * 60).to_string());
 }
@@ -66,7 +66,7 @@ fn each_change_is_notified_once_and_signed() {
     let text = message["message"].as_str().unwrap();
     assert!(text.ends_with("; cause: by hand"), "{text}");
 
-    // It fails, and is tried again, and fails: that is one piece of news, until it is a stalled task.
+    // It fails, is retried, and fails again: one notification, until the task is stalled.
     world.write("web/state", "3");
     registry.push_shell("base:1", &[("version", "two")]);
     for now in [10, 20, 30, 60, 100, 200] {
@@ -137,7 +137,7 @@ fn notification_is_retried_after_server_errors_and_queued_while_the_receiver_is_
     receiver.answers(&[500, 503]);
     world.run("web").ok();
     assert_eq!(receiver.messages().len(), 3);
-    // Down for longer: the run is what it is, and the news waits.
+    // An outage that lasts: the run is unaffected, and the notification waits.
     receiver.answers(&[502, 502, 502]);
     minute(&world, 10);
     let run = world.run("web").ok();
@@ -155,7 +155,7 @@ fn notification_is_retried_after_server_errors_and_queued_while_the_receiver_is_
     minute(&world, 12);
     world.watch_once().ok().silent();
     assert_eq!(receiver.told().len(), before + 1);
-    // What it does not want is not sent again and again, and its path is not shown.
+    // A rejected message is not sent again and again, and the path of the URL is not shown.
     receiver.answers(&[404]);
     minute(&world, 20);
     let run = world.run("web").ok();
@@ -185,7 +185,7 @@ fn notification_program_gets_the_message_on_standard_input_and_in_variables() {
         registry.digest("web:latest").unwrap()
     );
     assert_eq!(variables, format!("success web ca1 {image}\n"));
-    // Of other tasks it is not told.
+    // It gets no notifications about other tasks.
     fs::remove_file(&told).unwrap();
     world.tracked_task(
         &registry,
@@ -212,7 +212,7 @@ fn after_success_hook_runs_after_each_success_and_its_failure_does_not_fail_the_
     minute(&world, 5);
     world.watch_once().ok();
     assert_eq!(fs::read_to_string(&deployed).unwrap(), "ca1\nca2\n");
-    // A run that fails starts nothing.
+    // A failed run starts nothing.
     world.write("web/state", "3");
     world.run("web").exits(1);
     assert_eq!(fs::read_to_string(&deployed).unwrap(), "ca1\nca2\n");
@@ -222,7 +222,7 @@ fn after_success_hook_runs_after_each_success_and_its_failure_does_not_fail_the_
     let run = world.run("web").ok();
     assert!(run.stderr.contains("its exit code is 7"), "{run}");
     assert_eq!(world.runs()[0]["status"], "Succeeded");
-    // It is tried again when its time has come.
+    // It is retried when its backoff ends.
     world.write("exit", "0");
     minute(&world, 12);
     world.watch_once().ok();
@@ -350,7 +350,7 @@ fn metrics_file_is_replaced_atomically() {
     }
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644);
-    // A place that is not there is told, and the round is made all the same.
+    // A missing folder is reported, and the round continues.
     let nowhere = world.path("nowhere/acrt.prom");
     let once = [
         "task",
@@ -439,7 +439,7 @@ fn notification_digest_is_sent_at_its_time_and_open_failures_are_repeated_after_
     minute(&world, 60);
     world.run("web").exits(1);
     assert_eq!(events(), ["failure"]);
-    // Half past eight: one digest, in however many rounds.
+    // Half past eight: one digest, in any number of rounds.
     for now in [404, 405] {
         minute(&world, now);
         world.watch_once();
@@ -455,7 +455,7 @@ fn notification_digest_is_sent_at_its_time_and_open_failures_are_repeated_after_
     minute(&world, 60 + 2 * 24 * 60 + 1);
     world.watch_once();
     assert!(events().contains(&"still-failing".into()), "{:?}", events());
-    // The next digest has what came after the last one, though that is older.
+    // The next digest has the events after the last one, even if these are older.
     world.write("web/state", "0");
     minute(&world, 60 + 3 * 24 * 60);
     world.run("web").ok();

@@ -1,4 +1,4 @@
-//! `acrt task watch` with `--due`, `--settle` and `--jobs`, and what it does with tasks that fail again and again.
+//! `acrt task watch` with `--due`, `--settle` and `--jobs`, and with tasks that fail again and again.
 
 use crate::support::{Gate, Registry, World};
 
@@ -15,7 +15,7 @@ fn from(registry: &Registry, image: &str) -> String {
     format!("FROM {}\n", registry.image(image))
 }
 
-/// Makes a round at a time with these options, and returns how many runs there have been by then.
+/// Runs a round at a time with these options, and returns the number of runs so far.
 fn runs_after(world: &World, now: &str, options: &[&str]) -> usize {
     world.set("ACRT_NOW", now);
     world
@@ -150,7 +150,7 @@ fn task_that_fails_five_times_is_stalled_and_reports_how_to_resume() {
         .ok()
         .says(&["task `app` has failed many times", &resume]);
 
-    // A change of the task is a fresh start.
+    // A change of the task resets its failures.
     world
         .acrt(&["task", "update", "-n", "app", "--timeout", "900"])
         .ok();
@@ -185,7 +185,7 @@ fn moved_base_of_many_tasks_is_requested_once_in_the_whole_round() {
     world.fake("built", "exit 0");
     world.config("builders: {command: {build: [built]}}\n");
     world.set("ACRT_BUILDER", "command");
-    // Runs that wait for long look again; on a machine that has much to do, these might.
+    // Runs that wait for long look again, which could happen on a busy machine.
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
     registry.push("base:1", &[("version", "one")]);
     let names: Vec<String> = (0..30).map(|n| format!("web{n}")).collect();
@@ -224,7 +224,7 @@ fn followed_tags_are_reported_by_the_loop_and_by_a_round_on_a_terminal() {
     let said = "follows 1 tag of 1 task; 1 has never run: new";
     let shown = world.spawn_on_terminal(&once).wait();
     assert!(shown.stdout.contains(said), "{shown}");
-    // cron mails whatever is said.
+    // cron mails all output.
     world.watch_once().ok().silent();
     let running = world.spawn(&["task", "watch"]);
     running.stderr_has(said);

@@ -1,10 +1,10 @@
-//! What rounds of cron's say of what is wrong: each thing once, once more a day later, and always with `--repeat` or on a terminal.
+//! Reports of problems by cron's rounds: each problem once, again a day later, and always with `--repeat` or on a terminal.
 
 use std::fs;
 
 use crate::support::{Output, Registry, World};
 
-/// A machine with buildah, and two registries with `base:1`: one that images come from, and one that they go to.
+/// A machine with buildah, and two registries: a source with `base:1`, and a target for images.
 fn world() -> (World, Registry, Registry) {
     let (world, source, target) = (World::new(), Registry::start(), Registry::start());
     world.buildah();
@@ -12,13 +12,13 @@ fn world() -> (World, Registry, Registry) {
     (world, source, target)
 }
 
-/// Makes a round at this time of January 2026, with these options.
+/// Runs a round at this time of January 2026, with these options.
 fn round(world: &World, time: &str, options: &[&str]) -> Output {
     world.set("ACRT_NOW", &format!("2026-01-{time}Z"));
     world.acrt(&[&["task", "watch", "--once"], options].concat())
 }
 
-/// Makes a task `name` that has been built on `base:1` of `source`.
+/// Creates a task `name` that has been built on `base:1` of `source`.
 fn tracked(world: &World, source: &Registry, target: &Registry, name: &str) {
     let from = format!("FROM {}\n", source.image("base:1"));
     world.tracked_task(target, name, &from);
@@ -43,10 +43,10 @@ fn unreachable_registry_is_reported_once_a_day_and_by_each_exit_code() {
     seen.exits(4).prints(&away);
     round(&world, "20T08:25:00", &[]).exits(4).silent();
 
-    // A whole day after it was said, which was some moment after the minute had begun.
+    // A whole day after the report, which came some time after the start of its minute.
     round(&world, "21T08:06:00", &[]).exits(4).says(&away);
     round(&world, "21T08:10:00", &[]).exits(4).silent();
-    // The clock was a week ahead, and has been set right.
+    // The clock was a week ahead, and has been corrected.
     round(&world, "14T08:00:00", &[]).exits(4).says(&away);
     round(&world, "14T08:05:00", &[]).exits(4).silent();
 

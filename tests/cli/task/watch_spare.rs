@@ -1,4 +1,4 @@
-//! Two watchers with state directories of their own, for the same tasks and the same registry: one is the spare of the other.
+//! Two watchers with separate state directories for the same tasks and the same registry: one is the spare of the other.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ fn watcher(registry: &Registry, config: &str, length: usize) -> World {
     world
 }
 
-/// How often each task has run, by the name of its runs.
+/// Returns the number of runs of each task, by name.
 fn counts(world: &World) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for line in world.history() {
@@ -41,7 +41,7 @@ fn counts(world: &World) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Lets the watchers make rounds in turn until neither runs anything more. Returns how often each has run each task.
+/// Runs rounds of the watchers in turn until neither runs anything. Returns how often each has run each task.
 fn rest(watchers: &[World; 2]) -> [BTreeMap<String, usize>; 2] {
     let before = watchers.each_ref().map(counts);
     let mut last = before.clone();
@@ -173,7 +173,7 @@ fn slow_build_on_an_older_base_is_followed_by_one_on_the_newest() {
     assert_eq!(built(), "newest");
     build.go_on();
     round.wait().ok();
-    // Until its next round, which comes at once in the loop.
+    // Until its next round, which the loop starts at once.
     assert_eq!(built(), "slow");
     slow.watch_once().ok().prints(&["web: rebuilt"]);
     assert_eq!(built(), "newest");

@@ -1,4 +1,4 @@
-//! Runs of `acrt task watch` in processes of their own: whatever becomes of one, the others go on.
+//! Runs of `acrt task watch` in separate processes: a failure of one does not affect the others.
 
 use std::time::{Duration, Instant};
 
@@ -125,7 +125,7 @@ fn manual_run_has_one_timeout_for_fetch_and_build() {
         ])
         .exits(1)
         .says(&["the run took longer than 7 seconds"]);
-    // The build alone would have had until the twelfth second.
+    // A timeout of the build alone would end at the twelfth second.
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(11), "{took:?}");
     assert_eq!(world.runs()[0]["status"], "Timeout");
@@ -136,7 +136,7 @@ fn manual_run_has_resource_limits_and_its_builder_has_none() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("base:1", &[("version", "one")]);
-    // acrt is bound again when it has started the builder, which may be ahead of that.
+    // acrt restores its own limit only after it has started the builder, so the script waits for that.
     wrap_buildah(
         &world,
         "case \"$*\" in build*) of_acrt=; while [ \"${of_acrt#*2147483648 }\" = \"$of_acrt\" ]; do \
@@ -186,7 +186,7 @@ fn manual_run_whose_process_is_killed_is_one_failed_run_and_leaves_no_builder() 
     ];
     world.acrt(&create).ok();
     world.run("web").exits(1).says(told);
-    // This one is not waited for.
+    // This run is detached.
     let run = world.acrt(&[
         "task",
         "run",

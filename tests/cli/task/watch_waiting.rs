@@ -1,4 +1,4 @@
-//! `acrt task watch` and runs that wait: for a window, or for their place.
+//! `acrt task watch` and waiting runs: for a window, or for their place.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ fn tracked(world: &World, registry: &Registry, name: &str, base: &str, options: 
     world.run(name).ok();
 }
 
-/// Makes a round at a time, and returns how many runs there have been by then.
+/// Runs a round at a time, and returns the number of runs so far.
 fn runs_after(world: &World, now: &str) -> usize {
     world.set("ACRT_NOW", now);
     world.watch_once().ok();
@@ -96,7 +96,7 @@ fn watch_starts_the_run_when_the_window_opens() {
     });
     watch.signal(Signal::TERM);
     watch.wait().exits(143);
-    // Nothing else is due at that second: the looks have another.
+    // Nothing else is due at that second: the looks have another one.
     assert_eq!(run["createTime"], "2026-01-31T01:00:00+00:00");
 }
 
@@ -107,7 +107,7 @@ fn each_task_of_a_chain_is_built_in_its_own_window() {
     let late = ["--window", "* 4 * * SUN", "--window", "* 5 * * MON"];
     tracked(&world, &registry, "app", "lib:latest", &late);
     tracked(&world, &registry, "site", "lib:latest", &[]);
-    // What is not reproducible has another image each time.
+    // An image that is not reproducible differs each time.
     registry.push_shell("base:1", &[("version", "two")]);
     let states = world.states();
     let states = ["lib", "app", "site"].map(|name| states[name].as_str());
@@ -134,7 +134,7 @@ fn timer_outside_the_window_waits_for_it() {
     );
     assert_eq!(runs_after(&world, "2026-01-31T01:00:00Z"), 2);
     let run = world.runs()[0].clone();
-    // It answers for all the times that it was missed at.
+    // It makes up for all missed times.
     assert_eq!(run["timerTrigger"]["timerTriggerName"], "nightly", "{run}");
     assert_eq!(runs_after(&world, "2026-01-31T01:10:00Z"), 2);
     assert_eq!(runs_after(&world, "2026-01-31T03:00:00Z"), 3);
@@ -201,7 +201,7 @@ fn window_that_never_opens_is_refused() {
 fn run_waiting_for_a_job_slot_is_built_once_on_the_base_of_its_start() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
-    // First runs that take no time: which goes first does not hang on how long they took.
+    // First runs that take no time, so that the order does not depend on durations.
     world.set("ACRT_NOW", "2020-01-31T08:00:00Z");
     let gate = Gate::new();
     registry.push_shell("base:1", &[("version", "one")]);
@@ -218,7 +218,7 @@ fn run_waiting_for_a_job_slot_is_built_once_on_the_base_of_its_start() {
     let begun = Instant::now();
     let once = ["task", "watch", "--once", "--settle", "0", "--jobs", "1"];
     let round = world.spawn(&once);
-    // The task that another is built on goes first; the other waits.
+    // The parent goes first; the child waits.
     let build = gate.arrival();
     let newest = registry.push_shell("base:1", &[("version", "three")]);
     eventually("a build that takes its time", || {

@@ -1,11 +1,11 @@
-//! `acrt task why`: why a task was rebuilt, and what differs in its base.
+//! `acrt task why`: why a task was rebuilt, and how its bases differ.
 
 use insta::assert_snapshot;
 use serde_json::Value;
 
 use crate::support::{Registry, World};
 
-/// A task whose base is about to move to an image with another user, variable and label.
+/// A task whose base will move to an image with another user, variable and label.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -16,7 +16,7 @@ fn world() -> (World, Registry) {
     (world, registry)
 }
 
-/// Returns the reads of manifests and configs that acrt has made.
+/// Returns acrt's requests for manifests and configs.
 fn reads(registry: &Registry) -> Vec<String> {
     let requests = registry.requests().into_iter();
     let ours = requests.filter(|it| it.agent.starts_with("acrt"));

@@ -1,4 +1,4 @@
-//! `acrt task credential add`: a login that serves the look, the build and the push, and is seen nowhere.
+//! `acrt task credential add`: a login that is used for looks, builds and pushes, and shown nowhere.
 
 use super::{login, with_password, world};
 use crate::support::{PASSWORD, Registry, World};
@@ -111,7 +111,7 @@ fn azure_identity_of_a_credential_is_accepted_and_reported_as_without_effect() {
             ]);
         }
     }
-    // With a login beside it, the login counts.
+    // With an identity and a login, the login counts.
     let mut words = with_password(&world, &registry, "add", PASSWORD);
     words.extend(["--username", "acrt", "--use-identity", "[system]"].map(str::to_owned));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! `acrt task credential list`: what may be seen of logins.
+//! `acrt task credential list`: what is shown of logins.
 
 use super::{login, world};
 

@@ -7,7 +7,7 @@ mod update;
 
 use crate::support::{PASSWORD, Registry, World};
 
-/// A registry that wants a login, a base on it, and a task `web` that depends on the base.
+/// A registry that requires a login, a base on it, and a task `web` that depends on the base.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::with_login());
     registry.push("base:1", &[("version", "one")]);
@@ -28,7 +28,7 @@ fn with_password(world: &World, registry: &Registry, command: &str, password: &s
     words
 }
 
-/// Gives the task `web` the login that the registry wants.
+/// Gives the task `web` the registry's login.
 fn login(world: &World, registry: &Registry) {
     let mut words = with_password(world, registry, "add", PASSWORD);
     words.extend(["--username".into(), "acrt".into()]);

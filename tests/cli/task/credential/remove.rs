@@ -19,7 +19,7 @@ fn removed_task_credential_is_no_longer_used() {
     ];
     assert_eq!(world.acrt(&remove).ok().stdout, "{}\n");
     world.run("web").exits(4);
-    // One that is not there is removed already, as in az.
+    // Removing a missing one succeeds, as in az.
     assert_eq!(world.acrt(&remove).ok().stdout, "{}\n");
     let other = [&remove[..4], &["other"], &remove[5..]].concat();
     world.acrt(&other).exits(3);

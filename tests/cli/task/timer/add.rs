@@ -1,4 +1,4 @@
-//! `acrt task timer add`, and what a timer does from then on.
+//! `acrt task timer add`, and the effect of the timer.
 
 use serde_json::json;
 

@@ -7,7 +7,7 @@ mod update;
 
 use crate::support::{Registry, World};
 
-/// A machine with buildah at eight in the morning, and a task `web` that no run was made of.
+/// A machine with buildah at eight in the morning, and a task `web` that has not run.
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -16,7 +16,7 @@ fn world() -> (World, Registry) {
     (world, registry)
 }
 
-/// Calls a command of the group for the task.
+/// Runs a command of the group for the task.
 fn timer(world: &World, command: &str, options: &[&str]) -> crate::support::Output {
     let line = ["task", "timer", command, "--name", "web"];
     world.acrt(&[&line[..], options].concat())

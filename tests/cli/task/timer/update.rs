@@ -49,7 +49,7 @@ fn update_of_an_unknown_timer_is_not_found_and_names_the_others() {
     .says(&["no timer `x`", "it has t"]);
 }
 
-/// Makes a round at a time, and returns how many runs there have been by then.
+/// Runs a round at a time, and returns the number of runs so far.
 fn runs_by(world: &crate::support::World, now: &str) -> usize {
     world.set("ACRT_NOW", now);
     world.watch_once().ok();
@@ -92,7 +92,7 @@ fn task_update_replaces_all_timers_and_unchanged_ones_stay_due() {
         &["--timer-name", "b", "--schedule", "0 10 * * *"],
     )
     .ok();
-    // After both would have been due: the one that stays still is, the new one is not.
+    // After the times of both: the unchanged one is due, the new one is not.
     world.set("ACRT_NOW", "2026-01-31T12:00:00Z");
     let update = ["task", "update", "-n", "web", "--schedule", "a:0 9 * * *"];
     let task = world

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The whole story on this machine: two images that depend on each other, a base that moves, and acrt that rebuilds both.
+# A demonstration on this machine: two images that depend on each other, a base that moves, and acrt that rebuilds both.
 #
-#   tests/demo.sh [ACRT]      ACRT is the program, target/release/acrt if left out
+#   tests/demo.sh [ACRT]      ACRT is the program; the default is target/release/acrt
 #
-# A registry and buildah work in a folder of their own, which goes away at the end, also after Ctrl-C.
+# The registry and buildah use a temporary folder, which is removed at the end, also after Ctrl-C.
 set -euo pipefail
 
 acrt=$(realpath "${1:-$(dirname "$0")/../target/release/acrt}")
@@ -37,7 +37,7 @@ fail() {
     exit 1
 }
 
-# buildah with a store of its own, and without a network or control groups of its own.
+# buildah with its own store, and without its own network or cgroups.
 cat >"$dir/storage.conf" <<EOF
 [storage]
 driver = "vfs"
@@ -83,7 +83,7 @@ push_base() {
 }
 digest_of() { skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$R/$1"; }
 label_of() { skopeo inspect --tls-verify=false --format "{{index .Labels \"$2\"}}" "docker://$R/$1"; }
-# The first layer of an image is its base's; print the file in it.
+# Prints the file in the first layer of an image, which is its base's.
 version_in() {
     rm -rf copy
     skopeo copy --quiet --src-tls-verify=false "docker://$R/$1" dir:copy

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs the package in clean systems of Debian 12 and 13, uses it there, and takes it away again.
+# Installs the package in clean systems of Debian 12 and 13, uses it there, and removes it again.
 #
-#   tests/package.sh [ACRT]     ACRT is the program to be packaged; without it, one is compiled as PROFILE says
+#   tests/package.sh [ACRT]     ACRT is the program to package; by default, one is compiled with PROFILE
 #
-#   SUITES   which releases of Debian, "bookworm trixie" if left out
-#   IMAGE=1  also makes the container image, on top of the newest of them
+#   SUITES   releases of Debian; the default is "bookworm trixie"
+#   IMAGE=1  also builds the container image, on the newest of them
 #
-# The systems are made by debootstrap once and kept in target/clean-systems. A registry on loopback serves them.
+# debootstrap creates the systems once, in target/clean-systems. A registry on loopback serves them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,7 +40,7 @@ fail() {
 }
 trap 'fail "line $LINENO"' ERR
 
-# The archive is the one that apt uses; Ubuntu's has no Debian.
+# The mirror that apt uses; Ubuntu's mirrors do not have Debian.
 archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
 archive=${archive:-http://deb.debian.org/debian}
 
@@ -52,7 +52,7 @@ system() { # suite: makes a clean system with buildah, once
         tail -n 5 "$work/debootstrap.log" >&2
         fail "cannot make a clean system of $1 from $archive: is the archive reachable?"
     }
-    # Since Debian 13 buildah starts nothing without netavark, and only recommends it.
+    # Since Debian 13 buildah needs netavark to run anything, but only recommends it.
     local builder='buildah netavark'
     [ "$1" != bookworm ] || builder=buildah
     # shellcheck disable=SC2086  # words are meant to be split
@@ -66,11 +66,11 @@ system() { # suite: makes a clean system with buildah, once
 
 [ -z "${1:-}" ] || ACRT=$(realpath "$1")
 export ACRT=${ACRT:-}
-# What is not to be published need not be small.
+# An unpublished package need not be small.
 [ "${PROFILE:-dist}" = dist ] && [ -z "$ACRT" ] || export PACK='-Zgzip -z1' LEVEL=-1
 OUT=$work/package packaging/deb.sh
 deb=$(ls "$work"/package/*.deb)
-# Made again from the same program, at another moment, it is the same to the byte; so is the archive.
+# Built again from the same program at another time, package and archive are identical.
 for folder in package again; do
     OUT=$work/$folder packaging/tarball.sh >/dev/null
 done
@@ -98,7 +98,7 @@ for _ in $(seq 100); do
 done
 [ -n "$R" ] || fail "the registry did not start: $(cat "$work/registry.log")"
 
-# Without what belongs to the package manager itself, to users, and to buildah's containers.
+# Without the files of the package manager, of users, and of buildah's containers.
 files_of() {
     find "$1" -xdev -mindepth 1 \( -path "$1/proc" -o -path "$1/dev" -o -path "$1/sys" -o -path "$1/tmp" -o -path "$1/root" -o -path "$1/run" \
         -o -path "$1/var/lib/dpkg" -o -path "$1/var/log" -o -path "$1/var/lib/containers" -o -path "$1/var/cache" -o -path "$1/var/tmp" -o -path "$1/etc/cni" \) -prune \
@@ -110,7 +110,7 @@ use() { # suite: all that is tried in one system
     system "$suite"
     mkdir "$tree"
     tar -C "$tree" -xf "$kept/$suite.tar"
-    # Storage of containers makes `/` private, for which it must be a mount.
+    # containers/storage makes `/` a private mount, so it must be a mount point.
     mount --bind "$tree" "$tree"
     mount -t proc proc "$tree/proc"
     mount --rbind --make-rslave /dev "$tree/dev"
@@ -118,7 +118,7 @@ use() { # suite: all that is tried in one system
     in_tree() {
         chroot "$tree" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs ACRT_BUILDER=buildah "$@"
     }
-    # Newer versions of buildah ask for more open files than a machine in a container may give; older ones give themselves few processes.
+    # Newer versions of buildah raise the limit of open files above what a container may allow; older ones set a low limit of processes.
     mkdir -p "$tree/etc/containers"
     local files processes=32768
     files=$(ulimit -Hn)
@@ -145,7 +145,7 @@ use() { # suite: all that is tried in one system
         [ -s "$tree/usr/share/$file" ] || fail "/usr/share/$file is missing"
     done
     if command -v systemd-analyze >/dev/null; then
-        # The program is in the clean system, and not in this one.
+        # The program is installed in the clean system only.
         cp "$tree/usr/share/doc/acrt/examples/acrt-watch.system.service" "$work/acrt-watch.service"
         {
             XDG_RUNTIME_DIR=$work systemd-analyze verify --man=no --user --recursive-errors=no "$tree"/usr/lib/systemd/user/acrt-*
@@ -183,7 +183,7 @@ for suite in $suites; do
 done
 
 if [ -n "${IMAGE:-}" ]; then
-    # The image of the system stands for the one from Docker Hub.
+    # The image of the system replaces the one from Docker Hub.
     export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs CONTAINERS_STORAGE_CONF=$work/storage.conf
     printf '[storage]\ndriver = "vfs"\ngraphroot = "%s"\nrunroot = "%s"\n' "$work/images" "$work/run" >"$CONTAINERS_STORAGE_CONF"
     debian=$(buildah from scratch)

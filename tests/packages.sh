@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Installs what `make demo` and `make test` need and this machine lacks, with apt. Starts no service.
+# Installs with apt what `make demo` and `make test` need and this machine lacks. Starts no service.
 #
 #   tests/packages.sh demo    what the demo needs
 #   tests/packages.sh test    what the demo and the tests need
 #   tests/packages.sh package what `make deb` and `make tarball` need; image: and `make image`
 #   tests/packages.sh clean-systems   what tests/package.sh needs
-#   tests/packages.sh -n …    only say what would be installed
+#   tests/packages.sh -n …    only print what would be installed
 set -euo pipefail
 
-# Each line is a program and the package that brings it on Debian and Ubuntu.
+# Each line is a program and its package on Debian and Ubuntu.
 demo='
 cc               build-essential
 docker-registry  docker-registry
@@ -29,7 +29,7 @@ script           bsdutils
 fish             fish
 zsh              zsh
 '
-# Debian's; Ubuntu's are snaps.
+# Packages of Debian; in Ubuntu these are snaps.
 browser='
 chromium         chromium
 chromedriver     chromium-driver
@@ -46,7 +46,7 @@ docker-registry  docker-registry
 busybox          busybox-static
 '
 
-# A newer Docker than Debian 12 has, with buildx: unpacked into a folder of the tests, and not installed, so that they have both.
+# A newer Docker than Debian 12's, with buildx: unpacked into a folder of the tests instead of installed, so that the tests have both.
 newer=/usr/local/lib/acrt-tests
 newer_test='docker-buildx docker-compose docker.io docker-cli containerd'
 
@@ -77,7 +77,7 @@ case "${1:-}" in
         ;;
 esac
 
-# /usr/sbin is not on everybody's PATH, but servers live there.
+# Servers are in /usr/sbin, which is not on every user's PATH.
 export PATH=$PATH:/usr/sbin:/sbin
 missing=''
 while read -r program package; do
@@ -112,7 +112,7 @@ if [ "$(id -u)" != 0 ]; then
     as_root=sudo
 fi
 
-# A registry on port 5000, a web server on port 80 and a Docker daemon are not what a test run should leave behind.
+# A test run must not leave a registry on port 5000, a web server on port 80 and a Docker daemon running.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
     trap '$as_root rm -f $policy' EXIT
@@ -122,7 +122,7 @@ fi
 
 apt="$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0"
 $apt update
-# Since Debian 13 the client is a package of its own; before, it came with the daemon.
+# Since Debian 13 the client is a separate package; before, it was in the daemon's package.
 if ! apt-cache show docker-cli >/dev/null 2>&1; then
     missing=${missing//docker-cli/docker.io}
 fi
@@ -136,10 +136,10 @@ fi
 echo "unpacking into $newer: $newer_test"
 fetched=$(mktemp -d)
 cd "$fetched"
-# apt's own user cannot write there.
+# apt's user cannot write there.
 apt="$apt -o APT::Sandbox::User=root"
 if ! apt-cache show docker-buildx >/dev/null 2>&1; then
-    # Debian 13's packages run on Debian 12. They are asked for with lists of their own, so that nothing else is taken from there.
+    # Debian 13's packages run on Debian 12. They use separate package lists, so that nothing else comes from Debian 13.
     # shellcheck disable=SC2016  # the format is apt's
     archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
     mkdir -p lists/partial cache/archives/partial
@@ -148,7 +148,7 @@ if ! apt-cache show docker-buildx >/dev/null 2>&1; then
     apt="$apt -o Dir::State::Lists=$fetched/lists -o Dir::Cache=$fetched/cache"
     $apt update
 fi
-# The client has a package of its own, or comes with the daemon.
+# The client has a separate package, or is in the daemon's.
 for package in $newer_test; do
     $apt download "$package" || [ "$package" = docker-cli ]
 done

@@ -1,5 +1,5 @@
 'use strict';
-// Keeps an open page up to date. Without it, the page is what it was when it was loaded.
+// Updates an open page. Without it, the page stays as it was loaded.
 (() => {
   const ages = new Intl.RelativeTimeFormat('en', {numeric: 'auto'});
   const units = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
@@ -30,7 +30,7 @@
     }
     times();
   };
-  // A burst of changes is one, and not all open pages ask at the same moment.
+  // Several changes in a short time are one update, and open pages do not all reload at the same moment.
   let waits = false;
   const changed = () => {
     if (waits) return;
@@ -41,7 +41,7 @@
   setInterval(times, 10000);
   const login = document.querySelector('form.login');
   if (login) {
-    // The cookie stays at home when somebody comes by a link from elsewhere; from here it is sent.
+    // With SameSite=Strict the cookie is not sent when a link on another site leads here, but it is sent from here.
     fetch(location.href, {cache: 'no-cache'}).then((answer) => answer.ok && location.replace(location.href), () => {});
     return;
   }
@@ -64,7 +64,7 @@
       if (events.readyState === EventSource.CLOSED) { events = null; setTimeout(() => { refresh(); listen(); }, 15000); }
     });
   };
-  // A page that nobody sees takes no connection.
+  // A hidden page keeps no connection open.
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) { events?.close(); events = null; } else listen();
   });

@@ -1,10 +1,10 @@
-// What a page does that keeps people out, by rules of axe-core 4 that can be told from the page alone: a list of sentences.
+// Returns the accessibility problems of a page as a list of sentences, by those rules of axe-core 4 that need only the page.
 const problems = [];
 const say = (rule, element, why) => problems.push(`${rule}: ${element ? element.outerHTML.slice(0, 120) : "the page"} ${why}`);
 const all = (selector) => [...document.querySelectorAll(selector)];
 const isSeen = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
 
-// Its name, as what reads pages aloud has it.
+// The accessible name of an element, as screen readers use it.
 const nameOf = (element) => {
     const labelled = (element.getAttribute("aria-labelledby") || "").split(/\s+/).filter(Boolean);
     const texts = [
@@ -54,7 +54,7 @@ for (const element of all("body > *")) {
     if (!isLandmark && isSeen(element) && element.textContent.trim()) say("region", element, "is in no part of the page that has a role");
 }
 
-// Contrast as WCAG 2.2, 1.4.3 counts it: 4.5, or 3 for large letters.
+// Contrast by WCAG 2.2, 1.4.3: 4.5, or 3 for large text.
 const parse = (colour) => {
     const numbers = (colour.match(/[\d.]+/g) || []).map(Number);
     return colour.startsWith("color(srgb") ? [...numbers.slice(0, 3).map((it) => it * 255), numbers[3] ?? 1] : [...numbers.slice(0, 3), numbers[3] ?? 1];
@@ -88,7 +88,7 @@ while (walker.nextNode()) {
     const size = parseFloat(style.fontSize);
     const wanted = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
     const contrast = (bright + 0.05) / (dark + 0.05);
-    // What lies behind a text in a picture is a shape beside it, of which this knows nothing.
+    // The background of a text in a picture is a separate shape, which this does not find.
     if (!isDrawn && contrast < wanted) say("color-contrast", element, `has a contrast of ${contrast.toFixed(2)}, and ${wanted} is wanted`);
 }
 if (document.documentElement.scrollWidth > innerWidth + 1) say("reflow", null, `is ${document.documentElement.scrollWidth} wide where there are ${innerWidth}`);

@@ -12,7 +12,7 @@ use crate::support::{Gate, Proxy, Registry, World, eventually};
 
 /// A machine whose builder uses the image of the `FROM` line unchanged, and which looks at registries each second.
 ///
-/// While a file `hold` exists, the builds of tasks whose names start with its text wait at the gate.
+/// While a file `hold` exists, the builds of tasks whose names start with `slow` wait at the gate.
 struct Place {
     world: World,
     registry: Registry,

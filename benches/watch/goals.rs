@@ -269,8 +269,8 @@ fn costs(case: &Case, row: &Row, floor: Option<&Row>) -> Vec<Goal> {
         }));
     }
     let memory = match case.tasks {
-        ..=1000 => 12.0,
-        _ => 24.0,
+        ..=1000 => 14.0,
+        _ => 32.0,
     };
     if case.moved > 0 {
         let goal = Goal::at_most("G15", &row.heading, "MiB", row.peak_mib(), 100.0);

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{
     image::Reference,
-    ops::{App, answer::TaskAnswer, check::brief, status::TaskStatus},
-    sys::clock::ahead,
-    view::{Column, Narrow, Tone, View},
+    ops::{App, answer::TaskAnswer, check::brief, show::TaskList, status::TaskStatus},
+    sys::{clock::ahead, workers},
+    view::{Column, Narrow, Shape, Tone, View},
 };
 
 /// A task.
@@ -28,11 +28,14 @@ pub fn task_view(app: &App, task: TaskAnswer) -> View {
 }
 
 /// Shows tasks; each answer is created when it is shown.
-pub fn tasks_view<I: Iterator<Item = TaskAnswer> + 'static>(
-    app: &App,
-    tasks: impl FnOnce() -> I + 'static,
-) -> View {
-    View::list(tasks, TASK).with_rows(ages(app))
+pub fn tasks_view(app: &App, tasks: TaskList) -> View {
+    let list = move |shape: Shape| {
+        tasks.show(move |answers| match shape.makes_rows() {
+            true => shape.draw(answers.iter().map(TaskAnswer::row)),
+            false => shape.draw(answers),
+        })
+    };
+    View::list(list, TASK).with_rows(ages(app))
 }
 
 /// Returns a function that adds to each row how long ago its task was looked at.
@@ -97,8 +100,11 @@ pub fn status_view(app: &App, tasks: Vec<TaskStatus>) -> View {
             row["then"] = json!(then);
         }
     };
-    let view = View::list(move || tasks.into_iter(), STATUS);
-    view.with_rows(prepare).for_people()
+    let list = move |shape: Shape| {
+        let parts = workers::parts(tasks.into_iter());
+        workers::in_order(parts, move |part| shape.draw(part))
+    };
+    View::list(list, STATUS).with_rows(prepare).for_people()
 }
 
 /// Returns the reason of a task's state for `status`: which images moved, without their digests. Images on the registry `own` of

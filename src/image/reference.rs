@@ -9,6 +9,9 @@ use super::{Digest, InvalidDigest};
 /// The registry of names without a host.
 pub const DOCKER_HUB: &str = "docker.io";
 
+/// Another name of it, in references only.
+const OTHER_HUB: &str = "index.docker.io";
+
 /// The longest name, registry and slash included, that registries and clients accept.
 const MAX_NAME: usize = 255;
 
@@ -156,6 +159,22 @@ impl Reference {
         }
     }
 
+    /// Returns the reference of these parts; `None` where they are not those of a normalized one.
+    pub fn of_parts(registry: &str, repository: &str, tag: &str) -> Option<Self> {
+        let length = registry.len() + 1 + repository.len();
+        let is_other = registry == OTHER_HUB || registry == DOCKER_HUB && !repository.contains('/');
+        let is_name = is_host(registry) && is_registry(registry) && is_repository(repository);
+        if length > MAX_NAME || is_other || !is_name || !is_tag(tag) {
+            return None;
+        }
+        Some(Self {
+            text: format!("{registry}/{repository}:{tag}").into(),
+            registry_end: u16::try_from(registry.len()).ok()?,
+            repository_end: u16::try_from(length).ok()?,
+            digest: None,
+        })
+    }
+
     /// Parses a repository and tag that belong to `registry` unless they name another one, as in `--image` of a task.
     pub fn within(registry: &str, text: &str) -> Result<Self, InvalidReference> {
         match split_registry(text.split('@').next().unwrap_or(text)) {
@@ -167,20 +186,20 @@ impl Reference {
 }
 
 impl Reference {
-    fn parts(&self) -> (&str, &str, Option<&str>, Option<&Digest>) {
-        (
-            self.registry(),
-            self.repository(),
-            self.tag(),
-            self.digest(),
-        )
+    /// Returns registry, repository and tag as they are compared: what separates two of them belongs to the one behind it.
+    fn parts(&self) -> (&[u8], &[u8], &[u8]) {
+        let (registry, rest) = self.text.as_bytes().split_at(self.registry_end.into());
+        let repository = usize::from(self.repository_end - self.registry_end);
+        let (repository, tag) = rest.split_at(repository);
+        (registry, repository, tag)
     }
 }
 
 impl Ord for Reference {
     /// Orders by registry, then repository, then tag.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.parts().cmp(&other.parts())
+        let digests = || self.digest.cmp(&other.digest);
+        self.parts().cmp(&other.parts()).then_with(digests)
     }
 }
 
@@ -193,15 +212,15 @@ impl PartialOrd for Reference {
 /// Splits off the registry: the first component is a host if it has a dot or a colon, is `localhost`, or has upper-case letters.
 fn split_registry(name: &str) -> (Option<&str>, &str) {
     match name.split_once('/') {
-        Some((host, rest))
-            if host.contains(['.', ':'])
-                || host == "localhost"
-                || host.chars().any(|c| c.is_ascii_uppercase()) =>
-        {
-            (Some(host), rest)
-        }
+        Some((host, rest)) if is_host(host) => (Some(host), rest),
         _ => (None, name),
     }
+}
+
+/// Tells whether what stands in front of the first slash of a name is a host.
+fn is_host(part: &str) -> bool {
+    let tells = |b: u8| matches!(b, b'.' | b':') || b.is_ascii_uppercase();
+    part == "localhost" || part.bytes().any(tells)
 }
 
 impl FromStr for Reference {
@@ -224,7 +243,7 @@ impl FromStr for Reference {
             _ => (rest, None),
         };
         let registry = match registry {
-            None | Some("index.docker.io") => DOCKER_HUB,
+            None | Some(OTHER_HUB) => DOCKER_HUB,
             Some(host) => host,
         };
         if !is_registry(registry) {

@@ -17,11 +17,10 @@ use crate::{
 
 use super::{
     App,
-    check::{load, simulated, state_of},
+    check::{load_with_tags, simulated, state_of},
     event::EventSink,
     joined::joined,
     look::TagSubscriptions,
-    recall,
     show::with_runs,
 };
 
@@ -82,8 +81,7 @@ impl GraphAnswer {
 ///
 /// [`crate::error::Kind::Failed`] where the state directory itself cannot be read. A task that cannot be used is reported and left out.
 pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Result<GraphAnswer> {
-    let loaded = load(app, &mut 0, events)?;
-    let tags = recall::tags(app, events)?;
+    let (loaded, tags) = load_with_tags(app, &mut 0, events)?;
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     let states = states(app, &nodes, with_runs(tags, &nodes));
     Ok(graph_of(&nodes, &states, only))
@@ -180,8 +178,8 @@ impl<'n> WholeGraph<'n> {
     }
 }
 
-fn states(app: &App, nodes: &[Node<'_>], tags: Tags) -> BTreeMap<TaskKey, State> {
-    let (round, _) = simulated(nodes.to_vec(), tags, app.clock.now());
+fn states(app: &App, nodes: &[Node<'_>], mut tags: Tags) -> BTreeMap<TaskKey, State> {
+    let (round, _) = simulated(nodes.to_vec(), &mut tags, app.clock.now());
     let verdicts = round.verdicts();
     verdicts
         .map(|(node, verdict, _)| (node.task.key(), state_of(verdict)))

@@ -1,6 +1,9 @@
 //! Reads what the files of a task say now, and compares it with what its last run was built on.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -76,14 +79,28 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     })
 }
 
-/// Reads what the files of a task say now, where that matters: if the last run failed, or a file has changed since the last run read it.
-/// Remote contexts are not read.
-pub fn reading(app: &App, task: &Task, baseline: &Baseline) -> Option<Reading> {
-    let is_local = !task.step.context().is_some_and(Context::is_remote);
-    let is_compared = baseline.is_tracking() && is_local;
-    let is_read =
-        is_compared && !baseline.files.is_empty() && baseline.files.iter().all(is_unchanged);
-    if baseline.failure.is_none() && (!is_compared || is_read) {
+/// Returns whether the files of a task are compared with what its last run read, and have not changed since. The state of the file of the
+/// definition may be known already, as [`FileStamp::fingerprint`].
+pub fn is_as_read(task: &Task, baseline: &Baseline, definition: Option<(&Path, u64)>) -> bool {
+    let is_as_it_was = |file: &ReadFile| match definition {
+        Some((path, state)) if file.path.as_os_str() == path.as_os_str() => {
+            matches!(file.state, FileState::At(stamp) if stamp.fingerprint() == state)
+        }
+        _ => is_unchanged(file),
+    };
+    let files = &baseline.files;
+    is_compared(task, baseline) && !files.is_empty() && files.iter().all(is_as_it_was)
+}
+
+fn is_compared(task: &Task, baseline: &Baseline) -> bool {
+    baseline.is_tracking() && !task.step.context().is_some_and(Context::is_remote)
+}
+
+/// Reads what the files of a task say now, where that matters: if the last run failed, or a file has changed since the last run read it,
+/// which [`is_as_read`] says. Remote contexts are not read.
+pub fn reading(app: &App, task: &Task, baseline: &Baseline, is_as_read: bool) -> Option<Reading> {
+    let is_compared = is_compared(task, baseline);
+    if baseline.failure.is_none() && (!is_compared || is_as_read) {
         return None;
     }
     let secrets = if task.step.has_secret_arguments() {

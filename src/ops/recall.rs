@@ -1,5 +1,7 @@
 //! Reads and writes cached state. A failure is reported and stops nothing, because this state can be rebuilt.
 
+use std::thread::{self, JoinHandle};
+
 use crate::{
     error::{Error, Result},
     image::Reference,
@@ -19,12 +21,41 @@ use super::{
 /// [`crate::error::Kind::Failed`] where the file cannot be read at the moment.
 pub fn tags(app: &App, events: &EventSink<'_>) -> Result<Tags> {
     let tags = told_of(app.store.tags(app.clock.now())?, events);
+    Ok(own(app, tags))
+}
+
+/// What is remembered of tags, while it is being read beside something else.
+pub struct ReadTags(Option<JoinHandle<Result<Recalled<Tags>>>>);
+
+impl ReadTags {
+    /// Begins to read.
+    pub fn begin(app: &App) -> Self {
+        let (store, now) = (app.store.clone(), app.clock.now());
+        let reader = thread::Builder::new().name("tags".to_owned());
+        Self(reader.spawn(move || store.tags(now)).ok())
+    }
+
+    /// Returns what [`tags`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`tags`].
+    pub fn end(self, app: &App, events: &EventSink<'_>) -> Result<Tags> {
+        match self.0.and_then(|reader| reader.join().ok()) {
+            Some(read) => Ok(own(app, told_of(read?, events))),
+            None => tags(app, events),
+        }
+    }
+}
+
+/// Gives each tag the one name of its registry.
+fn own(app: &App, tags: Tags) -> Tags {
     let is_own = |tag: &Reference| app.aliases.registry(tag.registry()) == tag.registry();
-    Ok(match tags.records().keys().all(is_own) {
+    match tags.records().keys().all(is_own) {
         true => tags,
         // Version 0.1 wrote names as the files have them, and the aliases in the config file may have changed since.
         false => tags.renamed(|tag| app.canonical(tag)),
-    })
+    }
 }
 
 /// Reads the notified state of receivers.

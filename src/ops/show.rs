@@ -1,6 +1,9 @@
 //! Shows task definitions, with the state of each when its tags were last looked at. No registry is asked.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    mem,
+};
 
 use jiff::Timestamp;
 
@@ -8,6 +11,7 @@ use crate::{
     error::Result,
     image::Reference,
     store::{secrets::Secrets, tasks::FollowedFiles},
+    sys::workers,
     task::{Dependency, Task, TaskKey, TaskName},
     watch::{Baseline, Node, Observation, Snapshot, Tags, Verdict},
 };
@@ -16,11 +20,11 @@ use super::{
     App,
     answer::{LastRecorded, RunAnswer, TaskAnswer},
     check::{
-        CheckAnswer, keep_makers, keep_with_ancestors, set_windows, simulate_round, simulated,
-        snapshot, state_of,
+        self, CheckAnswer, Found, keep_makers, keep_with_ancestors, set_windows, simulate_round,
+        simulated, snapshot, state_of,
     },
     event::{Event, EventSink},
-    recall,
+    recall::{self, ReadTags},
     runs::{self, RunFilter},
     task::existing,
 };
@@ -57,6 +61,8 @@ pub struct TaskList {
     files: Option<FollowedFiles>,
     /// All tasks: a task may depend on the image of one that is not shown.
     loaded: Vec<Snapshot>,
+    /// What is remembered of tags, once they have been read.
+    tags: Tags,
     registry: Option<String>,
 }
 
@@ -81,6 +87,7 @@ pub fn list(app: &App, registry: Option<&str>, events: &EventSink<'_>) -> Result
         app: app.read_again()?,
         files: Some(files),
         loaded: Vec::new(),
+        tags: Tags::default(),
         registry,
     })
 }
@@ -91,10 +98,12 @@ impl TaskList {
         let Some(files) = self.files.take() else {
             return;
         };
+        let tags = ReadTags::begin(&self.app);
         self.loaded.reserve_exact(files.len());
-        let tasks = files.read().filter_map(|(_, followed)| followed.ok());
-        let snapshots = tasks.map(|(task, baseline)| snapshot(&self.app, task, baseline));
+        let found = check::read(&self.app, files).filter_map(Result::ok);
+        let snapshots = found.map(|found| snapshot(&self.app, found));
         self.loaded.extend(snapshots);
+        self.tags = tags.end(&self.app, &EventSink::none()).unwrap_or_default();
     }
 
     fn is_shown(&self, task: &Task) -> bool {
@@ -118,17 +127,19 @@ impl TaskList {
         tasks.map(|one| one.task.key())
     }
 
-    /// Returns the answers about all tasks.
-    pub fn answers(mut self) -> impl Iterator<Item = TaskAnswer> {
+    /// Calls `show` with the answers about all tasks, some at a time and on all cores. Returns what it makes of them, in order.
+    pub fn show<R: Send + 'static>(
+        mut self,
+        show: impl Fn(Vec<TaskAnswer>) -> R + Send + Sync + 'static,
+    ) -> impl Iterator<Item = R> {
         self.load();
-        let snapshots = std::mem::take(&mut self.loaded);
-        let states = last_known(&self.app, &snapshots);
+        let (loaded, tags) = (mem::take(&mut self.loaded), mem::take(&mut self.tags));
+        let states = last_known(&self.app, &loaded, tags);
+        let are_shown: Vec<bool> = loaded.iter().map(|one| self.is_shown(&one.task)).collect();
         let keys = self.app.store.keys_with_secrets().unwrap_or_default();
         let with_secrets: HashSet<TaskKey> = keys.into_iter().collect();
         let store = self.app.store.clone();
-        let shown = snapshots.into_iter().zip(states);
-        let shown = shown.filter(move |(one, _)| self.is_shown(&one.task));
-        shown.map(move |(one, last)| {
+        let answer = move |(one, last): (Snapshot, LastRecorded)| {
             let key = one.task.key();
             let secrets = if with_secrets.contains(&key) {
                 store.secrets(&key).unwrap_or_default()
@@ -136,6 +147,11 @@ impl TaskList {
                 Secrets::default()
             };
             TaskAnswer::new(&one.task, &one.baseline, last).with_credentials(&secrets)
+        };
+        let shown = loaded.into_iter().zip(states).zip(are_shown);
+        let shown = shown.filter_map(|(one, is_shown)| is_shown.then_some(one));
+        workers::in_order(workers::parts(shown), move |part| {
+            show(part.into_iter().map(&answer).collect())
         })
     }
 }
@@ -143,7 +159,8 @@ impl TaskList {
 /// Returns the state of one task when its tags were last looked at.
 fn of(app: &App, task: &Task, baseline: &Baseline) -> LastRecorded {
     let all = with_ancestors(app, task, baseline);
-    let states = last_known(app, &all);
+    let tags = recall::tags(app, &EventSink::none()).unwrap_or_default();
+    let states = last_known(app, &all, tags);
     let both = all.iter().zip(states);
     let mut own = both.filter(|(one, _)| one.task.key() == task.key());
     own.next().map(|(_, last)| last).unwrap_or_default()
@@ -164,7 +181,8 @@ fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> 
             Snapshot::new(task, baseline, |image| app.canonical(image))
         }));
     }
-    all.push(snapshot(app, task.clone(), baseline.clone()));
+    let own = Found::new(task.clone(), baseline.clone(), None);
+    all.push(snapshot(app, own));
     let mut others = keep_with_ancestors(&mut all, &key);
     let tags = recall::tags(app, &EventSink::none()).unwrap_or_default();
     loop {
@@ -186,8 +204,8 @@ pub(super) fn verdict_of(app: &App, key: &TaskKey) -> Result<Option<Verdict>> {
     let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
     let all = with_ancestors(app, &task, &baseline);
     let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();
-    let tags = known(app, &nodes);
-    let (round, _) = simulated(nodes, tags, app.clock.now());
+    let mut tags = known(app, &nodes);
+    let (round, _) = simulated(nodes, &mut tags, app.clock.now());
     let mut verdicts = round.verdicts();
     let own = verdicts.find(|(node, ..)| node.task.key() == *key);
     Ok(own.map(|(_, verdict, _)| verdict.clone()))
@@ -209,8 +227,8 @@ pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Opti
     let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
     let all = with_ancestors(app, &task, &baseline);
     let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();
-    let tags = known(app, &nodes);
-    let answers = simulate_round(nodes, tags, app.clock.now()).into_iter();
+    let mut tags = known(app, &nodes);
+    let answers = simulate_round(nodes, &mut tags, app.clock.now()).into_iter();
     let filter = RunFilter {
         top: RUNS,
         ..runs::of_task(key)
@@ -227,9 +245,9 @@ fn known(app: &App, nodes: &[Node<'_>]) -> Tags {
 }
 
 /// Returns the state of each task when its tags were last looked at, by a round or by a run.
-fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastRecorded> {
+fn last_known(app: &App, tasks: &[Snapshot], tags: Tags) -> Vec<LastRecorded> {
     let nodes: Vec<Node<'_>> = tasks.iter().map(Snapshot::node).collect();
-    let tags = known(app, &nodes);
+    let mut tags = with_runs(tags, &nodes);
     let looked: Vec<Option<Timestamp>> = nodes
         .iter()
         .map(|node| {
@@ -239,7 +257,7 @@ fn last_known(app: &App, tasks: &[Snapshot]) -> Vec<LastRecorded> {
             looks.min().flatten()
         })
         .collect();
-    let (round, _) = simulated(nodes, tags, app.clock.now());
+    let (round, _) = simulated(nodes, &mut tags, app.clock.now());
     let states = round.decisions().map(|verdict| verdict.map(state_of));
     let both = states.zip(looked);
     both.map(|(state, looked)| LastRecorded { state, looked })

@@ -18,10 +18,10 @@ use super::{
     App,
     answer::AzTimestamp,
     check::{
-        CheckAnswer, CheckOptions, ImageAnswer, check, load, outage_lines, simulate_round, worst_of,
+        CheckAnswer, CheckOptions, ImageAnswer, check, load_with_tags, outage_lines,
+        simulate_round, worst_of,
     },
     event::EventSink,
-    recall,
     show::with_runs,
     timer::{self, TimerAnswer},
 };
@@ -93,16 +93,16 @@ pub async fn status(
         check(app, CheckOptions::default(), events).await?;
     }
     let mut broken = 0;
-    let loaded = load(app, &mut broken, events)?;
+    let (loaded, tags) = load_with_tags(app, &mut broken, events)?;
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let tags = with_runs(recall::tags(app, events)?, &nodes);
+    let mut tags = with_runs(tags, &nodes);
     let registry = registry.map(|name| app.settings.login_server(name));
     let is_shown = |answer: &CheckAnswer| {
         let is_same = |wanted: &String| app.is_same_registry(wanted, &answer.registry);
         registry.as_ref().is_none_or(is_same)
     };
     let broken = (broken > 0).then_some(Kind::Failed);
-    let mut report = report(&nodes, &tags, is_shown, app.clock.now());
+    let mut report = report(&nodes, &mut tags, is_shown, app.clock.now());
     report.worst = worst_of(report.worst.into_iter().chain(broken));
     Ok(report)
 }
@@ -110,13 +110,13 @@ pub async fn status(
 /// Returns the status of the tasks that are to be shown, from what is known of tags.
 pub(super) fn report(
     nodes: &[Node<'_>],
-    tags: &Tags,
+    tags: &mut Tags,
     is_shown: impl Fn(&CheckAnswer) -> bool,
     now: Timestamp,
 ) -> StatusReport {
     let by_key: HashMap<TaskKey, Node<'_>> =
         nodes.iter().map(|node| (node.task.key(), *node)).collect();
-    let mut answers = simulate_round(nodes.to_vec(), tags.clone(), now);
+    let mut answers = simulate_round(nodes.to_vec(), tags, now);
     answers.retain(is_shown);
     let outages = outage_lines(&answers);
     let mut tasks: Vec<TaskStatus> = answers

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     fs::{File, OpenOptions},
     io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -13,7 +14,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor},
+};
 
 use crate::{
     error::{Context as _, Kind, Result},
@@ -33,7 +37,37 @@ const SCHEMA: u32 = 1;
 #[derive(Deserialize)]
 struct Bases {
     schema: u32,
+    #[serde(deserialize_with = "as_a_whole")]
     tags: BTreeMap<Reference, TagRecord>,
+}
+
+/// Reads a map whose keys are sorted already: one that grows key by key ends half empty.
+fn as_a_whole<'de, D>(input: D) -> std::result::Result<BTreeMap<Reference, TagRecord>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Entries;
+
+    impl<'de> Visitor<'de> for Entries {
+        type Value = Vec<(Reference, TagRecord)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("tags with what is remembered of each")
+        }
+
+        fn visit_map<A>(self, mut map: A) -> std::result::Result<Self::Value, A::Error>
+        where
+            A: MapAccess<'de>,
+        {
+            let mut entries = Vec::new();
+            while let Some(entry) = map.next_entry()? {
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+    }
+
+    Ok(input.deserialize_map(Entries)?.into_iter().collect())
 }
 
 #[derive(Serialize)]

@@ -3,13 +3,12 @@
 //! The files remain authoritative. A copy counts only while its file has the same inode, size and times; the cache may be removed at any
 //! time, and is not made for folders that are read fast enough without it. It consists of a line of JSON for each copy; then an index with
 //! a line for each copy, which names its file, the state of that file, and where the copy is; and a last line with the offset of the index
-//! and its checksum. So only the index is read to know what there is, and the copies are read one at a time.
+//! and its checksum. So only the index is read to know what there is, and the copies are read a few at a time.
 
 use std::{
     cmp::Ordering,
     fs::{self, File},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write},
+    io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
@@ -20,6 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     error::{Error, Result},
     image::reference::is_registry,
+    sys::workers,
     task::{TaskKey, TaskName},
     watch::FileStamp,
 };
@@ -52,21 +52,34 @@ pub struct TaskFiles<'a> {
 
 /// The files of a folder, sorted by registry and name. Those without a copy in the cache have been read.
 pub struct Opened<T> {
-    files: Vec<(TaskKey, Content<T>)>,
-    copies: Option<File>,
-    read: Read<T>,
+    files: Vec<TaskFile<T>>,
+    reader: Reader<T>,
 }
 
 /// Reads a file; returns `None` where it does not exist any more.
-type Read<T> = Box<dyn Fn(&TaskKey) -> Result<Option<T>> + Send>;
+type Read<T> = Box<dyn Fn(&TaskKey) -> Result<Option<T>> + Send + Sync>;
+
+/// A file of a task.
+pub struct TaskFile<T> {
+    pub key: TaskKey,
+    /// Stands for the state that it was found in: [`FileStamp::fingerprint`].
+    pub state: u64,
+    content: Content<T>,
+}
 
 enum Content<T> {
     Read(Box<Result<T>>),
     Copy(Place),
 }
 
+/// Reads files on any thread.
+pub struct Reader<T> {
+    copies: Option<File>,
+    read: Read<T>,
+}
+
 /// Where a copy is in the cache, and its checksum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Place {
     at: u64,
     size: u32,
@@ -102,13 +115,6 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Returns a hash of the state of a file.
-fn state(stamp: FileStamp) -> u64 {
-    let mut hash = DefaultHasher::new();
-    stamp.hash(&mut hash);
-    hash.finish()
-}
-
 fn sum(parts: &[&[u8]]) -> u32 {
     let mut sum = Crc::new();
     parts.iter().for_each(|part| sum.update(part));
@@ -137,7 +143,7 @@ fn open_copies(cache: &Path) -> Option<(File, String)> {
     is_whole.then_some((file, entries))
 }
 
-impl<T: Serialize + DeserializeOwned> Opened<T> {
+impl<T: DeserializeOwned + Send + 'static> Opened<T> {
     /// Returns how many files there are.
     pub fn len(&self) -> usize {
         self.files.len()
@@ -145,10 +151,11 @@ impl<T: Serialize + DeserializeOwned> Opened<T> {
 
     /// Removes and returns the files that cannot be used, each with its error.
     pub fn take_broken(&mut self) -> Vec<(TaskKey, Error)> {
-        let is_broken = |file: &mut (TaskKey, Content<T>)| matches!(&file.1, Content::Read(read) if read.is_err());
+        let is_broken =
+            |file: &mut TaskFile<T>| matches!(&file.content, Content::Read(read) if read.is_err());
         let broken = self.files.extract_if(.., is_broken);
-        let errors = broken.filter_map(|(key, content)| match content {
-            Content::Read(read) => Some((key, read.err()?)),
+        let errors = broken.filter_map(|file| match file.content {
+            Content::Read(read) => Some((file.key, read.err()?)),
             Content::Copy(_) => None,
         });
         errors.collect()
@@ -156,56 +163,83 @@ impl<T: Serialize + DeserializeOwned> Opened<T> {
 
     /// Removes a file. Returns whether it was there.
     pub fn remove(&mut self, key: &TaskKey) -> bool {
-        let found = self.files.binary_search_by(|(other, _)| other.cmp(key));
+        let found = self.files.binary_search_by(|file| file.key.cmp(key));
         found.map(|n| self.files.remove(n)).is_ok()
     }
 
-    /// Reads all files, one after the other, without those that have been removed meanwhile.
+    /// Returns the files, and their reader.
+    pub fn split(self) -> (std::vec::IntoIter<TaskFile<T>>, Reader<T>) {
+        (self.files.into_iter(), self.reader)
+    }
+
+    /// Reads all files, in their order, on all cores, without those that have been removed meanwhile.
     pub fn read_all(self) -> impl Iterator<Item = (TaskKey, Result<T>)> {
-        let mut copies = self.copies.map(|file| Copies {
-            file: BufReader::new(file),
-            at: None,
-            copy: Vec::new(),
-        });
-        self.files.into_iter().filter_map(move |(key, content)| {
-            let value = match content {
-                Content::Read(value) => Some(*value),
-                Content::Copy(place) => {
-                    let copy = copies.as_mut().and_then(|copies| copies.read(place));
-                    copy.map(Ok).or_else(|| (self.read)(&key).transpose())
-                }
-            };
-            Some((key, value?))
-        })
+        let (files, reader) = self.split();
+        let read = move |part| {
+            let read = reader.read(part);
+            read.map(|(key, _, value)| (key, value)).collect::<Vec<_>>()
+        };
+        workers::in_order(workers::parts(files), read).flatten()
     }
 }
 
-/// Reads copies in the order of their places.
+/// The most bytes that are read at once for copies that lie one behind the other.
+const MOST_AT_ONCE: u64 = 4 * 1024 * 1024;
+
+impl<T: DeserializeOwned> Reader<T> {
+    /// Reads some files that lie side by side, one after the other. Those that have been removed meanwhile are left out.
+    pub fn read(&self, part: Vec<TaskFile<T>>) -> impl Iterator<Item = (TaskKey, u64, Result<T>)> {
+        let copies = self.copies(&part);
+        part.into_iter().filter_map(move |file| {
+            let value = match file.content {
+                Content::Read(value) => Some(*value),
+                Content::Copy(place) => {
+                    let copy = copies.as_ref().and_then(|copies| copies.read(place));
+                    copy.map(Ok).or_else(|| (self.read)(&file.key).transpose())
+                }
+            };
+            Some((file.key, file.state, value?))
+        })
+    }
+
+    /// Reads where the copies of these files lie. None where that cannot be done at once: the files themselves are read then.
+    fn copies(&self, part: &[TaskFile<T>]) -> Option<Copies> {
+        let places = part.iter().filter_map(|file| match file.content {
+            Content::Copy(place) => Some(place),
+            Content::Read(_) => None,
+        });
+        let (start, end) = places.fold((u64::MAX, 0), |(start, end), place| {
+            let behind = place.at.saturating_add(place.size.into());
+            (place.at.min(start), behind.max(end))
+        });
+        let size = end
+            .checked_sub(start)
+            .filter(|size| *size <= MOST_AT_ONCE)?;
+        let mut bytes = vec![0; usize::try_from(size).ok()?];
+        self.copies
+            .as_ref()?
+            .read_exact_at(&mut bytes, start)
+            .ok()?;
+        Some(Copies { start, bytes })
+    }
+}
+
+/// A piece of a cache.
 struct Copies {
-    file: BufReader<File>,
-    at: Option<u64>,
-    copy: Vec<u8>,
+    start: u64,
+    bytes: Vec<u8>,
 }
 
 impl Copies {
     /// Reads a copy; `None` where its checksum is wrong.
-    fn read<T: DeserializeOwned>(&mut self, place: Place) -> Option<T> {
-        let Place {
-            at,
-            size,
-            sum: expected,
-        } = place;
-        match self.at.take() {
-            Some(before) => self
-                .file
-                .seek_relative(i64::try_from(at).ok()? - i64::try_from(before).ok()?),
-            None => self.file.seek(SeekFrom::Start(at)).map(drop),
-        }
-        .ok()?;
-        self.copy.resize(usize::try_from(size).ok()?, 0);
-        self.file.read_exact(&mut self.copy).ok()?;
-        self.at = Some(at + u64::from(size));
-        (sum(&[&self.copy]) == expected).then(|| serde_json::from_slice(&self.copy).ok())?
+    fn read<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
+        let at = usize::try_from(place.at.checked_sub(self.start)?).ok()?;
+        let copy = self.bytes.get(at..)?;
+        let copy = copy.get(..usize::try_from(place.size).ok()?)?;
+        let is_whole = sum(&[copy]) == place.sum;
+        // Looked at once as a whole, its texts need not be looked at one by one.
+        let copy = std::str::from_utf8(copy).ok().filter(|_| is_whole)?;
+        serde_json::from_str(copy).ok()
     }
 }
 
@@ -220,9 +254,9 @@ impl TaskFiles<'_> {
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] with the path, where a folder cannot be read. What is wrong with one file is in its own result.
-    pub fn open<T: Serialize + DeserializeOwned>(
+    pub fn open<T: Serialize>(
         &self,
-        read: impl Fn(&TaskKey) -> Result<Option<T>> + Send + 'static,
+        read: impl Fn(&TaskKey) -> Result<Option<T>> + Send + Sync + 'static,
     ) -> Result<Opened<T>> {
         let found = self.find()?;
         let is_worthwhile = found.len() >= WORTHWHILE;
@@ -235,10 +269,11 @@ impl TaskFiles<'_> {
         let mut stamps = Vec::with_capacity(found.len());
         let mut missed = 0;
         for FoundFile { key, stamp } in found {
+            let state = stamp.fingerprint();
             // Both lists are sorted: entries before this key belong to files that do not exist any more.
             while entries.next_if(|entry| entry.cmp(&key).is_lt()).is_some() {}
             let entry = entries.next_if(|entry| entry.cmp(&key).is_eq());
-            let content = match entry.filter(|entry| entry.state == state(stamp)) {
+            let content = match entry.filter(|entry| entry.state == state) {
                 Some(entry) => Content::Copy(entry.place),
                 None => {
                     missed += 1;
@@ -249,17 +284,23 @@ impl TaskFiles<'_> {
                     Content::Read(Box::new(value))
                 }
             };
-            files.push((key, content));
+            files.push(TaskFile {
+                key,
+                state,
+                content,
+            });
             stamps.push(stamp);
         }
         if is_worthwhile && missed > files.len() / STALE_SHARE {
-            self.remember(&files, &stamps, copies.as_ref(), self.settled());
+            let settled = self.settled();
+            let files = files.iter().zip(stamps);
+            let files = files.filter(|(_, stamp)| stamp.changed_at() < settled);
+            self.remember(files.map(|(file, _)| file), copies.as_ref());
         }
         let read = Box::new(read);
         Ok(Opened {
             files,
-            copies,
-            read,
+            reader: Reader { copies, read },
         })
     }
 
@@ -304,29 +345,23 @@ impl TaskFiles<'_> {
         Ok(found)
     }
 
-    /// Writes the cache, with the files that last changed before `settled`. A failure to write costs only time.
-    fn remember<T: Serialize>(
+    /// Writes the cache, with these files. A failure to write costs only time.
+    fn remember<'f, T: Serialize + 'f>(
         &self,
-        files: &[(TaskKey, Content<T>)],
-        stamps: &[FileStamp],
+        files: impl Iterator<Item = &'f TaskFile<T>>,
         before: Option<&File>,
-        settled: i128,
     ) {
         // A folder at the path of the cache cannot be replaced by a rename, so that no cache could ever be made.
         if self.cache.is_dir() {
             file::remove_any(&self.cache);
         }
-        let settled = files
-            .iter()
-            .zip(stamps)
-            .filter(|(_, stamp)| stamp.changed_at() < settled);
         let write = |file: &mut File| -> io::Result<()> {
             let mut out = BufWriter::new(file);
             let (mut entries, mut at) = (String::new(), 0);
             let mut copy = Vec::new();
-            for ((key, content), stamp) in settled {
+            for file in files {
                 copy.clear();
-                match (content, before) {
+                match (&file.content, before) {
                     (Content::Read(value), _) => match value.as_ref() {
                         Ok(value) => serde_json::to_writer(&mut copy, value)?,
                         Err(_) => continue,
@@ -340,7 +375,7 @@ impl TaskFiles<'_> {
                 }
                 copy.push(b'\n');
                 out.write_all(&copy)?;
-                let (TaskKey { registry, name }, state) = (key, state(*stamp));
+                let (TaskKey { registry, name }, state) = (&file.key, file.state);
                 let (size, sum) = (copy.len(), sum(&[&copy]));
                 entries.push_str(&format!("{registry} {name} {state:x} {at} {size} {sum}\n"));
                 at += size;
@@ -418,9 +453,8 @@ mod tests {
 
     /// Makes the cache as if all files had last changed long ago.
     fn settle(files: &TaskFiles<'_>) {
-        let stamps: Vec<FileStamp> = files.find().unwrap().iter().map(|f| f.stamp).collect();
         let (opened, _) = open(files);
-        files.remember(&opened.files, &stamps, opened.copies.as_ref(), i128::MAX);
+        files.remember(opened.files.iter(), opened.reader.copies.as_ref());
         assert_eq!(read_all(files).1, 0);
     }
 

@@ -5,13 +5,14 @@ use std::path::Path;
 use crate::{
     error::{Error, Kind, Result},
     image::reference::is_registry,
+    sys::workers,
     task::{Task, TaskKey, TaskName},
     watch::Baseline,
 };
 
 use super::{
     Store,
-    cache::{Opened, TaskFiles},
+    cache::{Opened, TaskFile, TaskFiles},
     file::{self, names},
     lock::{self, Lock},
 };
@@ -57,13 +58,40 @@ impl FollowedFiles {
 
     /// Reads them, sorted. A broken one does not affect the others.
     pub fn read(self) -> impl Iterator<Item = Followed> {
-        let mut baselines = self.baselines.read_all().peekable();
-        self.tasks.read_all().map(move |(key, task)| {
-            while baselines.next_if(|(other, _)| *other < key).is_some() {}
-            let its = baselines.next_if(|(other, _)| *other == key);
-            let its = its.map_or_else(|| Ok(Baseline::default()), |(_, baseline)| baseline);
-            (key, task.and_then(|task| Ok((task, its?))))
-        })
+        self.read_with(|task, baseline, _| (task, baseline))
+    }
+
+    /// Reads them, sorted, on all cores, and there does with each what `work` does, to which the state is told that the file of the definition
+    /// was found in, as [`crate::watch::FileStamp::fingerprint`] has it. A broken one is out by itself.
+    pub fn read_with<R: Send + 'static>(
+        self,
+        work: impl Fn(Task, Baseline, u64) -> R + Send + Sync + 'static,
+    ) -> impl Iterator<Item = (TaskKey, Result<R>)> {
+        let (tasks, task_reader) = self.tasks.split();
+        let (baselines, baseline_reader) = self.baselines.split();
+        let mut baselines = baselines.peekable();
+        let parts = workers::parts(tasks).map(move |part| {
+            let last = part.last().map(|file| file.key.clone());
+            let is_of_these = |file: &TaskFile<Baseline>| Some(&file.key) <= last.as_ref();
+            let its = std::iter::from_fn(|| baselines.next_if(is_of_these));
+            let its: Vec<_> = its.collect();
+            (part, its)
+        });
+        let read = move |(part, its)| {
+            let mut baselines = baseline_reader.read(its).peekable();
+            let tasks = task_reader.read(part).map(|(key, state, task)| {
+                while baselines.next_if(|(other, ..)| *other < key).is_some() {}
+                let its = baselines.next_if(|(other, ..)| *other == key);
+                let its = its.map_or_else(|| Ok(Baseline::default()), |(.., baseline)| baseline);
+                let both = task.and_then(|task| Ok((task, its?)));
+                (
+                    key,
+                    both.map(|(task, baseline)| work(task, baseline, state)),
+                )
+            });
+            tasks.collect::<Vec<_>>()
+        };
+        workers::in_order(parts, read).flatten()
     }
 }
 

@@ -20,3 +20,4 @@ pub mod service;
 pub mod settings;
 pub mod signal;
 pub mod terminal;
+pub mod workers;

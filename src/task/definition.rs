@@ -70,7 +70,7 @@ pub struct Task {
     pub keep_days: Option<u32>,
     /// The file that the task was adopted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<TaskSource>,
+    pub source: Option<Box<TaskSource>>,
     pub step: Step,
     /// The triggers of the task.
     #[serde(default)]

@@ -64,16 +64,11 @@ impl From<ImageDescriptor> for DescriptorFields {
 
 impl ImageName {
     fn new(registry: String, repository: String, tag: Option<String>) -> Self {
-        if let Some(tag) = &tag
-            && let Ok(reference) = format!("{registry}/{repository}:{tag}").parse::<Reference>()
-            && reference.registry() == registry
-            && reference.repository() == repository
-            && reference.tag() == Some(tag)
-            && reference.digest().is_none()
-        {
-            return Self::Tagged(reference);
+        let tagged = tag.as_ref();
+        match tagged.and_then(|tag| Reference::of_parts(&registry, &repository, tag)) {
+            Some(reference) => Self::Tagged(reference),
+            None => Self::Other(Box::new((registry, repository, tag))),
         }
-        Self::Other(Box::new((registry, repository, tag)))
     }
 }
 

@@ -4,6 +4,7 @@
 mod canvas;
 pub mod column;
 pub mod drawing;
+mod list;
 mod order;
 mod query;
 mod table;
@@ -12,7 +13,7 @@ mod text;
 mod tsv;
 mod yaml;
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -20,7 +21,10 @@ use serde_json::Value;
 pub use canvas::Canvas;
 pub use column::{Cell, Column, Narrow};
 pub use drawing::{Picture, Tone, Vertex, svg};
+pub use list::{Part, Shape};
 pub use query::{InvalidQuery, Query};
+
+use list::{Drawn, Kind, Prepare};
 
 /// The output format. The names are az's, in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,24 +71,28 @@ impl FromStr for Format {
     }
 }
 
-/// Completes an answer, or an item of one, just before it is shown.
-type Prepare = Box<dyn Fn(&mut Value)>;
-
-/// The items of a list, each created when it is drawn.
-type Items = Box<dyn Iterator<Item = Result<Value, serde_json::Error>>>;
+/// A list in parts, each created when it is drawn.
+type Parts = Box<dyn Iterator<Item = Result<Part, serde_json::Error>>>;
 
 /// The answer of a command, before it is known whether it is shown.
 enum Answer {
     Whole(Box<dyn FnOnce() -> Result<Value, serde_json::Error>>),
-    List(Box<dyn FnOnce() -> Items>),
+    List(Box<dyn FnOnce(Shape) -> Parts>),
 }
 
 impl Answer {
     fn whole(self) -> Result<Value, serde_json::Error> {
-        match self {
-            Self::Whole(make) => make(),
-            Self::List(items) => items().collect::<Result<_, _>>().map(Value::Array),
+        let parts = match self {
+            Self::Whole(make) => return make(),
+            Self::List(parts) => parts(Shape(Kind::Values)),
+        };
+        let mut all = Vec::new();
+        for part in parts {
+            if let Drawn::Values(values) = part?.0 {
+                all.extend(values);
+            }
         }
+        Ok(Value::Array(all))
     }
 }
 
@@ -96,7 +104,7 @@ pub struct View {
     answer: Answer,
     columns: &'static [Column],
     rows: Rows,
-    prepare: Option<Prepare>,
+    prepare: Option<Arc<Prepare>>,
     is_for_people: bool,
     vertices: Option<Vec<Vertex>>,
 }
@@ -138,14 +146,14 @@ impl View {
         Self::showing(Answer::Whole(Box::new(whole)), columns)
     }
 
-    /// Takes the items of a list, which are created when they are shown. Formats that draw items one by one never hold all of
+    /// Takes a function that draws the items of a list in parts when they are shown. Formats that draw items one by one never hold all of
     /// them in memory.
-    pub fn list<T: Serialize, I: Iterator<Item = T> + 'static>(
-        items: impl FnOnce() -> I + 'static,
-        columns: &'static [Column],
-    ) -> Self {
-        let items = move || -> Items { Box::new(items().map(|item| serde_json::to_value(item))) };
-        Self::showing(Answer::List(Box::new(items)), columns)
+    pub fn list<P>(parts: impl FnOnce(Shape) -> P + 'static, columns: &'static [Column]) -> Self
+    where
+        P: Iterator<Item = Result<Part, serde_json::Error>> + 'static,
+    {
+        let parts = move |shape| -> Parts { Box::new(parts(shape)) };
+        Self::showing(Answer::List(Box::new(parts)), columns)
     }
 
     fn showing(answer: Answer, columns: &'static [Column]) -> Self {
@@ -188,8 +196,8 @@ impl View {
 
     /// Adds fields to the rows of the table that no other format shows.
     #[must_use]
-    pub fn with_rows(mut self, prepare: impl Fn(&mut Value) + 'static) -> Self {
-        self.prepare = Some(Box::new(prepare));
+    pub fn with_rows(mut self, prepare: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
+        self.prepare = Some(Arc::new(prepare));
         self
     }
 
@@ -217,21 +225,22 @@ impl View {
         let one = |text| -> Pieces { Box::new(std::iter::once(Ok(text))) };
         let is_plain = format == Format::Json || (format == Format::Jsonc && !canvas.colour);
         match self.answer {
-            Answer::List(items) if is_plain && query.is_none() => {
-                let pieces = text::json_list(items());
-                Ok(Box::new(pieces.map(|piece| Ok(piece?))))
-            }
-            Answer::List(items) if format == Format::Table && query.is_none() => {
-                let prepare = self.prepare.as_deref();
-                let rows = items().map(|item| {
-                    let mut item = item?;
-                    if let Some(prepare) = prepare {
-                        prepare(&mut item);
-                    }
-                    Ok(table::row(&item, self.columns))
+            Answer::List(parts) if is_plain && query.is_none() => {
+                let parts = parts(Shape(Kind::Json)).filter_map(|part| match part {
+                    Ok(Part(Drawn::Json(text))) => Some(Ok(text)),
+                    Ok(_) => None,
+                    Err(error) => Some(Err(error.into())),
                 });
-                let rows = rows.collect::<Result<Vec<_>, serde_json::Error>>()?;
-                Ok(one(table::of_rows(self.columns, rows, canvas)))
+                Ok(Box::new(text::json_list(parts)))
+            }
+            Answer::List(parts) if format == Format::Table && query.is_none() => {
+                let mut all = Vec::new();
+                for part in parts(Shape(Kind::Rows(self.columns, self.prepare))) {
+                    if let Drawn::Rows(rows) = part?.0 {
+                        all.extend(rows);
+                    }
+                }
+                Ok(one(table::of_rows(self.columns, all, canvas)))
             }
             answer => Self { answer, ..self }.draw(format, query, canvas).map(one),
         }
@@ -343,7 +352,12 @@ mod tests {
                     pieces.map(Result::unwrap).collect()
                 };
                 let items = value.as_array().unwrap().clone();
-                let by_item = draw(View::list(move || items.into_iter(), COLUMNS));
+                let parts = items.chunks(2).map(<[Value]>::to_vec).collect::<Vec<_>>();
+                let parts = move |shape: Shape| {
+                    let parts = std::iter::once(Vec::new()).chain(parts);
+                    parts.map(move |part| shape.draw(part))
+                };
+                let by_item = draw(View::list(parts, COLUMNS));
                 assert_eq!(
                     by_item,
                     draw(View::of(value.clone(), COLUMNS)),

@@ -1,6 +1,13 @@
 //! JSON for people.
 
-use serde_json::Value;
+use std::{
+    cell::RefCell,
+    io::{self, Write},
+    ops::Range,
+};
+
+use serde::{Serialize, ser::Error as _};
+use serde_json::{Serializer, Value, ser::Formatter};
 
 /// Formats JSON with an indent of two blanks and sorted keys, optionally with keys and values in colour.
 pub(super) fn json(value: &Value, colour: bool) -> Result<String, serde_json::Error> {
@@ -15,31 +22,205 @@ pub(super) fn json(value: &Value, colour: bool) -> Result<String, serde_json::Er
     Ok(text)
 }
 
-/// Formats a list item by item; the result equals that of the whole list.
-pub(super) fn json_list(
-    items: impl Iterator<Item = Result<Value, serde_json::Error>> + 'static,
-) -> impl Iterator<Item = Result<String, serde_json::Error>> {
-    let mut is_first = true;
-    let mut items = items.map(move |item| {
-        let before = if std::mem::take(&mut is_first) {
-            "[\n"
-        } else {
-            ",\n"
+/// Formats items as in a list, each with a comma before it.
+pub(super) fn json_items<T: Serialize>(
+    items: impl Iterator<Item = T>,
+) -> Result<String, serde_json::Error> {
+    let out = RefCell::new(Vec::new());
+    for item in items {
+        out.borrow_mut().extend(b",\n  ");
+        let keys = SortedKeys {
+            out: &out,
+            objects: Vec::new(),
+            depth: 1,
+            is_empty: true,
         };
-        let text = serde_json::to_string_pretty(&item?)?;
-        let mut piece = String::with_capacity(text.len() + text.len() / 4);
-        piece.push_str(before);
-        // Texts hold no line ends here: they are escaped.
-        for (n, line) in text.lines().enumerate() {
-            piece.push_str(if n == 0 { "  " } else { "\n  " });
-            piece.push_str(line);
-        }
-        Ok(piece)
-    });
-    let first = items.next();
+        item.serialize(&mut Serializer::with_formatter(Out(&out), keys))?;
+    }
+    String::from_utf8(out.into_inner()).map_err(serde_json::Error::custom)
+}
+
+/// Joins [`json_items`] to a list; the result equals that of the whole list.
+pub(super) fn json_list<E>(
+    parts: impl Iterator<Item = Result<String, E>> + 'static,
+) -> impl Iterator<Item = Result<String, E>> {
+    let mut parts = parts.filter(|part| !part.as_ref().is_ok_and(String::is_empty));
+    let mut first = parts.next();
     let end = if first.is_some() { "\n]\n" } else { "[]\n" };
-    let all = first.into_iter().chain(items);
-    all.chain(std::iter::once(Ok(end.to_owned())))
+    if let Some(Ok(first)) = &mut first {
+        first.replace_range(..1, "[");
+    }
+    let all = first.into_iter().chain(parts);
+    all.chain(std::iter::once_with(move || Ok(end.to_owned())))
+}
+
+/// A text that is being written, in which [`SortedKeys`] moves what has been.
+struct Out<'t>(&'t RefCell<Vec<u8>>);
+
+impl Write for Out<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes JSON with two blanks of indent, and sorts the keys of each object once it has been written: so no answer has to name its own in
+/// order, and none is put together as a tree first.
+struct SortedKeys<'t> {
+    out: &'t RefCell<Vec<u8>>,
+    /// The fields of the objects that are open.
+    objects: Vec<Vec<Field>>,
+    depth: usize,
+    /// Whether nothing has been written into the innermost list or object yet.
+    is_empty: bool,
+}
+
+const BLANKS: &[u8] = b"                ";
+
+/// Where a field is.
+struct Field {
+    start: usize,
+    key: Range<usize>,
+    end: usize,
+}
+
+impl SortedKeys<'_> {
+    fn open(&mut self, bracket: u8) {
+        self.out.borrow_mut().push(bracket);
+        self.depth += 1;
+        self.is_empty = true;
+    }
+
+    fn close(&mut self, bracket: u8) {
+        self.depth -= 1;
+        if !self.is_empty {
+            self.line();
+        }
+        self.is_empty = false;
+        self.out.borrow_mut().push(bracket);
+    }
+
+    fn line(&self) {
+        let mut out = self.out.borrow_mut();
+        let mut blanks = 2 * self.depth;
+        out.push(b'\n');
+        while blanks > 0 {
+            let some = blanks.min(BLANKS.len());
+            out.extend_from_slice(&BLANKS[..some]);
+            blanks -= some;
+        }
+    }
+
+    fn separate(&self, is_first: bool) {
+        if !is_first {
+            self.out.borrow_mut().push(b',');
+        }
+    }
+
+    fn at(&self) -> usize {
+        self.out.borrow().len()
+    }
+
+    fn sort(&self, mut fields: Vec<Field>) {
+        let mut out = self.out.borrow_mut();
+        if fields.is_sorted_by(|one, next| out[one.key.clone()] <= out[next.key.clone()]) {
+            return;
+        }
+        let start = fields.first().map_or(out.len(), |field| field.start);
+        fields.sort_by(|one, other| out[one.key.clone()].cmp(&out[other.key.clone()]));
+        let mut sorted = Vec::with_capacity(out.len() - start);
+        for (n, field) in fields.iter().enumerate() {
+            if n > 0 {
+                sorted.push(b',');
+            }
+            sorted.extend(&out[field.start..field.end]);
+        }
+        out.truncate(start);
+        out.append(&mut sorted);
+    }
+}
+
+impl Formatter for SortedKeys<'_> {
+    fn begin_array<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.open(b'[');
+        Ok(())
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.close(b']');
+        Ok(())
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, _: &mut W, first: bool) -> io::Result<()> {
+        self.separate(first);
+        self.line();
+        Ok(())
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.is_empty = false;
+        Ok(())
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.objects.push(Vec::new());
+        self.open(b'{');
+        Ok(())
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        let fields = self.objects.pop();
+        self.sort(fields.unwrap_or_default());
+        self.close(b'}');
+        Ok(())
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, _: &mut W, first: bool) -> io::Result<()> {
+        self.separate(first);
+        let start = self.at();
+        self.line();
+        let key = self.at();
+        let field = Field {
+            start,
+            key: key..key,
+            end: key,
+        };
+        if let Some(fields) = self.objects.last_mut() {
+            fields.push(field);
+        }
+        Ok(())
+    }
+
+    fn end_object_key<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        let end = self.at();
+        if let Some(field) = self.objects.last_mut().and_then(|fields| fields.last_mut()) {
+            // Without the quotes: what ends earlier comes first.
+            field.key = field.key.start + 1..end - 1;
+        }
+        Ok(())
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.out.borrow_mut().extend(b": ");
+        Ok(())
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.is_empty = false;
+        let end = self.at();
+        if let Some(field) = self.objects.last_mut().and_then(|fields| fields.last_mut()) {
+            field.end = end;
+        }
+        Ok(())
+    }
 }
 
 const KEY: &str = "\u{1b}[94m";
@@ -98,5 +279,45 @@ mod tests {
             text = text.replace(colour, "");
         }
         assert_eq!(text, json(&value, false).unwrap());
+    }
+    #[test]
+    fn items_are_written_as_their_values_are_with_sorted_keys_whatever_their_order_is() {
+        #[derive(Serialize)]
+        struct Inner {
+            z: Vec<Option<Inner>>,
+            aa: &'static str,
+            a: f64,
+        }
+        #[derive(Serialize)]
+        struct Item {
+            step: Inner,
+            #[serde(flatten)]
+            inner: Inner,
+            none: Option<()>,
+            map: std::collections::BTreeMap<&'static str, u8>,
+            #[serde(rename = "Empty")]
+            empty: [u8; 0],
+            unit: (),
+            pair: (char, bool),
+        }
+        let inner = |z| Inner {
+            z,
+            aa: "a\n\"{é",
+            a: 0.5,
+        };
+        let item = || Item {
+            step: inner(vec![Some(inner(Vec::new())), None]),
+            inner: inner(Vec::new()),
+            none: None,
+            map: [("b", 1), ("B", 2)].into(),
+            empty: [],
+            unit: (),
+            pair: ('x', true),
+        };
+        let items = json_items([item(), item()].into_iter()).unwrap();
+        let list: Vec<_> = json_list([Ok::<_, ()>(items)].into_iter()).collect();
+        let list: Result<String, ()> = list.into_iter().collect();
+        let value = serde_json::to_value([item(), item()]).unwrap();
+        assert_eq!(list, Ok(json(&value, false).unwrap()));
     }
 }

@@ -1,7 +1,11 @@
 //! The baseline of a task: what its last successful run depended on, and the failures since.
 
 use std::{
-    collections::BTreeMap, fs::Metadata, os::unix::fs::MetadataExt as _, path::PathBuf,
+    collections::BTreeMap,
+    fs::Metadata,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    os::unix::fs::MetadataExt as _,
+    path::PathBuf,
     time::Duration,
 };
 
@@ -156,6 +160,13 @@ impl FileStamp {
             changed: metadata.ctime(),
             changed_nanos: metadata.ctime_nsec(),
         }
+    }
+
+    /// Returns a number that stands for it.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = DefaultHasher::new();
+        self.hash(&mut hash);
+        hash.finish()
     }
 
     /// Returns when the file last changed in any way, in nanoseconds since 1970.

@@ -6,11 +6,11 @@ use crate::image::Reference;
 
 /// A task in the graph: what it pushes, and what it depends on.
 #[derive(Clone, Debug, Default)]
-pub struct Vertex {
+pub struct Vertex<'a> {
     /// The images that it pushes under stable tags.
-    pub pushes: Vec<Reference>,
+    pub pushes: &'a [Reference],
     /// The images that it depends on.
-    pub bases: Vec<Reference>,
+    pub bases: Vec<&'a Reference>,
 }
 
 /// The dependency graph of tasks, with an order in which each task comes after those that it depends on.
@@ -26,10 +26,10 @@ pub struct Graph {
 
 impl Graph {
     /// Builds the graph.
-    pub fn new(vertices: &[Vertex]) -> Self {
+    pub fn new(vertices: &[Vertex<'_>]) -> Self {
         let mut made_by: HashMap<&Reference, Vec<usize>> = HashMap::new();
         for (n, vertex) in vertices.iter().enumerate() {
-            for image in &vertex.pushes {
+            for image in vertex.pushes {
                 made_by.entry(image).or_default().push(n);
             }
         }
@@ -39,7 +39,7 @@ impl Graph {
                 let makers: BTreeSet<usize> = vertex
                     .bases
                     .iter()
-                    .filter_map(|base| made_by.get(base))
+                    .filter_map(|base| made_by.get(*base))
                     .flatten()
                     .copied()
                     .collect();
@@ -127,22 +127,29 @@ fn cycles(parents: &[Vec<usize>], placed: &BTreeSet<usize>) -> Vec<Vec<usize>> {
 mod tests {
     use super::*;
 
-    fn vertex(pushes: &str, bases: &[&str]) -> Vertex {
-        let image = |name: &str| format!("r.io/{name}:1").parse().unwrap();
-        Vertex {
-            pushes: vec![image(pushes)],
-            bases: bases.iter().map(|base| image(base)).collect(),
-        }
+    /// Returns the graph of tasks that each push one image, and depend on some.
+    fn graph(tasks: &[(&str, &[&str])]) -> Graph {
+        let image = |name: &str| -> Reference { format!("r.io/{name}:1").parse().unwrap() };
+        let images = tasks.iter().map(|(pushes, bases)| {
+            let bases: Vec<Reference> = bases.iter().map(|base| image(base)).collect();
+            ([image(pushes)], bases)
+        });
+        let images: Vec<_> = images.collect();
+        let vertices = images.iter().map(|(pushes, bases)| Vertex {
+            pushes,
+            bases: bases.iter().collect(),
+        });
+        Graph::new(&vertices.collect::<Vec<_>>())
     }
 
     #[test]
     fn graph_order_puts_parents_first_and_keeps_the_rest() {
-        let graph = Graph::new(&[
-            vertex("top", &["left", "right"]),
-            vertex("left", &["root"]),
-            vertex("alone", &[]),
-            vertex("right", &["root"]),
-            vertex("root", &["outside"]),
+        let graph = graph(&[
+            ("top", &["left", "right"]),
+            ("left", &["root"]),
+            ("alone", &[]),
+            ("right", &["root"]),
+            ("root", &["outside"]),
         ]);
         assert_eq!(graph.order, [2, 4, 1, 3, 0]);
         assert_eq!(graph.parents[0], [1, 3]);
@@ -151,30 +158,21 @@ mod tests {
 
     #[test]
     fn graph_cycle_is_reported_in_the_direction_of_change() {
-        let graph = Graph::new(&[
-            vertex("a", &["c"]),
-            vertex("b", &["a"]),
-            vertex("c", &["b"]),
-            vertex("fine", &[]),
-        ]);
+        let graph = graph(&[("a", &["c"]), ("b", &["a"]), ("c", &["b"]), ("fine", &[])]);
         assert_eq!(graph.order, [3]);
         assert_eq!(graph.cycles, [vec![1, 2, 0]]);
     }
 
     #[test]
     fn task_on_its_own_image_is_a_cycle_of_one() {
-        let graph = Graph::new(&[vertex("a", &["a"])]);
+        let graph = graph(&[("a", &["a"])]);
         assert_eq!(graph.cycles, [vec![0]]);
         assert!(graph.order.is_empty());
     }
 
     #[test]
     fn tasks_that_depend_on_a_cycle_are_reported_with_it() {
-        let graph = Graph::new(&[
-            vertex("a", &["b"]),
-            vertex("b", &["a"]),
-            vertex("x", &["a"]),
-        ]);
+        let graph = graph(&[("a", &["b"]), ("b", &["a"]), ("x", &["a"])]);
         assert_eq!(graph.cycles, [vec![1, 0], vec![2]]);
     }
 }

@@ -129,7 +129,7 @@ impl<'a> Round<'a> {
     /// Begins a round in which some questions have no answer yet and runs of an earlier round still go on. Tasks in a cycle are decided at
     /// once: they cannot be run.
     pub fn beside(nodes: Vec<Node<'a>>, asked: &Asked, running: &BTreeSet<TaskKey>) -> Self {
-        let vertices: Vec<Vertex> = nodes.iter().map(vertex).collect();
+        let vertices: Vec<Vertex<'_>> = nodes.iter().map(vertex).collect();
         let graph = Graph::new(&vertices);
         let mut decisions = vec![Decision::Open; nodes.len()];
         for cycle in &graph.cycles {
@@ -640,12 +640,12 @@ pub fn awaited_by(node: Node<'_>) -> impl Iterator<Item = Awaited> {
 
 /// Returns what a task pushes and depends on, for the graph: the bases of its last run and those of the next. A task that copies a base
 /// comes before the tasks that use the copy.
-pub fn vertex(node: &Node<'_>) -> Vertex {
+pub fn vertex<'a>(node: &Node<'a>) -> Vertex<'a> {
     let bases = node.bases.iter().flatten().chain(node.added);
     let bases = bases.chain(node.mirrors);
     Vertex {
-        pushes: node.pushes.to_vec(),
-        bases: bases.cloned().collect(),
+        pushes: node.pushes,
+        bases: bases.collect(),
     }
 }
 

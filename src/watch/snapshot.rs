@@ -89,6 +89,12 @@ impl Snapshot {
             let tried = std::mem::take(&mut failure.tried).into_iter();
             failure.tried = tried.map(|(tag, it)| (canonical(&tag), it)).collect();
         }
+        // A run pushes one image under several names: its digest is kept once.
+        for n in 1..baseline.outputs.len() {
+            if baseline.outputs[n].digest == baseline.outputs[n - 1].digest {
+                baseline.outputs[n].digest = baseline.outputs[n - 1].digest.clone();
+            }
+        }
         let own = |image: Reference| canonical(&image);
         let bases = baseline.dependencies.iter();
         let bases = bases.map(|dependency| dependency.image.reference().map(own));

@@ -530,6 +530,11 @@ impl Tags {
         self.assumed.insert(tag);
     }
 
+    /// Assumes nothing any more.
+    pub fn assume_nothing(&mut self) {
+        self.assumed.clear();
+    }
+
     /// Records what a run has pushed under `tag`: as long as the tag names that digest, it is not debounced.
     pub fn take_in_pushed(&mut self, tag: &Reference, pushed: &Digest) {
         self.pushed.insert(tag.clone(), pushed.clone());

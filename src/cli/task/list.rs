@@ -42,7 +42,7 @@ pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
         report.stalled(tasks.stalled());
     }
     Ok(Outcome {
-        view: Some(columns::tasks_view(app, move || tasks.answers())),
+        view: Some(columns::tasks_view(app, tasks)),
         exit: broken.get().then_some(Kind::Failed),
     })
 }

@@ -123,12 +123,14 @@ fn linked(
 /// Puts parents first. Drafts that are built on each other become no tasks.
 pub fn in_order(drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec<Draft> {
     let image = |n: usize| -> Option<Reference> { format!("acrt.invalid/n{n}:1").parse().ok() };
-    let vertices: Vec<Vertex> = drafts
+    let images: Vec<Option<Reference>> = (0..drafts.len()).map(image).collect();
+    let image = |n: &usize| images.get(*n)?.as_ref();
+    let vertices: Vec<Vertex<'_>> = drafts
         .iter()
-        .enumerate()
-        .map(|(n, draft)| Vertex {
-            pushes: image(n).into_iter().collect(),
-            bases: draft.parents.iter().filter_map(|n| image(*n)).collect(),
+        .zip(&images)
+        .map(|(draft, own)| Vertex {
+            pushes: own.as_slice(),
+            bases: draft.parents.iter().filter_map(image).collect(),
         })
         .collect();
     let graph = Graph::new(&vertices);

@@ -80,7 +80,7 @@ pub fn draft(
         platforms,
         builder: app.surroundings.builder.clone(),
         on_success,
-        source: Some(source(options, &entry, is_local, before)),
+        source: Some(Box::new(source(options, &entry, is_local, before))),
         trigger: Trigger {
             base_image_trigger: Some(BaseImageTrigger {
                 base_image_trigger_type: BaseImageTriggerType::All,

@@ -110,7 +110,7 @@ pub struct TrackingAnswer {
 impl Proposal {
     /// Proposes a definition; `None` where it was not adopted from a file.
     pub(super) fn of(definition: Task, change: Change, why: String) -> Option<Self> {
-        let source = definition.source.clone()?;
+        let source = *definition.source.clone()?;
         let images = definition.stable_images();
         Some(Self {
             name: definition.name.clone(),

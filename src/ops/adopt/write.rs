@@ -40,7 +40,7 @@ impl Existing {
             (&source.path, source.kind, &source.key) == (&entry.file, entry.kind, &entry.recipe.key)
         };
         let mut tasks = self.0.iter();
-        let own = tasks.find(|task| task.source.as_ref().is_some_and(is_its));
+        let own = tasks.find(|task| task.source.as_deref().is_some_and(is_its));
         own.or_else(|| self.moved(entry))
     }
 
@@ -55,7 +55,7 @@ impl Existing {
         };
         let mut found = self.0.iter().filter(|task| {
             let is_same_image = task.step.image_names().first() == Some(&image);
-            is_same_image && task.source.as_ref().is_some_and(is_it)
+            is_same_image && task.source.as_deref().is_some_and(is_it)
         });
         let one = found.next()?;
         found.next().is_none().then_some(one)

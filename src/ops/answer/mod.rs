@@ -148,7 +148,7 @@ pub struct TaskAnswer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     windows: Vec<Window>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<TaskSource>,
+    source: Option<Box<TaskSource>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keep_tags: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,7 +156,41 @@ pub struct TaskAnswer {
     tracking: TrackingAnswer,
 }
 
+/// What tables show of a task, under the same keys.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskRow<'a> {
+    name: &'a TaskName,
+    platform: &'a PlatformAnswer,
+    status: Status,
+    step: StepRow<'a>,
+    trigger: &'a TriggerAnswer,
+    state: Option<State>,
+    last_looked: Option<AzTimestamp>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StepRow<'a> {
+    context_path: Option<&'a str>,
+}
+
 impl TaskAnswer {
+    /// Returns what tables show of it.
+    pub fn row(&self) -> TaskRow<'_> {
+        TaskRow {
+            name: &self.name,
+            platform: &self.platform,
+            status: self.status,
+            step: StepRow {
+                context_path: self.step.context_path(),
+            },
+            trigger: &self.trigger,
+            state: self.state,
+            last_looked: self.last_looked,
+        }
+    }
+
     /// Returns whether its images are tracked: after a run has succeeded, or where the bases of an existing image are known.
     pub fn is_tracking(&self) -> bool {
         self.tracking.run_id.is_some() || self.tracking.evidence.is_some()

@@ -79,6 +79,15 @@ impl StepAnswer {
         }
     }
 
+    /// Returns where its files are, if it has any.
+    pub fn context_path(&self) -> Option<&str> {
+        match self {
+            Self::Docker(step) => Some(&step.context_path),
+            Self::Steps(step) => step.context_path.as_deref(),
+            Self::Import(_) => None,
+        }
+    }
+
     /// Makes the answer about a step.
     pub fn new(step: &Step, dependencies: Option<Vec<DependencyAnswer>>) -> Self {
         let (kind, place) = match step {

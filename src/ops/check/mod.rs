@@ -4,7 +4,11 @@ mod answer;
 mod mirrors;
 mod outage;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    cell::LazyCell,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    path::Path,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +16,7 @@ use crate::{
     error::{Kind, Result},
     image::{Digest, Reference},
     lineage::Evidence,
-    store::tasks::Followed,
+    store::tasks::FollowedFiles,
     sys::{clock::ahead, signal::Stop},
     task::{Task, TaskKey},
     watch::{
@@ -50,7 +54,23 @@ pub use outage::{brief, outage_lines, outage_text};
 /// [`Kind::Failed`] where the state directory itself cannot be read.
 pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec<Snapshot>> {
     let files = app.store.follow()?;
-    Ok(snapshots(app, files.len(), files.read(), broken, events))
+    let count = files.len();
+    Ok(snapshots(app, count, read(app, files), broken, events))
+}
+
+/// Reads the same, and beside it what is remembered of tags.
+///
+/// # Errors
+///
+/// As [`load`]; [`Kind::Failed`] too where what is remembered of tags cannot be read at the moment.
+pub fn load_with_tags(
+    app: &App,
+    broken: &mut usize,
+    events: &EventSink<'_>,
+) -> Result<(Vec<Snapshot>, Tags)> {
+    let tags = recall::ReadTags::begin(app);
+    let loaded = load(app, broken, events)?;
+    Ok((loaded, tags.end(app, events)?))
 }
 
 /// Reads only these tasks, as [`load`] does. Tasks that no longer exist are left out.
@@ -60,21 +80,52 @@ pub fn load_some(
     broken: &mut usize,
     events: &EventSink<'_>,
 ) -> Vec<Snapshot> {
-    let followed = app.store.followed_of(keys);
-    snapshots(app, keys.len(), followed.into_iter(), broken, events)
+    let followed = app.store.followed_of(keys).into_iter();
+    let found = followed.map(|(_, followed)| {
+        let (task, baseline) = followed?;
+        Ok(Found::new(task, baseline, None))
+    });
+    snapshots(app, keys.len(), found, broken, events)
+}
+
+/// A task, what is known of it, and whether its files are as its last run read them.
+pub(super) struct Found {
+    task: Task,
+    baseline: Baseline,
+    is_as_read: bool,
+}
+
+impl Found {
+    pub(super) fn new(task: Task, baseline: Baseline, definition: Option<(&Path, u64)>) -> Self {
+        Self {
+            is_as_read: reading::is_as_read(&task, &baseline, definition),
+            task,
+            baseline,
+        }
+    }
+}
+
+/// Reads tasks with what is known of each, and looks at their files, on all cores.
+pub(super) fn read(app: &App, files: FollowedFiles) -> impl Iterator<Item = Result<Found>> + use<> {
+    let layout = app.store.layout().clone();
+    let found = files.read_with(move |task, baseline, state| {
+        let definition = layout.task(&task.key());
+        Found::new(task, baseline, Some((&definition, state)))
+    });
+    found.map(|(_, found)| found)
 }
 
 fn snapshots(
     app: &App,
     count: usize,
-    followed: impl Iterator<Item = Followed>,
+    found: impl Iterator<Item = Result<Found>>,
     broken: &mut usize,
     events: &EventSink<'_>,
 ) -> Vec<Snapshot> {
     let mut loaded = Vec::with_capacity(count);
-    for (_, followed) in followed {
-        match followed {
-            Ok((task, baseline)) => loaded.push(snapshot(app, task, baseline)),
+    for found in found {
+        match found {
+            Ok(found) => loaded.push(snapshot(app, found)),
             Err(error) => {
                 *broken += 1;
                 events.send(Event::Problem(error));
@@ -127,10 +178,15 @@ pub(super) fn set_windows(app: &App, task: &mut Task) {
 }
 
 /// Combines a task with its baseline, and with what its files say now where that matters.
-pub(super) fn snapshot(app: &App, mut task: Task, mut baseline: Baseline) -> Snapshot {
+pub(super) fn snapshot(app: &App, found: Found) -> Snapshot {
+    let Found {
+        mut task,
+        mut baseline,
+        is_as_read,
+    } = found;
     set_windows(app, &mut task);
     steps::read::find_pushes(app, &mut task);
-    let reading = reading::reading(app, &task, &baseline);
+    let reading = reading::reading(app, &task, &baseline, is_as_read);
     // The files in the baseline have been compared and are not needed any more; there may be ten thousand.
     baseline.files = Vec::new();
     baseline.named = None;
@@ -168,7 +224,7 @@ pub async fn check(
     events: &EventSink<'_>,
 ) -> Result<CheckReport> {
     let mut broken = 0;
-    let mut loaded = load(app, &mut broken, events)?;
+    let (mut loaded, mut tags) = load_with_tags(app, &mut broken, events)?;
     let mut others = Vec::new();
     if let Some(key) = options.only {
         // If the requested task is broken, report its own error.
@@ -178,7 +234,6 @@ pub async fn check(
         others = keep_with_ancestors(&mut loaded, key);
     }
     app.registries_with(all_logins(app, events)?);
-    let mut tags = recall::tags(app, events)?;
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     look_at_all(app, &nodes, options.images, &mut tags, events).await;
     loop {
@@ -194,7 +249,7 @@ pub async fn check(
         recall::keep_tags(app, &tags, events);
     }
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let mut tasks = simulate_round(nodes, tags, app.clock.now());
+    let mut tasks = simulate_round(nodes, &mut tags, app.clock.now());
     if let Some(key) = options.only {
         tasks.retain(|answer| answer.key() == *key);
         for task in &mut tasks {
@@ -227,33 +282,35 @@ pub(super) async fn look_at_all(
 }
 
 /// Decides for every task what a round would do, without doing it: every run is assumed to succeed and to change its images.
-pub fn simulate_round(nodes: Vec<Node<'_>>, tags: Tags, now: Timestamp) -> Vec<CheckAnswer> {
-    let seen = tags.clone();
-    let mut makers = BTreeMap::new();
-    for node in &nodes {
-        for image in node.pushes {
-            makers.insert(image, node.task.key());
-        }
-    }
+pub fn simulate_round(nodes: Vec<Node<'_>>, tags: &mut Tags, now: Timestamp) -> Vec<CheckAnswer> {
     let (round, turns) = simulated(nodes, tags, now);
+    let makers: LazyCell<HashMap<&Reference, TaskKey>, _> = LazyCell::new(|| {
+        let nodes = round.verdicts().map(|(node, ..)| node);
+        let pushes = nodes.flat_map(|node| node.pushes.iter().map(|it| (it, node.task.key())));
+        pushes.collect()
+    });
+    let maker = |image: &Reference| makers.get(image).cloned();
     round
         .verdicts()
         .map(|(node, verdict, _)| CheckAnswer {
             turn: turns.get(&node.task.key()).copied(),
-            ..CheckAnswer::new(node, verdict, &seen, &makers, now)
+            ..CheckAnswer::new(node, verdict, tags, &maker, now)
         })
         .collect()
 }
 
+/// Returns the task that pushes an image, if one does.
+type Maker<'m> = dyn Fn(&Reference) -> Option<TaskKey> + 'm;
+
 /// Returns a round in which every run is assumed to succeed, and each task's position in the order of the runs, from 0.
 pub(super) fn simulated<'n>(
     nodes: Vec<Node<'n>>,
-    mut tags: Tags,
+    tags: &mut Tags,
     now: Timestamp,
 ) -> (Round<'n>, BTreeMap<TaskKey, usize>) {
     let mut round = Round::new(nodes);
     let mut turns = BTreeMap::new();
-    while let Some(job) = round.next(&tags, now) {
+    while let Some(job) = round.next(tags, now) {
         turns.insert(job.task.clone(), turns.len());
         let node = round.node_of(&job.task);
         for image in node.map_or(&[][..], |node| node.pushes) {
@@ -261,6 +318,7 @@ pub(super) fn simulated<'n>(
         }
         round.finished(&job.task, Outcome::Succeeded);
     }
+    tags.assume_nothing();
     (round, turns)
 }
 
@@ -333,14 +391,14 @@ impl CheckAnswer {
         node: &Node<'_>,
         verdict: &Verdict,
         tags: &Tags,
-        makers: &BTreeMap<&Reference, TaskKey>,
+        maker: &Maker<'_>,
         now: Timestamp,
     ) -> Self {
         let parents = |moves: &[Move]| -> Vec<String> {
             let names: BTreeSet<String> = moves
                 .iter()
                 .filter(|one| one.to.is_none())
-                .filter_map(|one| Some(makers.get(&one.tag)?.to_string()))
+                .filter_map(|one| Some(maker(&one.tag)?.to_string()))
                 .collect();
             names.into_iter().collect()
         };
@@ -361,7 +419,7 @@ impl CheckAnswer {
             reason: if waits {
                 format!("depends on {}, to be rebuilt first", waiting_for.join(", "))
             } else {
-                with_remarks(node, verdict, tags, makers, now)
+                with_remarks(node, verdict, tags, maker, now)
             },
             evidence: node.baseline.evidence,
             waiting_for,
@@ -397,7 +455,7 @@ fn with_remarks(
     node: &Node<'_>,
     verdict: &Verdict,
     tags: &Tags,
-    makers: &BTreeMap<&Reference, TaskKey>,
+    maker: &Maker<'_>,
     now: Timestamp,
 ) -> String {
     let mut parts = vec![match verdict {
@@ -428,8 +486,8 @@ fn with_remarks(
         let gone = node.followed().filter(|(tag, dependency)| {
             matches!(tags.status(tag, dependency), BaseStatus::Missing { .. })
         });
-        let makers: BTreeSet<&TaskKey> = gone.filter_map(|(tag, _)| makers.get(tag)).collect();
-        parts.extend(makers.into_iter().map(made_by));
+        let makers: BTreeSet<TaskKey> = gone.filter_map(|(tag, _)| maker(tag)).collect();
+        parts.extend(makers.iter().map(made_by));
     }
     for (tag, output, pushed) in node.pushed() {
         let image = output.tagged();

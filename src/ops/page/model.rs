@@ -14,10 +14,9 @@ use crate::{
     ops::{
         App,
         answer::AzTimestamp,
-        check::load,
+        check::load_with_tags,
         event::{Event, EventSink},
         graph::{GraphAnswer, graph_of},
-        recall,
         show::with_runs,
         status::{StatusReport, TaskStatus, report},
     },
@@ -112,10 +111,10 @@ impl Model {
             Event::Warning(text) => problems.borrow_mut().push(text),
             _ => {}
         });
-        let loaded = load(app, &mut 0, &events)?;
+        let (loaded, tags) = load_with_tags(app, &mut 0, &events)?;
         let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-        let tags = with_runs(recall::tags(app, &events)?, &nodes);
-        let report = report(&nodes, &tags, |_| true, app.clock.now());
+        let mut tags = with_runs(tags, &nodes);
+        let report = report(&nodes, &mut tags, |_| true, app.clock.now());
         let state = |task: &TaskStatus| (key(task), task.state);
         let states: BTreeMap<TaskKey, State> = report.tasks.iter().map(state).collect();
         let graph = graph_of(&nodes, &states, None);

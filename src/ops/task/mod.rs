@@ -78,7 +78,7 @@ pub fn create(
     let written = Some(task.fingerprint());
     let adopted = task.source.take();
     let is_adopted = adopted.is_some();
-    task.source = adopted.map(|source| TaskSource { written, ..source });
+    task.source = adopted.map(|source| Box::new(TaskSource { written, ..*source }));
     let replaces = app.store.layout().task(&key).exists();
     let had_run = app.store.baseline(&key).is_ok_and(|it| it.is_tracking());
     validate(app, &task, &secrets, events)?;

@@ -31,10 +31,9 @@ use crate::{
 
 use super::{
     App,
-    check::{CheckAnswer, load, look_at_all, simulate_round},
+    check::{CheckAnswer, load_with_tags, look_at_all, simulate_round},
     credential::all_logins,
     event::{Event, EventSink},
-    recall,
 };
 
 use hooks::Hooks;
@@ -53,12 +52,11 @@ pub use scope::scope;
 /// [`Kind::Failed`] where the state directory cannot be used.
 pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnswer>, Rounded)> {
     let mut broken = 0;
-    let loaded = load(app, &mut broken, events)?;
+    let (loaded, mut tags) = load_with_tags(app, &mut broken, events)?;
     app.registries_with(all_logins(app, events)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let mut tags = recall::tags(app, events)?;
     look_at_all(app, &nodes, false, &mut tags, events).await;
-    let answers = simulate_round(nodes, tags, app.clock.now());
+    let answers = simulate_round(nodes, &mut tags, app.clock.now());
     let mut rounded = Rounded::default();
     if broken > 0 {
         rounded.take(Kind::Failed);

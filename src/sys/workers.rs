@@ -1,0 +1,156 @@
+//! Work on many things by all cores, with what comes of it in the order of the things.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZero,
+    panic,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
+
+/// How many things make a part: so many that handing them over costs nothing beside the work on them, and so few that they take no memory.
+const PART: usize = 64;
+
+/// How many parts that are done wait to be taken, for each worker.
+const AHEAD: usize = 4;
+
+/// Returns things in parts, to be worked on together.
+pub fn parts<T>(things: impl Iterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
+    let mut things = things;
+    std::iter::from_fn(move || {
+        let part: Vec<T> = things.by_ref().take(PART).collect();
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+/// Works on things by as many threads as there are cores, and returns what comes of them in their order. What panics there, panics here.
+///
+/// A single thing is worked on by the caller, and so are all where no thread can be had.
+pub fn in_order<T, R>(
+    things: impl Iterator<Item = T> + Send + 'static,
+    work: impl Fn(T) -> R + Send + Sync + 'static,
+) -> impl Iterator<Item = R>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+{
+    let mut things = things;
+    let first: Vec<T> = things.by_ref().take(2).collect();
+    let is_worthwhile = first.len() > 1;
+    let things = first.into_iter().chain(things).enumerate();
+    let (things, work) = (Arc::new(Mutex::new(things)), Arc::new(work));
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let cores = if is_worthwhile { cores } else { 1 };
+    let (done, taken) = sync_channel(cores * AHEAD);
+    let begin = |_| {
+        let (things, work, done) = (Arc::clone(&things), Arc::clone(&work), done.clone());
+        let worker = thread::Builder::new().name("worker".to_owned());
+        worker.spawn(move || work_on(&things, &*work, &done)).ok()
+    };
+    let workers = (0..cores).filter(|_| cores > 1).map_while(begin).collect();
+    InOrder {
+        workers,
+        taken,
+        early: BTreeMap::new(),
+        next: 0,
+        alone: move || next_of(&things).map(|(_, thing)| work(thing)),
+    }
+}
+
+fn next_of<T>(things: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    let mut things = things.lock().unwrap_or_else(PoisonError::into_inner);
+    things.next()
+}
+
+fn work_on<T, R>(
+    things: &Mutex<impl Iterator<Item = (usize, T)>>,
+    work: &impl Fn(T) -> R,
+    done: &SyncSender<(usize, R)>,
+) {
+    while let Some((n, thing)) = next_of(things) {
+        if done.send((n, work(thing))).is_err() {
+            // Nobody wants the rest.
+            return;
+        }
+    }
+}
+
+struct InOrder<R, F> {
+    workers: Vec<JoinHandle<()>>,
+    taken: Receiver<(usize, R)>,
+    /// What was done before something in front of it.
+    early: BTreeMap<usize, R>,
+    next: usize,
+    /// Works on the next thing here.
+    alone: F,
+}
+
+impl<R, F: FnMut() -> Option<R>> Iterator for InOrder<R, F> {
+    type Item = R;
+
+    fn next(&mut self) -> Option<R> {
+        if self.workers.is_empty() {
+            return (self.alone)();
+        }
+        loop {
+            if let Some(result) = self.early.remove(&self.next) {
+                self.next += 1;
+                return Some(result);
+            }
+            let Ok((n, result)) = self.taken.recv() else {
+                break;
+            };
+            self.early.insert(n, result);
+        }
+        for worker in std::mem::take(&mut self.workers) {
+            if let Err(panicked) = worker.join() {
+                panic::resume_unwind(panicked);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_things_whichever_is_done_first() {
+        for count in [0, 1, 2, 1000] {
+            let slow = |n: usize| {
+                if n.is_multiple_of(7) {
+                    thread::yield_now();
+                }
+                n * 2
+            };
+            let results: Vec<usize> = in_order(0..count, slow).collect();
+            assert_eq!(results, (0..count).map(|n| n * 2).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn parts_hold_all_things_and_none_is_empty() {
+        for count in [0, 1, PART, PART + 1] {
+            let all: Vec<Vec<usize>> = parts(0..count).collect();
+            assert!(all.iter().all(|part| (1..=PART).contains(&part.len())));
+            assert_eq!(all.concat(), (0..count).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn work_that_nobody_wants_any_more_ends() {
+        let mut results = in_order(0.., |n| n);
+        assert_eq!(results.next(), Some(0));
+    }
+
+    #[test]
+    #[should_panic(expected = "broken")]
+    fn panic_of_a_worker_is_one_of_the_caller() {
+        let work = |n| assert!(n != 500, "broken");
+        in_order(0..1000, work).for_each(drop);
+    }
+}

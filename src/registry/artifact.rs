@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_of_images_and_packed_folders_are_unpacked_and_named_files_are_kept() {
+    fn image_layers_and_packed_folders_are_unpacked_and_titled_files_are_not() {
         let tar = "application/vnd.oci.image.layer.v1.tar+gzip";
         assert!(layer(tar, &[]).is_archive());
         assert!(layer("application/vnd.oci.image.layer.v1.tar", &[]).is_archive());

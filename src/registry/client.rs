@@ -437,7 +437,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_under_way_is_small_because_a_thousand_are_at_once() {
+    fn pending_lookup_future_is_small() {
         let clock = Clock::new(Some("0")).unwrap();
         let registries = Registries::new(&Settings::default(), clock, Vec::new());
         let tag = "r.example/base:1".parse().unwrap();

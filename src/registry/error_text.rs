@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_servers_words_lose_what_could_play_with_a_terminal() {
+    fn registry_error_text_loses_terminal_control_characters() {
         assert_eq!(
             clean("a\u{1b}]52;c;x\u{7}\r\nb\u{202e}c\u{9b}2J  d"),
             "a ]52;c;x b c 2J d"

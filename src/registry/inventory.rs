@@ -293,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_page_is_where_the_link_says() {
+    fn next_page_url_is_taken_from_the_link_header() {
         let of = |link: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(LINK, link.parse().unwrap());

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_in_any_order_give_the_same_index_with_what_attests_them_last() {
+    fn joined_index_is_the_same_for_any_order_of_its_parts_with_attestations_last() {
         let amd = entry(OCI, "amd", Some("linux/amd64"));
         let mut attested = entry(OCI, "attested", None);
         attested["annotations"] = json!({"vnd.docker.reference.digest": amd["digest"]});
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn images_of_dockers_are_listed_as_docker_does() {
+    fn docker_images_are_joined_to_a_docker_manifest_list() {
         let amd = entry(IMAGE_MANIFEST_MEDIA_TYPE, "amd", Some("linux/amd64"));
         let arm = entry(IMAGE_MANIFEST_MEDIA_TYPE, "arm", Some("linux/arm/v6"));
         let annotations = BTreeMap::from([("a".to_owned(), "b".to_owned())]);

@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_of_a_registry_only_if_it_is_all_of_it() {
+    fn stored_key_matches_only_the_whole_registry_name() {
         for key in [
             "r.example",
             "https://r.example/v1/",

@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_reads_from_the_image_down_to_the_request_and_names_the_next_command() {
+    fn refusal_message_has_image_reason_request_and_next_command() {
         let error = Error::from(LookupError::unknown(
             LookupFailure::Refused { login: None },
             asked(),
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_registry_that_spoke_makes_something_absent() {
+    fn image_is_absent_only_by_a_registry_response() {
         let absent = LookupError::absent(Absence::Tag, asked());
         assert!(absent.is_absent() && !absent.is_unreachable());
         let refused = LookupError::unknown(LookupFailure::Refused { login: None }, asked());
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_tells_when_to_ask_again() {
+    fn rate_limit_error_has_its_retry_time() {
         let until = Timestamp::from_second(1_000).unwrap();
         let error = LookupError::unknown(LookupFailure::Limited { until }, asked());
         assert_eq!(error.retry_at(), Some(until));
@@ -454,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_certificate_authority_is_told_from_other_network_trouble() {
+    fn private_certificate_authority_error_is_distinguished_from_other_network_errors() {
         let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let cause = std::io::Error::other(unknown);
         let error = LookupError::unknown(LookupFailure::Network(Arc::new(cause)), asked());

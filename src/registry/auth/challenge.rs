@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn challenges_of_real_registries_are_read() {
+    fn challenges_of_real_registries_are_parsed() {
         assert_eq!(
             read(r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io""#),
             [(
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn two_challenges_in_one_header_are_told_apart() {
+    fn two_challenges_in_one_header_are_separated() {
         let header = r#"Bearer realm="https://codeberg.org/v2/token",service="container_registry",scope="*",Basic realm="https://codeberg.org/v2",service="container_registry",scope="*""#;
         let read = read(header);
         assert_eq!(
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn names_have_no_case_and_values_keep_theirs() {
+    fn challenge_parameter_names_are_case_insensitive_and_values_keep_their_case() {
         assert_eq!(
             read(r#"BEARER Realm="https://Auth.Example/ToKeN" , SERVICE=Reg.Example"#),
             [(
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_values_may_hold_commas_equals_signs_and_escapes() {
+    fn quoted_challenge_values_may_hold_commas_equals_signs_and_escapes() {
         assert_eq!(
             read(r#"Basic realm="a, b=\"c\" \\""#),
             [("basic".into(), params(&[("realm", r#"a, b="c" \"#)]))]
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn schemes_with_an_opaque_word_or_nothing_do_not_hide_the_next() {
+    fn challenge_schemes_without_parameters_do_not_hide_the_next() {
         let schemes = |header: &str| {
             read(header)
                 .into_iter()
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_the_grammar_ends_the_reading() {
+    fn malformed_challenge_is_parsed_up_to_the_error() {
         assert_eq!(
             read(r#"Bearer realm="https://a"#),
             [("bearer".into(), vec![])]
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_preferred_and_a_bearer_without_realm_is_no_use() {
+    fn bearer_challenge_is_preferred_over_basic_and_ignored_without_a_realm() {
         let bearer = Demand::Bearer {
             realm: "https://a/".into(),
             service: None,

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_removes_or_lists_asks_for_just_that() {
+    fn push_delete_and_catalog_requests_have_their_own_scopes() {
         let scopes = |access| to_write("team/web", &access).to_vec();
         assert_eq!(scopes(Access::Delete), ["repository:team/web:pull,delete"]);
         assert_eq!(scopes(Access::Catalog), ["registry:catalog:*"]);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_make_small_groups() {
+    fn long_repository_names_make_smaller_token_groups() {
         let names: Vec<String> = (0..16)
             .map(|n| format!("{}/{n}", "x".repeat(700)))
             .collect();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_keeps_its_group_when_others_come() {
+    fn repository_keeps_its_token_group_when_others_are_added() {
         let names = names(20);
         let mut groups = planned(&names[..3]);
         groups.plan(names.iter().map(String::as_str));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_wants_no_groups_gets_none() {
+    fn registry_that_refuses_grouped_scopes_gets_one_scope_per_token() {
         let names = names(3);
         let mut groups = planned(&names);
         groups.refuse();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_of_one_group_are_spread_over_the_round() {
+    fn tags_of_one_token_group_are_spread_over_the_round() {
         let tags: Vec<Reference> = (0..34)
             .map(|n| format!("r.example/base/r{n:03}:1").parse().unwrap())
             .collect();

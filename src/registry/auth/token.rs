@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_either_name_and_lives_nine_tenths_of_what_it_says() {
+    fn token_is_read_under_either_key_and_expires_after_nine_tenths_of_its_lifetime() {
         assert_eq!(life(r#"{"token":"t","expires_in":300}"#), 270);
         assert_eq!(life(r#"{"access_token":"t","expires_in":4500}"#), 4050);
         assert_eq!(life(r#"{"token":"","access_token":"t"}"#), 54);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_without_a_usable_token_are_refused_without_repeating_them() {
+    fn token_response_without_a_usable_token_is_refused_and_not_quoted() {
         let problem = |body: &str| Token::parse(body.as_bytes(), Instant::now()).unwrap_err();
         assert_eq!(
             problem("<html>hunter2"),
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_asked_for_with_one_parameter_for_each_scope() {
+    fn token_request_has_one_parameter_for_each_scope() {
         let request = request(
             &client(),
             &key(None, &["repository:a:pull", "repository:b/c:pull"]),
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_goes_into_a_header_and_an_identity_token_into_a_form() {
+    fn password_is_sent_in_a_header_and_an_identity_token_in_a_form() {
         let password = Credential::Password {
             username: "Aladdin".into(),
             password: Secret::new("open sesame"),
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn however_many_wait_a_token_is_asked_for_once() {
+    async fn concurrent_callers_share_one_token_request() {
         let tokens = Tokens::default();
         let asked = Counter::new(0);
         let key = key(None, &["s"]);
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_requests_share_a_failure_and_later_ones_ask_again() {
+    async fn concurrent_callers_share_a_token_failure_and_later_ones_request_again() {
         let tokens = Tokens::default();
         let asked = Counter::new(0);
         let key = key(None, &["s"]);
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tokens_of_different_logins_are_different() {
+    async fn tokens_are_cached_for_each_credential() {
         let tokens = Tokens::default();
         let of = |name: &str| {
             key(

@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_further_away_it_is_the_more_small_blobs_are_sent_at_once() {
+    fn more_small_blobs_are_sent_in_parallel_to_a_target_with_more_latency() {
         let at_once = |millis| small_at_once(Duration::from_millis(millis));
         assert_eq!([0, 1, 20, 50, 70, 5000].map(at_once), [6, 6, 6, 16, 23, 24]);
     }

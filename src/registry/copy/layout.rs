@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_found_by_its_name_by_its_digest_and_alone() {
+    fn layout_image_is_found_by_name_by_digest_or_as_the_only_one() {
         let (_folder, layout) = layout();
         let (one, two) = (document("one"), document("two"));
         layout.write(&one, Some("1")).unwrap();
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_moves_leaves_nothing_behind_under_it() {
+    fn layout_name_that_moves_leaves_no_entry_of_the_old_image() {
         let (_folder, layout) = layout();
         layout.write(&document("one"), Some("1")).unwrap();
         layout.write(&document("two"), Some("1")).unwrap();
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_name_is_listed_once_and_a_name_replaces_the_bare_entry() {
+    fn unnamed_layout_image_is_listed_once_and_replaced_by_a_named_entry() {
         let (_folder, layout) = layout();
         let one = document("one");
         layout.write(&one, None).unwrap();
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_something_else_in_it_is_left_alone() {
+    fn folder_with_other_files_is_refused_as_a_layout() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.txt"), "x").unwrap();
         let error = crate::Error::from(ImageLayout::make(folder.path()).unwrap_err());
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_document_is_not_used() {
+    fn damaged_layout_manifest_is_refused() {
         let (_folder, layout) = layout();
         let one = document("one");
         layout.write(&one, Some("1")).unwrap();

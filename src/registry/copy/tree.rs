@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_has_its_config_and_layers_and_keeps_its_bytes() {
+    fn copied_manifest_has_its_config_and_layer_blobs_and_keeps_its_bytes() {
         let document = manifest(&[descriptor("a", 10), descriptor("b", 30)]);
         assert_eq!(document.digest, Digest::of(&document.bytes));
         let blobs: Vec<&Digest> = document.blobs.iter().map(|blob| &blob.digest).collect();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_artifact_of_before_oci_1_1_has_its_blobs_and_keeps_its_type() {
+    fn artifact_manifest_before_oci_1_1_has_its_blobs_and_keeps_its_type() {
         let media_type = "application/vnd.oci.artifact.manifest.v1+json";
         let body = format!(
             r#"{{"mediaType":"{media_type}","artifactType":"text/x","blobs":[{}]}}"#,
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_that_must_not_be_passed_on_stay_where_they_are() {
+    fn nondistributable_layers_are_not_copied() {
         let foreign = format!(
             r#"{{"mediaType":"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip","digest":"{}","size":5,"urls":["https://mcr.microsoft.com/x"]}}"#,
             digest("w")
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_names_one_manifest_twice_has_one_child() {
+    fn index_that_names_one_manifest_twice_has_one_child() {
         let entry = descriptor("m", 1);
         let body = format!(
             r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{entry},{entry}]}}"#

@@ -334,7 +334,7 @@ mod tests {
     use super::bytes;
 
     #[test]
-    fn only_digits_are_a_number_of_bytes() {
+    fn minimum_chunk_size_header_accepts_only_digits() {
         assert_eq!(bytes("20000000"), Some(20_000_000));
         for text in [
             "",

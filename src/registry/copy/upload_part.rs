@@ -277,13 +277,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_range_of_an_upload_tells_where_it_goes_on() {
+    fn range_header_of_an_upload_gives_its_offset() {
         assert_eq!(received("0-99"), Some(100));
         assert_eq!(received("bytes=0-1048575"), Some(1_048_576));
     }
 
     #[test]
-    fn an_upload_whose_range_says_nothing_is_begun_anew() {
+    fn upload_without_a_usable_range_header_is_restarted() {
         for range in ["0-0", "", "0--1", "5-9", "0-x", "bytes=0-"] {
             assert_eq!(received(range), None, "{range}");
         }

@@ -126,7 +126,7 @@ mod tests {
     // "dTpw" is `u:p`.
 
     #[test]
-    fn a_tasks_login_replaces_the_users_own_for_the_same_registry_however_it_is_spelled() {
+    fn task_credential_replaces_that_of_the_user_under_every_spelling_of_the_registry() {
         let own = r#"{"auths":{"https://r.example/v1/":{"auth":"old"},"r.example/path":{"auth":"old"},"o.example":{"auth":"kept"}}}"#;
         for format in [AuthFormat::Docker, AuthFormat::Containers] {
             assert_eq!(
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_hub_has_dockers_key_for_docker_and_its_name_for_podman() {
+    fn docker_hub_credential_has_the_docker_key_for_docker_and_its_name_for_podman() {
         let keys = |format| written(&[], &[("docker.io", "u")], format)["auths"].clone();
         assert_eq!(
             keys(AuthFormat::Docker),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn helpers_and_stores_do_not_hide_a_tasks_login() {
+    fn task_credential_overrides_credential_helpers_and_stores() {
         let own = r#"{"credsStore":"desktop","credHelpers":{"r.example":"x","o.example":"y"},"proxies":{"default":{}}}"#;
         let docker = written(&[own], &[("r.example", "u")], AuthFormat::Docker);
         assert_eq!(
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_files_the_first_that_knows_a_registry_counts() {
+    fn first_auth_file_with_an_entry_for_a_registry_wins() {
         let files = [
             r#"{"auths":{"a":{"auth":"1"}}}"#,
             r#"{"auths":{"a":{"auth":"2"},"b":{"auth":"3"}}}"#,
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_token_is_written_as_az_acr_login_does() {
+    fn identity_token_is_written_as_az_acr_login_does() {
         let entry = written(&[], &[("a.azurecr.io", "<token>")], AuthFormat::Docker)["auths"]["a.azurecr.io"].clone();
         assert_eq!(
             entry,

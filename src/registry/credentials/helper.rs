@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_read_whatever_the_helper_mutters_besides() {
+    fn helper_output_with_further_keys_is_read() {
         let told = answer(
             Ended::Exited(0),
             r#"{"ServerURL":"r.example","Username":"u","Secret":"p"}"#,
@@ -104,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn a_login_that_a_helper_does_not_know_is_none_and_no_failure() {
+    fn helper_without_the_credential_returns_none_and_no_error() {
         let error_text = "credentials not found in native keychain\n";
         assert_eq!(answer(Ended::Exited(1), error_text, ""), Ok(None));
         assert_eq!(answer(Ended::Exited(1), "", error_text), Ok(None));
     }
 
     #[test]
-    fn a_helper_that_fails_is_named_and_what_it_says_is_not_taken_for_a_login() {
+    fn failing_helper_is_reported_and_its_output_is_no_credential() {
         let problem = |ended, output: &str| answer(ended, output, "").unwrap_err();
         assert_eq!(
             problem(Ended::Exited(1), "gpg: locked\n"),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_that_is_not_there_is_named() {
+    async fn missing_helper_program_is_reported() {
         assert_eq!(
             ask("acrt-has-no-such-helper", "r.example").await,
             Err(
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_is_a_name_and_never_a_path() {
+    async fn helper_name_that_is_a_path_is_refused() {
         for helper in ["", "../../bin/sh", "a b", "a/b"] {
             let problem = ask(helper, "r.example").await.unwrap_err();
             assert!(

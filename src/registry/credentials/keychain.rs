@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn logins_of_two_tasks_to_one_registry_are_each_for_its_own_repositories() {
+    async fn credentials_of_two_tasks_for_one_registry_apply_to_their_own_repositories() {
         let for_one = |username: &str, repository: &str| Login {
             repositories: BTreeSet::from([repository.to_owned()]),
             ..login("r.example", username)
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_task_goes_first_then_podmans_file_then_dockers() {
+    async fn task_credential_comes_before_the_podman_file_and_that_before_docker() {
         let auth = r#"{"auths":{"r.example":{"auth":"dTpw"}}}"#;
         let both = Folder::with(&[(DOCKER, auth), (PODMAN, auth)]);
         let with_task = both.keychain(vec![login("r.example", "u")]);
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_may_write_its_server_as_docker_login_takes_it() {
+    async fn server_of_a_task_credential_accepts_docker_login_spellings() {
         let folder = Folder::with(&[]);
         for name in [
             "docker.io",
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_broken_file_is_an_error_and_not_an_absence() {
+    async fn broken_auth_file_is_an_error_and_not_a_missing_credential() {
         let folder = Folder::with(&[(PODMAN, "{")]);
         let keychain = folder.keychain(vec![login("mine.example", "u")]);
         assert_eq!(
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_that_fails_is_an_error_and_never_another_login() {
+    async fn failing_helper_is_an_error_and_no_other_credential_is_used() {
         let folder = Folder::with(&[
             (
                 PODMAN,
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_was_refused_is_read_anew() {
+    async fn refused_credential_is_read_again_from_its_file() {
         let folder = Folder::with(&[(DOCKER, r#"{"auths":{"r.example":{"auth":"dTpw"}}}"#)]);
         let keychain = folder.keychain(vec![]);
         let user = async || match keychain

@@ -303,7 +303,7 @@ mod tests {
     // "dTpw" is `u:p`, "dTpwOnE=" is `u:p:q`, "YTpi" is `a:b`.
 
     #[test]
-    fn every_spelling_of_a_host_is_found_and_no_other_host_is() {
+    fn every_spelling_of_a_host_is_found_and_no_other_host() {
         for key in [
             "ghcr.io",
             "https://ghcr.io",
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_hub_is_found_under_all_its_names_and_dockers_own_goes_first() {
+    fn docker_hub_is_found_under_all_its_names_and_the_docker_key_first() {
         for key in [
             "https://index.docker.io/v1/",
             "docker.io",
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_path_that_a_repository_is_under_wins() {
+    fn longest_path_prefix_of_a_repository_wins() {
         let file = file(
             r#"{"auths":{"quay.io":{"auth":"YTpi"},"quay.io/org":{"auth":"dTpw"},"quay.io/org/deep":{"username":"x","password":"y"}}}"#,
         );
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_entry_spoils_no_other_and_says_where_it_is() {
+    fn broken_entry_is_reported_with_its_key_and_leaves_others_usable() {
         let file = file(r#"{"auths":{"a":{"auth":"hunter2!"},"b":{"auth":"dTpw"},"c":7}}"#);
         assert_eq!(
             file.entry("a"),
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn the_helper_of_a_registry_goes_before_the_one_for_all() {
+    fn helper_of_a_registry_comes_before_the_general_store() {
         let file = file(
             r#"{"credsStore":"desktop","credHelpers":{"1.dkr.ecr.example":"ecr-login","plain.example":""},"auths":{"plain.example":{"auth":"dTpw"}}}"#,
         );
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_holds_nothing_and_a_broken_one_is_named_without_its_contents() {
+    fn empty_auth_file_has_no_credential_and_a_broken_one_is_reported_without_its_contents() {
         assert_eq!(file(" \n").spots("a", "x"), []);
         assert_eq!(
             file(r#"{"auths":null,"credsStore":""}"#).spots("a", "x"),
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_looked_into_in_podmans_and_dockers_order() {
+    fn auth_files_are_read_in_the_order_of_podman_and_docker() {
         let mut settings = Settings::default();
         settings.home = Some("/home/u".into());
         let own = [
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_none() {
+    fn missing_auth_file_has_no_credential() {
         assert!(
             LoginFile::read(Path::new("/nowhere/config.json"))
                 .unwrap()

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_decide_and_a_header_that_disagrees_is_told() {
+    fn digest_is_that_of_the_bytes_and_a_disagreeing_header_is_flagged() {
         let own = Digest::of(BODY);
         let read = super::read(&headers(&[("content-type", INDEX), (DIGEST, A)]), BODY).unwrap();
         assert_eq!((&read.seen.digest, read.honest), (&own, false));

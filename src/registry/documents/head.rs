@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_with_digest_and_type_is_the_answer() {
+    fn head_response_with_digest_and_type_is_sufficient() {
         let seen = super::seen(&headers(&[("content-type", INDEX), (DIGEST, A)])).unwrap();
         assert_eq!(
             seen,
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_without_a_valid_digest_or_a_known_type_needs_the_body() {
+    fn head_response_without_a_valid_digest_or_known_type_needs_the_body() {
         for pairs in [
             &[("content-type", INDEX)][..],
             &[("content-type", INDEX), (DIGEST, "hello")],
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn schema_1_and_web_pages_are_not_even_read() {
+    fn head_response_of_schema_1_or_html_is_refused_without_the_body() {
         let schema1 = "application/vnd.docker.distribution.manifest.v1+prettyjws";
         assert_eq!(
             seen(&headers(&[("content-type", schema1), (DIGEST, A)])),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_and_case_of_a_content_type_do_not_matter() {
+    fn content_type_parameters_and_case_are_ignored() {
         assert_eq!(bare("Application/JSON; charset=utf-8"), "application/json");
         assert_eq!(bare(""), "");
     }

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_gets_its_own_manifest_however_it_is_spelled() {
+    fn index_entry_is_selected_by_any_spelling_of_its_platform() {
         let entries = [
             entry('a', Some("linux/amd64")),
             entry('b', Some("linux/arm64/v8")),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_variant_goes_before_an_older_one_wherever_it_stands() {
+    fn exact_variant_is_selected_before_an_older_one() {
         let entries = [
             entry('5', Some("linux/arm/v5")),
             entry('6', Some("linux/arm/v6")),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn first_of_two_equal_manifests_wins_and_one_without_platform_fits_last() {
+    fn first_of_two_equal_entries_is_selected_and_one_without_platform_last() {
         let entries = [
             entry('0', None),
             entry('a', Some("linux/amd64")),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_image_of_an_index_without_platforms_fits_every_platform() {
+    fn single_image_of_an_index_without_platforms_fits_every_platform() {
         let entries = [entry('0', None), entry('1', None)];
         assert_eq!(chosen(&entries[..1], "linux/s390x"), Some(digest('0')));
         let s390x = "linux/s390x".parse().unwrap();
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_windows_platform_stands_for_all_versions_of_it_and_gets_each() {
+    fn windows_platform_without_a_version_selects_every_version_of_the_index() {
         let entries = [
             entry('2', Some("windows(10.0.20348.9)/amd64")),
             entry('7', Some("windows(10.0.17763.6)/amd64")),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_config_gives_triggers_and_labels_and_may_have_neither() {
+    fn image_config_may_have_onbuild_triggers_and_labels_or_neither() {
         let body =
             br#"{"architecture":"amd64","config":{"OnBuild":["COPY . /app"],"Labels":{"a":"b"}}}"#;
         let config = ImageConfig::parse(body).unwrap();

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layers_of_files_are_told_from_what_signatures_and_the_like_consist_of() {
+    fn layer_media_types_are_distinguished_from_those_of_signatures() {
         for media_type in [
             "application/vnd.oci.image.layer.v1.tar+gzip",
             "application/vnd.oci.image.layer.v1.tar+zstd+encrypted",
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn artifacts_have_the_names_that_people_give_them() {
+    fn artifact_types_have_readable_names() {
         for (media_type, named) in [
             ("application/vnd.cncf.helm.config.v1+json", "a Helm chart"),
             (

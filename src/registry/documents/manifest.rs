@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_gives_its_images_and_no_attestations() {
+    fn index_lists_its_images_without_attestations() {
         let body = index(
             &[
                 entry_json(
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_gives_its_config_and_its_own_type_where_the_answer_has_none() {
+    fn manifest_has_its_config_and_its_own_type_when_the_response_has_none() {
         let (media_type, document) = parse("application/json", manifest().as_bytes()).unwrap();
         assert_eq!(media_type, OCI_IMAGE_MEDIA_TYPE);
         assert_eq!(
@@ -361,7 +361,7 @@ mod tests {
     const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
     #[test]
-    fn images_of_all_builders_are_images() {
+    fn manifests_of_all_builders_are_images() {
         let docker = "application/vnd.docker.container.image.v1+json";
         let docker_layer = "application/vnd.docker.image.rootfs.diff.tar.gzip";
         let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_named_with_its_type() {
+    fn artifact_manifest_is_reported_with_its_type() {
         let empty = kinds::EMPTY;
         for (more, config, layers, expected) in [
             (
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_of_nothing_but_artifacts_is_no_image_and_an_empty_one_is_still_an_index() {
+    fn index_of_artifacts_only_is_no_image_and_an_empty_index_is_an_index() {
         let attestation = r#","annotations":{"vnd.docker.reference.type":"attestation-manifest"}"#;
         let bundle = r#","artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json""#;
         let cache = format!(
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_platform_is_an_image_only_where_there_is_nothing_else() {
+    fn entry_with_an_unknown_platform_is_an_image_only_without_other_entries() {
         let unknown = r#","platform":{"os":"unknown","architecture":"unknown"}"#;
         let platforms = |entries: &[String]| match parse("", index(&entries.join(",")).as_bytes()) {
             Ok((_, Document::Index(entries))) => entries
@@ -528,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_of_two_kinds_or_of_another_than_it_says_is_refused() {
+    fn document_that_is_ambiguous_or_contradicts_its_media_type_is_refused() {
         assert_eq!(
             defect("", r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#),
             "it is an index and a manifest at once"
@@ -548,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn a_web_page_and_other_json_are_no_manifests() {
+    fn html_and_other_json_are_no_manifests() {
         assert_eq!(
             defect("text/html", "<html>"),
             "it is a web page, not a registry's answer"
@@ -561,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_that_are_none_do_not_get_through() {
+    fn invalid_digests_are_refused() {
         let body = index(&entry_json("sha256:../../etc\\u001b[2J", ""));
         assert_eq!(
             defect("", &body),
@@ -570,7 +570,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_without_bounds_is_refused() {
+    fn index_with_too_many_entries_is_refused() {
         let entries = vec![entry_json(A, ""); MAX_ENTRIES + 1].join(",");
         assert_eq!(
             defect("", &index(&entries)),
@@ -579,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_lacks_any_field_is_read_or_refused_and_nothing_worse() {
+    fn document_without_any_one_field_is_parsed_or_refused_without_a_panic() {
         let entry = entry_json(
             A,
             r#","platform":{"os":"linux","architecture":"arm","variant":"v7"}"#,

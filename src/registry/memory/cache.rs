@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_goes_where_there_are_too_many() {
+    fn oldest_cached_response_is_dropped_over_the_limit() {
         let mut kept = KeptAnswer::default();
         for n in 0..=MAX_KEPT {
             kept.keep(&digest(n), n);

@@ -54,7 +54,7 @@ mod tests {
     use crate::registry::problem::{Asked, LookupFailure};
 
     #[tokio::test]
-    async fn however_many_wait_it_is_asked_once_and_anew_for_those_who_come_later() {
+    async fn concurrent_callers_share_one_request_and_later_ones_send_their_own() {
         let flights = Flights::<&str, u32>::default();
         let asked = Cell::new(0);
         let ask = |key| {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_requests_share_a_failure_and_take_over_a_dropped_flight() {
+    async fn concurrent_callers_share_a_failure_and_take_over_a_dropped_request() {
         let flights = Flights::<&str, u32>::default();
         let fail = || {
             flights.join("a", async || {

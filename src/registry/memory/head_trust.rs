@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn head_is_tried_again_after_ten_looks_and_by_one_of_many() {
+    fn head_is_tried_again_after_ten_lookups_by_one_caller() {
         let heads = HeadTrust::default();
         assert_eq!(heads.way(at(0)), Way::Head);
         heads.distrust(at(0), false);

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wave_is_over_when_all_but_its_stragglers_have_been_answered() {
+    async fn warmup_wave_ends_when_all_but_the_slowest_are_answered() {
         let connection_warmup = ConnectionWarmup::new(16);
         for _ in 0..13 {
             connection_warmup.answered();
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_openers_there_is_nothing_to_wait_for() {
+    async fn warmup_without_openers_ends_at_once() {
         assert!(is_over(&ConnectionWarmup::new(0)));
     }
 }

@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_to_this_machine_is_not_connected_to_for_a_registry_elsewhere() {
+    async fn remote_registry_host_that_resolves_to_loopback_is_not_connected() {
         let http_client = http_client(&RegistrySettings::default(), false);
         let request = Request::new(Method::GET, Url::parse("http://localhost:1/token").unwrap());
         let error = http_client.send(request, Body::UpTo(0)).await.unwrap_err();
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_trusted_or_shown_is_named_and_the_key_is_not() {
+    fn unusable_certificate_or_key_is_reported_without_its_contents() {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key.pem");
         std::fs::write(&key, "hunter2").unwrap();

@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_request_goes_alone_and_then_as_many_as_the_protocol_carries() {
+    async fn first_request_goes_alone_and_then_as_many_as_the_protocol_carries() {
         let limits = RequestLimits::new("r.example", &settings(None, None));
         let first = limits.enter(&clock()).await.unwrap();
         assert_eq!(limits.slots.available_permits(), 0);
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn very_many_tags_of_a_registry_with_http2_get_more_connections() {
+    fn very_many_tags_of_an_http2_registry_get_more_connections() {
         let limits = RequestLimits::new("r.example", &settings(None, None));
         assert_eq!(lanes_and_width(&limits, 10_000), (1, 64));
         limits.answered(true, &headers(&[]));
@@ -498,7 +498,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rate_lets_a_burst_through_and_then_one_at_a_time() {
+    async fn rate_limit_allows_a_burst_and_then_one_request_at_a_time() {
         let clock = clock();
         let limits = RequestLimits::new("r.example", &settings(None, Some(2)));
         limits.answered(false, &headers(&[]));
@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn docker_hub_is_asked_politely_without_being_told() {
+    async fn docker_hub_has_a_default_rate_limit() {
         let clock = clock();
         let limits = RequestLimits::new("docker.io", &settings(None, None));
         limits.answered(true, &headers(&[]));
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pause_is_waited_out_or_reported_to_all_requests() {
+    async fn short_pause_is_waited_for_and_a_long_one_returned_to_all_requests() {
         let clock = clock();
         let limits = RequestLimits::new("r.example", &settings(None, None));
         let until = Timestamp::from_second(1003).unwrap();
@@ -542,7 +542,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pause_halves_what_is_in_flight_until_it_has_been_calm_for_long() {
+    async fn pause_halves_the_concurrency_until_a_long_time_without_one() {
         let clock = clock();
         let limits = RequestLimits::new("r.example", &settings(Some(8), None));
         limits.answered(false, &headers(&[]));
@@ -560,7 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_answers_for_others_meanwhile_has_not_failed() {
+    fn failures_do_not_pause_a_registry_that_answered_other_requests() {
         let limits = RequestLimits::new("r.example", &settings(None, None));
         let now = clock().now();
         let before = limits.answers();
@@ -576,7 +576,7 @@ mod tests {
     }
 
     #[test]
-    fn while_the_first_request_is_not_answered_ever_more_may_go_out() {
+    fn concurrency_grows_while_the_first_request_is_unanswered() {
         let limits = RequestLimits::new("r.example", &settings(None, None));
         let widened = || {
             limits.state().widened = None;
@@ -595,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_registry_is_left_alone_after_three_failures_and_longer_each_time() {
+    fn failing_registry_is_paused_after_three_failures_with_growing_backoff() {
         let limits = RequestLimits::new("r.example", &settings(None, None));
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut paused = Vec::new();
@@ -624,7 +624,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_was_asked_for_outlives_other_settings_and_one_for_failures_does_not() {
+    fn retry_after_pause_outlives_changed_settings_and_a_failure_pause_does_not() {
         let (now, later) = (clock().now(), Timestamp::from_second(5000).unwrap());
         let (old, new) = (
             RequestLimits::new("r.example", &settings(None, None)),
@@ -647,7 +647,7 @@ mod tests {
     }
 
     #[test]
-    fn the_budget_is_what_the_headers_said_last() {
+    fn rate_limit_budget_is_that_of_the_latest_headers() {
         let limits = RequestLimits::new("docker.io", &settings(None, None));
         limits.answered(
             true,

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_read_in_all_its_shapes() {
+    fn retry_after_is_parsed_in_all_its_forms() {
         for (text, seconds) in [
             ("3", 3),
             (" 120 ", 120),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_believed_between_a_second_and_an_hour() {
+    fn retry_after_is_clamped_between_a_second_and_an_hour() {
         for (text, seconds) in [
             ("0", 1),
             ("0.000123", 1),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_after_without_sense_is_none() {
+    fn invalid_retry_after_is_ignored() {
         for text in [
             "",
             "soon",
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stumbled_is_asked_again_and_what_was_answered_is_not() {
+    fn transient_statuses_are_retried_and_definitive_ones_are_not() {
         for status in [408, 500, 502, 503, 504, 521, 522] {
             assert_eq!(verdict(status, None), RetryVerdict::Again, "{status}");
         }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_and_end() {
+    fn retry_backoff_grows_and_ends() {
         let within = |tries: usize, low: u64, high: u64| {
             let millis = pause(tries).unwrap().as_millis();
             assert!(

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_this_machine_and_of_metadata_services_are_local() {
+    fn loopback_and_metadata_service_addresses_are_local() {
         for text in [
             "127.0.0.1",
             "127.9.9.9",
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn private_networks_are_nearer_than_the_world_and_farther_than_this_machine() {
+    fn private_networks_are_between_public_and_local_addresses() {
         for text in [
             "10.0.0.1",
             "172.16.0.1",
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_points_to_the_world_and_to_its_own_neighbourhood() {
+    fn registry_may_redirect_to_public_hosts_and_to_its_own_address_class() {
         let public = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         public
             .resolved("registry.example", &at(&["93.184.216.34"]))
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn one_near_address_among_far_ones_is_enough_to_refuse() {
+    fn host_with_one_local_address_among_public_ones_is_refused() {
         let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         assert_eq!(
             guard.resolved("auth.example", &at(&["93.184.216.35", "169.254.169.254"])),
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_with_a_near_and_a_far_address_counts_as_far() {
+    fn registry_with_local_and_public_addresses_counts_as_public() {
         let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         guard
             .resolved("registry.example", &at(&["93.184.216.34", "127.0.0.1"]))
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_of_the_config_file_may_be_anywhere() {
+    fn host_allowed_by_the_config_file_may_have_any_address() {
         let guard = UrlPolicy::new(
             "registry.example",
             HashSet::from(["auth.corp".to_owned()]),
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_may_be_anywhere_and_is_no_place_to_be_sent_to() {
+    fn proxy_may_have_any_address_and_is_refused_as_a_token_realm() {
         let origin = Url::parse("https://registry.example/").unwrap();
         let proxies = HashSet::from(["proxy.corp".to_owned()]);
         let guard = UrlPolicy::new("registry.example", HashSet::new(), proxies);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relative_redirect_stays_where_it_comes_from() {
+    fn relative_redirect_keeps_the_host() {
         let elsewhere = Url::parse("https://cdn.example/a/b?x").unwrap();
         let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         assert_eq!(
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn realms_are_judged_by_scheme_login_and_spelling() {
+    fn token_realm_is_judged_by_scheme_credential_and_spelling() {
         let origin = Url::parse("https://registry.example/").unwrap();
         let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
         let admit = |text: &str| guard.realm(&origin, text);
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_on_this_machine_may_point_to_this_machine() {
+    fn loopback_registry_may_redirect_to_loopback() {
         let origin = Url::parse("http://127.0.0.1:5000/").unwrap();
         let guard = UrlPolicy::new("127.0.0.1", HashSet::new(), HashSet::new());
         assert!(guard.realm(&origin, "http://127.0.0.1:5001/token").is_ok());

@@ -1,4 +1,4 @@
-//! What a task is, and what a run of it is.
+//! Tasks and their runs.
 //!
 //! Values only: nothing here knows where a task is stored, or starts anything.
 

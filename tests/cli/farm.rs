@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use crate::support::{Calls, Receiver, Registry, World, program};
 
-/// Puts a stand-in for buildctl on `PATH`. Its daemons are files: the one at `unix://NAME` does not answer while `NAME.down` exists, and is lost in the middle of a build while `NAME.dies`
-/// exists. It pushes the Dockerfile's base, and records its start and end. Of an index it uses the image for its platform, and pushes that by its digest if requested. It takes a minute
-/// while `NAME.slow` exists; its disk is full while `NAME.full` exists, and full of cache while `NAME.cached` exists. A build fails at `# BROKEN`, and at `# BROKEN PLATFORM` for that
-/// platform.
+/// Puts a stand-in for buildctl on `PATH`. Its daemons are files: the one at `unix://NAME` does not answer while
+/// `NAME.down` exists, and is lost in the middle of a build while `NAME.dies` exists. It pushes the Dockerfile's base,
+/// and records its start and end. Of an index it uses the image for its platform, and pushes that by its digest if
+/// requested. It takes a minute while `NAME.slow` exists; its disk is full while `NAME.full` exists, and full of cache
+/// while `NAME.cached` exists. A build fails at `# BROKEN`, and at `# BROKEN PLATFORM` for that platform.
 pub fn buildctl(world: &World) -> Calls {
     let script = format!(
         r##"address=${{1#--addr=unix://}} name=${{1##*/}}

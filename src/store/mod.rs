@@ -24,6 +24,7 @@ pub mod tasks;
 mod upgrade;
 pub mod uploads;
 mod verified;
+mod yaml_places;
 
 use std::path::{Path, PathBuf};
 

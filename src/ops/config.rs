@@ -16,6 +16,7 @@ use crate::{
     sys::{
         config_file::{self, Key, Unchangeable},
         environment, ownership,
+        secret::is_place,
         settings::Settings,
     },
 };
@@ -198,10 +199,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 fn entry(path: &Path, key: &Key, value: &serde_yaml::Value) -> Result<Entry> {
-    let is_place = value
-        .as_str()
-        .is_some_and(|text| text.starts_with("env:") || text.starts_with("file:"));
-    let value = if key.is_secret() && !is_place {
+    let value = if key.is_secret() && !value.as_str().is_some_and(is_place) {
         "***".into()
     } else {
         serde_json::to_value(value).context(Kind::Invalid, || {

@@ -48,6 +48,11 @@ impl TryFrom<String> for SecretPlace {
     }
 }
 
+/// Returns whether a text says where a secret is, as `env:NAME` or `file:PATH`, and is not the secret itself.
+pub fn is_place(text: &str) -> bool {
+    text.starts_with("env:") || text.starts_with("file:")
+}
+
 impl SecretPlace {
     /// Reads the secret. `what` names it in messages, as `the secret of webhook source lan`.
     ///

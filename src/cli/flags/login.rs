@@ -6,7 +6,7 @@ use crate::{
     cli::{flags::AZURE, report::Report},
     error::{Context as _, Error, Kind, Result},
     ops::credential::StoredLogin,
-    sys::secret::Secret,
+    sys::secret::{Secret, is_place},
 };
 
 /// The longest password that is read.
@@ -98,8 +98,7 @@ pub fn password(
 ) -> Result<Option<Secret>> {
     match password {
         Some(password) => {
-            let text = password.reveal();
-            if !text.starts_with("env:") && !text.starts_with("file:") {
+            if !is_place(password.reveal()) {
                 report.warning(
                     "other users can read a password in a command line; --password-stdin hides it",
                 );

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{store::secrets::Secrets, sys::secret::Secret};
+use crate::{
+    store::secrets::Secrets,
+    sys::secret::{Secret, is_place},
+};
 
 /// The logins of a task by login server, in az's shape, without secrets.
 #[derive(Debug, Serialize)]
@@ -57,6 +60,5 @@ impl CredentialsAnswer {
 /// Returns a value that only says where the secret is kept; `None` for the secret itself.
 fn reference(value: &Secret) -> Option<String> {
     let text = value.reveal();
-    let elsewhere = text.starts_with("env:") || text.starts_with("file:");
-    elsewhere.then(|| text.to_owned())
+    is_place(text).then(|| text.to_owned())
 }

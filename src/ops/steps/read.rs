@@ -18,7 +18,7 @@ use crate::{
         Variables, guest,
     },
     store::secrets::Secrets,
-    sys::secret::{MaskedText, Secret},
+    sys::secret::{MaskedText, Secret, is_place},
     task::{Context, RunId, Step, Task, multi_step::decoded, template::RunVariables},
 };
 
@@ -482,8 +482,7 @@ fn secret(
     if let Some(own) = secrets.values.get(&source.id) {
         return resolved(own, &what);
     }
-    let is_here = |place: &&String| place.starts_with("env:") || place.starts_with("file:");
-    match source.place.as_ref().filter(is_here) {
+    match source.place.as_ref().filter(|place| is_place(place)) {
         Some(place) if is_guests => {
             let refusal = guest::Refusal {
                 line: source.line,

@@ -29,13 +29,14 @@ use super::{
     App,
     adopt::{AdoptAnswer, Change, TrackingAnswer},
     credential::all_logins,
-    event::{Event, EventSink},
+    event::EventSink,
     image_check::{
         answer::Row,
         assumed::Assumed,
         held,
         judge::{self, Judge, SeenTag},
         read::{self, Facts, Lineage, PlatformFacts},
+        reading_images,
     },
     inputs::{self, Inputs},
     local, pushed, reading, recall, resolve,
@@ -134,10 +135,7 @@ async fn explain(
     let stored = app.store.tasks()?;
     let stored: Vec<Task> = stored.filter_map(|one| one.task.ok()).collect();
     let local = local::made_by(app, stored.iter().chain(tasks.iter().copied()));
-    events.send(Event::Doing(match tasks.len() {
-        1 => "reading 1 image".into(),
-        many => format!("reading {many} images"),
-    }));
+    events.send(reading_images(tasks.len()));
     let candidates: Vec<std::result::Result<Candidate<'_>, String>> = stream::iter(tasks)
         .map(|task| candidate(app, task, &local))
         .buffered(AT_ONCE)

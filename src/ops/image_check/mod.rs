@@ -99,10 +99,7 @@ pub async fn check(
         subject.add_to(&mut subjects);
     }
     let assumed = assumed::Assumed::read(&request.assumed)?;
-    events.send(Event::Doing(match subjects.len() {
-        1 => "reading 1 image".into(),
-        many => format!("reading {many} images"),
-    }));
+    events.send(reading_images(subjects.len()));
     let rows = read_all(app, &subjects, &request.platforms).await;
     let tags = judge::tags(&rows, &assumed);
     events.send(looking_at(tags.len()));
@@ -114,6 +111,14 @@ pub async fn check(
         .await;
     let worst = check::worst_of(images.iter().filter_map(|image| image.state.exit()));
     Ok(ImageCheckReport { images, worst })
+}
+
+/// Returns the event that says how many images are being read.
+pub fn reading_images<'a>(images: usize) -> Event<'a> {
+    Event::Doing(match images {
+        1 => "reading 1 image".into(),
+        _ => format!("reading {images} images"),
+    })
 }
 
 /// Reads all images, those of different registries and stores concurrently, and returns them in the order given.

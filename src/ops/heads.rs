@@ -161,9 +161,7 @@ impl Heads {
         wanted.retain(|git, _| !self.said.contains_key(git));
         wanted
     }
-}
 
-impl Heads {
     /// Returns the repositories of which a run has seen a newer commit since they were asked.
     fn outdated(&self, nodes: &[Node<'_>], now: Timestamp) -> BTreeSet<GitContext> {
         let outdated = nodes.iter().filter_map(|node| {

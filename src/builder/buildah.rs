@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_is_one_command_and_each_push_another() {
+    fn buildah_build_is_one_command_and_each_push_another() {
         let steps = plan(&program(), &full()).unwrap();
         assert_eq!(
             printed(&steps),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_with_tls_keeps_it_when_another_has_none() {
+    fn buildah_registry_with_tls_keeps_verification_beside_one_without() {
         let mut request = full();
         let far = format!("ghcr.io/a/base@sha256:{}", "b".repeat(64));
         request.bases.insert(far.parse().unwrap(), BTreeSet::new());
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn several_platforms_are_gathered_in_one_manifest_and_pushed_whole() {
+    fn buildah_several_platforms_are_one_manifest_list_and_pushed_whole() {
         let mut request = full();
         request.platforms.push("linux/arm64".parse().unwrap());
         let lines = printed(&plan(&program(), &request).unwrap());
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn platforms_of_a_build_go_before_those_of_every_build() {
+    fn buildah_platforms_of_a_build_override_those_of_the_build_arguments() {
         let mut program = program();
         program.build_args = ["--arch=s390x", "--platform", "linux/386", "--jobs=2"]
             .map(str::to_owned)
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_pushed_unless_asked_for() {
+    fn buildah_pushes_nothing_without_a_push_request() {
         let mut request = full();
         request.push = false;
         assert_eq!(plan(&program(), &request).unwrap().len(), 1);

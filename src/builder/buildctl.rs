@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn one_command_builds_and_pushes_and_says_the_digest() {
+    fn buildctl_builds_pushes_and_writes_the_digest_in_one_command() {
         let mut request = request();
         request.plain_http.clear();
         let steps = plan(&program(), &request).unwrap();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_left_out_for_the_registry_without_it_alone() {
+    fn buildctl_skips_tls_only_for_the_registry_without_it() {
         let lines = printed(&plan(&program(), &request()).unwrap());
         assert_eq!(lines.len(), 2);
         assert!(
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn part_of_an_index_is_pushed_without_a_tag() {
+    fn buildctl_pushes_one_platform_of_an_index_by_digest() {
         let mut request = request();
         request.by_digest = true;
         request.images.truncate(1);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn platforms_of_a_build_go_before_those_of_every_build() {
+    fn buildctl_platforms_of_a_build_override_those_of_the_build_arguments() {
         let mut program = program();
         program.build_args = vec!["--opt".into(), "platform=linux/s390x".into()];
         let line = &printed(&plan(&program, &request()).unwrap())[0];
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_docker_build_are_put_in_its_own_words() {
+    fn buildctl_translates_options_of_docker_build() {
         let options = [
             "--secret=id=a,src=/f",
             "--label=a=b",
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_argument_would_be_seen_and_is_refused() {
+    fn buildctl_refuses_a_secret_build_argument() {
         let error = plan(&program(), &full()).unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid);
         assert_eq!(
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn values_with_commas_and_quotes_stay_one_field() {
+    fn buildctl_quotes_values_with_commas_and_quotes_as_one_field() {
         let mut request = request();
         request.annotations = [("n".to_owned(), "a,b \"c\"".to_owned())].into();
         let pass = &buildkit::passes(&request)[0];
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn contexts_are_folders_or_images() {
+    fn buildctl_named_contexts_are_folders_or_images() {
         let mut request = request();
         request.contexts = [
             ("files".to_owned(), "/src/my files".to_owned()),
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_name_stays_in_the_cache() {
+    fn buildctl_build_without_an_image_name_has_no_output() {
         let mut request = request();
         request.images.clear();
         let steps = plan(&program(), &request).unwrap();

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_with_tls_is_not_pushed_to_together_with_one_without() {
+    fn buildkit_pushes_to_registries_with_and_without_tls_in_separate_groups() {
         let passes = passes(&full());
         assert_eq!(passes.len(), 2);
         assert_eq!(names(&passes[0]), ["ghcr.io/a/web:1"]);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_pushed_is_built_once() {
+    fn buildkit_build_without_a_push_runs_once() {
         let mut request = full();
         request.push = false;
         let passes = passes(&request);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_image_there_is_nothing_to_push() {
+    fn buildkit_build_without_an_image_pushes_nothing() {
         let mut request = full();
         request.images.clear();
         let passes = passes(&request);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_of_its_name_pins_an_image_that_the_dockerfile_cannot() {
+    fn unpinned_image_is_pinned_by_a_named_context() {
         let mut request = full();
         let digest = Digest::of(b"x");
         request.unpinned = vec![unpinned("node:20"), unpinned("r.io/library/a")];
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_pinned_where_a_context_or_the_syntax_names_it() {
+    fn image_named_by_a_context_or_the_syntax_is_pinned_there() {
         let mut request = full();
         let digest = Digest::of(b"x");
         request.contexts = [("base".to_owned(), "docker-image://r.io/base:1".to_owned())].into();
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_found_in_the_metadata() {
+    fn digest_is_read_from_the_buildkit_metadata_file() {
         let digest = Digest::of(b"x");
         let text = format!(r#"{{"containerimage.digest": "{digest}", "image.name": "a"}}"#);
         assert_eq!(digest_in_metadata(text.as_bytes()), Some(digest));

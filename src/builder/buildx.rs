@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn one_command_builds_and_pushes_and_says_the_digest() {
+    fn buildx_builds_pushes_and_writes_the_digest_in_one_command() {
         let mut request = full();
         request.images.truncate(1);
         request.plain_http.clear();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_left_out_for_the_registry_without_it_alone() {
+    fn buildx_skips_tls_only_for_the_registry_without_it() {
         let lines = printed(&plan(&program(), false, &full()));
         assert_eq!(lines.len(), 2);
         assert!(
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn part_of_an_index_is_pushed_without_a_tag() {
+    fn buildx_pushes_one_platform_of_an_index_by_digest() {
         let mut request = full();
         request.by_digest = true;
         request.plain_http.clear();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_docker_daemon_keeps_the_image_and_pushes_it_itself() {
+    fn buildx_with_the_docker_driver_loads_the_image_and_docker_pushes_it() {
         let steps = plan(&program(), true, &full());
         let lines = printed(&steps);
         assert!(
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn several_platforms_make_an_index_that_is_annotated_too() {
+    fn buildx_several_platforms_make_an_index_with_annotations() {
         let mut request = full();
         request.platforms.push("linux/arm64".parse().unwrap());
         request.plain_http.clear();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_pushed_is_loaded_if_it_has_a_name() {
+    fn buildx_build_without_a_push_is_loaded_only_with_an_image_name() {
         let mut request = full();
         request.push = false;
         let lines = printed(&plan(&program(), false, &request));

@@ -117,7 +117,7 @@ mod tests {
     use crate::builder::Program;
 
     #[test]
-    fn records_are_read_as_buildx_and_buildctl_print_them() {
+    fn cache_records_of_buildx_and_buildctl_output_are_parsed() {
         let digest = Digest::of(b"base");
         let text = format!(
             "ID:\t\taa1\nCreated at:\t2026-01-01 10:00:00 +0000 UTC\nMutable:\tfalse\nDescription:\tpulled from r.io:5000/base@{digest}\nUsage count:\t1\nType:\t\tregular\n\n\
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_records_that_are_named_are_taken_out() {
+    fn cache_removal_names_only_the_given_records() {
         let program = |name: &str, build_args: &[&str]| Program {
             path: name.into(),
             global_args: vec![],

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn daemon_elsewhere_is_reached_the_way_that_its_client_has() {
+    fn remote_daemon_address_and_tls_are_passed_in_the_form_of_each_client() {
         let (docker, podman, buildctl) = (
             BuilderKind::Docker,
             BuilderKind::Podman,
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn node_that_a_build_would_start_is_there_and_one_that_does_not_answer_is_not() {
+    fn inactive_node_that_a_build_would_start_is_reachable_and_a_failing_one_is_not() {
         let there = |text: &str| is_node_there(text);
         assert!(there("Driver: docker\nStatus: running\n"));
         assert!(there("Driver: docker-container\nStatus:   inactive\n"));

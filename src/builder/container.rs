@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_runs_a_container_with_every_value_an_argument_of_its_own() {
+    fn docker_run_passes_every_value_as_an_argument_of_its_own() {
         let docker = Builder::Docker {
             program: program("docker"),
             can: Abilities::default(),
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn podman_speaks_plain_http_and_leaves_what_is_kept() {
+    fn podman_uses_plain_http_and_keeps_a_kept_container() {
         let mut request = full();
         request.plain_http = true;
         request.keep = true;
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn buildah_makes_a_container_before_it_runs_a_command_in_it() {
+    fn buildah_creates_a_container_before_running_a_command_in_it() {
         let buildah = Builder::Buildah(program("buildah"));
         let mut request = full();
         request.secret_env.clear();
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn buildah_is_handed_secrets_by_a_file_and_never_by_an_argument() {
+    fn buildah_gets_secrets_by_a_file_and_never_by_an_argument() {
         let buildah = Builder::Buildah(program("buildah"));
         let mut request = full();
         request.secret_env[0].1 = Secret::new("it's\n-x=\"1\"");
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn an_images_own_entry_point_comes_first() {
+    fn entry_point_of_the_image_comes_first() {
         let inspected =
             br#"{"OCIv1": {"config": {"Entrypoint": ["/bin/tool"], "Cmd": ["--help"]}}}"#;
         let texts = |texts: &[&str]| -> Vec<MaskedText> {

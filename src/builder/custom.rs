@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_filled_and_lists_repeat_their_argument() {
+    fn template_placeholders_are_filled_and_lists_repeat_their_argument() {
         let template = Template::new(&settings(
             &[
                 "mybuild",
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fills_a_gap_is_not_filled_again() {
+    fn placeholder_in_a_filled_value_is_not_filled() {
         let template = Template::new(&settings(&["x", "--arg={args}", "{target}"], &[])).unwrap();
         let mut request = full();
         request.secret_args.clear();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_gap_or_a_missing_template_is_refused() {
+    fn unknown_placeholder_or_missing_template_is_refused() {
         let error = Template::new(&settings(&["x", "{dockerFile}"], &[])).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn braces_that_are_no_gap_stay() {
+    fn braces_without_a_placeholder_are_kept() {
         let template = Template::new(&settings(&["x", "{\"a\": 1}", "{}", "{runId}"], &[]));
         let mut request = full();
         request.secret_args.clear();

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn docker_comes_first_if_its_daemon_answers() {
+    async fn detection_prefers_docker_if_its_daemon_answers() {
         let (_folder, settings) = machine(&[("docker", 0), ("buildah", 0)]);
         let builder = detect(None, &settings).await.unwrap();
         assert_eq!(builder.kind(), BuilderKind::Docker);
@@ -267,7 +267,7 @@ esac"#
     }
 
     #[tokio::test]
-    async fn buildctl_comes_last_and_only_if_its_daemon_answers() {
+    async fn detection_takes_buildctl_last_and_only_if_its_daemon_answers() {
         let (_folder, settings) = machine(&[("buildctl", 0), ("buildah", 0)]);
         let builder = detect(None, &settings).await.unwrap();
         assert_eq!(builder.kind(), BuilderKind::Buildah);
@@ -281,7 +281,7 @@ esac"#
     }
 
     #[tokio::test]
-    async fn a_docker_that_is_podman_is_podman() {
+    async fn podman_installed_as_docker_is_detected_as_podman() {
         let shim = "echo Emulate Docker CLI using podman. >&2\necho podman version 4.3.1";
         let (folder, settings) = scripted(&[("docker", shim), ("podman", "")]);
         for choice in [None, Some("docker")] {
@@ -303,7 +303,7 @@ esac"#
     }
 
     #[tokio::test]
-    async fn what_docker_can_do_is_asked() {
+    async fn docker_abilities_are_detected() {
         let script = docker_with("");
         let (_folder, settings) = scripted(&[("docker", &script)]);
         let builder = detect(None, &settings).await.unwrap();
@@ -326,7 +326,7 @@ esac"#
     }
 
     #[tokio::test]
-    async fn buildx_builds_in_the_daemon_or_elsewhere() {
+    async fn buildx_is_detected_with_the_docker_driver_or_a_remote_builder() {
         for (driver, expected) in [("docker", true), ("docker-container", false)] {
             let script = docker_with(&format!("Name:   x\\nDriver: {driver}\\n"));
             let (_folder, settings) = scripted(&[("docker", &script)]);
@@ -339,7 +339,7 @@ esac"#
     }
 
     #[tokio::test]
-    async fn buildx_that_has_nothing_to_build_with_says_why() {
+    async fn buildx_without_a_usable_builder_is_reported_with_the_reason() {
         let script = docker_with("Name:   default\\nDriver:\\nError:  Cannot connect\\n");
         let (_folder, settings) = scripted(&[("docker", &script)]);
         let error = detect(Some("buildx"), &settings).await.unwrap_err();
@@ -353,7 +353,7 @@ esac"#
     }
 
     #[tokio::test]
-    async fn a_named_builder_is_taken_or_it_is_an_error() {
+    async fn named_builder_is_used_or_is_an_error() {
         let (_folder, settings) = machine(&[("docker", 1), ("buildah", 0)]);
         let builder = detect(Some("docker"), &settings).await.unwrap();
         assert_eq!(builder.kind(), BuilderKind::Docker);
@@ -369,7 +369,7 @@ esac"#
     }
 
     #[tokio::test]
-    async fn without_any_builder_the_way_to_get_one_is_told() {
+    async fn missing_builder_is_reported_with_installation_advice() {
         let (_folder, settings) = machine(&[]);
         let error = detect(None, &settings).await.unwrap_err();
         assert_eq!(

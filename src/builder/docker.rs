@@ -87,7 +87,7 @@ mod tests {
     };
 
     #[test]
-    fn a_build_is_one_command_and_each_push_another() {
+    fn docker_build_is_one_command_and_each_push_another() {
         let steps = plan(&program(), CLASSIC, &full()).unwrap();
         assert_eq!(
             printed(&steps),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_by_buildx_is_loaded_into_the_daemon_that_pushes_it() {
+    fn docker_build_with_buildx_is_loaded_into_the_daemon_that_pushes_it() {
         let mut request = full();
         let lines = printed(&plan(&program(), MODERN, &request).unwrap());
         assert!(
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_on_a_registry_is_for_buildx_alone() {
+    fn docker_registry_cache_needs_buildx() {
         let mut request = full();
         request.cache = Some("r.io/web:cache_t_a".parse().unwrap());
         let line = |can| printed(&plan(&program(), can, &request).unwrap())[0].clone();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn several_platforms_need_buildx_and_are_pushed_by_the_build() {
+    fn docker_several_platforms_need_buildx_and_are_pushed_by_the_build() {
         let mut request = full();
         request.plain_http.clear();
         request.platforms.push("linux/arm64".parse().unwrap());

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn free_builder_is_chosen_as_the_pool_says() {
+    fn free_builder_is_chosen_by_the_order_of_the_pool() {
         let members = [member("a", 4, 2), member("b", 2, 0), member("c", 8, 1)];
         let chosen = |by, last| place(&members, &wish(by, last));
         assert_eq!(chosen(PoolOrder::Load, None), on(1));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn builder_that_is_away_or_for_other_platforms_gets_nothing() {
+    fn builder_that_is_unreachable_or_for_other_platforms_gets_no_run() {
         let mut members = [member("a", 1, 0), member("b", 1, 0)];
         members[0].platforms = vec!["linux/arm64".parse().unwrap()];
         members[1].platforms = vec!["linux/amd64".parse().unwrap()];
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn run_that_no_builder_is_for_goes_in_parts_to_as_few_as_can_be() {
+    fn run_without_a_builder_for_all_platforms_is_split_over_as_few_as_possible() {
         let (mut members, mut run) = split();
         let (arm, amd) = (["linux/arm64"], ["linux/amd64"]);
         let parts = |n: usize| Placement::On(vec![part(0, &amd), part(n, &arm)]);
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn builder_for_all_platforms_goes_before_parts_until_it_is_away() {
+    fn builder_for_all_platforms_is_preferred_to_a_split_until_it_is_unreachable() {
         let (members, run) = split();
         let mut members = [&members[..], &[member("all", 1, 1)]].concat();
         let run = Wish {
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn run_in_parts_is_not_kept_waiting_by_those_behind_it() {
+    fn split_run_is_not_delayed_by_runs_behind_it() {
         let (mut members, run) = split();
         members[0].running = 1;
         members[2].running = 2;
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn hundred_runs_spread_over_builders_as_these_may_be_given() {
+    fn hundred_runs_are_spread_over_builders_by_capacity() {
         let mut members = [member("a", 2, 0), member("b", 1, 0), member("c", 1, 0)];
         let ended = work(&vec![BTreeSet::new(); 100], &[1; 100], &mut members);
         let on = |n: usize| ended.values().filter(|(_, on)| *on == n).count();

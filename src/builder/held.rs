@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn each_builder_says_the_id_of_an_image() {
+    fn image_id_is_read_from_the_output_of_each_builder() {
         let own = digest("own");
         for text in [
             format!(r#"[{{"Id":"{own}"}}]"#),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_says_the_digests_of_each_repository() {
+    fn repository_digests_are_read_from_docker_output() {
         let (own, other) = (digest("own"), digest("other"));
         let text = format!(
             r#"[{{"RepoDigests":["r.io/other@{other}","node@{own}"],"Os":"linux","Architecture":"arm","Variant":"v7","Config":{{"OnBuild":["RUN x"]}}}}]"#
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn podman_says_under_which_digest_an_image_came() {
+    fn digest_of_a_pulled_image_is_read_from_podman_output() {
         let (index, manifest) = (digest("index"), digest("manifest"));
         let text = format!(
             r#"[{{"Digest":"{index}","RepoDigests":["r.io/a@{manifest}","r.io/a@{index}"],"Os":"linux","Architecture":"amd64"}}]"#
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn buildah_says_the_digest_of_the_manifest() {
+    fn manifest_digest_is_read_from_buildah_output() {
         let manifest = digest("manifest");
         let text = format!(
             r#"{{"FromImageDigest":"{manifest}","OCIv1":{{"os":"windows","architecture":"amd64"}},"Docker":{{"config":{{"OnBuild":null}}}}}}"#
@@ -292,14 +292,14 @@ mod tests {
     }
 
     #[test]
-    fn a_list_says_the_platforms_of_its_images() {
+    fn platforms_are_read_from_a_manifest_list() {
         let text = br#"{"manifests":[{"platform":{"os":"linux","architecture":"amd64"}},{"platform":{"os":"linux","architecture":"arm64"}}]}"#;
         let image = HeldImage::parse(text).unwrap();
         assert_eq!(shown(&image), ["linux/amd64", "linux/arm64"]);
     }
 
     #[test]
-    fn an_image_without_digests_has_none_and_other_texts_are_none() {
+    fn image_without_digests_has_none_and_other_output_is_no_image() {
         let text = br#"[{"RepoDigests":[],"Os":"linux","Architecture":"amd64"}]"#;
         let image = HeldImage::parse(text).unwrap();
         assert_eq!(image.digests_of(&"r.io/a:1".parse().unwrap()), []);

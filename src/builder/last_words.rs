@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn buildkit_says_why_once_and_with_the_line_before_an_exit_code() {
+    fn buildkit_failure_reason_is_reported_once_with_the_line_before_an_exit_code() {
         let lines = said(
             "#5 [2/2] RUN npm run build\n#5 0.345 \u{1b}[31msh: npm: not found\u{1b}[0m\n#5 ERROR: process \"/bin/sh -c npm run build\" did not complete successfully: exit code: 127\n------\n > [2/2] RUN npm run build:\n0.345 sh: npm: not found\n------\nDockerfile:2\n--------------------\n   1 |     FROM busybox\n   2 | >>> RUN npm run build\n--------------------\nERROR: failed to solve: process \"/bin/sh -c npm run build\" did not complete successfully: exit code: 127\n",
         );
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn each_builder_says_why_in_its_own_form() {
+    fn failure_reason_is_found_in_the_output_of_each_builder() {
         let cases = [
             (
                 "Step 2/2 : RUN foo\n ---> Running in 0123456789ab\n/bin/sh: foo: not found\nThe command '/bin/sh -c foo' returned a non-zero code: 127\n",
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_bounded_and_harmless() {
+    fn failure_reason_is_bounded_and_has_no_control_characters() {
         let mut words = LastWords::default();
         words.take(b"Error: red \x1b[31m\x1b]0;title\x07 \xff\r");
         words.take("x".repeat(1_000_000).as_bytes());
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn full_disk_is_told_by_its_words() {
+    fn full_disk_is_recognized_by_its_error_text() {
         let is_full = |line: &str| is_out_of_disk(&["x".to_owned(), line.to_owned()]);
         assert!(is_full(
             "ERROR: failed to solve: write /d: no space left on device"
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_daemon_is_told_by_the_last_word_of_its_client() {
+    fn lost_daemon_is_recognized_by_the_last_line_of_its_client() {
         let is_lost = |line: &str| has_lost_its_daemon(&["x".to_owned(), line.to_owned()]);
         for line in [
             "error: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_name_the_registry_and_a_script_that_is_denied_is_none() {
+    fn registry_refusal_names_the_registry_and_a_denied_script_is_no_refusal() {
         let image = |name: &str| name.parse::<Reference>().unwrap();
         let bases = [image("ghcr.io/acme/base:1"), image("node:20")];
         let of = |line: &str, purpose: &Purpose| {

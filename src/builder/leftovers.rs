@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_found_by_its_label() {
+    fn leftover_resources_are_listed_by_label() {
         let podman = Builder::Podman(program("podman"));
         let line = podman.list_left(Leftover::Networks, "l", "1").unwrap();
         assert_eq!(

@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_that_cannot_be_pinned_is_fetched_where_a_builder_would_take_its_own() {
+    fn unpinned_image_is_pulled_by_digest_where_a_builder_would_use_a_local_one() {
         let program = Program {
             path: "docker".into(),
             global_args: vec![],
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_found_in_what_docker_push_prints() {
+    fn digest_is_found_in_docker_push_output() {
         let digest = Digest::of(b"x");
         let output = format!(
             "The push refers to repository [localhost:5000/web]\n5f70: Pushed\nlatest: digest: {digest} size: 528\n"

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_of_every_build_name_platforms_in_several_ways() {
+    fn platforms_are_recognized_in_every_form_of_build_argument() {
         for args in [
             &["--platform=linux/arm64"][..],
             &["--jobs=2", "--platform", "linux/arm64"],
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn only_docker_and_buildx_heed_the_default_of_the_environment() {
+    fn default_platform_of_the_environment_applies_to_docker_and_buildx_only() {
         let own = platform("linux/amd64");
         let docker = |args: &[&str]| Builder::Docker {
             program: program(args),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_with_platforms_of_its_own_gets_no_others() {
+    fn platform_arguments_are_dropped_for_a_build_with_its_own_platforms() {
         let args = [
             "--network=host",
             "--platform",
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn each_builder_is_asked_in_its_own_words() {
+    fn each_builder_is_asked_for_its_platform_by_its_own_command() {
         let arm = Some(platform("linux/arm64"));
         assert_eq!(written("linux/arm64\n"), arm);
         assert_eq!(written("/\n"), None);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn buildx_asks_the_node_that_its_arguments_choose() {
+    fn buildx_platform_is_that_of_the_node_in_its_arguments() {
         let buildx = Builder::Buildx {
             program: program(&["--builder", "far", "--network=host"]),
             in_daemon: false,

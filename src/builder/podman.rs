@@ -14,7 +14,7 @@ mod tests {
     use crate::builder::request::tests::{full, printed};
 
     #[test]
-    fn podman_takes_what_buildah_takes() {
+    fn podman_takes_the_arguments_of_buildah() {
         let program = Program {
             path: "/usr/bin/podman".into(),
             global_args: vec![],

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn image_that_differs_in_its_times_alone_is_the_same() {
+    fn images_that_differ_only_in_times_are_the_same() {
         let own = held(config("", Value::Null));
         let later = json!("2026-02-02T00:00:00Z");
         assert!(own.is_same_as(&config("/created", later.clone())));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_builders_write_in_other_words_is_no_difference() {
+    fn equivalent_spellings_of_image_configs_are_the_same() {
         let mut own = config("", Value::Null);
         own["variant"] = json!("");
         own["config"]["Cmd"] = json!([]);

@@ -130,7 +130,7 @@ mod tests {
     use crate::builder::Program;
 
     #[test]
-    fn what_builders_keep_is_read_and_what_stays_is_said_in_their_words() {
+    fn storage_sizes_are_parsed_and_keep_limits_passed_in_the_form_of_each_builder() {
         let program = |name: &str| Program {
             path: name.into(),
             global_args: vec![],

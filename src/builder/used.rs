@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_of_an_image_are_found_in_a_list_of_all() {
+    fn tags_of_an_image_are_found_in_the_list_of_all_images() {
         let (own, other) = (Digest::of(b"own"), Digest::of(b"other"));
         let text = format!(r#"{{"FromImageID":"{}","OCIv1":{{}}}}"#, own.hex());
         let mut image = HeldImage::parse(text.as_bytes()).unwrap();

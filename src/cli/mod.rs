@@ -50,7 +50,7 @@ use report::Report;
     // `build.rs` sets the commit and its date.
     long_version = concat!(env!("CARGO_PKG_VERSION"), env!("ACRT_BUILD")),
     infer_long_args = true,
-    // Of an option that is given twice the last one counts, as in az.
+    // The last of several values of an option wins, as in az.
     args_override_self = true,
     subcommand_required = true,
     arg_required_else_help = true,

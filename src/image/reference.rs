@@ -9,7 +9,7 @@ use super::{Digest, InvalidDigest};
 /// The registry of names without a host.
 pub const DOCKER_HUB: &str = "docker.io";
 
-/// Another name of it, in references only.
+/// Another name of Docker Hub, in references only.
 const OTHER_HUB: &str = "index.docker.io";
 
 /// The longest name, registry and slash included, that registries and clients accept.
@@ -159,7 +159,7 @@ impl Reference {
         }
     }
 
-    /// Returns the reference of these parts; `None` where they are not those of a normalized one.
+    /// Returns the reference with these parts; `None` unless they are those of a normalized reference.
     pub fn of_parts(registry: &str, repository: &str, tag: &str) -> Option<Self> {
         let length = registry.len() + 1 + repository.len();
         let is_other = registry == OTHER_HUB || registry == DOCKER_HUB && !repository.contains('/');
@@ -186,7 +186,7 @@ impl Reference {
 }
 
 impl Reference {
-    /// Returns registry, repository and tag as they are compared: what separates two of them belongs to the one behind it.
+    /// Returns registry, repository and tag for comparison; each part includes the separator in front of it.
     fn parts(&self) -> (&[u8], &[u8], &[u8]) {
         let (registry, rest) = self.text.as_bytes().split_at(self.registry_end.into());
         let repository = usize::from(self.repository_end - self.registry_end);
@@ -217,7 +217,7 @@ fn split_registry(name: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Tells whether what stands in front of the first slash of a name is a host.
+/// Tells whether the part of a name before its first slash is a host.
 fn is_host(part: &str) -> bool {
     let tells = |b: u8| matches!(b, b'.' | b':') || b.is_ascii_uppercase();
     part == "localhost" || part.bytes().any(tells)

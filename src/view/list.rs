@@ -1,4 +1,4 @@
-//! Lists, of which some items are drawn at a time, and on any thread.
+//! Lists whose items are drawn in parts, on any thread.
 
 use std::sync::Arc;
 
@@ -7,34 +7,34 @@ use serde_json::Value;
 
 use super::{column::Column, table, text};
 
-/// Completes an answer that is going to be shown, or an item of one.
+/// Completes an answer, or an item of one, just before it is shown.
 pub(super) type Prepare = dyn Fn(&mut Value) + Send + Sync;
 
-/// What becomes of the items of a list.
+/// How the items of a list are drawn.
 #[derive(Clone)]
 pub struct Shape(pub(super) Kind);
 
 #[derive(Clone)]
 pub(super) enum Kind {
     Json,
-    /// Rows of a table.
+    /// As rows of a table.
     Rows(&'static [Column], Option<Arc<Prepare>>),
-    /// Values, which are drawn once all are there.
+    /// As values, which are drawn once all of them exist.
     Values,
 }
 
-/// Some items of a list, drawn.
+/// A drawn part of a list.
 pub struct Part(pub(super) Drawn);
 
 pub(super) enum Drawn {
-    /// The items, with a comma in front of each.
+    /// The items as JSON, each preceded by a comma.
     Json(String),
     Rows(Vec<Vec<String>>),
     Values(Vec<Value>),
 }
 
 impl Shape {
-    /// Tells whether rows of a table are made of items: they need to have no more than its columns show.
+    /// Tells whether items become rows of a table, so that they need only the fields of its columns.
     pub fn makes_rows(&self) -> bool {
         matches!(self.0, Kind::Rows(..))
     }
@@ -43,7 +43,7 @@ impl Shape {
     ///
     /// # Errors
     ///
-    /// Where one cannot be written as JSON.
+    /// If an item cannot be serialized.
     pub fn draw<T: Serialize>(
         &self,
         items: impl IntoIterator<Item = T>,

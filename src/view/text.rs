@@ -22,7 +22,7 @@ pub(super) fn json(value: &Value, colour: bool) -> Result<String, serde_json::Er
     Ok(text)
 }
 
-/// Formats items as in a list, each with a comma before it.
+/// Formats items as in a list, each preceded by a comma.
 pub(super) fn json_items<T: Serialize>(
     items: impl Iterator<Item = T>,
 ) -> Result<String, serde_json::Error> {
@@ -40,7 +40,7 @@ pub(super) fn json_items<T: Serialize>(
     String::from_utf8(out.into_inner()).map_err(serde_json::Error::custom)
 }
 
-/// Joins [`json_items`] to a list; the result equals that of the whole list.
+/// Joins the output of [`json_items`] to a list; the result equals that of the whole list.
 pub(super) fn json_list<E>(
     parts: impl Iterator<Item = Result<String, E>> + 'static,
 ) -> impl Iterator<Item = Result<String, E>> {
@@ -54,7 +54,7 @@ pub(super) fn json_list<E>(
     all.chain(std::iter::once_with(move || Ok(end.to_owned())))
 }
 
-/// A text that is being written, in which [`SortedKeys`] moves what has been.
+/// The output so far, in which [`SortedKeys`] reorders fields.
 struct Out<'t>(&'t RefCell<Vec<u8>>);
 
 impl Write for Out<'_> {
@@ -72,20 +72,20 @@ impl Write for Out<'_> {
     }
 }
 
-/// Writes JSON with two blanks of indent, and sorts the keys of each object once it has been written: so no answer has to name its own in
-/// order, and none is put together as a tree first.
+/// Writes JSON with an indent of two blanks, and sorts the keys of each object after the object has been written, so that answers need
+/// not define their fields in order, and no tree of values is built.
 struct SortedKeys<'t> {
     out: &'t RefCell<Vec<u8>>,
-    /// The fields of the objects that are open.
+    /// The fields of the unfinished objects.
     objects: Vec<Vec<Field>>,
     depth: usize,
-    /// Whether nothing has been written into the innermost list or object yet.
+    /// Whether the innermost list or object is still empty.
     is_empty: bool,
 }
 
 const BLANKS: &[u8] = b"                ";
 
-/// Where a field is.
+/// The byte ranges of a field in the output.
 struct Field {
     start: usize,
     key: Range<usize>,
@@ -202,7 +202,7 @@ impl Formatter for SortedKeys<'_> {
     fn end_object_key<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
         let end = self.at();
         if let Some(field) = self.objects.last_mut().and_then(|fields| fields.last_mut()) {
-            // Without the quotes: what ends earlier comes first.
+            // Without the quotes, so that a key sorts before its extensions.
             field.key = field.key.start + 1..end - 1;
         }
         Ok(())

@@ -79,7 +79,7 @@ fn run_whose_baseline_is_broken_fails_and_leaves_that_as_it_is() {
     let error = world.runs()[0]["runErrorMessage"].to_string();
     assert!(error.contains("web.json"), "{error}");
     assert_eq!(fs::read(&baseline).unwrap(), &whole[..10]);
-    // One that breaks while the task runs is not replaced either by the word of a failure.
+    // A file that breaks while the task runs is not replaced by the record of a failure either.
     fs::write(&baseline, &whole).unwrap();
     world.fake(
         "breaks",

@@ -1,4 +1,4 @@
-//! Programs that are given as one text.
+//! Options whose value is the command line of a program.
 
 use crate::error::{Context as _, Kind, Result};
 

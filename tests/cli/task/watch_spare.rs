@@ -26,7 +26,7 @@ fn watcher(registry: &Registry, config: &str, length: usize) -> World {
     world.buildah();
     world.config(config);
     for (name, base) in CHAIN.into_iter().take(length) {
-        let dockerfile = format!("FROM {}\nCOPY Dockerfile /{name}\n", registry.image(base));
+        let dockerfile = format!("FROM {}\nENV MADE={name}\n", registry.image(base));
         world.tracked_task(registry, name, &dockerfile);
     }
     world

@@ -1,8 +1,9 @@
 //! Decides what a round reports of tasks and outages: each thing once, and only a few of many tasks with the same problem.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
+    error::Error,
     ops::event::{Event, EventSink},
     task::TaskKey,
     watch::{
@@ -18,9 +19,19 @@ pub struct LastReported {
     tasks: HashMap<TaskKey, Verdict>,
     /// Registries and git repositories that do not answer: why, and whether several tasks wait.
     silent: BTreeMap<String, (String, bool)>,
+    /// The files of tasks that could not be used in the last round, by what was wrong with each.
+    broken: BTreeSet<String>,
 }
 
 impl LastReported {
+    /// Returns those of the problems with files of tasks that the last round did not have.
+    pub fn new_problems(&mut self, mut found: Vec<Error>) -> Vec<Error> {
+        let now = found.iter().map(Error::one_line).collect();
+        let last = std::mem::replace(&mut self.broken, now);
+        found.retain(|error| !last.contains(&error.one_line()));
+        found
+    }
+
     /// Returns whether a verdict is worth reporting and differs from the last reported one.
     pub fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
         if !is_worth_telling(verdict) {

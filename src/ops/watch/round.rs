@@ -1,6 +1,7 @@
 //! One round of the watcher: looks at tags, decides tasks, and makes runs, parents first.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
     time::Duration,
@@ -161,10 +162,20 @@ impl<'a> Watcher<'a> {
         let until = part.as_ref().and(self.whole.as_ref()).map(Whole::until);
         let (mut loaded, registries) = match &part {
             Some(part) => (self.load_part(app, part, &mut broken), app.registries()),
-            None => (
-                load_of(app, self.options.selection, &mut broken, events)?,
-                app.registries_with(all_logins(app, events)?),
-            ),
+            None => {
+                let problems = RefCell::new(Vec::new());
+                let noting = EventSink::new(|event| match event {
+                    Event::Problem(error) => problems.borrow_mut().push(error),
+                    other => events.send(other),
+                });
+                let loaded = load_of(app, self.options.selection, &mut broken, &noting)?;
+                let logins = all_logins(app, &noting)?;
+                drop(noting);
+                for error in self.reported.new_problems(problems.into_inner()) {
+                    events.send(Event::Problem(error));
+                }
+                (loaded, app.registries_with(logins))
+            }
         };
         // Drop what was seen in the last round first.
         self.seen = None;

@@ -317,6 +317,32 @@ fn watch_reports_once_that_a_registry_is_unreachable_and_that_it_recovered() {
 }
 
 #[test]
+fn watch_reports_once_that_a_definition_is_broken_and_again_when_it_is_broken_otherwise() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "app", &from(&registry, "base:1"));
+    let path = format!("state/tasks/{}/web.yaml", registry.host());
+    world.config("watch: {everySeconds: 1}\n");
+    world.write(&path, "name: [\n");
+    let watch = world.spawn(&["task", "watch", "--settle", "0"]);
+    watch.stderr_has("web.yaml");
+    // A round that rebuilds has read the definitions anew.
+    for version in ["two", "three"] {
+        registry.push_shell("base:1", &[("version", version)]);
+        let rebuilt = if version == "two" { 1 } else { 2 };
+        eventually("a rebuild", || {
+            (watch.stdout().matches("app: rebuilt").count() == rebuilt).then_some(())
+        });
+    }
+    assert_eq!(watch.stderr().matches("web.yaml").count(), 1);
+    world.write(&path, "name: {\n\n\n");
+    registry.push_shell("base:1", &[("version", "four")]);
+    eventually("the other problem", || {
+        (watch.stderr().matches("web.yaml").count() > 1).then_some(())
+    });
+    watch.kill();
+}
+
+#[test]
 fn failed_parent_makes_its_child_wait_and_both_are_retried() {
     let (world, registry) = world();
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");

@@ -95,6 +95,32 @@ fn run_whose_baseline_is_broken_fails_and_leaves_that_as_it_is() {
 }
 
 #[test]
+fn secrets_that_are_broken_stop_their_own_task_and_are_not_replaced() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "locked", &dockerfile);
+    let login = ["--login-server", "x.io", "-u", "me", "-p", "env:TOKEN"];
+    let add = ["task", "credential", "add", "-n", "locked"];
+    world.acrt(&[&add[..], &login].concat()).ok();
+    let name = format!("secrets/{}/locked.yaml", registry.host());
+    let secrets = world.state().join(name);
+    fs::write(&secrets, "schema: 1\ncredentials: {x.io: [\n").unwrap();
+    registry.push("base:1", &[("version", "1")]);
+    let round = world.watch_once().exits(1);
+    assert_eq!(round.stdout.matches("rebuilt").count(), 1, "{round}");
+    round.prints(&["web: rebuilt"]).says(&["locked.yaml"]);
+    let (context, image) = (world.path("locked"), registry.image("locked"));
+    let create = ["task", "create", "-n", "locked", "-t"];
+    let more = [image.as_str(), "-c", context.to_str().unwrap()];
+    world
+        .acrt(&[&create[..], &more].concat())
+        .exits(2)
+        .says(&["locked.yaml"]);
+    let kept = fs::read_to_string(&secrets).unwrap();
+    assert!(kept.contains("x.io: ["), "{kept}");
+}
+
+#[test]
 fn broken_bases_file_is_reported_once_by_check_and_by_watch() {
     let (world, registry) = world();
     let bases = world.state().join("bases.json");

@@ -57,7 +57,7 @@ pub fn create(
     task.trigger.source_triggers = source_trigger::of_new(&wish.source, &task.step, has_token)?;
     source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, events);
     // A replaced task keeps its logins: they are no options of `create`.
-    let kept = app.store.secrets(&key).unwrap_or_default();
+    let kept = app.store.secrets(&key)?;
     let mut secrets = Secrets {
         schema: Secrets::SCHEMA,
         update_trigger_token: kept.update_trigger_token,

@@ -76,7 +76,7 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
     let mut pushed = Vec::new();
     let mut answers = answers(&app, &bases).await;
     if let Err(error) = pin(&app, &mut answers, job.pins).await {
-        let worst = Some(error.kind());
+        let worst = Some(error.kind().of_run());
         events.send(Event::Problem(error));
         return JobResult {
             task: key,
@@ -120,7 +120,7 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
             (Outcome::Failed, Some(kind))
         }
         Err(error) => {
-            let kind = error.kind();
+            let kind = error.kind().of_run();
             events.send(Event::Problem(error));
             (Outcome::Failed, Some(kind))
         }

@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn bases_come_in_the_order_of_the_file_with_line_and_column() {
+    fn bases_are_in_file_order_with_line_and_column() {
         let file = "# comment\n\nFROM é AS é\n";
         assert_eq!((error(file).line, error(file).column), (3, 11));
         let file = "# syntax=f\nFROM golang:1 AS go\nFROM alpine\nRUN --mount=from=b:1,target=/x \\\n  --mount=from=c,target=/y z\nCOPY --from=go / /\n";
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_continued_is_a_runtime_one_wherever_it_stands() {
+    fn image_that_the_target_continues_is_a_runtime_base_at_every_mention() {
         let file =
             "FROM a:1 AS x\nFROM docker.io/library/a:1\nCOPY --from=x / /\nCOPY --from=a:1 / /\n";
         let kinds: Vec<_> = bases(file, &build()).iter().map(|base| base.kind).collect();
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn each_base_has_the_platforms_that_are_used_of_it() {
+    fn each_base_has_the_platforms_it_is_used_for() {
         let file = "FROM --platform=$BUILDPLATFORM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=c / /\nRUN --mount=from=d,target=/x y\n";
         let platforms: Vec<String> = bases(file, &build())
             .iter()
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_told_as_written_and_as_meant() {
+    fn base_has_its_written_and_its_normalized_name() {
         let build = Build {
             args: BTreeMap::from([("T".to_owned(), "1".into())]),
             ..build()
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn only_images_of_from_run_their_triggers() {
+    fn onbuild_triggers_run_for_from_images_only() {
         let from: Vec<_> = bases("FROM a\nCOPY --from=b / /\n", &build())
             .iter()
             .map(|base| base.is_from)
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_of_a_trigger_stands_at_the_from_and_cannot_be_pinned() {
+    fn onbuild_trigger_image_is_placed_at_its_from_and_cannot_be_pinned() {
         let build = Build {
             on_build: BTreeMap::from([(
                 "a".parse().unwrap(),
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_context_stands_at_the_name_that_it_replaces() {
+    fn named_context_image_is_placed_at_the_name_it_replaces() {
         let build = Build {
             contexts: BTreeMap::from([("a".to_owned(), "docker-image://b:1".to_owned())]),
             ..build()
@@ -494,7 +494,7 @@ mod tests {
     const FOREIGN: &str = "# syntax=x/y\nFROM alpine AS a\nINCLUDE b\nFROM node\nFROM ./c\n";
 
     #[test]
-    fn what_only_another_frontend_reads_is_told_once_for_all_platforms() {
+    fn lines_of_another_frontend_are_reported_once_for_all_platforms() {
         let several = Build {
             platforms: vec![platform("linux/arm64"), platform("linux/amd64")],
             target: Some("d".to_owned()),
@@ -512,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_may_be_a_stage_of_another_frontend_cannot_be_pinned() {
+    fn name_that_may_be_a_stage_of_another_frontend_cannot_be_pinned() {
         let found = bases(FOREIGN, &build()).into_iter();
         let found: Vec<_> = found.map(|base| (base.written, base.pinning)).collect();
         let stage = Pinning::Impossible(Unpinnable::Stage);
@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frontend_may_be_given_by_an_argument() {
+    fn frontend_may_be_set_by_a_build_argument() {
         let build = Build {
             args: BTreeMap::from([("BUILDKIT_SYNTAX".to_owned(), "d/f:1 x".into())]),
             ..build()
@@ -536,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_place_of_what_is_wrong() {
+    fn dockerfile_errors_have_their_position() {
         for (file, line, column, text) in [
             ("FROM alpine\n\nFROM --platform=foo busybox", 3, 17, "foo"),
             ("FROM alpine AS a\nCOPY --from=9 / /\n", 2, 13, "9"),
@@ -568,7 +568,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_does_not_exist_has_no_place() {
+    fn missing_target_error_has_no_position() {
         let dockerfile = Dockerfile::parse(b"FROM a AS b\n").unwrap();
         let build = Build {
             target: Some("c".to_owned()),

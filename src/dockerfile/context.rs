@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_as_docker_prints_them() {
+    fn context_names_are_normalized_as_by_docker() {
         let contexts = contexts(&[
             ("alpine", "./x"),
             ("docker.io/library/node:latest", "./y"),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_may_be_an_image() {
+    fn named_context_may_be_an_image() {
         let contexts = contexts(&[
             ("a", "docker-image://alpine:3"),
             ("b", "docker-image://scratch"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_may_be_for_one_platform() {
+    fn named_context_may_be_for_one_platform() {
         let contexts = contexts(&[
             ("a::linux/amd64", "docker-image://b"),
             ("a", "docker-image://c"),

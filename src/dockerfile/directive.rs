@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_in_any_case_and_among_blanks() {
+    fn directives_are_found_in_any_case_and_with_blanks() {
         assert_eq!(escape_after(&["#   EsCaPe   =   `  "]), Ok('`'));
         assert_eq!(escape_after(&["#escape=\\"]), Ok('\\'));
         assert_eq!(
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_linter_checks_is_passed_on() {
+    fn check_directive_is_passed_on() {
         assert_eq!(
             escape_after(&["# check=no;such=option", "# escape=`"]),
             Ok('`')
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_other_line_ends_the_directives() {
+    fn first_other_line_ends_the_directives() {
         for other in [
             "",
             "# a comment",
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directive_may_not_come_twice_or_mean_nothing() {
+    fn duplicate_or_unknown_directive_value_is_refused() {
         assert!(escape_after(&["# escape=`", "# escape=`"]).is_err());
         assert!(escape_after(&["# syntax=a", "# Syntax=b"]).is_err());
         assert!(escape_after(&["# escape=^"]).is_err());

@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn every_case_of_the_corpus_expands_as_buildkit_expands_it() {
+    fn expansion_corpus_matches_buildkit() {
         #[derive(serde::Deserialize)]
         struct Case {
             input: String,
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_and_escapes_are_removed() {
+    fn expansion_removes_quotes_and_escapes() {
         assert_eq!(expand("a'$A'\"$A\""), Ok("a$Aa.b.c".into()));
         assert_eq!(
             expand("\\$A \"\\$A \\\" \\x\" \\x"),
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_in_front_of_a_word_is_dropped() {
+    fn expansion_drops_a_byte_order_mark() {
         assert!(!Lexer::new('\\').is_plain("\u{feff}a"));
         assert_eq!(expand("\u{feff}a$A"), Ok("aa.b.c".into()));
         assert_eq!(expand("\u{feff}\u{feff}a"), Ok("\u{feff}a".into()));
@@ -352,14 +352,14 @@ mod tests {
     }
 
     #[test]
-    fn the_escape_character_is_a_choice() {
+    fn expansion_uses_the_given_escape_character() {
         let variables = variables(&[("A", "a")]);
         let word = |text| Lexer::new('`').word(text, &variables, &ExpansionBudget::new());
         assert_eq!(word("`$A \\$A"), Ok("$A \\a".into()));
     }
 
     #[test]
-    fn words_are_split_outside_quotes() {
+    fn expansion_splits_words_outside_quotes() {
         let lexer = Lexer::new('\\').raw_quotes(true).raw_escapes().keep_unset();
         let words = |text| lexer.words(text).unwrap();
         assert_eq!(words("a 'b c'  d\\ e"), ["a", "'b c'", "d\\ e"]);

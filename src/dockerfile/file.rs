@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_only_another_frontend_reads_is_kept_apart() {
+    fn unknown_line_of_another_frontend_is_kept_as_unread() {
         assert_eq!(
             unread("INCLUDE a \\\n  b\nFROM x y\nRUN z\n\nCOPY --from c d\n"),
             ["INCLUDE a   b", "FROM x y", "COPY --from c d"]
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn heredocs_of_unknown_instructions_are_no_instructions() {
+    fn heredoc_of_an_unknown_instruction_holds_no_instructions() {
         assert_eq!(
             unread("PYTHON <<E\nFROM a import b\nE\nFROM x"),
             ["PYTHON <<E"]
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_shows_only_where_dockers_frontend_reads_the_file() {
+    fn dockerfile_errors_are_reported_only_for_the_docker_frontend() {
         let problem = |file: &str, args: &[(&str, &str)]| {
             let args = args.iter().map(|(k, v)| ((*k).to_owned(), (*v).into()));
             Dockerfile::parse_with(file.as_bytes(), &args.collect()).err()

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_frontend_is_found_where_it_is_written() {
+    fn frontend_is_read_from_the_syntax_directive() {
         assert_eq!(found("# syntax=a/b:1\nFROM x"), Some(("a/b:1".into(), 9)));
         assert_eq!(
             found("\u{feff}#SYNTAX = a/b:1 more \r\nFROM x"),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_frontend_of_another_language_is_found_too() {
+    fn frontend_is_read_from_comments_of_other_languages() {
         assert_eq!(
             found("// syntax=a/b:1 x\nlet y"),
             Some(("a/b:1".into(), 10))
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_directive_there_is_no_frontend() {
+    fn dockerfile_without_the_directive_has_no_frontend() {
         for file in [
             "",
             "FROM a",
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn dockers_own_frontends_are_told_from_others() {
+    fn docker_frontends_are_distinguished_from_others() {
         for image in [
             "docker/dockerfile",
             "docker/dockerfile:1.7-labs",

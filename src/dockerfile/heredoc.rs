@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_begins_with_two_angles_is_a_heredoc() {
+    fn word_that_begins_with_two_angle_brackets_is_a_heredoc() {
         assert_eq!(names("RUN <<EOF"), ["EOF"]);
         assert_eq!(names("RUN <<EOF cat"), ["EOF"]);
         assert_eq!(names("RUN cat 3<<EOF"), ["EOF"]);
@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn tabs_may_be_dropped() {
+    fn heredoc_with_a_dash_strips_tabs() {
         let heredocs = of_line("RUN <<-E <<F").unwrap();
         let tabs: Vec<bool> = heredocs.iter().map(|h| h.without_tabs).collect();
         assert_eq!(tabs, [true, false]);
     }
 
     #[test]
-    fn quotes_round_the_name_are_removed() {
+    fn heredoc_name_loses_its_quotes() {
         assert_eq!(names("RUN <<'EOF'"), ["EOF"]);
         assert_eq!(names("RUN <<\"EOF\""), ["EOF"]);
         assert_eq!(names("RUN <<'a b'"), ["a b"]);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn other_angles_are_none() {
+    fn other_angle_brackets_are_no_heredoc() {
         for line in [
             "RUN cat <<<EOF",
             "RUN echo $((1<<3))",
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_shell_has_none() {
+    fn line_with_unbalanced_shell_quotes_has_no_heredoc() {
         assert_eq!(names("RUN echo don't <<EOF"), Vec::<String>::new());
         assert_eq!(names("RUN echo ${ <<EOF"), Vec::<String>::new());
     }

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_image_is_passed_on() {
+    fn instruction_without_an_image_is_passed_on_unchecked() {
         for line in [
             "NONSENSE x",
             "EXPOSE +25 http 70000",
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_name_another_image_is_refused_with_its_place() {
+    fn unreadable_instruction_that_may_name_an_image_is_refused_with_its_position() {
         for (line, problem) in [
             ("FROM --new=x a", "5: unknown flag `--new`"),
             ("FROM --platform a", "5: flag `--platform` needs a value"),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_without_a_text_names_nothing() {
+    fn flag_with_an_empty_value_names_no_image() {
         assert_eq!(read("COPY --from= a b"), Ok(Instruction::Copy(None)));
         assert!(matches!(
             read("FROM --platform= a"),

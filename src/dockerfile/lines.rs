@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_blank_lines_are_dropped() {
+    fn lines_drop_comments_and_blank_lines() {
         assert_eq!(
             lines("# c\n\n  FROM a  \n\t# c\nRUN b # c\n"),
             ["FROM a  ", "RUN b # c"]
@@ -140,13 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn carriage_returns_and_the_byte_order_mark_are_dropped() {
+    fn lines_drop_carriage_returns_and_the_byte_order_mark() {
         assert_eq!(lines("\u{feff}FROM a\r\nRUN b\r\r\n"), ["FROM a", "RUN b"]);
         assert_eq!(lines("FROM a \\\r\n  AS b\r\n"), ["FROM a   AS b"]);
     }
 
     #[test]
-    fn a_line_goes_on_behind_an_escape_and_blanks() {
+    fn line_continues_after_an_escape_and_blanks() {
         assert_eq!(
             lines("RUN a \\\n b \\ \t\nc\nRUN d"),
             ["RUN a  b c", "RUN d"]
@@ -158,13 +158,13 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_escape_is_no_continuation() {
+    fn escaped_escape_is_no_continuation() {
         assert_eq!(lines("RUN a\\\\\nRUN b"), ["RUN a\\\\", "RUN b"]);
         assert_eq!(lines("RUN a\\\\\\\nRUN b"), ["RUN a\\\\\\", "RUN b"]);
     }
 
     #[test]
-    fn the_escape_directive_changes_the_continuation() {
+    fn escape_directive_changes_the_continuation_character() {
         assert_eq!(
             lines("# escape=`\nRUN a\\\nRUN b `\nc"),
             ["RUN a\\", "RUN b c"]
@@ -172,18 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn blanks_are_those_of_unicode() {
+    fn blanks_are_unicode_white_space() {
         assert_eq!(lines("\u{a0}FROM a\n\u{2003}\n"), ["FROM a"]);
     }
 
     #[test]
-    fn a_line_may_be_longer_than_buildkit_takes_it() {
+    fn line_longer_than_the_buildkit_limit_is_read() {
         let long = format!("RUN {}", "a".repeat(65_532));
         assert_eq!(lines(&format!("{long}\nRUN b")).len(), 2);
     }
 
     #[test]
-    fn a_heredoc_ends_at_its_name_alone_on_a_line() {
+    fn heredoc_ends_at_its_name_alone_on_a_line() {
         let mut lines = LineReader::new("RUN <<E\nE \n\tE\n\\\nE\nRUN b");
         assert_eq!(lines.next().unwrap().unwrap().as_str(), "RUN <<E");
         assert!(lines.skip_heredoc("E", false));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn joined_lines_keep_their_places() {
+    fn joined_lines_keep_their_positions() {
         let mut lines = LineReader::new("  FROM alp\\\n# c\nine:3");
         let line = lines.next().unwrap().unwrap();
         assert_eq!(line.as_str(), "FROM alpine:3");

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_split_at_commas_outside_quotes() {
+    fn mount_fields_are_split_at_commas_outside_quotes() {
         assert_eq!(texts("a,b=c,").unwrap(), ["a", "b=c", ""]);
         assert_eq!(texts("\"a,b\",c").unwrap(), ["a,b", "c"]);
         assert_eq!(texts("\"a\"\"b\"").unwrap(), ["a\"b"]);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn misplaced_quotes_are_refused() {
+    fn mount_with_misplaced_quotes_is_refused() {
         for line in ["", "a\"b", "\"a", "\"a\"b", "a,\"b\"\"", "a, \"b\""] {
             assert!(texts(line).is_err(), "{line}");
         }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_source_of_a_mount_is_found_with_its_place() {
+    fn mount_source_is_found_with_its_position() {
         for (line, found) in [
             ("RUN --mount=from=go:1,target=/x y", "go:1 at 17..21"),
             ("RUN --mount=type=bind,FROM=a y", "a at 27..28"),
@@ -183,14 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_as_source_is_refused() {
+    fn mount_source_with_a_variable_is_refused() {
         assert!(from("RUN --mount=from=$a,target=/x y").is_err());
         assert!(from("RUN --mount=from=a$,target=/x y").is_ok());
         assert!(from("RUN --mount=from=a,target=$b y").is_ok());
     }
 
     #[test]
-    fn a_mount_that_takes_files_from_nowhere_is_none() {
+    fn mount_types_without_files_have_no_source() {
         for kind in ["tmpfs", "secret", "SSH"] {
             let line = format!("RUN --mount=type={kind},from=go:1,target=/x y");
             let text = Text::new(&line, 0);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_cannot_be_split_are_passed_on_unless_they_may_name_an_image() {
+    fn unsplittable_mount_is_passed_on_unless_it_may_name_an_image() {
         assert_eq!(from("RUN --mount= y"), Ok(None));
         assert_eq!(from("RUN --mount=a\\\"b,target=/x y"), Ok(None));
         assert!(from("RUN --mount=a\\\"b,From=c y").is_err());

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn heredocs_belong_to_run_copy_and_add() {
+    fn run_copy_and_add_lines_have_heredocs() {
         assert_eq!(heredocs("RUN <<A <<B"), 2);
         assert_eq!(heredocs("COPY <<A b"), 1);
         assert_eq!(heredocs("add <<A b"), 1);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_instruction_may_have_heredocs() {
+    fn unknown_instruction_may_have_heredocs() {
         assert_eq!(heredocs("PYTHON <<A"), 1);
         assert_eq!(heredocs("ONBUILD PYTHON <<A"), 0);
     }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_the_corpus_is_split_as_buildkit_splits_it() {
+    fn line_corpus_is_split_as_by_buildkit() {
         #[derive(serde::Deserialize)]
         struct Case {
             text: String,

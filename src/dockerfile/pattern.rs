@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shortest_or_longest_start_is_trimmed() {
+    fn pattern_trims_the_shortest_or_longest_start() {
         assert_eq!(trim_start("a.b.c", "*.", false), Ok("b.c".into()));
         assert_eq!(trim_start("a.b.c", "*.", true), Ok("c".into()));
         assert_eq!(trim_start("abc", "b", false), Ok("abc".into()));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_or_longest_end_is_trimmed() {
+    fn pattern_trims_the_shortest_or_longest_end() {
         assert_eq!(trim_end("3.19.1", ".*", false), Ok("3.19".into()));
         assert_eq!(trim_end("3.19.1", ".*", true), Ok("3".into()));
         assert_eq!(trim_end("éé!", "?", false), Ok("éé".into()));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_or_every_match_is_replaced() {
+    fn pattern_replaces_the_first_or_every_match() {
         assert_eq!(replace("a_b_c", "_", ".", false), Ok("a.b_c".into()));
         assert_eq!(replace("a_b_c", "_", ".", true), Ok("a.b.c".into()));
         assert_eq!(replace("abc", "", "-", false), Ok("-abc".into()));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_of_regular_expressions_mean_themselves() {
+    fn pattern_treats_regular_expression_characters_literally() {
         assert_eq!(trim_start("a.b", "?.", false), Ok("b".into()));
         assert_eq!(trim_start("[x]", "[", false), Ok("x]".into()));
         assert_eq!(replace("a/b", "\\/", "-", false), Ok("a-b".into()));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn other_escapes_are_refused() {
+    fn pattern_with_another_escape_is_refused() {
         let escape = |pattern: &str, escaped: &str| {
             Err(PatternError::Escape {
                 pattern: pattern.into(),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reversed_pattern_keeps_its_escapes() {
+    fn reversed_pattern_keeps_its_escapes() {
         assert_eq!(reversed("a\\*c"), "c\\*a");
         assert_eq!(reversed("\\\\\\ab"), "b\\a\\\\");
         assert_eq!(reversed("ab\\"), "\\ba");

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_replaced_where_they_stand() {
+    fn pinned_copy_replaces_image_names_in_place() {
         assert_eq!(
             pinned("FROM alpine:3.19 AS a\nFROM a\n"),
             "FROM docker.io/library/alpine@ AS a\nFROM a\n"
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_beside_the_names_stays() {
+    fn pinned_copy_keeps_every_other_byte() {
         assert_eq!(
             pinned("\u{feff}# c\r\n\r\n\tFROM\ta \r\n# d\r\nRUN <<E\r\nFROM a\r\nE\r\n"),
             "\u{feff}# c\r\n\r\n\tFROM\tdocker.io/library/a@ \r\n# d\r\nRUN <<E\r\nFROM a\r\nE\r\n"
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_variables_and_quotes_is_replaced_whole() {
+    fn pinned_copy_replaces_a_name_with_variables_and_quotes_whole() {
         assert_eq!(
             pinned("ARG TAG\nFROM \"alpine\":${TAG:-'2'}\n"),
             "ARG TAG\nFROM docker.io/library/alpine@\n"
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_over_several_lines_is_replaced_on_its_last() {
+    fn pinned_copy_replaces_a_name_over_several_lines_on_its_last() {
         assert_eq!(
             pinned("FROM alp\\\n# c\n\nine:3 AS x\nRUN y"),
             "FROM \\\n# c\n\ndocker.io/library/alpine@ AS x\nRUN y"
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_keep_their_quotes() {
+    fn pinned_copy_keeps_quotes_of_flags() {
         assert_eq!(
             pinned(
                 "FROM a\nCOPY --from=\"b:1\" x y\nCOPY --from=b\"c:1\" x y\nCOPY --from=\\b x y\n"
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mount_of_a_line_is_replaced() {
+    fn pinned_copy_replaces_every_mount_of_a_line() {
         assert_eq!(
             pinned("FROM a\nRUN --mount=from=b,target=/x --mount='\"from=c\",target=/y' z\n"),
             "FROM docker.io/library/a@\n\
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn triggers_are_replaced_where_they_are_written() {
+    fn pinned_copy_replaces_onbuild_images_in_place() {
         assert_eq!(
             pinned("FROM a AS x\nONBUILD COPY --from=b / /\nFROM x\n"),
             "FROM docker.io/library/a@ AS x\nONBUILD COPY --from=docker.io/library/b@ / /\nFROM x\n"
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_frontend_is_replaced_in_its_comment() {
+    fn pinned_copy_replaces_the_frontend_in_its_comment() {
         assert_eq!(
             pinned("# syntax = docker/dockerfile:1 x\nFROM scratch\n"),
             "# syntax = docker.io/docker/dockerfile@ x\nFROM scratch\n"
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_another_frontend_reads_stays() {
+    fn pinned_copy_keeps_lines_of_another_frontend() {
         assert_eq!(
             pinned(
                 "# syntax=x/y\nFROM a\nINCLUDE  <<b\tc \\\n d\r\nFROM ./e AS f\nCOPY --from=g / /\nCOPY --from=h:1 / /\n"
@@ -211,13 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn stages_without_use_stay_as_written() {
+    fn pinned_copy_keeps_unused_stages() {
         let file = "FROM b AS u\nCOPY --from=c / /\nFROM scratch\n";
         assert_eq!(pinned(file), file);
     }
 
     #[test]
-    fn a_name_that_differs_between_platforms_stays() {
+    fn pinned_copy_keeps_a_name_that_differs_between_platforms() {
         let file = "FROM a AS x\nFROM b:$TARGETARCH\nCOPY --from=x / /\n";
         assert_eq!(
             pinned_for(file, &["linux/amd64", "linux/arm64"]),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn without_pins_the_copy_is_the_file() {
+    fn pinned_copy_without_pins_is_the_file() {
         let file = b"FROM a\r\nCOPY --from=b / /";
         let dockerfile = Dockerfile::parse(file).unwrap();
         let bases = dockerfile.bases(&build(&[])).unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn bases_of_another_file_do_no_harm() {
+    fn pinned_copy_ignores_bases_of_another_file() {
         let long = Dockerfile::parse(format!("{}FROM a", "\n".repeat(99)).as_bytes()).unwrap();
         let bases = long.bases(&build(&[])).unwrap();
         let short = Dockerfile::parse(b"FROM b").unwrap();

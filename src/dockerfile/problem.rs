@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_position_counts_lines_and_characters() {
+    fn position_counts_lines_and_characters() {
         let mut cursor = Cursor::new("ab\ncé!d\n");
         assert_eq!(cursor.position(0), (1, 1));
         assert_eq!(cursor.position(1), (1, 2));
@@ -159,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_column() {
+    fn position_ignores_a_byte_order_mark() {
         assert_eq!(Cursor::new("\u{feff}FROM a").position(3), (1, 1));
         assert_eq!(Cursor::new("\u{feff}FROM a").position(8), (1, 6));
     }
 
     #[test]
-    fn an_error_names_line_column_text_and_problem() {
+    fn error_text_has_line_column_excerpt_and_problem() {
         let error = Problem::dependency("Alpine", "repository name must be lower-case")
             .at(12)
             .located("# comment\n\nFROM Alpine");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_between_characters() {
+    fn long_excerpt_is_cut_between_characters() {
         let error = Problem::syntax("é".repeat(500), "too long").located("");
         assert_eq!(
             error.to_string(),

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn instructions_are_grouped_by_the_from_before_them() {
+    fn instructions_are_grouped_by_the_preceding_from() {
         let stages = stages(&[
             "ARG A=1 B",
             "FROM a AS x",
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn words_never_reach_the_crate() {
+    fn stages_are_written_with_placeholders_for_image_names() {
         let text = write(
             &stages(&["FROM ${A:-\"x\"}"])
                 .stages

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_tell_unset_from_empty() {
+    fn substitution_alternatives_distinguish_unset_from_empty() {
         assert_eq!(expand("${A-x} ${E-x} ${U-x}"), Ok("a.b.c  x".into()));
         assert_eq!(expand("${A:-x} ${E:-x} ${U:-x}"), Ok("a.b.c x x".into()));
         assert_eq!(expand("${A+x} ${E+x} ${U+x}"), Ok("x x ".into()));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_must_be_set_is_named() {
+    fn unset_required_variable_is_reported_with_its_name() {
         let unset = |name: &str, message: &str| {
             Err(InvalidWord::Unset {
                 name: name.into(),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_trim_and_replace() {
+    fn substitution_patterns_trim_and_replace() {
         assert_eq!(
             expand("${A#*.} ${A##*.} ${A%.*} ${A%%.*}"),
             Ok("b.c c a.b a".into())
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_modifiers_and_open_braces_are_refused() {
+    fn unknown_modifiers_and_unclosed_braces_are_refused() {
         assert_eq!(expand("${A:=x}"), Err(InvalidWord::Modifier(":=".into())));
         assert_eq!(expand("${A:#x}"), Err(InvalidWord::Modifier(":".into())));
         assert_eq!(expand("${A^}"), Err(InvalidWord::Modifier("^".into())));
@@ -220,14 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn names_are_letters_digits_or_special() {
+    fn variable_names_are_letters_digits_or_special_characters() {
         assert_eq!(expand("$A.x $한"), Ok("a.b.c.x x".into()));
         assert_eq!(expand("$1x$@$#"), Ok("x".into()));
         assert_eq!(expand("$ $. $"), Ok("$ $. $".into()));
     }
 
     #[test]
-    fn deep_nesting_and_doubled_variables_end_in_an_error() {
+    fn deep_nesting_and_doubling_variables_are_refused() {
         let deep = |n| format!("{}x{}", "${U:-".repeat(n), "}".repeat(n));
         assert_eq!(expand(&deep(64)), Ok("x".into()));
         assert_eq!(expand(&deep(100_000)), Err(InvalidWord::Deep));

@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_that_are_no_text_keep_their_length() {
+    fn invalid_utf8_bytes_keep_their_length() {
         assert_eq!(decode(b"FROM a\n"), "FROM a\n");
         assert_eq!(decode(b"a\xff\xfeb"), "a\u{7f}\u{7f}b");
         assert_eq!(decode("é".as_bytes()), "é");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_joined_text_knows_where_each_byte_stands() {
+    fn joined_text_maps_each_byte_to_its_position() {
         let mut text = Text::new("FROM alp", 10);
         text.join("ine:3", 30);
         assert_eq!(text.as_str(), "FROM alpine:3");
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_of_a_text_keeps_its_places() {
+    fn tail_of_a_text_keeps_its_positions() {
         let mut text = Text::new("ONBUILD CO", 0);
         text.join("PY a b", 20);
         let tail = text.tail(8);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_touch_are_one() {
+    fn adjacent_ranges_are_merged() {
         let text = Text::new("abc", 5);
         let mut place = text.place(0..1);
         text.extend(&mut place, 1..2);

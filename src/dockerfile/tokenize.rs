@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_name_flags_and_rest() {
+    fn line_is_split_into_name_flags_and_rest() {
         assert_eq!(parts("FROM a AS b "), ("FROM", vec![], "a AS b"));
         assert_eq!(parts("FROM\u{c}a"), ("FROM", vec![], "a"));
         assert_eq!(parts("RUN"), ("RUN", vec![], ""));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_and_escapes_of_flags_are_removed() {
+    fn flag_quotes_and_escapes_are_removed() {
         let flag = |line: &str| split(line).flags.swap_remove(0).text;
         assert_eq!(flag("COPY --from=\"a b\" c d"), "--from=a b");
         assert_eq!(flag("COPY --from='a b' c d"), "--from=a b");
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_that_breaks_within_a_character_does_no_harm() {
+    fn flag_with_an_escape_inside_a_character_is_read() {
         assert_eq!(
             parts("COPY --a\u{e0}b c"),
             ("COPY", vec!["--a\u{c3}".into()], "b c")
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_value_of_a_flag_leaves_its_quotes_outside() {
+    fn flag_value_position_excludes_its_quotes() {
         assert_eq!(value("COPY --from=ab c d"), "ab at 12..14");
         assert_eq!(value("COPY --from=\"ab\" c d"), "ab at 13..15");
         assert_eq!(value("COPY --from=a\"b\" c d"), "ab at 12..13 14..15");
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn words_between_blanks_keep_their_quotes() {
+    fn words_split_at_blanks_keep_their_quotes() {
         let line = "FROM \"a b\"\t\u{b}c";
         assert_eq!(
             texts(line, by_blanks(line, 5..line.len())),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn words_with_quotes_hold_blanks() {
+    fn quoted_words_may_hold_blanks() {
         let split = |line: &'static str| texts(line, by_quotes(line, 0..line.len(), '\\'));
         assert_eq!(
             split("a=1 b='2 3'\tc=\"4 \\\" 5\""),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_of_texts_is_told_from_other_arrays_and_from_text() {
+    fn json_array_of_strings_is_distinguished_from_other_arrays_and_text() {
         assert!(is_json("[\"a\", \"b\"]") && is_json("[]"));
         for text in [
             "[1]",

@@ -198,14 +198,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_prints_as_stars() {
+    fn secret_is_printed_as_stars() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret} {secret:?}"), "*** ***");
         assert_eq!(secret.reveal(), "hunter2");
     }
 
     #[test]
-    fn text_shows_all_but_its_secret_parts() {
+    fn masked_text_hides_only_its_secret_parts() {
         let text = MaskedText::with_secrets("user:hunter2@host", vec![9..12, 5..10]);
         assert_eq!(text.to_string(), "user:***@host");
         assert_eq!(format!("{text:?}"), "\"user:***@host\"");
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_split_keeps_what_is_secret() {
+    fn split_masked_text_keeps_its_secret_parts() {
         let text = MaskedText::with_secrets("A=a=hunter2", std::iter::once(4..11));
         let (name, value) = text.split_once('=').unwrap();
         assert_eq!((name.reveal(), name.has_secret()), ("A", false));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn text_with_a_range_that_does_not_fit_is_secret_as_a_whole() {
+    fn masked_text_with_an_invalid_range_is_secret_as_a_whole() {
         assert_eq!(
             MaskedText::with_secrets("äb", std::iter::once(1..2)).to_string(),
             "***"

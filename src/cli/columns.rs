@@ -429,7 +429,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn triggers_are_named_once_each_and_only_while_enabled() {
+    fn enabled_triggers_are_listed_once_each() {
         let task = json!({"trigger": {
             "baseImageTrigger": {"status": "Enabled"},
             "sourceTriggers": null,
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_said_in_the_largest_unit_that_fits() {
+    fn age_is_shown_in_the_largest_unit_that_fits() {
         let now = Timestamp::from_second(1_000_000).unwrap();
         let said = [-5, 0, 1, 59, 60, 3599, 3600, 86_399, 86_400, 900_000].map(|seconds| {
             let then = Timestamp::from_second(1_000_000 - seconds).unwrap();
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_shows_when_it_started_and_how_long_it_took() {
+    fn run_row_shows_start_time_and_duration() {
         let run =
             json!({"startTime": "2026-01-25T05:50:51.9Z", "finishTime": "2026-01-26T08:51:26.1Z"});
         assert_eq!(started(&run), "2026-01-25T05:50:51Z");

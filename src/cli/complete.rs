@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_directory_may_be_on_the_line_that_is_typed() {
+    fn completion_reads_the_state_directory_of_the_typed_line() {
         let line = "acrt -- acrt --state-dir /a task show --config=/b --name w";
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let surroundings = surroundings(&args);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hidden_command_has_no_name_to_complete() {
+    fn hidden_command_is_not_completed() {
         let tree = tree(&[], crate::cli::command);
         let task = tree.find_subcommand("task").unwrap();
         assert!(task.find_subcommand("show").is_some());

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registry_may_be_given_as_a_resource_of_azure() {
+    fn import_registry_accepts_an_azure_resource_id() {
         let id = "/subscriptions/1/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/acme";
         assert_eq!(of_resource_id(id), "acme");
         assert_eq!(of_resource_id("localhost:5000"), "localhost:5000");

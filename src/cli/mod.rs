@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_are_well_formed() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_says_what_it_does_in_one_short_line_without_a_full_stop() {
+    fn every_command_has_a_short_description_without_a_full_stop() {
         every_command(&mut |_, command| {
             for (name, about) in below(command) {
                 assert!(!about.is_empty(), "{name} has no help");
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_typed_is_built_and_a_command_that_is_not_built_says_the_same_of_itself() {
+    fn unbuilt_commands_have_no_arguments_and_the_same_description_as_built_ones() {
         every_command(&mut |words, built| {
             let mut root = command();
             let line = words.iter().chain(&["--help"]);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_all_commands_stand_anywhere_and_the_last_of_two_counts() {
+    fn global_options_may_stand_anywhere_and_the_last_of_two_wins() {
         let of = |line: &str| {
             let matches = command().get_matches_from(line.split(' '));
             Global::typed(&matches).unwrap()
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn long_options_may_be_shortened_to_what_is_unique() {
+    fn long_options_may_be_abbreviated_to_a_unique_prefix() {
         let line = "acrt task update --name web --base-image-trigger-ty all";
         assert!(Cli::try_parse_from(line.split(' ')).is_ok());
     }

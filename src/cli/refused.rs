@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_meant_is_found_in_the_own_group_first() {
+    fn mistyped_command_is_suggested_from_its_own_group_first() {
         let mut root = crate::cli::command();
         root.build();
         let of = |group: &[&str], word: &str| meant(word, group, &root);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_refused_that_acrt_has() {
+    fn refused_commands_do_not_include_an_acrt_command() {
         let mut acrt = crate::cli::command();
         acrt.build();
         for (name, _) in REFUSED.lines().filter_map(|line| line.split_once(": ")) {

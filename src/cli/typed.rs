@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_group_of_az_may_stand_before_a_command_and_nowhere_else() {
+    fn az_and_acr_words_are_accepted_before_a_command_only() {
         assert_eq!(meant_of("acrt acr task list"), "acrt|task|list");
         assert_eq!(meant_of("acrt az acr build ."), "acrt|build|.");
         assert_eq!(meant_of("acrt acr acr x"), "acrt|acr|x");
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_stands_for_its_text_where_it_is_there() {
+    fn argument_at_file_is_replaced_by_the_text_of_an_existing_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text");
         std::fs::write(&path, "two\nlines\n\n").unwrap();

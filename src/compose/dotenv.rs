@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_form_of_a_line_is_read() {
+    fn dotenv_line_forms_are_read() {
         let text = "# c\n\nA=1\nexport B = two # c\nC='$A #x'\nD=\"$A\\n${B}\"\nE=a#b\nF: yes\nG=${A}${OUT}\nH=\"x\ny\"\nOUT\n";
         let outer = |name: &str| (name == "OUT").then(|| "o".to_owned());
         let found = read(text, &outer).unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_none_is_named() {
+    fn invalid_dotenv_line_is_reported_with_its_number() {
         let line = |text: &str| read(text, &|_| None).unwrap_err().0;
         assert_eq!(line("A=1\nB C=2\n"), 2);
         assert_eq!(line("A='1\n"), 1);

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_handed_on_as_docker_compose_does() {
+    fn compose_numbers_are_formatted_as_by_docker_compose() {
         for (text, wanted) in [
             ("0755", "493"),
             ("1e3", "1000"),

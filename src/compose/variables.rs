@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_a_variable_is_filled_in() {
+    fn compose_variable_forms_are_expanded() {
         for (text, wanted) in [
             ("x$A-${A}y", "xa-ay"),
             ("$$A ${A:-b} ${E:-b} ${U:-b}", "$A a b b"),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_to_be_set_and_is_not_says_so_in_the_files_words() {
+    fn unset_required_compose_variable_is_reported_with_the_message_of_the_file() {
         let problem = |text: &str| expanded(text).unwrap_err();
         assert_eq!(
             problem("${U:?give it}"),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_and_growth_have_bounds() {
+    fn compose_variable_nesting_and_growth_are_limited() {
         let deep = format!("{}{}", "${U:-".repeat(10_000), "}".repeat(10_000));
         assert!(expanded(&deep).unwrap_err().contains("nested"));
         let long = |_: &str| Some("x".repeat(1024 * 1024));

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_checked_by_the_algorithm_that_the_digest_names() {
+    fn content_is_verified_with_the_algorithm_of_its_digest() {
         for digest in [
             "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
             "sha384:cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_registered_algorithm_is_accepted_with_its_own_length() {
+    fn every_registered_digest_algorithm_is_accepted_with_its_own_length() {
         for (algorithm, digits) in [("sha256", 64), ("sha384", 96), ("sha512", 128)] {
             let text = format!("{algorithm}:{}", "a".repeat(digits));
             assert_eq!(text.parse::<Digest>().unwrap().to_string(), text);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn other_algorithms_and_upper_case_are_refused() {
+    fn unknown_digest_algorithm_and_upper_case_are_refused() {
         let md5 = format!("md5:{}", "a".repeat(64));
         assert_eq!(md5.parse::<Digest>(), Err(InvalidDigest::Algorithm(md5)));
         assert!("hello".parse::<Digest>().is_err());
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn short_form_keeps_the_algorithm_and_twelve_digits() {
+    fn short_digest_has_the_algorithm_and_twelve_digits() {
         assert_eq!(Digest::of(b"abc").short(), "sha256:ba7816bf8f01");
     }
 }

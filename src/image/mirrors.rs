@@ -127,7 +127,7 @@ mod tests {
     const OWN: &str = "registry.lan:5000/base";
 
     #[test]
-    fn the_beginning_of_a_name_is_replaced_and_tag_and_digest_stay() {
+    fn mirror_replaces_the_prefix_of_a_name_and_keeps_tag_and_digest() {
         let table = [("docker.io/library", OWN)];
         assert_eq!(
             copy_of(&table, "node:20").unwrap(),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_registry_and_a_single_repository_can_have_copies() {
+    fn mirror_may_be_of_a_whole_registry_or_of_one_repository() {
         let table = [("mcr.microsoft.com", "r.io/mcr"), ("node", "r.io/own/js")];
         assert_eq!(
             copy_of(&table, "mcr.microsoft.com/dotnet/sdk:8.0").unwrap(),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_beginning_counts() {
+    fn mirror_with_the_longest_prefix_wins() {
         let table = [
             ("docker.io", "r.io/hub"),
             ("docker.io/library", "r.io/official"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_beginning_is_named() {
+    fn invalid_mirror_prefix_is_reported() {
         let problem = |source, copy| Mirrors::new([(source, copy)]).unwrap_err();
         assert_eq!(
             problem("docker.io/library/node:20", OWN),

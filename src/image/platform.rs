@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_one_platform_are_equal() {
+    fn equivalent_platform_spellings_are_equal() {
         for (text, platform) in [
             ("linux/x86_64", "linux/amd64"),
             ("linux/arm64/v8", "linux/arm64"),
@@ -486,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn an_architecture_alone_is_linuxs_and_a_system_alone_is_amd64() {
+    fn architecture_alone_means_linux_and_system_alone_means_amd64() {
         for (text, platform) in [
             ("arm64", "linux/arm64"),
             ("AArch64", "linux/arm64"),
@@ -570,7 +570,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_of_windows_is_kept_and_read_back() {
+    fn windows_version_of_a_platform_is_kept_and_parsed_back() {
         let whole = platform("windows(10.0.20348.1)/amd64");
         assert_eq!(
             (
@@ -592,7 +592,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_an_index_says_of_a_version_can_be_read_back() {
+    fn any_windows_version_of_an_index_can_be_parsed_back() {
         let plain = platform("windows/amd64");
         for (version, text) in [
             (
@@ -614,7 +614,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_acrt_recorded_is_read_and_what_it_was_told_is_not() {
+    fn unknown_platforms_are_accepted_in_recorded_state_and_refused_in_definitions() {
         let recorded = |text: &str| serde_json::from_str::<Platform>(&format!("{text:?}"));
         for text in ["arm64/amd64", "new/thing/x", "li.nux/a"] {
             assert_eq!(recorded(text).unwrap().to_string(), text);
@@ -633,7 +633,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dockerfiles_platforms_are_read_as_buildkit_reads_them() {
+    fn platforms_of_a_dockerfile_are_parsed_as_by_buildkit() {
         let host = platform("linux/arm64");
         let parsed = |text: &str| Platform::parse(text, &host).ok().map(|it| it.to_string());
         for (text, platform) in [
@@ -668,7 +668,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_of_windows_runs_on_the_same_build_the_exact_one_best() {
+    fn windows_version_runs_on_the_same_build_and_the_exact_one_is_preferred() {
         let wanted = platform("windows(10.0.20348.1)/amd64");
         let distance = |text: &str| platform(text).distance(&wanted);
         let exact = distance("windows(10.0.20348.1)/amd64");
@@ -688,7 +688,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_arm_variant_runs_on_a_newer_one_and_not_the_other_way_round() {
+    fn older_arm_variant_runs_on_a_newer_one_and_not_vice_versa() {
         let v7 = platform("linux/arm/v7");
         assert_eq!(platform("linux/arm/v7").distance(&v7), Some(0));
         assert_eq!(platform("linux/arm/v6").distance(&v7), Some(1));

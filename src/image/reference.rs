@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn short_names_are_on_docker_hub_and_latest() {
+    fn short_names_are_on_docker_hub_with_tag_latest() {
         assert_eq!(normal("node"), "docker.io/library/node:latest");
         assert_eq!(normal("node:20"), "docker.io/library/node:20");
         assert_eq!(normal("acme/node"), "docker.io/acme/node:latest");
@@ -467,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_part_is_a_host_by_dot_colon_localhost_or_upper_case() {
+    fn first_name_part_is_a_host_by_dot_colon_localhost_or_upper_case() {
         assert_eq!(normal("localhost/foo"), "localhost/foo:latest");
         assert_eq!(normal("localhost:5000/foo"), "localhost:5000/foo:latest");
         assert_eq!(normal("FOO/bar:1"), "FOO/bar:1");
@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_may_have_underscores_if_it_has_no_port() {
+    fn host_may_have_underscores_without_a_port() {
         assert_eq!(normal("my_reg.local/img:1"), "my_reg.local/img:1");
         assert_eq!(normal("my__reg.local/a/b"), "my__reg.local/a/b:latest");
         assert_eq!(normal("my_reg/img"), "docker.io/my_reg/img:latest");
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_stands_alone_or_beside_its_tag() {
+    fn digest_is_accepted_with_or_without_a_tag() {
         let digest = format!("sha256:{}", hex(64));
         assert_eq!(
             normal(&format!("node@{digest}")),
@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_references_are_refused_with_what_is_wrong() {
+    fn malformed_references_are_refused_with_the_reason() {
         let wrong = |text: &str| text.parse::<Reference>().unwrap_err();
         assert_eq!(wrong(""), InvalidReference::Empty);
         assert_eq!(
@@ -542,13 +542,13 @@ mod tests {
     }
 
     #[test]
-    fn separators_follow_the_grammar_of_distribution() {
+    fn reference_separators_follow_the_distribution_grammar() {
         assert_eq!(normal("a__b/c--d:1_x.y-z"), "docker.io/a__b/c--d:1_x.y-z");
         assert_eq!(normal("a-----b"), "docker.io/library/a-----b:latest");
     }
 
     #[test]
-    fn names_without_a_registry_belong_to_the_given_one() {
+    fn name_without_a_registry_gets_the_given_one() {
         let within = |text| {
             Reference::within("localhost:5000", text)
                 .unwrap()

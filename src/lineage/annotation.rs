@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn name_without_a_tag_means_latest_and_one_of_a_digest_alone_means_none() {
+    fn base_annotation_without_a_tag_means_latest_and_with_only_a_digest_no_tag() {
         let digest = Digest::of(b"x");
         let tagless = base(&[(NAME, "node"), (DIGEST, digest.as_str())]);
         assert_eq!(
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_annotations_mean_scratch() {
+    fn empty_base_annotations_mean_scratch() {
         for pairs in [
             &[(NAME, ""), (DIGEST, "")][..],
             &[(NAME, "scratch")],
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_names_no_image_is_shown_without_control_characters() {
+    fn invalid_base_annotation_is_shown_without_control_characters() {
         for value in [
             "https://r.io/node:20",
             "node:20\u{1b}[2J\nx",

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn both_versions_name_all_images_once_and_the_one_that_read_the_dockerfile() {
+    fn provenance_of_both_versions_lists_all_images_once_and_the_frontend() {
         let materials = json!([
             {"uri": "pkg:docker/node@20?platform=linux%2Famd64", "digest": {"sha256": HEX}},
             {"uri": "pkg:docker/node@20?platform=linux%2Famd64", "digest": {"sha256": HEX}},
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn envelopes_and_bundles_are_opened() {
+    fn attestation_envelopes_and_bundles_are_unwrapped() {
         let statement = new(&json!([{"uri": "pkg:docker/node@20"}]));
         let payload = BASE64_STANDARD.encode(statement.to_string());
         let envelope = json!({"payloadType": "application/vnd.in-toto+json", "payload": payload, "signatures": []});
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn other_statements_say_nothing_whatever_they_hold() {
+    fn statements_of_other_predicate_types_are_ignored() {
         for predicate in [
             json!("text"),
             json!([1]),
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn statement_without_bounds_is_refused() {
+    fn oversized_statement_is_refused() {
         let many = vec![json!({"uri": "pkg:docker/node@20"}); 100_000];
         let why = Provenance::parse(old(&json!(many)).to_string().as_bytes()).unwrap_err();
         assert!(why.contains("a list has more than 2000"), "{why}");
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn annotations_tell_provenance_from_other_attestations() {
+    fn provenance_is_distinguished_from_other_attestations_by_annotation() {
         let notes =
             |value: &str| BTreeMap::from([(PREDICATE_TYPES[0].to_owned(), value.to_owned())]);
         assert!(may_be_provenance(&notes(

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn image_that_begins_with_the_layers_of_its_base_is_on_it() {
+    fn image_that_begins_with_the_layers_of_a_base_is_based_on_it() {
         let base = image(&["a", "b"], &[]);
         let compared =
             |layers: &[&str]| compare(&image(layers, &[("+x", "1"), ("+y", "1")]), &base);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn base_of_which_only_the_config_changed_is_told_by_the_history() {
+    fn base_with_the_same_layers_and_another_config_is_identified_by_history() {
         let day = |day: u8| format!("2026-01-0{day}T00:00:00Z");
         let (one, two, three) = (day(1), day(2), day(3));
         let base = image(&["a"], &[("+ADD root", &one), ("CMD sh", &two)]);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn history_decides_where_layers_were_squashed() {
+    fn squashed_image_is_matched_by_history() {
         let base = image(&["a"], &[("+ADD root", "2"), ("CMD sh", "2")]);
         let own = |created: &str, first: &str| {
             let steps = [

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_named_as_buildkit_names_them() {
+    fn package_urls_of_buildkit_name_their_images() {
         let digest = Digest::of(b"x");
         for (uri, name) in [
             ("pkg:docker/alpine@3.18", "docker.io/library/alpine:3.18"),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_left_out_and_an_image_without_a_name_is_kept() {
+    fn package_url_of_no_image_is_skipped_and_an_image_without_a_name_kept() {
         for uri in [
             "git+https://x.example/a.git",
             "https://x.example/a.tgz",

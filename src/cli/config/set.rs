@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_and_its_value_are_one_word_or_two() {
+    fn config_key_and_value_are_accepted_as_one_argument_or_two() {
         let read = |words: &[&str]| {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             pairs(&words).ok()

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_later_of_two_arguments_with_one_name_counts() {
+    fn later_of_two_build_arguments_with_one_name_wins() {
         let args = ArgumentArgs {
             args: vec!["A=1".into(), "B=x=y".into(), "A=2".into()],
             secret_args: vec![Secret::new("T=hunter2")],
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn platforms_are_a_list() {
+    fn platform_option_is_a_list() {
         assert_eq!(platforms("linux/amd64, linux/arm64").unwrap().0.len(), 2);
         assert!(platforms("linux/amd64,").is_err());
     }

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_state_flags_take_true_and_false_in_any_case_and_nothing_else() {
+    fn three_state_flag_accepts_true_and_false_in_any_case_only() {
         assert_eq!(three_state("TRUE"), Ok(true));
         assert_eq!(three_state("False"), Ok(false));
         for text in ["yes", "no", "1", "0", "on", ""] {

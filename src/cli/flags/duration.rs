@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_numbers_are_seconds_and_units_are_understood() {
+    fn duration_without_a_unit_is_seconds_and_units_are_accepted() {
         for (text, expected) in [
             ("600", 600),
             ("10m", 600),

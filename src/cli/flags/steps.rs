@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_split_at_the_first_equal_sign_and_secret_ones_kept_apart() {
+    fn values_are_split_at_the_first_equal_sign_and_secret_values_separated() {
         let args = ValueArgs {
             set: vec!["a=b=c".into(), "e".into(), "a=2".into()],
             set_secret: vec![Secret::new("t=env:TOKEN")],
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_and_the_context_decide_the_kind_of_step() {
+    fn step_type_is_chosen_by_file_and_context() {
         let values = ValueArgs::default();
         let kind = |context: &str, file: Option<&str>, command: Option<&str>| {
             let wanted = StepOptions {

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_needs_no_login_and_a_name_of_this_machine() {
+    fn loopback_page_needs_no_token_and_a_local_host_name() {
         let plain = access(None, &[], None);
         for host in [
             "localhost:8585",
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn proxy_that_is_named_needs_no_token_and_others_do() {
+    fn configured_proxy_needs_no_token_and_others_do() {
         let behind = access(
             None,
             &["10.1.0.0/16", "::1", "127.0.0.1"],
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_lets_in_for_a_month_and_is_not_the_token() {
+    fn page_cookie_is_valid_for_a_month_and_differs_from_the_token() {
         let closed = access(Some(TOKEN), &[], Some("https://acrt.lan"));
         let (admission, cookie) = closed.log_in(ip("192.0.2.1"), TOKEN, at(1000));
         let cookie = cookie.unwrap();
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_tokens_are_limited_for_each_address_and_a_cookie_still_lets_in() {
+    fn wrong_tokens_are_rate_limited_by_address_and_a_cookie_is_still_accepted() {
         let closed = access(Some(TOKEN), &[], None);
         let (one, other) = (ip("2001:db8::1"), ip("192.0.2.1"));
         let cookie = closed.log_in(one, TOKEN, at(0)).1.unwrap();
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn short_token_is_refused() {
+    fn short_page_token_is_refused() {
         assert!(Access::new(Some(Secret::new("secret")), &[], None).is_err());
     }
 }

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_comes_as_it_is_or_in_a_form() {
+    fn webhook_json_is_read_from_the_body_or_a_form_field() {
         let none = HeaderMap::new();
         assert_eq!(json(&none, br#"{"a": 1}"#), Some(json!({"a": 1})));
         assert_eq!(json(&none, b"a=1"), None);
@@ -73,13 +73,13 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_nested_without_end_is_none() {
+    fn deeply_nested_json_body_is_refused() {
         let deep = "[".repeat(100_000);
         assert_eq!(json(&HeaderMap::new(), deep.as_bytes()), None);
     }
 
     #[tokio::test]
-    async fn a_body_over_the_limit_is_refused_by_its_header_and_by_its_length() {
+    async fn oversized_body_is_refused_by_its_header_and_by_its_length() {
         let none = HeaderMap::new();
         let full = vec![b' '; LARGEST];
         assert_eq!(

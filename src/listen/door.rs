@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_makes_room_among_its_own_and_leaves_others_alone() {
+    fn address_at_its_connection_limit_replaces_its_own_connections_only() {
         let (mut state, start) = (DoorState::default(), Instant::now());
         fill(&mut state, origin(1), OF_ONE, start);
         // In a burst none is closed: they wait.
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_leave_room_for_those_who_have_shown_a_secret() {
+    fn unauthenticated_connections_leave_room_for_authenticated_ones() {
         let (mut state, start) = (DoorState::default(), Instant::now());
         let id = fill(&mut state, origin(9), 1, start);
         state.has_proven(id);
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_shown_a_secret_goes_last() {
+    fn authenticated_connections_are_closed_last() {
         let (mut state, start) = (DoorState::default(), Instant::now());
         fill(&mut state, origin(1), OF_ONE, start);
         state.has_proven(0);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_wait_and_those_who_are_remembered_are_bounded() {
+    fn waiting_connections_and_remembered_addresses_are_limited() {
         let mut state = DoorState::default();
         let waits = (0..WAITING_OF_ONE + 5).filter(|_| state.queue(origin(1)));
         assert_eq!(waits.count(), WAITING_OF_ONE);
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_and_ipv4_in_its_clothes_is_ipv4() {
+    fn ipv6_network_counts_as_one_address_and_mapped_ipv4_as_ipv4() {
         let of = |text: &str| Origin::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));
         assert_ne!(of("2001:db8:1:2::"), of("2001:db8:1:3::"));
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_that_only_listen_take_no_place_and_are_bounded() {
+    async fn event_stream_connections_are_counted_separately_and_limited() {
         let door = Door::default();
         let mut listening = Vec::new();
         for _ in 0..LISTENING {
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_connection_gets_in_when_another_ends_or_is_old_enough() {
+    async fn waiting_connection_is_admitted_when_another_ends_or_is_old_enough() {
         let fair = Duration::from_millis(400);
         let door = Door::new(fair);
         let mut inside = Vec::new();

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_of_the_same_hint_is_one() {
+    fn repeated_webhook_hints_are_merged() {
         let inbox = Inbox::default();
         for second in 0..50 {
             inbox.put("lan", Outcome::Hinted, vec![hint(1)], at(second));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn more_hints_than_there_is_room_for_mean_everything() {
+    fn hints_over_the_limit_mark_all_tags_due() {
         let inbox = Inbox::default();
         inbox.put("lan", Outcome::Hinted, (0..ROOM).map(hint).collect(), at(0));
         inbox.put("lan", Outcome::Hinted, vec![hint(0)], at(0));
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_secret_is_told_once_for_each_source_and_is_no_sign_of_life() {
+    fn wrong_secret_is_reported_once_for_each_source_and_is_no_last_webhook() {
         let inbox = Inbox::default();
         for source in ["lan", "lan", "hub", "lan"] {
             inbox.put(source, Outcome::Refused, vec![], at(0));

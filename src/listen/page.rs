@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn login_leads_to_paths_of_this_page_alone() {
+    fn login_redirects_to_paths_of_this_page_only() {
         for path in ["/", "/runs/ca1", "/task?registry=a&name=b"] {
             assert_eq!(own_path(path), path);
         }
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_is_of_the_whole_body_and_what_is_known_is_not_sent_again() {
+    fn etag_covers_the_whole_body_and_a_known_one_is_answered_without_a_body() {
         let tag = tag_of(b"body");
         assert_ne!(tag, tag_of(b"body "));
         let sent = |known: &str| {

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_is_known_however_a_sender_can_say_it() {
+    fn webhook_secret_is_accepted_in_every_supported_header() {
         let basic = STANDARD.encode("anybody:s3cret:with colon");
         for (name, value) in [
             ("authorization", "Bearer s3cret:with colon".to_owned()),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_proof() {
+    fn other_headers_are_no_webhook_secret() {
         for (name, value) in [
             ("authorization", ""),
             ("authorization", "Bearer"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_secret_refuses_every_sender() {
+    fn empty_webhook_secret_refuses_every_request() {
         let empty = Secret::new("");
         assert_eq!(Proof::of(&empty, &HeaderMap::new(), ""), Proof::Missing);
         assert!(!is_signed(&empty, &[0; 32], b""));
@@ -172,7 +172,7 @@ mod tests {
 
     /// The example in GitHub's documentation.
     #[test]
-    fn a_signature_is_checked_as_github_makes_it() {
+    fn webhook_signature_is_verified_as_by_github() {
         let hex = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         let Proof::Signed(signature) = proof(&[(SIGNATURE, &format!("sha256={hex}"))], "") else {
             panic!("no signature was found");

@@ -581,7 +581,7 @@ mod tests {
     const SOON: Duration = Duration::from_secs(5);
 
     #[test]
-    fn client_that_sends_a_little_again_and_again_is_let_go_at_the_end_of_a_life() {
+    fn client_that_sends_slowly_is_disconnected_at_the_end_of_the_connection_lifetime() {
         let took = held(async |mut client| {
             let mut parts = HEALTH.chunks(HEALTH.len().div_ceil(3)).cycle();
             let mut answer = [0; 1024];
@@ -602,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn client_that_asks_much_and_never_reads_is_let_go() {
+    fn client_that_never_reads_responses_is_disconnected() {
         let took = held(async |mut client| {
             // The pipe is full before all of it is sent.
             let asked = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(64);
@@ -612,7 +612,7 @@ mod tests {
     }
 
     #[test]
-    fn client_that_sends_half_a_head_and_no_more_is_let_go() {
+    fn client_that_sends_half_a_request_head_is_disconnected() {
         let took = held(async |mut client| {
             client.write_all(&HEALTH[..20]).await.unwrap();
             let _ = client.read_to_end(&mut Vec::new()).await;
@@ -672,14 +672,14 @@ mod tests {
     }
 
     #[test]
-    fn who_shows_nothing_sees_no_name_of_a_sender_with_a_secret() {
+    fn metrics_without_a_secret_hide_sources_that_have_one() {
         assert_eq!(seen(&sources(None), None), Some(vec!["open".to_owned()]));
         assert_eq!(seen(&sources(Some("all")), None), None);
         assert_eq!(seen(&Sources::default(), None), Some(vec![]));
     }
 
     #[test]
-    fn a_senders_secret_opens_its_own_numbers_and_that_of_the_metrics_all() {
+    fn metrics_show_the_source_of_a_given_secret_and_all_with_the_metrics_secret() {
         for metrics in [None, Some("all")] {
             let own = vec!["lan".to_owned(), "open".to_owned()];
             assert_eq!(seen(&sources(metrics), Some("Bearer one")), Some(own));

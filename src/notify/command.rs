@@ -51,19 +51,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_reads_the_message_and_what_it_prints_is_kept() {
+    async fn notification_program_gets_the_message_and_its_output_is_recorded() {
         let printed = tell(&shell("cat; echo"), b"{\"a\":1}").await.unwrap();
         assert_eq!(printed, b"{\"a\":1}\n");
     }
 
     #[tokio::test]
-    async fn a_program_that_fails_has_the_last_word() {
+    async fn failed_notification_program_is_reported_with_its_last_output_line() {
         let why = tell(&shell("echo one; echo two >&2; exit 3"), b"").await;
         assert_eq!(why.unwrap_err(), "its exit code is 3: two");
     }
 
     #[tokio::test]
-    async fn a_program_that_does_not_care_for_its_input_is_no_failure() {
+    async fn notification_program_that_ignores_its_input_is_no_failure() {
         let message = vec![b'x'; 1 << 20];
         assert!(tell(&shell("exec <&-; exit 0"), &message).await.is_ok());
     }

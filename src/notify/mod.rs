@@ -109,14 +109,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_webhook_only_the_host_is_shown() {
+    fn notification_url_is_shown_by_its_host_only() {
         let url = Address::parse("https://u:p@hooks.example:8443/T0/SECRET?token=x").unwrap();
         assert_eq!(url.to_string(), "https://hooks.example:8443");
         assert_eq!(format!("{url:?}"), "Address(https://hooks.example:8443)");
     }
 
     #[test]
-    fn a_webhook_is_of_http() {
+    fn notification_url_must_be_http() {
         assert!(Address::parse("ftp://hooks.example/").is_err());
         assert!(Address::parse("notaurl").is_err());
         assert!(Address::parse("http://127.0.0.1:1/x").is_ok());

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_preset_can_be_read_and_says_what_it_is_for() {
+    fn every_notification_preset_can_be_parsed_and_has_a_description() {
         for (name, _) in all() {
             let preset = preset(name).unwrap_or_else(|| panic!("{name}"));
             assert!(preset.url.starts_with("https://"), "{name}");

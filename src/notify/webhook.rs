@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_is_one_line_of_ascii() {
+    fn notification_header_is_one_line_of_ascii() {
         assert_eq!(
             encoded("web: failure\r\nX-Evil: 1"),
             "web: failure  X-Evil: 1"
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_json_where_it_reads_so() {
+    fn notification_content_type_is_json_if_the_body_parses_as_json() {
         let kind = |body: &str| {
             let payload = NotificationPayload {
                 headers: Vec::new(),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_signed_as_github_signs() {
+    fn notification_is_signed_as_github_signs() {
         // The example from GitHub's documentation of webhooks.
         let secret = Secret::new("It's a Secret to Everybody");
         assert_eq!(

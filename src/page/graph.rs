@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn move_lights_its_way_and_names_are_escaped() {
+    fn graph_highlights_the_path_of_a_moved_base_and_escapes_names() {
         let vertex = |name: &str, is_lit, parents: &[usize]| GraphVertex {
             name: name.into(),
             note: "<i>".into(),

@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_take_states_groups_bases_and_parts_of_names() {
+    fn list_filters_match_states_groups_bases_and_name_parts() {
         let rows = [
             row("web", State::Stale, "node:20"),
             row("api", State::Settling, "node:22"),
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_write_is_escaped_everywhere() {
+    fn list_escapes_foreign_text() {
         let rows = [row("web", State::Stale, "\"><img src=x>")];
         let filter = Filter::of("q=%3Cscript%3E&base=%22onfocus%3D%22");
         let overview = Overview {
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_tasks_come_in_pages_of_less_than_100_kb() {
+    fn list_of_ten_thousand_tasks_has_pages_under_100_kb() {
         let rows: Vec<TaskRow> = (0..10_000)
             .map(|n| {
                 row(

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_classes_and_go_on_in_the_next_line() {
+    fn log_colours_become_classes_and_continue_on_the_next_line() {
         let log = b"\x1b[1;31mred\n still\x1b[0m no\n\x1b[38;5;2mgreen\x1b[39m \x1b[38;2;1;2;3mtrue\x1b[48;5;1m x";
         assert_eq!(
             shown(log),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn markup_and_other_sequences_in_a_log_are_text() {
+    fn markup_and_other_escape_sequences_in_a_log_are_shown_as_text() {
         let log = b"<script>alert('&')</script>\n\x1b]0;title\x07\x1b[2J\x1b[31\n\xff \"x\"";
         let shown = shown(log);
         assert_eq!(shown[0], "&lt;script&gt;alert('&amp;')&lt;/script&gt;");
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_the_same_however_a_log_is_cut() {
+    fn log_lines_are_the_same_for_any_chunking() {
         let log = "one\n\u{1b}[32mtwo äöü\u{1b}[0m\r\nthree\rfour\n\nfive".as_bytes();
         let whole = lines(log, 7);
         assert_eq!(whole.1, 13);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_line_is_cut_and_takes_no_memory() {
+    fn endless_log_line_is_cut_with_bounded_memory() {
         let (mut some, mut out) = (Lines::from(1), String::new());
         for _ in 0..1000 {
             some.push(&[b'x'; 10_000], &mut out);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_taken_apart_by_their_names() {
+    fn log_lines_of_steps_are_separated_by_their_prefix() {
         let log = b"run ca1\nbuild | $ docker <b>\ntest | ok\nbuild | a | b\n<i> | x\n";
         let steps = steps(log);
         let names: Vec<&str> = steps.iter().map(|(name, _)| name.as_str()).collect();

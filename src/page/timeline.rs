@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn happenings_are_counted_in_the_part_of_the_day_they_fell_into() {
+    fn timeline_counts_events_in_their_part_of_the_day() {
         let now: Timestamp = "2026-11-29T13:00:00Z".parse().unwrap();
         assert_eq!(since(now).to_string(), "2026-11-22T18:00:00Z");
         let at = |time: &str, kind| Happening {

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_and_gos_durations_are_read_and_nothing_else_is() {
+    fn age_is_parsed_as_days_or_a_go_duration_only() {
         let hours = |text: &str| parse(text).map(|age| age.as_secs_f64() / 3600.0);
         for (text, expected) in [
             ("7d", 168.0),

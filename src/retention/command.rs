@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_acr_cli_is_read() {
+    fn every_spelling_of_acr_cli_options_is_parsed() {
         let all = words(
             "-r example -f 'a:.*' --filter=b:^x --ago 2d --untagged --keep 3 --dry-run=false \
              --include-locked --concurrency=4 -c /x --repository-page-size 50",
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_acr_cli_or_is_missing_is_said() {
+    fn unknown_and_missing_acr_cli_options_are_reported() {
         let problem = |line: &str| words(line).unwrap_err().to_string();
         assert_eq!(
             problem("--filter a:b --ago 1d --force"),
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn untagged_manifests_alone_need_neither_filter_nor_age() {
+    fn untagged_only_purge_needs_neither_filter_nor_age() {
         let all = words("--untagged-only").unwrap();
         assert!(all.untagged && all.untagged_only && all.ago.is_zero());
         assert_eq!(all.filters.takes_repository("any/thing"), Ok(true));
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_and_manifests_of_a_repository_are_listed_and_deleted() {
+    fn acr_tag_and_manifest_list_and_delete_are_parsed() {
         let options = |line: &str| match command(line).unwrap() {
             AcrCommand::Repository(options) => options,
             other => panic!("{other:?}"),

@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_those_that_could_go_are_kept() {
+    fn keep_retains_the_newest_of_the_matching_tags() {
         let five = snapshot(
             &[
                 ("a", 10, &[], None),
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_goes_before_its_parts_and_a_part_of_one_that_stays_stays() {
+    fn index_is_deleted_before_its_manifests_and_manifests_of_a_kept_index_stay() {
         let shared = snapshot(
             &[
                 ("amd", 10, &[], None),
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn what_refers_to_an_image_stays_and_goes_with_it() {
+    fn referrers_are_kept_and_deleted_with_their_image() {
         let images = [
             ("kept", 200, &[][..], None),
             ("sig-of-kept", 10, &[], Some("kept")),
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn index_that_refers_to_a_part_of_itself_goes_before_all_that_it_names() {
+    fn index_that_refers_to_one_of_its_manifests_is_deleted_first() {
         let all = snapshot(
             &[
                 ("image", 10, &[], None),
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_beside_an_image_is_decided_with_the_image_whatever_its_own_name_and_age() {
+    fn signature_tag_is_decided_with_its_image_whatever_its_own_name_and_age() {
         let beside = |name: &str| format!("{}.sig", digest(name).as_str().replace(':', "-"));
         let (of_kept, of_old) = (beside("kept"), beside("old"));
         let all = snapshot(
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_needed_stays_with_its_parts_and_it_is_said_by_what() {
+    fn needed_image_is_kept_with_its_manifests_and_the_reason_reported() {
         let mut needs = snapshot(
             &[
                 ("part", 10, &[], None),
@@ -467,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_tags_of_what_is_needed_one_stays() {
+    fn one_of_several_tags_of_a_needed_image_is_kept() {
         let mut three = snapshot(
             &[("a", 10, &[], None)],
             &[("1", "a"), ("2", "a"), ("3", "a")],
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_age_nothing_goes_unless_age_does_not_matter() {
+    fn image_without_an_age_is_kept_unless_age_does_not_matter() {
         let mut unknown = snapshot(&[("a", 10, &[], None)], &[("1", "a")]);
         unknown.tags.get_mut("1").unwrap().updated = None;
         unknown.manifests.get_mut(&digest("a")).unwrap().updated = None;
@@ -497,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_while_something_that_stays_has_not_been_read() {
+    fn nothing_is_deleted_while_a_kept_manifest_is_unread() {
         let mut blind = snapshot(&[("loose", 10, &[], None)], &[]);
         assert_eq!(manifests(&blind, &policy(0)).go, [digest("loose")]);
         let tagged = Tagged {

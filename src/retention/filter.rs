@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_is_matched_whole_and_a_tag_anywhere() {
+    fn purge_filter_matches_a_repository_whole_and_a_tag_anywhere() {
         let some = filters(&["hello-world:^v1", "team/.*:test"]);
         assert_eq!(some.takes_repository("hello-world"), Ok(true));
         assert_eq!(some.takes_repository("hello-world2"), Ok(false));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_may_look_ahead_as_in_acr_cli() {
+    fn purge_filter_may_use_lookahead_as_in_acr_cli() {
         let all_but = filters(&["web:^(?!latest$|v\\d+).*"]);
         assert_eq!(all_but.takes("web", "latest"), Ok(false));
         assert_eq!(all_but.takes("web", "v12"), Ok(false));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_colon_between_repository_and_tag_parts_a_filter() {
+    fn purge_filter_is_split_only_at_the_colon_between_repository_and_tag() {
         assert_eq!(parted("a:b"), Some(("a", "b")));
         assert_eq!(parted("(?:a|b):(?i:c)"), Some(("(?:a|b)", "(?i:c)")));
         assert_eq!(parted("a:[[:alnum:]]+"), Some(("a", "[[:alnum:]]+")));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_that_never_ends_is_an_error_and_takes_nothing() {
+    fn purge_filter_that_backtracks_endlessly_is_an_error_and_matches_nothing() {
         let evil = filters(&["a:^(?=(a+)+$)(a|a)*\\1b$"]);
         let tag = "a".repeat(60);
         assert_eq!(evil.takes("a", &tag), Err(TooComplex(tag.clone())));

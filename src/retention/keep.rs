@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_tags_that_a_template_could_have_made_fit_it() {
+    fn tags_match_a_template_only_if_it_could_have_made_them() {
         let pattern = TagPattern::of("r.example:5000/web:v-{{.Run.ID}}-x").unwrap();
         assert_eq!(pattern.repository(), "r.example:5000/web");
         assert!(pattern.fits("v-ca1-x"));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_and_the_young_stay() {
+    fn newest_and_recent_tags_are_kept() {
         let hour = 3600;
         let tag = |n: i64| PushedTag {
             image: format!("r.example/web:ca{n}").parse().unwrap(),

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn distribution_tells_of_pulls_and_layers_too_and_only_the_tagged_manifest_counts() {
+    fn distribution_webhook_counts_only_the_tagged_manifest_of_a_push() {
         assert_eq!(
             told(&[], data!("distribution-push")),
             images(&[concat!(
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_names_its_registry_knows_better_than_who_pushed() {
+    fn registry_of_a_webhook_source_overrides_that_of_the_body() {
         assert_eq!(
             told_of(&[], data!("distribution-push"), Some("registry.lan:5000")),
             images(&[concat!(
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn azure_sends_single_events() {
+    fn azure_webhook_with_a_single_event_is_parsed() {
         // The digest in Azure's documentation is invalid.
         assert_eq!(
             told(&[], data!("acr-push")),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn event_grid_sends_lists_and_wants_its_code_back_first() {
+    fn event_grid_webhook_has_a_list_of_events_and_a_validation_code() {
         assert_eq!(
             told(&[], data!("event-grid-push")),
             images(&[concat!(
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_hub_names_no_registry() {
+    fn docker_hub_webhook_means_docker_io() {
         assert_eq!(
             told(&[], data!("hub-push")),
             images(&["docker.io/svendowideit/testhook:latest"])
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn harbor_puts_a_digest_where_a_tag_belongs_when_none_was_pushed() {
+    fn harbor_webhook_with_a_digest_as_its_tag_has_no_tag() {
         assert_eq!(
             told(&[], data!("harbor-push")),
             images(&[concat!(
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn quay_lists_tags_and_once_had_them_as_keys() {
+    fn quay_webhook_tags_may_be_a_list_or_an_object() {
         assert_eq!(
             told(&[], data!("quay-push")),
             images(&["quay.io/dgangaia/test:latest", "quay.io/dgangaia/test:2.1"])
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn github_writes_owners_with_capitals_and_leaves_the_tag_of_children_empty() {
+    fn github_package_webhook_owner_is_lowercased_and_child_manifests_have_no_tag() {
         let event = [("x-github-event", "registry_package")];
         assert_eq!(
             told(&event, data!("github-package")),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_push_to_a_branch_names_its_commit() {
+    fn git_push_webhook_has_branch_and_commit() {
         assert_eq!(
             told(&[("x-github-event", "push")], data!("github-push")),
             source(
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_that_is_gone_a_git_tag_and_a_ping_are_no_push() {
+    fn deleted_branch_git_tag_and_ping_webhooks_are_no_push() {
         let push = data!("github-push");
         let gone = push.replace(
             "59b20b8d5c6ff8d09518216e87bb4f0f9c4c2d0a\",\n  \"repository",
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pull_request_says_whether_a_stranger_wrote_it() {
+    fn pull_request_webhook_tells_whether_it_is_from_a_fork() {
         let github = data!("github-pull-request");
         assert_eq!(
             told(&[("x-github-event", "pull_request")], github),
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cloud_event_names_an_image_in_its_data_or_as_its_subject() {
+    fn cloud_event_webhook_has_the_image_in_its_data_or_subject() {
         let base = images(&["registry.lan:5000/team/base:1"]);
         assert_eq!(told(&[], data!("cloud-event")), base);
         let subject =
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_lack_what_they_should_have_say_nothing_and_strangers_are_not_understood() {
+    fn incomplete_webhook_bodies_are_ignored_and_unknown_ones_reported() {
         for body in [
             r#"{"events": []}"#,
             r#"{"events": [null, 1, {"action": "push"}, {"action": "push", "target": []}]}"#,

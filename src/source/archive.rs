@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn files_folders_and_links_that_stay_inside_are_made_with_mode_and_time() {
+    fn archive_files_folders_and_inner_links_are_unpacked_with_mode_and_time() {
         use EntryType::{Directory, Link, Regular, Symlink};
         let (folder, result) = unpacked(&archive(&[
             (Directory, "app/", ""),
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_archive_is_known_by_its_bytes() {
+    fn compressed_archive_is_recognized_by_its_bytes() {
         let bytes = archive(&[(EntryType::Regular, "a", "1")]);
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&bytes).unwrap();
@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_outside_or_is_no_file_is_refused_and_named() {
+    fn archive_entries_outside_the_folder_and_special_files_are_refused_by_name() {
         use EntryType::{Block, Char, Fifo, Link, Regular, Symlink};
         for entry in [
             (Regular, "../evil", "x"),
@@ -529,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_together_lead_out_are_refused_in_any_order() {
+    fn archive_links_that_together_lead_outside_are_refused_in_any_order() {
         use EntryType::{Link, Regular, Symlink};
         for entries in [
             &[(Symlink, "here", "."), (Symlink, "evil", "here/here/../..")][..],
@@ -554,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_through_a_link_that_leads_out_or_into_what_has_another_name() {
+    fn archive_entry_is_not_written_through_a_link_that_leads_outside_or_was_replaced() {
         use EntryType::{Link, Regular, Symlink};
         for way in ["..", "/tmp"] {
             let entries = [(Symlink, "c", way), (Regular, "c/acrt-evil", "1")];
@@ -578,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_read_and_endless_ones_are_not() {
+    fn long_archive_names_are_read_and_endless_ones_refused() {
         let long = format!("{}/x", "n".repeat(200));
         let (folder, result) = unpacked(&archive(&[
             (
@@ -608,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn all_archives_and_files_of_a_context_share_one_bound() {
+    fn archives_and_files_of_one_context_share_one_size_limit() {
         let (folder, wanted) = (Folder::new(), Wanted::default());
         let root = folder.root();
         let mut unpacking = Unpacking::new(&root, &wanted);
@@ -623,7 +623,7 @@ mod tests {
     }
 
     #[test]
-    fn many_nested_folders_unpack_in_a_moment_and_can_be_given_up() {
+    fn many_nested_archive_folders_unpack_fast_and_can_be_canceled() {
         let mut builder = Builder::new(Vec::new());
         for n in 0..300 {
             let deep: PathBuf = std::iter::once(format!("d{n}"))
@@ -652,12 +652,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_archive_is_told() {
+    fn file_that_is_no_archive_is_reported() {
         assert!(unpacked(b"<html>not found</html> and so on").1.is_err());
     }
 
     #[test]
-    fn a_single_file_is_placed_under_its_name_and_nowhere_else() {
+    fn single_context_file_is_placed_under_its_name_and_nowhere_else() {
         let (folder, wanted) = (Folder::new(), Wanted::default());
         let root = folder.root();
         let mut unpacking = Unpacking::new(&root, &wanted);

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_below_a_folder_is_counted_and_links_are_not_followed() {
+    fn folder_size_is_counted_without_following_links() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("a/b")).unwrap();
         fs::write(root.path().join("a/b/c"), [0; 100_000]).unwrap();

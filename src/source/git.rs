@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_in_the_environment_and_for_its_host_alone() {
+    fn git_token_is_passed_in_the_environment_for_its_host_only() {
         let (context, token, stop) = (
             git("https://example.com:8443/acme/web.git"),
             Secret::new("hunter2".to_owned()),
@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_ours_stand_behind_those_of_the_user() {
+    fn git_settings_of_acrt_are_added_after_those_of_the_user() {
         let line = with_settings_behind(2, CommandLine::new("git"), &[("a.b", "c"), ("a.d", "")]);
         assert_eq!(
             line.to_string(),
@@ -520,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn a_settled_checkout_has_the_time_of_its_commit_and_nothing_of_gits_own() {
+    fn checkout_has_the_time_of_its_commit_and_no_git_metadata() {
         let (root, wanted) = (tempfile::tempdir().unwrap(), Wanted::default());
         let path = |path: &str| root.path().join(path);
         let fill = || {
@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_of_no_use_over_ssh() {
+    fn git_token_has_no_host_for_an_ssh_url() {
         assert_eq!(
             host_of("https://example.com/x"),
             Some("https://example.com")
@@ -554,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn what_git_says_is_one_line_of_its_end() {
+    fn git_error_is_one_line_from_the_end_of_its_output() {
         assert_eq!(words("a\n\x1b[31mb\r\n\n"), "a; [31mb");
         assert!(words(&"é".repeat(3000)).len() <= MAX_WORDS);
     }

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dockerfile_is_read_from_the_context_with_its_own_ignore_file() {
+    fn dockerfile_is_read_from_the_context_with_its_own_ignore_file() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("Dockerfile"), "FROM scratch\n").unwrap();
         fs::write(folder.path().join("Dockerfile.dockerignore"), "*.log\n").unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dockerfile_may_have_another_builders_name() {
+    fn containerfile_is_found_where_no_dockerfile_exists() {
         let folder = tempfile::tempdir().unwrap();
         let sub = folder.path().join("sub");
         fs::create_dir(&sub).unwrap();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_name_has_the_ignore_file_of_a_dockerfile() {
+    fn dockerfile_under_another_spelling_uses_the_dockerfile_ignore_file() {
         let folder = tempfile::tempdir().unwrap();
         let context = LocalContext::open(folder.path()).unwrap();
         let ignore = |name: &str| {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ignore_file_that_is_no_file_or_too_large_is_refused() {
+    fn ignore_file_that_is_no_regular_file_or_too_large_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let context = LocalContext::open(folder.path()).unwrap();
         let dockerfile = folder.path().join("Dockerfile");
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_of_the_wrong_kind_is_named() {
+    fn missing_or_wrong_kind_of_context_file_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let context = LocalContext::open(folder.path()).unwrap();
         let error = context.dockerfile(Path::new("Dockerfile")).unwrap_err();
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guests_links_lead_nowhere_but_into_its_own_folder() {
+    fn symlinks_of_an_untrusted_context_cannot_lead_outside_it() {
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("context");
         fs::create_dir(&folder).unwrap();

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_began_protected_stays_so() {
+    fn https_download_is_never_redirected_to_http() {
         let next = |from: &str, location: &str| {
             let next = next(&Url::parse(from).unwrap(), location);
             next.map(|url| url.to_string())

@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_judged_by_where_they_lead_and_not_by_their_text() {
+    fn links_are_judged_by_their_resolved_target() {
         for links in [
             &[("a", "..")][..],
             &[("a", "/etc/passwd")],
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn names_go_through_links_that_stay_and_never_out() {
+    fn paths_are_resolved_through_inner_links_and_never_outside() {
         let mut tree = tree(
             &[("s", "d/e"), ("out", "d/../.."), ("far", "/tmp")],
             &["d/e"],
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hard_link_is_to_a_file_that_came_before_it() {
+    fn hard_link_target_must_precede_it() {
         let mut tree = tree(&[("s", "d"), ("up", "..")], &["d"]);
         let (file, _) = tree.file(Path::new("d/x")).unwrap();
         assert_eq!(tree.hard_target(Path::new("s/x")), Ok(file));
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_take_without_end_is_given_up() {
+    fn too_deep_paths_and_too_many_links_are_refused() {
         let deep: PathBuf = std::iter::repeat_n("a", MAX_DEPTH + 1).collect();
         assert_eq!(Tree::default().folder(&deep), Err(Misplaced::TooDeep));
         let mut tree = Tree::default();

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_is_found_anywhere_and_named_last() {
+    fn vcs_files_are_found_at_any_depth_and_added_last_to_the_ignore_file() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("a/b")).unwrap();
         assert!(!holds_any(folder.path()).unwrap());

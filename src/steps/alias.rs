@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_need_no_quotes_in_values() {
+    fn alias_values_may_be_templates_without_quotes() {
         let head = "version: v1.1.0\nalias:\n  values:\n";
         for (values, expected) in [
             ("    a: {{.Run.Registry}}\n", "{{.Run.Registry}}"),
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn built_in_aliases_stand_for_run_variables() {
+    fn built_in_aliases_are_run_variables() {
         assert_eq!(
             expanded("version: v1.1.0\ncmd: $Registry/web:$ID\n"),
             "version: v1.1.0\ncmd: {{.Run.Registry}}/web:{{.Run.ID}}\n"
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_stay_and_two_signs_are_one() {
+    fn unknown_alias_is_kept_and_a_doubled_sign_is_one() {
         assert_eq!(
             expanded("version: v1.1.0\n$nope $$ID $ $5 a$"),
             "version: v1.1.0\n$nope $ID $ $5 a$"
@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_ends_where_letters_and_digits_end() {
+    fn alias_name_ends_at_the_first_non_alphanumeric_character() {
         assert_eq!(
             expanded("version: v1.1.0\n$ID_x $IDx $ID.x"),
             "version: v1.1.0\n{{.Run.ID}}_x $IDx {{.Run.ID}}.x"
@@ -500,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn own_values_count_over_files_and_the_later_file_over_the_earlier() {
+    fn alias_of_the_file_overrides_included_ones_and_later_includes_earlier() {
         let file = "version: v1.1.0\nalias:\n  values:\n    a: own\n  src:\n    - one.yaml\n    - two.yaml\nsteps: $a $b $ID\n";
         assert_eq!(
             expanded(file),
@@ -509,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn another_sign_can_be_chosen() {
+    fn alias_sign_can_be_changed() {
         let file = "version: v1.1.0\nalias:\n  directive: '&'\n  values: {foo: bar}\nsteps: &foo $foo &&x\n";
         assert!(expanded(file).ends_with("steps: bar $foo &x\n"));
         for sign in ["a", "''", "ab", "7"] {
@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_names_its_line() {
+    fn invalid_alias_is_reported_with_its_line() {
         assert_eq!(
             expanded("version: v1.1.0\nalias:\n  values:\n    a-b: x\n"),
             "! line 4: names of aliases are made of letters and digits"
@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_version_aliases_stay_and_are_told() {
+    fn aliases_without_the_version_are_kept_and_warned_about() {
         let told = |text: &str| {
             let expanded = expand(text, &renderer(), &mut |_| Err(String::new())).unwrap();
             let notices = expanded.notices.told();
@@ -573,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_read_before_the_file_is() {
+    fn version_is_read_before_aliases_are_expanded() {
         assert_eq!(version("a: {{\nversion: 'V1.1.0' # new\n"), "v1.1.0");
         assert_eq!(version("steps: []\n"), "");
     }

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bound_is_told_with_its_line_and_only_the_first() {
+    fn first_exceeded_limit_is_reported_with_its_line() {
         let budget = TemplateBudget::new(None);
         budget.at(7);
         assert_eq!(budget.problem(), None);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_late_is_stopped() {
+    fn evaluation_over_its_time_limit_is_stopped() {
         let budget = TemplateBudget::new(Some(Arc::new(|| true)));
         assert!(budget.pay_steps(1).is_ok());
         assert!(budget.pay_steps(1000).is_err());
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_holds_itself_many_times_is_not_printed_for_ever() {
+    fn self_containing_value_is_not_printed_endlessly() {
         let budget = TemplateBudget::new(None);
         let mut value = Value::String("x".into());
         for _ in 0..60 {

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_read_in_every_form_that_docker_takes() {
+    fn build_options_are_parsed_in_every_form_of_docker() {
         let same = [
             "-t r.io/web:1 -f sub/Dockerfile .",
             "--tag r.io/web:1 --file sub/Dockerfile .",
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn values_keep_blanks_and_equal_signs() {
+    fn build_values_keep_blanks_and_equal_signs() {
         let step =
             parsed("--build-arg 'A=b c=d' --build-arg B --label \"x=y z\" 'my folder'").unwrap();
         assert_eq!(
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_as_docker_reads_them() {
+    fn build_image_names_are_normalized_as_by_docker() {
         let step = parsed("-t web -t web:latest -t team/app:2 .").unwrap();
         let images: Vec<String> = step.images.iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_acrt_does_not_read_itself_goes_to_the_builder() {
+    fn unknown_build_options_are_passed_to_the_builder() {
         let step = parsed("--network host --ulimit=nofile=1 -m 1g --squash --pull --rm=true --no-cache --target x --platform linux/arm64,linux/amd64 .").unwrap();
         assert_eq!(
             step.options,
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_is_kept_in_a_build_argument_and_told_elsewhere() {
+    fn secret_in_a_build_argument_is_kept_secret_and_elsewhere_reported() {
         let parsed = |text: &str| {
             let at = text.find("hunter2").unwrap();
             let words = crate::steps::shell_words::split(&MaskedText::with_secrets(
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn context_may_have_to_be_fetched() {
+    fn build_context_may_be_remote() {
         for (text, remote) in [
             (
                 "https://github.com/a/b.git#main:c",
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_build_options_are_reported() {
         let problem = |text: &str| parsed(text).unwrap_err();
         assert_eq!(
             problem("-t web:1"),

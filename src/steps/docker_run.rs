@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn options_before_the_image_are_properties_of_the_step() {
+    fn docker_run_options_before_the_image_become_step_properties() {
         let all = "-it --rm --entrypoint echo -e A=b --env=B='c d' -eA=x -w /x -p 8080:80 --publish=1:2 -d -u 1000 --net host --cpus 2 --expose 9 --privileged --pull always -v keys:/keys:ro IMAGE -e rest";
         let (options, rest) = parsed(all).unwrap();
         assert_eq!(rest, ["IMAGE", "-e", "rest"]);
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_property_means_is_refused_by_name() {
+    fn docker_run_option_without_a_step_property_is_refused_by_name() {
         for (text, told) in [
             ("--bogus x", "`cmd` has no option `--bogus`"),
             ("-x y", "`cmd` has no option `-x`"),

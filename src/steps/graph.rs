@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_follows_all_that_its_predecessors_follow() {
+    fn step_ancestors_include_those_of_its_predecessors() {
         let graph = graph(
             "steps:\n- {id: a, cmd: x}\n- {id: b, cmd: x, when: ['-']}\n- {id: c, cmd: x, when: [a]}\n- {id: d, cmd: x}\n",
         );
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn without_when_a_file_is_a_chain() {
+    fn steps_without_when_are_a_chain() {
         assert!(graph("steps:\n- {cmd: x}\n- {cmd: x}\n- {cmd: x}\n").is_chain());
         assert!(graph("steps:\n- {id: a, cmd: x}\n- {cmd: x, when: [a]}\n").is_chain());
     }

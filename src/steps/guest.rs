@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dockerfile_could_do_is_allowed() {
+    fn untrusted_step_may_do_what_a_dockerfile_may() {
         for step in [
             "cmd: alpine sh -c 'echo hi'",
             "cmd: alpine\n  env: ['A={{.Secrets.s}}', PATH=/x]\n  user: root\n  entryPoint: sh\n  expose: ['80']\n  cpus: 2\n  workingDirectory: x",
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reaches_the_machine_is_refused_with_the_step_and_its_line() {
+    fn untrusted_step_that_needs_host_access_is_refused_with_step_and_line() {
         assert_eq!(
             told("steps:\n- cmd: x\n- id: b\n  cmd: x\n  network: host\n").as_deref(),
             Some(
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn builder_gets_no_variables_of_a_guest_but_those_of_its_secrets() {
+    fn variables_of_an_untrusted_step_do_not_reach_the_builder_except_its_secrets() {
         let step = |words: &[&str]| {
             let words: Vec<_> = words.iter().copied().map(Into::into).collect();
             super::super::build::parse(&words).unwrap()
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_of_programs_are_told_from_credentials() {
+    fn program_variables_are_distinguished_from_credentials() {
         for name in [
             "PATH",
             "LD_PRELOAD",

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_marked_text_is_read_back_as_it_was() {
+    fn marked_text_is_read_back_unchanged() {
         let text = MaskedText::with_secrets("a=hunter2;b", std::iter::once(2..9));
         assert_eq!(written(&text), "a=\u{fdd0}hunter2\u{fdd1};b");
         assert_eq!(read(&written(&text)), text);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_was_taken_apart_is_secret_in_every_part() {
+    fn split_secret_is_secret_in_every_part() {
         let mut reader = MarkedReader::default();
         let parts = ["x \u{fdd0}a", "b", "c\u{fdd1} y"];
         let shown: Vec<_> = parts

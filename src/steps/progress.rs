@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn without_when_one_follows_the_other() {
+    fn steps_without_when_run_one_after_the_other() {
         let graph = graph("steps:\n- {id: a, cmd: x}\n- {id: b, cmd: x}\n");
         let mut progress = Progress::new(&graph);
         let first = progress.start_ready(9);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_push_waits_for_both_builds() {
+    fn push_step_waits_for_both_builds() {
         let graph = graph(
             "steps:\n- {id: a, build: ., when: ['-']}\n- {id: b, build: ., when: ['-']}\n- {id: p, push: [x], when: [a, b]}\n",
         );
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_start_than_there_is_room_for() {
+    fn steps_start_only_up_to_the_free_job_slots() {
         let graph =
             graph("steps:\n- {id: a, cmd: x, when: ['-']}\n- {id: b, cmd: x, when: ['-']}\n");
         let mut progress = Progress::new(&graph);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failure_nothing_starts_unless_errors_are_ignored() {
+    fn failed_step_stops_further_steps_unless_errors_are_ignored() {
         let graph = graph(
             "steps:\n- {id: a, cmd: x, ignoreErrors: true}\n- {id: b, cmd: x}\n- {id: c, cmd: x}\n- {id: d, cmd: x, when: ['-']}\n",
         );

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn every_case_comes_out_as_acr_has_it_or_names_its_line() {
+    fn task_file_corpus_matches_acr_or_reports_its_line() {
         let cases: Vec<Value> =
             serde_json::from_str(include_str!("../../tests/data/task-yaml.json")).unwrap();
         assert!(cases.len() > 70, "{}", cases.len());
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_a_thousand_steps_at_most() {
+    fn task_file_with_more_than_a_thousand_steps_is_refused() {
         let steps = |count: usize| format!("steps:\n{}", "- cmd: x\n  retries: 1\n".repeat(count));
         let read = |count| {
             read(&steps(count), &Variables::default(), &mut |_| {
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_found_before_they_are_known() {
+    fn secret_declarations_are_found_before_their_values_are_read() {
         let text = "secrets:\n- {id: token, keyvault: 'env:TOKEN'}\n- id: other\nsteps:\n- cmd: x {{.Secrets.token}}\n";
         let found = secrets(text, &Variables::default(), &mut |_| Err(String::new())).unwrap();
         let found: Vec<_> = found

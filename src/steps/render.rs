@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_filled_in() {
+    fn template_variables_are_filled_in() {
         assert_eq!(
             rendered("{{.Run.ID}} {{ .Run.Registry }} {{.Build.ID}}"),
             "ca1 r.io ca1"
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_empty() {
+    fn missing_template_variable_is_empty() {
         assert_eq!(rendered("[{{.Values.nope}}]"), "[]");
         assert_eq!(rendered("[{{.Values.nope.deeper}}]"), "[]");
         assert_eq!(rendered("[{{.Run.Nope}}] [{{.Nope}}]"), "[] []");
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_loops_and_scopes_work() {
+    fn template_conditions_loops_and_scopes_work() {
         assert_eq!(
             rendered("{{if .Values.on}}a{{else}}b{{end}}{{if .Values.off}}c{{else}}d{{end}}"),
             "ad"
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn trim_markers_and_comments_leave_nothing_behind() {
+    fn template_trim_markers_and_comments_leave_nothing() {
         assert_eq!(rendered("a {{- .Run.ID -}} b"), "aca1b");
         assert_eq!(rendered("a{{/* nothing */}}b"), "ab");
         assert_eq!(
@@ -458,14 +458,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_template_names_its_line() {
+    fn invalid_template_is_reported_with_its_line() {
         assert!(rendered("a: 1\nb: {{ .Run.ID\n").starts_with("! line 2: template: "));
         assert!(rendered("a: {{ nosuch 1 }}").contains("nosuch"));
         assert!(rendered("{{if}}").starts_with("! line 1: template: "));
     }
 
     #[test]
-    fn what_is_made_of_a_secret_is_secret_and_nothing_else() {
+    fn template_result_derived_from_a_secret_is_secret_and_nothing_else() {
         for (template, expected) in [
             ("{{.Secrets.token}}-{{.Run.ID}}", "***-ca1"),
             ("{{.Values.pin}}", "***"),
@@ -513,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_output_is_refused() {
+    fn endless_template_output_is_refused() {
         assert_eq!(
             rendered("{{range until 90000}}{{repeat 100 \"x\"}}{{end}}"),
             "! line 1: templates make the file larger than 1 MiB"
@@ -526,7 +526,7 @@ mod tests {
 
     /// Each fails at once, with the exceeded limit and its line.
     #[test]
-    fn templates_that_would_take_all_time_or_memory_are_refused() {
+    fn template_that_would_exhaust_time_or_memory_is_refused() {
         let calls: String = (0..60)
             .map(|n| format!("{{{{define \"{n}\"}}}}{{{{template \"{}\"}}}}{{{{template \"{0}\"}}}}{{{{end}}}}", n + 1))
             .collect();
@@ -613,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_that_would_overflow_the_stack_are_refused() {
+    fn template_that_would_overflow_the_stack_is_refused() {
         let many = |text: &str, count: usize| text.repeat(count);
         let elses = format!("\n{{{{if 0}}}}{}{{{{end}}}}", many("{{else if 0}}", 12_000));
         let withs = format!(
@@ -650,7 +650,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_nothing_but_templates_are_refused() {
+    fn file_with_too_many_templates_is_refused() {
         let told = rendered(&"{{1}}".repeat(10_001));
         assert_eq!(told, "! line 1: the file has more than 10000 templates");
         let told = rendered(&format!("{{{{{}}}}}", "1 \"}}\" ".repeat(50_000)));
@@ -659,7 +659,7 @@ mod tests {
     }
 
     #[test]
-    fn text_with_marks_of_its_own_is_refused() {
+    fn template_text_with_internal_marks_is_refused() {
         assert!(rendered("a\u{fdd1}b").starts_with("! the file has U+FDD0 or U+FDD1"));
         let variables = Variables {
             secrets: [("s".to_owned(), Secret::new("a\u{fdd1}b"))].into(),

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_and_backslashes_are_those_of_a_shell() {
+    fn words_are_split_with_shell_quotes_and_backslashes() {
         assert_eq!(
             words("-t 'a b' \"c $d\" e\\ f\n  --x=\"y z\""),
             ["-t", "a b", "c $d", "e f", "--x=y z"]
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_a_shell_is_found() {
+    fn command_that_needs_a_shell_is_detected() {
         let words = split(&MaskedText::from("bash echo hi > file")).unwrap();
         assert_eq!(operator(&words), Some(">"));
         let words = split(&MaskedText::from("bash -c 'a > b'")).unwrap();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn words_keep_what_is_secret_and_one_that_is_split_is_secret_in_every_part() {
+    fn split_words_keep_secret_parts_secret() {
         let shown = |text: &str, secret: std::ops::Range<usize>| -> Vec<String> {
             let text = MaskedText::with_secrets(text, vec![secret]);
             let words = split(&text).unwrap();

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_have_no_white_space() {
+    fn step_id_with_white_space_is_refused() {
         assert_eq!(StepId::new("build-web").unwrap().as_str(), "build-web");
         assert_eq!(StepId::new("a b"), Err("`id` must not contain white space"));
         assert_eq!(StepId::new(""), Err("`id` is empty"));

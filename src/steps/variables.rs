@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_set_counts_over_the_file() {
+    fn set_values_override_the_values_file() {
         let mut values = Values::parse("a: file\nb: {c: 1}\n").unwrap();
         values.set("a", "set");
         values.set("x.y", "flat");
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_values_file_is_a_mapping_or_empty() {
+    fn values_file_is_a_mapping_or_empty() {
         assert_eq!(Values::parse("").unwrap(), Values::default());
         let problem = Values::parse("- a\n").unwrap_err();
         assert_eq!(problem.to_string(), "a values file must be a mapping");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_run_has_the_names_of_acr() {
+    fn run_variables_have_the_names_of_acr() {
         let variables = Variables {
             run: Run {
                 id: "ca1".into(),

@@ -734,7 +734,7 @@ mod tests {
     const TEXT: &str = "version: v1.0.0\n\nsteps:\n  - id: a\n    cmd: x\n  - id: b\n    when: [a,\n      c]\n    env:\n    - A=1\n";
 
     #[test]
-    fn nodes_know_their_lines() {
+    fn yaml_nodes_have_their_lines() {
         let document = document(TEXT);
         let root = YamlNode::root(&document);
         let steps = root.get("steps").unwrap();
@@ -751,7 +751,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_apart_with_the_key_in_the_message() {
+    fn yaml_value_of_the_wrong_type_is_reported_with_its_key() {
         let document = document("a: [1]\nb: {c: d}\nn: 5\nyes: On\nl: x\nq: '7'\n");
         let root = YamlNode::root(&document);
         let node = |key: &str| root.get(key).unwrap();
@@ -782,7 +782,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_yaml_names_its_line() {
+    fn invalid_yaml_is_reported_with_its_line() {
         assert_eq!(problem("a: 1\nb: [1\n").line, Some(3));
         assert_eq!(
             problem("a: 1\nb: 3\na: 2\n").to_string(),
@@ -794,7 +794,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_of_the_core_schema() {
+    fn yaml_scalars_follow_the_core_schema() {
         let text = "i: -5\nx: 0x1F\no: 0o17\nz: 007\nf: 1.50\ne: 1e3\nt: True\nn: ~\nq: 'true'\nl: [1, a]\ns: !!str 5\nv: 1.2.3\n";
         let found = serde_json::to_value(values(text).unwrap()).unwrap();
         assert_eq!(
@@ -807,7 +807,7 @@ mod tests {
     }
 
     #[test]
-    fn merge_keys_are_applied_and_own_entries_count_first() {
+    fn yaml_merge_keys_are_applied_and_own_entries_win() {
         let text = "base: &b {x: 1, y: 2}\nother: &o {y: 3, z: 4}\nuse:\n  <<: [*b, *o]\n  x: 5\n";
         let document = document(text);
         let used = YamlNode::root(&document).get("use").unwrap();
@@ -820,13 +820,13 @@ mod tests {
     }
 
     #[test]
-    fn file_over_1_mib_is_refused() {
+    fn yaml_file_over_1_mib_is_refused() {
         let large = problem(&"#".repeat(MAX_BYTES + 1));
         assert_eq!(large.to_string(), "the file is larger than 1 MiB");
     }
 
     #[test]
-    fn aliases_are_counted_before_they_are_followed() {
+    fn yaml_aliases_are_counted_before_they_are_expanded() {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..300 {
             let before = format!("*a{}", n - 1);
@@ -847,7 +847,7 @@ mod tests {
     }
 
     #[test]
-    fn file_nested_more_than_64_deep_is_refused() {
+    fn yaml_file_nested_over_64_levels_is_refused() {
         let told = "line 1: the file is nested more than 64 deep";
         assert_eq!(problem(&"[".repeat(32 * 1024)).to_string(), told);
         assert_eq!(problem(&"{a: ".repeat(9000)).to_string(), told);
@@ -867,7 +867,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_found_in_scalars_of_every_style() {
+    fn secrets_are_found_in_yaml_scalars_of_every_style() {
         let template = "plain: A=@\nsingle: 'A=@'\ndouble: \"A=\\t@\"\nliteral: |\n  A=@\n  b\nfolded: >-\n  A=@\n  b\nlist: [@, b]\nwhole: @\n";
         for secret in ["hunter2", "a", "x y", "q\\u0041"] {
             let (mut text, mut ranges) = (String::new(), Vec::new());
@@ -913,7 +913,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_that_changes_how_yaml_is_read_hides_more_and_never_less() {
+    fn secret_that_changes_yaml_parsing_never_reveals_more() {
         for (before, secret, after) in [
             ("a: ", "b: c", "\n"),
             ("a: [", "b, c", "]\n"),

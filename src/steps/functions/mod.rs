@@ -141,7 +141,7 @@ mod tests {
     ];
 
     #[test]
-    fn functions_answer_as_sprig_does() {
+    fn template_functions_match_sprig() {
         let variables = Variables {
             run: Run {
                 date: "20260102-030405z".into(),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_answered_says_so() {
+    fn template_function_errors_are_reported() {
         for (template, expected) in [
             ("div 1 0", "division by zero"),
             (r#"fail "no tag""#, "no tag"),

@@ -69,7 +69,7 @@ mod tests {
     use crate::task::RunId;
 
     #[test]
-    fn what_is_known_is_read_back_and_can_be_forgotten() {
+    fn baseline_is_read_back_and_can_be_removed() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let key = TaskKey {

@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_remembered_is_read_back() {
+    fn bases_file_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let mut tags = Tags::default();
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn file_of_another_layout_is_set_aside() {
+    fn bases_file_of_another_schema_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         std::fs::write(store.layout().bases(), r#"{"schema": 9, "tags": {}}"#).unwrap();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_tags_only_those_are_written_that_have_changed() {
+    fn bases_journal_has_only_changed_tags() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let mut tags = many(&store);
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn journal_of_another_file_says_nothing() {
+    fn bases_journal_of_another_file_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let mut tags = many(&store);

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn blobs_of_a_repository_are_known_until_it_lacks_them() {
+    fn recorded_blobs_of_a_repository_are_kept_until_reported_missing() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         store.note_blobs(&record("a", [1, 2]), &[]).unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn repository_that_was_longest_not_copied_to_is_forgotten_where_there_are_too_many_blobs() {
+    fn blobs_of_the_least_recently_copied_repository_are_dropped_over_the_limit() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         store.note_blobs(&record("old", 0..10), &[]).unwrap();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_file_of_blobs_is_none_and_is_replaced() {
+    fn broken_blobs_file_is_ignored_and_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         std::fs::write(store.layout().blobs(), "{").unwrap();

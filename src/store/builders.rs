@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_of_a_builder_are_as_many_as_it_has_and_free_when_let_go() {
+    fn builder_slots_are_limited_by_capacity_and_released_on_drop() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let one = store.take_builder_place("a", 2).unwrap().unwrap();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn builder_that_does_not_answer_is_away_since_the_first_time_until_it_answers() {
+    fn unreachable_builder_is_recorded_since_the_first_failure_until_it_answers() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let at = |second| Timestamp::from_second(second).unwrap();

@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_has_just_changed_is_not_taken_from_the_cache() {
+    fn just_modified_file_is_not_taken_from_the_cache() {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
@@ -478,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn settled_files_come_from_the_cache_until_they_change() {
+    fn unmodified_files_are_taken_from_the_cache_until_they_change() {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
@@ -509,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_that_still_hold_are_taken_over_when_the_cache_is_written_anew() {
+    fn valid_cache_entries_are_kept_when_the_cache_is_rewritten() {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_cache_is_as_good_as_none() {
+    fn broken_cache_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
@@ -551,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_is_not_what_it_was_is_read_from_its_file() {
+    fn corrupt_cache_entry_is_read_from_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
@@ -564,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_of_another_version_is_as_good_as_none() {
+    fn cache_of_another_version_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
@@ -583,7 +583,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_cannot_be_used_are_known_before_any_copy_is_read() {
+    fn invalid_files_are_listed_before_any_cache_entry_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
@@ -599,7 +599,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_in_the_place_of_a_cache_is_replaced() {
+    fn folder_in_place_of_the_cache_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);

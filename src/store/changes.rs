@@ -66,7 +66,7 @@ mod tests {
     use crate::watch::Baseline;
 
     #[test]
-    fn whatever_is_written_changes_the_fingerprint_and_reading_does_not() {
+    fn state_fingerprint_changes_with_every_write_and_no_read() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let mut last = store.fingerprint();

@@ -334,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replaced_file_is_whole_private_and_leaves_nothing_beside_it() {
+    fn replaced_file_is_whole_and_private_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b.json");
         write_json(&path, &[1, 2]).unwrap();
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_none_and_a_broken_one_is_named_with_its_place() {
+    fn missing_file_is_none_and_a_broken_one_is_reported_with_its_position() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.json");
         assert_eq!(read_json::<Vec<u8>>(&path).unwrap(), None);
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn temporary_file_is_removed_once_its_process_is_gone_and_not_before() {
+    fn temporary_file_is_removed_only_after_its_process_ended() {
         let folder = tempfile::tempdir().unwrap();
         let written = temporary(folder.path()).unwrap();
         // A killed process leaves a file without a lock.
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn temporary_files_survive_one_who_removes_abandoned_ones_all_the_time() {
+    fn temporary_files_in_use_survive_concurrent_removal_of_abandoned_ones() {
         let folder = tempfile::tempdir().unwrap();
         let done = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn pipe_in_the_place_of_a_file_is_read_as_empty() {
+    fn pipe_in_place_of_a_file_is_read_as_empty() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_over_the_limit_is_refused() {
+    fn file_over_the_size_limit_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("big");
         fs::write(&path, "12345").unwrap();

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_is_held_once_and_free_again_when_dropped() {
+    fn lock_is_held_once_and_released_on_drop() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/lock");
         let mut held = try_lock(&path).unwrap().unwrap();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn new_lock_is_held_from_the_moment_at_which_it_is_seen() {
+    fn new_lock_file_is_locked_before_it_is_visible() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("open/ca1");
         let held = take_new(&path).unwrap();

@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_hidden_even_when_they_arrive_in_pieces() {
+    fn secrets_are_redacted_across_write_boundaries() {
         let (_folder, store, mut log) = log(&["hunter2", "hunter2-and-more"]);
         assert_eq!(log.write(b"pass=hun"), b"");
         assert_eq!(
@@ -478,14 +478,14 @@ mod tests {
     }
 
     #[test]
-    fn secrets_that_overlap_are_hidden_whole() {
+    fn overlapping_secrets_are_redacted_whole() {
         let (_folder, _store, mut log) = log(&["abcd", "cdefgh", "secret", "cret"]);
         assert_eq!(log.write(b"abcdefgh\n"), b"***\n");
         assert_eq!(log.write(b"secretsecret cret\n"), b"****** ***\n");
     }
 
     #[test]
-    fn secret_across_the_pieces_of_an_endless_line_is_hidden() {
+    fn secret_across_pieces_of_an_endless_line_is_redacted() {
         let (_folder, _store, mut log) = log(&["correct-horse-battery"]);
         let mut out = Vec::new();
         for at in MAX_LINE - 30..MAX_LINE + 10 {
@@ -501,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_of_a_secret_is_hidden_and_very_short_ones_are_not() {
+    fn each_line_of_a_secret_is_redacted_and_very_short_ones_are_not() {
         let (_folder, _store, mut log) = log(&["first line\nsecond line\nab"]);
         assert_eq!(
             log.write(b"first line, second line, ab\n"),
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn own_lines_start_on_a_line_of_their_own() {
+    fn own_log_lines_start_on_a_new_line() {
         let (_folder, _store, mut log) = log(&[]);
         log.write(b"half a line");
         assert_eq!(log.line("run ca1 ended"), b"half a line\nrun ca1 ended\n");
@@ -522,7 +522,7 @@ mod tests {
     };
 
     #[test]
-    fn long_log_keeps_its_beginning_and_its_end_with_a_line_between() {
+    fn long_log_keeps_its_beginning_and_end_with_a_notice_between() {
         let (_folder, store, mut log) = log(&[]);
         log.bounds = SMALL;
         let mut largest = 0;
@@ -544,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn reader_sees_each_line_once_while_the_middle_is_taken_out() {
+    fn log_reader_gets_each_line_once_while_the_middle_is_removed() {
         let (_folder, store, mut log) = log(&[]);
         log.bounds = SMALL;
         let mut reader = LogReader {
@@ -572,7 +572,7 @@ mod tests {
     }
 
     #[test]
-    fn reader_that_is_far_behind_is_told_what_it_has_missed() {
+    fn log_reader_that_is_far_behind_is_notified_of_removed_lines() {
         let (_folder, store, mut log) = log(&[]);
         log.bounds = SMALL;
         let mut reader = LogReader {

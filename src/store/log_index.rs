@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn any_lines_are_read_and_what_is_written_on_is_found() {
+    fn log_index_reads_any_lines_and_finds_appended_ones() {
         let all: String = (1..=2500).map(|n| format!("line {n}\n")).collect();
         let (_folder, store, id) = store_with(all.as_bytes());
         let index = store.log_index(id, None).unwrap();
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn carriage_returns_end_lines_as_they_are_shown() {
+    fn log_index_counts_carriage_returns_as_line_ends() {
         let (_folder, store, id) = store_with(b"one\rtwo\r\nthree\r\rfive\n");
         let index = store.log_index(id, None).unwrap();
         assert_eq!(index.lines(), 5);
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_log_has_no_lines() {
+    fn log_index_of_a_missing_log_has_no_lines() {
         let (_folder, store, _) = store_with(b"");
         let index = store.log_index(RunId::new(7), None).unwrap();
         assert_eq!(

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_runs_make_is_known_until_it_is_taken_out() {
+    fn images_made_by_runs_are_recorded_until_removed() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let (id, base): (Digest, Reference) = (Digest::of(b"a"), "r.io/base:1".parse().unwrap());

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn state_directory_is_the_same_by_whatever_link() {
+    fn state_directory_is_the_same_through_any_symlink() {
         let folder = tempfile::tempdir().unwrap();
         let real = folder.path().canonicalize().unwrap();
         fs::create_dir(real.join("data")).unwrap();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_directory_that_others_may_write_is_refused_and_its_parent_is_not_judged() {
+    fn state_directory_writable_by_others_is_refused_whatever_its_parent() {
         let folder = tempfile::tempdir().unwrap();
         let allow = |path: &Path, mode| {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

@@ -61,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn missing_file_is_no_problem() {
+    fn missing_state_file_is_no_problem() {
         let folder = tempfile::tempdir().unwrap();
         let read = read(&folder.path().join("x.json")).unwrap();
         assert_eq!((read.value, read.problem), (Vec::new(), None));
     }
 
     #[test]
-    fn broken_file_and_folder_in_its_place_are_set_aside_and_said_once() {
+    fn broken_state_file_or_folder_in_its_place_is_set_aside_and_reported_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.json");
         let copy = folder.path().join("x.json.broken-19700101T000000Z");

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_given_once_also_by_many_at_a_time() {
+    fn run_numbers_are_unique_among_concurrent_callers() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let mut ids: Vec<u64> = std::thread::scope(|scope| {
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_not_given_again_after_its_run_is_gone() {
+    fn number_of_a_removed_run_is_not_reused() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let id = store.new_run(queued).unwrap().run.run_id;
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn crashed_run_without_a_readable_record_may_be_of_any_task() {
+    fn crashed_run_with_an_unreadable_record_may_belong_to_any_task() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let id = store.new_run(queued).unwrap().run.run_id;
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn file_of_the_last_number_may_hold_anything() {
+    fn invalid_last_run_number_file_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         drop(store.new_run(queued).unwrap());
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn old_runs_go_and_open_or_archived_ones_stay() {
+    fn pruning_removes_old_runs_and_keeps_open_and_archived_ones() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let mut open = None;
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn pruning_and_the_next_number_read_no_other_tasks_runs() {
+    fn pruning_and_the_next_number_read_no_runs_of_other_tasks() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let others: Vec<RunId> = (0..20)
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_a_state_directory_without_lists_are_listed_by_the_next_run() {
+    fn next_run_creates_missing_run_lists_of_an_old_state_directory() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let first: Vec<RunId> = (0..5).map(|_| end(&store)).collect();

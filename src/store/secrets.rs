@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_kept_where_only_their_owner_reads_and_refused_elsewhere() {
+    fn secrets_file_is_readable_by_its_owner_only_and_refused_otherwise() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let key = TaskKey {

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_is_read_back_from_its_own_place() {
+    fn task_definition_is_read_back_from_its_path() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         assert_eq!(store.tasks().unwrap().count(), 0);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_definition_is_out_by_itself_and_named() {
+    fn invalid_definition_is_reported_and_the_others_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         store.save_task(&task("good")).unwrap();
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_in_the_wrong_place_or_of_another_schema_is_refused() {
+    fn definition_at_the_wrong_path_or_of_another_schema_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let key = task("web").key();
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_tasks_are_left_alone() {
+    fn files_that_are_no_definitions_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         store.save_task(&task("web")).unwrap();

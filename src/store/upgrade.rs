@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_version_0_1_are_moved_once_and_kept_in_a_copy() {
+    fn version_0_1_files_are_moved_once_with_a_backup_copy() {
         let (folder, mut store) = directory();
         for _ in 0..2 {
             store.upgrade(true).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_baseline_is_neither_copied_nor_lost() {
+    fn upgrade_neither_copies_nor_removes_files_that_are_no_baseline() {
         let (folder, mut store) = directory();
         write(folder.path(), "known/r.io/saved/web.json", "mine", 10);
         write(folder.path(), "baselines/r.io/web.json", "new", 20);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn upgrade_that_was_killed_after_its_copy_goes_on() {
+    fn upgrade_killed_after_its_backup_is_continued() {
         let (folder, mut store) = directory();
         write(
             folder.path(),
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn newer_baseline_is_taken_where_version_0_1_has_written_anew() {
+    fn upgrade_keeps_the_newer_of_two_baselines() {
         let (folder, mut store) = directory();
         write(folder.path(), "baselines/r.io/web.json", "new", 20);
         write(folder.path(), "baselines/r.io/api.json", "new", 5);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_that_version_0_1_watches_is_used_as_it_is() {
+    fn state_directory_in_use_by_version_0_1_is_not_upgraded() {
         let (folder, mut store) = directory();
         let lock = lock::try_lock(&store.layout().watch_lock()).unwrap();
         store.upgrade(true).unwrap();

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn upload_is_kept_for_a_day_for_one_process_at_a_time_and_for_its_owner_alone() {
+    fn upload_record_is_kept_a_day_for_one_process_at_a_time_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let blob = Digest::of(b"blob");
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn upload_that_is_done_leaves_no_file_and_old_ones_are_removed() {
+    fn finished_upload_leaves_no_record_and_old_records_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let open = |name: &str, hour| {

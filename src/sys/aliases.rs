@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_by_any_name_is_one_registry_for_each_port() {
+    fn loopback_aliases_are_one_registry_for_each_port() {
         let aliases = Aliases::default();
         for name in [
             "localhost:5000",
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_compare_without_case_and_without_the_port_of_tls() {
+    fn hosts_are_compared_without_case_and_default_tls_port() {
         let aliases = Aliases::default();
         assert_eq!(aliases.registry("Registry.LAN:443"), "registry.lan");
         assert_eq!(aliases.registry("registry.lan:5000"), "registry.lan:5000");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_table_lead_to_one_and_a_circle_ends() {
+    fn registry_aliases_resolve_through_the_table_and_a_loop_ends() {
         let aliases = Aliases::new([("pull.lan", "r.lan:5000"), ("r.lan:5000", "127.0.0.1:7")]);
         assert_eq!(aliases.registry("Pull.lan"), "localhost:7");
         let circle = Aliases::new([("a.lan", "b.lan"), ("b.lan", "a.lan")]);

@@ -55,13 +55,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_is_done_and_its_result_returned() {
+    async fn background_work_returns_its_result() {
         let sum = aside(|wanted| Ok((1..=4).sum::<i32>() * i32::from(!wanted.is_over()))).await;
         assert_eq!(sum.unwrap(), 10);
     }
 
     #[tokio::test]
-    async fn dropped_work_is_told_to_stop() {
+    async fn dropped_background_work_is_stopped() {
         let (sender, ended) = mpsc::channel();
         let work = aside(move |wanted| {
             while !wanted.is_over() {

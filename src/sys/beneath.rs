@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn file_in_a_folder_is_read_also_by_links_that_stay_inside() {
+    fn file_in_a_folder_is_read_also_through_inner_symlinks() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         fs::create_dir_all(root.join("a/b")).unwrap();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_out_of_the_folder_is_refused() {
+    fn path_that_leads_outside_the_folder_is_refused() {
         let outer = tempfile::tempdir().unwrap();
         let root = outer.path().join("root");
         fs::create_dir_all(root.join("a")).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn pipes_devices_and_files_of_the_kernel_are_refused_at_once() {
+    fn pipes_devices_and_kernel_files_are_refused_at_once() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         let pipe = root.join("pipe");

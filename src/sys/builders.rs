@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn builders_are_known_by_name_in_any_case() {
+    fn builder_kinds_are_parsed_in_any_case() {
         assert_eq!("Podman".parse(), Ok(BuilderKind::Podman));
         assert_eq!(
             "kaniko".parse::<BuilderKind>().unwrap_err().to_string(),
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_kind_or_key_of_builder_is_refused_with_its_line() {
+    fn unknown_builder_kind_or_key_is_refused_with_its_line() {
         let kind = refusal("builders:\n  a1:\n    kind: buildclt\n");
         assert!(
             kind.contains("builders.a1") && kind.contains("at line 3"),
@@ -600,7 +600,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_pools_and_their_builders_fit_together_or_are_refused_with_their_line() {
+    fn inconsistent_pool_and_builder_names_are_refused_with_their_line() {
         let own = "builders: {arm1: {kind: docker}}\n";
         for (rest, why) in [
             (

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manual_clock_takes_seconds_or_a_written_time() {
+    fn manual_clock_accepts_seconds_or_a_timestamp() {
         let seconds = Clock::new(Some("1000000000")).unwrap().now();
         let written = Clock::new(Some("2001-09-09T01:46:40Z")).unwrap().now();
         assert_eq!(seconds, written);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sleep_moves_a_manual_clock_by_the_whole_period() {
+    async fn sleep_advances_a_manual_clock_by_the_whole_period() {
         let clock = Clock::new(Some("0")).unwrap();
         clock.sleep(Duration::from_secs(86_400)).await;
         assert_eq!(clock.now().as_second(), 86_400);

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prints_as_a_shell_would_read_it_with_secrets_hidden() {
+    fn command_is_printed_with_shell_quotes_and_redacted_secrets() {
         let line = CommandLine::new("buildah")
             .arg("build")
             .flag("--build-arg", "A=b c")
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_parts_of_arguments_are_hidden() {
+    fn secret_parts_of_arguments_are_redacted() {
         let text = MaskedText::with_secrets("echo hunter2", std::iter::once(5..12));
         let line = CommandLine::new("sh").arg("-c").text(&text).arg("x");
         assert_eq!(line.args[1], "echo hunter2");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_shown_as_escapes() {
+    fn control_characters_of_a_command_are_escaped() {
         assert_eq!(
             CommandLine::new("x").arg("a\u{1b}[2Jb").to_string(),
             r"x $'a\u{1b}[2Jb'"

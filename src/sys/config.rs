@@ -455,7 +455,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digest_is_due_at_its_time_of_the_day_or_week() {
+    fn digest_time_is_daily_or_weekly() {
         let last = |digest: &str, now: &str| {
             let digest = DigestTime::try_from(digest.to_owned()).unwrap();
             digest.last(now.parse().unwrap()).unwrap().to_string()
@@ -498,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_config_is_the_default_and_an_unknown_key_is_named() {
+    fn empty_config_is_the_default_and_an_unknown_key_is_reported() {
         assert_eq!(Config::parse("").unwrap(), Config::default());
         let error = Config::parse("watch:\n  evrySeconds: 5\n").unwrap_err();
         assert!(
@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn page_is_on_or_off_or_has_settings() {
+    fn page_setting_is_a_boolean_or_a_section() {
         let page = |text: &str| Config::parse(text).map(|config| config.page);
         assert!(page("page: on").unwrap().on && page("page: true").unwrap().on);
         assert!(!page("page: off").unwrap().on && !page("page:").unwrap().on);
@@ -528,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn public_registries_are_looked_at_between_the_two_bounds() {
+    fn public_registries_are_looked_up_between_the_two_intervals() {
         let watch = WatchSettings::default();
         let plain = RegistrySettings::default();
         let minutes = |n: u64| Duration::from_secs(n * 60);

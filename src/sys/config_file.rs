@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_style_of_writing_keeps_its_comments_and_its_order() {
+    fn setting_a_value_keeps_comments_and_order_in_every_yaml_style() {
         let mut wrong = Vec::new();
         for (before, name, value, after) in STYLES {
             let changed = set(before, &key(name), value).map_err(|e| e.to_string());
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_away_takes_its_line_and_nothing_else() {
+    fn unsetting_a_value_removes_its_line_only() {
         let mut wrong = Vec::new();
         for (before, name, after) in CUTS {
             let changed = unset(before, &key(name)).map_err(|e| e.to_string());
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_others_share_is_not_changed() {
+    fn value_shared_by_a_yaml_anchor_is_not_changed() {
         let shared = "watch: {everySeconds: &often 60, publicMinSeconds: *often}\n";
         let problem = set(shared, &key("watch.everySeconds"), "30").unwrap_err();
         assert!(
@@ -609,7 +609,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_changed_where_it_stands_and_comments_stay() {
+    fn changed_value_keeps_its_position_and_comments() {
         assert_eq!(
             set(FILE, &key("watch.everySeconds"), "30").unwrap(),
             FILE.replace("everySeconds: 60", "everySeconds: 30")
@@ -624,7 +624,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_value_joins_its_section() {
+    fn new_value_is_added_to_its_section() {
         let text = set(FILE, &key("watch.publicMinSeconds"), "900").unwrap();
         assert!(text.contains("  everySeconds: 60 # a minute\n"), "{text}");
         assert!(text.contains("  publicMinSeconds: 900\n"), "{text}");
@@ -639,7 +639,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_empty_or_all_comments_gets_its_first_value() {
+    fn empty_or_comment_only_config_file_gets_its_first_value() {
         let first = "defaults:\n  registry: localhost:5000\n";
         let registry = key("defaults.registry");
         assert_eq!(set("", &registry, "localhost:5000").unwrap(), first);
@@ -648,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_taken_away_takes_an_empty_section_with_it() {
+    fn unset_value_removes_its_empty_section() {
         let text = unset(FILE, &key("watch.everySeconds")).unwrap().unwrap();
         assert!(!text.contains("watch"), "{text}");
         assert!(text.contains("# the lab"), "{text}");
@@ -663,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_truths_lists_and_texts_are_what_the_key_takes() {
+    fn values_are_parsed_as_the_number_boolean_list_or_text_of_the_key() {
         let text = set("", &key("registries.r.io.plainHttp"), "true").unwrap();
         assert_eq!(text, "registries:\n  r.io:\n    plainHttp: true\n");
         let text = set("", &key("defaults.registry"), "5000").unwrap();
@@ -684,7 +684,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_values_that_do_not_fit_are_refused_with_what_is_allowed() {
+    fn unknown_keys_and_invalid_values_are_refused_with_the_allowed_ones() {
         let refused = |name: &str, value: &str| set("", &key(name), value).unwrap_err().to_string();
         let text = refused("defaults.registri", "x");
         assert!(
@@ -699,7 +699,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_to_offer_are_those_that_a_config_file_takes() {
+    fn offered_keys_are_those_of_the_config_file() {
         for section in [
             "defaults",
             "watch",
@@ -722,7 +722,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_listed_as_they_are_written() {
+    fn values_are_listed_as_written() {
         let listed: Vec<String> = entries(FILE)
             .unwrap()
             .iter()

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_programs_need_is_handed_on_and_nothing_else() {
+    fn needed_variables_are_passed_to_programs_and_no_others() {
         let usual = rules(&[], &[]);
         for name in [
             "PATH",
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_owner_names_is_handed_on_too() {
+    fn variables_named_by_the_config_are_passed_too() {
         let own = rules(&["AWS_*", "EDITOR", "GIT_DIR"], &[]);
         for name in ["AWS_PROFILE", "AWS_", "EDITOR", "GIT_DIR", "HOME"] {
             assert!(own.hands_on(name), "{name}");
@@ -177,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_a_secret_of_acrt_is_kept_back_however_it_is_called() {
+    fn variables_with_acrt_secrets_are_not_passed_whatever_their_name() {
         assert!(!rules(&[], &["DOCKER_HUB_HOOK"]).hands_on("DOCKER_HUB_HOOK"));
         assert!(!rules(&["*"], &["HOOK"]).hands_on("HOOK"));
         assert!(rules(&["HOOK"], &["HOOK"]).hands_on("HOOK"));
     }
 
     #[test]
-    fn a_pattern_is_a_name_with_a_star_at_its_end_or_without() {
+    fn variable_pattern_is_a_name_with_an_optional_trailing_star() {
         for text in ["A", "A_*", "*", "a1"] {
             assert!(text.parse::<Pattern>().is_ok(), "{text}");
         }

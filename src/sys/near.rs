@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_seen_through_and_another_word_is_not() {
+    fn similar_name_is_suggested_for_a_typo_and_not_for_another_word() {
         let near = |typed: &str| near(typed, ["web", "worker", "api-gateway"].map(String::from));
         for (typed, meant) in [
             ("wbe", "web"),

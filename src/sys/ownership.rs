@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_of_the_user_or_root_that_others_cannot_write_is_safe() {
+    fn file_of_the_user_or_root_not_writable_by_others_is_safe() {
         for (owner, mode, me) in [
             (7, 0o100_600, 7),
             (7, 0o40_755, 7),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_user_owns_or_may_write_is_not() {
+    fn file_of_another_user_or_writable_by_others_is_unsafe() {
         assert_eq!(fault(8, 0o100_600, 7), Some(Fault::Foreign(8)));
         assert_eq!(fault(7, 0o40_700, 0), Some(Fault::Foreign(7)));
         for mode in [0o40_770, 0o40_702, 0o41_777, 0o100_664] {

@@ -604,7 +604,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dropped_process_is_ended_with_its_children() {
+    async fn dropped_process_is_killed_with_its_children() {
         let folder = tempfile::tempdir().unwrap();
         let pids = folder.path().join("pids");
         let script = format!("sleep 60 & echo $$ $! > {}; wait", pids.display());
@@ -630,7 +630,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn children_of_a_killed_process_are_ended() {
+    async fn children_of_a_killed_process_are_killed() {
         let (ended, text) = run_sh("sleep 60 & echo $!; kill -9 $$", limits(60_000)).await;
         assert_eq!(ended, Ended::Killed(9));
         let child = text.trim().parse().unwrap();
@@ -640,7 +640,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_says_nothing_has_not_taken_over() {
+    fn detached_process_that_exits_without_output_is_an_error() {
         let error = detach(&sh("exit 3"), b"").unwrap_err();
         let cause = error.causes().remove(0);
         assert!(cause.contains("before it had said anything"), "{cause}");
@@ -657,7 +657,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_conversation_has_an_input_and_two_outputs() {
+    async fn conversation_passes_input_and_collects_both_outputs() {
         let reply = converse(
             &sh("read -r word; echo \"<$word>\"; echo oops >&2; exit 3"),
             b"hello\n",
@@ -672,7 +672,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_conversation_ends_with_the_process_that_does_not_listen() {
+    async fn conversation_ends_with_a_process_that_does_not_read_its_input() {
         let reply = converse(&sh("sleep 60 & echo done"), &[b'x'; 1_000_000])
             .await
             .unwrap();
@@ -683,7 +683,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_conversation_with_one_that_is_silent_is_ended_with_its_children() {
+    async fn silent_process_of_a_conversation_is_killed_with_its_children_at_the_timeout() {
         let before = std::time::Instant::now();
         let line = sh("sleep 61 & echo $!; wait");
         let reply = converse_for(Duration::from_millis(100), &line, b"")
@@ -702,13 +702,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_outputs_come_in_the_order_written() {
+    async fn both_outputs_arrive_in_the_order_written() {
         let (ended, text) = run_sh("echo a; echo b >&2; echo c; exit 7", limits(5000)).await;
         assert_eq!((ended, text.as_str()), (Ended::Exited(7), "a\nb\nc\n"));
     }
 
     #[tokio::test]
-    async fn a_process_that_takes_too_long_is_ended_with_its_children() {
+    async fn process_over_its_timeout_is_killed_with_its_children() {
         let before = std::time::Instant::now();
         let (ended, text) = run_sh(
             "(trap '' TERM; sleep 60) & echo $!; wait; sleep 60",
@@ -725,7 +725,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_fills_the_buffer_and_falls_silent_is_still_ended_in_time() {
+    async fn process_that_fills_the_pipe_and_hangs_is_killed_at_the_timeout() {
         let before = std::time::Instant::now();
         let script = "dd if=/dev/zero bs=65536 count=1 2>/dev/null; sleep 60";
         let (ended, text) = run_sh(script, limits(300)).await;
@@ -734,7 +734,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_grandchild_that_holds_the_output_does_not_hold_us() {
+    async fn grandchild_that_holds_the_output_does_not_delay_the_result() {
         let before = std::time::Instant::now();
         let (ended, text) = run_sh("sleep 3 & echo done", limits(60_000)).await;
         assert_eq!((ended, text.as_str()), (Ended::Exited(0), "done\n"));
@@ -742,7 +742,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn input_is_empty_and_secrets_go_by_environment() {
+    async fn process_input_is_empty_and_secrets_are_passed_in_the_environment() {
         let line =
             sh("cat; echo $TOKEN").secret_env("TOKEN", super::super::secret::Secret::new("x y"));
         let answer = ask(&line).await.unwrap();
@@ -751,7 +751,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_program_is_named() {
+    async fn missing_program_is_reported_with_its_name() {
         let error = ask(&CommandLine::new("/no/such/program"))
             .await
             .unwrap_err();
@@ -774,7 +774,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn marked_process_is_asked_to_end_and_waited_for() {
+    async fn marked_process_is_terminated_and_waited_for() {
         let marker = format!("/tmp/asked-{}", std::process::id());
         let mut child = marked_sh("sleep 60", &marker);
         let ended = end_marked_processes("ACRT_TEST_MARK", &marker).await;

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_that_goes_round_is_well() {
+    fn looping_watch_is_healthy() {
         let pulse = pulse();
         assert_eq!(pulse.trouble(at(10)), None);
         pulse.turns(at(10));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_comes_no_further_and_one_that_does_not_begin_are_trouble() {
+    fn stuck_round_and_overdue_round_are_unhealthy() {
         let pulse = pulse();
         let why = pulse.trouble(at(11)).unwrap();
         assert!(
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_may_take_its_own_time_and_no_longer() {
+    fn run_is_healthy_until_its_own_timeout() {
         let pulse = pulse();
         pulse.run_began("ca1".into(), at(3600));
         assert_eq!(pulse.trouble(at(3610)), None);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_ends_while_the_loop_sleeps_does_not_wake_it() {
+    fn run_that_ends_during_sleep_does_not_reset_the_watchdog() {
         let pulse = pulse();
         pulse.run_began("ca1".into(), at(100));
         pulse.sleeps(at(50));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_failed_is_trouble_until_one_ends_well() {
+    fn failed_round_is_unhealthy_until_one_succeeds() {
         let pulse = pulse();
         pulse.round_ended(at(1), false);
         pulse.sleeps(at(60));

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_variable_or_a_file_and_never_the_secret_itself() {
+    fn secret_location_is_a_variable_or_a_file_and_never_the_value() {
         assert_eq!("env:HOOK".parse(), Ok(SecretPlace::Variable("HOOK".into())));
         assert_eq!("file:/a:b".parse(), Ok(SecretPlace::File("/a:b".into())));
         for text in ["hunter2", "env:", "file:", ""] {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_in_a_file_loses_its_line_end_and_an_empty_one_is_none() {
+    fn secret_of_a_file_loses_its_line_end_and_an_empty_one_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         let place = SecretPlace::File(path.clone());

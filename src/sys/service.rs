@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_is_a_path_or_an_abstract_name() {
+    fn notify_socket_is_a_path_or_an_abstract_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify").display().to_string();
         let name = format!("@acrt-test-{}", std::process::id());

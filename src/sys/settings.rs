@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_told_by_spelling_alone() {
+    fn loopback_is_recognized_by_spelling_alone() {
         for host in [
             "localhost",
             "localhost:5000",
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_plain_http_unless_a_setting_speaks_of_tls() {
+    fn loopback_uses_plain_http_unless_tls_is_configured() {
         let is_plain = |settings: &str| {
             let text = format!("registries: {{'localhost:5000': {settings}}}");
             let settings = Settings {
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_a_registry_reach_every_spelling_of_its_name() {
+    fn registry_settings_apply_to_every_spelling_of_its_name() {
         let text = "registries:
             R.lan:5000: {plainHttp: true, aliases: [pull.lan:5000]}
             dev: {loginServer: 'dev.lan:5000', plainHttp: true}
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_registry_name_is_looked_up_and_else_means_acr() {
+    fn registry_without_a_domain_is_looked_up_or_means_azurecr_io() {
         let settings = Settings {
             config: Config::parse("registries: {dev: {loginServer: 'registry.lan:5000'}}").unwrap(),
             ..Settings::default()
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_with_secrets_of_acrt_are_kept_from_the_programs_that_it_starts() {
+    fn variables_with_acrt_secrets_are_not_passed_to_programs() {
         let text = "environment: {pass: ['AWS_*', GIT_HUB]}\n\
                     listen: {hub: {secret: 'env:DOCKER_HOOK'}}\n\
                     metrics: {secret: 'env:GIT_METRICS'}\n\

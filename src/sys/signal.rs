@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_halt_stops_its_part_alone() {
+    async fn halt_stops_only_its_own_part() {
         let all = Stop::never();
         let (halt, part) = all.or_halt();
         assert_eq!(part.requested(), None);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_bit_of_the_mask_of_ignored_signals_is_sighup() {
+    fn lowest_bit_of_the_ignored_signal_mask_is_sighup() {
         assert!(ignores_hangup("Name:\tacrt\nSigIgn:\t0000000000001001\n"));
         assert!(!ignores_hangup("Name:\tacrt\nSigIgn:\t0000000000001000\n"));
         assert!(!ignores_hangup(""));

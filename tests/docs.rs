@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 #[test]
-fn every_path_that_a_document_names_exists() {
+fn every_path_named_in_the_documents_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut missing = Vec::new();
     for document in documents(root) {
@@ -23,7 +23,7 @@ fn every_path_that_a_document_names_exists() {
 }
 
 #[test]
-fn every_metric_of_the_dashboard_is_documented() {
+fn every_dashboard_metric_is_documented() {
     let read = |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
     let (dashboard, documented) = (read("docs/grafana.json"), read("docs/metrics.md"));
     let (dashboard, documented) = (dashboard.unwrap(), documented.unwrap());
@@ -39,7 +39,7 @@ fn every_metric_of_the_dashboard_is_documented() {
 }
 
 #[test]
-fn every_command_in_a_block_is_one_that_acrt_takes() {
+fn every_command_in_a_document_block_parses() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut wrong, mut count) = (Vec::new(), 0);
     for document in documents(root) {

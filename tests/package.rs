@@ -53,7 +53,7 @@ fn install(words: &[&str], tree: &Path, prefix: &str) {
 }
 
 #[test]
-fn an_install_brings_man_pages_completions_and_units_and_all_of_it_goes_again() {
+fn install_adds_man_pages_completions_and_units_and_uninstall_removes_them() {
     let tree = tempfile::tempdir().unwrap();
     let program = root().join("Cargo.toml");
     let program = program.to_str().unwrap();
@@ -95,7 +95,7 @@ fn an_install_brings_man_pages_completions_and_units_and_all_of_it_goes_again() 
 }
 
 #[test]
-fn the_version_says_what_is_known_of_commit_and_day() {
+fn version_output_has_the_known_commit_and_date() {
     let commit = Some("0123456789abcdef0123456789abcdef01234567");
     assert_eq!(
         build::said(commit, Some("2026-01-31")),
@@ -107,7 +107,7 @@ fn the_version_says_what_is_known_of_commit_and_day() {
 }
 
 #[test]
-fn a_time_is_the_day_that_a_calendar_has() {
+fn build_timestamp_is_converted_to_a_calendar_date() {
     for (seconds, day) in [
         (0, "1970-01-01"),
         (951_782_399, "2000-02-28"),
@@ -122,7 +122,7 @@ fn a_time_is_the_day_that_a_calendar_has() {
 }
 
 #[test]
-fn a_commit_is_asked_for_at_the_top_of_a_repository_and_nowhere_else() {
+fn commit_is_read_only_at_the_root_of_a_repository() {
     let folder = tempfile::tempdir().unwrap();
     assert!(!build::is_checkout(folder.path()));
     build::git(folder.path(), &["init", "--quiet"]).unwrap();
@@ -132,7 +132,7 @@ fn a_commit_is_asked_for_at_the_top_of_a_repository_and_nowhere_else() {
 }
 
 #[test]
-fn the_changelog_and_the_examples_name_the_version_of_the_program() {
+fn changelog_and_examples_name_the_version_of_the_program() {
     let version = env!("CARGO_PKG_VERSION");
     let changelog = read("CHANGELOG.md");
     let newest = changelog
@@ -183,7 +183,7 @@ fn each(value: &Value, key: &str, look: &mut dyn FnMut(&str)) {
 }
 
 #[test]
-fn workflows_call_scripts_and_targets_that_are_there_and_actions_of_a_version() {
+fn workflows_call_existing_scripts_and_targets_and_versioned_actions() {
     let makefile = read("Makefile");
     let mut calls = 0;
     for (path, value) in yaml_files() {

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 mod reference;
 
 #[test]
-fn the_reference_and_the_man_pages_are_fresh() {
+fn reference_and_man_pages_are_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pages = reference::pages().unwrap();
     for (path, text) in &pages {
@@ -28,7 +28,7 @@ fn the_reference_and_the_man_pages_are_fresh() {
 }
 
 #[test]
-fn a_page_has_what_the_command_does_its_examples_and_its_options() {
+fn reference_page_has_description_examples_and_options() {
     let pages = reference::pages().unwrap();
     let page = &pages["docs/reference/acrt-task-run.md"];
     for part in [

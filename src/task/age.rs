@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn age_is_read_and_written_as_people_do() {
+    fn age_is_parsed_and_printed_in_human_units() {
         for (text, seconds, written) in [
             ("3d", 259_200, "3d"),
             ("36h", 129_600, "1d 12h"),

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_may_name_a_reference_and_a_folder() {
+    fn git_context_may_have_a_reference_and_a_folder() {
         let url = "https://github.com/acme/web.git";
         assert_eq!(context(url), git(url, None, None));
         for (fragment, reference, folder) in [
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_is_told_is_for_no_other_host_port_or_scheme() {
+    fn context_credential_is_for_the_same_host_port_and_scheme_only() {
         let is_beside = |one: &str, other: &str| {
             let [one, other] = [one, other].map(|url| GitContext {
                 url: url.into(),
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn repositories_are_known_by_scheme_ending_host_or_fragment() {
+    fn git_context_is_recognized_by_scheme_suffix_host_or_fragment() {
         for url in [
             "https://github.com/acme/web",
             "https://dev.azure.com/acme/project/_git/web",
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn archives_artifacts_folders_and_nothing_are_told_apart() {
+    fn context_kinds_are_distinguished() {
         for url in [
             "https://example.com/web.tar.gz",
             "http://127.0.0.1:1/a.tgz?x=1",
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn every_context_is_read_back_as_it_is_shown() {
+    fn every_context_is_printed_and_parsed_back() {
         for text in [
             "https://github.com/acme/web.git#main:app",
             "https://github.com/acme/web.git#:app",
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_refused_and_not_repeated() {
+    fn context_with_a_password_is_refused_without_repeating_it() {
         for text in [
             "https://me:hunter2@example.com/web.git",
             "https://hunter2@github.com/acme/web.git#main",
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_an_option_or_lies_outside_of_the_repository_is_refused() {
+    fn context_that_looks_like_an_option_or_leaves_the_repository_is_refused() {
         for fragment in [
             "--upload-pack=evil",
             "main:/etc",

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_moment_is_after_the_given_one_and_on_the_minute() {
+    fn next_cron_time_is_after_the_given_one_on_the_minute() {
         assert_eq!(
             next("0 21 * * *", "2026-03-01T20:59:59Z"),
             "2026-03-01T21:00:00Z"
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn day_of_month_and_weekday_must_both_match() {
+    fn cron_day_of_month_and_weekday_must_both_match() {
         assert_eq!(
             next("0 0 13 * 5", "2026-01-01T00:00:00Z"),
             "2026-02-13T00:00:00Z"
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn months_and_weekdays_may_be_any_beginning_of_their_names() {
+    fn cron_months_and_weekdays_may_be_abbreviated() {
         for (long, short) in [
             ("0 0 1 january *", "0 0 1 1 *"),
             ("0 0 1 JAN *", "0 0 1 1 *"),
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_moment_counts_the_given_one() {
+    fn previous_cron_time_may_be_the_given_one() {
         let cron: Cron = "30 4 * * *".parse().unwrap();
         let last = |time| cron.last_until(at(time)).unwrap().to_string();
         assert_eq!(last("2026-03-01T04:30:00Z"), "2026-03-01T04:30:00Z");
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn leap_days_come_and_days_that_no_month_has_are_refused() {
+    fn cron_leap_day_fires_and_an_impossible_day_is_refused() {
         assert_eq!(
             next("0 0 29 2 *", "2026-03-01T00:00:00Z"),
             "2028-02-29T00:00:00Z"
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn another_number_of_fields_is_refused_with_their_names() {
+    fn cron_with_another_number_of_fields_is_refused_with_their_names() {
         let example = "0 3 * * *, for every night at three, UTC";
         for (cron, found, instead) in [
             ("", 0, example),
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_field() {
+    fn invalid_cron_field_is_reported_by_name() {
         for (cron, told) in [
             ("60 * * * *", "minute `60` must be from 0 to 59"),
             ("* 24 * * *", "hour `24` must be from 0 to 23"),
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_longer_than_its_field_fires_once_in_it() {
+    fn cron_step_over_the_field_range_fires_once() {
         assert_eq!(
             next("*/90 * * * *", "2026-03-01T00:00:00Z"),
             "2026-03-01T01:00:00Z"

@@ -454,7 +454,7 @@ step: {type: Docker, contextPath: /src/web, dockerFilePath: Dockerfile, imageNam
     }
 
     #[test]
-    fn a_definition_needs_no_more_than_a_step() {
+    fn minimal_definition_has_only_a_step() {
         let task = task(SHORT);
         assert_eq!(task.timeout, 3600);
         assert_eq!(task.status, Status::Enabled);
@@ -466,21 +466,21 @@ step: {type: Docker, contextPath: /src/web, dockerFilePath: Dockerfile, imageNam
     }
 
     #[test]
-    fn a_definition_is_read_back_as_it_was_written() {
+    fn definition_is_written_and_read_back() {
         let task = task(SHORT);
         let text = serde_yaml::to_string(&task).unwrap();
         assert_eq!(serde_yaml::from_str::<Task>(&text).unwrap(), task);
     }
 
     #[test]
-    fn an_unknown_key_is_named_with_its_place() {
+    fn unknown_definition_key_is_reported_with_its_position() {
         let error = serde_yaml::from_str::<Task>(&format!("{SHORT}tiemout: 5\n")).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("unknown field `tiemout`"), "{text}");
     }
 
     #[test]
-    fn names_get_the_registry_and_run_variables() {
+    fn image_names_get_the_registry_and_run_variables() {
         let images = task(SHORT).images(&run()).unwrap();
         let images: Vec<String> = images.iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -494,7 +494,7 @@ step: {type: Docker, contextPath: /src/web, dockerFilePath: Dockerfile, imageNam
     }
 
     #[test]
-    fn only_stable_pushed_names_can_be_depended_on() {
+    fn dependencies_are_only_on_pushed_names_without_run_variables() {
         let mut task = task(SHORT);
         let names = |task: &Task| -> Vec<String> {
             task.stable_images()

@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn image_is_written_as_it_was_read_whether_or_not_it_is_a_reference() {
+    fn dependency_image_is_written_as_read_even_if_it_is_no_reference() {
         let tagged = [("r.io", "team/web", "1", Some("r.io/team/web:1"))];
         let odd = [
             ("docker.io", "node", "1", Some("docker.io/library/node:1")),
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn type_runtime_counts_the_final_base_alone_and_type_all_counts_every_image() {
+    fn trigger_type_runtime_counts_the_final_base_alone_and_type_all_every_image() {
         use {BaseImageTriggerType::*, DependencyKind as Kind};
         assert!(Kind::Runtime.counts_for(Runtime));
         assert!(!Kind::Buildtime.counts_for(Runtime));

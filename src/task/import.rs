@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_as_long_as_tags_get_has_a_candidate_too() {
+    fn candidate_tag_is_shortened_to_the_maximum_tag_length() {
         assert_eq!(candidate("20-alpine"), "20-alpine-candidate");
         let long = candidate(&"a".repeat(128));
         assert_eq!(long.len(), 128);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_needs_no_more_than_a_source() {
+    fn import_step_needs_only_a_source() {
         let step: ImportStep = serde_yaml::from_str("{source: 'node:20'}").unwrap();
         assert!(step.force && step.test.is_empty() && !step.all_referrers);
         assert_eq!(

@@ -91,14 +91,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_comes_out_of_a_definition_as_it_went_in() {
+    fn task_file_is_encoded_and_decoded_unchanged() {
         let text = "steps:\n- cmd: bash echo ü\n";
         assert_eq!(decoded(&encoded(text)).as_deref(), Some(text));
         assert_eq!(decoded("%%"), None);
     }
 
     #[test]
-    fn any_command_is_a_file() {
+    fn command_becomes_a_task_file() {
         assert_eq!(
             file_of_command("bash -c \"echo: a\"", 60),
             "version: v1.1.0\nsteps:\n  - cmd: \"bash -c \\\"echo: a\\\"\"\n    disableWorkingDirectoryOverride: true\n    timeout: 60\n"
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn task_files_are_known_by_their_names() {
+    fn task_files_are_recognized_by_their_names() {
         assert!(is_task_file("acb.yaml".as_ref()));
         assert!(is_task_file("dir/acb.yml".as_ref()));
         assert!(!is_task_file("Dockerfile".as_ref()));

@@ -94,14 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_digits_dash_and_underscore_make_a_name() {
+    fn task_name_of_letters_digits_dash_and_underscore_is_valid() {
         for text in ["a", "Web-1_x", &"n".repeat(50)] {
             assert_eq!(text.parse::<TaskName>().unwrap().as_str(), text);
         }
     }
 
     #[test]
-    fn anything_that_could_leave_its_folder_is_refused() {
+    fn task_name_that_could_leave_its_folder_is_refused() {
         for text in ["", ".", "..", "a/b", "a b", "a\0", "é", &"n".repeat(51)] {
             assert_eq!(
                 text.parse::<TaskName>(),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_with_a_letter_is_made_a_name() {
+    fn text_with_a_letter_is_made_a_valid_task_name() {
         let like = |text: &str| TaskName::like(text).map(String::from);
         assert_eq!(like("my web.app (2)").as_deref(), Some("my-web-app-2"));
         assert_eq!(like("web").as_deref(), Some("web"));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_only_in_case_are_noticed() {
+    fn task_names_that_differ_only_in_case_are_detected() {
         let web: TaskName = "web".parse().unwrap();
         assert!(web.differs_only_in_case(&"WEB".parse().unwrap()));
         assert!(!web.differs_only_in_case(&web.clone()));

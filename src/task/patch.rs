@@ -389,12 +389,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_for_changes_nothing() {
+    fn empty_patch_changes_nothing() {
         assert_eq!(TaskPatch::default().apply(task()), task());
     }
 
     #[test]
-    fn option_that_means_nothing_to_the_step_of_a_task_does_not_fit_it() {
+    fn patch_option_that_does_not_apply_to_the_step_type_is_refused() {
         let step = |text: &str| serde_yaml::from_str::<Step>(text).unwrap();
         let docker = task().step;
         let file = step("{type: FileTask, contextPath: /c, taskFilePath: acb.yaml}");
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn another_field_leaves_push_as_it_was() {
+    fn patch_of_another_field_keeps_the_push_setting() {
         let patch = TaskPatch {
             timeout: Some(900),
             ..TaskPatch::default()
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_that_was_never_there_can_be_enabled() {
+    fn patch_enables_a_missing_trigger() {
         let patch = TaskPatch {
             base_image_trigger: Some(Status::Enabled),
             ..TaskPatch::default()
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn disabling_keeps_the_trigger_and_its_type() {
+    fn patch_that_disables_a_trigger_keeps_its_type() {
         let all = TaskPatch {
             base_image_trigger_type: Some(BaseImageTriggerType::All),
             ..TaskPatch::default()
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cleared_target_is_gone() {
+    fn patch_clears_the_target() {
         let patch = TaskPatch {
             target: Patch::Clear,
             ..TaskPatch::default()
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn trust_is_given_taken_back_and_kept_by_a_step_of_another_kind() {
+    fn patch_grants_and_revokes_trust_and_keeps_it_for_another_step_type() {
         let trust = |yes| TaskPatch {
             trust_context: yes,
             file: Some("acb.yaml".into()),
@@ -513,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_and_the_timers_of_a_task_can_be_changed() {
+    fn patch_changes_status_and_timers() {
         let timers = serde_yaml::from_str("[{name: t1, schedule: '0 3 * * *'}]").unwrap();
         let patch = TaskPatch {
             status: Some(Status::Disabled),

@@ -382,7 +382,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_count_in_base_36_behind_ca() {
+    fn run_ids_count_in_base_36_after_ca() {
         let ids: Vec<String> = [1, 9, 10, 35, 36, 1295, 1296]
             .map(|n| RunId::new(n).to_string())
             .into();
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_canonical_spelling_is_an_id() {
+    fn run_id_is_parsed_only_in_its_canonical_spelling() {
         assert_eq!("caz".parse::<RunId>().unwrap().number(), 35);
         for text in [
             "",
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_run_never_changes_its_status() {
+    fn ended_run_never_changes_its_status() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut run = Run::queued(RunId::new(1), "r", &Cause::Manual, at(0));
         run.advance(RunStatus::Started, at(1));
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_are_named_with_both_digests_and_in_few_words() {
+    fn run_cause_names_both_digests_briefly() {
         let update = BaseUpdate {
             image: "docker.io/library/node:20-alpine".into(),
             previous_digest: Some(crate::image::Digest::of(b"old")),
@@ -475,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn record_of_an_earlier_version_names_what_the_base_moved_to() {
+    fn run_record_of_an_earlier_version_names_the_digest_the_base_moved_to() {
         let mut old = run(Triggers::default());
         assert_eq!(old.cause(), "by hand");
         old.image_update_trigger = Some(ImageUpdateTrigger {

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_there_where_there_is_one() {
+    fn commit_variable_is_available_for_git_contexts_only() {
         let source = SourceVariables {
             commit: "0123abc".into(),
             branch: "main".into(),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_variable_or_an_open_brace_is_an_error() {
+    fn unknown_variable_or_unclosed_brace_is_an_error() {
         assert_eq!(
             render("web:{{.Run.Id}}", &variables())
                 .unwrap_err()

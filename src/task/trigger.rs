@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timer_name_is_any_short_text_that_can_stand_before_a_colon() {
+    fn timer_name_is_any_short_text_without_a_colon() {
         for name in ["t1", "every night", "nächtlich", "-x"] {
             assert_eq!(name.parse::<TimerName>().unwrap().to_string(), name);
         }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disabled_timer_does_nothing() {
+    fn disabled_timer_is_not_listed_as_active() {
         let trigger: Trigger = serde_yaml::from_str(
             "{timerTriggers: [{name: a, schedule: '0 1 * * *'}, {name: b, schedule: '0 2 * * *', status: Disabled}]}",
         )

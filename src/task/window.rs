@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn window_is_open_in_the_minutes_that_it_matches() {
+    fn window_is_open_in_its_matching_minutes() {
         for window in ["* 1-5 * * SAT,SUN", "0 1-5 * * SAT,SUN"] {
             // The 31st of January 2026 is a Saturday.
             assert!(!open(window, "2026-01-31T00:59:59.999Z"), "{window}");
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_windows_wait_for_the_one_that_opens_first() {
+    fn next_opening_is_that_of_the_first_window_to_open() {
         let weekend = "* 1-5 * * SAT,SUN";
         let opens = |windows: &[&str], now| opens(windows, now);
         assert_eq!(
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn window_that_never_opens_is_none() {
+    fn window_that_never_opens_is_refused() {
         let problem = "* * 31 2 *".parse::<Window>().unwrap_err().to_string();
         assert!(problem.contains("never comes"), "{problem}");
     }

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_lose_their_power() {
+    fn control_characters_of_a_cell_are_escaped() {
         assert_eq!(
             harmless("a\u{1b}]52;x\u{7}b\n\u{202e}c"),
             "a\\u{1b}]52;x\\u{7}b\\n\\u{202e}c"

@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn tree_has_what_follows_once_and_a_sign_where_it_stands_again() {
+    fn tree_draws_dependants_once_and_marks_repeated_vertices() {
         let mut vertices = diamond();
         vertices.push(vertex("last", "never-run", Tone::Quiet, &[3]));
         assert_eq!(
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn tree_is_cut_where_the_terminal_ends() {
+    fn tree_is_cut_at_the_terminal_width() {
         let canvas = Canvas {
             width: Some(12),
             colour: false,
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn circle_is_drawn_and_ends() {
+    fn cycle_in_a_drawing_ends() {
         let circle = [
             vertex("a", "cycle", Tone::Bad, &[1]),
             vertex("b", "cycle", Tone::Bad, &[0]),
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stay_data_in_every_language() {
+    fn names_are_escaped_in_every_drawing_language() {
         let odd = [vertex("a\"<b>&\\", "x\u{1b}[2J", Tone::Plain, &[])];
         assert!(drawn(&odd, Picture::Dot).contains(r#"label="a\"<b>&\\\nx\\u{1b}[2J""#));
         assert!(drawn(&odd, Picture::Svg).contains("a&quot;&lt;b&gt;&amp;\\"));
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn picture_has_each_vertex_and_each_edge_once() {
+    fn drawing_has_each_vertex_and_each_edge_once() {
         let svg = drawn(&diamond(), Picture::Svg);
         assert_eq!(
             (svg.matches("<rect").count(), svg.matches("<path").count()),

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn list_that_is_drawn_item_by_item_is_drawn_as_it_would_be_as_a_whole() {
+    fn list_printed_item_by_item_equals_the_list_printed_whole() {
         let all = [
             json!([]),
             json!([{"name": "a\nb", "list": [1, {"x": {}}], "z": null}]),
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_indented_sorted_and_shows_nulls_and_other_letters() {
+    fn json_is_indented_and_sorted_with_nulls_and_unicode() {
         assert_eq!(
             draw(Format::Json, None),
             "[\n  {\n    \"a\": \"é\",\n    \"b\": null,\n    \"name\": \"web\"\n  }\n]\n"
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn yaml_table_and_tsv_come_from_the_same_value() {
+    fn yaml_table_and_tsv_show_the_same_value() {
         assert_eq!(draw(Format::Yaml, None), "- a: é\n  b: null\n  name: web\n");
         assert_eq!(draw(Format::Table, None), "NAME\n------\nweb\n");
         assert_eq!(draw(Format::Tsv, None), "é\tNone\tweb\n");
@@ -384,14 +384,14 @@ mod tests {
     }
 
     #[test]
-    fn a_query_picks_before_any_format_and_null_prints_nothing() {
+    fn query_is_applied_before_any_format_and_null_prints_nothing() {
         assert_eq!(draw(Format::Json, Some("[0].name")), "\"web\"\n");
         assert_eq!(draw(Format::Tsv, Some("[0].name")), "web\n");
         assert_eq!(draw(Format::Json, Some("nothing")), "");
     }
 
     #[test]
-    fn a_query_orders_the_columns_of_tables_and_tsv_and_no_other_format() {
+    fn query_orders_the_columns_of_tables_and_tsv_only() {
         let query = Some("[].{z: name, b: b, c: a}");
         assert_eq!(draw(Format::Tsv, query), "web\tNone\té\n");
         assert_eq!(draw(Format::Table, query), "Z    C\n---  ---\nweb  é\n");
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_known_in_any_case() {
+    fn formats_are_parsed_in_any_case() {
         assert_eq!("TSV".parse(), Ok(Format::Tsv));
         assert_eq!(
             "xml".parse::<Format>().unwrap_err().to_string(),

@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_and_functions_work_and_counts_stay_whole() {
+    fn query_filters_and_functions_work_and_counts_are_integers() {
         let runs = json!([{"id": "ca1", "n": 6}, {"id": "ca2", "n": 7}]);
         assert_eq!(pick("[?n > `6`].id", &runs), json!(["ca2"]));
         for (query, expected) in [
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_expression_is_refused_when_it_is_read() {
+    fn invalid_query_is_refused_when_parsed() {
         assert!(matches!(
             "[?(".parse::<Query>(),
             Err(InvalidQuery::Wrong { .. })
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_of_a_query_keep_the_order_of_its_keys() {
+    fn query_objects_keep_the_order_of_their_keys() {
         let run = json!({"id": "ca1", "n": 6, "more": {"b": 1, "a": 2}});
         let keys = |query: &str| {
             let picked = query.parse::<Query>().unwrap().pick(&run).unwrap();
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn no_function_sees_the_order_of_keys() {
+    fn query_functions_sort_keys() {
         let run = json!({"n": 6});
         for (query, expected) in [
             ("keys({b: n, a: n})", json!(["a", "b"])),
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn literals_in_backticks_may_be_texts_without_quotes() {
+    fn query_literals_in_backticks_may_be_unquoted_texts() {
         let runs = json!([{"s": "Failed"}, {"s": "a`b"}, {"s": "it's"}]);
         for (query, expected) in [
             ("[?s==`Failed`].s", json!(["Failed"])),
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn every_function_of_jmespath_is_there() {
+    fn every_jmespath_function_is_supported() {
         let value = json!({"n": [3, 1, 2], "t": ["b", "a"], "o": [{"k": 2}, {"k": 1}], "s": "abc"});
         for (query, expected) in [
             ("abs(`-1`)", json!(1)),

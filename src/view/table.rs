@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_as_wide_as_their_widest_cell_and_blanks_at_the_end_are_cut() {
+    fn table_columns_are_as_wide_as_their_widest_cell_without_trailing_blanks() {
         let columns = [Column::at("RUN ID", "/id"), Column::at("TASK", "/task")];
         let value = json!([{"id": "ca2", "task": "app-with-a-name"}, {"id": "ca1", "task": null}]);
         assert_eq!(
@@ -275,12 +275,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_is_an_empty_line() {
+    fn table_of_an_empty_list_is_an_empty_line() {
         assert_eq!(draw(&json!([]), Some(&[])), "\n");
     }
 
     #[test]
-    fn a_picked_value_makes_its_own_headings() {
+    fn table_of_a_queried_value_derives_its_headings() {
         let value = json!([{"id": "x", "name": "web", "status": "Enabled", "step": {}}]);
         assert_eq!(
             draw(&value, None),
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_cannot_write_outside_its_place() {
+    fn table_cell_control_characters_are_escaped() {
         let columns = [Column::at("A", "/a")];
         assert_eq!(
             draw(&json!({"a": "x\u{1b}[2J\ny"}), Some(&columns)),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn widest_column_is_cut_until_the_table_fits_the_terminal() {
+    fn widest_table_column_is_cut_to_fit_the_terminal() {
         let columns = [Column::at("NAME", "/n"), Column::at("REASON", "/r")];
         let value = json!([{"n": "web", "r": "node:20 has moved from 1f0c to 8c31"}, {"n": "a-long-name", "r": "x"}]);
         let at = |width| {
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stay_whole_or_go_on_in_further_lines_where_that_is_wanted() {
+    fn table_columns_stay_whole_or_wrap_where_requested() {
         let columns = [
             Column::at("STATE", "/s").where_narrow(Narrow::Whole),
             Column::at("HOW", "/h").where_narrow(Narrow::Wrapped),
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_is_no_part_of_the_width() {
+    fn table_width_ignores_colours() {
         let columns = [
             Column::at("STATE", "/s").painted(|_| Some("31")),
             Column::at("X", "/x"),

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_obeys_is_shown_instead() {
+    fn terminal_control_sequences_are_escaped() {
         for (bytes, shown) in [
             (&b"a\x1b[2Jb"[..], "a\\u{1b}[2Jb"),
             (b"\x1b]0;title\x07", "\\u{1b}]0;title\\u{7}"),
@@ -216,20 +216,20 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_not_rewritten_and_its_end_stays() {
+    fn carriage_return_becomes_a_line_end_and_the_last_line_is_kept() {
         assert_eq!(tamed(b"10%\r20%\r\ndone\r"), "10%\n20%\r\ndone\n");
         assert_eq!(tamed(b"a\r\r\nb"), "a\n\r\nb");
     }
 
     #[test]
-    fn colours_stay_and_end_with_the_log() {
+    fn colours_are_kept_and_reset_at_the_end_of_the_log() {
         let text = "\x1b[1;31mred\x1b[0m \x1b[38:2::1:2:3mx\x1b[m\n";
         assert_eq!(tamed(text.as_bytes()), text);
         assert_eq!(tamed(b"\x1b[8mhidden"), "\x1b[8mhidden\x1b[0m");
     }
 
     #[test]
-    fn what_is_cut_off_at_the_end_is_shown() {
+    fn incomplete_escape_sequence_at_the_end_is_escaped() {
         assert_eq!(tamed(b"\x1b"), "\\u{1b}");
         assert_eq!(tamed(b"\x1b[31"), "\\u{1b}[31");
         assert_eq!(tamed(b"\xe2\x82"), "\\xe2\\x82");

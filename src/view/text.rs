@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn coloured_json_is_the_same_json_without_its_colours() {
+    fn coloured_json_equals_plain_json_without_colours() {
         let value = json!({"b": [1, "x", {}], "a": null});
         let mut text = json(&value, true).unwrap();
         for colour in [KEY, TEXT, OTHER, END] {

@@ -51,13 +51,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_as_az_prints_them() {
+    fn tsv_rows_match_az() {
         let value = json!([{"b": null, "a": true, "d": [1, 2], "c": {"x": 1}, "e": "x\ty"}]);
         assert_eq!(draw(&value), "True\tNone\t\t2\tx\\ty\n");
     }
 
     #[test]
-    fn a_value_alone_is_a_line_alone() {
+    fn tsv_scalar_is_one_line() {
         assert_eq!(draw(&json!("ca1")), "ca1\n");
         assert_eq!(draw(&json!(true)), "true\n");
         assert_eq!(draw(&json!([])), "");

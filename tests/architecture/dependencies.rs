@@ -30,7 +30,7 @@ fn is_allowed(expression: &str, allowed: &[String]) -> bool {
 }
 
 #[test]
-fn dependencies_come_from_crates_io_under_allowed_licences_and_none_is_banned() {
+fn dependencies_are_from_crates_io_with_allowed_licences_and_none_banned() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let rules = std::fs::read_to_string(root.join("deny.toml")).unwrap();
     let licences = list(&rules, "allow", None);

@@ -100,11 +100,11 @@ fn run(cases: &str, at_least: usize) {
 }
 
 #[test]
-fn every_case_is_answered_as_buildkit_answers_it() {
+fn dockerfile_corpus_matches_buildkit() {
     run(include_str!("../data/dockerfile.json"), 86);
 }
 
 #[test]
-fn every_further_case_is_answered_as_its_rules_say() {
+fn further_dockerfile_corpus_matches_its_expectations() {
     run(include_str!("../data/dockerfile-more.json"), 290);
 }

@@ -143,7 +143,7 @@ fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     clippy::print_stdout,
     reason = "a long run is told how long, and tells what it saw"
 )]
-fn broken_files_do_no_harm() {
+fn fuzzed_dockerfiles_do_not_panic() {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let count: u64 = number("ACRT_FUZZ_COUNT").unwrap_or(1_000_000);
     let mut random = Random(number("ACRT_FUZZ_SEED").unwrap_or(1).max(1));

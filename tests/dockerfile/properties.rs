@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn the_files_that_are_tried_are_often_right() {
+fn generated_dockerfiles_are_mostly_valid() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let build = build(&["linux/amd64", "linux/arm64"]);

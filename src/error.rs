@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn error_causes_are_shown_once_each_and_the_innermost_hint_wins() {
+    fn error_causes_are_shown_once_each_and_the_outermost_hint_wins() {
         let inner = Error::new(Kind::Unknown, "HEAD http://h/v2/: connection refused")
             .because(std::io::Error::other("connection refused"))
             .hint("start the registry");

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_page_needs_no_token_and_a_local_host_name() {
+    fn loopback_page_requires_a_local_host_name_and_no_token() {
         let plain = access(None, &[], None);
         for host in [
             "localhost:8585",

@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn file_that_is_a_link_is_read_again_when_what_it_names_changes() {
+    fn symlinked_file_is_read_again_when_its_target_changes() {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);

@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn file_with_a_byte_order_mark_is_read_whole_and_its_faults_have_their_places() {
+    fn file_with_a_byte_order_mark_is_read_and_its_errors_have_the_right_position() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.yaml");
         type Keys = std::collections::BTreeMap<String, u8>;
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn link_that_leads_nowhere_is_not_nothing() {
+    fn dangling_symlink_is_an_error_and_not_a_missing_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.json");
         std::os::unix::fs::symlink("nowhere", &path).unwrap();

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_come_in_the_order_of_the_things_whichever_is_done_first() {
+    fn parallel_results_are_in_input_order() {
         for count in [0, 1, 2, 1000] {
             let slow = |n: usize| {
                 if n.is_multiple_of(7) {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_hold_all_things_and_none_is_empty() {
+    fn chunks_hold_all_items_and_none_is_empty() {
         for count in [0, 1, PART, PART + 1] {
             let all: Vec<Vec<usize>> = parts(0..count).collect();
             assert!(all.iter().all(|part| (1..=PART).contains(&part.len())));
@@ -142,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn work_that_nobody_wants_any_more_ends() {
+    fn dropped_parallel_work_ends() {
         let mut results = in_order(0.., |n| n);
         assert_eq!(results.next(), Some(0));
     }
 
     #[test]
     #[should_panic(expected = "broken")]
-    fn panic_of_a_worker_is_one_of_the_caller() {
+    fn panic_of_a_worker_reaches_the_caller() {
         let work = |n| assert!(n != 500, "broken");
         in_order(0..1000, work).for_each(drop);
     }

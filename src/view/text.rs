@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(text, json(&value, false).unwrap());
     }
     #[test]
-    fn items_are_written_as_their_values_are_with_sorted_keys_whatever_their_order_is() {
+    fn serialized_items_equal_their_json_values_with_sorted_keys() {
         #[derive(Serialize)]
         struct Inner {
             z: Vec<Option<Inner>>,

@@ -42,7 +42,7 @@ fn long_options_may_be_abbreviated_and_take_an_equals_sign() {
 }
 
 #[test]
-fn of_an_option_that_is_given_twice_the_last_one_counts() {
+fn last_value_of_a_repeated_option_wins() {
     let world = World::new();
     let words = "task list -o table --query x --only-show-errors --only-show-errors -o tsv --query length(@)";
     let listed = world.acrt(&Vec::from_iter(words.split(' '))).ok();

@@ -94,7 +94,7 @@ fn help_groups_options_under_a_few_headings() {
 }
 
 #[test]
-fn only_options_of_azure_are_said_to_be_without_effect() {
+fn help_lists_only_azure_options_as_without_effect() {
     let mut found = std::collections::BTreeSet::new();
     every_command(&mut |_, command| {
         let arguments = command.get_arguments();
@@ -110,7 +110,7 @@ fn only_options_of_azure_are_said_to_be_without_effect() {
 }
 
 #[test]
-fn what_means_something_to_one_task_is_refused_for_many() {
+fn task_run_options_of_a_single_task_are_refused_with_all() {
     let of_many = ["all", "stale", "failed", "jobs", "registry", "no_format"];
     every_command(&mut |line, command| {
         if line != "acrt task run" {

@@ -399,7 +399,7 @@ fn kilobytes(world: &World, folder: &std::path::Path) -> u64 {
 /// Measures the remains of twenty rebuilds on each builder, for docs/performance.md. It takes some minutes.
 #[test]
 #[ignore = "measures; see docs/performance.md"]
-fn disk_after_twenty_rebuilds() {
+fn disk_usage_after_twenty_rebuilds_is_measured() {
     type PutOnPath = fn(&World) -> Calls;
     const PAYLOAD: usize = 10_000_000;
     let push = |registry: &Registry, n: usize| {

@@ -65,7 +65,7 @@ fn broken_bases_file_is_set_aside_and_stops_no_task() {
 }
 
 #[test]
-fn run_whose_baseline_is_broken_fails_and_leaves_that_as_it_is() {
+fn run_with_a_broken_baseline_fails_and_leaves_the_file_unchanged() {
     let (world, registry) = world();
     let name = format!("baselines/{}/web.json", registry.host());
     let baseline = world.state().join(name);
@@ -95,7 +95,7 @@ fn run_whose_baseline_is_broken_fails_and_leaves_that_as_it_is() {
 }
 
 #[test]
-fn secrets_that_are_broken_stop_their_own_task_and_are_not_replaced() {
+fn broken_secrets_file_stops_only_its_own_task_and_is_not_replaced() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
     world.tracked_task(&registry, "locked", &dockerfile);

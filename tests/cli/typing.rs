@@ -83,7 +83,7 @@ fn registry_may_be_a_positional_argument() {
 }
 
 #[test]
-fn registry_of_a_variable_that_is_not_set_is_refused_wherever_one_is_named() {
+fn registry_option_with_an_empty_value_is_refused_by_every_command() {
     let world = World::new();
     for line in [
         "task create -n web -t web:1 -r",

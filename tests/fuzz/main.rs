@@ -107,7 +107,7 @@ fn spent() -> Duration {
     clippy::print_stdout,
     reason = "a long run is told how long, and tells what it saw"
 )]
-fn fuzzed_inputs_do_no_harm() {
+fn fuzzed_inputs_neither_panic_nor_exceed_time_and_memory_limits() {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let count: u64 = number("ACRT_FUZZ_COUNT").unwrap_or(COUNT);
     let seed: u64 = number("ACRT_FUZZ_SEED").unwrap_or(1);

@@ -30,7 +30,7 @@ fn builder_list_shows_kind_state_and_capacity() {
 }
 
 #[test]
-fn builder_that_is_away_is_listed_where_the_state_directory_may_only_be_read() {
+fn builder_list_shows_an_unreachable_builder_with_a_read_only_state_directory() {
     let world = world();
     world.fake(
         "docker",

@@ -52,7 +52,7 @@ fn config_set_keeps_comments_order_symlinks_and_permissions() {
 }
 
 #[test]
-fn values_that_are_set_at_the_same_time_are_all_kept() {
+fn concurrent_config_set_keeps_every_value() {
     let world = World::new();
     let set = (0..10).map(|n| format!("registries.r{n}.loginServer=r{n}.lan:5000"));
     let set = set.map(|value| world.spawn(&["config", "set", &value]));
@@ -63,7 +63,7 @@ fn values_that_are_set_at_the_same_time_are_all_kept() {
 }
 
 #[test]
-fn file_with_a_byte_order_mark_is_read_and_a_link_that_leads_nowhere_is_no_missing_file() {
+fn config_file_with_a_byte_order_mark_is_read_and_a_dangling_symlink_is_an_error() {
     let world = World::new();
     world.config("\u{feff}runs:\r\n  keep: 5\r\nwatch:\r\n  everySeconds: 60\r\n");
     world.acrt(&["task", "list"]).ok();

@@ -505,7 +505,7 @@ fn ctrl_c_cancels_the_run_and_leaves_no_process() {
 }
 
 #[test]
-fn ctrl_c_twice_is_told_as_ctrl_c() {
+fn second_ctrl_c_is_reported_like_the_first() {
     let (world, registry) = world();
     let gate = Gate::new();
     waiting_task(&world, &registry, &gate, &[]);

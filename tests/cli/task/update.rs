@@ -21,7 +21,7 @@ fn task_update_without_options_changes_nothing() {
 }
 
 #[test]
-fn change_beside_another_one_is_kept_or_refused() {
+fn concurrent_task_update_is_applied_or_refused() {
     let (world, _registry) = world();
     for n in 1..6 {
         let (tags, days) = (n.to_string(), (100 * n).to_string());

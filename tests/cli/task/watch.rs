@@ -317,7 +317,7 @@ fn watch_reports_once_that_a_registry_is_unreachable_and_that_it_recovered() {
 }
 
 #[test]
-fn watch_reports_once_that_a_definition_is_broken_and_again_when_it_is_broken_otherwise() {
+fn watch_reports_an_invalid_definition_once_and_again_when_its_error_changes() {
     let (world, registry) = world();
     world.tracked_task(&registry, "app", &from(&registry, "base:1"));
     let path = format!("state/tasks/{}/web.yaml", registry.host());
@@ -758,7 +758,7 @@ fn world_of_copies() -> (World, Registry) {
 }
 
 #[test]
-fn update_survives_a_kill_of_the_watcher_at_each_write_to_the_state_directory() {
+fn update_survives_a_kill_of_watch_at_each_write_to_the_state_directory() {
     let (world, registry) = world_of_copies();
     let killed = killed_at_each_change(&world, &registry, &["task", "watch", "--once"]);
     assert!(killed > 5, "only {killed} moments were tried");

@@ -105,7 +105,7 @@ fn run_web(world: &World) -> Running {
 }
 
 #[test]
-fn builder_of_a_run_killed_beside_a_running_loop_is_ended_before_the_loop_rebuilds() {
+fn builder_of_a_run_killed_beside_a_loop_is_ended_before_the_loop_rebuilds() {
     let (world, registry, gate) = world_with_held_pushes("");
     world.config("watch: {everySeconds: 1}\n");
     let watch = world.spawn(&["task", "watch", "--settle", "0"]);

@@ -242,7 +242,7 @@ fn killed_watch_neither_loses_nor_repeats_a_timer_time() {
 }
 
 #[test]
-fn what_is_added_to_a_task_at_the_same_time_is_all_kept() {
+fn concurrent_timer_and_credential_additions_are_all_kept() {
     let (world, _registry) = world();
     let added: Vec<_> = (0..10)
         .flat_map(|n| {

@@ -24,11 +24,11 @@ pub fn tags(app: &App, events: &EventSink<'_>) -> Result<Tags> {
     Ok(own(app, tags))
 }
 
-/// What is remembered of tags, while it is being read beside something else.
+/// The state of tags, while another thread reads it.
 pub struct ReadTags(Option<JoinHandle<Result<Recalled<Tags>>>>);
 
 impl ReadTags {
-    /// Begins to read.
+    /// Starts to read.
     pub fn begin(app: &App) -> Self {
         let (store, now) = (app.store.clone(), app.clock.now());
         let reader = thread::Builder::new().name("tags".to_owned());

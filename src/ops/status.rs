@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     error::{Kind, Result},
-    task::{RunId, RunStatus, TaskKey, TaskName},
+    task::{RunId, RunStatus, TaskName},
     watch::{Baseline, Node, Snapshot, State, Tags},
 };
 
@@ -114,15 +114,18 @@ pub(super) fn report(
     is_shown: impl Fn(&CheckAnswer) -> bool,
     now: Timestamp,
 ) -> StatusReport {
-    let by_key: HashMap<TaskKey, Node<'_>> =
-        nodes.iter().map(|node| (node.task.key(), *node)).collect();
+    let both = nodes.iter().map(|node| {
+        let task = node.task;
+        ((task.registry.as_str(), &task.name), node)
+    });
+    let by_key: HashMap<(&str, &TaskName), &Node<'_>> = both.collect();
     let mut answers = simulate_round(nodes.to_vec(), tags, now);
     answers.retain(is_shown);
     let outages = outage_lines(&answers);
     let mut tasks: Vec<TaskStatus> = answers
         .into_iter()
         .filter_map(|answer| {
-            let node = by_key.get(&answer.key())?;
+            let node = *by_key.get(&(answer.registry.as_str(), &answer.name))?;
             Some(TaskStatus::new(answer, node, tags, now))
         })
         .collect();

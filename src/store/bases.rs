@@ -41,7 +41,7 @@ struct Bases {
     tags: BTreeMap<Reference, TagRecord>,
 }
 
-/// Reads a map whose keys are sorted already: one that grows key by key ends half empty.
+/// Reads a map whose keys are sorted at once: one that grows key by key ends half empty.
 fn as_a_whole<'de, D>(input: D) -> std::result::Result<BTreeMap<Reference, TagRecord>, D::Error>
 where
     D: Deserializer<'de>,

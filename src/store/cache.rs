@@ -62,7 +62,7 @@ type Read<T> = Box<dyn Fn(&TaskKey) -> Result<Option<T>> + Send + Sync>;
 /// A file of a task.
 pub struct TaskFile<T> {
     pub key: TaskKey,
-    /// Stands for the state that it was found in: [`FileStamp::fingerprint`].
+    /// The [`FileStamp::fingerprint`] that it was found with.
     pub state: u64,
     content: Content<T>,
 }
@@ -183,11 +183,11 @@ impl<T: DeserializeOwned + Send + 'static> Opened<T> {
     }
 }
 
-/// The most bytes that are read at once for copies that lie one behind the other.
+/// The most bytes that are read at once.
 const MOST_AT_ONCE: u64 = 4 * 1024 * 1024;
 
 impl<T: DeserializeOwned> Reader<T> {
-    /// Reads some files that lie side by side, one after the other. Those that have been removed meanwhile are left out.
+    /// Reads some files, whose copies are beside each other. Those that have been removed meanwhile are left out.
     pub fn read(&self, part: Vec<TaskFile<T>>) -> impl Iterator<Item = (TaskKey, u64, Result<T>)> {
         let copies = self.copies(&part);
         part.into_iter().filter_map(move |file| {
@@ -202,7 +202,7 @@ impl<T: DeserializeOwned> Reader<T> {
         })
     }
 
-    /// Reads where the copies of these files lie. None where that cannot be done at once: the files themselves are read then.
+    /// Reads the piece of the cache with the copies of these files; `None` where it is too large, so that the files themselves are read.
     fn copies(&self, part: &[TaskFile<T>]) -> Option<Copies> {
         let places = part.iter().filter_map(|file| match file.content {
             Content::Copy(place) => Some(place),
@@ -237,7 +237,7 @@ impl Copies {
         let copy = self.bytes.get(at..)?;
         let copy = copy.get(..usize::try_from(place.size).ok()?)?;
         let is_whole = sum(&[copy]) == place.sum;
-        // Looked at once as a whole, its texts need not be looked at one by one.
+        // Checked as a whole, its strings need not be checked one by one.
         let copy = std::str::from_utf8(copy).ok().filter(|_| is_whole)?;
         serde_json::from_str(copy).ok()
     }

@@ -61,8 +61,8 @@ impl FollowedFiles {
         self.read_with(|task, baseline, _| (task, baseline))
     }
 
-    /// Reads them, sorted, on all cores, and there does with each what `work` does, to which the state is told that the file of the definition
-    /// was found in, as [`crate::watch::FileStamp::fingerprint`] has it. A broken one is out by itself.
+    /// Reads them, sorted, and calls `work` with each, on all cores: with the task, its baseline, and the
+    /// [`crate::watch::FileStamp::fingerprint`] of its definition. A broken one does not affect the others.
     pub fn read_with<R: Send + 'static>(
         self,
         work: impl Fn(Task, Baseline, u64) -> R + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Work on many things by all cores, with what comes of it in the order of the things.
+//! Spreads work over all cores; the results come in the order of the work.
 
 use std::{
     collections::BTreeMap,
@@ -11,13 +11,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// How many things make a part: so many that handing them over costs nothing beside the work on them, and so few that they take no memory.
+/// The size of a part: large enough that handing it over costs little, small enough that its memory does not matter.
 const PART: usize = 64;
 
-/// How many parts that are done wait to be taken, for each worker.
+/// How many results of each worker may wait to be taken.
 const AHEAD: usize = 4;
 
-/// Returns things in parts, to be worked on together.
+/// Splits things into parts.
 pub fn parts<T>(things: impl Iterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
     let mut things = things;
     std::iter::from_fn(move || {
@@ -26,9 +26,9 @@ pub fn parts<T>(things: impl Iterator<Item = T>) -> impl Iterator<Item = Vec<T>>
     })
 }
 
-/// Works on things by as many threads as there are cores, and returns what comes of them in their order. What panics there, panics here.
+/// Calls `work` with each thing, on one thread per core, and returns the results in the order of the things. A panic of `work` is passed on.
 ///
-/// A single thing is worked on by the caller, and so are all where no thread can be had.
+/// The caller's thread does the work where there is only one thing, or no thread can be started.
 pub fn in_order<T, R>(
     things: impl Iterator<Item = T> + Send + 'static,
     work: impl Fn(T) -> R + Send + Sync + 'static,
@@ -72,7 +72,7 @@ fn work_on<T, R>(
 ) {
     while let Some((n, thing)) = next_of(things) {
         if done.send((n, work(thing))).is_err() {
-            // Nobody wants the rest.
+            // The results are not wanted any more.
             return;
         }
     }
@@ -81,10 +81,10 @@ fn work_on<T, R>(
 struct InOrder<R, F> {
     workers: Vec<JoinHandle<()>>,
     taken: Receiver<(usize, R)>,
-    /// What was done before something in front of it.
+    /// Results that came before an earlier one.
     early: BTreeMap<usize, R>,
     next: usize,
-    /// Works on the next thing here.
+    /// Does the next work on the caller's thread.
     alone: F,
 }
 

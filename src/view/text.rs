@@ -31,7 +31,8 @@ pub(super) fn json_items<T: Serialize>(
         out.borrow_mut().extend(b",\n  ");
         let keys = SortedKeys {
             out: &out,
-            objects: Vec::new(),
+            objects: Vec::with_capacity(8),
+            fields: Vec::with_capacity(64),
             depth: 1,
             is_empty: true,
         };
@@ -76,8 +77,10 @@ impl Write for Out<'_> {
 /// not define their fields in order, and no tree of values is built.
 struct SortedKeys<'t> {
     out: &'t RefCell<Vec<u8>>,
+    /// For each unfinished object, where its fields begin in `fields`.
+    objects: Vec<usize>,
     /// The fields of the unfinished objects.
-    objects: Vec<Vec<Field>>,
+    fields: Vec<Field>,
     depth: usize,
     /// Whether the innermost list or object is still empty.
     is_empty: bool,
@@ -129,19 +132,21 @@ impl SortedKeys<'_> {
         self.out.borrow().len()
     }
 
-    fn sort(&self, mut fields: Vec<Field>) {
+    fn sort(&mut self, first: usize) {
         let mut out = self.out.borrow_mut();
-        if fields.is_sorted_by(|one, next| out[one.key.clone()] <= out[next.key.clone()]) {
+        let fields = &mut self.fields[first..];
+        let key = |field: &Field| &out[field.key.clone()];
+        if fields.is_sorted_by(|one, next| key(one) <= key(next)) {
             return;
         }
         let start = fields.first().map_or(out.len(), |field| field.start);
-        fields.sort_by(|one, other| out[one.key.clone()].cmp(&out[other.key.clone()]));
+        fields.sort_unstable_by(|one, other| key(one).cmp(key(other)));
         let mut sorted = Vec::with_capacity(out.len() - start);
         for (n, field) in fields.iter().enumerate() {
             if n > 0 {
                 sorted.push(b',');
             }
-            sorted.extend(&out[field.start..field.end]);
+            sorted.extend_from_slice(&out[field.start..field.end]);
         }
         out.truncate(start);
         out.append(&mut sorted);
@@ -171,14 +176,16 @@ impl Formatter for SortedKeys<'_> {
     }
 
     fn begin_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.objects.push(Vec::new());
+        self.objects.push(self.fields.len());
         self.open(b'{');
         Ok(())
     }
 
     fn end_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        let fields = self.objects.pop();
-        self.sort(fields.unwrap_or_default());
+        if let Some(first) = self.objects.pop() {
+            self.sort(first);
+            self.fields.truncate(first);
+        }
         self.close(b'}');
         Ok(())
     }
@@ -188,20 +195,17 @@ impl Formatter for SortedKeys<'_> {
         let start = self.at();
         self.line();
         let key = self.at();
-        let field = Field {
+        self.fields.push(Field {
             start,
             key: key..key,
             end: key,
-        };
-        if let Some(fields) = self.objects.last_mut() {
-            fields.push(field);
-        }
+        });
         Ok(())
     }
 
     fn end_object_key<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
         let end = self.at();
-        if let Some(field) = self.objects.last_mut().and_then(|fields| fields.last_mut()) {
+        if let Some(field) = self.fields.last_mut() {
             // Without the quotes, so that a key sorts before its extensions.
             field.key = field.key.start + 1..end - 1;
         }
@@ -216,7 +220,7 @@ impl Formatter for SortedKeys<'_> {
     fn end_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
         self.is_empty = false;
         let end = self.at();
-        if let Some(field) = self.objects.last_mut().and_then(|fields| fields.last_mut()) {
+        if let Some(field) = self.fields.last_mut() {
             field.end = end;
         }
         Ok(())

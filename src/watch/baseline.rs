@@ -162,7 +162,7 @@ impl FileStamp {
         }
     }
 
-    /// Returns a number that stands for it.
+    /// Returns a hash of it.
     pub fn fingerprint(&self) -> u64 {
         let mut hash = DefaultHasher::new();
         self.hash(&mut hash);

@@ -89,7 +89,7 @@ impl Snapshot {
             let tried = std::mem::take(&mut failure.tried).into_iter();
             failure.tried = tried.map(|(tag, it)| (canonical(&tag), it)).collect();
         }
-        // A run pushes one image under several names: its digest is kept once.
+        // The tags of one image share its digest.
         for n in 1..baseline.outputs.len() {
             if baseline.outputs[n].digest == baseline.outputs[n - 1].digest {
                 baseline.outputs[n].digest = baseline.outputs[n - 1].digest.clone();

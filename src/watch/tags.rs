@@ -530,7 +530,7 @@ impl Tags {
         self.assumed.insert(tag);
     }
 
-    /// Assumes nothing any more.
+    /// Drops all assumptions.
     pub fn assume_nothing(&mut self) {
         self.assumed.clear();
     }

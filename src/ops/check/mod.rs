@@ -58,11 +58,11 @@ pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec
     Ok(snapshots(app, count, read(app, files), broken, events))
 }
 
-/// Reads the same, and beside it what is remembered of tags.
+/// Reads the same, and at the same time the state of tags.
 ///
 /// # Errors
 ///
-/// As [`load`]; [`Kind::Failed`] too where what is remembered of tags cannot be read at the moment.
+/// As [`load`]; [`Kind::Failed`] also where the state of tags cannot be read at the moment.
 pub fn load_with_tags(
     app: &App,
     broken: &mut usize,
@@ -88,7 +88,7 @@ pub fn load_some(
     snapshots(app, keys.len(), found, broken, events)
 }
 
-/// A task, what is known of it, and whether its files are as its last run read them.
+/// A task, its baseline, and whether its files are as its last run read them.
 pub(super) struct Found {
     task: Task,
     baseline: Baseline,
@@ -105,7 +105,7 @@ impl Found {
     }
 }
 
-/// Reads tasks with what is known of each, and looks at their files, on all cores.
+/// Reads tasks with their baselines, and checks their files, on all cores.
 pub(super) fn read(app: &App, files: FollowedFiles) -> impl Iterator<Item = Result<Found>> + use<> {
     let layout = app.store.layout().clone();
     let found = files.read_with(move |task, baseline, state| {

@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn podman_uses_plain_http_and_keeps_a_kept_container() {
+    fn podman_run_uses_plain_http_and_can_keep_the_container() {
         let mut request = full();
         request.plain_http = true;
         request.keep = true;

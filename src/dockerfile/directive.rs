@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicate_or_unknown_directive_value_is_refused() {
+    fn duplicate_or_invalid_directive_is_refused() {
         assert!(escape_after(&["# escape=`", "# escape=`"]).is_err());
         assert!(escape_after(&["# syntax=a", "# Syntax=b"]).is_err());
         assert!(escape_after(&["# escape=^"]).is_err());

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_instruction_that_may_name_an_image_is_refused_with_its_position() {
+    fn invalid_instruction_that_may_name_an_image_is_refused_with_its_position() {
         for (line, problem) in [
             ("FROM --new=x a", "5: unknown flag `--new`"),
             ("FROM --platform a", "5: flag `--platform` needs a value"),

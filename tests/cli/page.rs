@@ -564,7 +564,7 @@ fn large_log_is_served_in_parts_with_little_memory() {
 }
 
 #[test]
-fn logs_of_parallel_steps_are_shown_side_by_side() {
+fn page_of_a_run_shows_its_steps_side_by_side() {
     let (world, registry) = world();
     let image = registry.image("base:1");
     let file = format!(

@@ -183,7 +183,7 @@ async fn redirect_of_the_token_service_does_not_receive_the_credential() {
 }
 
 #[tokio::test]
-async fn token_with_line_breaks_is_not_sent() {
+async fn unusable_token_is_not_sent() {
     for token in [
         r#"{"token":"a\r\nX-Evil: 1"}"#,
         r#"{"token":"é"}"#,

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn helper_output_with_further_keys_is_read() {
+    fn helper_credential_is_read_despite_error_output() {
         let told = answer(
             Ended::Exited(0),
             r#"{"ServerURL":"r.example","Username":"u","Secret":"p"}"#,

@@ -93,7 +93,7 @@ fn parent_image_under_an_undeclared_alias_is_no_cycle() {
 }
 
 #[test]
-fn dependency_cycle_is_refused_by_the_run_that_closes_it_and_unchanged_runs_read_no_other_task() {
+fn dependency_cycle_is_refused_by_the_run_that_closes_it_and_other_runs_read_no_other_task() {
     let (world, registry) = world();
     registry.push("base:1", &[("version", "one")]);
     let from = |image: &str| format!("FROM {}\nCOPY Dockerfile /\n", registry.image(image));

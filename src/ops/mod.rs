@@ -1,4 +1,4 @@
-//! The operations: one file for each thing that acrt does. They join the rooms, and neither print nor parse flags.
+//! The operations: one file for each thing that acrt does. They join the modules, and neither print nor parse flags.
 
 pub mod adopt;
 pub mod answer;

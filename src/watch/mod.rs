@@ -1,6 +1,6 @@
 //! When to look, what to do about what was seen, and in what order.
 //!
-//! This room decides and does nothing else: no clock, no disk, no network. `task check`, `watch --dry-run` and `watch` all follow its
+//! This module decides and does nothing else: no clock, no disk, no network. `task check`, `watch --dry-run` and `watch` all follow its
 //! decisions.
 
 pub mod asked;

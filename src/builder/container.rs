@@ -333,7 +333,7 @@ pub fn command_of(inspected: &[u8], args: &[MaskedText]) -> Vec<MaskedText> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::builder::docker::Abilities;
+    use crate::builder::docker::DockerFeatures;
 
     fn program(name: &str) -> Program {
         Program {
@@ -374,7 +374,7 @@ mod tests {
     fn docker_run_passes_every_value_as_an_argument_of_its_own() {
         let docker = Builder::Docker {
             program: program("docker"),
-            can: Abilities::default(),
+            can: DockerFeatures::default(),
         };
         let mut request = full();
         request.network = Some("n".into());

@@ -9,7 +9,7 @@ use super::{
     Builder, BuilderKind, Program,
     connection::{self, SERVER_VERSION, WORKERS, chosen, program},
     custom::Template,
-    docker::Abilities,
+    docker::DockerFeatures,
 };
 
 /// The builders that are tried where none is named, in this order. buildx is not among them: docker uses it by itself.
@@ -138,7 +138,7 @@ async fn docker(mut program: Program, own: &BuilderSettings, settings: &Settings
         let podman = podman.and_then(|(kind, own)| connection::program(kind, &own, settings));
         return Builder::Podman(podman.unwrap_or(program));
     }
-    let can = Abilities {
+    let can = DockerFeatures {
         buildx: buildx.is_some(),
         load: help.is_some_and(|text| text.contains("--load")),
     };
@@ -310,7 +310,7 @@ esac"#
         assert!(matches!(
             builder,
             Builder::Docker {
-                can: Abilities {
+                can: DockerFeatures {
                     buildx: true,
                     load: true
                 },
@@ -322,7 +322,7 @@ esac"#
             r#"test "$1" != buildx && echo "Usage: docker build""#,
         )]);
         let builder = detect(None, &settings).await.unwrap();
-        assert!(matches!(builder, Builder::Docker { can, .. } if can == Abilities::default()));
+        assert!(matches!(builder, Builder::Docker { can, .. } if can == DockerFeatures::default()));
     }
 
     #[tokio::test]

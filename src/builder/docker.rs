@@ -10,13 +10,17 @@ use super::{
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Abilities {
+pub struct DockerFeatures {
     pub buildx: bool,
     /// Whether `docker build` is buildx, which takes `--load`.
     pub load: bool,
 }
 
-pub(super) fn plan(program: &Program, can: Abilities, request: &BuildRequest) -> Result<Vec<Step>> {
+pub(super) fn plan(
+    program: &Program,
+    can: DockerFeatures,
+    request: &BuildRequest,
+) -> Result<Vec<Step>> {
     if request.platforms.len() > 1 {
         return several_platforms(program, can, request);
     }
@@ -48,7 +52,7 @@ pub(super) fn plan(program: &Program, can: Abilities, request: &BuildRequest) ->
 /// Plans a build for several platforms. The daemon may not be able to store such an image, so the build itself pushes it.
 fn several_platforms(
     program: &Program,
-    can: Abilities,
+    can: DockerFeatures,
     request: &BuildRequest,
 ) -> Result<Vec<Step>> {
     if can.buildx {
@@ -77,11 +81,11 @@ mod tests {
         }
     }
 
-    const CLASSIC: Abilities = Abilities {
+    const CLASSIC: DockerFeatures = DockerFeatures {
         buildx: false,
         load: false,
     };
-    const MODERN: Abilities = Abilities {
+    const MODERN: DockerFeatures = DockerFeatures {
         buildx: true,
         load: true,
     };

@@ -39,7 +39,7 @@ impl Member {
 
 /// What a run requires of builders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct PlacementRequest {
     /// The indices of the builders that may be given it.
     pub among: Vec<usize>,
     /// Which of the free builders gets it.
@@ -58,7 +58,7 @@ pub struct Wish {
 
 /// The part of a run that one builder carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct RunPart {
     /// The index of the builder.
     pub member: usize,
     /// The platforms that it builds for; all of the run if empty.
@@ -69,7 +69,7 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
     /// On these builders: on one, or in parts on several at once.
-    On(Vec<Part>),
+    On(Vec<RunPart>),
     /// Nowhere until a run ends on one of its builders.
     Full,
     /// Nowhere until one of its builders answers.
@@ -83,15 +83,16 @@ pub enum Placement {
 const WORTH_OF_CACHE: usize = 25;
 
 /// Places a run: on one builder for all of its platforms, or where none such answers, on one builder for each part.
-pub fn place(members: &[Member], wish: &Wish) -> Placement {
-    let whole = place_whole(members, wish);
-    let is_split = wish.may_be_split && wish.platforms.len() > 1;
+pub fn place(members: &[Member], placement_request: &PlacementRequest) -> Placement {
+    let whole = place_whole(members, placement_request);
+    let is_split = placement_request.may_be_split && placement_request.platforms.len() > 1;
     if !is_split || matches!(whole, Placement::On(_) | Placement::Full) {
         return whole;
     }
     let mut is_away = false;
-    for platform in wish.platforms.chunks(1) {
-        let mut its = numbered(members, wish).filter(|(_, member)| member.builds_for(platform));
+    for platform in placement_request.platforms.chunks(1) {
+        let mut its =
+            numbered(members, placement_request).filter(|(_, member)| member.builds_for(platform));
         let Some((_, first)) = its.next() else {
             return whole;
         };
@@ -100,9 +101,9 @@ pub fn place(members: &[Member], wish: &Wish) -> Placement {
     if is_away {
         return Placement::Away;
     }
-    let parts = free_parts(members, wish);
+    let parts = free_parts(members, placement_request);
     let covered: usize = parts.iter().map(|part| part.platforms.len()).sum();
-    if covered == wish.platforms.len() {
+    if covered == placement_request.platforms.len() {
         Placement::On(parts)
     } else {
         Placement::Full
@@ -111,20 +112,24 @@ pub fn place(members: &[Member], wish: &Wish) -> Placement {
 
 fn numbered<'m>(
     members: &'m [Member],
-    wish: &'m Wish,
+    placement_request: &'m PlacementRequest,
 ) -> impl Iterator<Item = (usize, &'m Member)> {
-    let among = wish.among.iter().copied();
+    let among = placement_request.among.iter().copied();
     among.filter_map(|n| Some((n, members.get(n)?)))
 }
 
-fn place_whole(members: &[Member], wish: &Wish) -> Placement {
-    let fit: Vec<(usize, &Member)> = numbered(members, wish)
-        .filter(|(_, member)| member.builds_for(&wish.platforms))
+fn place_whole(members: &[Member], placement_request: &PlacementRequest) -> Placement {
+    let fit: Vec<(usize, &Member)> = numbered(members, placement_request)
+        .filter(|(_, member)| member.builds_for(&placement_request.platforms))
         .collect();
     let there = || fit.iter().copied().filter(|(_, member)| !member.is_away);
     let free: Vec<_> = there().filter(|(_, member)| !member.is_full()).collect();
-    match (choose(&free, wish), fit.is_empty(), there().next()) {
-        (Some(member), ..) => Placement::On(vec![Part {
+    match (
+        choose(&free, placement_request),
+        fit.is_empty(),
+        there().next(),
+    ) {
+        (Some(member), ..) => Placement::On(vec![RunPart {
             member,
             platforms: Vec::new(),
         }]),
@@ -135,41 +140,45 @@ fn place_whole(members: &[Member], wish: &Wish) -> Placement {
 }
 
 /// Chooses one of the free builders.
-fn choose(free: &[(usize, &Member)], wish: &Wish) -> Option<usize> {
+fn choose(free: &[(usize, &Member)], placement_request: &PlacementRequest) -> Option<usize> {
     let (least_loaded, least) = free.iter().min_by_key(|(_, member)| member.load())?;
-    let mut lasts = free.iter().filter(|(_, it)| wish.last.contains(&it.name));
-    let last = lasts.find(|(_, last)| match wish.by {
+    let mut lasts = free
+        .iter()
+        .filter(|(_, it)| placement_request.last.contains(&it.name));
+    let last = lasts.find(|(_, last)| match placement_request.by {
         PoolOrder::Affinity => true,
         PoolOrder::Load => last.load() <= least.load() + WORTH_OF_CACHE,
         PoolOrder::Order => false,
     });
-    let first = free.first().filter(|_| wish.by == PoolOrder::Order);
+    let first = free
+        .first()
+        .filter(|_| placement_request.by == PoolOrder::Order);
     Some(last.or(first).map_or(*least_loaded, |(n, _)| *n))
 }
 
 /// Returns the parts of a run that can be placed now. Each builder gets as many platforms as it is for, so that there are few parts.
-fn free_parts(members: &[Member], wish: &Wish) -> Vec<Part> {
-    let mut left = wish.platforms.clone();
-    let mut parts: Vec<Part> = Vec::new();
+fn free_parts(members: &[Member], placement_request: &PlacementRequest) -> Vec<RunPart> {
+    let mut left = placement_request.platforms.clone();
+    let mut parts: Vec<RunPart> = Vec::new();
     loop {
         let covered = |member: &Member| {
             let is_for = |it: &&Platform| member.builds_for(std::slice::from_ref(it));
             left.iter().filter(is_for).count()
         };
-        let mut free: Vec<(usize, &Member)> = numbered(members, wish)
+        let mut free: Vec<(usize, &Member)> = numbered(members, placement_request)
             .filter(|(_, member)| !member.is_away && !member.is_full())
             .filter(|(n, _)| parts.iter().all(|part| part.member != *n))
             .collect();
         let most = free.iter().map(|(_, member)| covered(member)).max();
         free.retain(|(_, member)| Some(covered(member)) == most);
-        let Some(n) = choose(&free, wish).filter(|_| most > Some(0)) else {
+        let Some(n) = choose(&free, placement_request).filter(|_| most > Some(0)) else {
             return parts;
         };
         let (its, others) = left
             .into_iter()
             .partition(|it| members[n].builds_for(std::slice::from_ref(it)));
         left = others;
-        parts.push(Part {
+        parts.push(RunPart {
             member: n,
             platforms: its,
         });
@@ -183,18 +192,25 @@ fn free_parts(members: &[Member], wish: &Wish) -> Vec<Part> {
 /// becomes free, and it needs several at once.
 pub fn next<'w>(
     members: &[Member],
-    waiting: impl Iterator<Item = &'w Wish>,
-) -> Option<(usize, Vec<Part>)> {
-    let mut ranked: Vec<(usize, &Wish)> = waiting.enumerate().collect();
-    ranked.sort_by_key(|(n, wish)| (wish.has_lost, Reverse(wish.remaining), *n));
+    waiting: impl Iterator<Item = &'w PlacementRequest>,
+) -> Option<(usize, Vec<RunPart>)> {
+    let mut ranked: Vec<(usize, &PlacementRequest)> = waiting.enumerate().collect();
+    ranked.sort_by_key(|(n, placement_request)| {
+        (
+            placement_request.has_lost,
+            Reverse(placement_request.remaining),
+            *n,
+        )
+    });
     let mut members = members.to_vec();
-    for (n, wish) in ranked {
-        match place(&members, wish) {
+    for (n, placement_request) in ranked {
+        match place(&members, placement_request) {
             Placement::On(parts) => return Some((n, parts)),
             Placement::Full
-                if wish.may_be_split && place_whole(&members, wish) != Placement::Full =>
+                if placement_request.may_be_split
+                    && place_whole(&members, placement_request) != Placement::Full =>
             {
-                for part in free_parts(&members, wish) {
+                for part in free_parts(&members, placement_request) {
                     members[part.member].running += 1;
                 }
             }
@@ -222,12 +238,12 @@ mod tests {
         }
     }
 
-    fn wish(by: PoolOrder, last: Option<&str>) -> Wish {
-        Wish {
+    fn placement_request(by: PoolOrder, last: Option<&str>) -> PlacementRequest {
+        PlacementRequest {
             among: vec![0, 1, 2],
             by,
             last: last.map(str::to_owned).into_iter().collect(),
-            ..Wish::default()
+            ..PlacementRequest::default()
         }
     }
 
@@ -235,8 +251,8 @@ mod tests {
         Placement::On(vec![part(member, &[])])
     }
 
-    fn part(member: usize, platforms: &[&str]) -> Part {
-        Part {
+    fn part(member: usize, platforms: &[&str]) -> RunPart {
+        RunPart {
             member,
             platforms: list(platforms),
         }
@@ -249,14 +265,14 @@ mod tests {
     #[test]
     fn free_builder_is_chosen_by_the_order_of_the_pool() {
         let members = [member("a", 4, 2), member("b", 2, 0), member("c", 8, 1)];
-        let chosen = |by, last| place(&members, &wish(by, last));
+        let chosen = |by, last| place(&members, &placement_request(by, last));
         assert_eq!(chosen(PoolOrder::Load, None), on(1));
         assert_eq!(chosen(PoolOrder::Load, Some("c")), on(2));
         assert_eq!(chosen(PoolOrder::Load, Some("a")), on(1), "overloaded");
         assert_eq!(chosen(PoolOrder::Affinity, Some("a")), on(0));
         assert_eq!(chosen(PoolOrder::Order, Some("c")), on(0));
         let full = [member("a", 2, 2), member("b", 1, 1), member("c", 1, 0)];
-        let affine = wish(PoolOrder::Affinity, Some("a"));
+        let affine = placement_request(PoolOrder::Affinity, Some("a"));
         assert_eq!(place(&full, &affine), on(2));
         assert_eq!(place(&full[..2], &affine), Placement::Full);
     }
@@ -266,7 +282,7 @@ mod tests {
         let mut members = [member("a", 1, 0), member("b", 1, 0)];
         members[0].platforms = vec!["linux/arm64".parse().unwrap()];
         members[1].platforms = vec!["linux/amd64".parse().unwrap()];
-        let mut run = wish(PoolOrder::Load, None);
+        let mut run = placement_request(PoolOrder::Load, None);
         run.platforms = vec!["linux/amd64".parse().unwrap()];
         assert_eq!(place(&members, &run), on(1));
         members[1].is_away = true;
@@ -276,12 +292,12 @@ mod tests {
     }
 
     /// Two builders for arm, one for amd64, and a run for both platforms.
-    fn split() -> ([Member; 3], Wish) {
+    fn split() -> ([Member; 3], PlacementRequest) {
         let mut members = [member("a", 1, 0), member("b", 1, 0), member("c", 2, 1)];
         members[0].platforms = list(&["linux/amd64"]);
         members[1].platforms = list(&["linux/arm64", "linux/arm/v7"]);
         members[2].platforms = list(&["linux/arm64"]);
-        let mut run = wish(PoolOrder::Load, None);
+        let mut run = placement_request(PoolOrder::Load, None);
         run.platforms = list(&["linux/arm64", "linux/amd64"]);
         run.may_be_split = true;
         (members, run)
@@ -299,7 +315,7 @@ mod tests {
             }
             other => other,
         };
-        let placed = |members: &[Member], run: &Wish| sorted(place(members, run));
+        let placed = |members: &[Member], run: &PlacementRequest| sorted(place(members, run));
         assert_eq!(placed(&members, &run), parts(1), "the least loaded");
         run.last = vec!["c".into(), "a".into()];
         run.by = PoolOrder::Affinity;
@@ -327,7 +343,7 @@ mod tests {
     fn builder_for_all_platforms_is_preferred_to_a_split_until_it_is_unreachable() {
         let (members, run) = split();
         let mut members = [&members[..], &[member("all", 1, 1)]].concat();
-        let run = Wish {
+        let run = PlacementRequest {
             among: vec![0, 1, 2, 3],
             ..run
         };
@@ -343,7 +359,7 @@ mod tests {
         let (mut members, run) = split();
         members[0].running = 1;
         members[2].running = 2;
-        let behind = Wish {
+        let behind = PlacementRequest {
             platforms: list(&["linux/arm64"]),
             ..run.clone()
         };
@@ -390,7 +406,7 @@ mod tests {
         let all: Vec<usize> = (0..members.len()).collect();
         let mut ended: BTreeMap<usize, (u64, usize)> = BTreeMap::new();
         let mut running: Vec<(usize, usize, u64)> = Vec::new();
-        let mut waiting: Vec<(usize, Wish)> = Vec::new();
+        let mut waiting: Vec<(usize, PlacementRequest)> = Vec::new();
         let mut open: Vec<usize> = (0..parents.len()).collect();
         let mut now = 0;
         loop {
@@ -403,14 +419,19 @@ mod tests {
             }
             let is_ready = |n: &mut usize| parents[*n].iter().all(|it| ended.contains_key(it));
             for n in open.extract_if(.., is_ready) {
-                let wish = Wish {
+                let placement_request = PlacementRequest {
                     among: all.clone(),
                     remaining: Duration::from_secs(remaining[n]),
-                    ..Wish::default()
+                    ..PlacementRequest::default()
                 };
-                waiting.push((n, wish));
+                waiting.push((n, placement_request));
             }
-            while let Some((at, on)) = next(members, waiting.iter().map(|(_, wish)| wish)) {
+            while let Some((at, on)) = next(
+                members,
+                waiting
+                    .iter()
+                    .map(|(_, placement_request)| placement_request),
+            ) {
                 let on = on[0].member;
                 members[on].running += 1;
                 assert!(

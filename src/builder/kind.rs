@@ -11,7 +11,7 @@ pub const NO_STEPS_HINT: &str = "run the steps with --builder docker, podman or 
 pub enum Builder {
     Docker {
         program: Program,
-        can: docker::Abilities,
+        can: docker::DockerFeatures,
     },
     Buildx {
         program: Program,

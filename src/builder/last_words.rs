@@ -20,7 +20,7 @@ const SAID: usize = 1000;
 
 /// Reads the output of a builder, with secrets already masked, and keeps its last messages.
 #[derive(Debug, Default)]
-pub struct LastWords {
+pub struct FailureExcerpt {
     pending: Vec<u8>,
     last: VecDeque<Vec<u8>>,
     errors: VecDeque<ErrorLine>,
@@ -39,7 +39,7 @@ pub struct Refusal {
     pub registry: String,
 }
 
-impl LastWords {
+impl FailureExcerpt {
     /// Reads a part of the output.
     pub fn take(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
@@ -325,7 +325,7 @@ mod tests {
     use super::*;
 
     fn said(printed: &str) -> Vec<String> {
-        let mut words = LastWords::default();
+        let mut words = FailureExcerpt::default();
         // In pieces, as a pipe delivers it.
         printed
             .as_bytes()
@@ -381,7 +381,7 @@ mod tests {
 
     #[test]
     fn failure_reason_is_bounded_and_has_no_control_characters() {
-        let mut words = LastWords::default();
+        let mut words = FailureExcerpt::default();
         words.take(b"Error: red \x1b[31m\x1b]0;title\x07 \xff\r");
         words.take("x".repeat(1_000_000).as_bytes());
         words.take("\nError: \u{202e}evil\x1b[2J\n".as_bytes());

@@ -32,12 +32,12 @@ pub use container::{ContainerRequest, FolderMount};
 pub use detect::{ORDER, check_name, chosen_name, detect};
 pub use held::HeldImage;
 pub use kind::{Builder, BuilderKind, UnknownBuilder};
-pub use last_words::{LastWords, Refusal, has_lost_its_daemon, is_out_of_disk, refusal};
+pub use last_words::{FailureExcerpt, Refusal, has_lost_its_daemon, is_out_of_disk, refusal};
 pub use leftovers::Leftover;
 pub use platform::BuilderPlatforms;
 pub use program::{Program, Question};
 pub use request::{BuildRequest, DigestSource, Purpose, Step, Unpinned};
-pub use storage::Keep;
+pub use storage::CacheLimits;
 
 use crate::{
     error::{Error, Kind, Result},

@@ -163,7 +163,7 @@ fn of_workers(text: &str) -> Option<Platform> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::builder::docker::Abilities;
+    use crate::builder::docker::DockerFeatures;
     use crate::builder::platform_args::without_platforms;
 
     fn platform(text: &str) -> Platform {
@@ -223,7 +223,7 @@ mod tests {
         let own = platform("linux/amd64");
         let docker = |args: &[&str]| Builder::Docker {
             program: program(args),
-            can: Abilities::default(),
+            can: DockerFeatures::default(),
         };
         let arm = vec![platform("linux/arm64")];
         let found = docker(&[]).platforms(own.clone(), Some("linux/arm64"));

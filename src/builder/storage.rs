@@ -6,7 +6,7 @@ use super::{Builder, Question};
 
 /// How much of a builder's cache is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
+pub struct CacheLimits {
     /// At most this many bytes.
     pub bytes: Option<u64>,
     /// What was used within this many hours.
@@ -36,7 +36,7 @@ impl Builder {
     }
 
     /// Returns the command that prunes unused records of its cache; `None` for a builder without a cache of its own.
-    pub fn prune_cache(&self, keep: &Keep) -> Option<CommandLine> {
+    pub fn prune_cache(&self, keep: &CacheLimits) -> Option<CommandLine> {
         let by_docker = |line: CommandLine| {
             let line = match keep.bytes {
                 Some(bytes) => line.flag("--keep-storage", bytes.to_string()),
@@ -139,7 +139,7 @@ mod tests {
         let printed = "Images: 16.5MB\nContainers: 0B\nLocal Volumes: 0B\nBuild Cache: 2GB\n";
         assert_eq!(kinds(printed).unwrap(), "images: 16.5mb, cache: 2gb");
         assert_eq!(total("ID\nx\nTotal:\t3.1GB\n").unwrap(), "cache: 3.1gb");
-        let keep = Keep {
+        let keep = CacheLimits {
             bytes: Some(5_000_000_000),
             hours: Some(48),
         };

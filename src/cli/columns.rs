@@ -7,7 +7,7 @@ use crate::{
     image::Reference,
     ops::{App, answer::TaskAnswer, check::brief, show::TaskList, status::TaskStatus},
     sys::{clock::ahead, workers},
-    view::{Column, Narrow, Shape, Tone, View},
+    view::{Column, Narrow, Shape, VertexStatus, View},
 };
 
 /// A task.
@@ -167,13 +167,13 @@ fn paint(state: &str) -> Option<&'static str> {
 }
 
 /// Returns the tone of a state.
-pub fn tone(state: Option<&str>) -> Tone {
+pub fn tone(state: Option<&str>) -> VertexStatus {
     match state {
-        None | Some("") => Tone::Plain,
-        Some("current") => Tone::Good,
-        Some("stale" | "changed" | "waiting" | "settling") => Tone::Pending,
-        Some("never-run" | "disabled" | "follows-nothing") => Tone::Quiet,
-        Some(_) => Tone::Bad,
+        None | Some("") => VertexStatus::Plain,
+        Some("current") => VertexStatus::Good,
+        Some("stale" | "changed" | "waiting" | "settling") => VertexStatus::Pending,
+        Some("never-run" | "disabled" | "follows-nothing") => VertexStatus::Quiet,
+        Some(_) => VertexStatus::Bad,
     }
 }
 

@@ -8,9 +8,9 @@ use super::global::Global;
 /// The options of a command, or the commands of a group, with the global options. The command's description is on its enum variant,
 /// because the help of the group above shows it too.
 #[derive(Debug)]
-pub struct Late<T>(pub Box<T>);
+pub struct LazyArgs<T>(pub Box<T>);
 
-impl<T: Args> Args for Late<T> {
+impl<T: Args> Args for LazyArgs<T> {
     fn augment_args(command: Command) -> Command {
         command.defer(|command| Global::augment_args(T::augment_args(command)))
     }
@@ -20,7 +20,7 @@ impl<T: Args> Args for Late<T> {
     }
 }
 
-impl<T: Subcommand> Subcommand for Late<T> {
+impl<T: Subcommand> Subcommand for LazyArgs<T> {
     fn augment_subcommands(command: Command) -> Command {
         command.defer(|command| Global::augment_args(T::augment_subcommands(command)))
     }
@@ -34,7 +34,7 @@ impl<T: Subcommand> Subcommand for Late<T> {
     }
 }
 
-impl<T: FromArgMatches> FromArgMatches for Late<T> {
+impl<T: FromArgMatches> FromArgMatches for LazyArgs<T> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self> {
         T::from_arg_matches(matches).map(|it| Self(Box::new(it)))
     }

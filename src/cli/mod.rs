@@ -38,7 +38,7 @@ use crate::{
 };
 
 use global::Global;
-use late::Late;
+use late::LazyArgs;
 use outcome::Outcome;
 use report::Report;
 
@@ -67,64 +67,64 @@ struct Cli {
 enum Command {
     /// Define, run and watch tasks
     #[command(subcommand)]
-    Task(Late<task::TaskCommand>),
+    Task(LazyArgs<task::TaskCommand>),
     /// Build and push an image without a task
     ///
     /// Its bases are resolved and pinned as those of a task are. What it depends on is recorded with the run, and not followed.
-    Build(Late<build::BuildArgs>),
+    Build(LazyArgs<build::BuildArgs>),
     /// Run the steps of a file, or one command, without a task
     ///
     /// The steps work on a copy of the folder. What they depend on is recorded with the run, and not followed.
-    Run(Late<run::QuickRunArgs>),
+    Run(LazyArgs<run::QuickRunArgs>),
     /// Copy an image to another registry or folder
     ///
     /// All platforms are copied, byte for byte, so that the digest stays the same. What is there already is not sent again. No container daemon is needed.
-    Import(Late<import::ImportArgs>),
+    Import(LazyArgs<import::ImportArgs>),
     /// Show how all tasks are doing, the worst first
-    Status(Late<status::StatusArgs>),
+    Status(LazyArgs<status::StatusArgs>),
     /// Remove old tags and manifests from a registry
     ///
     /// What a tag that stays names stays, with all that is beneath it and all that refers to it; so does what a task was built on or has pushed last.
-    Purge(Late<purge::PurgeArgs>),
+    Purge(LazyArgs<purge::PurgeArgs>),
     /// List, show and delete the repositories and tags of a registry
     #[command(subcommand)]
-    Repository(Late<repository::RepositoryCommand>),
+    Repository(LazyArgs<repository::RepositoryCommand>),
     /// List, show and delete manifests
     #[command(subcommand)]
-    Manifest(Late<manifest::ManifestCommand>),
+    Manifest(LazyArgs<manifest::ManifestCommand>),
     /// Ask about images that no task makes
     #[command(subcommand)]
-    Image(Late<image::ImageCommand>),
+    Image(LazyArgs<image::ImageCommand>),
     /// Log in to a registry, for docker, podman and acrt alike
     ///
     /// The login is checked first. It is kept where docker and podman find it: with the credential helper that they are set up for, else in their files. Without a user, the login that there is is checked.
-    Login(Late<login::LoginCommandArgs>),
+    Login(LazyArgs<login::LoginCommandArgs>),
     /// Forget the login for a registry, of docker and podman too
     ///
     /// Logins of tasks stay: acrt task credential remove.
-    Logout(Late<logout::LogoutArgs>),
+    Logout(LazyArgs<logout::LogoutArgs>),
     /// Try who is told of runs and failures
     #[command(subcommand)]
-    Notify(Late<notify::NotifyCommand>),
+    Notify(LazyArgs<notify::NotifyCommand>),
     /// List, check and prune builders
     #[command(subcommand)]
-    Builder(Late<builder::BuilderCommand>),
+    Builder(LazyArgs<builder::BuilderCommand>),
     /// Show which images a Dockerfile depends on
     ///
     /// Works offline, without a task. Variables, stages and `COPY --from` are read as BuildKit reads them. What only another
     /// frontend can read, as `# syntax=` asks for, is listed without an image.
-    Deps(Late<deps::DepsArgs>),
+    Deps(LazyArgs<deps::DepsArgs>),
     /// Check builder, registries, logins, clock and state directory
     ///
     /// Says which file and key a login comes from, and never the login itself.
-    CheckHealth(Late<check_health::CheckHealthArgs>),
+    CheckHealth(LazyArgs<check_health::CheckHealthArgs>),
     /// Read and change the config file
     #[command(subcommand)]
-    Config(Late<config::ConfigCommand>),
+    Config(LazyArgs<config::ConfigCommand>),
     /// Print the completion script of a shell
     ///
     /// The script asks acrt itself, and so knows the names of tasks and runs too.
-    Completion(Late<completion::CompletionArgs>),
+    Completion(LazyArgs<completion::CompletionArgs>),
 }
 
 /// Returns all commands, for completions, man pages and the reference. The options of a command exist only after [`clap::Command::build`],

@@ -20,7 +20,9 @@ use crate::{
         terminal::{terminal_width, wants_colour},
     },
     task::{RunId, TaskKey, TaskName},
-    view::{Canvas, Format, Pieces, Query, Undrawable, View, column::harmless, tame::Tamer},
+    view::{
+        CannotRender, Canvas, Format, Pieces, Query, View, column::harmless, tame::LogSanitizer,
+    },
 };
 
 use super::{global::Global, progress::Progress};
@@ -47,13 +49,13 @@ pub struct Report {
     /// The clock for the time in front of each line, where a person watches the loop.
     stamps: RefCell<Option<Clock>>,
     /// Makes logs safe for a terminal; `None` to print them unchanged.
-    tamer: RefCell<Option<Tamer>>,
+    sanitizer: RefCell<Option<LogSanitizer>>,
 }
 
 /// How many bytes of an answer are written at once.
 const PIECE: usize = 64 * 1024;
 
-fn undrawable(problem: Undrawable) -> Error {
+fn undrawable(problem: CannotRender) -> Error {
     Error::new(Kind::Invalid, problem.to_string())
 }
 
@@ -72,20 +74,24 @@ impl Report {
             output_lost: Cell::new(false),
             json: RefCell::new(None),
             stamps: RefCell::new(None),
-            tamer: RefCell::new(Some(Tamer::default())),
+            sanitizer: RefCell::new(Some(LogSanitizer::default())),
         }
     }
 
     /// With `raw`, prints logs unchanged, with all control sequences.
     pub fn shows_raw(&self, raw: bool) {
         if raw {
-            *self.tamer.borrow_mut() = None;
+            *self.sanitizer.borrow_mut() = None;
         }
     }
 
     /// Prints a part of a log. Output lost on a full disk is still in the log file.
     fn log(&self, bytes: &[u8]) {
-        let tamed = self.tamer.borrow_mut().as_mut().map(|it| it.tame(bytes));
+        let tamed = self
+            .sanitizer
+            .borrow_mut()
+            .as_mut()
+            .map(|it| it.tame(bytes));
         self.stream(tamed.as_deref().unwrap_or(bytes));
     }
 
@@ -399,7 +405,11 @@ impl Report {
 
     /// Prints the rest of a log, and removes the progress lines, because the activity has ended.
     pub fn done(&self) {
-        let rest = self.tamer.borrow_mut().as_mut().map(Tamer::finish);
+        let rest = self
+            .sanitizer
+            .borrow_mut()
+            .as_mut()
+            .map(LogSanitizer::finish);
         if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
             drop(self.answer(&rest));
         }

@@ -8,7 +8,8 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    LeftOut, Outside, Place, Problem, Recipe, Recipes, is_remote, seen_from, service::needs,
+    ComposeBuild, ComposeBuilds, ComposeInputs, LeftOut, NamedContext, Problem, is_remote,
+    seen_from, service::needs,
 };
 
 /// How many targets a matrix may produce.
@@ -18,7 +19,7 @@ const MAX_TARGETS: usize = 1000;
 const MAX_DEPTH: usize = 32;
 
 /// Tells whether something was left out only because it needs an evaluator for HCL.
-pub fn has_expression(recipes: &Recipes) -> bool {
+pub fn has_expression(recipes: &ComposeBuilds) -> bool {
     recipes.left_out.iter().any(
         |(_, why)| matches!(why, LeftOut::Unusable(problem) if problem.text.contains(EXPRESSION)),
     )
@@ -31,7 +32,11 @@ const EXPRESSION: &str = "is an expression that only docker buildx reads";
 /// # Errors
 ///
 /// [`Problem`] where the file as a whole cannot be read; an invalid target does not affect the others.
-pub fn bake(outside: &dyn Outside, file: &Path, text: &str) -> Result<Recipes, Problem> {
+pub fn bake(
+    outside: &dyn ComposeInputs,
+    file: &Path,
+    text: &str,
+) -> Result<ComposeBuilds, Problem> {
     let document: Value = serde_json::from_str(text).map_err(|error| Problem {
         file: file.to_owned(),
         line: (error.line() > 0).then(|| error.line()),
@@ -49,7 +54,7 @@ pub fn bake(outside: &dyn Outside, file: &Path, text: &str) -> Result<Recipes, P
         groups: object(&document, "group"),
         variables: object(&document, "variable"),
     };
-    let mut recipes = Recipes::default();
+    let mut recipes = ComposeBuilds::default();
     let wanted = reader.wanted();
     for (name, target) in &reader.targets {
         if !wanted.contains(name) {
@@ -84,7 +89,7 @@ fn object(of: &Map<String, Value>, key: &str) -> Map<String, Value> {
 }
 
 struct Reader<'a> {
-    outside: &'a dyn Outside,
+    outside: &'a dyn ComposeInputs,
     file: &'a Path,
     folder: &'a Path,
     targets: Map<String, Value>,
@@ -161,7 +166,7 @@ impl Reader<'_> {
     }
 
     /// Returns the builds of a target: for a matrix, one for each combination.
-    fn recipes(&self, name: &str, target: &Value) -> Result<Vec<Recipe>, Problem> {
+    fn recipes(&self, name: &str, target: &Value) -> Result<Vec<ComposeBuild>, Problem> {
         let key = format!("target.{name}");
         if !target.is_object() {
             return Err(problem(self.file, &key, "it must be an object"));
@@ -209,7 +214,7 @@ impl Reader<'_> {
         name: &str,
         target: &Map<String, Value>,
         row: &BTreeMap<String, String>,
-    ) -> Result<Recipe, Problem> {
+    ) -> Result<ComposeBuild, Problem> {
         let key = |of: &str| format!("target.{name}.{of}");
         let text = |of: &str| match target.get(of) {
             None | Some(Value::Null) => Ok(None),
@@ -243,8 +248,8 @@ impl Reader<'_> {
         };
         let contexts = pairs("contexts")?.into_iter().map(|(name, place)| {
             let place = match place.strip_prefix("target:") {
-                Some(target) => Place::Other(target.to_owned()),
-                None => Place::Given(here(&place)),
+                Some(target) => NamedContext::Other(target.to_owned()),
+                None => NamedContext::Given(here(&place)),
             };
             (name, place)
         });
@@ -276,7 +281,7 @@ impl Reader<'_> {
             }
         }
         let tags = texts("tags")?;
-        Ok(Recipe {
+        Ok(ComposeBuild {
             key: name.to_owned(),
             is_named: !tags.is_empty(),
             images: if tags.is_empty() {
@@ -297,7 +302,7 @@ impl Reader<'_> {
                 .get("no-cache")
                 .and_then(Value::as_bool)
                 .unwrap_or(false),
-            ..Recipe::default()
+            ..ComposeBuild::default()
         })
     }
 

@@ -9,7 +9,7 @@ use std::{
 use crate::{secret::MaskedText, steps};
 
 use super::{
-    Outside, Problem, dotenv, is_remote, seen_from,
+    ComposeInputs, Problem, dotenv, is_remote, seen_from,
     tree::{Node, Value},
     variables::Variables,
 };
@@ -37,7 +37,7 @@ pub const OVERRIDES: [&str; 4] = [
 
 /// How the files of a project are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
+pub enum FileSelection {
     /// The files of `COMPOSE_FILE` in the environment or in `.env`; else those that docker compose finds in the folder.
     Environment,
     /// The same, ignoring the environment, which is for another folder.
@@ -50,7 +50,7 @@ pub enum Choice {
 
 /// Reads the files of a project and records which they are.
 pub struct Files<'a> {
-    outside: &'a dyn Outside,
+    outside: &'a dyn ComposeInputs,
     /// The files that were read or looked for.
     pub read: BTreeSet<PathBuf>,
     /// Variables without a value and a default.
@@ -60,7 +60,7 @@ pub struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    pub fn new(outside: &'a dyn Outside) -> Self {
+    pub fn new(outside: &'a dyn ComposeInputs) -> Self {
         Self {
             outside,
             read: BTreeSet::new(),
@@ -117,14 +117,14 @@ impl<'a> Files<'a> {
         &mut self,
         folder: &Path,
         variables: &BTreeMap<String, String>,
-        choice: &Choice,
+        choice: &FileSelection,
     ) -> Result<Vec<PathBuf>, Problem> {
         let value = |name: &str| {
             let own = self.outside.variable(name).filter(|it| !it.is_empty());
             match choice {
-                Choice::Environment => own.or_else(|| variables.get(name).cloned()),
-                Choice::Folder => variables.get(name).cloned(),
-                Choice::Beside | Choice::Files(_) => None,
+                FileSelection::Environment => own.or_else(|| variables.get(name).cloned()),
+                FileSelection::Folder => variables.get(name).cloned(),
+                FileSelection::Beside | FileSelection::Files(_) => None,
             }
         };
         if let Some(list) = value("COMPOSE_FILE").filter(|list| !list.is_empty()) {

@@ -21,11 +21,11 @@ use std::{
 use serde::Serialize;
 
 pub use bake::{bake, has_expression};
-pub use files::{Choice, MAIN as FILE_NAMES, OVERRIDES};
+pub use files::{FileSelection, MAIN as FILE_NAMES, OVERRIDES};
 pub use project::{open, project_variable};
 
 /// The files and variables that compose and bake files may read.
-pub trait Outside {
+pub trait ComposeInputs {
     /// Returns the text of a file; `None` where it does not exist.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl std::error::Error for Problem {}
 /// The source of a build's named context.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Place {
+pub enum NamedContext {
     /// The image of another service or target of the same file.
     Other(String),
     /// A folder, an image or a URL, as in `--build-context`.
@@ -88,7 +88,7 @@ pub enum Place {
 /// The build of one service or target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Recipe {
+pub struct ComposeBuild {
     /// The name of the service or the target.
     pub key: String,
     /// The image names in the file; the first is the main one.
@@ -104,7 +104,7 @@ pub struct Recipe {
     pub target: Option<String>,
     /// The platforms; empty for the builder's own.
     pub platforms: Vec<String>,
-    pub contexts: Vec<(String, Place)>,
+    pub contexts: Vec<(String, NamedContext)>,
     /// Further options, each one argument of `docker build`.
     pub options: Vec<String>,
     pub no_cache: bool,
@@ -122,11 +122,11 @@ pub struct Recipe {
 
 /// The builds of a file.
 #[derive(Clone, Debug, Default)]
-pub struct Recipes {
+pub struct ComposeBuilds {
     /// The name of the project; empty for a bake file.
     pub project: String,
     /// The builds, in the order of the file.
-    pub recipes: Vec<Recipe>,
+    pub recipes: Vec<ComposeBuild>,
     /// The images of all services, built or not, or why a service cannot be read; empty for a bake file.
     pub services: Vec<(String, Result<ServiceImage, Problem>)>,
     /// Services and targets that are left out, with the reason: those without a build, and those that cannot be read.

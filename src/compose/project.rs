@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{
-    LeftOut, Outside, Problem, Recipes,
-    files::{Choice, Files},
+    ComposeBuilds, ComposeInputs, LeftOut, Problem,
+    files::{FileSelection, Files},
     is_remote, seen_from,
-    service::{self, Surroundings},
+    service::{self, ProjectContext},
     tree::{Node, Value},
 };
 
@@ -28,7 +28,11 @@ const MAX_NODES: usize = 500_000;
 /// # Errors
 ///
 /// [`Problem`] where a file as a whole cannot be read; an invalid service does not affect the others.
-pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Recipes, Problem> {
+pub fn open(
+    outside: &dyn ComposeInputs,
+    folder: &Path,
+    choice: &FileSelection,
+) -> Result<ComposeBuilds, Problem> {
     let mut loader = Loader {
         files: Files::new(outside),
         nodes: Cell::new(0),
@@ -36,7 +40,7 @@ pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Rec
     let none = BTreeMap::new();
     let beside = loader.files.variables(&[folder.join(".env")], &none)?;
     let files = match choice {
-        Choice::Files(files) => files.clone(),
+        FileSelection::Files(files) => files.clone(),
         choice => loader.files.found(folder, &beside, choice)?,
     };
     // The project's folder is that of its first file.
@@ -45,7 +49,7 @@ pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Rec
         None => (folder, beside),
         Some(own) => {
             let named = outside.variable("COMPOSE_FILE").filter(|it| !it.is_empty());
-            let is_of_environment = *choice == Choice::Environment && named.is_some();
+            let is_of_environment = *choice == FileSelection::Environment && named.is_some();
             let parent = if is_of_environment { none } else { beside };
             let variables = loader.files.variables(&[own.join(".env")], &parent)?;
             (own, variables)
@@ -72,13 +76,13 @@ pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Rec
         own.or_else(|| variables.get(name).cloned())
     };
     let part = loader.part(folder, &files, &variables, 0)?;
-    let around = Surroundings {
+    let around = ProjectContext {
         project: &project,
         folder,
         lookup: &lookup,
         secrets: &part.secrets,
     };
-    let mut recipes = Recipes::default();
+    let mut recipes = ComposeBuilds::default();
     let names: Vec<String> = part.services.iter().map(|(name, _)| name.clone()).collect();
     for name in names {
         let node = loader.extended(&name, &part, &variables, &mut Vec::new());
@@ -107,7 +111,7 @@ pub fn open(outside: &dyn Outside, folder: &Path, choice: &Choice) -> Result<Rec
 ///
 /// [`Problem`] where `.env` cannot be read.
 pub fn project_variable(
-    outside: &dyn Outside,
+    outside: &dyn ComposeInputs,
     folder: &Path,
     name: &str,
 ) -> Result<Option<String>, Problem> {

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::{
-    Place, Problem, Recipe, ServiceImage,
+    ComposeBuild, NamedContext, Problem, ServiceImage,
     tree::{Node, Value},
 };
 
 /// The project of a service.
-pub struct Surroundings<'a> {
+pub struct ProjectContext<'a> {
     pub project: &'a str,
     pub folder: &'a Path,
     pub lookup: &'a dyn Fn(&str) -> Option<String>,
@@ -30,7 +30,7 @@ const NOT_NEEDED: [&str; 7] = [
 pub fn image(
     name: &str,
     service: &Node,
-    around: &Surroundings<'_>,
+    around: &ProjectContext<'_>,
 ) -> Result<Option<ServiceImage>, Problem> {
     let of = format!("services.{name}");
     service.entries(&of)?;
@@ -46,7 +46,7 @@ pub fn image(
 fn main_image(
     name: &str,
     service: &Node,
-    around: &Surroundings<'_>,
+    around: &ProjectContext<'_>,
 ) -> Result<ServiceImage, Problem> {
     let of = format!("services.{name}");
     let key = format!("{of}.image");
@@ -65,8 +65,8 @@ fn main_image(
 pub fn recipe(
     name: &str,
     service: &Node,
-    around: &Surroundings<'_>,
-) -> Result<Option<Recipe>, Problem> {
+    around: &ProjectContext<'_>,
+) -> Result<Option<ComposeBuild>, Problem> {
     let key = |of: &str| format!("services.{name}.{of}");
     if !matches!(service.value, Value::Map(_) | Value::Null) {
         return Err(service.problem(&format!("services.{name}"), "it must be a mapping"));
@@ -97,7 +97,7 @@ pub fn recipe(
     let profiles = service.get("profiles").map(|it| it.texts(&key("profiles")));
     let context = reader.text("context")?;
     let options = reader.options()?;
-    Ok(Some(Recipe {
+    Ok(Some(ComposeBuild {
         key: name.to_owned(),
         images,
         context: context.unwrap_or_else(|| around.folder.display().to_string()),
@@ -140,7 +140,7 @@ pub fn needs(options: &[String]) -> Vec<String> {
 struct Reader<'a> {
     build: &'a Node,
     name: &'a str,
-    around: &'a Surroundings<'a>,
+    around: &'a ProjectContext<'a>,
 }
 
 impl Reader<'_> {
@@ -188,14 +188,14 @@ impl Reader<'_> {
         Ok(args)
     }
 
-    fn contexts(&self) -> Result<Vec<(String, Place)>, Problem> {
+    fn contexts(&self) -> Result<Vec<(String, NamedContext)>, Problem> {
         let contexts = self.entries("additional_contexts")?.iter();
         let mut found = Vec::new();
         for (name, node) in contexts {
             let text = node.text(&self.key(&format!("additional_contexts.{name}")))?;
             let place = match text.strip_prefix("service:") {
-                Some(service) => Place::Other(service.to_owned()),
-                None => Place::Given(text.to_owned()),
+                Some(service) => NamedContext::Other(service.to_owned()),
+                None => NamedContext::Given(text.to_owned()),
             };
             found.push((name.clone(), place));
         }

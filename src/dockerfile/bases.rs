@@ -12,8 +12,8 @@ use super::{
     graph::{Source, StageGraph},
     problem::{Cursor, DockerfileError, Problem},
     reach::BaseUse,
-    scope::Given,
-    text::{self, Place},
+    scope::GraphInput,
+    text::{self, SourceRange},
 };
 use crate::image::{Platform, Reference};
 
@@ -62,7 +62,7 @@ impl fmt::Display for BaseKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pinning {
     /// A digest can be written at this place.
-    Place(Place),
+    Place(SourceRange),
     /// No digest can be written, for this reason.
     Impossible(Unpinnable),
 }
@@ -89,7 +89,7 @@ pub enum Unpinnable {
 
 /// A part of the file that only its own frontend can read; it may name further images.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unread {
+pub struct UnreadPart {
     /// The line, counted from 1; 0 if it is the whole file.
     pub line: usize,
     /// The column in characters, counted from 1; 0 if it is the whole file.
@@ -108,7 +108,7 @@ struct FoundBases {
 }
 
 /// What one place of the file names on some of the platforms.
-struct Meaning {
+struct PlaceUse {
     name: String,
     source: Source,
     platforms: BTreeSet<Platform>,
@@ -142,12 +142,12 @@ impl Dockerfile {
     }
 
     /// Returns, in the order of the file, the parts that only the file's own frontend can read, if it is not Docker's.
-    pub fn unread(&self, build: &Build) -> Vec<Unread> {
+    pub fn unread(&self, build: &Build) -> Vec<UnreadPart> {
         if !self.is_foreign(&build.args) {
             return Vec::new();
         }
         if self.stages.stages.is_empty() {
-            return vec![Unread {
+            return vec![UnreadPart {
                 line: 0,
                 column: 0,
                 written: "the whole file".to_owned(),
@@ -165,7 +165,7 @@ impl Dockerfile {
         let mut cursor = Cursor::new(&text);
         let located = unread.into_iter().map(|(offset, written)| {
             let (line, column) = offset.map_or((0, 0), |offset| cursor.position(offset));
-            Unread {
+            UnreadPart {
                 line,
                 column,
                 written,
@@ -193,7 +193,7 @@ impl Dockerfile {
         let mut uses = Vec::new();
         let mut unread = Vec::new();
         for platform in platforms {
-            let graph = StageGraph::new(Given {
+            let graph = StageGraph::new(GraphInput {
                 file: &self.stages,
                 foreign: self.is_foreign(&build.args).then_some(&self.unread),
                 lexer: Lexer::new(self.escape),
@@ -280,14 +280,14 @@ fn of_place<'d>(
     runtime: &BTreeSet<Reference>,
 ) -> impl Iterator<Item = (usize, BaseImage)> {
     let (name, is_from, is_doubtful) = (first.name, first.is_from, first.is_doubtful);
-    let mut meanings = vec![Meaning::of(first)];
+    let mut meanings = vec![PlaceUse::of(first)];
     for other in others {
         let mut known = meanings.iter_mut();
         match known.find(|meaning| meaning.source == other.source) {
             Some(meaning) => {
                 meaning.platforms.insert(other.platform.into_owned());
             }
-            None => meanings.push(Meaning::of(other)),
+            None => meanings.push(PlaceUse::of(other)),
         }
     }
     let differs = meanings.len() > 1;
@@ -320,7 +320,7 @@ fn of_place<'d>(
     })
 }
 
-impl Meaning {
+impl PlaceUse {
     fn of(found: BaseUse<'_>) -> Self {
         Self {
             name: match &found.source {

@@ -116,7 +116,7 @@ impl Lexer {
             budget,
             depth: 0,
         };
-        reader.until(None, self.raw_escapes, &mut Words::default())
+        reader.until(None, self.raw_escapes, &mut WordSplitter::default())
     }
 
     /// Returns the words of `text`, split at blanks outside quotes.
@@ -129,7 +129,7 @@ impl Lexer {
             budget: &budget,
             depth: 0,
         };
-        let mut words = Words::default();
+        let mut words = WordSplitter::default();
         reader.until(None, self.raw_escapes, &mut words)?;
         Ok(words.finish())
     }
@@ -143,12 +143,12 @@ fn chars(text: &str) -> Peekable<Chars<'_>> {
 
 /// The words read so far, and the current one.
 #[derive(Default)]
-pub(super) struct Words {
+pub(super) struct WordSplitter {
     words: Vec<String>,
     word: String,
 }
 
-impl Words {
+impl WordSplitter {
     fn push(&mut self, c: char) {
         if !c.is_whitespace() {
             self.word.push(c);
@@ -180,7 +180,7 @@ impl WordReader<'_> {
         &mut self,
         stop: Option<char>,
         raw_escapes: bool,
-        words: &mut Words,
+        words: &mut WordSplitter,
     ) -> Result<String, InvalidWord> {
         let mut result = String::new();
         while let Some(c) = self.chars.next() {

@@ -11,7 +11,7 @@ use super::{
     parsed_line::{Keyword, ParsedLine},
     problem::{DockerfileError, Problem},
     stages::Stages,
-    text::{self, SourceToken, Text},
+    text::{self, LogicalLine, SourceToken},
 };
 
 /// The build argument that names the frontend in place of `# syntax=`.
@@ -174,7 +174,7 @@ struct FileReader {
 }
 
 impl FileReader {
-    fn read(&mut self, line: &Text<'_>, lines: &mut LineReader<'_>) {
+    fn read(&mut self, line: &LogicalLine<'_>, lines: &mut LineReader<'_>) {
         let form = ParsedLine::of(line);
         let read = match form.keyword {
             Some(Keyword::Arg) if self.in_stage => Ok(Instruction::Other),

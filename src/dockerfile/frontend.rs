@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     directive::directive,
-    text::{self, SourceToken, Text},
+    text::{self, LogicalLine, SourceToken},
 };
 use crate::image::{Reference, reference::DOCKER_HUB};
 
@@ -24,7 +24,7 @@ pub(super) fn of_file(file: &str) -> Option<SourceToken> {
         .or_else(|| in_comments(rest, "//"))
         .or_else(|| in_object(rest))?;
     let start = image.as_ptr() as usize - file.as_ptr() as usize;
-    Some(Text::new(image, start).token(0..image.len()))
+    Some(LogicalLine::new(image, start).token(0..image.len()))
 }
 
 /// Finds the directive in the first lines. The text after the first space is an argument of the frontend.

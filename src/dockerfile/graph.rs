@@ -11,15 +11,15 @@ use super::{
     instruction::{self, From, Instruction},
     mount::MountSource,
     problem::Problem,
-    scope::{Given, Scope},
+    scope::{GraphInput, Scope},
     stages::Stage,
-    text::{Place, SourceToken},
+    text::{SourceRange, SourceToken},
 };
 use crate::image::{InvalidReference, Platform, Reference};
 
 /// The stages of a build and what each needs.
 pub(super) struct StageGraph<'d> {
-    pub given: Given<'d>,
+    pub given: GraphInput<'d>,
     pub budget: ExpansionBudget,
     pub stages: Vec<StageNode<'d>>,
     pub by_name: HashMap<&'d str, usize>,
@@ -41,7 +41,7 @@ pub(super) struct StageNode<'d> {
     pub platform: Option<Platform>,
     /// Whether a named context replaces the stage, so that its instructions do not run.
     pub replaced: bool,
-    pub needs: Vec<Need<'d>>,
+    pub needs: Vec<StageDependency<'d>>,
     pub triggered: bool,
 }
 
@@ -49,12 +49,12 @@ pub(super) struct StageNode<'d> {
 #[derive(Clone, Copy)]
 pub(super) struct Name<'d> {
     pub token: &'d SourceToken,
-    pub written: Written,
+    pub written: NameLocation,
 }
 
 /// Where a name is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum NameLocation {
     /// In the file, at its token.
     Here,
     /// Nowhere: it is the token of a mount that names no source.
@@ -76,7 +76,7 @@ pub(super) enum Source {
 }
 
 /// A stage that another one copies or mounts from.
-pub(super) struct Need<'d> {
+pub(super) struct StageDependency<'d> {
     pub stage: usize,
     pub name: Name<'d>,
 }
@@ -87,7 +87,7 @@ impl<'d> StageGraph<'d> {
     /// # Errors
     ///
     /// A base, a platform or a stage that cannot be determined, whether the target needs it or not.
-    pub fn new(given: Given<'d>) -> Result<Self, Problem> {
+    pub fn new(given: GraphInput<'d>) -> Result<Self, Problem> {
         let stages = &given.file.stages;
         let mut graph = Self {
             given,
@@ -180,7 +180,7 @@ impl<'d> StageGraph<'d> {
         self.stages.push(StageNode {
             name: Name {
                 token: image,
-                written: Written::Here,
+                written: NameLocation::Here,
             },
             is_doubtful: instruction::is_stage_name(&base_name)
                 && self.is_below_unread(image.place.start()),
@@ -289,7 +289,7 @@ impl<'d> StageGraph<'d> {
                 for MountSource { from, options } in mounts {
                     let mut name = self.name(stage, from.as_ref().unwrap_or(options), elsewhere);
                     if from.is_none() {
-                        name.written = Written::Not;
+                        name.written = NameLocation::Not;
                     }
                     let source = self.stage_or_image(name);
                     self.add_need(stage, source, name)?;
@@ -319,10 +319,10 @@ impl<'d> StageGraph<'d> {
 
     fn name(&self, stage: usize, token: &'d SourceToken, elsewhere: Option<usize>) -> Name<'d> {
         let written = match elsewhere {
-            None => Written::Here,
+            None => NameLocation::Here,
             Some(offset) => {
                 let needs = self.stages.get(stage).map_or(0, |node| node.needs.len());
-                Written::Trigger(offset, needs + 1)
+                NameLocation::Trigger(offset, needs + 1)
             }
         };
         Name { token, written }
@@ -380,7 +380,7 @@ impl<'d> StageGraph<'d> {
     ) -> Result<(), Problem> {
         let source = self.readable(source)?;
         if let (Some(node), Some(stage)) = (self.stages.get_mut(stage), source) {
-            node.needs.push(Need { stage, name });
+            node.needs.push(StageDependency { stage, name });
         }
         Ok(())
     }
@@ -390,7 +390,7 @@ impl<'d> Name<'d> {
     /// Returns the name. A mount without a source refers to the stage `scratch`, if the file has one, as in BuildKit.
     pub fn text(&self) -> &'d str {
         match self.written {
-            Written::Not => "scratch",
+            NameLocation::Not => "scratch",
             _ => &self.token.text,
         }
     }
@@ -398,14 +398,14 @@ impl<'d> Name<'d> {
     /// Returns the byte offset of the name, and a number that distinguishes names at one offset.
     pub fn key(&self) -> (usize, usize) {
         match self.written {
-            Written::Trigger(offset, number) => (offset, number),
+            NameLocation::Trigger(offset, number) => (offset, number),
             _ => (self.token.place.start(), 0),
         }
     }
 
     /// Returns where the name is in the file.
-    pub fn place(&self) -> Option<&'d Place> {
-        (self.written == Written::Here).then_some(&self.token.place)
+    pub fn place(&self) -> Option<&'d SourceRange> {
+        (self.written == NameLocation::Here).then_some(&self.token.place)
     }
 
     /// Returns a problem about the name.

@@ -9,7 +9,7 @@ use super::{
     mount::{self, MountSource},
     parsed_line::{Keyword, ParsedLine},
     problem::Problem,
-    text::{SourceToken, Text},
+    text::{LogicalLine, SourceToken},
     tokenize,
 };
 
@@ -56,7 +56,7 @@ impl From {
         Self {
             image: SourceToken {
                 text: "scratch".to_owned(),
-                place: Text::new("", 0).place(0..0),
+                place: LogicalLine::new("", 0).place(0..0),
             },
             platform: None,
             name: None,
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Instruction, String> {
-        let text = Text::new(line, 0);
+        let text = LogicalLine::new(line, 0);
         ParsedLine::of(&text).instruction('\\').map_err(|problem| {
             let at = problem.at.unwrap_or_default();
             format!("{at}: {}", problem.message)

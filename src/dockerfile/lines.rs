@@ -5,7 +5,7 @@
 use super::{
     directive::Directives,
     problem::Problem,
-    text::{self, Text},
+    text::{self, LogicalLine},
 };
 
 /// Reads a file from top to bottom.
@@ -16,7 +16,7 @@ pub(super) struct LineReader<'f> {
 }
 
 /// A physical line, without the line feed and the carriage returns before it.
-struct Physical<'f> {
+struct PhysicalLine<'f> {
     text: &'f str,
     offset: usize,
 }
@@ -40,7 +40,7 @@ impl<'f> LineReader<'f> {
     /// # Errors
     ///
     /// An invalid directive. The next call continues behind it.
-    pub fn next(&mut self) -> Result<Option<Text<'f>>, Problem> {
+    pub fn next(&mut self) -> Result<Option<LogicalLine<'f>>, Problem> {
         while let Some(line) = self.physical() {
             let start = line.text.trim_start();
             let offset = line.offset + (line.text.len() - start.len());
@@ -51,7 +51,7 @@ impl<'f> LineReader<'f> {
                 continue;
             }
             let (content, mut continues) = self.continuation(start);
-            let mut text = Text::new(content, offset);
+            let mut text = LogicalLine::new(content, offset);
             while continues {
                 let Some(line) = self.physical() else { break };
                 let start = line.text.trim_start();
@@ -92,7 +92,7 @@ impl<'f> LineReader<'f> {
         self.at = position;
     }
 
-    fn physical(&mut self) -> Option<Physical<'f>> {
+    fn physical(&mut self) -> Option<PhysicalLine<'f>> {
         let offset = self.at;
         let rest = self.file.get(offset..).unwrap_or_default();
         if rest.is_empty() {
@@ -104,7 +104,7 @@ impl<'f> LineReader<'f> {
         };
         self.at += length;
         let text = line.trim_end_matches(['\r', '\n']);
-        Some(Physical { text, offset })
+        Some(PhysicalLine { text, offset })
     }
 
     /// Splits the continuation off the end of a line. An escaped escape character is no continuation: `\\` ends the

@@ -2,7 +2,7 @@
 //!
 //! Pure functions: nothing here reads a file or asks a registry. Only what decides which images are named is checked;
 //! the builder checks the rest. A file that asks for a frontend other than Docker's is read as far as possible, and the
-//! rest is returned as [`Unread`]. The steps:
+//! rest is returned as [`UnreadPart`]. The steps:
 //!
 //! | step | from | to | by |
 //! |---|---|---|---|
@@ -36,8 +36,8 @@ mod substitution;
 mod text;
 mod tokenize;
 
-pub use bases::{BaseImage, BaseKind, Pinning, Unpinnable, Unread};
+pub use bases::{BaseImage, BaseKind, Pinning, Unpinnable, UnreadPart};
 pub use build::Build;
 pub use file::Dockerfile;
 pub use problem::{DockerfileError, DockerfileErrorKind};
-pub use text::Place;
+pub use text::SourceRange;

@@ -6,7 +6,7 @@ use std::{borrow::Cow, ops::Range};
 
 use super::{
     problem::Problem,
-    text::{SourceToken, Text},
+    text::{LogicalLine, SourceToken},
     tokenize::Flag,
 };
 
@@ -25,7 +25,7 @@ pub(super) struct MountSource {
 /// # Errors
 ///
 /// A value that may hold a `from` and is not comma-separated, or a `from` that holds a variable.
-pub(super) fn read(line: &Text<'_>, flag: &Flag) -> Result<Option<MountSource>, Problem> {
+pub(super) fn read(line: &LogicalLine<'_>, flag: &Flag) -> Result<Option<MountSource>, Problem> {
     let at = flag.offset(line);
     let value = flag.parts().1.unwrap_or_default();
     let start = flag.text.len() - value.len();
@@ -159,7 +159,7 @@ mod tests {
 
     /// The source of a mount, and where it begins and ends.
     fn from(line: &str) -> Result<Option<String>, String> {
-        let text = Text::new(line, 0);
+        let text = LogicalLine::new(line, 0);
         let mount = read(&text, &tokenize::split(line).flags[0]).map_err(|p| p.message)?;
         let from = mount.and_then(|mount| mount.from);
         Ok(from.map(|from| format!("{} at {}", from.text, from.place)))
@@ -193,7 +193,7 @@ mod tests {
     fn mount_types_without_files_have_no_source() {
         for kind in ["tmpfs", "secret", "SSH"] {
             let line = format!("RUN --mount=type={kind},from=go:1,target=/x y");
-            let text = Text::new(&line, 0);
+            let text = LogicalLine::new(&line, 0);
             let mount = read(&text, &tokenize::split(&line).flags[0]);
             assert_eq!(mount, Ok(None), "{kind}");
         }

@@ -5,7 +5,7 @@
 use super::{
     heredoc::{self, Heredoc},
     problem::Problem,
-    text::Text,
+    text::LogicalLine,
     tokenize::{self, SplitLine},
 };
 
@@ -54,7 +54,7 @@ impl Keyword {
 
 /// A line, split into keyword, flags and arguments.
 pub(super) struct ParsedLine<'l> {
-    pub line: &'l Text<'l>,
+    pub line: &'l LogicalLine<'l>,
     /// `None` for an instruction that BuildKit's own frontend does not have, or not yet.
     pub keyword: Option<Keyword>,
     pub command: SplitLine,
@@ -62,7 +62,7 @@ pub(super) struct ParsedLine<'l> {
 
 impl<'l> ParsedLine<'l> {
     /// Splits a line.
-    pub fn of(line: &'l Text<'l>) -> Self {
+    pub fn of(line: &'l LogicalLine<'l>) -> Self {
         let text = line.as_str();
         let command = tokenize::split(text);
         let keyword = text.get(command.name.clone()).and_then(Keyword::parse);
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     fn heredocs(line: &str) -> usize {
-        ParsedLine::of(&Text::new(line, 0))
+        ParsedLine::of(&LogicalLine::new(line, 0))
             .heredocs()
             .unwrap()
             .len()

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    graph::{Name, Source, StageGraph, StageNode, Written},
+    graph::{Name, NameLocation, Source, StageGraph, StageNode},
     instruction::{Instruction, Trigger},
     problem::Problem,
 };
@@ -235,7 +235,10 @@ impl<'d> StageGraph<'d> {
 
     fn refuse_later_stages(&self, reached: &[bool]) -> Result<(), Problem> {
         for (stage, node) in self.built(reached) {
-            let written = node.needs.iter().filter(|n| n.name.written != Written::Not);
+            let written = node
+                .needs
+                .iter()
+                .filter(|n| n.name.written != NameLocation::Not);
             for need in written {
                 let source = self.stages.get(need.stage);
                 let must_stand_above = source.is_some_and(|s| s.is_stage && !s.replaced);

@@ -19,7 +19,7 @@ use crate::image::{Platform, Reference};
 
 /// The inputs of a stage graph.
 #[derive(Clone, Copy)]
-pub(super) struct Given<'d> {
+pub(super) struct GraphInput<'d> {
     pub file: &'d Stages,
     /// The lines that only a frontend other than Docker's can read, where one reads the file.
     pub foreign: Option<&'d Vec<UnreadLine>>,
@@ -35,13 +35,13 @@ pub(super) struct Given<'d> {
 
 /// The variables of a build for one target platform.
 pub(super) struct Scope<'d> {
-    given: Given<'d>,
+    given: GraphInput<'d>,
     pub variables: BuildVariables,
 }
 
 impl<'d> Scope<'d> {
     /// Returns a scope with the variables that need no declaration.
-    pub fn new(given: Given<'d>) -> Self {
+    pub fn new(given: GraphInput<'d>) -> Self {
         Self {
             given,
             variables: predefined(given),
@@ -76,7 +76,7 @@ impl<'d> Scope<'d> {
     }
 }
 
-fn predefined(given: Given<'_>) -> BuildVariables {
+fn predefined(given: GraphInput<'_>) -> BuildVariables {
     let build = given.build;
     let target = match &build.target {
         Some(target) if !target.is_empty() => Some(target),

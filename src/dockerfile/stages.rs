@@ -103,12 +103,12 @@ fn number(line: &canonical::Instruction) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{parsed_line::ParsedLine, text::Text};
+    use super::super::{parsed_line::ParsedLine, text::LogicalLine};
     use super::*;
 
     fn stages(lines: &[&str]) -> Stages {
         let read = |line: &&str| {
-            ParsedLine::of(&Text::new(line, 0))
+            ParsedLine::of(&LogicalLine::new(line, 0))
                 .instruction('\\')
                 .unwrap()
         };

@@ -1,7 +1,7 @@
 //! Substitutions: the values of `$name`, `${name}` and `${name:-word}`.
 
 use super::{
-    expand::{DEEPEST, InvalidWord, WordReader, Words},
+    expand::{DEEPEST, InvalidWord, WordReader, WordSplitter},
     pattern,
 };
 
@@ -142,7 +142,7 @@ impl WordReader<'_> {
     }
 
     fn operand(&mut self, stop: char, raw_escapes: bool) -> Result<String, InvalidWord> {
-        self.until(Some(stop), raw_escapes, &mut Words::default())
+        self.until(Some(stop), raw_escapes, &mut WordSplitter::default())
             .map_err(|error| match self.chars.peek() {
                 None if !matches!(error, InvalidWord::Large | InvalidWord::Deep) => {
                     InvalidWord::Brace

@@ -34,12 +34,12 @@ pub(super) fn start(file: &str) -> usize {
 ///
 /// There are several ranges if the token continues on another line or has quotes within it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct SourceRange {
     first: Range<usize>,
     more: Vec<Range<usize>>,
 }
 
-impl Place {
+impl SourceRange {
     fn new(range: Range<usize>) -> Self {
         Self {
             first: range,
@@ -69,7 +69,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceRange {
     /// Writes the ranges, as in `15..18 30..35`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..{}", self.first.start, self.first.end)?;
@@ -81,38 +81,38 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SourceToken {
     pub text: String,
-    pub place: Place,
+    pub place: SourceRange,
 }
 
 /// A logical line: physical lines joined, with the offset of each in the file.
 #[derive(Clone, Debug)]
-pub(super) struct Text<'f> {
+pub(super) struct LogicalLine<'f> {
     text: Cow<'f, str>,
     first: usize,
-    joints: Vec<Joint>,
+    mappings: Vec<OffsetMapping>,
 }
 
 /// From byte `at` on, the text comes from the file's byte `offset` on.
 #[derive(Clone, Copy, Debug)]
-struct Joint {
+struct OffsetMapping {
     at: usize,
     offset: usize,
 }
 
-impl<'f> Text<'f> {
+impl<'f> LogicalLine<'f> {
     /// Returns a text that stands at `offset` in the file.
     pub fn new(text: &'f str, offset: usize) -> Self {
         Self {
             text: Cow::Borrowed(text),
             first: offset,
-            joints: Vec::new(),
+            mappings: Vec::new(),
         }
     }
 
     /// Adds a text that stands at another offset.
     pub fn join(&mut self, text: &str, offset: usize) {
         let at = self.text.len();
-        self.joints.push(Joint { at, offset });
+        self.mappings.push(OffsetMapping { at, offset });
         self.text.to_mut().push_str(text);
     }
 
@@ -122,27 +122,27 @@ impl<'f> Text<'f> {
 
     /// Returns the offset in the file of the byte at `at`.
     pub fn offset(&self, at: usize) -> usize {
-        let joint = self.joint(at);
-        joint.offset + (at - joint.at)
+        let mapping = self.mapping(at);
+        mapping.offset + (at - mapping.at)
     }
 
     /// Returns where the bytes of `range` stand in the file.
-    pub fn place(&self, range: Range<usize>) -> Place {
+    pub fn place(&self, range: Range<usize>) -> SourceRange {
         let start = self.offset(range.start);
-        let mut place = Place::new(start..start);
+        let mut place = SourceRange::new(start..start);
         self.extend(&mut place, range);
         place
     }
 
     /// Adds to `place` where the bytes of `range` stand in the file.
-    pub fn extend(&self, place: &mut Place, range: Range<usize>) {
+    pub fn extend(&self, place: &mut SourceRange, range: Range<usize>) {
         let mut at = range.start;
-        let mut next = self.joints.partition_point(|joint| joint.at <= at);
+        let mut next = self.mappings.partition_point(|mapping| mapping.at <= at);
         while at < range.end {
             let end = self
-                .joints
+                .mappings
                 .get(next)
-                .map_or(range.end, |joint| joint.at.min(range.end));
+                .map_or(range.end, |mapping| mapping.at.min(range.end));
             let offset = self.offset(at);
             place.push(offset..offset + (end - at));
             at = end;
@@ -159,29 +159,29 @@ impl<'f> Text<'f> {
     }
 
     /// Returns the text from `at` on; it keeps its places in the file.
-    pub fn tail(&self, at: usize) -> Text<'_> {
+    pub fn tail(&self, at: usize) -> LogicalLine<'_> {
         let first = self.offset(at);
-        let behind = self.joints.partition_point(|joint| joint.at <= at);
-        Text {
+        let behind = self.mappings.partition_point(|mapping| mapping.at <= at);
+        LogicalLine {
             text: Cow::Borrowed(self.text.get(at..).unwrap_or_default()),
             first,
-            joints: self.joints[behind..]
+            mappings: self.mappings[behind..]
                 .iter()
-                .map(|joint| Joint {
-                    at: joint.at - at,
-                    offset: joint.offset,
+                .map(|mapping| OffsetMapping {
+                    at: mapping.at - at,
+                    offset: mapping.offset,
                 })
                 .collect(),
         }
     }
 
-    fn joint(&self, at: usize) -> Joint {
-        let behind = self.joints.partition_point(|joint| joint.at <= at);
+    fn mapping(&self, at: usize) -> OffsetMapping {
+        let behind = self.mappings.partition_point(|mapping| mapping.at <= at);
         behind
             .checked_sub(1)
-            .and_then(|last| self.joints.get(last))
+            .and_then(|last| self.mappings.get(last))
             .copied()
-            .unwrap_or(Joint {
+            .unwrap_or(OffsetMapping {
                 at: 0,
                 offset: self.first,
             })
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn joined_text_maps_each_byte_to_its_position() {
-        let mut text = Text::new("FROM alp", 10);
+        let mut text = LogicalLine::new("FROM alp", 10);
         text.join("ine:3", 30);
         assert_eq!(text.as_str(), "FROM alpine:3");
         assert_eq!(text.offset(0), 10);
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn tail_of_a_text_keeps_its_positions() {
-        let mut text = Text::new("ONBUILD CO", 0);
+        let mut text = LogicalLine::new("ONBUILD CO", 0);
         text.join("PY a b", 20);
         let tail = text.tail(8);
         assert_eq!(tail.as_str(), "COPY a b");
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn adjacent_ranges_are_merged() {
-        let text = Text::new("abc", 5);
+        let text = LogicalLine::new("abc", 5);
         let mut place = text.place(0..1);
         text.extend(&mut place, 1..2);
         assert_eq!(place.to_string(), "5..7");

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::text::{Place, SourceToken, Text};
+use super::text::{LogicalLine, SourceRange, SourceToken};
 
 /// A logical line, split; ranges are bytes of the line.
 pub(super) struct SplitLine {
@@ -113,14 +113,14 @@ impl Flag {
     }
 
     /// Returns where the flag begins in the file.
-    pub fn offset(&self, line: &Text<'_>) -> usize {
+    pub fn offset(&self, line: &LogicalLine<'_>) -> usize {
         line.offset(self.raw.start)
     }
 
     /// Returns `part`, a byte range of the flag's text, with its place in the file, which leaves out the quotes around
     /// it and line continuations within it.
-    pub fn token(&self, line: &Text<'_>, part: Range<usize>) -> SourceToken {
-        let mut place: Option<Place> = None;
+    pub fn token(&self, line: &LogicalLine<'_>, part: Range<usize>) -> SourceToken {
+        let mut place: Option<SourceRange> = None;
         let mut at = 0;
         for (c, bytes) in unquoted(line.as_str(), self.raw.clone()) {
             if part.contains(&at) {
@@ -138,7 +138,7 @@ impl Flag {
     }
 
     /// Returns the value behind `=`, with its place.
-    pub fn value(&self, line: &Text<'_>) -> Option<SourceToken> {
+    pub fn value(&self, line: &LogicalLine<'_>) -> Option<SourceToken> {
         let (_, value) = self.parts();
         let start = self.text.len() - value?.len();
         Some(self.token(line, start..self.text.len()))
@@ -261,7 +261,7 @@ mod tests {
     }
 
     fn value(line: &str) -> String {
-        let text = Text::new(line, 0);
+        let text = LogicalLine::new(line, 0);
         let token = split(line).flags[0].value(&text).unwrap();
         format!("{} at {}", token.text, token.place)
     }

@@ -9,47 +9,47 @@ use super::{
 
 /// The result of comparing an image with a base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Likeness {
+pub enum LayerMatch {
     /// It was built on the present version of the base.
-    On(Evidence),
+    BuiltOn(Evidence),
     /// It was not.
-    Off(Evidence),
+    NotBuiltOn(Evidence),
     /// Nothing can be concluded, for this reason.
     Unclear(&'static str),
 }
 
 /// Compares an image with the present version of its base: an image begins with the layers of its base. Where the image was squashed, so
 /// that its history still has the steps of the base but no layers for them, the history decides.
-pub fn compare(image: &ImageRecord, base: &ImageRecord) -> Likeness {
+pub fn compare(image: &ImageRecord, base: &ImageRecord) -> LayerMatch {
     if base.layers.is_empty() {
-        return Likeness::Unclear("the base has no layers");
+        return LayerMatch::Unclear("the base has no layers");
     }
     if image.layers.is_empty() {
-        return Likeness::Unclear("it has no layers");
+        return LayerMatch::Unclear("it has no layers");
     }
     let pairs = || image.history.iter().zip(&base.history);
     if image.layers.starts_with(&base.layers) {
         return if contradicts(image, base) {
-            Likeness::Unclear("its layers are those of the base, and its history is not")
+            LayerMatch::Unclear("its layers are those of the base, and its history is not")
         } else {
-            Likeness::On(Evidence::Layers)
+            LayerMatch::BuiltOn(Evidence::Layers)
         };
     }
     let is_squashed = pairs().any(|(own, of_base)| own.empty_layer && !of_base.empty_layer);
     let is_whole = image.history.len() >= base.history.len() && !base.history.is_empty();
     if is_squashed && is_whole {
         if pairs().all(|(own, of_base)| is_same_step(own, of_base) && is_same_time(own, of_base)) {
-            return Likeness::On(Evidence::History);
+            return LayerMatch::BuiltOn(Evidence::History);
         }
         if pairs().all(|(own, of_base)| is_same_step(own, of_base)) {
-            return Likeness::Off(Evidence::History);
+            return LayerMatch::NotBuiltOn(Evidence::History);
         }
-        return Likeness::Unclear("it was squashed, and its history is not that of the base");
+        return LayerMatch::Unclear("it was squashed, and its history is not that of the base");
     }
     if image.layers.len() == 1 && image.history.len() < 2 {
-        return Likeness::Unclear("it was squashed, and its history does not say on what");
+        return LayerMatch::Unclear("it was squashed, and its history does not say on what");
     }
-    Likeness::Off(Evidence::Layers)
+    LayerMatch::NotBuiltOn(Evidence::Layers)
 }
 
 /// Tells whether the history of an image shows that it was built on another version of the base with the same layers, of which only the
@@ -112,13 +112,13 @@ mod tests {
         let compared =
             |layers: &[&str]| compare(&image(layers, &[("+x", "1"), ("+y", "1")]), &base);
         let (on, off) = (Evidence::Layers, Evidence::Layers);
-        assert_eq!(compared(&["a", "b", "c"]), Likeness::On(on));
-        assert_eq!(compared(&["a", "b"]), Likeness::On(on));
-        assert_eq!(compared(&["a", "c"]), Likeness::Off(off));
-        assert_eq!(compared(&["a"]), Likeness::Off(off));
+        assert_eq!(compared(&["a", "b", "c"]), LayerMatch::BuiltOn(on));
+        assert_eq!(compared(&["a", "b"]), LayerMatch::BuiltOn(on));
+        assert_eq!(compared(&["a", "c"]), LayerMatch::NotBuiltOn(off));
+        assert_eq!(compared(&["a"]), LayerMatch::NotBuiltOn(off));
         assert!(matches!(
             compare(&base, &image(&[], &[])),
-            Likeness::Unclear(_)
+            LayerMatch::Unclear(_)
         ));
     }
 
@@ -128,7 +128,7 @@ mod tests {
         let (one, two, three) = (day(1), day(2), day(3));
         let base = image(&["a"], &[("+ADD root", &one), ("CMD sh", &two)]);
         let compared = |history: &[(&str, &str)]| compare(&image(&["a", "b"], history), &base);
-        let on = Likeness::On(Evidence::Layers);
+        let on = LayerMatch::BuiltOn(Evidence::Layers);
         let cmd = ("CMD sh", two.as_str());
         assert_eq!(compared(&[("+ADD root", &one), cmd, ("+COPY", &three)]), on);
         // The same time, written differently.
@@ -146,7 +146,7 @@ mod tests {
         ] {
             let found = compared(history);
             assert!(
-                matches!(found, Likeness::Unclear(_)),
+                matches!(found, LayerMatch::Unclear(_)),
                 "{history:?}: {found:?}"
             );
         }
@@ -164,12 +164,18 @@ mod tests {
             ];
             compare(&image(&["squashed"], &steps), &base)
         };
-        assert_eq!(own("2", "ADD root"), Likeness::On(Evidence::History));
-        assert_eq!(own("1", "ADD root"), Likeness::Off(Evidence::History));
-        assert!(matches!(own("2", "ADD other"), Likeness::Unclear(_)));
+        assert_eq!(own("2", "ADD root"), LayerMatch::BuiltOn(Evidence::History));
+        assert_eq!(
+            own("1", "ADD root"),
+            LayerMatch::NotBuiltOn(Evidence::History)
+        );
+        assert!(matches!(own("2", "ADD other"), LayerMatch::Unclear(_)));
         // Nothing was squashed here: it is on an older base, and records only the steps since then.
-        assert_eq!(own("1", "+ADD root"), Likeness::Off(Evidence::Layers));
+        assert_eq!(
+            own("1", "+ADD root"),
+            LayerMatch::NotBuiltOn(Evidence::Layers)
+        );
         let imported = image(&["flat"], &[("+import", "3")]);
-        assert!(matches!(compare(&imported, &base), Likeness::Unclear(_)));
+        assert!(matches!(compare(&imported, &base), LayerMatch::Unclear(_)));
     }
 }

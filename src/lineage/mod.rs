@@ -13,5 +13,5 @@ mod record;
 pub use annotation::{Annotated, annotated, annotations_of};
 pub use attestation::{MAX_ATTESTATION, Provenance, is_attestation, may_be_provenance};
 pub use base::{Base, Evidence};
-pub use layers::{Likeness, compare};
+pub use layers::{LayerMatch, compare};
 pub use record::ImageRecord;

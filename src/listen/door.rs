@@ -52,21 +52,21 @@ impl From<IpAddr> for Origin {
 
 /// The connection limits of one server. Clones share their state.
 #[derive(Clone, Debug)]
-pub struct Door(Arc<SharedDoor>);
+pub struct ConnectionLimiter(Arc<SharedLimiter>);
 
 #[derive(Debug)]
-struct SharedDoor {
+struct SharedLimiter {
     /// How long every connection may be served before it can be closed for another.
     fair: Duration,
-    state: Mutex<DoorState>,
+    state: Mutex<LimiterState>,
     /// Notified when a connection has ended.
     left: Notify,
 }
 
 #[derive(Debug, Default)]
-struct DoorState {
+struct LimiterState {
     next: u64,
-    inside: BTreeMap<u64, Guest>,
+    inside: BTreeMap<u64, OpenConnection>,
     /// The connections that only receive events.
     listening: BTreeSet<u64>,
     waiting: BTreeMap<Origin, usize>,
@@ -75,7 +75,7 @@ struct DoorState {
 }
 
 #[derive(Debug)]
-struct Guest {
+struct OpenConnection {
     origin: Origin,
     since: Instant,
     has_proven: bool,
@@ -93,16 +93,19 @@ enum Room {
     None,
 }
 
-impl DoorState {
+impl LimiterState {
     /// Decides whether there is room for another connection from `origin`.
     fn room(&self, origin: Origin, now: Instant, fair: Duration) -> Room {
         let is_stranger = |origin: Origin| !self.known.contains(&origin);
-        let own = |guest: &Guest| guest.origin == origin;
-        let strange = |guest: &Guest| is_stranger(guest.origin);
-        let count = |which: &dyn Fn(&Guest) -> bool| {
-            self.inside.values().filter(|guest| which(guest)).count()
+        let own = |connection: &OpenConnection| connection.origin == origin;
+        let strange = |connection: &OpenConnection| is_stranger(connection.origin);
+        let count = |which: &dyn Fn(&OpenConnection) -> bool| {
+            self.inside
+                .values()
+                .filter(|connection| which(connection))
+                .count()
         };
-        let go: &dyn Fn(&Guest) -> bool = if count(&own) >= OF_ONE {
+        let go: &dyn Fn(&OpenConnection) -> bool = if count(&own) >= OF_ONE {
             &own
         } else if is_stranger(origin) && count(&strange) >= STRANGERS {
             &strange
@@ -113,11 +116,10 @@ impl DoorState {
         } else {
             &|_| true
         };
-        let may_go = self
-            .inside
-            .iter()
-            .filter(|(_, guest)| go(guest) && now.duration_since(guest.since) >= fair);
-        match may_go.min_by_key(|(_, guest)| (guest.has_proven, guest.since)) {
+        let may_go = self.inside.iter().filter(|(_, connection)| {
+            go(connection) && now.duration_since(connection.since) >= fair
+        });
+        match may_go.min_by_key(|(_, connection)| (connection.has_proven, connection.since)) {
             Some((id, _)) => Room::InPlaceOf(*id),
             None => Room::None,
         }
@@ -133,30 +135,30 @@ impl DoorState {
         match self.room(origin, now, fair) {
             Room::None => return None,
             Room::InPlaceOf(id) => {
-                if let Some(guest) = self.inside.remove(&id) {
-                    guest.cut.notify_one();
+                if let Some(connection) = self.inside.remove(&id) {
+                    connection.cut.notify_one();
                 }
             }
             Room::Free => {}
         }
         let (id, cut) = (self.next, Arc::new(Notify::new()));
         self.next += 1;
-        let guest = Guest {
+        let connection = OpenConnection {
             origin,
             since: now,
             has_proven: false,
             cut: Arc::clone(&cut),
         };
-        self.inside.insert(id, guest);
+        self.inside.insert(id, connection);
         Some((id, cut))
     }
 
     fn has_proven(&mut self, id: u64) {
-        let Some(guest) = self.inside.get_mut(&id) else {
+        let Some(connection) = self.inside.get_mut(&id) else {
             return;
         };
-        guest.has_proven = true;
-        let origin = guest.origin;
+        connection.has_proven = true;
+        let origin = connection.origin;
         if self.known.back() != Some(&origin) {
             self.known.retain(|known| *known != origin);
             self.known.push_back(origin);
@@ -188,26 +190,26 @@ impl DoorState {
 /// The place of a connection that is served. Dropping it frees the place.
 #[derive(Debug)]
 pub struct Slot {
-    door: Door,
+    limiter: ConnectionLimiter,
     id: u64,
     cut: Arc<Notify>,
 }
 
 /// The place of a waiting connection.
 struct Queued<'a> {
-    door: &'a Door,
+    limiter: &'a ConnectionLimiter,
     origin: Origin,
 }
 
-impl Default for Door {
+impl Default for ConnectionLimiter {
     fn default() -> Self {
         Self::new(FAIR)
     }
 }
 
-impl Door {
+impl ConnectionLimiter {
     fn new(fair: Duration) -> Self {
-        Self(Arc::new(SharedDoor {
+        Self(Arc::new(SharedLimiter {
             fair,
             state: Mutex::default(),
             left: Notify::new(),
@@ -222,10 +224,13 @@ impl Door {
         if !self.state().queue(origin) {
             return None;
         }
-        let queued = Queued { door: self, origin };
+        let queued = Queued {
+            limiter: self,
+            origin,
+        };
         loop {
             // Wakes when a connection ends, or one has been served for long enough to be closed.
-            let _ = tokio::time::timeout(self.0.fair / 8, queued.door.0.left.notified()).await;
+            let _ = tokio::time::timeout(self.0.fair / 8, queued.limiter.0.left.notified()).await;
             if let Some(slot) = self.try_enter(origin) {
                 return Some(slot);
             }
@@ -235,13 +240,13 @@ impl Door {
     fn try_enter(&self, origin: Origin) -> Option<Slot> {
         let (id, cut) = self.state().admit(origin, Instant::now(), self.0.fair)?;
         Some(Slot {
-            door: self.clone(),
+            limiter: self.clone(),
             id,
             cut,
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, DoorState> {
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -249,19 +254,19 @@ impl Door {
 impl Slot {
     /// Records that a request on this connection has shown a secret.
     pub fn has_proven(&self) {
-        self.door.state().has_proven(self.id);
+        self.limiter.state().has_proven(self.id);
     }
 
     /// Records that this connection will only receive events from now on, which frees its place. False where too many do.
     pub fn listens(&self) -> bool {
-        let mut state = self.door.state();
+        let mut state = self.limiter.state();
         if state.listening.len() >= LISTENING {
             return false;
         }
         state.inside.remove(&self.id);
         state.listening.insert(self.id);
         drop(state);
-        self.door.0.left.notify_one();
+        self.limiter.0.left.notify_one();
         true
     }
 
@@ -273,17 +278,17 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut state = self.door.state();
+        let mut state = self.limiter.state();
         state.inside.remove(&self.id);
         state.listening.remove(&self.id);
         drop(state);
-        self.door.0.left.notify_one();
+        self.limiter.0.left.notify_one();
     }
 }
 
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
-        self.door.state().unqueue(self.origin);
+        self.limiter.state().unqueue(self.origin);
     }
 }
 
@@ -296,7 +301,7 @@ mod tests {
     }
 
     /// Accepts `count` connections from one address, and returns the last.
-    fn fill(state: &mut DoorState, from: Origin, count: usize, now: Instant) -> u64 {
+    fn fill(state: &mut LimiterState, from: Origin, count: usize, now: Instant) -> u64 {
         (0..count)
             .map(|_| state.admit(from, now, FAIR).expect("there is room").0)
             .last()
@@ -305,7 +310,7 @@ mod tests {
 
     #[test]
     fn address_at_its_connection_limit_replaces_its_own_connections_only() {
-        let (mut state, start) = (DoorState::default(), Instant::now());
+        let (mut state, start) = (LimiterState::default(), Instant::now());
         fill(&mut state, origin(1), OF_ONE, start);
         // In a burst none is closed: they wait.
         assert_eq!(state.room(origin(1), start, FAIR), Room::None);
@@ -318,7 +323,7 @@ mod tests {
 
     #[test]
     fn unauthenticated_connections_leave_room_for_authenticated_ones() {
-        let (mut state, start) = (DoorState::default(), Instant::now());
+        let (mut state, start) = (LimiterState::default(), Instant::now());
         let id = fill(&mut state, origin(9), 1, start);
         state.has_proven(id);
         state.inside.clear();
@@ -338,7 +343,7 @@ mod tests {
 
     #[test]
     fn authenticated_connections_are_closed_last() {
-        let (mut state, start) = (DoorState::default(), Instant::now());
+        let (mut state, start) = (LimiterState::default(), Instant::now());
         fill(&mut state, origin(1), OF_ONE, start);
         state.has_proven(0);
         assert_eq!(
@@ -354,7 +359,7 @@ mod tests {
 
     #[test]
     fn waiting_connections_and_remembered_addresses_are_limited() {
-        let mut state = DoorState::default();
+        let mut state = LimiterState::default();
         let waits = (0..WAITING_OF_ONE + 5).filter(|_| state.queue(origin(1)));
         assert_eq!(waits.count(), WAITING_OF_ONE);
         let others = (2..200).filter(|n| (0..10).all(|_| state.queue(origin(*n))));
@@ -380,15 +385,15 @@ mod tests {
 
     #[tokio::test]
     async fn event_stream_connections_are_counted_separately_and_limited() {
-        let door = Door::default();
+        let limiter = ConnectionLimiter::default();
         let mut listening = Vec::new();
         for _ in 0..LISTENING {
-            let slot = door.enter(origin(1)).await.unwrap();
+            let slot = limiter.enter(origin(1)).await.unwrap();
             assert!(slot.listens());
             listening.push(slot);
         }
-        assert!(door.state().inside.is_empty());
-        let one_more = door.enter(origin(1)).await.unwrap();
+        assert!(limiter.state().inside.is_empty());
+        let one_more = limiter.enter(origin(1)).await.unwrap();
         assert!(!one_more.listens());
         listening.pop();
         assert!(one_more.listens());
@@ -397,19 +402,19 @@ mod tests {
     #[tokio::test]
     async fn waiting_connection_is_admitted_when_another_ends_or_is_old_enough() {
         let fair = Duration::from_millis(400);
-        let door = Door::new(fair);
+        let limiter = ConnectionLimiter::new(fair);
         let mut inside = Vec::new();
         for _ in 0..OF_ONE {
-            inside.push(door.enter(origin(1)).await.unwrap());
+            inside.push(limiter.enter(origin(1)).await.unwrap());
         }
         let begun = Instant::now();
         let first = inside.remove(0);
-        let (next, ()) = tokio::join!(door.enter(origin(1)), async { drop(first) });
+        let (next, ()) = tokio::join!(limiter.enter(origin(1)), async { drop(first) });
         inside.push(next.unwrap());
-        assert!(door.enter(origin(1)).await.is_some());
+        assert!(limiter.enter(origin(1)).await.is_some());
         assert!(begun.elapsed() >= fair / 2);
         // The oldest connection was asked to close.
         inside[0].cut().await;
-        assert!(door.state().waiting.is_empty());
+        assert!(limiter.state().waiting.is_empty());
     }
 }

@@ -25,25 +25,25 @@ struct SharedInbox {
 
 #[derive(Debug, Default)]
 struct InboxState {
-    waiting: Arrivals,
+    waiting: InboxContents,
     counts: Counts,
-    noticed: BTreeSet<Notice>,
+    noticed: BTreeSet<UselessRequest>,
 }
 
 /// What has come in since the last call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Arrivals {
+pub struct InboxContents {
     /// The hints, each once.
     pub hints: BTreeSet<Hint>,
     /// Whether more hints came than fit, so that everything must be looked at.
     pub everything: bool,
     /// Messages for people.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<UselessRequest>,
 }
 
 /// A request that was of no use. Each is reported once in the life of a server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Notice {
+pub struct UselessRequest {
     /// The source that it was sent to.
     pub source: String,
     /// The outcome.
@@ -112,7 +112,7 @@ impl Inbox {
             state.counts.last.insert(source.to_owned(), now);
         }
         if is_noticed {
-            let notice = Notice {
+            let notice = UselessRequest {
                 source: source.to_owned(),
                 outcome,
             };
@@ -140,7 +140,7 @@ impl Inbox {
     }
 
     /// Takes everything that has come in.
-    pub fn take(&self) -> Arrivals {
+    pub fn take(&self) -> InboxContents {
         std::mem::take(&mut self.state().waiting)
     }
 
@@ -154,7 +154,7 @@ impl Inbox {
     }
 }
 
-impl Arrivals {
+impl InboxContents {
     fn is_empty(&self) -> bool {
         self.hints.is_empty() && self.notices.is_empty() && !self.everything
     }
@@ -181,7 +181,7 @@ mod tests {
             inbox.put("lan", Outcome::Hinted, vec![hint(1)], at(second));
         }
         assert_eq!(inbox.take().hints, BTreeSet::from([hint(1)]));
-        assert_eq!(inbox.take(), Arrivals::default());
+        assert_eq!(inbox.take(), InboxContents::default());
         let counts = inbox.counts();
         assert_eq!(counts.requests[&("lan".to_owned(), Outcome::Hinted)], 50);
         assert_eq!(counts.last["lan"], at(49));

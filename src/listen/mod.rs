@@ -16,7 +16,7 @@ mod server;
 
 pub use access::Access;
 pub use hint::{Change, Hint, SourceHint};
-pub use inbox::{Arrivals, Counts, Inbox, Notice, Outcome};
+pub use inbox::{Counts, Inbox, InboxContents, Outcome, UselessRequest};
 pub use page::{PageBody, PageRequest, PageResponse, PageSource, PageStream};
 pub use payload::{NotUnderstood, ParsedWebhook, read as read_payload};
 pub use proof::{Proof, is_signed};

@@ -22,7 +22,7 @@ const QUERY_FIELD: &str = "access_token";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// It has the secret.
-    Baseline,
+    Secret,
     /// It has a signature, which must be checked against the body.
     Signed(Vec<u8>),
     /// It does not have the secret.
@@ -45,7 +45,7 @@ impl Proof {
                 .map(|(_, value)| value.into_owned()),
         );
         if presented.iter().any(|value| is_secret(secret, value)) {
-            return Self::Baseline;
+            return Self::Secret;
         }
         let signature = text(SIGNATURE)
             .and_then(|value| value.strip_prefix("sha256="))
@@ -132,12 +132,12 @@ mod tests {
         ] {
             assert_eq!(
                 proof(&[(name, &value)], ""),
-                Proof::Baseline,
+                Proof::Secret,
                 "{name} {value}"
             );
         }
         let query = "a=b&access_token=s3cret%3Awith+colon";
-        assert_eq!(proof(&[], query), Proof::Baseline);
+        assert_eq!(proof(&[], query), Proof::Secret);
     }
 
     #[test]

@@ -40,13 +40,13 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    sys::{clock::Clock, pulse::Pulse, secret::Secret},
+    sys::{clock::Clock, pulse::LoopHealth, secret::Secret},
 };
 
 use super::{
     access::Access,
     body,
-    door::{Door, Slot},
+    door::{ConnectionLimiter, Slot},
     inbox::{Counts, Inbox, Outcome},
     page::{self, Page, PageSource, Peer},
     payload::{self, ParsedWebhook},
@@ -54,7 +54,7 @@ use super::{
 };
 
 /// The timeouts of a connection.
-const PATIENCE: Patience = Patience {
+const PATIENCE: ClientTimeouts = ClientTimeouts {
     head: Duration::from_secs(5),
     write: Duration::from_secs(10),
     life: Duration::from_secs(60),
@@ -87,7 +87,7 @@ pub struct Pages {
     /// The status page.
     pub page: Option<PageSource>,
     /// The health of the watch loop.
-    pub pulse: Pulse,
+    pub loop_health: LoopHealth,
 }
 
 /// A sender of webhooks, with its own path.
@@ -118,7 +118,7 @@ pub struct Server {
 
 /// The timeouts for a client.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct ClientTimeouts {
     /// The timeout for the head of a request, and for an idle connection.
     head: Duration,
     /// The timeout for the client to take more bytes of a response.
@@ -193,7 +193,7 @@ impl Sources {
     /// Returns the counts that a request may see, by the secrets in it: all with that of the metrics, those of a sender with the sender's
     /// secret, and those of senders without a secret. `None` where it may not see the metrics at all.
     fn visible(&self, counts: Counts, headers: &HeaderMap, query: &str) -> Option<Counts> {
-        let shows = |secret: &Secret| Proof::of(secret, headers, query) == Proof::Baseline;
+        let shows = |secret: &Secret| Proof::of(secret, headers, query) == Proof::Secret;
         if self.metrics.as_ref().is_some_and(shows) {
             return Some(counts);
         }
@@ -332,14 +332,14 @@ async fn serve(listener: std::net::TcpListener, site: Arc<ServerState>) {
         return;
     };
     let clock = site.clock.clone();
-    let (router, door) = (router(site), Door::default());
+    let (router, limiter) = (router(site), ConnectionLimiter::default());
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let (router, door) = (router.clone(), door.clone());
+                let (router, limiter) = (router.clone(), limiter.clone());
                 tokio::spawn(async move {
                     // Where too many wait already, the connection is closed.
-                    if let Some(slot) = door.enter(peer.ip().into()).await {
+                    if let Some(slot) = limiter.enter(peer.ip().into()).await {
                         attend(stream, peer.ip(), Arc::new(slot), router, PATIENCE).await;
                     }
                 });
@@ -355,7 +355,7 @@ async fn attend(
     peer: IpAddr,
     slot: Arc<Slot>,
     router: Router,
-    patience: Patience,
+    patience: ClientTimeouts,
 ) {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(patience.write));
@@ -422,7 +422,7 @@ async fn shown(State(site): State<Arc<ServerState>>, request: Request) -> Respon
 
 /// Reports whether the watch loop is healthy, and if not, why.
 async fn healthy(State(site): State<Arc<ServerState>>) -> Response {
-    match site.pages.pulse.trouble(site.clock.now()) {
+    match site.pages.loop_health.trouble(site.clock.now()) {
         None => "ok\n".into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
@@ -536,7 +536,7 @@ mod tests {
     const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
 
     /// Timeouts that are short enough for a test.
-    const SHORT: Patience = Patience {
+    const SHORT: ClientTimeouts = ClientTimeouts {
         head: Duration::from_millis(200),
         write: Duration::from_millis(200),
         life: Duration::from_millis(600),
@@ -551,7 +551,10 @@ mod tests {
             pages: Pages {
                 metrics: Some(Arc::new(|_| "up 1\n".repeat(1000))),
                 page: None,
-                pulse: Pulse::new(jiff::Timestamp::UNIX_EPOCH, jiff::SignedDuration::MAX),
+                loop_health: LoopHealth::new(
+                    jiff::Timestamp::UNIX_EPOCH,
+                    jiff::SignedDuration::MAX,
+                ),
             },
             clock: Clock::System,
         }))
@@ -565,9 +568,9 @@ mod tests {
             .unwrap();
         runtime.block_on(async {
             let (theirs, ours) = duplex(256);
-            let door = Door::default();
+            let limiter = ConnectionLimiter::default();
             let address: std::net::IpAddr = [127, 0, 0, 1].into();
-            let slot = Arc::new(door.enter(address.into()).await.unwrap());
+            let slot = Arc::new(limiter.enter(address.into()).await.unwrap());
             let begun = Instant::now();
             let served = async {
                 attend(ours, address, slot, site(), SHORT).await;

@@ -72,7 +72,7 @@ impl fmt::Display for Receiver {
 
 /// The receiver's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum DeliveryResponse {
     /// The output of a program.
     Printed(Vec<u8>),
     /// The response of a server.
@@ -89,9 +89,11 @@ pub async fn deliver(
     event: &str,
     payload: &NotificationPayload,
     clock: &Clock,
-) -> Result<Reply, String> {
+) -> Result<DeliveryResponse, String> {
     match receiver {
-        Receiver::Command(line) => Ok(Reply::Printed(command::tell(line, &payload.body).await?)),
+        Receiver::Command(line) => Ok(DeliveryResponse::Printed(
+            command::tell(line, &payload.body).await?,
+        )),
         Receiver::Webhook { url, secret } => {
             let request = webhook::Request {
                 url: &url.0,
@@ -99,7 +101,9 @@ pub async fn deliver(
                 event,
                 payload,
             };
-            webhook::send(&request, clock).await.map(Reply::Answered)
+            webhook::send(&request, clock)
+                .await
+                .map(DeliveryResponse::Answered)
         }
     }
 }

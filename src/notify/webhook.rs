@@ -36,7 +36,7 @@ pub struct Request<'a> {
 }
 
 /// How an attempt failed.
-enum Failed {
+enum AttemptError {
     /// A retry may succeed.
     Passing(String),
     /// The server refuses the message.
@@ -54,8 +54,8 @@ pub async fn send(request: &Request<'_>, clock: &Clock) -> Result<String, String
     loop {
         let why = match once(&client, request).await {
             Ok(answer) => return Ok(answer),
-            Err(Failed::Final(why)) => return Err(why),
-            Err(Failed::Passing(why)) => why,
+            Err(AttemptError::Final(why)) => return Err(why),
+            Err(AttemptError::Passing(why)) => why,
         };
         match pauses.next() {
             Some(pause) => clock.sleep(*pause).await,
@@ -64,17 +64,17 @@ pub async fn send(request: &Request<'_>, clock: &Clock) -> Result<String, String
     }
 }
 
-async fn once(client: &Client, request: &Request<'_>) -> Result<String, Failed> {
+async fn once(client: &Client, request: &Request<'_>) -> Result<String, AttemptError> {
     let mut post = client
         .post(request.url.clone())
         .header(EVENT, request.event)
-        .headers(headers(request.payload).map_err(Failed::Final)?)
+        .headers(headers(request.payload).map_err(AttemptError::Final)?)
         .body(request.payload.body.clone());
     if let Some(secret) = request.secret {
         post = post.header(SIGNATURE, signature(secret, &request.payload.body));
     }
     let answer = post.send().await;
-    let answer = answer.map_err(|error| Failed::Passing(words(error.without_url())))?;
+    let answer = answer.map_err(|error| AttemptError::Passing(words(error.without_url())))?;
     let status = answer.status();
     let said = beginning(answer).await;
     let told = match said.as_str() {
@@ -83,9 +83,11 @@ async fn once(client: &Client, request: &Request<'_>) -> Result<String, Failed> 
     };
     match status {
         _ if status.is_success() => Ok(told),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(Failed::Passing(told)),
-        _ if status.is_server_error() => Err(Failed::Passing(told)),
-        _ => Err(Failed::Final(told)),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+            Err(AttemptError::Passing(told))
+        }
+        _ if status.is_server_error() => Err(AttemptError::Passing(told)),
+        _ => Err(AttemptError::Final(told)),
     }
 }
 

@@ -2,7 +2,7 @@
 //! and gets no runs for a while if that has not helped.
 
 use crate::{
-    builder::Keep,
+    builder::CacheLimits,
     error::{Error, Kind, Result},
     task::RunStatus,
 };
@@ -96,7 +96,7 @@ pub(super) async fn free_disk(
     lines.say(&format!(
         "builder {name} is out of disk; it is pruned, and tried once more"
     ));
-    let (app, keep, events) = (execution.app, Keep::default(), lines.log.events);
+    let (app, keep, events) = (execution.app, CacheLimits::default(), lines.log.events);
     let pruned = builders::prune_one(app, name, &keep, execution.stop, events).await;
     if let Err(error) = pruned {
         lines.say(&error.one_line());

@@ -14,7 +14,7 @@ use crate::{
 use super::{
     assemble, blame,
     cache_traces::{self, CacheTraces},
-    clean::Traces,
+    clean::BuilderTraces,
     commands::{CommandFailure, Commands},
     execution::{Execution, Failure, GRACE},
     inputs::Inputs,
@@ -98,7 +98,7 @@ impl BuildJob<'_> {
         let _lean = assemble::place_lean_context(execution, &on.builder, &mut request)?;
         let variables = execution.secret_variables()?;
         let pulled = || resolved.pulled.keys();
-        let traces = Traces::before(execution, on, self.run, pulled()).await;
+        let traces = BuilderTraces::before(execution, on, self.run, pulled()).await;
         let commands = Commands {
             execution,
             run: self.run.run_id,

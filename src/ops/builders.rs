@@ -22,7 +22,7 @@ use super::{
     placing, platforms,
 };
 
-pub use crate::builder::Keep;
+pub use crate::builder::CacheLimits;
 
 /// How long a builder may take to prune its store.
 const PRUNE_LIMIT: Duration = Duration::from_mins(30);
@@ -188,7 +188,7 @@ async fn ask(app: &App, name: &str) -> Result<BuilderAnswer> {
 pub async fn prune(
     app: &App,
     names: &[String],
-    keep: &Keep,
+    keep: &CacheLimits,
     stop: &Stop,
     events: &EventSink<'_>,
 ) -> Result<Vec<PruneAnswer>> {
@@ -225,7 +225,7 @@ pub async fn prune(
 pub(super) async fn prune_one(
     app: &App,
     name: &str,
-    keep: &Keep,
+    keep: &CacheLimits,
     stop: &Stop,
     events: &EventSink<'_>,
 ) -> Result<PruneAnswer> {
@@ -248,12 +248,12 @@ pub(super) async fn prune_one(
 }
 
 /// Returns what is kept of a builder's cache, if the config file says it.
-pub(super) fn keep(own: &BuilderSettings) -> Option<Keep> {
-    let keep = Keep {
+pub(super) fn keep(own: &BuilderSettings) -> Option<CacheLimits> {
+    let keep = CacheLimits {
         bytes: own.keep_storage.map(|it| u64::from(it) * 1_000_000_000),
         hours: own.until,
     };
-    (keep != Keep::default()).then_some(keep)
+    (keep != CacheLimits::default()).then_some(keep)
 }
 
 /// Prunes a builder's cache except what `keep` says. Returns the last line that it printed; empty for a builder that has no cache of its own.
@@ -264,7 +264,7 @@ pub(super) fn keep(own: &BuilderSettings) -> Option<Keep> {
 pub(super) async fn prune_cache(
     builder: &Builder,
     name: &str,
-    keep: &Keep,
+    keep: &CacheLimits,
     stop: &Stop,
     events: &EventSink<'_>,
 ) -> Result<String> {

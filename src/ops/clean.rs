@@ -39,7 +39,7 @@ const MAX_NAMES: usize = 32;
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What a run leaves on its builder.
-pub(super) struct Traces<'a> {
+pub(super) struct BuilderTraces<'a> {
     app: &'a App,
     on: &'a PlacedBuilder,
     policy: Clean,
@@ -49,7 +49,7 @@ pub(super) struct Traces<'a> {
     absent: BTreeSet<Reference>,
 }
 
-impl<'a> Traces<'a> {
+impl<'a> BuilderTraces<'a> {
     /// Begins to record what a run leaves; `None` where nothing is removed after it: it belongs to no task, it pushes nothing, the builder
     /// keeps no images, or the config file says so.
     pub fn of(execution: &'a Execution<'_>, on: &'a PlacedBuilder, run: &Run) -> Option<Self> {

@@ -14,7 +14,7 @@ use crate::{
     image::reference::is_registry,
     store::file,
     sys::{
-        config_file::{self, Key, Unchangeable},
+        config_file::{self, ConfigEditError, Key},
         environment, ownership,
         secret::is_place,
         settings::Settings,
@@ -214,10 +214,10 @@ fn entry(path: &Path, key: &Key, value: &serde_yaml::Value) -> Result<Entry> {
 }
 
 /// Returns the error for a change that cannot be made; `doing` says what the change was.
-fn refused(doing: &str, path: &Path, problem: Unchangeable) -> Error {
+fn refused(doing: &str, path: &Path, problem: ConfigEditError) -> Error {
     let error = Error::new(Kind::Invalid, format!("{doing} `{}`", path.display()));
     match problem {
-        Unchangeable::Style => error.because(problem).hint("edit it by hand"),
+        ConfigEditError::Style => error.because(problem).hint("edit it by hand"),
         problem => error.because(problem),
     }
 }

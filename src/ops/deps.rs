@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    dockerfile::{BaseImage, BaseKind, Build, Dockerfile, Pinning, Unpinnable, Unread},
+    dockerfile::{BaseImage, BaseKind, Build, Dockerfile, Pinning, Unpinnable, UnreadPart},
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Mirrors, Platform, Reference},
     source::local::LocalContext,
@@ -239,7 +239,7 @@ fn image(base: &BaseImage) -> DepsImage {
     }
 }
 
-fn unread(unread: Unread) -> DepsImage {
+fn unread(unread: UnreadPart) -> DepsImage {
     DepsImage {
         line: unread.line,
         written: unread.written,

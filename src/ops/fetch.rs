@@ -140,7 +140,7 @@ pub async fn fetch_into(
         Context::Tarball(url) => {
             let archive = tarball::fetch(url, &beside).await?;
             fetched.notes = archive.notes;
-            let piece = Piece {
+            let piece = FetchedFile {
                 name: archive.name.clone(),
                 is_archive: true,
                 file: archive.file,
@@ -157,14 +157,14 @@ pub async fn fetch_into(
 }
 
 /// A file that was fetched, opened at its beginning.
-struct Piece {
+struct FetchedFile {
     name: String,
     is_archive: bool,
     file: File,
 }
 
 /// Unpacks the files of a context into the folder that a builder reads.
-async fn unpack(name: String, pieces: Vec<Piece>, root: PathBuf) -> Result<()> {
+async fn unpack(name: String, pieces: Vec<FetchedFile>, root: PathBuf) -> Result<()> {
     aside(move |wanted| {
         let mut unpacking = Unpacking::new(&root, wanted);
         for piece in pieces {
@@ -246,7 +246,7 @@ async fn with_git<T>(
 }
 
 /// Fetches the files of an OCI artifact into `folder`.
-async fn artifact(app: &App, image: &Reference, folder: &Path) -> Result<Vec<Piece>> {
+async fn artifact(app: &App, image: &Reference, folder: &Path) -> Result<Vec<FetchedFile>> {
     let cannot = |kind| Error::new(kind, format!("cannot fetch `oci://{image}`"));
     let registries = app.registries();
     let files = registries.artifact(image).await;
@@ -267,7 +267,7 @@ async fn artifact(app: &App, image: &Reference, folder: &Path) -> Result<Vec<Pie
             cannot(error.kind()).because(error)
         })?;
         file.rewind().context(Kind::Failed, unwritten)?;
-        pieces.push(Piece {
+        pieces.push(FetchedFile {
             name: told.name().map_or_else(|| image.to_string(), str::to_owned),
             is_archive: told.is_archive(),
             file,

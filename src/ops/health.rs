@@ -28,7 +28,7 @@ const LITTLE_SPACE: u64 = 500;
 /// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum CheckStatus {
     /// It works.
     Ok,
     /// It works, but something about it should be known.
@@ -42,7 +42,7 @@ pub enum Verdict {
 pub struct Finding {
     check: &'static str,
     subject: String,
-    pub status: Verdict,
+    pub status: CheckStatus,
     detail: String,
     hint: Option<String>,
 }
@@ -51,7 +51,7 @@ impl Finding {
     fn new(
         check: &'static str,
         subject: impl Into<String>,
-        status: Verdict,
+        status: CheckStatus,
         detail: impl Into<String>,
     ) -> Self {
         Self {
@@ -65,8 +65,8 @@ impl Finding {
 
     fn of_error(check: &'static str, subject: impl Into<String>, error: &Error) -> Self {
         let status = match error.kind() {
-            Kind::Unknown => Verdict::Unknown,
-            _ => Verdict::Failed,
+            Kind::Unknown => CheckStatus::Unknown,
+            _ => CheckStatus::Failed,
         };
         Self {
             hint: error.advice().map(str::to_owned),
@@ -115,9 +115,9 @@ pub async fn check(
 /// Returns the worst result, as the kind that picks the exit code.
 pub fn worst(findings: &[Finding]) -> Option<Kind> {
     let any = |status| findings.iter().any(|finding| finding.status == status);
-    if any(Verdict::Failed) {
+    if any(CheckStatus::Failed) {
         Some(Kind::Failed)
-    } else if any(Verdict::Unknown) {
+    } else if any(CheckStatus::Unknown) {
         Some(Kind::Unknown)
     } else {
         None
@@ -165,19 +165,29 @@ async fn builder(app: &App) -> Finding {
     };
     let name = builder.kind().to_string();
     let Some(line) = builder.version() else {
-        return Finding::new("builder", name, Verdict::Ok, "called by its template");
+        return Finding::new("builder", name, CheckStatus::Ok, "called by its template");
     };
     let path = line.program.display().to_string();
     match process::ask(&line).await {
         Ok(answer) if answer.succeeded() => {
             let text = answer.text();
             let version = text.lines().next().unwrap_or_default();
-            Finding::new("builder", name, Verdict::Ok, format!("{path}: {version}"))
+            Finding::new(
+                "builder",
+                name,
+                CheckStatus::Ok,
+                format!("{path}: {version}"),
+            )
         }
         Ok(answer) => {
             let text = answer.text();
             let last = text.lines().last().unwrap_or("it ended without a word");
-            Finding::new("builder", name, Verdict::Failed, format!("{path}: {last}"))
+            Finding::new(
+                "builder",
+                name,
+                CheckStatus::Failed,
+                format!("{path}: {last}"),
+            )
         }
         Err(error) => Finding::of_error("builder", name, &error),
     }
@@ -199,7 +209,7 @@ fn state_directory(app: &App) -> Vec<Finding> {
         Finding::new(
             check,
             subject.clone(),
-            Verdict::Ok,
+            CheckStatus::Ok,
             "can be written, by its owner alone",
         )
     } else {
@@ -208,7 +218,7 @@ fn state_directory(app: &App) -> Vec<Finding> {
             ..Finding::new(
                 check,
                 subject.clone(),
-                Verdict::Warning,
+                CheckStatus::Warning,
                 format!("others may enter it: its mode is {mode:o}"),
             )
         }
@@ -216,9 +226,9 @@ fn state_directory(app: &App) -> Vec<Finding> {
     if let Ok(space) = rustix::fs::statvfs(root) {
         let free = space.f_bavail.saturating_mul(space.f_frsize) / (1024 * 1024);
         let status = if free < LITTLE_SPACE {
-            Verdict::Warning
+            CheckStatus::Warning
         } else {
-            Verdict::Ok
+            CheckStatus::Ok
         };
         findings.push(Finding::new(
             "free space",
@@ -238,9 +248,9 @@ fn unwritable(check: &'static str, subject: String, problem: &std::io::Error) ->
         ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
     );
     let status = if may_be_read {
-        Verdict::Warning
+        CheckStatus::Warning
     } else {
-        Verdict::Failed
+        CheckStatus::Failed
     };
     let detail = format!("it cannot be written: {problem}");
     Finding {
@@ -260,7 +270,7 @@ fn config_file(app: &App) -> Finding {
     } else {
         "there is none, and none is needed"
     };
-    Finding::new("config file", subject, Verdict::Ok, detail)
+    Finding::new("config file", subject, CheckStatus::Ok, detail)
 }
 
 fn of_registry(app: &App, health: Health) -> Vec<Finding> {
@@ -275,26 +285,30 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
         Ok(()) => {
             let took = health.took.as_millis();
             let detail = format!("its API answers, in {took} ms");
-            found("registry", Verdict::Ok, detail)
+            found("registry", CheckStatus::Ok, detail)
         }
         Err(error) => Finding::of_error("registry", registry.clone(), &Error::from(error)),
     });
     let looked = joined(health.looked_into.iter().map(|path| path.display()), ", ");
     findings.push(match health.login {
-        Ok(Some(place)) => found("login", Verdict::Ok, place),
+        Ok(Some(place)) => found("login", CheckStatus::Ok, place),
         Ok(None) if wants_login => {
             let detail = format!("none, and it wants one; looked into {looked}");
             Finding {
                 hint: Some(format!("log in: acrt login {registry}")),
-                ..found("login", Verdict::Warning, detail)
+                ..found("login", CheckStatus::Warning, detail)
             }
         }
-        Ok(None) => found("login", Verdict::Ok, format!("none; looked into {looked}")),
-        Err(problem) => found("login", Verdict::Failed, problem),
+        Ok(None) => found(
+            "login",
+            CheckStatus::Ok,
+            format!("none; looked into {looked}"),
+        ),
+        Err(problem) => found("login", CheckStatus::Failed, problem),
     });
     if app.settings.registry(&registry).skip_verify {
         let detail = "not verified: skipVerify is set in the config file";
-        findings.push(found("certificate", Verdict::Warning, detail.into()));
+        findings.push(found("certificate", CheckStatus::Warning, detail.into()));
     }
     let budget = health.budget;
     if let Some(remaining) = &budget.remaining {
@@ -302,11 +316,11 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
         let source = budget.source;
         let source = source.map_or(String::new(), |it| format!(", counted for {it}"));
         let detail = format!("{remaining} left of {limit}{source}");
-        findings.push(found("limits", Verdict::Ok, detail));
+        findings.push(found("limits", CheckStatus::Ok, detail));
     }
     if let Some(until) = budget.paused_until {
         let detail = format!("left alone until {until:.0}");
-        findings.push(found("limits", Verdict::Warning, detail));
+        findings.push(found("limits", CheckStatus::Warning, detail));
     }
     if let Some(ahead) = health.clock_ahead {
         let seconds = ahead.as_secs();
@@ -317,9 +331,9 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
         };
         let is_off = seconds.abs() > CLOCK_TOLERANCE;
         let status = if is_off {
-            Verdict::Warning
+            CheckStatus::Warning
         } else {
-            Verdict::Ok
+            CheckStatus::Ok
         };
         findings.push(found("clock", status, detail));
     }
@@ -333,9 +347,15 @@ mod tests {
     #[test]
     fn failed_health_checks_come_before_unknown_ones() {
         let finding = |status| Finding::new("x", "", status, "");
-        let of = |all: &[Verdict]| worst(&all.iter().map(|s| finding(*s)).collect::<Vec<_>>());
-        assert_eq!(of(&[Verdict::Ok, Verdict::Warning]), None);
-        assert_eq!(of(&[Verdict::Ok, Verdict::Unknown]), Some(Kind::Unknown));
-        assert_eq!(of(&[Verdict::Unknown, Verdict::Failed]), Some(Kind::Failed));
+        let of = |all: &[CheckStatus]| worst(&all.iter().map(|s| finding(*s)).collect::<Vec<_>>());
+        assert_eq!(of(&[CheckStatus::Ok, CheckStatus::Warning]), None);
+        assert_eq!(
+            of(&[CheckStatus::Ok, CheckStatus::Unknown]),
+            Some(Kind::Unknown)
+        );
+        assert_eq!(
+            of(&[CheckStatus::Unknown, CheckStatus::Failed]),
+            Some(Kind::Failed)
+        );
     }
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
-    registry::{Inspected, LookupError, LookupFailure, Registries, Seen},
+    registry::{Inspected, LookupError, LookupFailure, Registries, ResolvedTag},
     retention::StoredManifest,
     task::RunStatus,
 };
@@ -85,7 +85,7 @@ impl PushTimes {
 pub struct Tag {
     pub name: String,
     /// The manifest; `None` where the registry's answer cannot be read.
-    pub seen: Option<Seen>,
+    pub seen: Option<ResolvedTag>,
 }
 
 /// A manifest with data from its config.

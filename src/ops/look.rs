@@ -12,12 +12,13 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{
     error::Error,
     image::{Digest, Platform, Reference},
-    registry::{LookupError, Registries, Seen},
+    registry::{LookupError, Registries, ResolvedTag},
     store::secrets::Secrets,
     sys::{settings::Settings, signal::Stop},
     task::{GitContext, ImageDescriptor, Manifests, one_manifest},
     watch::{
-        Asked, Awaited, Head, LookErrorKind, Looked, Miss, Node, Observation, Tags,
+        FailedLook, Head, LookErrorKind, LookResult, Node, Observation, OpenQuestions,
+        QuestionTarget, Tags,
         schedule::{self, Pauses},
     },
 };
@@ -209,7 +210,7 @@ impl LookQuestion {
 #[derive(Debug)]
 pub struct Look {
     tag: Reference,
-    looked: Looked,
+    looked: LookResult,
 }
 
 /// The answer of a registry or a git repository, also if it is an error.
@@ -243,7 +244,7 @@ pub struct PendingLooks {
     work: JoinSet<()>,
     sender: mpsc::UnboundedSender<LookAnswer>,
     receiver: mpsc::UnboundedReceiver<LookAnswer>,
-    asked: Asked,
+    asked: OpenQuestions,
 }
 
 impl Default for PendingLooks {
@@ -253,7 +254,7 @@ impl Default for PendingLooks {
             work: JoinSet::new(),
             sender,
             receiver,
-            asked: Asked::default(),
+            asked: OpenQuestions::default(),
         }
     }
 }
@@ -270,7 +271,7 @@ impl PendingLooks {
     ) -> usize {
         let now = app.clock.now();
         let mut questions = wanted.questions(which, tags, now);
-        questions.retain(|one| self.asked.ask(Awaited::Tag(one.tag.clone()), now));
+        questions.retain(|one| self.asked.ask(QuestionTarget::Tag(one.tag.clone()), now));
         for question in &questions {
             // If the tag becomes due again from now on, this answer is too old.
             tags.entry(&question.tag).next_look = Some(now);
@@ -314,7 +315,7 @@ impl PendingLooks {
         // One answer is for all folders of a repository.
         let mut servers: BTreeMap<String, Questions> = BTreeMap::new();
         for (git, secrets) in sources {
-            if self.asked.ask(Awaited::Source(git.clone()), now) {
+            if self.asked.ask(QuestionTarget::Source(git.clone()), now) {
                 let whole = GitContext {
                     folder: None,
                     ..git.clone()
@@ -353,12 +354,12 @@ impl PendingLooks {
     }
 
     /// Returns what has not been answered yet.
-    pub fn asked(&self) -> &Asked {
+    pub fn asked(&self) -> &OpenQuestions {
         &self.asked
     }
 
     /// Returns the same for changes, to note what happened since the questions were asked.
-    pub fn asked_mut(&mut self) -> &mut Asked {
+    pub fn asked_mut(&mut self) -> &mut OpenQuestions {
         &mut self.asked
     }
 
@@ -398,10 +399,10 @@ impl LookAnswer {
     }
 
     /// Returns the question that this answers.
-    pub fn awaited(&self) -> Awaited {
+    pub fn awaited(&self) -> QuestionTarget {
         match self {
-            Self::Tag(look) => Awaited::Tag(look.tag.clone()),
-            Self::Source(git, _) => Awaited::Source(git.clone()),
+            Self::Tag(look) => QuestionTarget::Tag(look.tag.clone()),
+            Self::Source(git, _) => QuestionTarget::Source(git.clone()),
         }
     }
 }
@@ -452,18 +453,18 @@ async fn look_in_store(
             digest: id,
             created: None,
         }),
-        Ok(None) => Err(Miss {
+        Ok(None) => Err(FailedLook {
             kind: LookErrorKind::Absent,
-            ..Miss::unknown(format!("the builder has no `{}`", spelled.familiar()))
+            ..FailedLook::unknown(format!("the builder has no `{}`", spelled.familiar()))
         }),
-        Err(error) => Err(Miss {
+        Err(error) => Err(FailedLook {
             hint: error.advice().map(str::to_owned),
-            ..Miss::unknown(error.one_line())
+            ..FailedLook::unknown(error.one_line())
         }),
     };
     Look {
         tag: question.tag,
-        looked: Looked {
+        looked: LookResult {
             asked,
             result,
             not_before: None,
@@ -496,7 +497,7 @@ async fn look(
         };
         Some(Look {
             tag: question.tag,
-            looked: Looked {
+            looked: LookResult {
                 asked,
                 result,
                 not_before,
@@ -513,8 +514,8 @@ async fn look(
 async fn by_any_name(
     registries: &Registries,
     wanted: &Subscription,
-    mut result: Result<Seen, LookupError>,
-) -> (Reference, Result<Seen, LookupError>) {
+    mut result: Result<ResolvedTag, LookupError>,
+) -> (Reference, Result<ResolvedTag, LookupError>) {
     for other in &wanted.others {
         if !result.as_ref().is_err_and(LookupError::is_refused) {
             break;
@@ -528,14 +529,14 @@ async fn by_any_name(
     (wanted.spelled.clone(), result)
 }
 
-fn miss(error: LookupError) -> Miss {
+fn miss(error: LookupError) -> FailedLook {
     let kind = match &error {
         error if error.is_absent() => LookErrorKind::Absent,
         error if error.is_no_image() => LookErrorKind::NoImage,
         _ => LookErrorKind::Unknown,
     };
     let error = Error::from(error);
-    Miss {
+    FailedLook {
         message: error.one_line(),
         hint: error.advice().map(str::to_owned),
         kind,
@@ -549,8 +550,8 @@ async fn observation(
     registries: &Registries,
     verifier: &Verifier,
     question: &LookQuestion,
-    seen: Seen,
-) -> Result<Observation, Miss> {
+    seen: ResolvedTag,
+) -> Result<Observation, FailedLook> {
     let spelled = &question.wanted.spelled;
     let is_new = question.is_new(&seen.digest);
     if is_new {
@@ -580,9 +581,9 @@ async fn observation(
     })
 }
 
-fn refused(refusal: Refusal, digest: &Digest) -> Miss {
+fn refused(refusal: Refusal, digest: &Digest) -> FailedLook {
     let error = Error::from(refusal);
-    Miss {
+    FailedLook {
         message: error.one_line(),
         hint: error.advice().map(str::to_owned),
         kind: LookErrorKind::Unverified,
@@ -594,7 +595,7 @@ fn refused(refusal: Refusal, digest: &Digest) -> Miss {
 async fn manifests(
     registries: &Registries,
     question: &LookQuestion,
-    seen: &Seen,
+    seen: &ResolvedTag,
 ) -> Result<Manifests, LookupError> {
     // If all tasks were built on this very digest, nothing else has to be compared.
     let wanted = &question.wanted;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     error::Error,
     image::{Digest, Platform, Reference},
-    registry::Seen,
+    registry::ResolvedTag,
     task::Manifests,
 };
 
@@ -105,7 +105,12 @@ pub async fn compare(
     found
 }
 
-async fn judge(app: &App, image: &Reference, seen: &Seen, wanted: &MirrorQuery) -> MirrorState {
+async fn judge(
+    app: &App,
+    image: &Reference,
+    seen: &ResolvedTag,
+    wanted: &MirrorQuery,
+) -> MirrorState {
     if seen.digest == wanted.digest {
         return MirrorState::Current(seen.digest.clone());
     }

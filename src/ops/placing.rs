@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     builder::{
         self,
-        fleet::{Member, Part, Placement, Wish, place as placement},
+        fleet::{Member, Placement, PlacementRequest, RunPart, place as placement},
     },
     error::{Error, Kind, Result},
     image::Platform,
@@ -56,7 +56,7 @@ pub(super) struct Place {
 
 /// The result of asking for a place.
 #[derive(Debug)]
-pub(super) enum Placed {
+pub(super) enum PlaceOutcome {
     On(Place),
     Full,
     Away,
@@ -119,30 +119,35 @@ impl Fleet {
     }
 
     /// Returns the wish of a run that takes whichever builder the machine has.
-    pub fn any(&self) -> Wish {
-        Wish {
+    pub fn any(&self) -> PlacementRequest {
+        PlacementRequest {
             among: vec![self.members.len() - 1],
-            ..Wish::default()
+            ..PlacementRequest::default()
         }
     }
 
     /// Returns the wish of a run of a task: which builders it may use.
-    pub fn wish(&self, app: &App, task: &Task, baseline: &Baseline) -> Wish {
-        let mut wish = self.asked(app, task, baseline);
-        if wish.by != PoolOrder::Order && wish.among.len() > 1 {
+    pub fn placement_request(
+        &self,
+        app: &App,
+        task: &Task,
+        baseline: &Baseline,
+    ) -> PlacementRequest {
+        let mut placement_request = self.asked(app, task, baseline);
+        if placement_request.by != PoolOrder::Order && placement_request.among.len() > 1 {
             let last = baseline
                 .run_id
                 .and_then(|id| app.store.run(id).ok().flatten());
             let last = last.and_then(|run| run.builder);
-            wish.last = last.map_or_else(Vec::new, |names| {
+            placement_request.last = last.map_or_else(Vec::new, |names| {
                 names.split(BETWEEN).map(str::to_owned).collect()
             });
         }
-        wish
+        placement_request
     }
 
     /// Returns the same without the builder of the last run.
-    fn asked(&self, app: &App, task: &Task, baseline: &Baseline) -> Wish {
+    fn asked(&self, app: &App, task: &Task, baseline: &Baseline) -> PlacementRequest {
         let number = |name: &str| self.members.iter().position(|one| one.name == name);
         let name = match &task.step {
             Step::Import(_) => None,
@@ -155,15 +160,15 @@ impl Fleet {
             let known = number(&name).or_else(|| number(&name.to_ascii_lowercase()));
             return known.map_or_else(
                 || self.any(),
-                |n| Wish {
+                |n| PlacementRequest {
                     among: vec![n],
                     platforms: task.platforms.clone(),
-                    ..Wish::default()
+                    ..PlacementRequest::default()
                 },
             );
         };
         let among = pool.builders.iter().filter_map(|name| number(name));
-        let mut wish = Wish {
+        let mut placement_request = PlacementRequest {
             among: among.collect(),
             by: pool.by,
             platforms: task.platforms.clone(),
@@ -172,29 +177,30 @@ impl Fleet {
                 Step::Docker(step) => !step.is_local,
                 Step::FileTask(_) | Step::EncodedTask(_) | Step::Import(_) => false,
             },
-            ..Wish::default()
+            ..PlacementRequest::default()
         };
-        if wish.platforms.is_empty() {
-            self.keep_to_one_platform(&mut wish, baseline);
+        if placement_request.platforms.is_empty() {
+            self.keep_to_one_platform(&mut placement_request, baseline);
         }
-        wish
+        placement_request
     }
 
     /// A task without named platforms is built for its builder's own platform, which must be the same in each run.
-    fn keep_to_one_platform(&self, wish: &mut Wish, baseline: &Baseline) {
+    fn keep_to_one_platform(&self, placement_request: &mut PlacementRequest, baseline: &Baseline) {
         let own = |n: &usize| self.members[*n].platforms.first();
-        let first = wish.among.iter().find_map(own);
+        let first = placement_request.among.iter().find_map(own);
         let Some(wanted) = baseline.platforms.first().or(first).cloned() else {
             return;
         };
-        wish.among
+        placement_request
+            .among
             .retain(|n| own(n).is_none_or(|own| *own == wanted));
-        wish.platforms = vec![wanted];
+        placement_request.platforms = vec![wanted];
     }
 
     /// Returns where a run can go now.
-    pub fn placement(&self, wish: &Wish) -> Placement {
-        placement(&self.members, wish)
+    pub fn placement(&self, placement_request: &PlacementRequest) -> Placement {
+        placement(&self.members, placement_request)
     }
 
     /// Takes a place on a builder that fits the wish, or on each of several.
@@ -202,22 +208,26 @@ impl Fleet {
     /// # Errors
     ///
     /// [`Kind::Failed`] where the state directory cannot be used.
-    pub fn take(&mut self, app: &App, wish: &Wish) -> Result<Placed> {
+    pub fn take(
+        &mut self,
+        app: &App,
+        placement_request: &PlacementRequest,
+    ) -> Result<PlaceOutcome> {
         loop {
-            let parts = match self.placement(wish) {
+            let parts = match self.placement(placement_request) {
                 Placement::On(parts) => parts,
-                Placement::Full => return Ok(Placed::Full),
-                Placement::Away => return Ok(Placed::Away),
-                Placement::Unfit => return Ok(Placed::Unfit),
+                Placement::Full => return Ok(PlaceOutcome::Full),
+                Placement::Away => return Ok(PlaceOutcome::Away),
+                Placement::Unfit => return Ok(PlaceOutcome::Unfit),
             };
             if let Some(place) = self.take_on(app, &parts)? {
-                return Ok(Placed::On(place));
+                return Ok(PlaceOutcome::On(place));
             }
         }
     }
 
     /// Takes a place on each of the builders; on none where another process has just taken one of these places.
-    pub fn take_on(&mut self, app: &App, parts: &[Part]) -> Result<Option<Place>> {
+    pub fn take_on(&mut self, app: &App, parts: &[RunPart]) -> Result<Option<Place>> {
         let (mut builders, mut locks) = (Vec::new(), Vec::new());
         for part in parts {
             let member = &mut self.members[part.member];
@@ -245,12 +255,12 @@ impl Fleet {
     }
 
     /// Returns the builders which a run may use and which do not answer.
-    pub fn away(&self, wish: &Wish) -> Vec<AwayBuilder> {
+    pub fn away(&self, placement_request: &PlacementRequest) -> Vec<AwayBuilder> {
         let is_for = |member: &&Member| {
-            let mut platforms = wish.platforms.chunks(1);
-            wish.platforms.is_empty() || platforms.any(|one| member.builds_for(one))
+            let mut platforms = placement_request.platforms.chunks(1);
+            placement_request.platforms.is_empty() || platforms.any(|one| member.builds_for(one))
         };
-        let members = wish.among.iter().map(|n| &self.members[*n]);
+        let members = placement_request.among.iter().map(|n| &self.members[*n]);
         let names = members.filter(is_for).map(|member| &member.name);
         let away = names.filter_map(|name| Some((name, self.away.get(name)?)));
         away.map(|(name, record)| AwayBuilder {
@@ -312,16 +322,16 @@ pub(super) async fn place(
         for member in &mut fleet.members {
             member.is_away = silent.contains(&member.name);
         }
-        let wish = fleet.wish(app, task, &baseline);
-        match fleet.take(app, &wish)? {
-            Placed::On(place) => {
+        let placement_request = fleet.placement_request(app, task, &baseline);
+        match fleet.take(app, &placement_request)? {
+            PlaceOutcome::On(place) => {
                 let all = place.builders.iter().map(|one| one.builder.as_str());
                 match absent(app, all).await? {
                     Some(name) => drop(silent.insert(name.to_owned())),
                     None => return Ok(place),
                 }
             }
-            Placed::Full => {
+            PlaceOutcome::Full => {
                 if !told {
                     events.send(Event::Doing("waiting for a free builder".into()));
                     told = true;
@@ -334,8 +344,8 @@ pub(super) async fn place(
                     }
                 }
             }
-            Placed::Away => return Err(away_error(&fleet.away(&wish))),
-            Placed::Unfit => return Err(unfit(app, task)),
+            PlaceOutcome::Away => return Err(away_error(&fleet.away(&placement_request))),
+            PlaceOutcome::Unfit => return Err(unfit(app, task)),
         }
     }
 }
@@ -348,8 +358,8 @@ pub(super) async fn place(
 pub(super) fn fit(app: &App, task: &Task) -> Result<Vec<Assignment>> {
     let mut fleet = Fleet::idle(app);
     let baseline = app.store.baseline(&task.key()).unwrap_or_default();
-    let wish = fleet.wish(app, task, &baseline);
-    let Placement::On(parts) = fleet.placement(&wish) else {
+    let placement_request = fleet.placement_request(app, task, &baseline);
+    let Placement::On(parts) = fleet.placement(&placement_request) else {
         return Err(unfit(app, task));
     };
     let parts = parts.into_iter().map(|part| Assignment {
@@ -361,11 +371,11 @@ pub(super) fn fit(app: &App, task: &Task) -> Result<Vec<Assignment>> {
 
 fn unfit(app: &App, task: &Task) -> Error {
     let fleet = Fleet::idle(app);
-    let wish = fleet.asked(app, task, &Baseline::default());
+    let placement_request = fleet.asked(app, task, &Baseline::default());
     let is_for = |platform: &Platform, n: &usize| {
         fleet.members[*n].builds_for(std::slice::from_ref(platform))
     };
-    let nobodys = |it: &&Platform| !wish.among.iter().any(|n| is_for(it, n));
+    let nobodys = |it: &&Platform| !placement_request.among.iter().any(|n| is_for(it, n));
     let name = app.builder_of(task).unwrap_or_default();
     let mut platforms: Vec<&Platform> = task.platforms.iter().filter(nobodys).collect();
     let is_covered = platforms.is_empty();
@@ -462,11 +472,11 @@ pub(super) fn add_away(app: &App, loaded: &mut [Snapshot], asks: bool) {
         member.is_away = fleet.away.contains_key(&member.name);
     }
     for one in loaded {
-        let wish = fleet.asked(app, &one.task, &one.baseline);
-        let mut away = fleet.away(&wish);
+        let placement_request = fleet.asked(app, &one.task, &one.baseline);
+        let mut away = fleet.away(&placement_request);
         if !asks {
             away.iter_mut().for_each(|one| one.until = None);
         }
-        one.set_away(away, fleet.placement(&wish) == Placement::Away);
+        one.set_away(away, fleet.placement(&placement_request) == Placement::Away);
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     builder::{self, DigestSource},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
-    registry::{LookupError, Seen},
+    registry::{LookupError, ResolvedTag},
     store::file,
     task::ImageDescriptor,
 };
@@ -120,7 +120,7 @@ async fn arrived(
 async fn judge(
     app: &App,
     image: &Reference,
-    looked: Result<Seen, LookupError>,
+    looked: Result<ResolvedTag, LookupError>,
     reported: Option<&Digest>,
 ) -> Result<Digest> {
     let seen = match looked {

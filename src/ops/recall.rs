@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use crate::{
     error::{Error, Result},
     image::Reference,
-    store::{Recalled, file, notified::NotifiedFile, sources::SilentSource},
+    store::{ReadResult, file, notified::NotifiedFile, sources::SilentSource},
     watch::Tags,
 };
 
@@ -25,7 +25,7 @@ pub fn tags(app: &App, events: &EventSink<'_>) -> Result<Tags> {
 }
 
 /// The state of tags, while another thread reads it.
-pub struct ReadTags(Option<JoinHandle<Result<Recalled<Tags>>>>);
+pub struct ReadTags(Option<JoinHandle<Result<ReadResult<Tags>>>>);
 
 impl ReadTags {
     /// Starts to read.
@@ -76,7 +76,7 @@ pub(super) fn silent_sources(app: &App, events: &EventSink<'_>) -> Result<Vec<Si
     Ok(told_of(app.store.silent_sources(app.clock.now())?, events))
 }
 
-fn told_of<T>(recalled: Recalled<T>, events: &EventSink<'_>) -> T {
+fn told_of<T>(recalled: ReadResult<T>, events: &EventSink<'_>) -> T {
     if let Some(problem) = recalled.problem {
         events.send(Event::Warning(problem));
     }

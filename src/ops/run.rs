@@ -6,7 +6,7 @@ use crate::{
     builder,
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Reference},
-    registry::Answers,
+    registry::CacheExport,
     store::{lock, lock::Lock, runs::HeldRun, secrets::Secrets},
     sys::{process, signal::Stop},
     task::{
@@ -136,13 +136,13 @@ fn never_begun(app: &App, mut held: HeldRun, error: Error) -> Result<Error> {
 }
 
 /// Returns the earlier digests for the bases whose present digests are too young, as far as the watcher has seen earlier ones.
-async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<Answers> {
+async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<CacheExport> {
     let baseline = app.store.baseline(&task.key())?;
     let mut snapshot = Snapshot::new(task.clone(), baseline, |image| app.canonical(image));
     set_min_ages(app, &mut snapshot);
     let tags = recall::tags(app, events)?;
     let pins = snapshot.node().pins(&tags, app.clock.now());
-    let mut answers = Answers::default();
+    let mut answers = CacheExport::default();
     pin(app, &mut answers, pins).await?;
     for (tag, seen) in &answers.tags {
         events.send(Event::Note(format!(
@@ -160,7 +160,7 @@ async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<An
 /// [`Kind::Unknown`] where a registry no longer has a digest.
 pub(super) async fn pin(
     app: &App,
-    answers: &mut Answers,
+    answers: &mut CacheExport,
     pins: Vec<(Reference, Digest)>,
 ) -> Result<()> {
     for (tag, digest) in pins {

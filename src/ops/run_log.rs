@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::{
-    builder::LastWords,
+    builder::FailureExcerpt,
     error::{Error, Kind, Result},
     store::log::Log,
     sys::{
@@ -111,13 +111,13 @@ impl PrefixedLog<'_> {
         limits: &Limits,
         stop: &Stop,
         mut seen: impl FnMut(&[u8]),
-    ) -> Result<(Ended, LastWords)> {
+    ) -> Result<(Ended, FailureExcerpt)> {
         let (log, prefix) = (self.log, self.prefix.as_str());
         let mut lines = PrefixedLines {
             prefix,
             pending: Vec::new(),
         };
-        let mut words = LastWords::default();
+        let mut words = FailureExcerpt::default();
         let mut heard = |written: &[u8]| {
             for line in written.split_inclusive(|b| *b == b'\n') {
                 words.take(line.strip_prefix(prefix.as_bytes()).unwrap_or(line));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::Platform,
-    registry::Answers,
+    registry::CacheExport,
     store::secrets::Secrets,
     sys::secret::Secret,
     task::{Argument, Context, RunId, Task, TaskKey},
@@ -60,7 +60,7 @@ pub struct RunRequest {
     pub run: Option<RunId>,
     /// The answers of registries about its bases: in this run, a tag has the digest of the answer.
     #[serde(default)]
-    pub answers: Answers,
+    pub answers: CacheExport,
     /// Whether the requesting process reads the log while it is written.
     #[serde(default)]
     pub follows_log: bool,
@@ -101,7 +101,7 @@ impl RunRequest {
             overrides: Overrides::default(),
             jobs: None,
             run: None,
-            answers: Answers::default(),
+            answers: CacheExport::default(),
             follows_log: false,
             descendants: None,
             builders: Vec::new(),

@@ -212,7 +212,7 @@ pub(super) fn verdict_of(app: &App, key: &TaskKey) -> Result<Option<Verdict>> {
 }
 
 /// A task with its state and last runs, without asking a registry.
-pub struct TaskPortrait {
+pub struct TaskDetails {
     /// The state, as `task check` shows it.
     pub check: CheckAnswer,
     /// Its last runs, the newest first.
@@ -223,7 +223,7 @@ pub struct TaskPortrait {
 const RUNS: usize = 5;
 
 /// Returns a task with its state and last runs, from what is stored.
-pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Option<TaskPortrait>> {
+pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Option<TaskDetails>> {
     let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
     let all = with_ancestors(app, &task, &baseline);
     let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();
@@ -235,7 +235,7 @@ pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Opti
     };
     let runs = runs::list(app, &filter, events)?;
     let mut own = answers.filter(|answer| answer.key() == *key);
-    Ok(own.next().map(|check| TaskPortrait { check, runs }))
+    Ok(own.next().map(|check| TaskDetails { check, runs }))
 }
 
 /// Returns the remembered tags of tasks. If they cannot be read, none counts as looked at.

@@ -23,28 +23,28 @@ pub struct SourceTriggerPatch {
 ///
 /// [`Kind::Invalid`] where the context is no git repository.
 pub fn of_new(
-    wish: &SourceTriggerPatch,
+    patch: &SourceTriggerPatch,
     step: &Step,
     has_token: bool,
 ) -> Result<Vec<SourceTrigger>> {
     let is_git = step.context().and_then(Context::git).is_some();
-    let commits = wish.commits.unwrap_or(is_git && has_token);
-    let wish = SourceTriggerPatch {
+    let commits = patch.commits.unwrap_or(is_git && has_token);
+    let patch = SourceTriggerPatch {
         commits: Some(commits),
-        ..wish.clone()
+        ..patch.clone()
     };
-    changed(&wish, Vec::new(), step)
+    changed(&patch, Vec::new(), step)
 }
 
 /// Changes the source triggers of a task.
 pub fn changed(
-    wish: &SourceTriggerPatch,
+    patch: &SourceTriggerPatch,
     old: Vec<SourceTrigger>,
     step: &Step,
 ) -> Result<Vec<SourceTrigger>> {
     let wanted = [
-        (SourceEvent::Commit, wish.commits),
-        (SourceEvent::PullRequest, wish.pull_requests),
+        (SourceEvent::Commit, patch.commits),
+        (SourceEvent::PullRequest, patch.pull_requests),
     ];
     let asks = wanted.iter().any(|(_, on)| *on == Some(true));
     if asks && step.context().and_then(Context::git).is_none() {
@@ -64,7 +64,7 @@ pub fn changed(
         status: Status::Disabled,
         source_trigger_events: Vec::new(),
     });
-    if let Some(name) = &wish.name {
+    if let Some(name) = &patch.name {
         trigger.name.clone_from(name);
     }
     let before = trigger.source_trigger_events.clone();
@@ -112,7 +112,7 @@ mod tests {
         .unwrap()
     }
 
-    fn wish(commits: Option<bool>, pull_requests: Option<bool>) -> SourceTriggerPatch {
+    fn patch(commits: Option<bool>, pull_requests: Option<bool>) -> SourceTriggerPatch {
         SourceTriggerPatch {
             commits,
             pull_requests,
@@ -124,40 +124,40 @@ mod tests {
 
     #[test]
     fn source_trigger_is_enabled_by_a_token_or_by_the_option() {
-        let events = |wish, token| {
-            let made = of_new(&wish, &step(GIT), token).unwrap();
+        let events = |patch, token| {
+            let made = of_new(&patch, &step(GIT), token).unwrap();
             made.first().map(|it| it.source_trigger_events.clone())
         };
-        assert_eq!(events(wish(None, None), false), None);
+        assert_eq!(events(patch(None, None), false), None);
         assert_eq!(
-            events(wish(None, None), true),
+            events(patch(None, None), true),
             Some(vec![SourceEvent::Commit])
         );
-        assert_eq!(events(wish(Some(false), None), true), None);
+        assert_eq!(events(patch(Some(false), None), true), None);
         assert_eq!(
-            events(wish(Some(true), Some(true)), false),
+            events(patch(Some(true), Some(true)), false),
             Some(vec![SourceEvent::Commit, SourceEvent::PullRequest])
         );
     }
 
     #[test]
     fn source_trigger_of_a_local_folder_can_only_be_disabled() {
-        assert!(of_new(&wish(Some(true), None), &step("/c"), false).is_err());
+        assert!(of_new(&patch(Some(true), None), &step("/c"), false).is_err());
         assert_eq!(
-            of_new(&wish(Some(false), Some(false)), &step("/c"), false).unwrap(),
+            of_new(&patch(Some(false), Some(false)), &step("/c"), false).unwrap(),
             []
         );
-        assert_eq!(of_new(&wish(None, None), &step("/c"), true).unwrap(), []);
+        assert_eq!(of_new(&patch(None, None), &step("/c"), true).unwrap(), []);
     }
 
     #[test]
     fn disabled_source_trigger_stays_in_the_definition_and_can_be_enabled() {
         let git = step(GIT);
-        let on = of_new(&wish(Some(true), None), &git, false).unwrap();
-        let off = changed(&wish(Some(false), None), on.clone(), &git).unwrap();
+        let on = of_new(&patch(Some(true), None), &git, false).unwrap();
+        let off = changed(&patch(Some(false), None), on.clone(), &git).unwrap();
         assert_eq!(off[0].status, Status::Disabled);
         assert_eq!(off[0].source_trigger_events, [SourceEvent::Commit]);
-        assert_eq!(changed(&wish(Some(true), None), off, &git).unwrap(), on);
-        assert_eq!(changed(&wish(None, None), on.clone(), &git).unwrap(), on);
+        assert_eq!(changed(&patch(Some(true), None), off, &git).unwrap(), on);
+        assert_eq!(changed(&patch(None, None), on.clone(), &git).unwrap(), on);
     }
 }

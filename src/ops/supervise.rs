@@ -225,7 +225,7 @@ pub async fn supervise(
         timeout: Some(Duration::from_secs(task.timeout.into()) + GRACE + MARGIN),
         grace: GRACE + MARGIN,
     };
-    let mut heard = WorkerOutput::default();
+    let mut worker_output = WorkerOutput::default();
     let of_run = EventSink::new(|event| match event {
         Event::Doing(what) => {
             let what = format!("{}: {what}, run {id}", task.name);
@@ -234,14 +234,14 @@ pub async fn supervise(
         other => events.send(other),
     });
     let ended = process::work(&line, &input, &allowed, stop, &mut |bytes| {
-        heard.take(bytes, &of_run);
+        worker_output.take(bytes, &of_run);
     })
     .await?;
     if let Some(run) = app.store.run(id)? {
         held.run = run;
     }
     if held.run.status.is_open() {
-        let failure = failure(app, task, ended, &heard);
+        let failure = failure(app, task, ended, &worker_output);
         remove_leftovers(app, id, events).await?;
         let never = Stop::never();
         let execution = Execution {
@@ -259,7 +259,7 @@ pub async fn supervise(
     });
     let error = match run.status {
         RunStatus::Succeeded => None,
-        status => Some(heard.error.unwrap_or_else(|| {
+        status => Some(worker_output.error.unwrap_or_else(|| {
             // Where it is stopped twice, its process may end before it has said that.
             let signal = stop.requested().filter(|_| status == RunStatus::Canceled);
             let recorded = run.run_error_message.as_deref();
@@ -273,9 +273,9 @@ pub async fn supervise(
 }
 
 /// Returns the failure of a run whose process ended before the run did.
-fn failure(app: &App, task: &Task, ended: Ended, heard: &WorkerOutput) -> Failure {
+fn failure(app: &App, task: &Task, ended: Ended, worker_output: &WorkerOutput) -> Failure {
     let limits = &app.settings.config.limits;
-    let last_words = String::from_utf8_lossy(&heard.last_words);
+    let last_words = String::from_utf8_lossy(&worker_output.last_words);
     match ended {
         Ended::Stopped(signal) => Failure::stopped(signal),
         Ended::TimedOut => Failure::too_long(task),
@@ -337,11 +337,11 @@ mod tests {
             .because(anyhow::anyhow!("refused").context("no answer"))
             .hint("try again");
         let text = WorkerMessage::Ended(Some(ErrorText::from(&error))).line();
-        let mut heard = WorkerOutput::default();
+        let mut worker_output = WorkerOutput::default();
         let (first, rest) = text.as_bytes().split_at(10);
-        heard.take(first, &EventSink::none());
-        heard.take(rest, &EventSink::none());
-        let back = heard.error.unwrap();
+        worker_output.take(first, &EventSink::none());
+        worker_output.take(rest, &EventSink::none());
+        let back = worker_output.error.unwrap();
         assert_eq!(back.kind(), Kind::Unknown);
         assert_eq!(back.causes(), ["no answer", "refused"]);
         assert_eq!(back.one_line(), error.one_line());
@@ -366,18 +366,18 @@ mod tests {
 
     #[test]
     fn stderr_of_a_killed_run_is_kept_as_its_failure_reason_up_to_a_limit() {
-        let mut heard = WorkerOutput::default();
+        let mut worker_output = WorkerOutput::default();
         for _ in 0..1_000 {
-            heard.take(b"thread 'main' panicked\n", &EventSink::none());
+            worker_output.take(b"thread 'main' panicked\n", &EventSink::none());
         }
-        heard.take(
+        worker_output.take(
             b"memory allocation of 99 bytes failed\n",
             &EventSink::none(),
         );
-        assert!(heard.last_words.len() <= LAST_WORDS);
+        assert!(worker_output.last_words.len() <= LAST_WORDS);
         let why = why_killed(
             6,
-            &String::from_utf8_lossy(&heard.last_words),
+            &String::from_utf8_lossy(&worker_output.last_words),
             &LimitSettings::default(),
         );
         assert!(why.to_string().contains("limits.memoryMib"), "{why}");

@@ -2,7 +2,7 @@
 
 use crate::{
     image::{Digest, Reference},
-    steps::Notice,
+    steps::FileWarning,
     watch::ReadFile,
 };
 
@@ -16,7 +16,7 @@ pub struct Survey {
     /// A digest of its inputs; `None` where they are not known before the context has been fetched.
     pub digest: Option<Digest>,
     /// Warnings about the file.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<FileWarning>,
     /// The steps that require privileged containers.
     pub privileged: Vec<String>,
     /// The files of a local context that were read, with their state.

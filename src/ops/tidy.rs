@@ -4,7 +4,7 @@ use crate::task::Run;
 
 use super::{
     cache_traces::CacheTraces,
-    clean::{self, Traces},
+    clean::{self, BuilderTraces},
     execution::Execution,
     run_builders::PlacedBuilder,
     run_log::RunLog,
@@ -20,7 +20,7 @@ pub(super) async fn after_run(
     let (app, stop) = (execution.app, execution.stop);
     let outputs = run.output_images.as_ref();
     let is_pushed = outputs.is_some_and(|all| !all.is_empty());
-    if let Some(traces) = Traces::of(execution, on, run).filter(|_| is_pushed) {
+    if let Some(traces) = BuilderTraces::of(execution, on, run).filter(|_| is_pushed) {
         log.doing("tidying up on the builder".into());
         traces.clean(log).await;
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::{
     builder::{BuildRequest, Builder, HeldImage},
     image::{Digest, Reference},
-    registry::KeptImage,
+    registry::RegistryImage,
     task::{Dependency, DependencyKind},
     watch::Baseline,
 };
@@ -52,7 +52,7 @@ pub async fn look(
         return None;
     }
     let kept = registries.kept_images(&tag.at(digest)).await.ok()?;
-    let mut open: Vec<&KeptImage> = kept.iter().collect();
+    let mut open: Vec<&RegistryImage> = kept.iter().collect();
     let mut all_exact = true;
     for image in built {
         let exact = open.iter().position(|kept| is_exact(image, kept));
@@ -86,7 +86,7 @@ pub fn is_on_another_base(before: &[Dependency], now: &[Dependency]) -> bool {
     on(before) != on(now)
 }
 
-fn is_exact(image: &HeldImage, kept: &KeptImage) -> bool {
+fn is_exact(image: &HeldImage, kept: &RegistryImage) -> bool {
     let is_its = |id: &Digest| *id == kept.config_digest || *id == kept.manifest;
     image.id.as_ref().is_some_and(is_its)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
-    registry::{LookupError, Makeup},
+    registry::{ImageSummary, LookupError},
     task::{BaseUpdate, Run, RunId, RunStatus, TaskKey, TaskName},
     watch::{State, Verdict},
 };
@@ -145,7 +145,7 @@ async fn compare(app: &App, update: &BaseUpdate) -> BaseDifference {
     }
 }
 
-async fn read_both(app: &App, update: &BaseUpdate) -> Result<(Makeup, Makeup), String> {
+async fn read_both(app: &App, update: &BaseUpdate) -> Result<(ImageSummary, ImageSummary), String> {
     let of = |manifest: &Option<Digest>, whole: &Option<Digest>| manifest.clone().or(whole.clone());
     let before = of(&update.previous_manifest, &update.previous_digest)
         .ok_or("it is not known what it was built on before")?;
@@ -167,8 +167,10 @@ async fn read_both(app: &App, update: &BaseUpdate) -> Result<(Makeup, Makeup), S
     let platform = update.platform.as_ref();
     let registries = app.registries();
     let read = async |which: &str, digest: &Digest| {
-        let makeup = registries.makeup(&image.at(digest.clone()), platform).await;
-        makeup.map_err(|error| told(which, digest, error))
+        let summary = registries
+            .summary(&image.at(digest.clone()), platform)
+            .await;
+        summary.map_err(|error| told(which, digest, error))
     };
     Ok((
         read("what it was", &before).await?,
@@ -177,7 +179,7 @@ async fn read_both(app: &App, update: &BaseUpdate) -> Result<(Makeup, Makeup), S
 }
 
 /// Returns how two images differ.
-fn differences(before: &Makeup, after: &Makeup) -> Vec<Difference> {
+fn differences(before: &ImageSummary, after: &ImageSummary) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut one = |what: &str, before: Option<String>, after: Option<String>| {
         let empty = |text: &String| !text.is_empty();
@@ -190,9 +192,9 @@ fn differences(before: &Makeup, after: &Makeup) -> Vec<Difference> {
             });
         }
     };
-    let moment = |makeup: &Makeup| makeup.created.map(|it| format!("{it:.0}"));
+    let moment = |summary: &ImageSummary| summary.created.map(|it| format!("{it:.0}"));
     one("created", moment(before), moment(after));
-    let size = |makeup: &Makeup| Some(format!("{} bytes", makeup.size()));
+    let size = |summary: &ImageSummary| Some(format!("{} bytes", summary.size()));
     one("size", size(before), size(after));
     let words = |words: &[String]| Some(words.join(" "));
     one(
@@ -207,8 +209,8 @@ fn differences(before: &Makeup, after: &Makeup) -> Vec<Difference> {
         Some(before.working_dir.clone()),
         Some(after.working_dir.clone()),
     );
-    let layers = |makeup: &Makeup| -> BTreeMap<String, String> {
-        let layers = makeup.layers.iter();
+    let layers = |summary: &ImageSummary| -> BTreeMap<String, String> {
+        let layers = summary.layers.iter();
         layers
             .map(|(digest, size)| {
                 (
@@ -218,8 +220,8 @@ fn differences(before: &Makeup, after: &Makeup) -> Vec<Difference> {
             })
             .collect()
     };
-    let ports = |makeup: &Makeup| -> BTreeMap<String, String> {
-        makeup
+    let ports = |summary: &ImageSummary| -> BTreeMap<String, String> {
+        summary
             .ports
             .iter()
             .map(|it| (it.clone(), it.clone()))
@@ -281,28 +283,28 @@ fn bounded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn makeup(env: &[(&str, &str)], layers: &[&str]) -> Makeup {
+    fn summary(env: &[(&str, &str)], layers: &[&str]) -> ImageSummary {
         let pairs = |all: &[(&str, &str)]| {
             let all = all.iter();
             all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect()
         };
-        Makeup {
+        ImageSummary {
             env: pairs(env),
             layers: layers
                 .iter()
                 .map(|it| (Digest::of(it.as_bytes()), 10))
                 .collect(),
-            ..Makeup::default()
+            ..ImageSummary::default()
         }
     }
 
     #[test]
     fn package_differences_are_listed_once_each_up_to_a_limit() {
-        let before = makeup(&[("A", "1"), ("B", "x"), ("E", "")], &["low", "old"]);
-        let after = Makeup {
+        let before = summary(&[("A", "1"), ("B", "x"), ("E", "")], &["low", "old"]);
+        let after = ImageSummary {
             user: "app\u{1b}[2J".into(),
-            ..makeup(&[("A", "2"), ("C", "y")], &["low", "new", "more"])
+            ..summary(&[("A", "2"), ("C", "y")], &["low", "new", "more"])
         };
         let found = differences(&before, &after);
         let of = |what: &str| -> Vec<_> {
@@ -321,7 +323,7 @@ mod tests {
         assert_eq!(differences(&before, &before), []);
         let many: Vec<(String, String)> =
             (0..100).map(|n| (n.to_string(), "v".repeat(999))).collect();
-        let many = Makeup {
+        let many = ImageSummary {
             labels: many.into_iter().collect(),
             ..before.clone()
         };

@@ -4,7 +4,7 @@ use maud::{PreEscaped, html};
 
 use crate::{
     task::TaskKey,
-    view::{Tone, Vertex, svg},
+    view::{Vertex, VertexStatus, svg},
     watch::State,
 };
 
@@ -67,13 +67,13 @@ fn vertex(of: GraphVertex) -> Vertex {
     }
 }
 
-fn tone(state: Option<State>) -> Tone {
+fn tone(state: Option<State>) -> VertexStatus {
     match state.map(State::severity) {
-        None => Tone::Plain,
-        Some(0) => Tone::Good,
-        Some(1) => Tone::Quiet,
-        Some(2) => Tone::Pending,
-        Some(_) => Tone::Bad,
+        None => VertexStatus::Plain,
+        Some(0) => VertexStatus::Good,
+        Some(1) => VertexStatus::Quiet,
+        Some(2) => VertexStatus::Pending,
+        Some(_) => VertexStatus::Bad,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::view::tame::Tamer;
+use crate::view::tame::LogSanitizer;
 
 /// How much of a line is shown, in bytes.
 const LONGEST: usize = 4096;
@@ -14,7 +14,7 @@ const CSI: &str = "\u{1b}[";
 /// Converts a log to list items; it may be passed in pieces, cut anywhere.
 #[derive(Clone, Debug)]
 pub struct Lines {
-    tamer: Tamer,
+    sanitizer: LogSanitizer,
     style: Style,
     /// The number of the next line.
     next: usize,
@@ -37,7 +37,7 @@ impl Lines {
     /// Starts with this line number.
     pub fn from(number: usize) -> Self {
         Self {
-            tamer: Tamer::default(),
+            sanitizer: LogSanitizer::default(),
             style: Style::default(),
             next: number,
             pending: Vec::new(),
@@ -52,13 +52,13 @@ impl Lines {
 
     /// Appends the complete lines of the next piece to `out`.
     pub fn push(&mut self, part: &[u8], out: &mut String) {
-        let tamed = self.tamer.tame(part);
+        let tamed = self.sanitizer.tame(part);
         self.take(&tamed, out);
     }
 
     /// Appends the rest at the end of the log.
     pub fn finish(&mut self, out: &mut String) {
-        let rest = self.tamer.finish();
+        let rest = self.sanitizer.finish();
         self.take(&rest, out);
         if !self.pending.is_empty() {
             self.line(out);

@@ -16,7 +16,7 @@ pub use log::{Lines, lines, steps};
 pub use parts::{base_path, login, problem, run_path, task_path};
 pub use run::{LogWindow, RunView, StepLog, run, runs};
 pub use task::{BaseRow, BaseView, DigestRow, TaskView, base, bases, task};
-pub use timeline::{Happening, Kind, since, timeline};
+pub use timeline::{TimelineEvent, TimelineEventKind, since, timeline};
 
 /// The static files of the page: path, media type and content.
 pub const ASSETS: [(&str, &str, &str); 3] = [

@@ -17,13 +17,13 @@ const HOURS: i64 = 6;
 const LISTED: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum TimelineEventKind {
     Moved,
     Rebuilt,
     Failed,
 }
 
-impl Kind {
+impl TimelineEventKind {
     const ALL: [Self; 3] = [Self::Moved, Self::Rebuilt, Self::Failed];
 
     fn word(self) -> &'static str {
@@ -36,9 +36,9 @@ impl Kind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happening {
+pub struct TimelineEvent {
     pub time: Timestamp,
-    pub kind: Kind,
+    pub kind: TimelineEventKind,
     /// The task or image of the event.
     pub subject: String,
     /// The path of the page with details.
@@ -62,13 +62,13 @@ fn end(now: Timestamp) -> Timestamp {
 }
 
 /// Shows the events, the newest first.
-pub fn timeline(happened: &[Happening], now: Timestamp) -> String {
+pub fn timeline(happened: &[TimelineEvent], now: Timestamp) -> String {
     let begin = since(now);
     let count = |kind| happened.iter().filter(|it| it.kind == kind).count();
     let main = html! {
         h1 { "The last " (DAYS) " days" }
         div id="timeline" data-live {
-            ul.key { @for kind in Kind::ALL {
+            ul.key { @for kind in TimelineEventKind::ALL {
                 li {
                     svg viewBox="0 0 8 8" aria-hidden="true" { rect class=(kind.word()) width="8" height="8" {} }
                     (count(kind)) " " (kind.word())
@@ -97,7 +97,7 @@ const SLOT: i64 = 3 * BAR + 6;
 const TALL: i64 = 120;
 
 /// Draws three bars for each period: moved, rebuilt, failed.
-fn picture(happened: &[Happening], begin: Timestamp) -> String {
+fn picture(happened: &[TimelineEvent], begin: Timestamp) -> String {
     let slots = DAYS * 24 / HOURS;
     let mut counts = vec![[0_i64; 3]; usize::try_from(slots).unwrap_or_default()];
     for one in happened {
@@ -126,7 +126,7 @@ fn picture(happened: &[Happening], begin: Timestamp) -> String {
                 "<line class=\"grid\" x1=\"{x}\" y1=\"0\" x2=\"{x}\" y2=\"{height}\"/><text class=\"axis\" x=\"{text}\" y=\"{below}\">{day}</text>"
             );
         }
-        for (place, kind) in (0_i64..).zip(Kind::ALL) {
+        for (place, kind) in (0_i64..).zip(TimelineEventKind::ALL) {
             let count = counts[kind as usize];
             if count == 0 {
                 continue;
@@ -152,7 +152,7 @@ mod tests {
     fn timeline_counts_events_in_their_part_of_the_day() {
         let now: Timestamp = "2026-11-29T13:00:00Z".parse().unwrap();
         assert_eq!(since(now).to_string(), "2026-11-22T18:00:00Z");
-        let at = |time: &str, kind| Happening {
+        let at = |time: &str, kind| TimelineEvent {
             time: time.parse().unwrap(),
             kind,
             subject: "<web>".into(),
@@ -160,9 +160,9 @@ mod tests {
             detail: "\"x\"".into(),
         };
         let happened = [
-            at("2026-11-29T12:30:00Z", Kind::Failed),
-            at("2026-11-29T12:10:00Z", Kind::Failed),
-            at("2026-11-28T23:59:59Z", Kind::Moved),
+            at("2026-11-29T12:30:00Z", TimelineEventKind::Failed),
+            at("2026-11-29T12:10:00Z", TimelineEventKind::Failed),
+            at("2026-11-28T23:59:59Z", TimelineEventKind::Moved),
         ];
         let page = timeline(&happened, now);
         assert!(

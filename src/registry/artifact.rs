@@ -9,7 +9,7 @@ use crate::image::Reference;
 use super::{
     client::{Registries, success},
     copy::{CopyError, Descriptor},
-    problem::{Asked, LookupError},
+    problem::{FailedRequest, LookupError},
     transport::request_spec::RequestSpec,
 };
 
@@ -65,7 +65,8 @@ impl Registries {
     pub async fn artifact(&self, image: &Reference) -> Result<Vec<ArtifactFile>, LookupError> {
         let host = self.host_of(image)?;
         let answer = success(host.ask(&RequestSpec::document(image)).await?)?;
-        let bad = |asked: &Asked, problem: String| LookupError::bad_reply(problem, asked.clone());
+        let bad =
+            |asked: &FailedRequest, problem: String| LookupError::bad_reply(problem, asked.clone());
         let wanted = image.digest();
         if wanted.is_some_and(|digest| !digest.matches(&answer.response.body)) {
             return Err(bad(

@@ -19,16 +19,16 @@ use super::{
     canonical,
     credentials::{auth_file::AuthFormat, credential::Login, keychain::Keychain},
     documents::{
-        body::{self, Read},
-        head::{self, Defect, Seen},
+        body::{self, ReadDocument},
+        head::{self, Defect, ResolvedTag},
     },
     error_text::server_words,
     memory::{
-        cache::{Answers, Cache, SeenTags},
-        head_trust::Way,
+        cache::{Cache, CacheExport, SeenTags},
+        head_trust::LookMethod,
         learnt::Memory,
     },
-    problem::{Absence, Asked, LookupError, LookupFailure},
+    problem::{FailedRequest, LookupError, LookupFailure, MissingPart},
     requests::{ask::Answer, host::Host},
     transport::{
         connection_warmup::ConnectionWarmup,
@@ -38,7 +38,7 @@ use super::{
 };
 
 /// A tag with its digest, or why the digest is unknown.
-type LookedTag = (Reference, Result<Seen, LookupError>);
+type LookedTag = (Reference, Result<ResolvedTag, LookupError>);
 
 /// All registries, as this process knows them: connections, tokens, limits. Cheap to make; connections are opened when needed.
 pub struct Registries {
@@ -82,7 +82,7 @@ impl Registries {
     }
 
     /// Resolves a reference: one HEAD, and a GET only where the registry leaves no other way. Always sends a request.
-    pub async fn look(&self, tag: &Reference) -> Result<Seen, LookupError> {
+    pub async fn look(&self, tag: &Reference) -> Result<ResolvedTag, LookupError> {
         let host = self.host_of(tag)?;
         let seen = self.look_at(&host, tag, 0).await;
         self.cache().looked(tag, &seen);
@@ -101,7 +101,7 @@ impl Registries {
     }
 
     /// Returns the remembered answer about a tag; else looks at it, once for all concurrent callers.
-    pub async fn look_cached(&self, tag: &Reference) -> Result<Seen, LookupError> {
+    pub async fn look_cached(&self, tag: &Reference) -> Result<ResolvedTag, LookupError> {
         if let Some(seen) = self.cache().seen(tag) {
             return Ok(seen);
         }
@@ -129,12 +129,12 @@ impl Registries {
 
     /// Returns the remembered answers about these tags, with the documents behind them that are known, for another process, which calls
     /// [`Self::import`].
-    pub fn export<'a>(&self, tags: impl IntoIterator<Item = &'a Reference>) -> Answers {
+    pub fn export<'a>(&self, tags: impl IntoIterator<Item = &'a Reference>) -> CacheExport {
         self.cache().export(tags)
     }
 
     /// Takes over the answers of another process. They are remembered as long as this process lives.
-    pub fn import(&self, answers: Answers) {
+    pub fn import(&self, answers: CacheExport) {
         self.cache().import(answers);
     }
 
@@ -241,19 +241,21 @@ impl Registries {
         host: &Host,
         tag: &Reference,
         connection: usize,
-    ) -> Result<Seen, LookupError> {
+    ) -> Result<ResolvedTag, LookupError> {
         let way = host.heads.way(host.now());
         let mut claimed = None;
-        if way != Way::Body {
+        if way != LookMethod::Body {
             let answer = host.ask(&RequestSpec::head(tag).on(connection)).await?;
             match answer.response.status {
                 200 => {
                     let seen = head::seen(&answer.response.headers);
                     let seen = seen.map_err(|defect| defective(defect, answer.asked.clone()))?;
                     match (seen, way) {
-                        (Some(seen), Way::Trial { lied: true }) => claimed = Some(seen.digest),
+                        (Some(seen), LookMethod::Trial { lied: true }) => {
+                            claimed = Some(seen.digest)
+                        }
                         (Some(seen), way) => {
-                            if way != Way::Head {
+                            if way != LookMethod::Head {
                                 host.heads.trust();
                             }
                             return expected(seen, tag, answer.asked);
@@ -284,7 +286,7 @@ impl Registries {
         &self,
         host: &Host,
         request_spec: &RequestSpec,
-    ) -> Result<(Read, Asked), LookupError> {
+    ) -> Result<(ReadDocument, FailedRequest), LookupError> {
         let answer = success(host.ask(request_spec).await?)?;
         let read = body::read(&answer.response.headers, &answer.response.body)
             .map_err(|defect| defective(defect, answer.asked.clone()))?;
@@ -370,7 +372,11 @@ impl Registries {
 }
 
 /// Checks that a reference by digest resolved to that digest.
-fn expected(seen: Seen, tag: &Reference, asked: Asked) -> Result<Seen, LookupError> {
+fn expected(
+    seen: ResolvedTag,
+    tag: &Reference,
+    asked: FailedRequest,
+) -> Result<ResolvedTag, LookupError> {
     match tag.digest() {
         Some(digest) if *digest != seen.digest => {
             let problem = format!("it answers with `{}` for another digest", seen.digest);
@@ -380,7 +386,7 @@ fn expected(seen: Seen, tag: &Reference, asked: Asked) -> Result<Seen, LookupErr
     }
 }
 
-pub(super) fn defective(defect: Defect, asked: Asked) -> LookupError {
+pub(super) fn defective(defect: Defect, asked: FailedRequest) -> LookupError {
     let why = match defect {
         Defect::Schema1 => LookupFailure::Schema1,
         Defect::Form(problem) => LookupFailure::BadReply(problem),
@@ -410,12 +416,12 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
             LookupError::bad_reply("it is no registry's answer".to_owned(), asked)
         }
         404 if codes.iter().any(|code| code == "NAME_UNKNOWN") => {
-            LookupError::absent(Absence::Repository, asked)
+            LookupError::absent(MissingPart::Repository, asked)
         }
-        404 | 410 => LookupError::absent(Absence::Tag, asked),
+        404 | 410 => LookupError::absent(MissingPart::Tag, asked),
         // Docker Hub grants every client a token, and answers this for a repository that does not exist.
         401 | 403 if answer.had_token && asked.registry == crate::image::reference::DOCKER_HUB => {
-            LookupError::absent(Absence::Repository, asked)
+            LookupError::absent(MissingPart::Repository, asked)
         }
         401 | 403 => {
             let login = answer.login.clone();

@@ -10,11 +10,11 @@ use crate::image::{Digest, Platform, Reference};
 use super::{
     client::{Registries, success},
     documents::{
-        head::{Kind, Seen},
+        head::{Kind, ResolvedTag},
         index::{self, Choice, ImageConfig},
         manifest::{Document, Entry},
     },
-    problem::{Absence, Asked, LookupError, LookupFailure},
+    problem::{FailedRequest, LookupError, LookupFailure, MissingPart},
     transport::request_spec::RequestSpec,
 };
 
@@ -41,7 +41,7 @@ impl Registries {
     pub async fn platforms(
         &self,
         image: &Reference,
-        seen: &Seen,
+        seen: &ResolvedTag,
         wanted: &[Platform],
     ) -> Result<BTreeMap<Platform, Option<Digest>>, LookupError> {
         let document = match seen.kind {
@@ -84,7 +84,11 @@ impl Registries {
     /// # Errors
     ///
     /// [`LookupError::is_no_image`] if it is something else; any other [`LookupError`] if it cannot be read.
-    pub async fn expect_image(&self, image: &Reference, seen: &Seen) -> Result<(), LookupError> {
+    pub async fn expect_image(
+        &self,
+        image: &Reference,
+        seen: &ResolvedTag,
+    ) -> Result<(), LookupError> {
         match &*self.named_document(image, &seen.digest).await? {
             Document::NoImage { what, .. } => Err(self.no_image(image, &seen.digest, what)),
             Document::Index(_) | Document::Manifest { .. } => Ok(()),
@@ -99,7 +103,7 @@ impl Registries {
     pub async fn manifest_for(
         &self,
         image: &Reference,
-        seen: &Seen,
+        seen: &ResolvedTag,
         platform: &Platform,
     ) -> Result<Option<Digest>, LookupError> {
         let platforms = std::slice::from_ref(platform);
@@ -118,7 +122,7 @@ impl Registries {
         platform: &Platform,
     ) -> Result<ImageConfig, LookupError> {
         let seen = match image.digest() {
-            Some(digest) => Seen::at(digest.clone()),
+            Some(digest) => ResolvedTag::at(digest.clone()),
             None => self.look(image).await?,
         };
         let mut document = self.document(image, &seen.digest).await?;
@@ -129,7 +133,7 @@ impl Registries {
                 .filter(|digest| *digest != seen.digest)
                 .ok_or_else(|| {
                     let asked = self.asked_about(image, &seen.digest);
-                    LookupError::absent(Absence::Platform, asked)
+                    LookupError::absent(MissingPart::Platform, asked)
                 })?;
             document = self.document(image, &manifest).await?;
         }
@@ -335,11 +339,11 @@ impl Registries {
         LookupError::unknown(LookupFailure::NoImage(what.to_owned()), asked)
     }
 
-    fn asked_about(&self, image: &Reference, digest: &Digest) -> Asked {
-        Asked {
+    fn asked_about(&self, image: &Reference, digest: &Digest) -> FailedRequest {
+        FailedRequest {
             method: "GET",
             url: format!("/v2/{}/manifests/{digest}", image.repository()),
-            ..Asked::about(image)
+            ..FailedRequest::about(image)
         }
     }
 }

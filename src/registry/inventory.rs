@@ -11,7 +11,7 @@ use crate::image::{Digest, Platform, Reference};
 use super::{
     client::{Registries, defective, refusal, success},
     documents::{body, head::Defect, kinds, manifest::StoredPlatform},
-    problem::{Asked, LookupError},
+    problem::{FailedRequest, LookupError},
     requests::host::Host,
     transport::{
         http_client::cap,
@@ -260,7 +260,7 @@ async fn pages<P: for<'a> Deserialize<'a>>(
         }
         query = next;
     }
-    let asked = Asked {
+    let asked = FailedRequest {
         registry: host.registry.clone(),
         ..Default::default()
     };

@@ -13,7 +13,7 @@ use crate::image::{Digest, Platform, Reference};
 use super::{
     client::Registries,
     inventory::Inspected,
-    problem::{Asked, LookupError},
+    problem::{FailedRequest, LookupError},
 };
 
 /// What one part of a build has pushed.
@@ -54,7 +54,7 @@ impl Registries {
         for (document, platform, part) in &read {
             let listed = listed(document, platform.as_ref(), part);
             entries.extend(listed.ok_or_else(|| {
-                let asked = Asked::about(&repository.at(part.digest.clone()));
+                let asked = FailedRequest::about(&repository.at(part.digest.clone()));
                 LookupError::bad_reply("it is neither an image nor an index".to_owned(), asked)
             })?);
         }

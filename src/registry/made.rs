@@ -14,7 +14,7 @@ use super::{
 
 /// One image of a registry, with its config.
 #[derive(Clone, Debug)]
-pub struct KeptImage {
+pub struct RegistryImage {
     pub manifest: Digest,
     pub config_digest: Digest,
     /// Its config, of the OCI image specification 1.1.
@@ -23,7 +23,7 @@ pub struct KeptImage {
 
 impl Registries {
     /// Reads the configs of all images in `image`, which has a digest: of one image, or of those of an index without attestations.
-    pub async fn kept_images(&self, image: &Reference) -> Result<Vec<KeptImage>, LookupError> {
+    pub async fn kept_images(&self, image: &Reference) -> Result<Vec<RegistryImage>, LookupError> {
         let Some(digest) = image.digest() else {
             return Ok(Vec::new());
         };
@@ -49,9 +49,9 @@ impl Registries {
         image: &Reference,
         manifest: &Digest,
         config: &Digest,
-    ) -> Result<KeptImage, LookupError> {
+    ) -> Result<RegistryImage, LookupError> {
         let parse = |body: &[u8]| serde_json::from_slice(body);
-        Ok(KeptImage {
+        Ok(RegistryImage {
             manifest: manifest.clone(),
             config_digest: config.clone(),
             config: self.stored_config(image, config, parse).await?,

@@ -10,11 +10,11 @@ use crate::image::{Digest, Platform, Reference};
 use super::{
     client::Registries,
     inventory::{Inspected, ManifestPart},
-    problem::{Absence, Asked, LookupError},
+    problem::{FailedRequest, LookupError, MissingPart},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Makeup {
+pub struct ImageSummary {
     /// When it was made, from its config.
     pub created: Option<Timestamp>,
     /// Its layers with their compressed sizes in bytes, the lowest first.
@@ -55,33 +55,34 @@ struct StoredRun {
 
 impl Registries {
     /// Reads an image that is given by digest: two requests for a manifest, for an index one more to get the manifest for `platform`.
-    pub async fn makeup(
+    pub async fn summary(
         &self,
         image: &Reference,
         platform: Option<&Platform>,
-    ) -> Result<Makeup, LookupError> {
+    ) -> Result<ImageSummary, LookupError> {
         let mut manifest = self.inspect(image).await?;
         if manifest.is_index() {
             let child = child_for(&manifest, platform);
-            let child =
-                child.ok_or_else(|| LookupError::absent(Absence::Platform, Asked::about(image)))?;
+            let child = child.ok_or_else(|| {
+                LookupError::absent(MissingPart::Platform, FailedRequest::about(image))
+            })?;
             manifest = self.inspect(&image.at(child)).await?;
         }
         let layers = manifest
             .layers
             .iter()
             .map(|it| (it.digest.clone(), it.size));
-        let mut makeup = Makeup {
+        let mut summary = ImageSummary {
             layers: layers.collect(),
-            ..Makeup::default()
+            ..ImageSummary::default()
         };
         let Some(config) = &manifest.config else {
-            return Ok(makeup);
+            return Ok(summary);
         };
         let parse = |body: &[u8]| serde_json::from_slice::<StoredImage>(body);
         let stored = self.stored_config(image, &config.digest, parse).await?;
-        makeup.take(stored);
-        Ok(makeup)
+        summary.take(stored);
+        Ok(summary)
     }
 }
 
@@ -100,7 +101,7 @@ fn child_for(index: &Inspected, platform: Option<&Platform>) -> Option<Digest> {
     nearest.map(|it| it.digest.clone())
 }
 
-impl Makeup {
+impl ImageSummary {
     fn take(&mut self, stored: StoredImage) {
         let created = stored.created.as_ref().and_then(|it| it.as_str());
         self.created = created.and_then(|it| it.parse().ok());

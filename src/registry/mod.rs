@@ -28,7 +28,7 @@ mod requests;
 mod transport;
 
 pub use auth::{
-    challenge::{Challenge, Demand, demand},
+    challenge::{Challenge, SelectedChallenge, select_challenge},
     token::Token,
 };
 pub use client::Registries;
@@ -37,7 +37,7 @@ pub use credentials::{
     credential::Login,
 };
 pub use documents::{
-    head::{Defect, Kind, Seen},
+    head::{Defect, Kind, ResolvedTag},
     index::ImageConfig,
     manifest::{Document, parse as parse_manifest},
 };
@@ -45,10 +45,10 @@ pub use error_text::server_words;
 pub use health::Health;
 pub use inventory::{Inspected, ManifestPart};
 pub use joined::{JoinedIndex, JoinedPart};
-pub use made::KeptImage;
-pub use makeup::Makeup;
-pub use memory::cache::{Answers, SeenTags};
-pub use problem::{Absence, Asked, LookupError, LookupFailure};
+pub use made::RegistryImage;
+pub use makeup::ImageSummary;
+pub use memory::cache::{CacheExport, SeenTags};
+pub use problem::{FailedRequest, LookupError, LookupFailure, MissingPart};
 pub use removal::Removal;
 pub use transport::limits::Budget;
 

@@ -16,17 +16,20 @@ use super::{credentials::keychain::TASK_CREDENTIALS, transport::retry};
 #[derive(Clone, Debug)]
 pub enum LookupError {
     /// The registry says that it does not exist.
-    Absent { what: Absence, asked: Box<Asked> },
+    Absent {
+        what: MissingPart,
+        asked: Box<FailedRequest>,
+    },
     /// Nothing is known about it.
     Unknown {
         why: LookupFailure,
-        asked: Box<Asked>,
+        asked: Box<FailedRequest>,
     },
 }
 
 /// What a registry does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absence {
+pub enum MissingPart {
     /// The repository exists, the tag or digest does not.
     Tag,
     /// The repository is unknown, or hidden from this client.
@@ -71,7 +74,7 @@ pub enum LookupFailure {
 
 /// The request that failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct FailedRequest {
     /// The login server, as in the names of images.
     pub registry: String,
     /// The image, as written; empty where there is none.
@@ -86,7 +89,7 @@ pub struct Asked {
     pub said: Option<String>,
 }
 
-impl Asked {
+impl FailedRequest {
     /// Returns the description of a failure about an image that no single request is to blame for.
     pub(super) fn about(image: &Reference) -> Self {
         Self {
@@ -99,7 +102,7 @@ impl Asked {
 
 impl LookupError {
     /// Returns that something is absent.
-    pub(super) fn absent(what: Absence, asked: Asked) -> Self {
+    pub(super) fn absent(what: MissingPart, asked: FailedRequest) -> Self {
         Self::Absent {
             what,
             asked: Box::new(asked),
@@ -107,7 +110,7 @@ impl LookupError {
     }
 
     /// Returns that something is unknown.
-    pub(super) fn unknown(why: LookupFailure, asked: Asked) -> Self {
+    pub(super) fn unknown(why: LookupFailure, asked: FailedRequest) -> Self {
         Self::Unknown {
             why,
             asked: Box::new(asked),
@@ -115,7 +118,7 @@ impl LookupError {
     }
 
     /// Returns that a response is invalid.
-    pub(super) fn bad_reply(problem: String, asked: Asked) -> Self {
+    pub(super) fn bad_reply(problem: String, asked: FailedRequest) -> Self {
         Self::unknown(LookupFailure::BadReply(problem), asked)
     }
 
@@ -169,13 +172,13 @@ impl LookupError {
     }
 
     /// Returns the request that failed.
-    pub fn asked(&self) -> &Asked {
+    pub fn asked(&self) -> &FailedRequest {
         match self {
             Self::Absent { asked, .. } | Self::Unknown { asked, .. } => asked,
         }
     }
 
-    fn asked_mut(&mut self) -> &mut Asked {
+    fn asked_mut(&mut self) -> &mut FailedRequest {
         match self {
             Self::Absent { asked, .. } | Self::Unknown { asked, .. } => asked,
         }
@@ -189,7 +192,7 @@ impl LookupError {
     }
 
     /// Returns the failure of another request as that of a request that is not made because of it.
-    pub(super) fn shared_with(&self, request: &Asked) -> Self {
+    pub(super) fn shared_with(&self, request: &FailedRequest) -> Self {
         let mut shared = self.shared_by(&request.image);
         let asked = shared.asked_mut();
         asked.method = request.method;
@@ -198,19 +201,19 @@ impl LookupError {
     }
 
     fn message(&self) -> String {
-        let Asked {
+        let FailedRequest {
             registry, image, ..
         } = self.asked();
         let subject = if image.is_empty() { registry } else { image };
         match self {
             Self::Absent { what, .. } => match what {
-                Absence::Tag => {
+                MissingPart::Tag => {
                     format!("there is no `{subject}`: its repository has no such tag or digest")
                 }
-                Absence::Repository => format!(
+                MissingPart::Repository => format!(
                     "there is no `{subject}`: `{registry}` knows no such repository, or hides it from this login"
                 ),
-                Absence::Platform => format!("`{subject}` does not exist for this platform"),
+                MissingPart::Platform => format!("`{subject}` does not exist for this platform"),
             },
             Self::Unknown {
                 why: why @ LookupFailure::NoImage(_),
@@ -255,11 +258,13 @@ impl LookupError {
         let login = format!("acrt login {registry}");
         match self {
             Self::Absent { what, .. } => match what {
-                Absence::Tag => "check the tag; `acrt deps` shows which line names it".to_owned(),
-                Absence::Repository => {
+                MissingPart::Tag => {
+                    "check the tag; `acrt deps` shows which line names it".to_owned()
+                }
+                MissingPart::Repository => {
                     format!("check the name; if the repository is private, give a login: {login}")
                 }
-                Absence::Platform => {
+                MissingPart::Platform => {
                     "build for a platform that the image has: --platform".to_owned()
                 }
             },
@@ -344,7 +349,7 @@ fn seconds(time: Timestamp) -> Timestamp {
 impl fmt::Display for LookupError {
     /// Prints the request and its outcome, as the cause below the message of [`Error`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Asked {
+        let FailedRequest {
             method,
             url,
             status,
@@ -400,8 +405,8 @@ impl From<LookupError> for Error {
 mod tests {
     use super::*;
 
-    fn asked() -> Asked {
-        Asked {
+    fn asked() -> FailedRequest {
+        FailedRequest {
             registry: "ghcr.io".into(),
             image: "ghcr.io/acme/base:1".into(),
             method: "HEAD",
@@ -428,7 +433,7 @@ mod tests {
 
     #[test]
     fn image_is_absent_only_by_a_registry_response() {
-        let absent = LookupError::absent(Absence::Tag, asked());
+        let absent = LookupError::absent(MissingPart::Tag, asked());
         assert!(absent.is_absent() && !absent.is_unreachable());
         let refused = LookupError::unknown(LookupFailure::Refused { login: None }, asked());
         assert!(!refused.is_absent() && !refused.is_unreachable());

@@ -12,7 +12,7 @@ use super::{
     client::{Registries, refusal},
     error_text::server_words,
     inventory::Inspected,
-    problem::{Asked, LookupError},
+    problem::{FailedRequest, LookupError},
     requests::ask::Answer,
     transport::request_spec::{Access, RequestSpec},
 };
@@ -112,7 +112,7 @@ impl Registries {
         }
         let copy = self.marked(&original).ok_or_else(|| {
             let problem = "its manifest has annotations of another form".to_owned();
-            LookupError::bad_reply(problem, Asked::about(tag))
+            LookupError::bad_reply(problem, FailedRequest::about(tag))
         })?;
         self.put(tag, &original.media_type, copy.clone()).await?;
         match self.delete_manifest(tag, &Digest::of(&copy)).await {

@@ -12,7 +12,7 @@ use crate::image::Digest;
 /// The known content of a repository.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    pub tags: BTreeMap<String, Tagged>,
+    pub tags: BTreeMap<String, TagInfo>,
     /// The manifests that were read. A manifest that an index lists and the registry lacks is present without children.
     pub manifests: BTreeMap<Digest, StoredManifest>,
     /// Digests that something else needs, with the reason.
@@ -25,7 +25,7 @@ pub struct Snapshot {
 
 /// The manifest of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tagged {
+pub struct TagInfo {
     pub digest: Digest,
     /// When it was pushed or created; `None` where nothing says so.
     pub updated: Option<Timestamp>,
@@ -57,14 +57,14 @@ pub struct Policy<'a> {
 
 /// A tag or digest that is kept although its name and age match.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kept {
+pub struct KeptItem {
     /// The tag or digest.
     pub name: String,
-    pub why: Why,
+    pub why: KeepReason,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
+pub enum KeepReason {
     Needed(String),
     /// Its age is unknown.
     UnknownAge,
@@ -78,7 +78,7 @@ pub struct TagPlan {
     /// The tags to remove, the newest first.
     pub go: Vec<String>,
     /// The matching tags that are kept.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptItem>,
 }
 
 /// The decision about manifests.
@@ -87,31 +87,34 @@ pub struct ManifestPlan {
     /// The manifests to remove, in a safe order: an index before what it lists, a signature before what it signs.
     pub go: Vec<Digest>,
     /// The old and untagged manifests that are kept.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptItem>,
 }
 
 /// Decides which tags are removed: those that match, are old enough and are needed by nothing, except the newest of them. Of the tags of a
 /// needed digest, one is kept.
 pub fn tags(snapshot: &Snapshot, policy: &Policy<'_>) -> TagPlan {
     let mut plan = TagPlan::default();
-    let mut old: Vec<(&String, &Tagged)> = Vec::new();
+    let mut old: Vec<(&String, &TagInfo)> = Vec::new();
     let meant = |tag: &str| subject_of_tag(tag).is_none() && (policy.takes)(tag);
-    let keep = |tag: &str, why: Why| Kept {
+    let keep = |tag: &str, why: KeepReason| KeptItem {
         name: tag.to_owned(),
         why,
     };
     for (tag, tagged) in snapshot.tags.iter().filter(|(tag, _)| meant(tag)) {
         match (tagged.updated, snapshot.needed_tags.get(tag)) {
             (Some(updated), _) if updated >= policy.before => {}
-            (None, _) if !policy.takes_unknown_age => plan.kept.push(keep(tag, Why::UnknownAge)),
-            (_, Some(what)) => plan.kept.push(keep(tag, Why::Needed(what.clone()))),
+            (None, _) if !policy.takes_unknown_age => {
+                plan.kept.push(keep(tag, KeepReason::UnknownAge))
+            }
+            (_, Some(what)) => plan.kept.push(keep(tag, KeepReason::Needed(what.clone()))),
             (_, None) => old.push((tag, tagged)),
         }
     }
     let unread = snapshot.unread.iter().filter(|tag| meant(tag));
-    plan.kept.extend(unread.map(|tag| keep(tag, Why::Unread)));
+    plan.kept
+        .extend(unread.map(|tag| keep(tag, KeepReason::Unread)));
     old.sort_by(|(a, one), (b, other)| (other.updated, b).cmp(&(one.updated, a)));
-    let mut go: Vec<(&String, &Tagged)> = old.into_iter().skip(policy.keep).collect();
+    let mut go: Vec<(&String, &TagInfo)> = old.into_iter().skip(policy.keep).collect();
     let leaving: BTreeSet<&String> = go.iter().map(|(tag, _)| *tag).collect();
     let staying = snapshot
         .tags
@@ -120,7 +123,7 @@ pub fn tags(snapshot: &Snapshot, policy: &Policy<'_>) -> TagPlan {
     let mut named: BTreeSet<&Digest> = staying.map(|(_, tagged)| &tagged.digest).collect();
     go.retain(|(tag, tagged)| match snapshot.needed.get(&tagged.digest) {
         Some(what) if named.insert(&tagged.digest) => {
-            plan.kept.push(keep(tag, Why::Needed(what.clone())));
+            plan.kept.push(keep(tag, KeepReason::Needed(what.clone())));
             false
         }
         _ => true,
@@ -167,9 +170,9 @@ pub fn manifests(snapshot: &Snapshot, policy: &Policy<'_>) -> ManifestPlan {
     let is_unread = |digest: &&&Digest| !manifests.contains_key(**digest);
     let unread = stays.iter().find(is_unread).map(ToString::to_string);
     if let Some(name) = unread.or_else(|| snapshot.unread.first().cloned()) {
-        plan.kept.push(Kept {
+        plan.kept.push(KeptItem {
             name,
-            why: Why::Unread,
+            why: KeepReason::Unread,
         });
         return plan;
     }
@@ -177,18 +180,18 @@ pub fn manifests(snapshot: &Snapshot, policy: &Policy<'_>) -> ManifestPlan {
     let named = closure(manifests, &named);
     for digest in manifests.keys().filter(|digest| !named.contains(digest)) {
         if !is_old(digest) && !ages.contains_key(digest) {
-            plan.kept.push(Kept {
+            plan.kept.push(KeptItem {
                 name: digest.to_string(),
-                why: Why::UnknownAge,
+                why: KeepReason::UnknownAge,
             });
         }
     }
     for (digest, what) in snapshot.needed.iter().filter(|(digest, _)| is_old(digest)) {
         if manifests.contains_key(digest) && !snapshot.tags.values().any(|it| it.digest == *digest)
         {
-            plan.kept.push(Kept {
+            plan.kept.push(KeptItem {
                 name: digest.to_string(),
-                why: Why::Needed(what.clone()),
+                why: KeepReason::Needed(what.clone()),
             });
         }
     }
@@ -324,7 +327,7 @@ mod tests {
         let tags = tags.iter().map(|(tag, name)| {
             let digest = digest(name);
             let updated = manifests.get(&digest).and_then(|it| it.updated);
-            ((*tag).to_owned(), Tagged { digest, updated })
+            ((*tag).to_owned(), TagInfo { digest, updated })
         });
         Snapshot {
             tags: tags.collect(),
@@ -342,7 +345,10 @@ mod tests {
         }
     }
 
-    fn gone(mut snapshot: Snapshot, policy: &Policy<'_>) -> (Vec<String>, Vec<Digest>, Vec<Kept>) {
+    fn gone(
+        mut snapshot: Snapshot,
+        policy: &Policy<'_>,
+    ) -> (Vec<String>, Vec<Digest>, Vec<KeptItem>) {
         let plan = tags(&snapshot, policy);
         snapshot.tags.retain(|tag, _| !plan.go.contains(tag));
         let more = manifests(&snapshot, policy);
@@ -456,9 +462,9 @@ mod tests {
         let (tags, manifests, kept) = gone(needs, &policy(0));
         assert_eq!(tags, [""; 0]);
         assert_eq!(manifests, [digest("loose")]);
-        let needed = |name: &str, what: &str| Kept {
+        let needed = |name: &str, what: &str| KeptItem {
             name: name.into(),
-            why: Why::Needed(what.into()),
+            why: KeepReason::Needed(what.into()),
         };
         assert_eq!(
             kept,
@@ -488,7 +494,7 @@ mod tests {
         unknown.manifests.get_mut(&digest("a")).unwrap().updated = None;
         let plan = tags(&unknown, &policy(0));
         assert_eq!(plan.go, [""; 0]);
-        assert_eq!(plan.kept[0].why, Why::UnknownAge);
+        assert_eq!(plan.kept[0].why, KeepReason::UnknownAge);
         let any = Policy {
             takes_unknown_age: true,
             ..policy(0)
@@ -500,13 +506,16 @@ mod tests {
     fn nothing_is_deleted_while_a_kept_manifest_is_unread() {
         let mut blind = snapshot(&[("loose", 10, &[], None)], &[]);
         assert_eq!(manifests(&blind, &policy(0)).go, [digest("loose")]);
-        let tagged = Tagged {
+        let tagged = TagInfo {
             digest: digest("unread index"),
             updated: at(200),
         };
         blind.tags.insert("1".into(), tagged);
         let plan = manifests(&blind, &policy(0));
-        assert_eq!((plan.go, plan.kept[0].why.clone()), (vec![], Why::Unread));
+        assert_eq!(
+            (plan.go, plan.kept[0].why.clone()),
+            (vec![], KeepReason::Unread)
+        );
         let mut odd = snapshot(&[("loose", 10, &[], None)], &[]);
         odd.unread.insert("schema1".into());
         assert_eq!(manifests(&odd, &policy(0)).go, []);

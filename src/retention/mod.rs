@@ -14,7 +14,8 @@ pub use command::{
     parse as parse_command,
 };
 pub use decide::{
-    Kept, ManifestPlan, Policy, Snapshot, StoredManifest, TagPlan, Tagged, Why, manifests, tags,
+    KeepReason, KeptItem, ManifestPlan, Policy, Snapshot, StoredManifest, TagInfo, TagPlan,
+    manifests, tags,
 };
 pub use filter::{Filters, InvalidFilter, TooComplex};
 pub use keep::{PushedTag, TagPattern, superseded};

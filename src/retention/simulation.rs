@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::decide::{Policy, Snapshot, StoredManifest, Tagged, manifests, tags};
+use super::decide::{Policy, Snapshot, StoredManifest, TagInfo, manifests, tags};
 use crate::image::Digest;
 
 /// A generated manifest: its age, and which of the earlier ones it lists and refers to.
@@ -99,7 +99,7 @@ fn snapshot(world: &SimulatedRegistry) -> Snapshot {
         (digest(n), manifest)
     });
     let tags = world.tags.iter().enumerate().map(|(n, (of, beside))| {
-        let tagged = Tagged {
+        let tagged = TagInfo {
             digest: digest(*of),
             updated: world.made[*of].age.map(at),
         };

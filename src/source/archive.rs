@@ -21,13 +21,13 @@ use tar::{Archive, Entry, EntryType, PaxExtensions};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    sys::aside::Wanted,
+    sys::aside::Cancellation,
 };
 
 use super::{
     bounds::{MAX_BYTES, MAX_ENTRIES, TooLarge},
     times::stamp,
-    tree::{self, Misplaced, ROOT, Tree},
+    tree::{self, PathError, ROOT, Tree},
 };
 
 /// The first two bytes of gzip data.
@@ -42,22 +42,22 @@ const PART: usize = 64 * 1024;
 /// A folder that archives and files are unpacked into, all within the same bounds.
 pub struct Unpacking<'a> {
     root: &'a Path,
-    wanted: &'a Wanted,
+    wanted: &'a Cancellation,
     tree: Tree,
     /// The metadata of each node of the tree.
-    notes: Vec<Note>,
+    notes: Vec<NodeMetadata>,
     /// How many more bytes may be unpacked, of all archives together.
     room: Rc<Cell<u64>>,
 }
 
 /// The mode and the time of a node. The time is 1970 where the archive has none, so that unpacking twice gives the same result.
 #[derive(Clone, Copy, Debug, Default)]
-struct Note {
+struct NodeMetadata {
     mode: Option<u32>,
     time: u64,
 }
 
-impl Note {
+impl NodeMetadata {
     fn seconds(self) -> i64 {
         i64::try_from(self.time).unwrap_or(0)
     }
@@ -73,12 +73,12 @@ struct EntryNames {
 
 impl<'a> Unpacking<'a> {
     /// Begins with an existing, empty folder.
-    pub fn new(root: &'a Path, wanted: &'a Wanted) -> Self {
+    pub fn new(root: &'a Path, wanted: &'a Cancellation) -> Self {
         Self {
             root,
             wanted,
             tree: Tree::default(),
-            notes: vec![Note::default()],
+            notes: vec![NodeMetadata::default()],
             room: Rc::new(Cell::new(MAX_BYTES)),
         }
     }
@@ -110,7 +110,7 @@ impl<'a> Unpacking<'a> {
     pub fn file(&mut self, name: &str, input: impl Read) -> Result<()> {
         let cannot = || format!("cannot write `{}`", name.escape_debug());
         let mut input = self.counted(input);
-        let written = self.write(Path::new(name), &mut input, Note::default());
+        let written = self.write(Path::new(name), &mut input, NodeMetadata::default());
         written.map(drop).context(Kind::Failed, cannot)
     }
 
@@ -126,7 +126,7 @@ impl<'a> Unpacking<'a> {
         }
         for thing in (1..self.tree.len()).rev() {
             if self.wanted.is_over() {
-                return Err(Error::new(Kind::Failed, cannot()).because(GivenUp));
+                return Err(Error::new(Kind::Failed, cannot()).because(Cancelled));
             }
             if let tree::Kind::Link(target) = self.tree.kind(thing) {
                 let path = self.root.join(self.tree.path(thing));
@@ -148,9 +148,9 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    fn complete(&self, path: &Path, note: Note) -> io::Result<()> {
+    fn complete(&self, path: &Path, note: NodeMetadata) -> io::Result<()> {
         if self.wanted.is_over() {
-            return Err(io::Error::other(GivenUp));
+            return Err(io::Error::other(Cancelled));
         }
         if let Some(mode) = note.mode {
             // A folder without permission to enter can be neither built from nor removed.
@@ -159,7 +159,7 @@ impl<'a> Unpacking<'a> {
         stamp(path, note.seconds())
     }
 
-    fn note(&self, thing: usize) -> Note {
+    fn note(&self, thing: usize) -> NodeMetadata {
         self.notes.get(thing).copied().unwrap_or_default()
     }
 
@@ -187,7 +187,7 @@ impl<'a> Unpacking<'a> {
             };
             let (path, target) = (path_of(&path), path_of(&target.unwrap_or_default()));
             if size.is_some_and(|size| size != entry.size()) {
-                return Err(refused(name, &path, &Unmade::TooLarge(TooLarge)));
+                return Err(refused(name, &path, &EntryError::TooLarge(TooLarge)));
             }
             self.entry(kind, &path, &target, &mut entry)
                 .map_err(|why| refused(name, &path, &why))?;
@@ -209,8 +209,8 @@ impl<'a> Unpacking<'a> {
         path: &Path,
         target: &Path,
         entry: &mut Entry<'_, impl Read>,
-    ) -> Result<(), Unmade> {
-        let note = Note {
+    ) -> Result<(), EntryError> {
+        let note = NodeMetadata {
             mode: entry.header().mode().ok(),
             time: entry.header().mtime().unwrap_or(0),
         };
@@ -220,7 +220,7 @@ impl<'a> Unpacking<'a> {
                 if self.write(path, entry, note)? == size {
                     Ok(())
                 } else {
-                    Err(Unmade::Io(io::ErrorKind::UnexpectedEof.into()))
+                    Err(EntryError::Io(io::ErrorKind::UnexpectedEof.into()))
                 }
             }
             EntryType::Directory => {
@@ -229,17 +229,22 @@ impl<'a> Unpacking<'a> {
             }
             EntryType::Symlink => self.link(path, target, note),
             EntryType::Link => self.hard_link(path, target, note),
-            _ => Err(Unmade::NoFile),
+            _ => Err(EntryError::NoFile),
         }
     }
 
-    fn link(&mut self, path: &Path, target: &Path, note: Note) -> Result<(), Unmade> {
+    fn link(&mut self, path: &Path, target: &Path, note: NodeMetadata) -> Result<(), EntryError> {
         let (thing, before) = self.tree.link(path, target)?;
         self.grown(thing, note)?;
         self.clear(before)
     }
 
-    fn hard_link(&mut self, path: &Path, target: &Path, note: Note) -> Result<(), Unmade> {
+    fn hard_link(
+        &mut self,
+        path: &Path,
+        target: &Path,
+        note: NodeMetadata,
+    ) -> Result<(), EntryError> {
         let to = self.tree.hard_target(target)?;
         if let tree::Kind::Link(target) = self.tree.kind(to) {
             let target = target.clone();
@@ -257,7 +262,12 @@ impl<'a> Unpacking<'a> {
     }
 
     /// Writes a file, and returns its size.
-    fn write(&mut self, path: &Path, input: &mut impl Read, note: Note) -> Result<u64, Unmade> {
+    fn write(
+        &mut self,
+        path: &Path,
+        input: &mut impl Read,
+        note: NodeMetadata,
+    ) -> Result<u64, EntryError> {
         let (thing, before) = self.tree.file(path)?;
         self.grown(thing, note)?;
         self.clear(before)?;
@@ -281,7 +291,7 @@ impl<'a> Unpacking<'a> {
     }
 
     /// Removes the file that another replaces. Links do not exist yet.
-    fn clear(&self, before: Option<usize>) -> Result<(), Unmade> {
+    fn clear(&self, before: Option<usize>) -> Result<(), EntryError> {
         let Some(before) = before else { return Ok(()) };
         match fs::remove_file(self.root.join(self.tree.path(before))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
@@ -290,13 +300,13 @@ impl<'a> Unpacking<'a> {
     }
 
     /// Records the node `thing` that was added to the tree, and makes the folders that came with it.
-    fn grown(&mut self, thing: usize, note: Note) -> Result<(), Unmade> {
+    fn grown(&mut self, thing: usize, note: NodeMetadata) -> Result<(), EntryError> {
         if self.tree.len() > MAX_ENTRIES {
-            return Err(Unmade::TooLarge(TooLarge));
+            return Err(EntryError::TooLarge(TooLarge));
         }
         while self.notes.len() < self.tree.len() {
             let new = self.notes.len();
-            self.notes.push(Note::default());
+            self.notes.push(NodeMetadata::default());
             if let tree::Kind::Folder(_) = self.tree.kind(new) {
                 fs::create_dir(self.root.join(self.tree.path(new)))?;
             }
@@ -368,11 +378,11 @@ fn refused(name: &str, path: &Path, why: &impl std::error::Error) -> Error {
 
 /// Why an entry is not made.
 #[derive(Debug, thiserror::Error)]
-enum Unmade {
+enum EntryError {
     #[error("is a device, a pipe or something else that no build needs")]
     NoFile,
     #[error(transparent)]
-    Misplaced(#[from] Misplaced),
+    Misplaced(#[from] PathError),
     #[error("is one too many")]
     TooLarge(#[source] TooLarge),
     #[error("cannot be written")]
@@ -381,19 +391,19 @@ enum Unmade {
 
 #[derive(Debug, thiserror::Error)]
 #[error("it is not waited for any more")]
-struct GivenUp;
+struct Cancelled;
 
 /// A reader of an archive that counts the decompressed bytes, and stops when the result is not wanted any more.
 struct Counted<'a, R> {
     inner: R,
     room: Rc<Cell<u64>>,
-    wanted: &'a Wanted,
+    wanted: &'a Cancellation,
 }
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.wanted.is_over() {
-            return Err(io::Error::other(GivenUp));
+            return Err(io::Error::other(Cancelled));
         }
         let count = self.inner.read(buffer)?;
         let left = self.room.get().checked_sub(count as u64);
@@ -455,7 +465,7 @@ mod tests {
     }
 
     fn unpacked(bytes: &[u8]) -> (Folder, Result<()>) {
-        let (folder, wanted) = (Folder::new(), Wanted::default());
+        let (folder, wanted) = (Folder::new(), Cancellation::default());
         let root = folder.root();
         let mut unpacking = Unpacking::new(&root, &wanted);
         let result = unpacking.archive("a.tar", bytes);
@@ -609,7 +619,7 @@ mod tests {
 
     #[test]
     fn archives_and_files_of_one_context_share_one_size_limit() {
-        let (folder, wanted) = (Folder::new(), Wanted::default());
+        let (folder, wanted) = (Folder::new(), Cancellation::default());
         let root = folder.root();
         let mut unpacking = Unpacking::new(&root, &wanted);
         unpacking.room.set(10_000);
@@ -645,7 +655,7 @@ mod tests {
         // It takes a second or two; a check of every folder above each node would take a minute.
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 
-        let given_up = Wanted::given_up();
+        let given_up = Cancellation::given_up();
         let root = folder.root();
         let error = Unpacking::new(&root, &given_up).archive("a.tar", bytes.as_slice());
         assert!(error.unwrap_err().one_line().contains("not waited for"));
@@ -658,7 +668,7 @@ mod tests {
 
     #[test]
     fn single_context_file_is_placed_under_its_name_and_nowhere_else() {
-        let (folder, wanted) = (Folder::new(), Wanted::default());
+        let (folder, wanted) = (Folder::new(), Cancellation::default());
         let root = folder.root();
         let mut unpacking = Unpacking::new(&root, &wanted);
         unpacking

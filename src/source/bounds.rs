@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use crate::sys::aside::Wanted;
+use crate::sys::aside::Cancellation;
 
 /// The most bytes in all files of a context.
 pub const MAX_BYTES: u64 = 8 * 1024 * 1024 * 1024;
@@ -24,11 +24,11 @@ pub struct TooLarge;
 /// # Errors
 ///
 /// Where the folder itself cannot be read.
-pub fn is_exceeded(root: &Path, wanted: &Wanted) -> io::Result<bool> {
+pub fn is_exceeded(root: &Path, wanted: &Cancellation) -> io::Result<bool> {
     exceeds(root, wanted, MAX_BYTES, MAX_ENTRIES)
 }
 
-fn exceeds(root: &Path, wanted: &Wanted, bytes: u64, entries: usize) -> io::Result<bool> {
+fn exceeds(root: &Path, wanted: &Cancellation, bytes: u64, entries: usize) -> io::Result<bool> {
     let mut folders = vec![fs::read_dir(root)?];
     let (mut size, mut count) = (0_u64, 0_usize);
     while let Some(folder) = folders.last_mut() {
@@ -67,11 +67,12 @@ mod tests {
         fs::create_dir_all(root.path().join("a/b")).unwrap();
         fs::write(root.path().join("a/b/c"), [0; 100_000]).unwrap();
         std::os::unix::fs::symlink("/", root.path().join("a/link")).unwrap();
-        let over =
-            |bytes, entries| exceeds(root.path(), &Wanted::default(), bytes, entries).unwrap();
+        let over = |bytes, entries| {
+            exceeds(root.path(), &Cancellation::default(), bytes, entries).unwrap()
+        };
         assert!(!over(200_000, 4));
         assert!(over(99_999, 4));
         assert!(over(200_000, 3));
-        assert!(is_exceeded(&root.path().join("none"), &Wanted::default()).is_err());
+        assert!(is_exceeded(&root.path().join("none"), &Cancellation::default()).is_err());
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     error::{Context as _, Error, Kind, Result},
     sys::{
-        aside::Wanted,
+        aside::Cancellation,
         command::CommandLine,
         environment,
         process::{self, Ended, Limits},
@@ -410,7 +410,7 @@ fn is_pointer(path: &Path) -> bool {
 /// # Errors
 ///
 /// [`Kind::Failed`] with the path that cannot be changed.
-pub fn settle(root: &Path, keeps_vcs: bool, time: i64, wanted: &Wanted) -> Result<()> {
+pub fn settle(root: &Path, keeps_vcs: bool, time: i64, wanted: &Cancellation) -> Result<()> {
     let mut folders = vec![root.to_owned()];
     let mut settled = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -521,7 +521,7 @@ mod tests {
 
     #[test]
     fn checkout_has_the_time_of_its_commit_and_no_git_metadata() {
-        let (root, wanted) = (tempfile::tempdir().unwrap(), Wanted::default());
+        let (root, wanted) = (tempfile::tempdir().unwrap(), Cancellation::default());
         let path = |path: &str| root.path().join(path);
         let fill = || {
             fs::create_dir_all(path(".git/objects")).unwrap();

@@ -27,13 +27,13 @@ pub const ROOT: usize = 0;
 /// The nodes of a folder. Each has a number, higher than that of the folder that it is in.
 #[derive(Debug)]
 pub struct Tree {
-    things: Vec<Thing>,
+    things: Vec<TreeNode>,
     steps: u64,
     names: usize,
 }
 
 #[derive(Debug)]
-struct Thing {
+struct TreeNode {
     parent: usize,
     name: OsString,
     depth: usize,
@@ -52,7 +52,7 @@ pub enum Kind {
 
 /// Why a node cannot be at the path of its name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misplaced {
+pub enum PathError {
     /// The path leaves the root.
     #[error("lies outside of the archive")]
     Outside,
@@ -81,7 +81,7 @@ pub enum Misplaced {
 
 /// Whether a link at the end of a path is followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
+enum FinalLink {
     Follow,
     Leave,
 }
@@ -96,7 +96,7 @@ struct EntryPlace {
 impl Default for Tree {
     /// An empty folder.
     fn default() -> Self {
-        let root = Thing {
+        let root = TreeNode {
             parent: ROOT,
             name: OsString::new(),
             depth: 0,
@@ -135,7 +135,7 @@ impl Tree {
     }
 
     /// Adds a folder at `path`, with its parents. An existing folder stays, with its contents.
-    pub fn folder(&mut self, path: &Path) -> Result<usize, Misplaced> {
+    pub fn folder(&mut self, path: &Path) -> Result<usize, PathError> {
         let place = self.place(path)?;
         let Some(name) = place.name else {
             return Ok(place.folder);
@@ -143,14 +143,14 @@ impl Tree {
         match self.child(place.folder, &name) {
             Some(thing) if matches!(self.kind(thing), Kind::Folder(_)) => Ok(thing),
             Some(thing) if matches!(self.kind(thing), Kind::File) => {
-                Err(Misplaced::InNoFolder(self.path(thing)))
+                Err(PathError::InNoFolder(self.path(thing)))
             }
             _ => self.put(place.folder, name, Kind::Folder(BTreeMap::new())),
         }
     }
 
     /// Adds a file at `path`. Returns its number, and that of the file or link that it replaces, if there was one.
-    pub fn file(&mut self, path: &Path) -> Result<(usize, Option<usize>), Misplaced> {
+    pub fn file(&mut self, path: &Path) -> Result<(usize, Option<usize>), PathError> {
         self.leaf(path, Kind::File)
     }
 
@@ -159,7 +159,7 @@ impl Tree {
         &mut self,
         path: &Path,
         target: &Path,
-    ) -> Result<(usize, Option<usize>), Misplaced> {
+    ) -> Result<(usize, Option<usize>), PathError> {
         self.count(target.as_os_str())?;
         self.leaf(path, Kind::Link(target.to_owned()))
     }
@@ -169,10 +169,10 @@ impl Tree {
     /// # Errors
     ///
     /// [`Misplaced::LeadsOut`], or [`Misplaced::NoTarget`] where the target is a folder or does not exist.
-    pub fn hard_target(&mut self, target: &Path) -> Result<usize, Misplaced> {
-        let missing = || Misplaced::NoTarget(target.to_owned());
-        let place = match self.walk(ROOT, target, Last::Leave, false) {
-            Err(Misplaced::Outside) => return Err(Misplaced::LeadsOut),
+    pub fn hard_target(&mut self, target: &Path) -> Result<usize, PathError> {
+        let missing = || PathError::NoTarget(target.to_owned());
+        let place = match self.walk(ROOT, target, FinalLink::Leave, false) {
+            Err(PathError::Outside) => return Err(PathError::LeadsOut),
             walked => walked?.ok_or_else(missing)?,
         };
         let name = place.name.ok_or_else(missing)?;
@@ -187,15 +187,15 @@ impl Tree {
     /// # Errors
     ///
     /// The link, and why it is refused.
-    pub fn check_links(&mut self) -> Result<(), (usize, Misplaced)> {
+    pub fn check_links(&mut self) -> Result<(), (usize, PathError)> {
         for thing in 0..self.things.len() {
             let Kind::Link(target) = self.kind(thing) else {
                 continue;
             };
             let (folder, target) = (self.things[thing].parent, target.clone());
-            match self.walk(folder, &target, Last::Follow, false) {
-                Err(Misplaced::Outside) => return Err((thing, Misplaced::LeadsOut)),
-                Err(Misplaced::TooMuch) => return Err((thing, Misplaced::TooMuch)),
+            match self.walk(folder, &target, FinalLink::Follow, false) {
+                Err(PathError::Outside) => return Err((thing, PathError::LeadsOut)),
+                Err(PathError::TooMuch) => return Err((thing, PathError::TooMuch)),
                 // The target does not exist, or the links form a circle: the link does not lead out.
                 _ => {}
             }
@@ -204,27 +204,27 @@ impl Tree {
     }
 
     /// Returns the place that a path from the root leads to, and makes all folders on the path.
-    fn place(&mut self, path: &Path) -> Result<EntryPlace, Misplaced> {
+    fn place(&mut self, path: &Path) -> Result<EntryPlace, PathError> {
         self.count(path.as_os_str())?;
-        let place = self.walk(ROOT, path, Last::Leave, true)?;
-        place.ok_or(Misplaced::Outside)
+        let place = self.walk(ROOT, path, FinalLink::Leave, true)?;
+        place.ok_or(PathError::Outside)
     }
 
-    fn count(&mut self, name: &OsStr) -> Result<(), Misplaced> {
+    fn count(&mut self, name: &OsStr) -> Result<(), PathError> {
         self.names = self.names.saturating_add(name.len());
         if self.names > MAX_NAMES {
-            Err(Misplaced::TooLong)
+            Err(PathError::TooLong)
         } else {
             Ok(())
         }
     }
 
-    fn leaf(&mut self, path: &Path, kind: Kind) -> Result<(usize, Option<usize>), Misplaced> {
+    fn leaf(&mut self, path: &Path, kind: Kind) -> Result<(usize, Option<usize>), PathError> {
         let place = self.place(path)?;
-        let name = place.name.ok_or(Misplaced::IsFolder)?;
+        let name = place.name.ok_or(PathError::IsFolder)?;
         let before = self.child(place.folder, &name);
         if before.is_some_and(|thing| matches!(self.kind(thing), Kind::Folder(_))) {
-            return Err(Misplaced::IsFolder);
+            return Err(PathError::IsFolder);
         }
         Ok((self.put(place.folder, name, kind)?, before))
     }
@@ -237,10 +237,10 @@ impl Tree {
     }
 
     /// Adds a node under a name in a folder. An earlier node of that name is replaced.
-    fn put(&mut self, folder: usize, name: OsString, kind: Kind) -> Result<usize, Misplaced> {
+    fn put(&mut self, folder: usize, name: OsString, kind: Kind) -> Result<usize, PathError> {
         let depth = self.things.get(folder).map_or(0, |it| it.depth) + 1;
         if depth > MAX_DEPTH {
-            return Err(Misplaced::TooDeep);
+            return Err(PathError::TooDeep);
         }
         let new = self.things.len();
         let before = match self.things.get_mut(folder).map(|it| &mut it.kind) {
@@ -250,7 +250,7 @@ impl Tree {
         if let Some(before) = before.and_then(|it| self.things.get_mut(it)) {
             before.kind = Kind::Gone;
         }
-        self.things.push(Thing {
+        self.things.push(TreeNode {
             parent: folder,
             name,
             depth,
@@ -265,44 +265,44 @@ impl Tree {
         &mut self,
         from: usize,
         path: &Path,
-        last: Last,
+        last: FinalLink,
         makes: bool,
-    ) -> Result<Option<EntryPlace>, Misplaced> {
+    ) -> Result<Option<EntryPlace>, PathError> {
         let mut folder = from;
         // The number of components below the last existing folder.
         let mut missing = 0_usize;
         let mut links = 0;
-        let mut ahead: Vec<Part> = Vec::new();
+        let mut ahead: Vec<PathComponent> = Vec::new();
         push(&mut ahead, path);
         while let Some(part) = ahead.pop() {
             self.steps += 1;
             if self.steps > MAX_STEPS {
-                return Err(Misplaced::TooMuch);
+                return Err(PathError::TooMuch);
             }
             let name = match part {
-                Part::Root => return Err(Misplaced::Outside),
-                Part::Up if missing > 0 => {
+                PathComponent::Root => return Err(PathError::Outside),
+                PathComponent::Up if missing > 0 => {
                     missing -= 1;
                     continue;
                 }
-                Part::Up if folder == ROOT => return Err(Misplaced::Outside),
-                Part::Up => {
+                PathComponent::Up if folder == ROOT => return Err(PathError::Outside),
+                PathComponent::Up => {
                     folder = self.things.get(folder).map_or(ROOT, |it| it.parent);
                     continue;
                 }
-                Part::Down(_) if missing > 0 => {
+                PathComponent::Down(_) if missing > 0 => {
                     missing += 1;
                     continue;
                 }
-                Part::Down(name) => name,
+                PathComponent::Down(name) => name,
             };
             let found = self.child(folder, &name);
             match found.map(|thing| (thing, self.kind(thing))) {
                 Some((thing, Kind::Folder(_))) => folder = thing,
-                Some((_, Kind::Link(target))) if last == Last::Follow || !ahead.is_empty() => {
+                Some((_, Kind::Link(target))) if last == FinalLink::Follow || !ahead.is_empty() => {
                     links += 1;
                     if links > MAX_LINKS {
-                        return Err(Misplaced::TooManyLinks);
+                        return Err(PathError::TooManyLinks);
                     }
                     let target = target.clone();
                     push(&mut ahead, &target);
@@ -311,7 +311,7 @@ impl Tree {
                     let name = Some(name);
                     return Ok(Some(EntryPlace { folder, name }));
                 }
-                Some((thing, _)) => return Err(Misplaced::InNoFolder(self.path(thing))),
+                Some((thing, _)) => return Err(PathError::InNoFolder(self.path(thing))),
                 None if makes => {
                     folder = self.put(folder, name, Kind::Folder(BTreeMap::new()))?;
                 }
@@ -323,20 +323,20 @@ impl Tree {
 }
 
 /// A component of a path.
-enum Part {
+enum PathComponent {
     Root,
     Up,
     Down(OsString),
 }
 
 /// Puts a path before the components that are still ahead.
-fn push(ahead: &mut Vec<Part>, path: &Path) {
+fn push(ahead: &mut Vec<PathComponent>, path: &Path) {
     let parts = path.components().rev();
     ahead.extend(parts.filter_map(|part| match part {
-        Component::Normal(name) => Some(Part::Down(name.to_owned())),
-        Component::ParentDir => Some(Part::Up),
+        Component::Normal(name) => Some(PathComponent::Down(name.to_owned())),
+        Component::ParentDir => Some(PathComponent::Up),
         Component::CurDir => None,
-        Component::RootDir | Component::Prefix(_) => Some(Part::Root),
+        Component::RootDir | Component::Prefix(_) => Some(PathComponent::Root),
     }));
 }
 
@@ -364,7 +364,7 @@ mod tests {
         match tree.check_links() {
             Ok(()) => false,
             Err((_, why)) => {
-                assert_eq!(why, Misplaced::LeadsOut);
+                assert_eq!(why, PathError::LeadsOut);
                 true
             }
         }
@@ -416,15 +416,15 @@ mod tests {
         for path in ["out/x", "far/x", "../x", "/x", "d/../../x"] {
             assert_eq!(
                 tree.file(Path::new(path)),
-                Err(Misplaced::Outside),
+                Err(PathError::Outside),
                 "{path}"
             );
         }
         assert_eq!(
             tree.file(Path::new("s/x/y")),
-            Err(Misplaced::InNoFolder("d/e/x".into()))
+            Err(PathError::InNoFolder("d/e/x".into()))
         );
-        assert_eq!(tree.file(Path::new("d")), Err(Misplaced::IsFolder));
+        assert_eq!(tree.file(Path::new("d")), Err(PathError::IsFolder));
     }
 
     #[test]
@@ -434,14 +434,14 @@ mod tests {
         assert_eq!(tree.hard_target(Path::new("s/x")), Ok(file));
         assert_eq!(
             tree.hard_target(Path::new("up/x")),
-            Err(Misplaced::LeadsOut)
+            Err(PathError::LeadsOut)
         );
         assert_eq!(
             tree.hard_target(Path::new("/d/x")),
-            Err(Misplaced::LeadsOut)
+            Err(PathError::LeadsOut)
         );
         for path in ["d", "d/y", "y/z"] {
-            let missing = Misplaced::NoTarget(path.into());
+            let missing = PathError::NoTarget(path.into());
             assert_eq!(tree.hard_target(Path::new(path)), Err(missing));
         }
     }
@@ -449,10 +449,10 @@ mod tests {
     #[test]
     fn too_deep_paths_and_too_many_links_are_refused() {
         let deep: PathBuf = std::iter::repeat_n("a", MAX_DEPTH + 1).collect();
-        assert_eq!(Tree::default().folder(&deep), Err(Misplaced::TooDeep));
+        assert_eq!(Tree::default().folder(&deep), Err(PathError::TooDeep));
         let mut tree = Tree::default();
         tree.link(Path::new("a"), Path::new("a/a/a/a")).unwrap();
-        assert_eq!(tree.file(Path::new("a/x")), Err(Misplaced::TooManyLinks));
+        assert_eq!(tree.file(Path::new("a/x")), Err(PathError::TooManyLinks));
         assert_eq!(tree.check_links(), Ok(()));
         // Each link is as long as a link may be, and there are many.
         let long: PathBuf = std::iter::repeat_n("s/..", 1000).collect();
@@ -463,7 +463,7 @@ mod tests {
             tree.link(Path::new(&format!("l{n}")), &long).unwrap();
         }
         tree.steps = MAX_STEPS - 100_000;
-        assert!(matches!(tree.check_links(), Err((_, Misplaced::TooMuch))));
+        assert!(matches!(tree.check_links(), Err((_, PathError::TooMuch))));
     }
 
     /// A name of few letters, so that names collide.

@@ -9,7 +9,7 @@ use crate::secret::MaskedText;
 
 use super::{
     keys::items,
-    problem::{InvalidTaskFile, Notices},
+    problem::{FileWarnings, InvalidTaskFile},
     render::Renderer,
     yaml::{self, MAX_BYTES, YamlNode},
 };
@@ -56,7 +56,7 @@ pub struct Expanded {
     /// The first words of a `cmd` that are replaced.
     pub commands: Commands,
     /// Warnings about the file.
-    pub notices: Notices,
+    pub notices: FileWarnings,
     /// Whether aliases were read from files of the context.
     pub is_from_context: bool,
 }
@@ -116,7 +116,7 @@ pub fn expand(
             own,
             has_images: true,
         },
-        notices: Notices::default(),
+        notices: FileWarnings::default(),
         is_from_context,
     })
 }
@@ -385,9 +385,9 @@ fn replaced<'v>(
 }
 
 /// Warns of aliases in a file whose version has none: nearly always its `version` line is missing.
-fn unheeded(text: &str, no_section: bool) -> Notices {
+fn unheeded(text: &str, no_section: bool) -> FileWarnings {
     let hint = "write `version: v1.1.0` at the top of the file to have aliases replaced";
-    let mut notices = Notices::default();
+    let mut notices = FileWarnings::default();
     if !no_section {
         notices.add(None, format!("`alias` is not heeded; {hint}"));
     }

@@ -110,7 +110,7 @@ impl TemplateBudget {
 
     /// Returns a value as a template prints it; nil becomes an empty text.
     pub fn shown(&self, value: &Value) -> Result<String, TemplateError> {
-        let mut out = Shown {
+        let mut out = ChargedOutput {
             budget: self,
             text: String::new(),
         };
@@ -160,12 +160,12 @@ const TOO_MUCH: &str = "templates make more than 8 MiB";
 
 /// Collects what a value prints and charges it while it is printed: a value that contains itself many times could print
 /// without end.
-struct Shown<'a> {
+struct ChargedOutput<'a> {
     budget: &'a TemplateBudget,
     text: String,
 }
 
-impl fmt::Write for Shown<'_> {
+impl fmt::Write for ChargedOutput<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let fits = self.budget.check_made(self.text.len() + text.len());
         let paid = fits.and_then(|()| self.budget.pay_steps(1 + text.len() / BYTES_OF_STEP));

@@ -8,7 +8,7 @@ use crate::{image::Reference, secret::MaskedText};
 use super::{
     options::{self, InvalidOption, OptionGroup, OptionUse},
     resources::Mount,
-    step::{Action, CmdStep, OwnCommand, Step},
+    step::{Action, BuiltinCommand, CmdStep, Step},
 };
 
 /// The options in front of the image of a `cmd`.
@@ -219,7 +219,7 @@ pub(super) fn without_daemon(step: &Step, others: &[Step]) -> Option<String> {
     let Action::Cmd(cmd) = &step.action else {
         return None;
     };
-    if let Some(OwnCommand::End { names, .. }) = cmd.own() {
+    if let Some(BuiltinCommand::End { names, .. }) = cmd.own() {
         let goes_on = |name: &str| {
             others.iter().any(|other| {
                 let goes_on = matches!(&other.action, Action::Cmd(cmd) if cmd.detach || cmd.keep);

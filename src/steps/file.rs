@@ -11,13 +11,13 @@ use super::{
     alias::Commands,
     build::{self, BuildStep},
     docker_run,
-    graph::{Graph, When},
+    graph::{Graph, StepStart},
     keys::{blame, count, items, list, seconds, switch, text, value},
-    problem::{InvalidTaskFile, Notices},
+    problem::{FileWarnings, InvalidTaskFile},
     render::Renderer,
     resources::{Mount, networks, secrets, volumes},
     shell_words,
-    step::{Action, CmdStep, Limits, Place, Pushed, Step, StepId},
+    step::{Action, CmdStep, ContainerSettings, Limits, PushTarget, Step, StepId},
     variables::Run,
     yaml::YamlNode,
 };
@@ -85,7 +85,7 @@ impl KeyReader<'_> {
     pub fn graph(
         &self,
         root: &YamlNode<'_>,
-        notices: &mut Notices,
+        notices: &mut FileWarnings,
     ) -> Result<Graph, InvalidTaskFile> {
         root.unknown_keys(FILE_KEYS, notices)?;
         let version = self.version(root)?;
@@ -148,8 +148,8 @@ impl KeyReader<'_> {
         n: usize,
         node: &YamlNode<'_>,
         defaults: &StepDefaults,
-        notices: &mut Notices,
-    ) -> Result<(Step, When), InvalidTaskFile> {
+        notices: &mut FileWarnings,
+    ) -> Result<(Step, StepStart), InvalidTaskFile> {
         node.unknown_keys(STEP_KEYS, notices)?;
         let id = match text(node, "id")? {
             None => StepId::numbered(n),
@@ -271,7 +271,7 @@ impl KeyReader<'_> {
         } else {
             Some(working_directory(node, defaults)?.unwrap_or_default())
         };
-        let place = Place {
+        let place = ContainerSettings {
             working_directory: own,
             directory: options.directory,
             env: self.merged(node, defaults, options.env)?,
@@ -346,8 +346,12 @@ impl KeyReader<'_> {
         Ok(step)
     }
 
-    fn push(&self, node: &YamlNode<'_>, names: &[String]) -> Result<Vec<Pushed>, InvalidTaskFile> {
-        let mut pushed: Vec<Pushed> = Vec::new();
+    fn push(
+        &self,
+        node: &YamlNode<'_>,
+        names: &[String],
+    ) -> Result<Vec<PushTarget>, InvalidTaskFile> {
+        let mut pushed: Vec<PushTarget> = Vec::new();
         let mut seen = BTreeSet::new();
         for name in names {
             let registry = &self.run.registry;
@@ -364,7 +368,7 @@ impl KeyReader<'_> {
                 ));
             }
             if seen.insert(image.clone()) {
-                pushed.push(Pushed {
+                pushed.push(PushTarget {
                     written: name.clone(),
                     image,
                 });
@@ -466,14 +470,14 @@ fn limits(node: &YamlNode<'_>, timeout: u32) -> Result<Limits, InvalidTaskFile> 
     })
 }
 
-fn when(id: &StepId, node: &YamlNode<'_>) -> Result<When, InvalidTaskFile> {
+fn when(id: &StepId, node: &YamlNode<'_>) -> Result<StepStart, InvalidTaskFile> {
     let names = list(node, "when")?;
     if names.is_empty() {
-        return Ok(When::Previous);
+        return Ok(StepStart::Previous);
     }
     if names.iter().any(|name| name == "-") {
         return match names.len() {
-            1 => Ok(When::AtOnce),
+            1 => Ok(StepStart::AtOnce),
             _ => Err(blame(
                 node,
                 "when",
@@ -485,11 +489,11 @@ fn when(id: &StepId, node: &YamlNode<'_>) -> Result<When, InvalidTaskFile> {
         .iter()
         .map(|name| StepId::new(name))
         .collect::<Result<_, _>>();
-    ids.map(When::After)
+    ids.map(StepStart::After)
         .map_err(|problem| blame(node, "when", problem))
 }
 
-fn idle_container_keys(id: &StepId, node: &YamlNode<'_>, notices: &mut Notices) {
+fn idle_container_keys(id: &StepId, node: &YamlNode<'_>, notices: &mut FileWarnings) {
     for key in CONTAINER_KEYS.split(' ') {
         if let Some(idle) = node.get(key) {
             let text = format!("`{key}` of step `{id}` does nothing: the step runs no container");

@@ -12,7 +12,7 @@ use super::{
 
 /// When a step starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum StepStart {
     /// No `when`: after the previous step in the file.
     Previous,
     /// `-`: immediately.
@@ -46,7 +46,7 @@ impl Graph {
     /// [`GraphError`] where two steps have the same name, or `when` names a missing step, a later step or the step itself.
     pub(super) fn new(
         version: String,
-        drafts: Vec<(Step, When)>,
+        drafts: Vec<(Step, StepStart)>,
         networks: Vec<Network>,
         volumes: Vec<Volume>,
     ) -> Result<Self, GraphError> {
@@ -61,13 +61,13 @@ impl Graph {
         let mut before: Vec<Vec<u64>> = Vec::new();
         for (n, (mut step, when)) in drafts.into_iter().enumerate() {
             step.after = match when {
-                When::AtOnce => Vec::new(),
-                When::Previous => steps
+                StepStart::AtOnce => Vec::new(),
+                StepStart::Previous => steps
                     .last()
                     .map(|last| last.id.clone())
                     .into_iter()
                     .collect(),
-                When::After(names) => {
+                StepStart::After(names) => {
                     check(&step.id, &names, &numbers, n).map_err(|text| (n, "when", text))?;
                     names
                 }

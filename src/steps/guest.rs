@@ -8,12 +8,12 @@ use super::{
     Graph,
     build::BuildStep,
     resources::{DEFAULT_NETWORK, Mount, Network},
-    step::{Action, CmdStep, Place, Step, StepId},
+    step::{Action, CmdStep, ContainerSettings, Step, StepId},
 };
 
 /// A forbidden request of a guest's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct GuestViolation {
     /// The line at which its step begins, counted from 1.
     pub line: Option<usize>,
     /// The step; `None` where the file as a whole is refused.
@@ -22,7 +22,7 @@ pub struct Refusal {
     pub what: String,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for GuestViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
             write!(f, "line {line}: ")?;
@@ -35,17 +35,17 @@ impl fmt::Display for Refusal {
 }
 
 /// Returns the first forbidden request of a guest's file. `may_push` tells whether the file may push to a registry.
-pub fn refusal(graph: &Graph, may_push: &dyn Fn(&str) -> bool) -> Option<Refusal> {
+pub fn refusal(graph: &Graph, may_push: &dyn Fn(&str) -> bool) -> Option<GuestViolation> {
     let of_file = graph.networks.iter().find_map(network);
     if let Some(what) = of_file {
-        return Some(Refusal {
+        return Some(GuestViolation {
             line: None,
             step: None,
             what,
         });
     }
     graph.steps().iter().find_map(|step| {
-        Some(Refusal {
+        Some(GuestViolation {
             line: step.line,
             step: Some(step.id.clone()),
             what: of_step(graph, step, may_push)?,
@@ -84,7 +84,7 @@ fn network(network: &Network) -> Option<String> {
 
 fn container(graph: &Graph, cmd: &CmdStep) -> Option<String> {
     // Every field is named, so that a new one does not compile until it is considered here.
-    let Place {
+    let ContainerSettings {
         working_directory: _,
         directory: _,
         env,

@@ -40,13 +40,13 @@ impl std::error::Error for InvalidTaskFile {}
 
 /// A warning: the file can be run all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct FileWarning {
     /// The line, counted from 1, where it is known.
     pub line: Option<usize>,
     pub text: String,
 }
 
-impl fmt::Display for Notice {
+impl fmt::Display for FileWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show(f, self.line, &self.text)
     }
@@ -54,12 +54,12 @@ impl fmt::Display for Notice {
 
 /// The warnings about one file: the first ones, and the number of the others.
 #[derive(Clone, Debug, Default)]
-pub struct Notices {
-    first: Vec<Notice>,
+pub struct FileWarnings {
+    first: Vec<FileWarning>,
     more: usize,
 }
 
-impl Notices {
+impl FileWarnings {
     /// Adds a warning.
     pub fn add(&mut self, line: Option<usize>, text: impl Into<String>) {
         if self.first.len() == MOST {
@@ -67,14 +67,14 @@ impl Notices {
             return;
         }
         let text = text.into();
-        self.first.push(Notice { line, text });
+        self.first.push(FileWarning { line, text });
     }
 
     /// Returns the warnings to show.
     #[must_use]
-    pub fn told(mut self) -> Vec<Notice> {
+    pub fn told(mut self) -> Vec<FileWarning> {
         if self.more > 0 {
-            self.first.push(Notice {
+            self.first.push(FileWarning {
                 line: None,
                 text: format!("{} more things are odd about the file", self.more),
             });
@@ -106,7 +106,7 @@ mod tests {
     fn long_messages_and_many_notices_are_cut() {
         let problem = InvalidTaskFile::at(Some(3), "ä".repeat(1_000_000));
         assert!(problem.to_string().len() < 420);
-        let mut notices = Notices::default();
+        let mut notices = FileWarnings::default();
         for line in 1..=1000 {
             notices.add(Some(line), "odd");
         }

@@ -8,7 +8,7 @@ use super::{
     alias::{self, Commands, Load},
     file,
     graph::Graph,
-    problem::{InvalidTaskFile, Notice, Notices},
+    problem::{FileWarning, FileWarnings, InvalidTaskFile},
     render::Renderer,
     resources::{self, SecretSource},
     variables::Variables,
@@ -18,7 +18,7 @@ use super::{
 #[derive(Debug)]
 pub struct TaskFile {
     pub graph: Graph,
-    pub notices: Vec<Notice>,
+    pub notices: Vec<FileWarning>,
     /// Whether `alias.src` made files of the context a part of it.
     pub is_from_context: bool,
 }
@@ -63,15 +63,15 @@ pub fn secrets(
     text: &str,
     variables: &Variables,
     load: Load<'_>,
-) -> Result<Asked, InvalidTaskFile> {
+) -> Result<RequestedSecrets, InvalidTaskFile> {
     if !text.contains("secrets") && !text.contains("src") {
-        return Ok(Asked::default());
+        return Ok(RequestedSecrets::default());
     }
     let redacted = |problem| redacted(problem, variables);
     let rendered = Rendered::of(text, variables, load).map_err(redacted)?;
     let document = yaml::parse(&rendered.text).map_err(redacted)?;
-    let secrets = resources::secrets(&YamlNode::root(&document), &mut Notices::default());
-    Ok(Asked {
+    let secrets = resources::secrets(&YamlNode::root(&document), &mut FileWarnings::default());
+    Ok(RequestedSecrets {
         secrets: secrets.map_err(redacted)?,
         is_from_context: rendered.is_from_context,
     })
@@ -79,7 +79,7 @@ pub fn secrets(
 
 /// The secrets that a task file asks for.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct RequestedSecrets {
     /// Each with the source that the file gives for it.
     pub secrets: Vec<SecretSource>,
     /// Whether `alias.src` made files of the context a part of the file.
@@ -91,7 +91,7 @@ struct Rendered {
     text: MaskedText,
     commands: Commands,
     renderer: Renderer,
-    notices: Notices,
+    notices: FileWarnings,
     is_from_context: bool,
 }
 

@@ -8,7 +8,7 @@ use crate::secret::MaskedText;
 
 use super::{
     keys::{items, switch, text},
-    problem::{InvalidTaskFile, Notices},
+    problem::{FileWarnings, InvalidTaskFile},
     yaml::YamlNode,
 };
 
@@ -63,7 +63,7 @@ pub struct SecretSource {
 /// Reads the secrets that a file asks for.
 pub(super) fn secrets(
     root: &YamlNode<'_>,
-    notices: &mut Notices,
+    notices: &mut FileWarnings,
 ) -> Result<Vec<SecretSource>, InvalidTaskFile> {
     let mut secrets: Vec<SecretSource> = Vec::new();
     let mut seen = HashSet::new();
@@ -90,7 +90,7 @@ pub(super) fn secrets(
 /// Reads the networks of a file, and the default network of steps that name none.
 pub(super) fn networks(
     root: &YamlNode<'_>,
-    notices: &mut Notices,
+    notices: &mut FileWarnings,
 ) -> Result<(Vec<Network>, Option<String>), InvalidTaskFile> {
     let nodes = items(root, "networks")?;
     if nodes.is_empty() {
@@ -127,7 +127,7 @@ pub(super) fn networks(
 /// Reads the volumes of a file with the content of their files.
 pub(super) fn volumes(
     root: &YamlNode<'_>,
-    notices: &mut Notices,
+    notices: &mut FileWarnings,
 ) -> Result<Vec<Volume>, InvalidTaskFile> {
     let is_name = |name: &str, more: &str| {
         !name.is_empty()

@@ -63,12 +63,12 @@ pub struct Step {
 pub enum Action {
     Build(Box<BuildStep>),
     /// Pushes images, each once.
-    Push(Vec<Pushed>),
+    Push(Vec<PushTarget>),
     Cmd(Box<CmdStep>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pushed {
+pub struct PushTarget {
     /// The image as written in the file; an earlier step may have built it under exactly this name.
     pub written: String,
     /// The destination: on the task's registry, unless the file names another one.
@@ -98,7 +98,7 @@ pub struct CmdStep {
     pub image: Reference,
     /// The arguments of the image's entry point.
     pub args: Vec<MaskedText>,
-    pub place: Place,
+    pub place: ContainerSettings,
     /// Whether the container keeps running while the next steps run.
     pub detach: bool,
     /// Whether the stopped container is kept until the run ends.
@@ -111,7 +111,7 @@ pub struct CmdStep {
 
 /// A command that acrt carries out itself instead of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OwnCommand<'a> {
+pub enum BuiltinCommand<'a> {
     /// `acr …`, with its arguments: acr-cli itself can only talk to Azure.
     Acr(&'a [MaskedText]),
     /// `docker stop …` and similar commands, because a step gets no Docker socket.
@@ -138,7 +138,7 @@ const ACR_CLI: [(&str, &str); 2] = [
 impl CmdStep {
     /// Returns the command that acrt carries out itself, if the step asks for one: `acr …`, by the alias or by any tag of acr-cli's
     /// image, or a command that stops detached containers.
-    pub fn own(&self) -> Option<OwnCommand<'_>> {
+    pub fn own(&self) -> Option<BuiltinCommand<'_>> {
         let image = (self.image.registry(), self.image.repository());
         // With `DOCKER_HOST` the step talks to a daemon of its own.
         let has_daemon = self.place.env.iter().any(|(name, _)| name == "DOCKER_HOST");
@@ -146,7 +146,7 @@ impl CmdStep {
             return None;
         }
         if ACR_CLI.contains(&image) {
-            return Some(OwnCommand::Acr(&self.args));
+            return Some(BuiltinCommand::Acr(&self.args));
         }
         if image != DOCKER_CLIENT {
             return None;
@@ -161,13 +161,13 @@ impl CmdStep {
                 name => names.push(name),
             }
         }
-        (!names.is_empty()).then_some(OwnCommand::End { verb, names })
+        (!names.is_empty()).then_some(BuiltinCommand::End { verb, names })
     }
 }
 
 /// The environment of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct ContainerSettings {
     /// Its working directory, relative to `/workspace`; `None` for the image's own.
     pub working_directory: Option<String>,
     /// Its working directory as an absolute path in the container; it takes precedence over `working_directory`.

@@ -15,7 +15,7 @@ use crate::secret::{MaskedText, Secret};
 
 use super::{
     marks,
-    problem::{InvalidTaskFile, Notices},
+    problem::{FileWarnings, InvalidTaskFile},
 };
 
 /// The largest file that is read, in bytes, before and after its templates are rendered.
@@ -691,7 +691,11 @@ impl<'a> YamlNode<'a> {
     }
 
     /// Warns of unknown keys of a mapping. `known` lists the known ones, separated by blanks.
-    pub fn unknown_keys(&self, known: &str, notices: &mut Notices) -> Result<(), InvalidTaskFile> {
+    pub fn unknown_keys(
+        &self,
+        known: &str,
+        notices: &mut FileWarnings,
+    ) -> Result<(), InvalidTaskFile> {
         for (key, node) in self.entries()? {
             if !known.split(' ').any(|known| known == key) {
                 let text = format!("`{key}` means nothing here and is not heeded");

@@ -26,7 +26,7 @@ use crate::{
 };
 
 use super::{
-    Recalled, Store,
+    ReadResult, Store,
     file::{self, check_schema},
     recall::recall,
 };
@@ -107,7 +107,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Kind::Failed`] where it cannot be read at the moment.
-    pub fn tags(&self, now: Timestamp) -> Result<Recalled<Tags>> {
+    pub fn tags(&self, now: Timestamp) -> Result<ReadResult<Tags>> {
         recall(&self.layout.bases(), now, |path| {
             let stamp = stamp_of(path);
             let Some(mut bases) = file::read_json::<Bases>(path)? else {
@@ -263,7 +263,7 @@ mod tests {
         let tag = "r.io/base:1".parse().unwrap();
         tags.miss(
             &tag,
-            crate::watch::Miss::unknown("no answer"),
+            crate::watch::FailedLook::unknown("no answer"),
             jiff::Timestamp::UNIX_EPOCH,
         );
         store.save_tags(&tags).unwrap();
@@ -295,7 +295,7 @@ mod tests {
     fn look(tags: &mut Tags, n: usize, second: i64) {
         let tag = format!("r.io/base:{n}").parse().unwrap();
         let now = Timestamp::from_second(second).unwrap();
-        tags.miss(&tag, crate::watch::Miss::unknown("no answer"), now);
+        tags.miss(&tag, crate::watch::FailedLook::unknown("no answer"), now);
     }
 
     fn read(store: &Store) -> Tags {

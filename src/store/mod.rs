@@ -34,7 +34,7 @@ use file::names;
 use layout::Layout;
 
 pub use log_index::{LogIndex, LogLines};
-pub use recall::Recalled;
+pub use recall::ReadResult;
 
 /// An opened state directory.
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Result,
-    watch::{notified::NotifiedState, said::Said},
+    watch::{notified::NotifiedState, said::ReportedProblems},
 };
 
-use super::{Recalled, Store, file, recall::recall};
+use super::{ReadResult, Store, file, recall::recall};
 
 /// What each receiver has been told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +20,8 @@ pub struct NotifiedFile {
     #[serde(default)]
     pub receivers: BTreeMap<String, NotifiedState>,
     /// What rounds of `watch --once` have reported on stderr.
-    #[serde(default, skip_serializing_if = "Said::is_empty")]
-    pub said: Said,
+    #[serde(default, skip_serializing_if = "ReportedProblems::is_empty")]
+    pub said: ReportedProblems,
 }
 
 impl NotifiedFile {
@@ -35,7 +35,7 @@ impl Store {
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
-    pub fn notified(&self, now: Timestamp) -> Result<Recalled<NotifiedFile>> {
+    pub fn notified(&self, now: Timestamp) -> Result<ReadResult<NotifiedFile>> {
         recall(&self.layout.notified(), now, |path| {
             let notified: Option<NotifiedFile> = file::read_json(path)?;
             if let Some(notified) = &notified {

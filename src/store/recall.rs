@@ -10,7 +10,7 @@ use super::file;
 
 /// The content of a file that can be found out again.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Recalled<T> {
+pub struct ReadResult<T> {
     /// The content; the default, where the file is missing or broken.
     pub value: T,
     /// A message for people: that the file is broken, why, and where it is now.
@@ -26,10 +26,10 @@ pub(super) fn recall<T: Default>(
     path: &Path,
     now: Timestamp,
     read: impl FnOnce(&Path) -> Result<Option<T>>,
-) -> Result<Recalled<T>> {
+) -> Result<ReadResult<T>> {
     let error = match read(path) {
         Ok(value) => {
-            return Ok(Recalled {
+            return Ok(ReadResult {
                 value: value.unwrap_or_default(),
                 problem: None,
             });
@@ -44,7 +44,7 @@ pub(super) fn recall<T: Default>(
         }
         Err(why) => format!("{error}; it is done without, and stays where it is: {why}"),
     };
-    Ok(Recalled {
+    Ok(ReadResult {
         value: T::default(),
         problem: Some(problem),
     })
@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    fn read(path: &Path) -> Result<Recalled<Vec<u8>>> {
+    fn read(path: &Path) -> Result<ReadResult<Vec<u8>>> {
         recall(path, Timestamp::UNIX_EPOCH, file::read_json)
     }
 

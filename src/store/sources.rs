@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::Result, task::GitContext};
 
-use super::{Recalled, Store, file, recall::recall};
+use super::{ReadResult, Store, file, recall::recall};
 
 /// The schema version of the file that this program writes.
 const SCHEMA: u32 = 1;
@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
-    pub fn silent_sources(&self, now: Timestamp) -> Result<Recalled<Vec<SilentSource>>> {
+    pub fn silent_sources(&self, now: Timestamp) -> Result<ReadResult<Vec<SilentSource>>> {
         recall(&self.layout.silent_sources(), now, |path| {
             let Some(sources) = file::read_json::<SourcesFile>(path)? else {
                 return Ok(None);

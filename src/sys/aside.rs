@@ -9,9 +9,9 @@ use crate::error::{Context as _, Kind, Result};
 
 /// Whether the result of the work is still wanted. The work checks it wherever it can stop.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted(Arc<AtomicBool>);
+pub struct Cancellation(Arc<AtomicBool>);
 
-impl Wanted {
+impl Cancellation {
     /// The state of work whose result is not wanted from the beginning.
     #[cfg(test)]
     pub fn given_up() -> Self {
@@ -25,24 +25,24 @@ impl Wanted {
 }
 
 /// Cancels the work when it is dropped.
-struct Waiting(Wanted);
+struct CancelOnDrop(Cancellation);
 
-impl Drop for Waiting {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Does work on a thread of its own, and returns its result. When this future is dropped, [`Wanted`] tells the work to stop.
+/// Does work on a thread of its own, and returns its result. When this future is dropped, [`Cancellation`] tells the work to stop.
 ///
 /// # Errors
 ///
 /// [`Kind::Failed`] where the work panicked; else what it returns.
 pub async fn aside<T: Send + 'static>(
-    work: impl FnOnce(&Wanted) -> Result<T> + Send + 'static,
+    work: impl FnOnce(&Cancellation) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let wanted = Wanted::default();
-    let _waiting = Waiting(wanted.clone());
+    let wanted = Cancellation::default();
+    let _waiting = CancelOnDrop(wanted.clone());
     tokio::task::spawn_blocking(move || work(&wanted))
         .await
         .context(Kind::Failed, || "the work broke off".to_owned())?

@@ -148,7 +148,7 @@ pub struct NotifySettings {
     /// Where the secret is stored that signs each POST.
     pub secret: Option<SecretPlace>,
     /// The events to send; all but `success` if unset.
-    pub on: Option<Vec<Occasion>>,
+    pub on: Option<Vec<NotificationKind>>,
     /// The names of the tasks whose events are sent; all if empty.
     pub tasks: Vec<String>,
     /// The service whose templates are used.
@@ -210,7 +210,7 @@ impl DigestTime {
 /// A kind of event for notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Occasion {
+pub enum NotificationKind {
     Success,
     /// A run has failed, of a task whose last one had not.
     Failure,

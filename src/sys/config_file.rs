@@ -32,7 +32,7 @@ pub struct Key(Vec<String>);
 
 /// Why a config file cannot be changed as requested.
 #[derive(Debug, thiserror::Error)]
-pub enum Unchangeable {
+pub enum ConfigEditError {
     /// The key has no section or no field.
     #[error("`{}` is not of the form section.key, as defaults.registry, or section.name.key", .0.escape_debug())]
     Form(String),
@@ -48,11 +48,11 @@ pub enum Unchangeable {
 }
 
 impl std::str::FromStr for Key {
-    type Err = Unchangeable;
+    type Err = ConfigEditError;
 
     /// Reads `section.field` or `section.name.field`; the name may have dots, as login servers do.
-    fn from_str(text: &str) -> Result<Self, Unchangeable> {
-        let form = || Unchangeable::Form(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, ConfigEditError> {
+        let form = || ConfigEditError::Form(text.to_owned());
         let (section, rest) = text.split_once('.').ok_or_else(form)?;
         let mut parts = vec![section];
         match rest.rsplit_once('.') {
@@ -85,7 +85,7 @@ impl Key {
 }
 
 /// Returns all values of a config file, in the order in which they are written.
-pub fn entries(text: &str) -> Result<Vec<(Key, Value)>, Unchangeable> {
+pub fn entries(text: &str) -> Result<Vec<(Key, Value)>, ConfigEditError> {
     fn collect(path: &[String], value: &Value, found: &mut Vec<(Key, Value)>) {
         match value {
             Value::Mapping(fields) if path.len() < 3 => {
@@ -107,8 +107,8 @@ pub fn entries(text: &str) -> Result<Vec<(Key, Value)>, Unchangeable> {
 ///
 /// # Errors
 ///
-/// [`Unchangeable::Refused`] for a key that no config file has or a value that the key does not take.
-pub fn set(text: &str, key: &Key, value: &str) -> Result<String, Unchangeable> {
+/// [`ConfigEditError::Refused`] for a key that no config file has or a value that the key does not take.
+pub fn set(text: &str, key: &Key, value: &str) -> Result<String, ConfigEditError> {
     let typed = accepted(key, value)?;
     let mut wanted: Value = serde_yaml::from_str(text)?;
     put(&mut wanted, &key.0, typed.clone());
@@ -133,10 +133,10 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, Unchangeable> {
 ///
 /// # Errors
 ///
-/// [`Unchangeable::Refused`] with what would be wrong.
-pub fn check_change(before: &str, after: &str) -> Result<(), Unchangeable> {
+/// [`ConfigEditError::Refused`] with what would be wrong.
+pub fn check_change(before: &str, after: &str) -> Result<(), ConfigEditError> {
     match (Config::parse(before), Config::parse(after)) {
-        (Ok(_), Err(problem)) => Err(Unchangeable::Refused(problem.to_string())),
+        (Ok(_), Err(problem)) => Err(ConfigEditError::Refused(problem.to_string())),
         _ => Ok(()),
     }
 }
@@ -145,8 +145,8 @@ pub fn check_change(before: &str, after: &str) -> Result<(), Unchangeable> {
 ///
 /// # Errors
 ///
-/// [`Unchangeable::Style`] where it cannot be cut out.
-pub fn unset(text: &str, key: &Key) -> Result<Option<String>, Unchangeable> {
+/// [`ConfigEditError::Style`] where it cannot be cut out.
+pub fn unset(text: &str, key: &Key) -> Result<Option<String>, ConfigEditError> {
     let mut wanted: Value = serde_yaml::from_str(text)?;
     if !take(&mut wanted, &key.0) {
         return Ok(None);
@@ -159,13 +159,13 @@ pub fn unset(text: &str, key: &Key) -> Result<Option<String>, Unchangeable> {
 fn first_that_says(
     wanted: &Value,
     texts: impl Iterator<Item = String>,
-) -> Result<String, Unchangeable> {
+) -> Result<String, ConfigEditError> {
     let says = |text: &String| serde_yaml::from_str::<Value>(text).is_ok_and(|v| v == *wanted);
-    texts.into_iter().find(says).ok_or(Unchangeable::Style)
+    texts.into_iter().find(says).ok_or(ConfigEditError::Style)
 }
 
 /// Parses a value to the type that the key takes.
-fn accepted(key: &Key, text: &str) -> Result<Value, Unchangeable> {
+fn accepted(key: &Key, text: &str) -> Result<Value, ConfigEditError> {
     let alone = |value: &Value| {
         let mut config = Value::Null;
         put(&mut config, &key.0, value.clone());
@@ -183,7 +183,7 @@ fn accepted(key: &Key, text: &str) -> Result<Value, Unchangeable> {
     let as_text = Value::String(text.to_owned());
     match alone(&as_text).map_err(|problem| of_value.unwrap_or(problem)) {
         Ok(_) => Ok(as_text),
-        Err(problem) => Err(Unchangeable::Refused(if key.is_secret() {
+        Err(problem) => Err(ConfigEditError::Refused(if key.is_secret() {
             "the value is not what the key takes".into()
         } else {
             ["u64", "u32", "usize"]

@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 
 /// The pulse of one loop. Clones share its state.
 #[derive(Clone, Debug)]
-pub struct Pulse(Arc<Mutex<PulseState>>);
+pub struct LoopHealth(Arc<Mutex<LoopHealthState>>);
 
 #[derive(Debug)]
-struct PulseState {
+struct LoopHealthState {
     /// How long a round may go on without a sign of life, not counting its runs.
     allowed: SignedDuration,
     phase: Phase,
@@ -30,10 +30,10 @@ enum Phase {
     Sleep(Timestamp),
 }
 
-impl Pulse {
+impl LoopHealth {
     /// Starts with the time before the first round, which counts as part of that round.
     pub fn new(now: Timestamp, allowed: SignedDuration) -> Self {
-        Self(Arc::new(Mutex::new(PulseState {
+        Self(Arc::new(Mutex::new(LoopHealthState {
             allowed,
             phase: Phase::Round(now),
             runs: BTreeMap::new(),
@@ -97,7 +97,7 @@ impl Pulse {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, PulseState> {
+    fn state(&self) -> MutexGuard<'_, LoopHealthState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -110,68 +110,73 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn pulse() -> Pulse {
-        Pulse::new(at(0), SignedDuration::from_secs(10))
+    fn loop_health() -> LoopHealth {
+        LoopHealth::new(at(0), SignedDuration::from_secs(10))
     }
 
     #[test]
     fn looping_watch_is_healthy() {
-        let pulse = pulse();
-        assert_eq!(pulse.trouble(at(10)), None);
-        pulse.turns(at(10));
-        pulse.round_ended(at(20), true);
-        pulse.sleeps(at(80));
-        assert_eq!(pulse.trouble(at(90)), None);
+        let loop_health = loop_health();
+        assert_eq!(loop_health.trouble(at(10)), None);
+        loop_health.turns(at(10));
+        loop_health.round_ended(at(20), true);
+        loop_health.sleeps(at(80));
+        assert_eq!(loop_health.trouble(at(90)), None);
     }
 
     #[test]
     fn stuck_round_and_overdue_round_are_unhealthy() {
-        let pulse = pulse();
-        let why = pulse.trouble(at(11)).unwrap();
+        let loop_health = loop_health();
+        let why = loop_health.trouble(at(11)).unwrap();
         assert!(
             why.contains("no further since 1970-01-01T00:00:00Z"),
             "{why}"
         );
-        pulse.sleeps(at(60));
-        let why = pulse.trouble(at(71)).unwrap();
+        loop_health.sleeps(at(60));
+        let why = loop_health.trouble(at(71)).unwrap();
         assert!(
             why.contains("due at 1970-01-01T00:01:00Z has not begun"),
             "{why}"
         );
-        pulse.turns(at(71));
-        assert_eq!(pulse.trouble(at(71)), None);
+        loop_health.turns(at(71));
+        assert_eq!(loop_health.trouble(at(71)), None);
     }
 
     #[test]
     fn run_is_healthy_until_its_own_timeout() {
-        let pulse = pulse();
-        pulse.run_began("ca1".into(), at(3600));
-        assert_eq!(pulse.trouble(at(3610)), None);
-        let why = pulse.trouble(at(3611)).unwrap();
+        let loop_health = loop_health();
+        loop_health.run_began("ca1".into(), at(3600));
+        assert_eq!(loop_health.trouble(at(3610)), None);
+        let why = loop_health.trouble(at(3611)).unwrap();
         assert!(why.contains("run ca1 should have ended"), "{why}");
-        pulse.run_ended("ca1", at(3611));
-        assert_eq!(pulse.trouble(at(3620)), None);
-        assert!(pulse.trouble(at(3622)).is_some());
+        loop_health.run_ended("ca1", at(3611));
+        assert_eq!(loop_health.trouble(at(3620)), None);
+        assert!(loop_health.trouble(at(3622)).is_some());
     }
 
     #[test]
     fn run_that_ends_during_sleep_does_not_reset_the_watchdog() {
-        let pulse = pulse();
-        pulse.run_began("ca1".into(), at(100));
-        pulse.sleeps(at(50));
-        pulse.run_ended("ca1", at(40));
-        assert!(pulse.trouble(at(61)).is_some());
+        let loop_health = loop_health();
+        loop_health.run_began("ca1".into(), at(100));
+        loop_health.sleeps(at(50));
+        loop_health.run_ended("ca1", at(40));
+        assert!(loop_health.trouble(at(61)).is_some());
     }
 
     #[test]
     fn failed_round_is_unhealthy_until_one_succeeds() {
-        let pulse = pulse();
-        pulse.round_ended(at(1), false);
-        pulse.sleeps(at(60));
-        assert!(pulse.trouble(at(2)).unwrap().contains("last round failed"));
-        pulse.turns(at(60));
-        assert!(pulse.trouble(at(60)).is_some());
-        pulse.round_ended(at(61), true);
-        assert_eq!(pulse.trouble(at(61)), None);
+        let loop_health = loop_health();
+        loop_health.round_ended(at(1), false);
+        loop_health.sleeps(at(60));
+        assert!(
+            loop_health
+                .trouble(at(2))
+                .unwrap()
+                .contains("last round failed")
+        );
+        loop_health.turns(at(60));
+        assert!(loop_health.trouble(at(60)).is_some());
+        loop_health.round_ended(at(61), true);
+        assert_eq!(loop_health.trouble(at(61)), None);
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{clock::Clock, environment, pulse::Pulse};
+use super::{clock::Clock, environment, pulse::LoopHealth};
 
 /// The connection to the service manager. Without one, notifications do nothing.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Service {
 impl Service {
     /// Reports that the service has started, and from now on, at the watchdog's interval, that it is alive, as long as the event loop runs
     /// and its pulse is healthy.
-    pub fn ready(pulse: Pulse, clock: Clock) -> Self {
+    pub fn ready(loop_health: LoopHealth, clock: Clock) -> Self {
         tell("READY=1");
         let watchdog = watchdog().map(|period| {
             tokio::spawn(async move {
@@ -27,7 +27,7 @@ impl Service {
                 let mut told = None;
                 loop {
                     tick.tick().await;
-                    let trouble = pulse.trouble(clock.now());
+                    let trouble = loop_health.trouble(clock.now());
                     match &trouble {
                         None => tell("WATCHDOG=1"),
                         Some(why) if trouble != told => tell(&format!("STATUS={why}")),

@@ -60,9 +60,9 @@ pub struct Stop {
 
 /// Stops a part of the work, while the rest goes on.
 #[derive(Debug)]
-pub struct Halt(watch::Sender<(Option<Signal>, u32)>);
+pub struct StopHandle(watch::Sender<(Option<Signal>, u32)>);
 
-impl Halt {
+impl StopHandle {
     /// Asks that part of the work to stop.
     pub fn ask(&self) {
         self.0.send_modify(|(first, count)| {
@@ -123,14 +123,14 @@ impl Stop {
     }
 
     /// Returns a `Stop` for a part of the work: it also happens when the returned `Halt` asks for it.
-    pub fn or_halt(&self) -> (Halt, Self) {
+    pub fn or_halt(&self) -> (StopHandle, Self) {
         let (sender, halted) = watch::channel((None, 0));
         let stop = Self {
             asked: self.asked.clone(),
             reloads: self.reloads.clone(),
             halted: Some(halted),
         };
-        (Halt(sender), stop)
+        (StopHandle(sender), stop)
     }
 
     /// Returns the first signal, if one has come.

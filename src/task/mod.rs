@@ -32,9 +32,9 @@ pub use dependency::{
 pub use import::ImportStep;
 pub use multi_step::{EncodedStep, FileStep};
 pub use name::{InvalidTaskName, TaskKey, TaskName};
-pub use patch::{Misfit, Patch, StepKind, TaskPatch};
+pub use patch::{InapplicableOptions, Patch, StepKind, TaskPatch};
 pub use run::{
-    Cause, InvalidRunId, Occurrence, Run, RunId, RunStatus, RunType, SourceCause, Triggers,
+    Cause, InvalidRunId, Run, RunId, RunStatus, RunType, SourceCause, TimerFiring, Triggers,
 };
 pub use source::{SourceKind, TaskSource};
 pub use status::Status;

@@ -120,12 +120,12 @@ impl fmt::Display for StepKind {
 /// Options that do not apply to a task's kind of step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it {kind}; {} {} nothing to that", .options.join(" and "), if .options.len() == 1 { "means" } else { "mean" })]
-pub struct Misfit {
+pub struct InapplicableOptions {
     pub kind: StepKind,
     pub options: Vec<&'static str>,
 }
 
-impl Misfit {
+impl InapplicableOptions {
     /// Returns what to type instead.
     pub fn hint(&self) -> &'static str {
         match self.kind {
@@ -146,8 +146,8 @@ impl TaskPatch {
     ///
     /// # Errors
     ///
-    /// [`Misfit`] with the options that do not fit.
-    pub fn fits(&self, step: &Step) -> Result<(), Misfit> {
+    /// [`InapplicableOptions`] with the options that do not fit.
+    pub fn fits(&self, step: &Step) -> Result<(), InapplicableOptions> {
         let kind = match StepKind::of(step) {
             StepKind::Import => StepKind::Import,
             _ => StepKind::of(&self.turned(step.clone())),
@@ -228,7 +228,7 @@ impl TaskPatch {
         if options.is_empty() {
             return Ok(());
         }
-        Err(Misfit { kind, options })
+        Err(InapplicableOptions { kind, options })
     }
 
     /// Returns `task` with these changes.
@@ -434,9 +434,9 @@ mod tests {
             no_cache: Some(true),
             ..patch()
         };
-        let misfit = both.fits(&file).unwrap_err();
+        let inapplicable = both.fits(&file).unwrap_err();
         assert_eq!(
-            misfit.to_string(),
+            inapplicable.to_string(),
             "it carries out a multi-step file; --target and --no-cache mean nothing to that"
         );
     }

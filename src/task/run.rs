@@ -136,7 +136,7 @@ pub struct ImageUpdateTrigger {
 /// A time at which a timer fired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Occurrence {
+pub struct TimerFiring {
     #[serde(rename = "timerTriggerName")]
     pub timer: TimerName,
     /// The time by the timer's schedule.
@@ -150,7 +150,7 @@ pub struct Triggers {
     /// The images that moved, with their new digests.
     pub images: Vec<ImageDescriptor>,
     pub updates: Vec<BaseUpdate>,
-    pub timers: Vec<Occurrence>,
+    pub timers: Vec<TimerFiring>,
     /// The current commit of the context's repository.
     pub source: Option<SourceCause>,
 }
@@ -200,7 +200,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub base_updates: Vec<BaseUpdate>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub timer_triggers: Vec<Occurrence>,
+    pub timer_triggers: Vec<TimerFiring>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_trigger: Option<SourceCause>,
     /// Whether the run is kept from pruning.
@@ -453,7 +453,7 @@ mod tests {
         let moved = run(Triggers {
             images: vec![node()],
             updates: vec![update],
-            timers: vec![Occurrence {
+            timers: vec![TimerFiring {
                 timer: "nightly".parse().unwrap(),
                 time: Timestamp::UNIX_EPOCH,
             }],

@@ -16,7 +16,7 @@ pub struct Vertex {
     /// The note beside its name.
     pub note: String,
     /// Its status, as a colour.
-    pub tone: Tone,
+    pub tone: VertexStatus,
     /// The indices of its parents.
     pub parents: Vec<usize>,
     /// The link to its page, for a picture in a web page.
@@ -27,7 +27,7 @@ pub struct Vertex {
 
 /// The status of a vertex, as a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub enum VertexStatus {
     /// It has no status.
     Plain,
     /// It is up to date.
@@ -40,7 +40,7 @@ pub enum Tone {
     Quiet,
 }
 
-impl Tone {
+impl VertexStatus {
     /// Returns the number of its ANSI escape sequence.
     #[must_use]
     pub fn ansi(self) -> Option<&'static str> {
@@ -314,7 +314,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn vertex(name: &str, note: &str, tone: Tone, parents: &[usize]) -> Vertex {
+    fn vertex(name: &str, note: &str, tone: VertexStatus, parents: &[usize]) -> Vertex {
         Vertex {
             name: name.into(),
             note: note.into(),
@@ -327,10 +327,10 @@ mod tests {
 
     fn diamond() -> Vec<Vertex> {
         vec![
-            vertex("node:20", "rebuilds 3", Tone::Plain, &[]),
-            vertex("left", "stale", Tone::Pending, &[0]),
-            vertex("right", "current", Tone::Good, &[0]),
-            vertex("top", "failing", Tone::Bad, &[1, 2]),
+            vertex("node:20", "rebuilds 3", VertexStatus::Plain, &[]),
+            vertex("left", "stale", VertexStatus::Pending, &[0]),
+            vertex("right", "current", VertexStatus::Good, &[0]),
+            vertex("top", "failing", VertexStatus::Bad, &[1, 2]),
         ]
     }
 
@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn tree_draws_dependants_once_and_marks_repeated_vertices() {
         let mut vertices = diamond();
-        vertices.push(vertex("last", "never-run", Tone::Quiet, &[3]));
+        vertices.push(vertex("last", "never-run", VertexStatus::Quiet, &[3]));
         assert_eq!(
             drawn(&vertices, Picture::Text),
             "node:20  rebuilds 3\n├─ left  stale\n│  └─ top  failing\n│     └─ last  never-run\n└─ right  current\n   └─ top  failing …\n"
@@ -362,9 +362,9 @@ mod tests {
     #[test]
     fn cycle_in_a_drawing_ends() {
         let circle = [
-            vertex("a", "cycle", Tone::Bad, &[1]),
-            vertex("b", "cycle", Tone::Bad, &[0]),
-            vertex("c", "cycle", Tone::Bad, &[2]),
+            vertex("a", "cycle", VertexStatus::Bad, &[1]),
+            vertex("b", "cycle", VertexStatus::Bad, &[0]),
+            vertex("c", "cycle", VertexStatus::Bad, &[2]),
         ];
         let text = drawn(&circle, Picture::Text);
         assert_eq!(
@@ -376,7 +376,7 @@ mod tests {
 
     #[test]
     fn names_are_escaped_in_every_drawing_language() {
-        let odd = [vertex("a\"<b>&\\", "x\u{1b}[2J", Tone::Plain, &[])];
+        let odd = [vertex("a\"<b>&\\", "x\u{1b}[2J", VertexStatus::Plain, &[])];
         assert!(drawn(&odd, Picture::Dot).contains(r#"label="a\"<b>&\\\nx\\u{1b}[2J""#));
         assert!(drawn(&odd, Picture::Svg).contains("a&quot;&lt;b&gt;&amp;\\"));
         assert!(drawn(&odd, Picture::Mermaid).contains("[\"a#quot;#lt;b#gt;&\\"));

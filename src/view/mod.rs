@@ -20,7 +20,7 @@ use serde_json::Value;
 
 pub use canvas::Canvas;
 pub use column::{Cell, Column, Narrow};
-pub use drawing::{Picture, Tone, Vertex, svg};
+pub use drawing::{Picture, Vertex, VertexStatus, svg};
 pub use list::{Part, Shape};
 pub use query::{InvalidQuery, Query};
 
@@ -97,7 +97,7 @@ impl Answer {
 }
 
 /// An answer in pieces, as they are printed.
-pub type Pieces = Box<dyn Iterator<Item = Result<String, Undrawable>>>;
+pub type Pieces = Box<dyn Iterator<Item = Result<String, CannotRender>>>;
 
 /// The answer of a command, with the columns of its table.
 pub struct View {
@@ -221,7 +221,7 @@ impl View {
         format: Format,
         query: Option<&Query>,
         canvas: Canvas,
-    ) -> Result<Pieces, Undrawable> {
+    ) -> Result<Pieces, CannotRender> {
         let one = |text| -> Pieces { Box::new(std::iter::once(Ok(text))) };
         let is_plain = format == Format::Json || (format == Format::Jsonc && !canvas.colour);
         match self.answer {
@@ -251,7 +251,7 @@ impl View {
         format: Format,
         query: Option<&Query>,
         canvas: Canvas,
-    ) -> Result<String, Undrawable> {
+    ) -> Result<String, CannotRender> {
         let colour = canvas.colour;
         if format == Format::None {
             return Ok(String::new());
@@ -259,7 +259,7 @@ impl View {
         if let Format::Picture(picture) = format {
             return match self.vertices {
                 Some(vertices) => Ok(drawing::draw(&vertices, picture, canvas)),
-                None => Err(Undrawable::NoPicture),
+                None => Err(CannotRender::NoPicture),
             };
         }
         let mut value = self.answer.whole()?;
@@ -299,7 +299,7 @@ impl fmt::Debug for View {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum Undrawable {
+pub enum CannotRender {
     #[error("the answer is not JSON")]
     Json(#[from] serde_json::Error),
     #[error(

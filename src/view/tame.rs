@@ -16,7 +16,7 @@ const PLAIN: &[u8] = b"\x1b[0m";
 
 /// Converts a log that is passed in pieces, cut anywhere.
 #[derive(Clone, Debug, Default)]
-pub struct Tamer {
+pub struct LogSanitizer {
     /// The incomplete end of the last piece: the start of a character, a sequence or a line end.
     held: Vec<u8>,
     /// Whether the last sequence left colours on.
@@ -39,7 +39,7 @@ enum Sequence {
     Unfinished,
 }
 
-impl Tamer {
+impl LogSanitizer {
     /// Returns the safe text of the next piece.
     pub fn tame(&mut self, part: &[u8]) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.held);
@@ -184,9 +184,9 @@ mod tests {
     use super::*;
 
     fn tamed(bytes: &[u8]) -> String {
-        let mut tamer = Tamer::default();
-        let mut out = tamer.tame(bytes);
-        out.extend(tamer.finish());
+        let mut sanitizer = LogSanitizer::default();
+        let mut out = sanitizer.tame(bytes);
+        out.extend(sanitizer.finish());
         String::from_utf8(out).unwrap()
     }
 
@@ -276,12 +276,12 @@ mod tests {
             let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
             cuts.extend([0, bytes.len()]);
             cuts.sort_unstable();
-            let mut tamer = Tamer::default();
+            let mut sanitizer = LogSanitizer::default();
             let mut out = Vec::new();
             for pair in cuts.windows(2) {
-                out.extend(tamer.tame(&bytes[pair[0]..pair[1]]));
+                out.extend(sanitizer.tame(&bytes[pair[0]..pair[1]]));
             }
-            out.extend(tamer.finish());
+            out.extend(sanitizer.finish());
             prop_assert_eq!(String::from_utf8(out).unwrap(), tamed(&bytes));
         }
 

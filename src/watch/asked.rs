@@ -8,7 +8,7 @@ use crate::{image::Reference, task::GitContext};
 
 /// Where an answer is awaited from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Awaited {
+pub enum QuestionTarget {
     /// A registry, for a tag.
     Tag(Reference),
     /// A git repository, for its commit.
@@ -17,7 +17,7 @@ pub enum Awaited {
 
 /// All questions without an answer, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asked(BTreeMap<Awaited, Question>);
+pub struct OpenQuestions(BTreeMap<QuestionTarget, Question>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Question {
@@ -26,9 +26,9 @@ struct Question {
     is_overtaken: bool,
 }
 
-impl Asked {
+impl OpenQuestions {
     /// Records a question. Returns false where the same question has no answer yet and must not be asked twice.
-    pub fn ask(&mut self, what: Awaited, at: Timestamp) -> bool {
+    pub fn ask(&mut self, what: QuestionTarget, at: Timestamp) -> bool {
         let mut is_new = false;
         self.0.entry(what).or_insert_with(|| {
             is_new = true;
@@ -41,12 +41,12 @@ impl Asked {
     }
 
     /// Tells whether this question has no answer yet.
-    pub fn has(&self, what: &Awaited) -> bool {
+    pub fn has(&self, what: &QuestionTarget) -> bool {
         self.0.contains_key(what)
     }
 
     /// Returns when this question was asked, if it has no answer yet.
-    pub fn since(&self, what: &Awaited) -> Option<Timestamp> {
+    pub fn since(&self, what: &QuestionTarget) -> Option<Timestamp> {
         self.0.get(what).map(|question| question.at)
     }
 
@@ -56,14 +56,14 @@ impl Asked {
     }
 
     /// Records that what `which` selects may have changed since it was asked about: an answer already on its way may not show the change.
-    pub fn overtake(&mut self, which: impl Fn(&Awaited) -> bool) {
+    pub fn overtake(&mut self, which: impl Fn(&QuestionTarget) -> bool) {
         for (what, question) in &mut self.0 {
             question.is_overtaken |= which(what);
         }
     }
 
     /// Records an answer. Returns whether it may be out of date, so that the question must be asked once more.
-    pub fn answered(&mut self, what: &Awaited) -> bool {
+    pub fn answered(&mut self, what: &QuestionTarget) -> bool {
         let question = self.0.remove(what);
         question.is_some_and(|question| question.is_overtaken)
     }
@@ -75,8 +75,8 @@ mod tests {
 
     #[test]
     fn pending_question_is_asked_once_and_its_answer_is_discarded_when_overtaken() {
-        let tag = |name: &str| Awaited::Tag(format!("r.io/{name}:1").parse().unwrap());
-        let (mut asked, at) = (Asked::default(), Timestamp::UNIX_EPOCH);
+        let tag = |name: &str| QuestionTarget::Tag(format!("r.io/{name}:1").parse().unwrap());
+        let (mut asked, at) = (OpenQuestions::default(), Timestamp::UNIX_EPOCH);
         assert!(asked.ask(tag("a"), at) && asked.ask(tag("b"), at));
         assert!(!asked.ask(tag("a"), at + jiff::SignedDuration::from_secs(9)));
         assert_eq!(asked.since(&tag("a")), Some(at));

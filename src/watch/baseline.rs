@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     image::{Digest, Platform, Reference},
     lineage::Evidence,
-    task::{Dependency, ImageDescriptor, Occurrence, RunId, TimerName, Untracked},
+    task::{Dependency, ImageDescriptor, RunId, TimerFiring, TimerName, Untracked},
 };
 
 use super::{backoff, tags::Tags};
@@ -239,9 +239,9 @@ impl Baseline {
 
     /// Sets up to when timers have been served: the times of `before`, moved on by what a run has served.
     #[must_use]
-    pub fn serving(mut self, before: Self, run: &[Occurrence]) -> Self {
+    pub fn serving(mut self, before: Self, run: &[TimerFiring]) -> Self {
         self.timers = before.timers;
-        for Occurrence { timer, time } in run {
+        for TimerFiring { timer, time } in run {
             let served = self.timers.entry(timer.clone()).or_insert(*time);
             *served = (*served).max(*time);
         }

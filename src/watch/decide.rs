@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     image::{Digest, Reference},
     task::{
-        BaseImageTriggerType, BaseUpdate, Cause, Dependency, GitContext, ImageDescriptor,
-        Occurrence, OnChange, RunId, SourceCause, Status, TaskKey, TimerTrigger, Triggers,
+        BaseImageTriggerType, BaseUpdate, Cause, Dependency, GitContext, ImageDescriptor, OnChange,
+        RunId, SourceCause, Status, TaskKey, TimerFiring, TimerTrigger, Triggers,
         window::closed_until,
     },
 };
@@ -48,7 +48,7 @@ impl Move {
 pub struct Reasons {
     pub moves: Vec<Move>,
     /// The timers that fired: of each only the last time, however many were missed.
-    pub timers: Vec<Occurrence>,
+    pub timers: Vec<TimerFiring>,
     /// The commit that the repository of the context has now.
     pub source: Option<SourceCause>,
     /// The change of the images that the task's files name.
@@ -371,11 +371,11 @@ impl Node<'_> {
     }
 
     /// Returns the timers that have fired since they were last served, each with the last time it fired.
-    pub fn fired(&self, now: Timestamp) -> Vec<Occurrence> {
+    pub fn fired(&self, now: Timestamp) -> Vec<TimerFiring> {
         let fired = self.task.trigger.timers().filter_map(|timer| {
             let served = self.served(timer, now)?;
             let time = timer.schedule.last_until(now)?;
-            (time > served).then(|| Occurrence {
+            (time > served).then(|| TimerFiring {
                 timer: timer.name.clone(),
                 time,
             })

@@ -31,7 +31,7 @@ pub struct Families {
 
 /// Some of the families: a round over a part decides no task outside of it.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct FamilySubset {
     all: Rc<Families>,
     which: BTreeSet<usize>,
 }
@@ -82,16 +82,16 @@ impl Families {
 
     /// Returns the families that some tags concern. `None` where one of them follows a git repository: only a round over all tasks knows
     /// which repositories are to be asked again.
-    pub fn of(self: &Rc<Self>, tags: &[Reference]) -> Option<Part> {
+    pub fn of(self: &Rc<Self>, tags: &[Reference]) -> Option<FamilySubset> {
         let which: BTreeSet<usize> = tags.iter().flat_map(|tag| found(&self.tags, tag)).collect();
-        which.is_disjoint(&self.with_source).then(|| Part {
+        which.is_disjoint(&self.with_source).then(|| FamilySubset {
             all: Rc::clone(self),
             which,
         })
     }
 }
 
-impl Part {
+impl FamilySubset {
     /// Returns the tasks of these families, sorted.
     pub fn tasks(&self) -> Vec<TaskKey> {
         let own = self.all.tasks.iter();

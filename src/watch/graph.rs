@@ -93,10 +93,10 @@ fn parents_first(parents: &[Vec<usize>]) -> Vec<usize> {
 
 /// Finds cycles: walks from each unplaced task to an unplaced parent until a task comes twice.
 fn cycles(parents: &[Vec<usize>], placed: &BTreeSet<usize>) -> Vec<Vec<usize>> {
-    let mut notified: BTreeSet<usize> = BTreeSet::new();
+    let mut reported: BTreeSet<usize> = BTreeSet::new();
     let mut cycles = Vec::new();
     for start in (0..parents.len()).filter(|n| !placed.contains(n)) {
-        if notified.contains(&start) {
+        if reported.contains(&start) {
             continue;
         }
         let mut path = vec![start];
@@ -108,15 +108,15 @@ fn cycles(parents: &[Vec<usize>], placed: &BTreeSet<usize>) -> Vec<Vec<usize>> {
                 let mut cycle = path.split_off(first);
                 // The walk went from child to parent; a change travels the other way.
                 cycle.reverse();
-                if !cycle.iter().any(|n| notified.contains(n)) {
-                    notified.extend(&cycle);
+                if !cycle.iter().any(|n| reported.contains(n)) {
+                    reported.extend(&cycle);
                     cycles.push(cycle);
                 }
                 break;
             }
             path.push(*next);
         }
-        if notified.insert(start) {
+        if reported.insert(start) {
             cycles.push(vec![start]);
         }
     }

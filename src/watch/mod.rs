@@ -24,17 +24,17 @@ pub mod snapshot;
 pub mod state;
 pub mod tags;
 
-pub use asked::{Asked, Awaited};
+pub use asked::{OpenQuestions, QuestionTarget};
 pub use away::AwayBuilder;
 pub use baseline::{Baseline, Built, Failure, FileStamp, FileState, ReadFile};
 pub use decide::{Move, Problem, ProblemKind, Verdict};
 pub use descendants::{Descendant, Descendants};
-pub use families::{Families, Part};
+pub use families::{Families, FamilySubset};
 pub use round::{Outcome, Round};
 pub use selection::Selection;
 pub use snapshot::{Node, Reading, Snapshot};
 pub use state::{BaseState, State};
 pub use tags::{
-    BaseStatus, Head, LookError, LookErrorKind, Looked, Miss, Observation, OutputStatus, TagRecord,
-    Tags,
+    BaseStatus, FailedLook, Head, LookError, LookErrorKind, LookResult, Observation, OutputStatus,
+    TagRecord, Tags,
 };

@@ -14,11 +14,11 @@ use crate::{
 };
 
 use super::{
-    asked::{Asked, Awaited},
+    asked::{OpenQuestions, QuestionTarget},
     away::AwayBuilder,
     decide::{Move, Reasons, Verdict},
     descendants::{Descendant, Descendants},
-    families::{Families, Part},
+    families::{Families, FamilySubset},
     graph::{Graph, Vertex},
     selection::Selection,
     snapshot::Node,
@@ -101,7 +101,7 @@ pub struct Round<'a> {
     /// For each task, the number of parents that are not decided or still run, and of answers that it waits for.
     open: Vec<usize>,
     /// The tasks that wait for each answer.
-    waiting: BTreeMap<Awaited, Vec<usize>>,
+    waiting: BTreeMap<QuestionTarget, Vec<usize>>,
     ready: BTreeSet<usize>,
     /// The tasks that are being run by jobs of earlier rounds.
     busy: BTreeSet<usize>,
@@ -113,7 +113,7 @@ pub struct Round<'a> {
     /// What a person asks to be run; then nothing else is.
     selection: Option<Selection>,
     /// The part of all tasks that this round is over; `None` for all.
-    part: Option<Part>,
+    part: Option<FamilySubset>,
     /// Which tasks pushed each digest, computed when first needed.
     makers: OnceCell<HashMap<Digest, Vec<usize>>>,
     /// See [`Job::remaining`], for each task; computed when first needed.
@@ -123,12 +123,16 @@ pub struct Round<'a> {
 impl<'a> Round<'a> {
     /// Begins a round in which every question has been answered.
     pub fn new(nodes: Vec<Node<'a>>) -> Self {
-        Self::beside(nodes, &Asked::default(), &BTreeSet::new())
+        Self::beside(nodes, &OpenQuestions::default(), &BTreeSet::new())
     }
 
     /// Begins a round in which some questions have no answer yet and runs of an earlier round still go on. Tasks in a cycle are decided at
     /// once: they cannot be run.
-    pub fn beside(nodes: Vec<Node<'a>>, asked: &Asked, running: &BTreeSet<TaskKey>) -> Self {
+    pub fn beside(
+        nodes: Vec<Node<'a>>,
+        asked: &OpenQuestions,
+        running: &BTreeSet<TaskKey>,
+    ) -> Self {
         let vertices: Vec<Vertex<'_>> = nodes.iter().map(vertex).collect();
         let graph = Graph::new(&vertices);
         let mut decisions = vec![Decision::Open; nodes.len()];
@@ -139,7 +143,7 @@ impl<'a> Round<'a> {
             }
         }
         let mut open: Vec<usize> = graph.parents.iter().map(Vec::len).collect();
-        let mut waiting: BTreeMap<Awaited, Vec<usize>> = BTreeMap::new();
+        let mut waiting: BTreeMap<QuestionTarget, Vec<usize>> = BTreeMap::new();
         for (n, node) in nodes.iter().enumerate().filter(|_| !asked.is_empty()) {
             for one in awaited_by(*node).filter(|one| asked.has(one)) {
                 waiting.entry(one).or_default().push(n);
@@ -175,7 +179,7 @@ impl<'a> Round<'a> {
     }
 
     /// Limits the round to a part of all tasks: what only a round over all tasks can decide is left to the next.
-    pub fn of_part(self, part: Option<Part>) -> Self {
+    pub fn of_part(self, part: Option<FamilySubset>) -> Self {
         Self { part, ..self }
     }
 
@@ -305,15 +309,15 @@ impl<'a> Round<'a> {
     }
 
     /// Records that a question was answered, whatever the answer.
-    pub fn answered(&mut self, awaited: &Awaited) {
+    pub fn answered(&mut self, awaited: &QuestionTarget) {
         for n in self.waiting.remove(awaited).unwrap_or_default() {
             self.let_go(n);
         }
     }
 
     /// Makes the tasks that are not decided yet and follow this tag wait for one more answer.
-    pub fn await_answer(&mut self, awaited: Awaited) {
-        let Awaited::Tag(tag) = &awaited else {
+    pub fn await_answer(&mut self, awaited: QuestionTarget) {
+        let QuestionTarget::Tag(tag) = &awaited else {
             return;
         };
         let known = self.waiting.get(&awaited);
@@ -632,9 +636,11 @@ impl Round<'_> {
 }
 
 /// Returns the questions without whose answers a task cannot be decided.
-pub fn awaited_by(node: Node<'_>) -> impl Iterator<Item = Awaited> {
-    let tags = node.followed().map(|(tag, _)| Awaited::Tag(tag.clone()));
-    let source = node.source().cloned().map(Awaited::Source);
+pub fn awaited_by(node: Node<'_>) -> impl Iterator<Item = QuestionTarget> {
+    let tags = node
+        .followed()
+        .map(|(tag, _)| QuestionTarget::Tag(tag.clone()));
+    let source = node.source().cloned().map(QuestionTarget::Source);
     tags.chain(source)
 }
 
@@ -654,7 +660,7 @@ mod tests {
     use super::*;
     use crate::{
         task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task},
-        watch::{Baseline, Built, Miss, Observation, Snapshot},
+        watch::{Baseline, Built, FailedLook, Observation, Snapshot},
     };
 
     fn at(second: i64) -> Timestamp {
@@ -872,7 +878,7 @@ mod tests {
         assert_eq!(job.decided, at(2));
         // Its base has moved again, in an answer that came later.
         round.decide_again(&job.task);
-        let awaited = Awaited::Tag(image("base"));
+        let awaited = QuestionTarget::Tag(image("base"));
         round.await_answer(awaited.clone());
         assert!(round.next(&story.tags, at(3)).is_none());
         see(&mut story.tags, "base", "newer");
@@ -899,7 +905,7 @@ mod tests {
         };
         story
             .tags
-            .miss(&image("far"), Miss::unknown("no answer"), at(1));
+            .miss(&image("far"), FailedLook::unknown("no answer"), at(1));
         let (ran, verdicts) = story.play();
         assert_eq!(ran, ["app"]);
         assert_eq!(verdicts[0], ("cut-off".into(), "unknown"));
@@ -1064,8 +1070,8 @@ mod tests {
         let mut tags = seeing(&[("base", "new"), ("quick", "old")]);
         let snapshots = snapshots(&tasks);
         let nodes = snapshots.iter().map(Snapshot::node);
-        let far = Awaited::Tag(image("far"));
-        let mut asked = Asked::default();
+        let far = QuestionTarget::Tag(image("far"));
+        let mut asked = OpenQuestions::default();
         asked.ask(far.clone(), at(1));
         let mut round = Round::beside(nodes.collect(), &asked, &BTreeSet::new());
         let job = round.next(&tags, at(2)).unwrap();
@@ -1089,7 +1095,7 @@ mod tests {
         let job = round.next(&story.tags, at(2)).unwrap();
         let wanted = round.wanted_images(&job.task);
         assert_eq!(wanted, [image("app")]);
-        let look = Awaited::Tag(image("app"));
+        let look = QuestionTarget::Tag(image("app"));
         round.await_answer(look.clone());
         round.finished(&job.task, Outcome::Succeeded);
         assert_eq!(round.next(&story.tags, at(2)), None);
@@ -1106,7 +1112,7 @@ mod tests {
         let snapshots = snapshots(&story.tasks);
         let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
         let running = BTreeSet::from([story.tasks[1].0.key()]);
-        let mut round = Round::beside(nodes, &Asked::default(), &running);
+        let mut round = Round::beside(nodes, &OpenQuestions::default(), &running);
         assert_eq!(round.next(&story.tags, at(2)), None);
         let verdicts = round.verdicts();
         let words: Vec<_> = verdicts.map(|(_, it, end)| (it.word(), end)).collect();
@@ -1118,8 +1124,8 @@ mod tests {
         let story = chain();
         let snapshots = snapshots(&story.tasks);
         let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
-        let (app, base) = (story.tasks[1].0.key(), Awaited::Tag(image("base")));
-        let mut asked = Asked::default();
+        let (app, base) = (story.tasks[1].0.key(), QuestionTarget::Tag(image("base")));
+        let mut asked = OpenQuestions::default();
         asked.ask(base.clone(), at(1));
         let mut round = Round::beside(nodes, &asked, &BTreeSet::from([app.clone()]));
         assert_eq!(round.next(&story.tags, at(2)), None);
@@ -1135,13 +1141,13 @@ mod tests {
         story.tasks[0].1 = built(&["app", "far"], "old");
         let snapshots = snapshots(&story.tasks);
         let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
-        let (app, far) = (story.tasks[1].0.key(), Awaited::Tag(image("far")));
-        let mut asked = Asked::default();
+        let (app, far) = (story.tasks[1].0.key(), QuestionTarget::Tag(image("far")));
+        let mut asked = OpenQuestions::default();
         asked.ask(far.clone(), at(1));
         let mut round = Round::beside(nodes, &asked, &BTreeSet::from([app.clone()]));
         assert_eq!(round.next(&story.tags, at(2)), None);
         assert_eq!(round.wanted_images(&app), [image("app")]);
-        let look = Awaited::Tag(image("app"));
+        let look = QuestionTarget::Tag(image("app"));
         round.await_answer(look.clone());
         round.finished(&app, Outcome::Succeeded);
         see(&mut story.tags, "far", "old");

@@ -16,9 +16,9 @@ const PAUSE: SignedDuration = SignedDuration::from_hours(24);
 /// What was reported of each subject, and when. A subject is a task as `registry/name`, or a sentence that is about no task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Said(BTreeMap<String, BTreeMap<String, Timestamp>>);
+pub struct ReportedProblems(BTreeMap<String, BTreeMap<String, Timestamp>>);
 
-impl Said {
+impl ReportedProblems {
     /// Tells whether no problem is known.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -126,7 +126,7 @@ mod tests {
 
     const DAY: i64 = 24 * 60 * 60;
 
-    fn say(said: &mut Said, subject: &str, what: &str, second: i64) -> bool {
+    fn say(said: &mut ReportedProblems, subject: &str, what: &str, second: i64) -> bool {
         let is_news = said.say(subject, &[what.to_owned()], at(second));
         said.keep_only(|one| one == subject, at(second));
         is_news
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn unchanged_message_is_reported_once_a_day() {
-        let mut said = Said::default();
+        let mut said = ReportedProblems::default();
         assert!(say(&mut said, "r.io/web", "refused", 0));
         assert!(!say(&mut said, "r.io/web", "refused", DAY - 1));
         assert!(say(&mut said, "r.io/web", "refused", DAY));
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn new_reason_is_reported_at_once_and_alternating_reasons_are_not() {
-        let mut said = Said::default();
+        let mut said = ReportedProblems::default();
         assert!(say(&mut said, "r.io/web", "refused", 0));
         assert!(say(&mut said, "r.io/web", "timed out", 1));
         assert!(!say(&mut said, "r.io/web", "refused", 2));
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn resolved_problem_is_forgotten_and_reported_anew() {
-        let mut said = Said::default();
+        let mut said = ReportedProblems::default();
         assert!(say(&mut said, "r.io/web", "refused", 0));
         said.keep_only(|_| false, at(1));
         assert!(said.is_empty());
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn clock_set_back_suppresses_no_message() {
-        let mut said = Said::default();
+        let mut said = ReportedProblems::default();
         assert!(say(&mut said, "r.io/web", "refused", 300 * DAY));
         assert!(say(&mut said, "r.io/web", "refused", DAY));
         assert!(!say(&mut said, "r.io/web", "refused", DAY + 1));

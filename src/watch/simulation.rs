@@ -16,20 +16,20 @@ use proptest::{
 use crate::{
     image::{Digest, Platform, Reference},
     task::{
-        Dependency, DependencyKind, ImageDescriptor, Manifests, Occurrence, RunId, Task, TaskKey,
+        Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task, TaskKey, TimerFiring,
     },
 };
 
 use super::{
-    Asked, Awaited, Baseline, Built, LookErrorKind, Looked, Miss, Node, Observation, Outcome,
-    Round, Snapshot, TagRecord, Tags, Verdict,
+    Baseline, Built, FailedLook, LookErrorKind, LookResult, Node, Observation, OpenQuestions,
+    Outcome, QuestionTarget, Round, Snapshot, TagRecord, Tags, Verdict,
     round::Job,
     schedule::{self, Pauses},
 };
 
 /// A change of the simulated world.
 #[derive(Clone, Debug)]
-enum Happening {
+enum WorldEvent {
     /// A new version of an image is pushed, perhaps of one that a task makes.
     Push(usize),
     /// The first version of an outside base is pushed again: a roll-back, or a tag that flaps.
@@ -52,7 +52,7 @@ enum Happening {
 
 /// An event during a round.
 #[derive(Clone, Debug)]
-enum Beat {
+enum RoundEvent {
     /// The n-th open look is answered: with what is there now, or (`false`) with what was there when it was asked.
     Answer(usize, bool),
     /// The n-th active run ends.
@@ -60,27 +60,27 @@ enum Beat {
     /// The process dies with all its runs; the n-th run has pushed its image.
     Die(Option<usize>),
     /// The world changes.
-    Happen(Happening),
+    Happen(WorldEvent),
 }
 
 /// A move of a story: what happens between rounds, or a round.
 #[derive(Clone, Debug)]
 enum StoryMove {
     /// The world changes.
-    Happen(Happening),
+    Happen(WorldEvent),
     /// A person runs a task, without the watcher.
     Run(usize),
     /// A webhook names an image.
     Hint(usize),
     /// A round is made after so many seconds.
-    Round(u32, Course),
+    Round(u32, RoundScript),
 }
 
 /// What happens in a simulated round.
 #[derive(Clone, Debug, Default)]
-struct Course {
+struct RoundScript {
     /// The events during the round.
-    beats: Vec<Beat>,
+    beats: Vec<RoundEvent>,
     /// Whether the round looks at everything and waits for all answers, as `--once` does; else it ends and leaves open looks and runs to
     /// the next.
     is_once: bool,
@@ -88,7 +88,7 @@ struct Course {
 
 /// The options of the watcher.
 #[derive(Clone, Copy, Debug)]
-struct StoryManner {
+struct SimulatedOptions {
     /// How many runs may go on side by side.
     jobs: usize,
     /// Seconds that a moved tag must be quiet (`--settle`).
@@ -167,7 +167,7 @@ struct SimulatedWorld {
     step: u64,
     /// The number of versions made so far.
     made: u64,
-    manner: StoryManner,
+    manner: SimulatedOptions,
     tasks: Vec<Task>,
     platforms: Vec<Vec<Platform>>,
     /// The images that each task's Dockerfile names.
@@ -188,7 +188,7 @@ struct SimulatedWorld {
     cut_off: BTreeSet<Reference>,
     hanging: BTreeSet<Reference>,
     broken: BTreeSet<usize>,
-    asked: Asked,
+    asked: OpenQuestions,
     open: Vec<OpenLook>,
     running: Vec<Running>,
     said: BTreeMap<Reference, SimulatedAnswer>,
@@ -338,7 +338,7 @@ impl Content {
 }
 
 impl SimulatedWorld {
-    fn new(plans: &[Plan], outsides: usize, manner: StoryManner) -> Self {
+    fn new(plans: &[Plan], outsides: usize, manner: SimulatedOptions) -> Self {
         let numbers = |set: &BTreeSet<usize>| set.clone().into_iter();
         let bases = plans.iter().enumerate().map(|(n, plan)| {
             let earlier = |m: &usize| *m < n;
@@ -381,7 +381,7 @@ impl SimulatedWorld {
             cut_off: BTreeSet::new(),
             hanging: BTreeSet::new(),
             broken: BTreeSet::new(),
-            asked: Asked::default(),
+            asked: OpenQuestions::default(),
             open: Vec::new(),
             running: Vec::new(),
             said: BTreeMap::new(),
@@ -495,7 +495,7 @@ impl SimulatedWorld {
         n: usize,
         dependencies: Vec<Dependency>,
         started: Timestamp,
-        timers: &[Occurrence],
+        timers: &[TimerFiring],
     ) {
         let pushed = self.truth[&image(OWN, n)].digest();
         let built = Built {
@@ -506,7 +506,7 @@ impl SimulatedWorld {
         let before = std::mem::take(&mut self.baseline[n]);
         let baseline = Baseline::succeeded(RunId::new(self.made), built, started);
         self.baseline[n] = baseline.serving(before, timers);
-        for Occurrence { time, .. } in timers {
+        for TimerFiring { time, .. } in timers {
             let is_first = self.served.insert((n, *time));
             assert!(is_first, "a timer is served twice for one time");
         }
@@ -558,7 +558,7 @@ impl SimulatedWorld {
         tasks.position(|one| one.name == task.name).unwrap()
     }
 
-    fn happen(&mut self, happening: &Happening) {
+    fn happen(&mut self, happening: &WorldEvent) {
         self.tick();
         let (count, outsides) = (self.tasks.len(), self.outsides.len());
         let toggle = |set: &mut BTreeSet<Reference>, tag: Reference| {
@@ -567,8 +567,8 @@ impl SimulatedWorld {
             }
         };
         match happening {
-            Happening::Push(n) => self.push_any(*n),
-            Happening::PushBack(n) => {
+            WorldEvent::Push(n) => self.push_any(*n),
+            WorldEvent::PushBack(n) => {
                 let made = self.outsides[n % outsides].made.iter_mut();
                 made.zip(1..).for_each(|((_, number), m)| *number = 10 + m);
                 self.publish(n % outsides);
@@ -577,8 +577,8 @@ impl SimulatedWorld {
                     content.index = 1001 + (n % outsides) as u64;
                 }
             }
-            Happening::Attest(n) => self.publish(n % outsides),
-            Happening::Platform(n, m) => {
+            WorldEvent::Attest(n) => self.publish(n % outsides),
+            WorldEvent::Platform(n, m) => {
                 let platform = both()[m % 2].clone();
                 let absent = &mut self.outsides[n % outsides].absent;
                 if !absent.remove(&platform) && absent.is_empty() {
@@ -586,24 +586,24 @@ impl SimulatedWorld {
                 }
                 self.publish(n % outsides);
             }
-            Happening::Untag(n) => {
+            WorldEvent::Untag(n) => {
                 let name = true_name(&self.any(*n));
                 toggle(&mut self.untagged, name);
             }
-            Happening::Break(n) => {
+            WorldEvent::Break(n) => {
                 if !self.broken.remove(&(n % count)) {
                     self.broken.insert(n % count);
                 }
             }
-            Happening::CutOff(n) => {
+            WorldEvent::CutOff(n) => {
                 let tag = self.any(*n);
                 toggle(&mut self.cut_off, tag);
             }
-            Happening::Hang(n) => {
+            WorldEvent::Hang(n) => {
                 let tag = self.any(*n);
                 toggle(&mut self.hanging, tag);
             }
-            Happening::Pass(seconds) => {
+            WorldEvent::Pass(seconds) => {
                 self.now += SignedDuration::from_secs(i64::from(*seconds));
             }
         }
@@ -659,7 +659,7 @@ impl SimulatedWorld {
     }
 
     /// Plays a round, and returns the tasks that were run, in the order in which they began.
-    fn round(&mut self, course: &Course) -> Vec<usize> {
+    fn round(&mut self, course: &RoundScript) -> Vec<usize> {
         let baselines = self
             .tasks
             .iter()
@@ -726,7 +726,7 @@ impl SimulatedWorld {
             if !(all || is_due || outdated.contains(&tag)) {
                 continue;
             }
-            let what = Awaited::Tag(tag.clone());
+            let what = QuestionTarget::Tag(tag.clone());
             let since = self.asked.since(&what);
             if since.is_some() && record.and_then(|it| it.next_look) != since {
                 self.asked.overtake(|other| *other == what);
@@ -736,7 +736,7 @@ impl SimulatedWorld {
     }
 
     fn ask(&mut self, nodes: &[Node<'_>], tags: &mut Tags, tag: &Reference) {
-        if !self.asked.ask(Awaited::Tag(tag.clone()), self.now) {
+        if !self.asked.ask(QuestionTarget::Tag(tag.clone()), self.now) {
             return;
         }
         let record = tags.entry(tag);
@@ -773,7 +773,7 @@ impl SimulatedWorld {
                 let nodes = work.nodes;
                 for (tag, _) in nodes[n].followed() {
                     self.ask(nodes, &mut work.tags, tag);
-                    work.round.await_answer(Awaited::Tag(tag.clone()));
+                    work.round.await_answer(QuestionTarget::Tag(tag.clone()));
                 }
                 self.decide(work);
                 continue;
@@ -851,7 +851,7 @@ impl SimulatedWorld {
             if work.judged.contains(&n) || work.left_out.contains(&n) {
                 continue;
             }
-            let mut tags = node.followed().map(|it| Awaited::Tag(it.0.clone()));
+            let mut tags = node.followed().map(|it| QuestionTarget::Tag(it.0.clone()));
             let is_awaited = tags.any(|what| self.asked.has(&what));
             let is_open = |m: &usize| {
                 !work.judged.contains(m) || work.round.is_running(&self.tasks[*m].key())
@@ -864,9 +864,9 @@ impl SimulatedWorld {
     }
 
     /// Plays an event during a round. Returns whether the process has died of it.
-    fn beat(&mut self, work: &mut SimulatedRound<'_>, beat: &Beat) -> bool {
+    fn beat(&mut self, work: &mut SimulatedRound<'_>, beat: &RoundEvent) -> bool {
         match beat {
-            Beat::Answer(n, is_late) => {
+            RoundEvent::Answer(n, is_late) => {
                 let hanging = &self.hanging;
                 let open = self.open.iter().enumerate();
                 let open = open.filter(|(_, look)| !hanging.contains(&look.tag));
@@ -875,11 +875,11 @@ impl SimulatedWorld {
                     self.answer(work, *at, *is_late);
                 }
             }
-            Beat::End(n) if !self.running.is_empty() => {
+            RoundEvent::End(n) if !self.running.is_empty() => {
                 self.end(work, n % self.running.len());
             }
-            Beat::End(_) => {}
-            Beat::Die(pushed) => {
+            RoundEvent::End(_) => {}
+            RoundEvent::Die(pushed) => {
                 let count = self.running.len().max(1);
                 let pushed = pushed.and_then(|n| self.running.get(n % count).cloned());
                 if let Some(run) = pushed.filter(|run| run.decided.is_some()) {
@@ -887,12 +887,12 @@ impl SimulatedWorld {
                 }
                 self.running.clear();
                 self.open.clear();
-                self.asked = Asked::default();
+                self.asked = OpenQuestions::default();
                 self.overtaken.clear();
                 self.said = self.saved_said.clone();
                 return true;
             }
-            Beat::Happen(happening) => self.happen(happening),
+            RoundEvent::Happen(happening) => self.happen(happening),
         }
         false
     }
@@ -908,17 +908,17 @@ impl SimulatedWorld {
 
     fn answer(&mut self, work: &mut SimulatedRound<'_>, at: usize, is_late: bool) {
         let look = self.open.remove(at);
-        let (tag, what) = (look.tag.clone(), Awaited::Tag(look.tag.clone()));
+        let (tag, what) = (look.tag.clone(), QuestionTarget::Tag(look.tag.clone()));
         let (content, step) = if is_late {
             (look.then.clone(), look.step)
         } else {
             (self.content(&tag), self.step)
         };
         let result = match &content {
-            _ if !self.is_reachable(&tag) => Err(Miss::unknown("no answer")),
-            None => Err(Miss {
+            _ if !self.is_reachable(&tag) => Err(FailedLook::unknown("no answer")),
+            None => Err(FailedLook {
                 kind: LookErrorKind::Absent,
-                ..Miss::unknown("no such tag")
+                ..FailedLook::unknown("no such tag")
             }),
             Some(content) => Ok(look.observation(content)),
         };
@@ -931,7 +931,7 @@ impl SimulatedWorld {
             step,
         };
         self.said.insert(tag.clone(), said);
-        let looked = Looked {
+        let looked = LookResult {
             asked: look.asked,
             result,
             not_before: None,
@@ -954,7 +954,7 @@ impl SimulatedWorld {
             return work.round.finished(key, Outcome::Failed);
         };
         self.push_task(n);
-        let (tag, what) = (image(OWN, n), Awaited::Tag(image(OWN, n)));
+        let (tag, what) = (image(OWN, n), QuestionTarget::Tag(image(OWN, n)));
         self.overtaken.insert(tag.clone(), self.step);
         self.record(n, decided, run.started, &run.job.reasons.timers);
         self.resolved[n] = run.step;
@@ -965,7 +965,7 @@ impl SimulatedWorld {
         }
         for wanted in work.round.wanted_images(key) {
             self.ask(work.nodes, &mut work.tags, &wanted);
-            work.round.await_answer(Awaited::Tag(wanted));
+            work.round.await_answer(QuestionTarget::Tag(wanted));
         }
         work.round.finished(key, Outcome::Succeeded);
     }
@@ -1020,34 +1020,34 @@ fn parents(
     bases.iter().map(of).collect()
 }
 
-fn once() -> Course {
-    Course {
+fn once() -> RoundScript {
+    RoundScript {
         beats: Vec::new(),
         is_once: true,
     }
 }
 
-fn happenings() -> impl Strategy<Value = Happening> {
+fn happenings() -> impl Strategy<Value = WorldEvent> {
     prop_oneof![
-        4 => (0..16_usize).prop_map(Happening::Push),
-        1 => (0..3_usize).prop_map(Happening::PushBack),
-        1 => (0..3_usize).prop_map(Happening::Attest),
-        1 => (0..3_usize, 0..2_usize).prop_map(|(n, m)| Happening::Platform(n, m)),
-        1 => (0..16_usize).prop_map(Happening::Untag),
-        1 => (0..5_usize).prop_map(Happening::Break),
-        1 => (0..16_usize).prop_map(Happening::CutOff),
-        2 => (0..16_usize).prop_map(Happening::Hang),
-        1 => (0..300_u32).prop_map(Happening::Pass),
-        1 => (0..120_000_u32).prop_map(Happening::Pass),
+        4 => (0..16_usize).prop_map(WorldEvent::Push),
+        1 => (0..3_usize).prop_map(WorldEvent::PushBack),
+        1 => (0..3_usize).prop_map(WorldEvent::Attest),
+        1 => (0..3_usize, 0..2_usize).prop_map(|(n, m)| WorldEvent::Platform(n, m)),
+        1 => (0..16_usize).prop_map(WorldEvent::Untag),
+        1 => (0..5_usize).prop_map(WorldEvent::Break),
+        1 => (0..16_usize).prop_map(WorldEvent::CutOff),
+        2 => (0..16_usize).prop_map(WorldEvent::Hang),
+        1 => (0..300_u32).prop_map(WorldEvent::Pass),
+        1 => (0..120_000_u32).prop_map(WorldEvent::Pass),
     ]
 }
 
-fn beats() -> impl Strategy<Value = Beat> {
+fn beats() -> impl Strategy<Value = RoundEvent> {
     prop_oneof![
-        24 => (0..8_usize, any::<bool>()).prop_map(|(n, is_late)| Beat::Answer(n, is_late)),
-        10 => (0..4_usize).prop_map(Beat::End),
-        1 => prop::option::of(0..4_usize).prop_map(Beat::Die),
-        5 => happenings().prop_map(Beat::Happen),
+        24 => (0..8_usize, any::<bool>()).prop_map(|(n, is_late)| RoundEvent::Answer(n, is_late)),
+        10 => (0..4_usize).prop_map(RoundEvent::End),
+        1 => prop::option::of(0..4_usize).prop_map(RoundEvent::Die),
+        5 => happenings().prop_map(RoundEvent::Happen),
     ]
 }
 
@@ -1059,7 +1059,7 @@ fn moves() -> impl Strategy<Value = StoryMove> {
         1 => (0..5_usize).prop_map(StoryMove::Run),
         1 => (0..16_usize).prop_map(StoryMove::Hint),
         7 => (pause, course).prop_map(|(pause, (beats, is_once))| {
-            StoryMove::Round(pause, Course { beats, is_once })
+            StoryMove::Round(pause, RoundScript { beats, is_once })
         }),
     ]
 }
@@ -1116,7 +1116,8 @@ fn simulated_rounds_lose_no_update_and_never_loop() {
         let told = (plans(), 1..4_usize, 1..4_usize, settle, story);
         let result =
             TestRunner::new(stories()).run(&told, |(plans, outsides, jobs, settle, story)| {
-                let world = SimulatedWorld::new(&plans, outsides, StoryManner { jobs, settle });
+                let world =
+                    SimulatedWorld::new(&plans, outsides, SimulatedOptions { jobs, settle });
                 end_well(world, &plans, &story)
             });
         if let Err(problem) = result {
@@ -1191,7 +1192,7 @@ fn chain() -> Vec<Plan> {
 
 /// Watches a chain for some days, at the intervals of the loop.
 fn watch(days: i64, settle: i64, pushes_at: impl Fn(i64) -> bool) -> (SimulatedWorld, Vec<usize>) {
-    let mut world = SimulatedWorld::new(&chain(), 1, StoryManner { jobs: 2, settle });
+    let mut world = SimulatedWorld::new(&chain(), 1, SimulatedOptions { jobs: 2, settle });
     world.now = "2026-01-05T00:00:30Z".parse().unwrap();
     world.baseline[3].timers = [("t1".parse().unwrap(), world.now)].into();
     let (begin, mut pushed) = (world.now, 0);
@@ -1243,7 +1244,7 @@ fn simulated_task_on_its_own_image_under_an_alias_runs_once() {
         platforms: 3,
         ..Plan::default()
     };
-    let mut world = SimulatedWorld::new(&[own], 1, StoryManner { jobs: 1, settle: 0 });
+    let mut world = SimulatedWorld::new(&[own], 1, SimulatedOptions { jobs: 1, settle: 0 });
     // The push of its own image has moved the base already.
     assert!(world.round(&once()).is_empty());
     // A person runs it on that image: then the base has moved once more.

@@ -64,13 +64,13 @@ pub struct TagRecord {
     pub created: Option<Timestamp>,
     /// The earlier digests of the tag, oldest first; only kept where a task has a minimum age for bases.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub history: Vec<Earlier>,
+    pub history: Vec<PreviousDigest>,
 }
 
 /// An earlier digest of a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Earlier {
+pub struct PreviousDigest {
     pub digest: Digest,
     /// The manifests behind the digest.
     pub manifests: Manifests,
@@ -93,7 +93,7 @@ impl TagRecord {
         }
         if let (Some(digest), Some(since)) = (self.digest.take(), self.since()) {
             self.history.retain(|earlier| earlier.digest != digest);
-            self.history.push(Earlier {
+            self.history.push(PreviousDigest {
                 digest,
                 manifests: std::mem::take(&mut self.manifests),
                 since,
@@ -219,17 +219,17 @@ pub enum LookErrorKind {
 
 /// The result of a look at a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
+pub struct LookResult {
     pub asked: Timestamp,
     /// The answer, or why there is none.
-    pub result: Result<Observation, Miss>,
+    pub result: Result<Observation, FailedLook>,
     /// The registry asks for no more requests before this time.
     pub not_before: Option<Timestamp>,
 }
 
 /// A look that gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Miss {
+pub struct FailedLook {
     /// What went wrong, on one line.
     pub message: String,
     pub hint: Option<String>,
@@ -238,7 +238,7 @@ pub struct Miss {
     pub rejected: Option<Digest>,
 }
 
-impl Miss {
+impl FailedLook {
     /// Returns a look that gave no answer, and why.
     pub fn unknown(message: impl Into<String>) -> Self {
         Self {
@@ -280,20 +280,20 @@ pub struct Tags {
     pushed: BTreeMap<Reference, Digest>,
     aged: BTreeSet<Reference>,
     debounce: SignedDuration,
-    unwritten: Unwritten,
+    unwritten: ChangedTags,
 }
 
 /// The tags whose records have changed since they were last stored. Not part of a comparison: all values are equal.
 #[derive(Clone, Debug, Default)]
-struct Unwritten(BTreeSet<Reference>);
+struct ChangedTags(BTreeSet<Reference>);
 
-impl PartialEq for Unwritten {
+impl PartialEq for ChangedTags {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Unwritten {}
+impl Eq for ChangedTags {}
 
 /// Whether a base is still what a run was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -455,13 +455,13 @@ impl Tags {
     }
 
     /// Records a look without an answer. The last successful answer stays.
-    pub fn miss(&mut self, tag: &Reference, miss: Miss, now: Timestamp) {
+    pub fn miss(&mut self, tag: &Reference, miss: FailedLook, now: Timestamp) {
         let record = self.entry(tag);
         record.not_before = None;
         let before = record.error.take().filter(|error| error.kind == miss.kind);
         let (since, count) = before.map_or((now, 0), |error| (error.since, error.count));
         record.last_looked = Some(now);
-        let Miss {
+        let FailedLook {
             message,
             hint,
             kind,
@@ -478,7 +478,7 @@ impl Tags {
     }
 
     /// Records the result of a look, and sets the time of the next.
-    pub fn take_in(&mut self, tag: &Reference, looked: Looked, pauses: Pauses, now: Timestamp) {
+    pub fn take_in(&mut self, tag: &Reference, looked: LookResult, pauses: Pauses, now: Timestamp) {
         match looked.result {
             Ok(observation) => self.observe(tag, observation, now),
             Err(miss) => self.miss(tag, miss, now),
@@ -892,9 +892,9 @@ mod tests {
     #[test]
     fn deleted_tag_is_missing_and_unchanged_when_restored() {
         let mut tags = seeing("i1", Some("m1"));
-        let gone = Miss {
+        let gone = FailedLook {
             kind: LookErrorKind::Absent,
-            ..Miss::unknown("no such tag")
+            ..FailedLook::unknown("no such tag")
         };
         tags.miss(&tag(), gone, at(7));
         let built = built_on("i1", Some("m1"));
@@ -931,8 +931,8 @@ mod tests {
         assert_eq!(again(&mut tags), None);
     }
 
-    fn miss(tags: &mut Tags, miss: Miss, now: Timestamp) {
-        let looked = Looked {
+    fn miss(tags: &mut Tags, miss: FailedLook, now: Timestamp) {
+        let looked = LookResult {
             asked: now,
             result: Err(miss),
             not_before: None,
@@ -950,7 +950,7 @@ mod tests {
         let (mut tags, mut now) = (seeing("i1", None), at(0));
         let pauses: Vec<i64> = (0..9)
             .map(|_| {
-                miss(&mut tags, Miss::unknown("no answer"), now);
+                miss(&mut tags, FailedLook::unknown("no answer"), now);
                 let record = tags.get(&tag()).unwrap();
                 let next = record.next_look.unwrap();
                 let before = next - SignedDuration::from_secs(1);
@@ -961,9 +961,9 @@ mod tests {
             })
             .collect();
         assert_eq!(pauses, [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
-        let gone = Miss {
+        let gone = FailedLook {
             kind: LookErrorKind::Absent,
-            ..Miss::unknown("no such tag")
+            ..FailedLook::unknown("no such tag")
         };
         miss(&mut tags, gone, at(0));
         assert_eq!(tags.get(&tag()).unwrap().next_look, Some(at(60)));
@@ -976,7 +976,7 @@ mod tests {
         let is_due = |tags: &Tags, second| tags.get(&tag()).unwrap().is_due(minute(), at(second));
         assert!(!is_due(&tags, 10_000) && is_due(&tags, 9_999));
         for _ in 0..3 {
-            tags.miss(&tag(), Miss::unknown("no answer"), at(10_000));
+            tags.miss(&tag(), FailedLook::unknown("no answer"), at(10_000));
         }
         assert!(!is_due(&tags, 9_820) && is_due(&tags, 9_819));
     }
@@ -1047,8 +1047,8 @@ mod tests {
     #[test]
     fn failed_lookup_is_never_current_and_keeps_the_last_digest() {
         let mut tags = seeing("i1", Some("m1"));
-        tags.miss(&tag(), Miss::unknown("no answer"), at(7));
-        tags.miss(&tag(), Miss::unknown("still none"), at(9));
+        tags.miss(&tag(), FailedLook::unknown("no answer"), at(7));
+        tags.miss(&tag(), FailedLook::unknown("still none"), at(9));
         assert_eq!(
             tags.status(&tag(), &built_on("i1", Some("m1"))),
             BaseStatus::Unknown {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 use acrt::{
     dockerfile::{Build, Dockerfile},
     listen::{Proof, is_signed, read_payload},
-    registry::{ImageConfig, Token, demand, parse_manifest, server_words},
+    registry::{ImageConfig, Token, parse_manifest, select_challenge, server_words},
     store::Store,
     sys::secret::Secret,
     task::{Run, TaskKey},
@@ -139,7 +139,7 @@ pub fn use_up(kind: Kind, text: &str) -> bool {
                 }
             }
             match Proof::of(&secret, &headers, text) {
-                Proof::Baseline => true,
+                Proof::Secret => true,
                 Proof::Signed(signature) => is_signed(&secret, &signature, bytes),
                 Proof::Missing => false,
             }
@@ -154,7 +154,7 @@ pub fn use_up(kind: Kind, text: &str) -> bool {
             if let Ok(value) = HeaderValue::from_bytes(bytes) {
                 headers.insert("www-authenticate", value);
             }
-            demand(&headers).is_some()
+            select_challenge(&headers).is_some()
         }
         Kind::StateFile => {
             let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! Missing tags and repositories: distinguished from failed lookups and from each other.
 
-use acrt::registry::{Absence, LookupError};
+use acrt::registry::{LookupError, MissingPart};
 
 use super::{
     distribution::Distribution,
@@ -9,7 +9,7 @@ use super::{
     settings::{anonymous, digest, failure, words},
 };
 
-fn what(error: &LookupError) -> Option<Absence> {
+fn what(error: &LookupError) -> Option<MissingPart> {
     match error {
         LookupError::Absent { what, .. } => Some(*what),
         LookupError::Unknown { .. } => None,
@@ -25,7 +25,7 @@ async fn missing_tag_is_distinguished_from_a_missing_repository() {
     let registries = anonymous();
 
     let gone = failure(&registries, &registry.image("base:1")).await;
-    assert_eq!(what(&gone), Some(Absence::Tag));
+    assert_eq!(what(&gone), Some(MissingPart::Tag));
     let (text, hint) = words(gone);
     let image = registry.image("base:1");
     assert_eq!(
@@ -52,7 +52,7 @@ async fn unknown_repository_is_reported_as_possibly_private() {
         Answer::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry"}]}"#)
     });
     let error = failure(&anonymous(), &server.image("nobody/base:1")).await;
-    assert_eq!(what(&error), Some(Absence::Repository));
+    assert_eq!(what(&error), Some(MissingPart::Repository));
     let (text, hint) = words(error);
     assert!(
         text.contains("knows no such repository, or hides it from this login"),

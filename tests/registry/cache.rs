@@ -2,7 +2,7 @@
 
 use acrt::{
     image::{Platform, Reference},
-    registry::{Answers, Registries},
+    registry::{CacheExport, Registries},
 };
 use futures_util::future::join_all;
 use serde_json::json;
@@ -137,7 +137,7 @@ async fn exported_cache_of_another_process_is_used_without_requests() {
     let before = registry.requests().await.len();
 
     let child = anonymous();
-    let answers: Answers = serde_json::from_str(&text).unwrap();
+    let answers: CacheExport = serde_json::from_str(&text).unwrap();
     assert_eq!(answers.tags.keys().collect::<Vec<_>>(), [&tag]);
     child.import(answers);
     assert_eq!(resolve(&child, &tag).await, "monday");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use acrt::{
     image::Platform,
-    registry::{Absence, Kind, LookupError, Registries, Seen},
+    registry::{Kind, LookupError, MissingPart, Registries, ResolvedTag},
 };
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn platform(text: &str) -> Platform {
     Platform::parse(text, &Platform::host()).unwrap()
 }
 
-async fn seen(registries: &Registries, tag: &str) -> Seen {
+async fn seen(registries: &Registries, tag: &str) -> ResolvedTag {
     registries.look(&reference(tag)).await.unwrap()
 }
 
@@ -235,7 +235,7 @@ async fn platform_config_gives_onbuild_triggers_and_labels() {
         matches!(
             error,
             LookupError::Absent {
-                what: Absence::Platform,
+                what: MissingPart::Platform,
                 ..
             }
         ),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use acrt::{
     image::Reference,
-    registry::{Login, LookupError, Registries, Seen},
+    registry::{Login, LookupError, Registries, ResolvedTag},
     sys::{clock::Clock, config::RegistrySettings, secret::Secret, settings::Settings},
 };
 
@@ -67,7 +67,7 @@ pub async fn failure(registries: &Registries, tag: &str) -> LookupError {
 }
 
 /// Looks at tags and expects all to succeed.
-pub async fn all(registries: &Registries, tags: &[String]) -> Vec<(Reference, Seen)> {
+pub async fn all(registries: &Registries, tags: &[String]) -> Vec<(Reference, ResolvedTag)> {
     let tags = tags.iter().map(|tag| reference(tag)).collect();
     let looked = registries.look_all(tags).await;
     looked

@@ -6,22 +6,22 @@ mod prune;
 
 use crate::{error::Result, ops::App};
 
-use super::{late::Late, outcome::Outcome, report::Report};
+use super::{late::LazyArgs, outcome::Outcome, report::Report};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum BuilderCommand {
     /// List the builders of the config file, or those of this machine
     ///
     /// Asks each whether it answers, for which platforms it builds, and how much it keeps.
-    List(Late<list::BuilderListArgs>),
+    List(LazyArgs<list::BuilderListArgs>),
     /// Ask builders whether they could build
     ///
     /// Ends with 4 if one does not answer, and with 1 if one cannot be used.
-    Check(Late<check::BuilderCheckArgs>),
+    Check(LazyArgs<check::BuilderCheckArgs>),
     /// Free builders of their unused cache, and of unnamed images made by acrt
     ///
     /// Images of others stay, and so does every image that has a name.
-    Prune(Late<prune::BuilderPruneArgs>),
+    Prune(LazyArgs<prune::BuilderPruneArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: BuilderCommand) -> Result<Outcome> {

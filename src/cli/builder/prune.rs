@@ -3,7 +3,7 @@
 use crate::{
     cli::{columns, outcome::Outcome, report::Report},
     error::{Kind, Result},
-    ops::{self, App, builders::Keep},
+    ops::{self, App, builders::CacheLimits},
     sys::signal::{OnHangup, Stop},
     view::View,
 };
@@ -25,7 +25,7 @@ pub struct BuilderPruneArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: BuilderPruneArgs) -> Result<Outcome> {
-    let keep = Keep {
+    let keep = CacheLimits {
         bytes: args.keep_storage.map(|it| u64::from(it) * 1_000_000_000),
         hours: args.older_than,
     };

@@ -7,20 +7,20 @@ mod unset;
 
 use crate::{error::Result, ops::GlobalOptions};
 
-use super::{late::Late, outcome::Outcome};
+use super::{late::LazyArgs, outcome::Outcome};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum ConfigCommand {
     /// Show a value of the config file
-    Get(Late<get::GetArgs>),
+    Get(LazyArgs<get::GetArgs>),
     /// Set values in the config file
     ///
     /// Comments and what else is written there stay. The file is made if there is none.
-    Set(Late<set::SetArgs>),
+    Set(LazyArgs<set::SetArgs>),
     /// List the values of the config file
-    List(Late<list::ConfigListArgs>),
+    List(LazyArgs<list::ConfigListArgs>),
     /// Take values out of the config file
-    Unset(Late<unset::UnsetArgs>),
+    Unset(LazyArgs<unset::UnsetArgs>),
 }
 
 /// Runs a command without reading the settings first, so that a broken config file can be repaired.

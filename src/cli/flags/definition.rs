@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     ops::{
         App,
-        task::{SecretPatch, TaskWish},
+        task::{SecretPatch, TaskOptions},
         timer::{Schedule, timers},
     },
     sys::secret::Secret,
@@ -101,7 +101,7 @@ pub struct DefinitionArgs {
 
 impl DefinitionArgs {
     /// Returns the change that the options make to `old`: the existing task, or a new one with its defaults.
-    pub fn wish(self, app: &App, old: &Task) -> Result<TaskWish> {
+    pub fn task_options(self, app: &App, old: &Task) -> Result<TaskOptions> {
         let content = self.content(old)?;
         let holds_its_file = content.is_some() || matches!(old.step, Step::EncodedTask(_));
         let values_file = self.values.file();
@@ -149,7 +149,7 @@ impl DefinitionArgs {
             base_image_trigger_type: self.triggers.base_image_trigger_type,
             timers,
         };
-        Ok(TaskWish {
+        Ok(TaskOptions {
             patch,
             source: self.triggers.source(),
             secrets: SecretPatch {

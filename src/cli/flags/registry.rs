@@ -50,7 +50,7 @@ pub fn tell_of_azure(app: &App, report: &Report, name: Option<&str>) {
 
 // `--username`, `--password` and options of Azure.
 #[derive(Debug, clap::Args)]
-pub struct EntryArgs {
+pub struct RegistryLoginArgs {
     /// User at the registry; env:NAME or file:PATH say where it is
     #[arg(short, long)]
     username: Option<Secret>,
@@ -65,7 +65,7 @@ pub struct EntryArgs {
     resource_group: Option<String>,
 }
 
-impl EntryArgs {
+impl RegistryLoginArgs {
     /// Makes all logins known to the registry client; the given login takes precedence for `registry`.
     pub fn enter(self, app: &App, report: &Report, registry: &str) -> Result<()> {
         let mut logins = all_logins(app, &report.events())?;
@@ -119,7 +119,7 @@ pub struct RegistryArgs {
     #[command(flatten)]
     name: RegistryNameArgs,
     #[command(flatten)]
-    entry: EntryArgs,
+    entry: RegistryLoginArgs,
 }
 
 impl RegistryArgs {

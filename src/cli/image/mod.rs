@@ -3,7 +3,7 @@
 mod check;
 
 use crate::{
-    cli::{late::Late, outcome::Outcome, report::Report},
+    cli::{late::LazyArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -14,7 +14,7 @@ pub enum ImageCommand {
     ///
     /// Nothing is built, and nothing is remembered. What an image was built on is read from its annotations or labels, then from the
     /// provenance that was attested of it; where it says nothing, its layers are compared with those of `--base` or `--dockerfile`.
-    Check(Late<check::ImageCheckArgs>),
+    Check(LazyArgs<check::ImageCheckArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: ImageCommand) -> Result<Outcome> {

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        flags::registry::{EntryArgs, ListingArgs},
+        flags::registry::{ListingArgs, RegistryLoginArgs},
         outcome::Outcome,
         report::Report,
     },
@@ -28,7 +28,7 @@ pub struct ListMetadataArgs {
     #[command(flatten)]
     listing: ListingArgs,
     #[command(flatten)]
-    entry: EntryArgs,
+    entry: RegistryLoginArgs,
 }
 
 pub fn run(app: &App, report: &Report, args: ListMetadataArgs) -> Result<Outcome> {

@@ -6,7 +6,7 @@ mod show;
 mod show_metadata;
 
 use crate::{
-    cli::{late::Late, outcome::Outcome, report::Report},
+    cli::{late::LazyArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -16,13 +16,13 @@ pub enum ManifestCommand {
     /// List the manifests of a repository
     ///
     /// They are those that its tags name, what these list, and what runs have pushed: only ACR tells of others.
-    ListMetadata(Late<list_metadata::ListMetadataArgs>),
+    ListMetadata(LazyArgs<list_metadata::ListMetadataArgs>),
     /// Show a manifest as the registry has it
-    Show(Late<show::ManifestShowArgs>),
+    Show(LazyArgs<show::ManifestShowArgs>),
     /// Show what is known of a manifest: its size, times and tags
-    ShowMetadata(Late<show_metadata::ShowMetadataArgs>),
+    ShowMetadata(LazyArgs<show_metadata::ShowMetadataArgs>),
     /// Delete a manifest, and with it all tags that name it
-    Delete(Late<delete::ManifestDeleteArgs>),
+    Delete(LazyArgs<delete::ManifestDeleteArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: ManifestCommand) -> Result<Outcome> {

@@ -1,7 +1,7 @@
 //! `acrt manifest show`
 
 use crate::{
-    cli::{flags::registry::EntryArgs, outcome::Outcome, report::Report},
+    cli::{flags::registry::RegistryLoginArgs, outcome::Outcome, report::Report},
     error::{Context as _, Error, Kind, Result},
     image::Reference,
     ops::{App, manifest, repository},
@@ -33,7 +33,7 @@ pub struct ManifestArgs {
     #[arg(short, long, value_name = "IMAGE")]
     name: Option<String>,
     #[command(flatten)]
-    entry: EntryArgs,
+    entry: RegistryLoginArgs,
 }
 
 impl ManifestArgs {

@@ -4,7 +4,7 @@ mod presets;
 mod test;
 
 use crate::{
-    cli::{late::Late, outcome::Outcome},
+    cli::{late::LazyArgs, outcome::Outcome},
     error::Result,
     ops::App,
 };
@@ -12,11 +12,11 @@ use crate::{
 #[derive(Debug, clap::Subcommand)]
 pub enum NotifyCommand {
     /// Show the templates that services are told with
-    Presets(Late<presets::PresetsArgs>),
+    Presets(LazyArgs<presets::PresetsArgs>),
     /// Send a sample to who is told, and show what was sent and answered
     ///
     /// Nothing is noted: what a receiver has been told stays as it is.
-    Test(Late<test::NotifyTestArgs>),
+    Test(LazyArgs<test::NotifyTestArgs>),
 }
 
 pub fn run(app: &App, command: NotifyCommand) -> Result<Outcome> {

@@ -12,7 +12,7 @@ use crate::{
     view::View,
 };
 
-use super::show::WhatArgs;
+use super::show::RepositoryOrImageArgs;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -22,7 +22,7 @@ pub struct RepositoryDeleteArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
-    what: WhatArgs,
+    what: RepositoryOrImageArgs,
     #[command(flatten)]
     yes: YesArgs,
 }

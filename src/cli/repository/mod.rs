@@ -8,7 +8,7 @@ mod show_tags;
 mod untag;
 
 use crate::{
-    cli::{late::Late, outcome::Outcome, report::Report},
+    cli::{late::LazyArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -16,23 +16,23 @@ use crate::{
 #[derive(Debug, clap::Subcommand)]
 pub enum RepositoryCommand {
     /// List the repositories of a registry
-    List(Late<list::RepositoryListArgs>),
+    List(LazyArgs<list::RepositoryListArgs>),
     /// Show the tags of a repository
     ///
     /// The time of a tag is when a run of this machine pushed it, else when the image says that it was made.
-    ShowTags(Late<show_tags::ShowTagsArgs>),
+    ShowTags(LazyArgs<show_tags::ShowTagsArgs>),
     /// Show the manifests of a repository
     ///
     /// `acrt manifest list-metadata` is its newer name, with all details.
-    ShowManifests(Late<show_manifests::ShowManifestsArgs>),
+    ShowManifests(LazyArgs<show_manifests::ShowManifestsArgs>),
     /// Show a repository, a tag or a manifest
-    Show(Late<show::RepositoryShowArgs>),
+    Show(LazyArgs<show::RepositoryShowArgs>),
     /// Delete a repository, or an image with all its tags
     ///
     /// `acrt repository untag` removes one tag and leaves the image.
-    Delete(Late<delete::RepositoryDeleteArgs>),
+    Delete(LazyArgs<delete::RepositoryDeleteArgs>),
     /// Remove a tag, and leave the image
-    Untag(Late<untag::UntagArgs>),
+    Untag(LazyArgs<untag::UntagArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: RepositoryCommand) -> Result<Outcome> {

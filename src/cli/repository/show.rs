@@ -15,13 +15,13 @@ pub struct RepositoryShowArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
-    what: WhatArgs,
+    what: RepositoryOrImageArgs,
 }
 
 // `--repository` or `--image`.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-pub struct WhatArgs {
+pub struct RepositoryOrImageArgs {
     /// Name of the repository
     #[arg(long, value_name = "NAME")]
     pub repository: Option<String>,

@@ -106,13 +106,13 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
     let mut task = Task::blank(TaskKey { registry, name }, step);
     let trigger = &definition.triggers;
     task.trigger.base_image_trigger = trigger.for_new_task(args.base_image_trigger_name);
-    let mut wish = definition.wish(app, &task)?;
+    let mut task_options = definition.task_options(app, &task)?;
     (
-        wish.patch.base_image_trigger,
-        wish.patch.base_image_trigger_type,
+        task_options.patch.base_image_trigger,
+        task_options.patch.base_image_trigger_type,
     ) = (None, None);
-    wish.source.name = Some(args.source_trigger_name);
-    let key = ops::task::create(app, task, wish, named.is_none(), &report.events())?;
+    task_options.source.name = Some(args.source_trigger_name);
+    let key = ops::task::create(app, task, task_options, named.is_none(), &report.events())?;
     if args.run {
         return followed(
             app,

@@ -24,7 +24,7 @@ mod why;
 use crate::{error::Result, ops::App};
 
 use super::{
-    late::Late,
+    late::LazyArgs,
     outcome::Outcome,
     report::Report,
     status::{self, StatusArgs},
@@ -35,70 +35,70 @@ pub enum TaskCommand {
     /// Create a task, or replace the one of that name
     ///
     /// A task builds a Dockerfile and pushes the images, carries out the steps of a YAML file, or keeps a copy of an image. Once it has run, it is run again whenever what it depends on moves. In a folder with a Dockerfile an image is all that must be named.
-    Create(Late<create::CreateArgs>),
+    Create(LazyArgs<create::CreateArgs>),
     /// Make tasks of what compose files, bake files and Dockerfiles build
     ///
     /// Shows what it would do, asks, and writes. A second time it changes only what has changed there; what a hand has changed stays.
-    Adopt(Late<adopt::AdoptArgs>),
+    Adopt(LazyArgs<adopt::AdoptArgs>),
     /// Change a task
     ///
     /// What is not given stays as it is. Lists are replaced as a whole: `--image`, `--arg` and `--schedule` name all that shall be there.
-    Update(Late<update::UpdateArgs>),
+    Update(LazyArgs<update::UpdateArgs>),
     /// Show a task
     ///
     /// On a terminal, and with -o table, what people want to know of it: what it builds, what it depends on, its timers and its last runs,
     /// and what is wrong. JSON is that of az.
-    Show(Late<show::ShowArgs>),
+    Show(LazyArgs<show::ShowArgs>),
     /// List all tasks
-    List(Late<list::ListArgs>),
+    List(LazyArgs<list::ListArgs>),
     /// Delete a task; its runs stay
-    Delete(Late<delete::DeleteArgs>),
+    Delete(LazyArgs<delete::DeleteArgs>),
     /// Run a task now, and print its log
     ///
     /// Ctrl-C stops the builder. Options that change what is built hold for this run only, and what it depends on is then not recorded.
-    Run(Late<run::RunArgs>),
+    Run(LazyArgs<run::RunArgs>),
     /// Follow base images, and rebuild what depends on those that moved
     ///
     /// Looks at each tag once a round, rebuilds stale tasks parents first, and goes on until it is stopped. With --once it makes one round
     /// over everything, prints a line for each task that it rebuilt, and nothing if there was nothing to do. What is wrong and has not changed
     /// is then said once a day, because cron mails it; on a terminal, and with --repeat, always. The exit code tells it each time.
-    Watch(Late<watch::WatchArgs>),
+    Watch(LazyArgs<watch::WatchArgs>),
     /// Say what is stale and why, without building
     ///
     /// Every tag is looked at now. A task that depends on a stale one is `waiting`: it is rebuilt after it.
-    Check(Late<check::CheckArgs>),
+    Check(LazyArgs<check::CheckArgs>),
     /// Show what depends on what, as a tree or a picture
     ///
     /// From what is known, without asking any registry. `-o` takes text, dot (Graphviz), mermaid and svg too.
-    Graph(Late<graph::GraphArgs>),
+    Graph(LazyArgs<graph::GraphArgs>),
     /// Show why a task was rebuilt, or would be, and what differs in its base
     ///
     /// Of each base that moved two manifests and two configs are read, and nothing else.
-    Why(Late<why::WhyArgs>),
+    Why(LazyArgs<why::WhyArgs>),
     #[command(hide = true)]
-    Status(Late<StatusArgs>),
+    Status(LazyArgs<StatusArgs>),
     /// List runs, the newest first
-    ListRuns(Late<list_runs::ListRunsArgs>),
+    ListRuns(LazyArgs<list_runs::ListRunsArgs>),
     /// Show a run
-    ShowRun(Late<show_run::ShowRunArgs>),
+    ShowRun(LazyArgs<show_run::ShowRunArgs>),
     /// Print the log of a run, and follow it while the run goes on
-    Logs(Late<logs::LogsArgs>),
+    Logs(LazyArgs<logs::LogsArgs>),
     /// Stop a run that is queued or goes on
-    CancelRun(Late<cancel_run::CancelRunArgs>),
+    CancelRun(LazyArgs<cancel_run::CancelRunArgs>),
     /// Keep a run from being removed when it grows old, or no longer
-    UpdateRun(Late<update_run::UpdateRunArgs>),
+    UpdateRun(LazyArgs<update_run::UpdateRunArgs>),
     /// Run a task at set times
     #[command(subcommand)]
-    Timer(Late<timer::TimerCommand>),
+    Timer(LazyArgs<timer::TimerCommand>),
     /// Give a task logins to registries, before those of docker and podman
     #[command(subcommand)]
-    Credential(Late<credential::CredentialCommand>),
+    Credential(LazyArgs<credential::CredentialCommand>),
     /// Accept what az says of managed identities; there are none here
     #[command(subcommand)]
-    Identity(Late<identity::IdentityCommand>),
+    Identity(LazyArgs<identity::IdentityCommand>),
     /// Carry out a run that another acrt hands over on standard input
     #[command(hide = true)]
-    Execute(Late<execute::ExecuteArgs>),
+    Execute(LazyArgs<execute::ExecuteArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> {

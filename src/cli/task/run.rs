@@ -180,15 +180,15 @@ fn selected(
         repeat: true,
         metrics_file: None,
     };
-    let rounded = app.wait(async {
+    let round_result = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
         ops::watch::once(app, &options, &stop, &report.events()).await
     })?;
-    if rounded.rebuilt == 0 && rounded.worst.is_none() {
+    if round_result.rebuilt == 0 && round_result.worst.is_none() {
         let nothing = "nothing to run; how the tasks are doing: acrt status".to_owned();
         report.note(&ops::task::none_yet(app)?.unwrap_or(nothing));
     }
-    Ok(Outcome::exit(rounded.worst))
+    Ok(Outcome::exit(round_result.worst))
 }
 
 /// Prints the command lines of a run.

@@ -25,8 +25,8 @@ pub struct UpdateArgs {
 pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
     let key = args.task.find(app)?;
     let old = ops::task::existing(app, &key)?;
-    let wish = args.definition.wish(app, &old)?;
-    ops::task::update(app, old, wish, &report.events())?;
+    let task_options = args.definition.task_options(app, &old)?;
+    ops::task::update(app, old, task_options, &report.events())?;
     let task = ops::show::task(app, &key)?;
     Ok(Outcome::answer(columns::task_view(app, task)))
 }

@@ -14,7 +14,7 @@ use crate::{
     error::{Kind, Result},
     ops::{
         self, App,
-        watch::{Looks, Rounded, WatchOptions},
+        watch::{Looks, RoundResult, WatchOptions},
     },
     sys::signal::{OnHangup, Stop},
     view::View,
@@ -94,10 +94,10 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         return Ok(Outcome::default());
     }
     if args.dry_run {
-        let (answers, rounded) = app.wait(ops::watch::dry_run(app, &report.events()))?;
+        let (answers, round_result) = app.wait(ops::watch::dry_run(app, &report.events()))?;
         let something = !answers.is_empty();
         return Ok(Outcome {
-            exit: exit(&rounded, args.exit_code && something),
+            exit: exit(&round_result, args.exit_code && something),
             view: Some(View::of(answers, columns::CHECK)),
         });
     }
@@ -143,7 +143,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
             ops::watch::forever(app, &options, &stop, &events).await
         }
     });
-    let rounded = match watched {
+    let round_result = match watched {
         // A round that meets the previous round of cron, or a loop, is not worth a mail.
         Err(error) if args.once && error.kind() == Kind::Locked && !report.is_watched() => {
             return Ok(Outcome::exit(Some(Kind::Locked)));
@@ -151,11 +151,11 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         watched => watched?,
     };
     Ok(Outcome::exit(exit(
-        &rounded,
-        args.exit_code && rounded.rebuilt > 0,
+        &round_result,
+        args.exit_code && round_result.rebuilt > 0,
     )))
 }
 
-fn exit(rounded: &Rounded, told_of_change: bool) -> Option<Kind> {
-    rounded.worst.or(told_of_change.then_some(Kind::Stale))
+fn exit(round_result: &RoundResult, told_of_change: bool) -> Option<Kind> {
+    round_result.worst.or(told_of_change.then_some(Kind::Stale))
 }

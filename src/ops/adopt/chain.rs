@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
-    compose::Place,
+    compose::NamedContext,
     image::Reference,
     ops::{App, joined::joined, reading},
     store::secrets::Secrets,
@@ -72,12 +72,13 @@ fn linked(
     made: &BTreeMap<Reference, (usize, Reference)>,
 ) -> std::result::Result<(), String> {
     draft.parents.clear();
-    let given: BTreeMap<String, Place> = draft.entry.recipe.contexts.iter().cloned().collect();
+    let given: BTreeMap<String, NamedContext> =
+        draft.entry.recipe.contexts.iter().cloned().collect();
     let mut contexts = BTreeMap::new();
     for (name, place) in given {
         let place = match place {
-            Place::Given(place) => place,
-            Place::Other(key) => {
+            NamedContext::Given(place) => place,
+            NamedContext::Other(key) => {
                 let place = (draft.entry.file.clone(), key.clone());
                 let Some((n, image)) = by_key.get(&place) else {
                     return Err(format!(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    compose::{Place, Recipe},
+    compose::{ComposeBuild, NamedContext},
     error::{Error, Kind, Result},
     image::{InvalidReference, Platform, Reference},
     ops::{
@@ -20,12 +20,12 @@ use crate::{
 
 use super::{
     proposal::{AdoptOptions, Destination, LOCAL},
-    read::{Entry, digest},
+    read::{BuildEntry, digest},
 };
 
 /// A task definition that is not complete yet.
 pub struct Draft {
-    pub entry: Entry,
+    pub entry: BuildEntry,
     pub task: Task,
     /// The names that docker gives its images.
     pub known_as: Vec<Reference>,
@@ -47,7 +47,7 @@ fn invalid(text: String) -> Error {
 pub fn draft(
     app: &App,
     options: &AdoptOptions,
-    entry: Entry,
+    entry: BuildEntry,
     name: TaskName,
     before: Option<&Task>,
 ) -> Result<Draft> {
@@ -101,7 +101,7 @@ pub fn draft(
 }
 
 /// Returns the names that docker gives the images, and their names in the definition.
-fn images(recipe: &Recipe) -> Result<(Vec<Reference>, Vec<String>)> {
+fn images(recipe: &ComposeBuild) -> Result<(Vec<Reference>, Vec<String>)> {
     let (mut known_as, mut names) = (Vec::new(), Vec::new());
     for image in &recipe.images {
         let known: Reference = image
@@ -138,7 +138,11 @@ fn destination(
     })
 }
 
-fn platforms(recipe: &Recipe, is_local: bool, notes: &mut Vec<String>) -> Result<Vec<Platform>> {
+fn platforms(
+    recipe: &ComposeBuild,
+    is_local: bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Platform>> {
     let platforms = recipe.platforms.iter().map(|text| text.parse::<Platform>());
     let platforms = platforms.collect::<std::result::Result<Vec<_>, _>>();
     let platforms = platforms.map_err(|why| invalid(why.to_string()))?;
@@ -150,7 +154,7 @@ fn platforms(recipe: &Recipe, is_local: bool, notes: &mut Vec<String>) -> Result
     Ok(platforms)
 }
 
-fn step(recipe: &Recipe, image_names: Vec<String>, is_local: bool) -> Result<DockerStep> {
+fn step(recipe: &ComposeBuild, image_names: Vec<String>, is_local: bool) -> Result<DockerStep> {
     // docker takes this prefix for a repository, and not for a folder.
     let context = match recipe.context.strip_prefix("github.com/") {
         None => recipe.context.clone(),
@@ -172,8 +176,8 @@ fn step(recipe: &Recipe, image_names: Vec<String>, is_local: bool) -> Result<Doc
         .contexts
         .iter()
         .filter_map(|(name, place)| match place {
-            Place::Given(place) => Some((name.clone(), place.clone())),
-            Place::Other(_) => None,
+            NamedContext::Given(place) => Some((name.clone(), place.clone())),
+            NamedContext::Other(_) => None,
         });
     let given: BTreeMap<String, String> = given.collect();
     Ok(DockerStep {
@@ -194,7 +198,7 @@ fn step(recipe: &Recipe, image_names: Vec<String>, is_local: bool) -> Result<Doc
 
 fn source(
     options: &AdoptOptions,
-    entry: &Entry,
+    entry: &BuildEntry,
     is_local: bool,
     before: Option<&Task>,
 ) -> TaskSource {

@@ -8,7 +8,7 @@ use std::{
 use ignore::{WalkBuilder, gitignore::GitignoreBuilder, overrides::OverrideBuilder};
 
 use crate::{
-    compose::{Choice, FILE_NAMES},
+    compose::{FILE_NAMES, FileSelection},
     error::{Context as _, Error, Kind, Result},
     sys::{beneath, environment},
 };
@@ -17,9 +17,9 @@ use super::proposal::{LeftOut, Search};
 
 /// The files that were found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundFiles {
     /// Compose projects: their folder, and which files belong to them.
-    pub compose: Vec<(PathBuf, Choice)>,
+    pub compose: Vec<(PathBuf, FileSelection)>,
     /// Bake files, all of the same folder.
     pub bake: Vec<PathBuf>,
     /// Dockerfiles, each with the folder from which the search started.
@@ -38,8 +38,8 @@ const MAX_IGNORE: u64 = 1024 * 1024;
 /// # Errors
 ///
 /// [`Kind::Invalid`] where a path does not exist, or a pattern is not valid.
-pub fn find(paths: &[PathBuf], search: &Search) -> Result<Found> {
-    let mut found = Found::default();
+pub fn find(paths: &[PathBuf], search: &Search) -> Result<FoundFiles> {
+    let mut found = FoundFiles::default();
     for path in paths {
         let cannot = || format!("cannot look in `{}`", path.display());
         let path = std::path::absolute(path).context(Kind::Invalid, cannot)?;
@@ -56,7 +56,7 @@ pub fn find(paths: &[PathBuf], search: &Search) -> Result<Found> {
 }
 
 /// Adds a file that the user named; what it is follows from its name.
-fn file(path: &Path, found: &mut Found) -> Result<()> {
+fn file(path: &Path, found: &mut FoundFiles) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
     let has_ending = |ending: &str| path.extension().is_some_and(|it| it == ending);
@@ -80,24 +80,24 @@ fn file(path: &Path, found: &mut Found) -> Result<()> {
 
 /// Returns the project of a file that the user named: with its override file, where docker compose would find both of them by default.
 /// `COMPOSE_FILE` is not considered.
-pub fn of_file(file: &Path) -> Choice {
+pub fn of_file(file: &Path) -> FileSelection {
     if file
         .parent()
         .and_then(main_of)
         .is_some_and(|main| main == file)
     {
-        Choice::Beside
+        FileSelection::Beside
     } else {
-        Choice::Files(vec![file.to_owned()])
+        FileSelection::Files(vec![file.to_owned()])
     }
 }
 
 /// Returns the project of a folder. `COMPOSE_FILE` of the environment counts for the current folder only.
-pub fn of_folder(folder: &Path) -> Choice {
+pub fn of_folder(folder: &Path) -> FileSelection {
     if std::env::current_dir().is_ok_and(|current| current == folder) {
-        Choice::Environment
+        FileSelection::Environment
     } else {
-        Choice::Folder
+        FileSelection::Folder
     }
 }
 
@@ -110,12 +110,12 @@ pub fn main_of(folder: &Path) -> Option<PathBuf> {
 /// Returns whether `COMPOSE_FILE`, in the environment or in `.env`, names the files of a folder's project.
 fn names_files(folder: &Path) -> bool {
     let own = || environment::variable("COMPOSE_FILE").is_some_and(|files| !files.is_empty());
-    let is_own = of_folder(folder) == Choice::Environment && own();
+    let is_own = of_folder(folder) == FileSelection::Environment && own();
     let beside = beneath::read(&folder.join(".env"), MAX_IGNORE);
     is_own || beside.is_ok_and(|text| String::from_utf8_lossy(&text).contains("COMPOSE_FILE"))
 }
 
-fn folder(root: &Path, search: &Search, found: &mut Found) -> Result<()> {
+fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
     let mut excluded = OverrideBuilder::new(root);
     for pattern in &search.exclude {
         excluded

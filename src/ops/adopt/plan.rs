@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    compose::Recipe,
+    compose::ComposeBuild,
     error::{Error, Kind, Result},
     image::Reference,
     ops::App,
@@ -15,12 +15,16 @@ use super::{
     draft::{Draft, draft},
     names,
     proposal::{AdoptOptions, Change, LeftOut, Proposal},
-    read::{Entry, Gathered, digest},
+    read::{BuildEntries, BuildEntry, digest},
     write::{Existing, compared},
 };
 
 /// Makes proposals for what was found, parents first. What becomes no task is added to the entries that are left out.
-pub fn plan(app: &App, options: &AdoptOptions, gathered: &mut Gathered) -> Result<Vec<Proposal>> {
+pub fn plan(
+    app: &App,
+    options: &AdoptOptions,
+    gathered: &mut BuildEntries,
+) -> Result<Vec<Proposal>> {
     let existing = Existing::load(app)?;
     let entries = std::mem::take(&mut gathered.entries);
     let entries = without_twins(entries, &mut gathered.left_out);
@@ -66,10 +70,10 @@ pub fn plan(app: &App, options: &AdoptOptions, gathered: &mut Gathered) -> Resul
 }
 
 /// Leaves out each entry that makes the same image as an earlier one: one task is enough.
-fn without_twins(entries: Vec<Entry>, out: &mut Vec<LeftOut>) -> Vec<Entry> {
-    let mut kept: Vec<Entry> = Vec::new();
+fn without_twins(entries: Vec<BuildEntry>, out: &mut Vec<LeftOut>) -> Vec<BuildEntry> {
+    let mut kept: Vec<BuildEntry> = Vec::new();
     for mut entry in entries {
-        let image = |entry: &Entry| entry.recipe.images.first().and_then(|it| it.parse().ok());
+        let image = |entry: &BuildEntry| entry.recipe.images.first().and_then(|it| it.parse().ok());
         let own: Option<Reference> = image(&entry);
         let twin = kept
             .iter()
@@ -91,7 +95,7 @@ fn without_twins(entries: Vec<Entry>, out: &mut Vec<LeftOut>) -> Vec<Entry> {
             }
         }
         let is_same = {
-            let bare = |recipe: &Recipe| Recipe {
+            let bare = |recipe: &ComposeBuild| ComposeBuild {
                 key: String::new(),
                 profiles: Vec::new(),
                 is_named: false,

@@ -6,7 +6,9 @@ use std::{
 };
 
 use crate::{
-    compose::{self, Choice, Outside, Place, Problem, Recipe, Recipes},
+    compose::{
+        self, ComposeBuild, ComposeBuilds, ComposeInputs, FileSelection, NamedContext, Problem,
+    },
     error::Result,
     image::Digest,
     ops::{
@@ -28,21 +30,21 @@ const MAX_FILE: u64 = 1024 * 1024;
 
 /// One service, target or Dockerfile that is built.
 #[derive(Debug)]
-pub struct Entry {
+pub struct BuildEntry {
     pub file: PathBuf,
     pub kind: SourceKind,
     pub project: String,
     /// Its compose files, where docker compose would not find them by default.
     pub files: Vec<PathBuf>,
-    pub recipe: Recipe,
+    pub recipe: ComposeBuild,
     /// Candidate names for the task, the best first.
     pub names: Vec<String>,
 }
 
 /// The builds that were found, and what could not be used.
 #[derive(Debug, Default)]
-pub struct Gathered {
-    pub entries: Vec<Entry>,
+pub struct BuildEntries {
+    pub entries: Vec<BuildEntry>,
     pub left_out: Vec<LeftOut>,
     /// The files and folders that were searched: a task that came from there and is found no more is gone.
     pub searched: Vec<PathBuf>,
@@ -56,7 +58,7 @@ struct Disk {
     is_own: bool,
 }
 
-impl Outside for Disk {
+impl ComposeInputs for Disk {
     fn read(&self, path: &Path) -> std::result::Result<Option<String>, String> {
         match beneath::read(path, MAX_FILE) {
             Ok(bytes) => match String::from_utf8(bytes) {
@@ -74,11 +76,15 @@ impl Outside for Disk {
 }
 
 /// Reads what is built in files and folders.
-pub async fn gather(app: &App, options: &AdoptOptions, events: &EventSink<'_>) -> Result<Gathered> {
+pub async fn gather(
+    app: &App,
+    options: &AdoptOptions,
+    events: &EventSink<'_>,
+) -> Result<BuildEntries> {
     let found = find::find(&options.paths, &options.search)?;
-    let mut gathered = Gathered {
+    let mut gathered = BuildEntries {
         left_out: found.left_out,
-        ..Gathered::default()
+        ..BuildEntries::default()
     };
     for path in &options.paths {
         gathered
@@ -88,7 +94,7 @@ pub async fn gather(app: &App, options: &AdoptOptions, events: &EventSink<'_>) -
     let mut included: BTreeSet<PathBuf> = BTreeSet::new();
     for (folder, choice) in found.compose {
         let main = match &choice {
-            Choice::Files(files) => files.first().cloned(),
+            FileSelection::Files(files) => files.first().cloned(),
             _ => find::main_of(&folder),
         };
         let main = main.unwrap_or_else(|| folder.clone());
@@ -133,7 +139,7 @@ pub async fn gather(app: &App, options: &AdoptOptions, events: &EventSink<'_>) -
 pub fn compose_project(
     path: &Path,
     events: &EventSink<'_>,
-) -> std::result::Result<Recipes, Problem> {
+) -> std::result::Result<ComposeBuilds, Problem> {
     let absent = |text: String| Problem {
         file: path.to_owned(),
         line: None,
@@ -176,11 +182,11 @@ fn unusual(files: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// Reads the compose project that a task was adopted from: with the files that it had then, whatever the environment says now.
-fn of_source(source: &TaskSource) -> std::result::Result<Recipes, Problem> {
+fn of_source(source: &TaskSource) -> std::result::Result<ComposeBuilds, Problem> {
     let choice = if source.files.is_empty() {
         find::of_file(&source.path)
     } else {
-        Choice::Files(source.files.clone())
+        FileSelection::Files(source.files.clone())
     };
     let folder = source.path.parent().unwrap_or(Path::new("/"));
     compose::open(&disk(&source.path), folder, &choice)
@@ -196,7 +202,7 @@ pub fn variable(task: &Task, name: &str) -> Option<String> {
     compose::project_variable(&disk(&source.path), folder, name).ok()?
 }
 
-fn tell_unset(main: &Path, recipes: &Recipes, events: &EventSink<'_>) {
+fn tell_unset(main: &Path, recipes: &ComposeBuilds, events: &EventSink<'_>) {
     for name in &recipes.unset {
         events.send(Event::Warning(format!(
             "variable `{name}` of `{}` is not set, and taken to be empty as docker compose does",
@@ -211,8 +217,8 @@ fn disk(file: &Path) -> Disk {
     }
 }
 
-impl Gathered {
-    fn take(&mut self, file: &Path, kind: SourceKind, recipes: Recipes) {
+impl BuildEntries {
+    fn take(&mut self, file: &Path, kind: SourceKind, recipes: ComposeBuilds) {
         let is_own = beneath::is_own(file);
         let folder = file.parent().unwrap_or(Path::new("/"));
         let files = unusual(&recipes.main_files);
@@ -227,7 +233,7 @@ impl Gathered {
             if !recipes.project.is_empty() {
                 wanted.push(format!("{}-{}", recipes.project, recipe.key));
             }
-            self.entries.push(Entry {
+            self.entries.push(BuildEntry {
                 file: file.to_owned(),
                 kind,
                 project: recipes.project.clone(),
@@ -264,10 +270,10 @@ impl Gathered {
 }
 
 /// Returns what a recipe asks for beyond the folder of its file: a path outside it, or an option of the build.
-fn beyond(recipe: &Recipe, folder: &Path) -> Option<String> {
+fn beyond(recipe: &ComposeBuild, folder: &Path) -> Option<String> {
     let is_beyond = |path: &str| path.starts_with('/') && !Path::new(path).starts_with(folder);
     let given = recipe.contexts.iter().find_map(|(_, place)| match place {
-        Place::Given(place) if is_beyond(place) => Some(place.clone()),
+        NamedContext::Given(place) if is_beyond(place) => Some(place.clone()),
         _ => None,
     });
     let context = Some(recipe.context.clone()).filter(|it| is_beyond(it));
@@ -279,7 +285,7 @@ fn beyond(recipe: &Recipe, folder: &Path) -> Option<String> {
 }
 
 /// Returns the Dockerfile that an entry builds, where it is a file of this machine.
-fn dockerfile_of(entry: &Entry) -> Option<PathBuf> {
+fn dockerfile_of(entry: &BuildEntry) -> Option<PathBuf> {
     let recipe = &entry.recipe;
     let is_file = recipe.inline.is_none() && recipe.context.starts_with('/');
     let name = recipe.dockerfile.as_deref().unwrap_or("Dockerfile");
@@ -287,7 +293,7 @@ fn dockerfile_of(entry: &Entry) -> Option<PathBuf> {
 }
 
 /// Makes an entry of a Dockerfile: its folder is the context and gives the name.
-fn dockerfile(path: &Path, root: &Path) -> Option<Entry> {
+fn dockerfile(path: &Path, root: &Path) -> Option<BuildEntry> {
     let folder = path.parent()?;
     let file = path.file_name()?.to_str()?;
     let name_of = |folder: &Path| {
@@ -310,24 +316,24 @@ fn dockerfile(path: &Path, root: &Path) -> Option<Entry> {
         .filter(|it| it.starts_with(root))
         .and_then(name_of);
     let longer = above.map_or_else(|| own.clone(), |above| format!("{above}-{own}"));
-    Some(Entry {
+    Some(BuildEntry {
         file: path.to_owned(),
         kind: SourceKind::Dockerfile,
         project: String::new(),
         files: Vec::new(),
         names: vec![own.clone(), longer],
-        recipe: Recipe {
+        recipe: ComposeBuild {
             key: file.to_owned(),
             images: vec![own],
             context: folder.display().to_string(),
             dockerfile: Some(file.to_owned()),
-            ..Recipe::default()
+            ..ComposeBuild::default()
         },
     })
 }
 
 /// Reads a bake file: a JSON file directly, where no HCL has to be evaluated.
-async fn bake(app: &App, file: &Path) -> std::result::Result<Recipes, String> {
+async fn bake(app: &App, file: &Path) -> std::result::Result<ComposeBuilds, String> {
     let outside = disk(file);
     if file.extension().is_some_and(|ending| ending == "json") {
         let text = outside
@@ -344,7 +350,11 @@ async fn bake(app: &App, file: &Path) -> std::result::Result<Recipes, String> {
 }
 
 /// Lets docker buildx evaluate a bake file and print it.
-async fn printed(app: &App, file: &Path, outside: &Disk) -> std::result::Result<Recipes, String> {
+async fn printed(
+    app: &App,
+    file: &Path,
+    outside: &Disk,
+) -> std::result::Result<ComposeBuilds, String> {
     let shown = file.display();
     if !outside.is_own {
         return Err(format!(
@@ -385,7 +395,7 @@ async fn printed(app: &App, file: &Path, outside: &Disk) -> std::result::Result<
 }
 
 /// Returns a digest of what a file says about one build.
-pub fn digest(recipe: &Recipe) -> Digest {
+pub fn digest(recipe: &ComposeBuild) -> Digest {
     Digest::of(&serde_json::to_vec(recipe).unwrap_or_default())
 }
 
@@ -407,7 +417,7 @@ pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
         }
         SourceKind::Bake => match outside.read(&source.path) {
             Ok(Some(text)) => compose::bake(&outside, &source.path, &text),
-            _ => Ok(Recipes::default()),
+            _ => Ok(ComposeBuilds::default()),
         },
     };
     let (shown, key) = (source.path.display(), source.key.escape_debug());

@@ -7,7 +7,7 @@ use crate::{
     ops::{
         App,
         event::{Event, EventSink},
-        task::{TaskWish, create, delete},
+        task::{TaskOptions, create, delete},
     },
     task::{Task, TaskSource},
 };
@@ -15,7 +15,7 @@ use crate::{
 use super::{
     draft::tagged,
     proposal::{AdoptAnswer, AdoptOptions, Change, Destination, Proposal},
-    read::{Entry, Gathered},
+    read::{BuildEntries, BuildEntry},
 };
 
 pub struct Existing(Vec<Task>);
@@ -35,7 +35,7 @@ impl Existing {
     }
 
     /// Returns the task that was adopted from an entry.
-    pub fn of(&self, entry: &Entry) -> Option<&Task> {
+    pub fn of(&self, entry: &BuildEntry) -> Option<&Task> {
         let is_its = |source: &TaskSource| {
             (&source.path, source.kind, &source.key) == (&entry.file, entry.kind, &entry.recipe.key)
         };
@@ -45,7 +45,7 @@ impl Existing {
     }
 
     /// Returns the task of an entry whose file was moved: the old file is gone, and the entry makes the same image.
-    fn moved(&self, entry: &Entry) -> Option<&Task> {
+    fn moved(&self, entry: &BuildEntry) -> Option<&Task> {
         let image = tagged(entry.recipe.images.first()?);
         let is_it = |source: &TaskSource| {
             source.kind == entry.kind
@@ -62,7 +62,7 @@ impl Existing {
     }
 
     /// If no destination is given, sends new images to the one registry to which all others went before.
-    pub fn destination(&self, options: &AdoptOptions, entries: &[Entry]) -> AdoptOptions {
+    pub fn destination(&self, options: &AdoptOptions, entries: &[BuildEntry]) -> AdoptOptions {
         let mut options = options.clone();
         if options.destination == Destination::AsBefore {
             let before = entries.iter().filter_map(|entry| self.of(entry));
@@ -85,7 +85,7 @@ impl Existing {
     pub fn gone(
         &self,
         options: &AdoptOptions,
-        gathered: &Gathered,
+        gathered: &BuildEntries,
         proposals: &[Proposal],
     ) -> Vec<Proposal> {
         let is_gone = |task: &&Task| {
@@ -201,7 +201,7 @@ pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Res
             Change::New | Change::Changed => create(
                 app,
                 task.definition.clone(),
-                TaskWish::default(),
+                TaskOptions::default(),
                 false,
                 events,
             )

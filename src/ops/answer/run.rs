@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     image::Digest,
     task::{
-        BaseUpdate, ImageDescriptor, Occurrence, Run, RunId, RunStatus, RunType, SeenBy, TaskName,
+        BaseUpdate, ImageDescriptor, Run, RunId, RunStatus, RunType, SeenBy, TaskName, TimerFiring,
         TimerName, Untracked, run::ImageUpdateTrigger,
     },
 };
@@ -75,8 +75,8 @@ pub struct OccurrenceAnswer {
     schedule_occurrence: AzTimestamp,
 }
 
-impl From<&Occurrence> for OccurrenceAnswer {
-    fn from(occurrence: &Occurrence) -> Self {
+impl From<&TimerFiring> for OccurrenceAnswer {
+    fn from(occurrence: &TimerFiring) -> Self {
         Self {
             timer_trigger_name: occurrence.timer.clone(),
             schedule_occurrence: occurrence.time.into(),

@@ -18,7 +18,7 @@ use crate::{
     dockerfile::BaseImage,
     error::{Error, Result},
     image::{Digest, Platform, Reference},
-    lineage::{Evidence, Likeness, compare},
+    lineage::{Evidence, LayerMatch, compare},
     registry::copy::Place,
     store::lock,
     task::{BaseImageTriggerType, DependencyKind, ImageDescriptor, Step, Task, Untracked},
@@ -34,7 +34,7 @@ use super::{
         answer::Row,
         assumed::Assumed,
         held,
-        judge::{self, Judge, SeenTag},
+        judge::{self, BaseComparator, SeenTag},
         read::{self, Facts, Lineage, PlatformFacts},
         reading_images,
     },
@@ -43,7 +43,7 @@ use super::{
 };
 
 use matching::{Matched, Named, matched};
-use recorded::{Fate, Recorded};
+use recorded::{BaseComparison, Recorded};
 
 /// How many images are read at once; the limits of a registry may be lower.
 const AT_ONCE: usize = 16;
@@ -147,7 +147,7 @@ async fn explain(
         .flat_map(Candidate::rows)
         .collect();
     let tags = judge::tags(&rows, &Assumed::Unknown);
-    let judge = Judge::look(app, Assumed::Unknown, tags, &rows, events).await;
+    let judge = BaseComparator::look(app, Assumed::Unknown, tags, &rows, events).await;
     let mut rows = rows.iter();
     let mut explained = Vec::with_capacity(candidates.len());
     for candidate in candidates {
@@ -323,9 +323,9 @@ impl Candidate<'_> {
             let parent = parent.ok_or_else(missing)?;
             let id = parent.id.clone().ok_or_else(missing)?;
             let is_on = match compare(&facts.record, &held::facts(&parent)?.record) {
-                Likeness::On(_) => true,
-                Likeness::Off(_) => false,
-                Likeness::Unclear(why) => return Err(format!("`{shown}`: {why}")),
+                LayerMatch::BuiltOn(_) => true,
+                LayerMatch::NotBuiltOn(_) => false,
+                LayerMatch::Unclear(why) => return Err(format!("`{shown}`: {why}")),
             };
             of_store.insert(n, (id, is_on));
         }
@@ -361,7 +361,7 @@ impl Candidate<'_> {
     async fn explained(
         self,
         app: &App,
-        judge: &Judge<'_>,
+        judge: &BaseComparator<'_>,
         rows: &[&Row],
     ) -> std::result::Result<Explanation, String> {
         let mut recorded = Recorded::default();
@@ -371,11 +371,13 @@ impl Candidate<'_> {
             let answer = judge.answer(judged).await;
             evidence = evidence.max(answer.evidence.unwrap_or(row.matched.evidence));
             for ((n, base), found) in row.on_registries().zip(&answer.bases) {
-                let fate = match found.state {
-                    BaseState::Current => Fate::Current,
-                    BaseState::Moved => Fate::Moved(base.digest.clone()),
+                let comparison = match found.state {
+                    BaseState::Current => BaseComparison::Current,
+                    BaseState::Moved => BaseComparison::Moved(base.digest.clone()),
                     // A missing base is recorded by the digest that was built on, if that is known.
-                    BaseState::Missing if base.digest.is_some() => Fate::Moved(base.digest.clone()),
+                    BaseState::Missing if base.digest.is_some() => {
+                        BaseComparison::Moved(base.digest.clone())
+                    }
                     _ => {
                         let why = found.error.clone().unwrap_or_default();
                         return Err(format!("{}: {why}", found.image));
@@ -385,16 +387,16 @@ impl Candidate<'_> {
                 is_stale |= found.state == BaseState::Moved;
                 let platform = base.platform.as_ref().unwrap_or(&row.platform);
                 let named = &row.named[*n];
-                recorded.add(judge, named, platform, fate).await?;
+                recorded.add(judge, named, platform, comparison).await?;
             }
             for (n, (id, is_on)) in &row.local {
                 is_stale |= !is_on;
-                let fate = if *is_on {
-                    Fate::Current
+                let comparison = if *is_on {
+                    BaseComparison::Current
                 } else {
-                    Fate::Moved(None)
+                    BaseComparison::Moved(None)
                 };
-                recorded.add_local(&row.named[*n], &row.platform, id, fate);
+                recorded.add_local(&row.named[*n], &row.platform, id, comparison);
             }
             untracked.extend(row.untracked());
         }
@@ -435,7 +437,7 @@ impl Candidate<'_> {
     async fn refuse_further_bases(
         &self,
         app: &App,
-        judge: &Judge<'_>,
+        judge: &BaseComparator<'_>,
     ) -> std::result::Result<(), String> {
         let bases = self.inputs.bases().map_err(one_line)?;
         let images = bases.iter();
@@ -484,7 +486,7 @@ impl CandidateRow {
 /// Returns what was seen of the bases now, to be stored with the tags.
 async fn seen(
     app: &App,
-    judge: &Judge<'_>,
+    judge: &BaseComparator<'_>,
     dependencies: &[crate::task::Dependency],
 ) -> std::result::Result<Vec<(Reference, Observation)>, String> {
     let mut all = Vec::new();

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use crate::{
     error::Error,
     image::{Digest, Platform, Reference},
-    ops::image_check::judge::{Judge, SeenTag},
-    registry::Seen,
+    ops::image_check::judge::{BaseComparator, SeenTag},
+    registry::ResolvedTag,
     task::{Dependency, ImageDescriptor, Manifests},
 };
 
 use super::matching::Named;
 
 /// How a base compares with its tag now, for one platform.
-pub enum Fate {
+pub enum BaseComparison {
     /// The image was built on what the tag is now.
     Current,
     /// The tag has moved. The old digest is not known where only layers were compared.
@@ -32,35 +32,41 @@ impl Recorded {
     /// Adds a base of a registry for one platform.
     pub async fn add(
         &mut self,
-        judge: &Judge<'_>,
+        judge: &BaseComparator<'_>,
         named: &Named,
         platform: &Platform,
-        fate: Fate,
+        comparison: BaseComparison,
     ) -> Result<(), String> {
         let (tag, registries) = (&named.reference, judge.app.registries());
-        let manifest = match &fate {
-            Fate::Current => {
+        let manifest = match &comparison {
+            BaseComparison::Current => {
                 let SeenTag { image, seen } = judge.seen(tag).ok_or("it was not looked at")?;
                 self.entry(named).image.digest = Some(seen.digest.clone());
                 let found = registries.manifest_for(image, seen, platform).await;
                 found.map_err(|error| Error::from(error).one_line())?
             }
-            Fate::Moved(Some(digest)) => {
-                let (at, before) = (tag.at(digest.clone()), Seen::at(digest.clone()));
+            BaseComparison::Moved(Some(digest)) => {
+                let (at, before) = (tag.at(digest.clone()), ResolvedTag::at(digest.clone()));
                 let found = registries.manifest_for(&at, &before, platform).await;
                 // If the registry no longer has the old image, its digest stands for the manifest.
                 Some(found.ok().flatten().unwrap_or_else(|| digest.clone()))
             }
-            Fate::Moved(None) => None,
+            BaseComparison::Moved(None) => None,
         };
-        self.take(named, platform, manifest, fate);
+        self.take(named, platform, manifest, comparison);
         Ok(())
     }
 
     /// Adds a base that a local task makes: its id takes the place of the digest.
-    pub fn add_local(&mut self, named: &Named, platform: &Platform, id: &Digest, fate: Fate) {
+    pub fn add_local(
+        &mut self,
+        named: &Named,
+        platform: &Platform,
+        id: &Digest,
+        comparison: BaseComparison,
+    ) {
         self.entry(named).image.digest = Some(id.clone());
-        self.take(named, platform, Some(id.clone()), fate);
+        self.take(named, platform, Some(id.clone()), comparison);
     }
 
     fn entry(&mut self, named: &Named) -> &mut Dependency {
@@ -76,11 +82,17 @@ impl Recorded {
             .or_insert_with(new)
     }
 
-    fn take(&mut self, named: &Named, platform: &Platform, manifest: Option<Digest>, fate: Fate) {
+    fn take(
+        &mut self,
+        named: &Named,
+        platform: &Platform,
+        manifest: Option<Digest>,
+        comparison: BaseComparison,
+    ) {
         let entry = self.entry(named);
         entry.kind = entry.kind.min(named.kind);
         entry.manifests.insert(platform.clone(), manifest);
-        if let Fate::Moved(digest) = fate {
+        if let BaseComparison::Moved(digest) = comparison {
             self.moved.entry(named.reference.clone()).or_insert(digest);
         }
     }

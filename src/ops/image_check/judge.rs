@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use crate::{
     error::Error,
     image::{Digest, Platform, Reference},
-    lineage::{Base, Evidence, ImageRecord, Likeness, compare},
+    lineage::{Base, Evidence, ImageRecord, LayerMatch, compare},
     ops::{
         App,
         answer::AzTimestamp,
@@ -21,7 +21,7 @@ use crate::{
         joined::joined,
         mirror::{self, Mirror, MirrorQuery},
     },
-    registry::{LookupError, Seen, copy::Place},
+    registry::{LookupError, ResolvedTag, copy::Place},
     watch::{BaseState, State},
 };
 
@@ -59,7 +59,7 @@ pub fn tags(rows: &[Row], assumed: &Assumed) -> BTreeSet<Reference> {
 #[derive(Clone, Copy)]
 pub struct SeenTag<'a> {
     pub image: &'a Reference,
-    pub seen: &'a Seen,
+    pub seen: &'a ResolvedTag,
 }
 
 impl SeenTag<'_> {
@@ -70,11 +70,11 @@ impl SeenTag<'_> {
 }
 
 /// What all bases are now.
-pub struct Judge<'a> {
+pub struct BaseComparator<'a> {
     pub app: &'a App,
     assumed: Assumed,
     /// By canonical name: the name that was asked for, and the answer.
-    looked: BTreeMap<Reference, (Reference, Result<Seen, LookupError>)>,
+    looked: BTreeMap<Reference, (Reference, Result<ResolvedTag, LookupError>)>,
     mirrors: BTreeMap<Reference, (Mirror, Option<String>)>,
     records: RefCell<HashMap<(Reference, Platform), SharedRecord>>,
 }
@@ -86,7 +86,7 @@ struct BaseVerdict {
     evidence: Option<Evidence>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> BaseComparator<'a> {
     /// Looks at each base once.
     pub async fn look(
         app: &'a App,
@@ -310,7 +310,10 @@ impl<'a> Judge<'a> {
             return answer.ending(BaseState::Current, String::new());
         }
         // The recorded digest may be that of an index with the same manifest for this platform. If it no longer exists, the base has moved.
-        let (at, before) = (image.at(recorded.clone()), Seen::at(recorded.clone()));
+        let (at, before) = (
+            image.at(recorded.clone()),
+            ResolvedTag::at(recorded.clone()),
+        );
         let before = registries.manifest_for(&at, &before, platform).await;
         if before.is_ok_and(|before| before.as_ref() == Some(&now)) {
             return answer.ending(BaseState::Current, String::new());
@@ -344,11 +347,11 @@ impl<'a> Judge<'a> {
         let created = of_base.created.filter(|it| it.as_second() >= EARLIEST);
         answer.current_created = created.map(AzTimestamp);
         match compare(record, &of_base) {
-            Likeness::On(evidence) => BaseVerdict {
+            LayerMatch::BuiltOn(evidence) => BaseVerdict {
                 evidence: Some(evidence),
                 ..answer.ending(BaseState::Current, String::new())
             },
-            Likeness::Off(evidence) => {
+            LayerMatch::NotBuiltOn(evidence) => {
                 let why = match evidence {
                     Evidence::History => {
                         "its history does not begin with that of the base as it is now"
@@ -361,7 +364,7 @@ impl<'a> Judge<'a> {
                     ..answer.ending(BaseState::Moved, why.to_owned())
                 }
             }
-            Likeness::Unclear(why) => answer.ending(BaseState::Unknown, why.to_owned()),
+            LayerMatch::Unclear(why) => answer.ending(BaseState::Unknown, why.to_owned()),
         }
     }
 

@@ -30,7 +30,7 @@ use super::{
 pub use answer::ImageCheckAnswer;
 use answer::Row;
 pub use assumed::AssumedBase;
-use judge::Judge;
+use judge::BaseComparator;
 use subject::{Subject, SubjectPlace};
 
 /// How many images of one registry are read at once; its own limits may be lower.
@@ -103,7 +103,7 @@ pub async fn check(
     let rows = read_all(app, &subjects, &request.platforms).await;
     let tags = judge::tags(&rows, &assumed);
     events.send(looking_at(tags.len()));
-    let judge = Judge::look(app, assumed, tags, &rows, events).await;
+    let judge = BaseComparator::look(app, assumed, tags, &rows, events).await;
     let images: Vec<ImageCheckAnswer> = stream::iter(&rows)
         .map(|row| judge.answer(row))
         .buffered(READ_AT_ONCE)

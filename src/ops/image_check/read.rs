@@ -68,7 +68,7 @@ pub struct ImageFacts {
 
 /// The manifest of an image for one platform, not read yet.
 #[derive(Clone)]
-struct Found {
+struct ManifestEntry {
     /// `None` for the document that the image's name points to.
     descriptor: Option<Descriptor>,
     platform: Option<Platform>,
@@ -147,9 +147,9 @@ fn said(error: CopyError) -> String {
     }
 }
 
-async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<Found>, String> {
+async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<ManifestEntry>, String> {
     let mut found = Vec::new();
-    let mut open = vec![(top.clone(), None::<Found>, 0)];
+    let mut open = vec![(top.clone(), None::<ManifestEntry>, 0)];
     let mut indexes = 0;
     while let Some((document, above, depth)) = open.pop() {
         let parsed = parse_manifest(&document.media_type, &document.bytes);
@@ -157,7 +157,7 @@ async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<Found>, String
         let entries = match parsed {
             Document::NoImage { what, .. } => return Err(format!("it is no image but {what}")),
             Document::Manifest { .. } => {
-                found.push(above.unwrap_or(Found {
+                found.push(above.unwrap_or(ManifestEntry {
                     descriptor: None,
                     platform: None,
                     annotations: BTreeMap::new(),
@@ -179,7 +179,7 @@ async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<Found>, String
                 .iter()
                 .find(|child| child.digest == entry.digest);
             let Some(child) = child else { continue };
-            let one = Found {
+            let one = ManifestEntry {
                 descriptor: Some(child.clone()),
                 platform: entry.platform.or_else(|| above.as_ref()?.platform.clone()),
                 annotations: child.annotations.clone(),
@@ -214,7 +214,10 @@ fn attestations(index: &RawDocument, subject: &Digest) -> Vec<Descriptor> {
 }
 
 /// Returns the images to read, each with the wanted platform: all, or the one that fits each wanted platform best.
-fn choose(all: Vec<Found>, wanted: &[Platform]) -> Vec<(Option<Platform>, Option<Found>)> {
+fn choose(
+    all: Vec<ManifestEntry>,
+    wanted: &[Platform],
+) -> Vec<(Option<Platform>, Option<ManifestEntry>)> {
     if wanted.is_empty() {
         let all = all.into_iter();
         return all
@@ -222,7 +225,7 @@ fn choose(all: Vec<Found>, wanted: &[Platform]) -> Vec<(Option<Platform>, Option
             .collect();
     }
     let nearest = |platform: &Platform| {
-        let distance = |found: &&Found| match &found.platform {
+        let distance = |found: &&ManifestEntry| match &found.platform {
             Some(own) => own.distance(platform),
             // Its config will tell.
             None => (all.len() == 1).then_some(0),
@@ -239,7 +242,7 @@ fn choose(all: Vec<Found>, wanted: &[Platform]) -> Vec<(Option<Platform>, Option
 async fn manifest(
     reader: &Endpoint,
     top: &RawDocument,
-    found: &Found,
+    found: &ManifestEntry,
 ) -> Result<RawDocument, String> {
     match &found.descriptor {
         None => Ok(top.clone()),
@@ -260,7 +263,11 @@ async fn config(reader: &Endpoint, manifest: &RawDocument) -> Result<ImageRecord
     ImageRecord::parse(&bytes)
 }
 
-async fn facts(reader: &Endpoint, top: &RawDocument, found: &Found) -> Result<Facts, String> {
+async fn facts(
+    reader: &Endpoint,
+    top: &RawDocument,
+    found: &ManifestEntry,
+) -> Result<Facts, String> {
     let manifest = manifest(reader, top, found).await?;
     let record = config(reader, &manifest).await?;
     let mut lineage = Lineage::default();

@@ -27,7 +27,7 @@ use super::{
 };
 
 /// The source of a copy, resolved before anything is copied.
-struct Decided {
+struct ResolvedSource {
     place: Place,
     dependencies: Vec<Dependency>,
     untracked: Vec<Untracked>,
@@ -128,11 +128,11 @@ fn targets(execution: &Execution<'_>, step: &ImportStep, run: &Run) -> Result<Ve
 }
 
 /// Resolves the source to its digest now: that is what is copied, however long the copy takes.
-async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<Decided> {
+async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<ResolvedSource> {
     let source = match places::source(app, &step.source, None)? {
         Place::Registry(source) => source,
         folder => {
-            return Ok(Decided {
+            return Ok(ResolvedSource {
                 place: folder,
                 dependencies: Vec::new(),
                 untracked: Vec::new(),
@@ -142,7 +142,7 @@ async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<Decided> {
     if source.digest().is_some() {
         let reason = "it is pinned by its digest and cannot move".to_owned();
         let image = step.source.clone();
-        return Ok(Decided {
+        return Ok(ResolvedSource {
             place: Place::Registry(source),
             dependencies: Vec::new(),
             untracked: vec![Untracked { image, reason }],
@@ -166,7 +166,7 @@ async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<Decided> {
             found.into_iter().collect()
         }
     };
-    Ok(Decided {
+    Ok(ResolvedSource {
         dependencies: vec![Dependency {
             image: ImageDescriptor::new(&source, Some(seen.digest.clone())),
             kind: DependencyKind::Runtime,

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use crate::{
     error::Result,
     image::Digest,
-    notify::{Address, NotificationPayload, Receiver, Reply, deliver},
+    notify::{Address, DeliveryResponse, NotificationPayload, Receiver, deliver},
     ops::{App, credential::resolved},
     sys::{
         command::CommandLine,
-        config::{DigestTime, NotifySettings, Occasion},
+        config::{DigestTime, NotificationKind, NotifySettings},
         environment, process,
         secret::Secret,
     },
@@ -39,7 +39,7 @@ pub struct Channel {
     pub receiver: Receiver,
     pub on: Vec<NotificationEvent>,
     of: Scope,
-    pub shape: Shape,
+    pub shape: Payload,
     /// The templates for its messages; `None` sends the message as it is.
     pub templates: Option<MessageTemplates>,
     /// Whether the same event of several tasks in one round is one message.
@@ -59,7 +59,7 @@ pub enum Scope {
     One(TaskKey),
 }
 
-pub enum Shape {
+pub enum Payload {
     /// The message as specified in `docs/notify.md`.
     Message,
     /// The payload of az's update trigger, for runs that a base update caused.
@@ -75,7 +75,7 @@ impl Channel {
             receiver,
             on: vec![NotificationEvent::Success],
             of: Scope::One(key),
-            shape: Shape::Message,
+            shape: Payload::Message,
             templates: None,
             groups: false,
             only_if: None,
@@ -106,7 +106,7 @@ impl Channel {
         event: &str,
         message: &serde_json::Value,
         payload: &NotificationPayload,
-    ) -> Result<Reply, String> {
+    ) -> Result<DeliveryResponse, String> {
         let receiver = match with_variables(&self.receiver, message) {
             Receiver::Command(line) => Receiver::Command(app.within_reach(line)),
             webhook => webhook,
@@ -243,7 +243,7 @@ fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
     Ok(Some(Channel {
         id: format!("update-trigger {} {}", key.full(), short(endpoint.reveal())),
         name: format!("{url}"),
-        shape: Shape::Update(payload, secrets.update_trigger_token),
+        shape: Payload::Update(payload, secrets.update_trigger_token),
         ..Channel::after_success(key, Receiver::Webhook { url, secret: None })
     }))
 }
@@ -304,7 +304,7 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
         } else {
             Scope::Named(settings.tasks.clone())
         },
-        shape: Shape::Message,
+        shape: Payload::Message,
         only_if: None,
     })
 }
@@ -314,12 +314,12 @@ fn short(text: &str) -> String {
     Digest::of(text.as_bytes()).hex().chars().take(12).collect()
 }
 
-fn news_of(occasion: Occasion) -> NotificationEvent {
+fn news_of(occasion: NotificationKind) -> NotificationEvent {
     match occasion {
-        Occasion::Success => NotificationEvent::Success,
-        Occasion::Failure => NotificationEvent::Failure,
-        Occasion::Recovery => NotificationEvent::Recovery,
-        Occasion::Stalled => NotificationEvent::Stalled,
-        Occasion::CheckFailing => NotificationEvent::CheckFailing,
+        NotificationKind::Success => NotificationEvent::Success,
+        NotificationKind::Failure => NotificationEvent::Failure,
+        NotificationKind::Recovery => NotificationEvent::Recovery,
+        NotificationKind::Stalled => NotificationEvent::Stalled,
+        NotificationKind::CheckFailing => NotificationEvent::CheckFailing,
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     error::Result,
-    notify::{NotificationPayload, Reply},
+    notify::{DeliveryResponse, NotificationPayload},
     store::{
         lock::{self, Lock},
         notified::NotifiedFile,
@@ -36,7 +36,7 @@ use super::{
     recall,
 };
 
-use channels::{Channel, Shape, channels};
+use channels::{Channel, Payload, channels};
 use message::{Message, base_of, lead_to_page, update};
 use templates::last_lines;
 
@@ -185,7 +185,7 @@ async fn tell_all(
         };
         match work.all(tasks, silent).await {
             Ok(()) => notified.reached(),
-            Err(Untold { event, why }) => {
+            Err(NotificationFailure { event, why }) => {
                 notified.failed(now);
                 let name = &channel.name;
                 let word = event.word();
@@ -222,7 +222,7 @@ fn forget(file: &mut NotifiedFile, channels: &[Channel], tasks: &[(TaskKey, Base
 }
 
 /// An event that could not be sent to a receiver, and why.
-struct Untold {
+struct NotificationFailure {
     event: NotificationEvent,
     why: String,
 }
@@ -241,7 +241,7 @@ impl ChannelNotifier<'_> {
         &mut self,
         tasks: &[(TaskKey, Baseline)],
         silent: Option<&BTreeMap<String, Outage>>,
-    ) -> Result<(), Untold> {
+    ) -> Result<(), NotificationFailure> {
         let days = self
             .channel
             .remind_days
@@ -273,7 +273,7 @@ impl ChannelNotifier<'_> {
     }
 
     /// Sends the digest since the last one, if it is due.
-    async fn digest(&mut self, tasks: &[(TaskKey, Baseline)]) -> Result<(), Untold> {
+    async fn digest(&mut self, tasks: &[(TaskKey, Baseline)]) -> Result<(), NotificationFailure> {
         let now = self.app.clock.now();
         let since = self.notified.digested.unwrap_or(self.notified.since);
         let time = self.channel.digest.and_then(|digest| digest.last(now));
@@ -281,7 +281,7 @@ impl ChannelNotifier<'_> {
             return Ok(());
         }
         let message = digest::digest(self.app, self.channel, tasks, since);
-        let message = message.map_err(|error| Untold {
+        let message = message.map_err(|error| NotificationFailure {
             event: NotificationEvent::Digest,
             why: error.one_line(),
         })?;
@@ -296,7 +296,7 @@ impl ChannelNotifier<'_> {
         event: NotificationEvent,
         base: Option<String>,
         tasks: &[&(TaskKey, Baseline)],
-    ) -> Result<(), Untold> {
+    ) -> Result<(), NotificationFailure> {
         // A receiver with reminders gets them, whatever its events are.
         let is_wanted = event == NotificationEvent::StillFailing;
         if is_wanted || self.channel.on.contains(&event) {
@@ -309,7 +309,7 @@ impl ChannelNotifier<'_> {
                     self.deliver(event.word(), &message, None).await
                 }
             };
-            told.map_err(|why| Untold { event, why })?;
+            told.map_err(|why| NotificationFailure { event, why })?;
         }
         for (key, baseline) in tasks {
             let now = self.app.clock.now();
@@ -329,7 +329,10 @@ impl ChannelNotifier<'_> {
         id.and_then(|id| self.app.store.run(id).ok().flatten())
     }
 
-    async fn of_registries(&mut self, silent: &BTreeMap<String, Outage>) -> Result<(), Untold> {
+    async fn of_registries(
+        &mut self,
+        silent: &BTreeMap<String, Outage>,
+    ) -> Result<(), NotificationFailure> {
         let now = self.app.clock.now();
         for (subject, silence) in silent {
             let heard = silence.tasks.iter().any(|task| self.channel.hears_of(task));
@@ -378,7 +381,7 @@ impl ChannelNotifier<'_> {
     ) -> Result<(), String> {
         let run = self.run_of(baseline, event);
         match &self.channel.shape {
-            Shape::Message => {
+            Payload::Message => {
                 if let Some(question) = &self.channel.only_if
                     && !self.is_wanted(question).await?
                 {
@@ -390,7 +393,7 @@ impl ChannelNotifier<'_> {
                 self.deliver(event.word(), &message, log.map(|run| run.run_id))
                     .await
             }
-            Shape::Update(payload, token) => {
+            Payload::Update(payload, token) => {
                 let Some(run) = run.filter(|run| run.image_update_trigger.is_some()) else {
                     return Ok(());
                 };
@@ -411,9 +414,13 @@ impl ChannelNotifier<'_> {
         }
     }
 
-    async fn send(&mut self, event: NotificationEvent, message: &Message) -> Result<(), Untold> {
+    async fn send(
+        &mut self,
+        event: NotificationEvent,
+        message: &Message,
+    ) -> Result<(), NotificationFailure> {
         let sent = self.deliver(event.word(), message, None).await;
-        sent.map_err(|why| Untold { event, why })
+        sent.map_err(|why| NotificationFailure { event, why })
     }
 
     /// Sends one message, with the end of the log of the run `log` if the templates use it.
@@ -432,7 +439,7 @@ impl ChannelNotifier<'_> {
             .channel
             .send(self.app, event, &message, &payload)
             .await?;
-        if let Reply::Printed(printed) = reply
+        if let DeliveryResponse::Printed(printed) = reply
             && !printed.is_empty()
         {
             self.events.send(Event::Log(&printed));

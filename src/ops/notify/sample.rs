@@ -6,7 +6,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Reference},
     notify::{
-        Reply,
+        DeliveryResponse,
         preset::{self, Preset},
     },
     ops::App,
@@ -115,11 +115,11 @@ async fn sample(
     let broken = broken.map(|why| format!("cannot use its templates: {why}"));
     let sent = channel.send(app, event.word(), message, &payload).await;
     let (answer, error) = match sent {
-        Ok(Reply::Printed(printed)) => (
+        Ok(DeliveryResponse::Printed(printed)) => (
             Some(String::from_utf8_lossy(&printed).trim().to_owned()),
             broken,
         ),
-        Ok(Reply::Answered(answer)) => (Some(answer), broken),
+        Ok(DeliveryResponse::Answered(answer)) => (Some(answer), broken),
         Err(why) => (None, broken.or(Some(why))),
     };
     SampleAnswer {

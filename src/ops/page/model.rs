@@ -33,7 +33,7 @@ const PROBLEMS: usize = 20;
 
 /// The snapshot of all tasks.
 #[derive(Debug)]
-pub struct Model {
+pub struct PageSnapshot {
     /// The part of the page above the list of tasks.
     pub overview: Overview,
     /// The tasks, the worst first.
@@ -98,7 +98,7 @@ struct RegistryJson<'m> {
     paused_until: Option<AzTimestamp>,
 }
 
-impl Model {
+impl PageSnapshot {
     /// Reads everything. `before` has the runs of the last snapshot: those that had ended are not read again.
     ///
     /// # Errors

@@ -9,8 +9,8 @@ use crate::{
     listen::{PageRequest, PageResponse},
     ops::{App, answer::AzTimestamp, graph::reachable, runs},
     page::{
-        self, BaseRow, BaseView, DigestRow, Filter, GraphVertex, Happening, Kind, LogWindow,
-        RunView, TaskView,
+        self, BaseRow, BaseView, DigestRow, Filter, GraphVertex, LogWindow, RunView, TaskView,
+        TimelineEvent, TimelineEventKind,
     },
     store::LogIndex,
     task::{Context, Run, RunId, Task, TaskKey},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    model::Model,
+    model::PageSnapshot,
     responses::{HTML, whole},
 };
 
@@ -46,7 +46,7 @@ const SHARE: u32 = 5;
 
 pub struct PageRenderer {
     app: App,
-    model: Option<Model>,
+    model: Option<PageSnapshot>,
     /// The fingerprint of the state directory when it was read.
     fingerprint: u64,
     read: Instant,
@@ -92,7 +92,7 @@ impl PageRenderer {
             .model
             .as_mut()
             .map(|model| std::mem::take(&mut model.runs));
-        match Model::read(&self.app, before.unwrap_or_default()) {
+        match PageSnapshot::read(&self.app, before.unwrap_or_default()) {
             Ok(model) => self.model = Some(model),
             Err(error) => {
                 if let Some(model) = &mut self.model {
@@ -132,7 +132,7 @@ impl PageRenderer {
         found.map_or_else(missing, html)
     }
 
-    fn task(&self, model: &Model, key: &TaskKey) -> Option<String> {
+    fn task(&self, model: &PageSnapshot, key: &TaskKey) -> Option<String> {
         let (row, status) = model.task(key)?;
         let time = |time: &AzTimestamp| time.0;
         let bases = status.images.iter().map(|image| BaseRow {
@@ -201,7 +201,7 @@ impl PageRenderer {
         Some(page)
     }
 
-    fn base(&self, model: &Model, name: &str) -> Option<String> {
+    fn base(&self, model: &PageSnapshot, name: &str) -> Option<String> {
         let image: Reference = name.parse().ok()?;
         let own = self.app.canonical(&image);
         let is_it = |other: &str| {
@@ -246,7 +246,7 @@ impl PageRenderer {
         Some(page::base(&view))
     }
 
-    fn graph(&self, model: &Model, only: Option<&TaskKey>) -> Option<String> {
+    fn graph(&self, model: &PageSnapshot, only: Option<&TaskKey>) -> Option<String> {
         let (nodes, parents) = (&model.graph.nodes, model.graph.parents());
         let children = children(&parents);
         let kept: BTreeSet<usize> = match only {
@@ -294,10 +294,10 @@ impl PageRenderer {
         Some(page::graph(kept.iter().map(vertex).collect(), of))
     }
 
-    fn timeline(&self, model: &Model) -> String {
+    fn timeline(&self, model: &PageSnapshot) -> String {
         let now = self.app.clock.now();
         let since = page::since(now);
-        let mut happened: Vec<Happening> = Vec::new();
+        let mut happened: Vec<TimelineEvent> = Vec::new();
         let mut seen = BTreeSet::new();
         for run in model.runs.values() {
             let subject = run
@@ -307,10 +307,10 @@ impl PageRenderer {
             let ended = run.finish_time.filter(|end| *end >= since);
             if let Some(time) = ended {
                 let kind = match run.status {
-                    crate::task::RunStatus::Succeeded => Kind::Rebuilt,
-                    _ => Kind::Failed,
+                    crate::task::RunStatus::Succeeded => TimelineEventKind::Rebuilt,
+                    _ => TimelineEventKind::Failed,
                 };
-                happened.push(Happening {
+                happened.push(TimelineEvent {
                     time,
                     kind,
                     subject,
@@ -325,9 +325,9 @@ impl PageRenderer {
                 // One update can cause many runs.
                 if seen.insert((update.image.clone(), update.digest.clone())) {
                     let image = Reference::familiar_text(&update.image);
-                    happened.push(Happening {
+                    happened.push(TimelineEvent {
                         time,
-                        kind: Kind::Moved,
+                        kind: TimelineEventKind::Moved,
                         link: page::base_path(&image),
                         subject: image,
                         detail: update.line(),
@@ -340,7 +340,7 @@ impl PageRenderer {
     }
 }
 
-fn bases(model: &Model) -> String {
+fn bases(model: &PageSnapshot) -> String {
     let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
     for base in model.rows.iter().flat_map(|row| &row.bases) {
         *counts.entry(base).or_default() += 1;

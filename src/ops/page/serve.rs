@@ -12,7 +12,7 @@ use crate::{
         event::{Event, EventSink},
     },
     sys::{
-        pulse::Pulse,
+        pulse::LoopHealth,
         signal::{Signal, Stop},
     },
 };
@@ -35,7 +35,7 @@ pub async fn serve(
     let pages = Pages {
         metrics: None,
         page: Some(page.source()),
-        pulse: Pulse::new(app.clock.now(), SignedDuration::MAX),
+        loop_health: LoopHealth::new(app.clock.now(), SignedDuration::MAX),
     };
     let sources = Sources::default().with_page(access(app)?);
     let server = Server::start(address, sources, app.clock.clone(), pages)?;

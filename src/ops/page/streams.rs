@@ -27,16 +27,16 @@ const ALIVE: Duration = Duration::from_secs(15);
 const PIECE: usize = 32 * 1024;
 
 /// The event stream of one open page.
-struct Events {
+struct EventStream {
     changes: watch::Receiver<u64>,
-    log: Option<Following>,
+    log: Option<FollowedLog>,
     clock: Clock,
     end: Instant,
     has_begun: bool,
 }
 
 /// The log that an open page follows.
-struct Following {
+struct FollowedLog {
     reader: LogReader,
     lines: Lines,
     open: std::path::PathBuf,
@@ -60,7 +60,7 @@ pub fn events(
         let (line, offset) = after.as_deref()?.split_once('.')?;
         let mut reader = store.read_log(id);
         reader.begin_at(offset.parse().ok()?).ok()?;
-        Some(Following {
+        Some(FollowedLog {
             reader,
             lines: Lines::from(line.parse::<usize>().ok()?.checked_add(1)?),
             open: store.layout().open_run(id),
@@ -68,7 +68,7 @@ pub fn events(
     });
     let mut changes = changes;
     changes.mark_unchanged();
-    let events = Events {
+    let events = EventStream {
         changes,
         log,
         clock: clock.clone(),
@@ -87,7 +87,7 @@ pub fn events(
     }
 }
 
-impl Events {
+impl EventStream {
     async fn next(&mut self) -> Option<String> {
         if !std::mem::replace(&mut self.has_begun, true) {
             return Some("retry: 2000\n\n".to_owned());
@@ -127,7 +127,7 @@ impl Events {
     }
 }
 
-impl Following {
+impl FollowedLog {
     /// Returns the event with the new lines; `None` if there are none, or they cannot be read.
     fn next(&mut self) -> Option<String> {
         let (mut piece, mut html) = (vec![0; PIECE], String::new());

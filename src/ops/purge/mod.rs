@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use crate::{
     error::{Context as _, Kind, Result},
-    retention::{Kept, Policy, Why, manifests, tags},
+    retention::{KeepReason, KeptItem, Policy, manifests, tags},
     task::RunId,
 };
 
@@ -21,7 +21,7 @@ use super::{
     task::registry_for,
 };
 
-use needed::Needed;
+use needed::RequiredContent;
 use remove::{PurgeContext, Remover};
 
 pub use crate::retention::{
@@ -122,7 +122,7 @@ struct PurgeWork<'a> {
     app: &'a App,
     options: &'a PurgeOptions,
     times: Rc<PushTimes>,
-    needed: &'a Needed,
+    needed: &'a RequiredContent,
     context: PurgeContext<'a>,
 }
 
@@ -226,13 +226,13 @@ impl PurgeWork<'_> {
     }
 
     /// Reports what is selected and kept all the same: once for each reason.
-    fn tell(&self, repository: &str, kept: &[Kept]) {
+    fn tell(&self, repository: &str, kept: &[KeptItem]) {
         let mut reasons: std::collections::BTreeMap<String, Vec<&str>> = Default::default();
         for one in kept {
             let why = match &one.why {
-                Why::Needed(what) => what.clone(),
-                Why::UnknownAge => "nothing tells how old it is".to_owned(),
-                Why::Unread => {
+                KeepReason::Needed(what) => what.clone(),
+                KeepReason::UnknownAge => "nothing tells how old it is".to_owned(),
+                KeepReason::Unread => {
                     "what it names cannot be read; manifests without a tag stay".to_owned()
                 }
             };

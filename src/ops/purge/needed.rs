@@ -12,22 +12,22 @@ use crate::{
 
 /// What is needed in the repositories of one registry.
 #[derive(Debug, Default)]
-pub struct Needed {
-    repositories: BTreeMap<String, OfRepository>,
-    none: OfRepository,
+pub struct RequiredContent {
+    repositories: BTreeMap<String, RepositoryNeeds>,
+    none: RepositoryNeeds,
 }
 
 /// What is needed in one repository, and by what.
 #[derive(Debug, Default)]
-pub struct OfRepository {
+pub struct RepositoryNeeds {
     pub digests: BTreeMap<Digest, String>,
     pub tags: BTreeMap<String, String>,
     /// The run in progress that pushes to it.
     pushing: Option<String>,
 }
 
-impl Needed {
-    pub fn of(&self, repository: &str) -> &OfRepository {
+impl RequiredContent {
+    pub fn of(&self, repository: &str) -> &RepositoryNeeds {
         self.repositories.get(repository).unwrap_or(&self.none)
     }
 
@@ -36,7 +36,7 @@ impl Needed {
         self.of(repository).pushing.as_deref()
     }
 
-    fn repository(&mut self, name: &str) -> &mut OfRepository {
+    fn repository(&mut self, name: &str) -> &mut RepositoryNeeds {
         self.repositories.entry(name.to_owned()).or_default()
     }
 }
@@ -46,8 +46,8 @@ impl Needed {
 /// # Errors
 ///
 /// The error of a state file that cannot be read: it might be the one that needs something.
-pub fn of(app: &App, registry: &str, own: Option<RunId>) -> Result<Needed> {
-    let mut needed = Needed::default();
+pub fn of(app: &App, registry: &str, own: Option<RunId>) -> Result<RequiredContent> {
+    let mut needed = RequiredContent::default();
     let mut pushes: BTreeMap<TaskKey, BTreeSet<String>> = BTreeMap::new();
     for (key, followed) in app.store.followed()? {
         let (task, baseline) = followed?;
@@ -93,7 +93,13 @@ pub fn of(app: &App, registry: &str, own: Option<RunId>) -> Result<Needed> {
     Ok(needed)
 }
 
-fn of_task(app: &App, registry: &str, key: &TaskKey, baseline: &Baseline, needed: &mut Needed) {
+fn of_task(
+    app: &App,
+    registry: &str,
+    key: &TaskKey,
+    baseline: &Baseline,
+    needed: &mut RequiredContent,
+) {
     for dependency in &baseline.dependencies {
         let why = format!("task `{key}` is built on it");
         depends(app, registry, dependency, &why, needed);
@@ -110,7 +116,13 @@ fn of_task(app: &App, registry: &str, key: &TaskKey, baseline: &Baseline, needed
 }
 
 /// Adds an image that something is built on, and its mirrors.
-fn depends(app: &App, registry: &str, dependency: &Dependency, why: &str, needed: &mut Needed) {
+fn depends(
+    app: &App,
+    registry: &str,
+    dependency: &Dependency,
+    why: &str,
+    needed: &mut RequiredContent,
+) {
     let image = &dependency.image;
     let mut digests: Vec<Digest> = image.digest.iter().cloned().collect();
     digests.extend(dependency.manifests.values().flatten().cloned());
@@ -136,7 +148,7 @@ fn depends(app: &App, registry: &str, dependency: &Dependency, why: &str, needed
     }
 }
 
-fn add(needed: &mut Needed, image: &ImageDescriptor, digests: &[Digest], why: &str) {
+fn add(needed: &mut RequiredContent, image: &ImageDescriptor, digests: &[Digest], why: &str) {
     let repository = needed.repository(image.repository());
     if let Some(tag) = image.tag() {
         repository

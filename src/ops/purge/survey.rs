@@ -9,10 +9,10 @@ use crate::{
     error::Result,
     image::Digest,
     ops::inventory::{Described, Inventory},
-    retention::{ManifestPlan, Policy, Snapshot, Tagged, manifests},
+    retention::{ManifestPlan, Policy, Snapshot, TagInfo, manifests},
 };
 
-use super::needed::Needed;
+use super::needed::RequiredContent;
 
 /// Reads the tags, with the ages of those that are selected, and with `whole` all manifests that can be reached.
 ///
@@ -22,7 +22,7 @@ use super::needed::Needed;
 pub async fn survey(
     inventory: &Inventory,
     meant: &impl Fn(&str) -> Result<bool>,
-    needed: &Needed,
+    needed: &RequiredContent,
     whole: bool,
 ) -> Result<Snapshot> {
     let needed = needed.of(inventory.repository.repository());
@@ -41,7 +41,7 @@ pub async fn survey(
         } else {
             None
         };
-        let tagged = Tagged {
+        let tagged = TagInfo {
             digest: seen.digest,
             updated,
         };
@@ -77,7 +77,7 @@ pub async fn again(
             Some(seen) => {
                 let updated = before.tags.get(&tag.name).and_then(|it| it.updated);
                 let digest = seen.digest;
-                snapshot.tags.insert(tag.name, Tagged { digest, updated });
+                snapshot.tags.insert(tag.name, TagInfo { digest, updated });
             }
         }
     }

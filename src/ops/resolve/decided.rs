@@ -7,7 +7,7 @@ use crate::{
     dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
     image::{Digest, Platform, Reference},
     ops::mirror::{self, Mirror},
-    registry::Seen,
+    registry::ResolvedTag,
     task::{
         Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked, one_manifest,
     },
@@ -61,7 +61,7 @@ pub fn found(image: &ImageDescriptor) -> String {
 #[derive(Clone, Debug)]
 pub enum Resolution {
     Found {
-        seen: Seen,
+        seen: ResolvedTag,
         /// Its manifests for the platforms of the build.
         manifests: Manifests,
         /// Its mirror, if it has one.
@@ -74,9 +74,9 @@ pub enum Resolution {
         mirror: Option<Mirror>,
     },
     /// It is in no registry, for a known reason, and the builder has it or knows what it is.
-    Local(Held),
+    Local(FallbackImage),
     /// Its registry does not answer, and the builder has the image. Its digest is compared with the registry's when the registry answers.
-    Kept(Held),
+    Kept(FallbackImage),
     /// A local task makes it, and the builder has it.
     Stored(HeldImage),
     /// An earlier step of the same run has built it.
@@ -85,7 +85,7 @@ pub enum Resolution {
 
 /// An image in the builder's own store, and why it is used.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct FallbackImage {
     /// The image, as the builder describes it.
     pub image: HeldImage,
     pub reason: String,
@@ -242,7 +242,7 @@ impl Resolution {
 
 fn dependency(
     base: &BaseImage,
-    seen: &Seen,
+    seen: &ResolvedTag,
     manifests: &Manifests,
     mirror: Option<&Mirror>,
 ) -> Dependency {

@@ -10,7 +10,7 @@ use crate::{
     dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
-    registry::{LookupError, Seen},
+    registry::{LookupError, ResolvedTag},
     task::Dependency,
     watch::Baseline,
 };
@@ -24,7 +24,7 @@ use super::{
     platforms,
 };
 
-use decided::{Held, Resolution, conclude, decided};
+use decided::{FallbackImage, Resolution, conclude, decided};
 pub use decided::{Resolved, found, kind, unpinned};
 
 /// How deep `ONBUILD` triggers of base images may name further base images.
@@ -119,7 +119,7 @@ fn warn_of_held(base: &BaseImage, answer: Option<&Resolution>, events: &EventSin
 
 /// An image that a step runs, and its platform.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ImageToRun<'a> {
     pub image: &'a Reference,
     /// The platform on which it is run.
     pub platform: &'a Platform,
@@ -129,7 +129,7 @@ pub struct Asked<'a> {
 /// of a build.
 pub async fn image(
     app: &App,
-    Asked { image, platform }: Asked<'_>,
+    ImageToRun { image, platform }: ImageToRun<'_>,
     builder: &Builder,
     baseline: &Baseline,
     events: &EventSink<'_>,
@@ -219,7 +219,7 @@ impl Resolver<'_> {
             let answer = match looked {
                 Ok(seen) => self.found(&reference, &reference, seen, platforms).await?,
                 // It is more likely a stage than an image that does not exist.
-                Err(_) if may_be_stage(base) => Resolution::Local(Held {
+                Err(_) if may_be_stage(base) => Resolution::Local(FallbackImage {
                     image: HeldImage::default(),
                     reason: UNREAD.to_owned(),
                 }),
@@ -307,7 +307,7 @@ impl Resolver<'_> {
         &self,
         named: &Reference,
         reference: &Reference,
-        seen: Seen,
+        seen: ResolvedTag,
         platforms: &BTreeSet<Platform>,
     ) -> Result<Resolution> {
         let wanted: Vec<Platform> = platforms.iter().cloned().collect();
@@ -380,7 +380,7 @@ impl Resolver<'_> {
             };
             let reason = format!("{why}; the builder's own copy is used");
             self.verify_held(&base.reference, &image).await?;
-            let held = Held { image, reason };
+            let held = FallbackImage { image, reason };
             match self.followed(&base.reference) {
                 None if absent || !is_its => return Ok(Resolution::Local(held)),
                 None => return Ok(Resolution::Kept(held)),

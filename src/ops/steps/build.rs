@@ -12,7 +12,7 @@ use crate::{
     ops::{
         assemble,
         cache_traces::{self, CacheTraces},
-        clean::Traces,
+        clean::BuilderTraces,
         fetch::{self, Destination, Fetched},
         inputs::{self, Inputs},
         outputs::judge_platforms,
@@ -85,7 +85,7 @@ async fn run_lines(
     let (execution, builder) = (shared.execution, &shared.on.builder);
     let directory = work.directory(build.working_directory.as_deref(), ".")?;
     let pulled = || resolved.pulled.keys();
-    let traces = Traces::before(execution, shared.on, shared.run, pulled()).await;
+    let traces = BuilderTraces::before(execution, shared.on, shared.run, pulled()).await;
     let mut made = BTreeSet::new();
     for planned in builder.plan(request)? {
         let mut line = with_variables(work, planned.line, build);

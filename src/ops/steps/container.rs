@@ -63,7 +63,11 @@ async fn run_in_container(
         request.args = command_of(&inspected.output, &request.args);
     }
     let plan = builder.container(&request)?;
-    let _secrets = plan.secrets.as_ref().map(Placed::new).transpose()?;
+    let _secrets = plan
+        .secrets
+        .as_ref()
+        .map(PlacedSecretFile::new)
+        .transpose()?;
     work.run_container("the command", plan.run).await
 }
 
@@ -75,7 +79,7 @@ async fn image_of(work: &StepRun<'_>, cmd: &CmdStep) -> Result<Reference, StepFa
     }
     let execution = shared.execution;
     let named = execution.task.platforms.first();
-    let asked = resolve::Asked {
+    let asked = resolve::ImageToRun {
         image: &cmd.image,
         platform: named.unwrap_or(&shared.platforms.containers),
     };
@@ -155,16 +159,16 @@ fn container_request(
 }
 
 /// A file with secrets. It is removed when this is dropped.
-struct Placed<'a>(&'a SecretFile);
+struct PlacedSecretFile<'a>(&'a SecretFile);
 
-impl<'a> Placed<'a> {
+impl<'a> PlacedSecretFile<'a> {
     fn new(file: &'a SecretFile) -> Result<Self> {
         file::replace(&file.path, file.content.reveal().as_bytes())?;
         Ok(Self(file))
     }
 }
 
-impl Drop for Placed<'_> {
+impl Drop for PlacedSecretFile<'_> {
     fn drop(&mut self) {
         // If it cannot be removed, it goes with the run's folder, and only its owner can read it.
         let _ = std::fs::remove_file(&self.0.path);

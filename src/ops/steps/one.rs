@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Kind},
     ops::{blame, execution::Failure, why_failed::has_no_disk},
-    steps::{Action, OwnCommand, Step},
+    steps::{Action, BuiltinCommand, Step},
 };
 
 use super::{
@@ -73,8 +73,8 @@ async fn attempt(work: &StepRun<'_>) -> Result<(), StepFailure> {
         Action::Build(step) => build::build(work, step).await,
         Action::Push(images) => push::push(work, images).await,
         Action::Cmd(cmd) => match cmd.own() {
-            Some(OwnCommand::Acr(words)) => acr::carry_out(work, words).await,
-            Some(OwnCommand::End { verb, names }) => container::end(work, verb, &names).await,
+            Some(BuiltinCommand::Acr(words)) => acr::carry_out(work, words).await,
+            Some(BuiltinCommand::End { verb, names }) => container::end(work, verb, &names).await,
             None => container::run(work, cmd).await,
         },
     }

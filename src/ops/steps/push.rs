@@ -11,7 +11,7 @@ use crate::{
         local, pushed,
         unchanged::{self, Unchanged},
     },
-    steps::step::Pushed,
+    steps::step::PushTarget,
 };
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
 /// How often a push is tried, as in ACR.
 const PUSHES: u32 = 3;
 
-pub(super) async fn push(work: &StepRun<'_>, images: &[Pushed]) -> Result<(), StepFailure> {
+pub(super) async fn push(work: &StepRun<'_>, images: &[PushTarget]) -> Result<(), StepFailure> {
     let (shared, app) = (work.shared, work.shared.execution.app);
     let made = made_before(&shared.read.graph, work.step);
     let request = BuildRequest {
@@ -61,7 +61,7 @@ pub(super) async fn push(work: &StepRun<'_>, images: &[Pushed]) -> Result<(), St
 /// Returns the tags whose images are already what a step has built for them, with their digests.
 async fn unchanged(
     work: &StepRun<'_>,
-    images: &[Pushed],
+    images: &[PushTarget],
 ) -> Result<BTreeMap<Reference, Digest>, Failure> {
     let mut same = BTreeMap::new();
     for pushed in images {

@@ -14,8 +14,8 @@ use crate::{
     image::{Digest, Platform, Reference},
     source::local::{LocalContext, TRUST_HINT},
     steps::{
-        self, Action, BuildStep, Graph, InvalidTaskFile, IsLate, Notice, OwnCommand, Values,
-        Variables, guest,
+        self, Action, BuildStep, BuiltinCommand, FileWarning, Graph, InvalidTaskFile, IsLate,
+        Values, Variables, guest,
     },
     store::secrets::Secrets,
     sys::secret::{MaskedText, Secret, is_place},
@@ -47,7 +47,7 @@ const STAND_IN: &str = "c2VjcmV0";
 #[derive(Debug)]
 pub struct MultiStep {
     pub graph: Graph,
-    pub notices: Vec<Notice>,
+    pub notices: Vec<FileWarning>,
     /// The local context; `None` if there is none.
     pub folder: Option<PathBuf>,
     pub trust: Trust,
@@ -280,8 +280,8 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
             Action::Cmd(cmd) => match cmd.own() {
                 None => vec![cmd.image.clone()],
                 // A command that acrt carries out itself depends on no image; its words are checked before the task is stored.
-                Some(OwnCommand::End { .. }) => Vec::new(),
-                Some(OwnCommand::Acr(words)) => {
+                Some(BuiltinCommand::End { .. }) => Vec::new(),
+                Some(BuiltinCommand::Acr(words)) => {
                     let words: Vec<String> =
                         words.iter().map(|word| word.reveal().to_owned()).collect();
                     parse_command(&words).context(Kind::Invalid, || {
@@ -484,7 +484,7 @@ fn secret(
     }
     match source.place.as_ref().filter(|place| is_place(place)) {
         Some(place) if is_guests => {
-            let refusal = guest::Refusal {
+            let refusal = guest::GuestViolation {
                 line: source.line,
                 step: None,
                 what: format!("{what} from `{place}` of this machine"),
@@ -607,7 +607,7 @@ impl TaskSources {
         Error::new(Kind::Invalid, format!("cannot use {}", self.name)).because(problem)
     }
 
-    fn refused(&self, refusal: &guest::Refusal) -> Refused {
+    fn refused(&self, refusal: &guest::GuestViolation) -> Refused {
         Refused(format!(
             "cannot use {}, which is a guest's: {refusal}",
             self.name

@@ -19,7 +19,7 @@ use crate::{
         run_log::RunLog,
         run_record, tidy,
     },
-    steps::{Action, Graph, OwnCommand, Step},
+    steps::{Action, BuiltinCommand, Graph, Step},
     store::runs::HeldRun,
     sys::secret::MaskedText,
     task::{ImageDescriptor, Run, RunStatus, Task, template::RunVariables},
@@ -215,7 +215,7 @@ async fn in_workspace(
 /// Returns whether any step needs a builder.
 fn needs_builder(graph: &Graph) -> bool {
     let is_own = |step: &Step| match &step.action {
-        Action::Cmd(cmd) => matches!(cmd.own(), Some(OwnCommand::Acr(_))),
+        Action::Cmd(cmd) => matches!(cmd.own(), Some(BuiltinCommand::Acr(_))),
         Action::Build(_) | Action::Push(_) => false,
     };
     !graph.steps().iter().all(is_own)

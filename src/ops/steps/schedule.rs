@@ -6,7 +6,7 @@ use crate::{
     ops::{execution::Failure, run_log::RunLog},
     steps::{Graph, Progress, StepId, progress::State},
     store::lock::Lock,
-    sys::signal::Halt,
+    sys::signal::StopHandle,
     task::RunStatus,
 };
 
@@ -24,7 +24,7 @@ fn tell_at_work(log: &RunLog<'_>, steps: &[&str]) {
 pub(super) async fn carry_out(
     shared: &StepContext<'_>,
     jobs: usize,
-    halt: &Halt,
+    halt: &StopHandle,
 ) -> Result<(), Failure> {
     let (graph, clock) = (&shared.read.graph, &shared.execution.app.clock);
     let mut progress = Progress::new(graph);

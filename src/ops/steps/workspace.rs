@@ -58,9 +58,9 @@ impl Workspace {
         let copy = workspace.workspace();
         fs::create_dir_all(&copy).context(Kind::Failed, || cannot_copy(&copy))?;
         if let Some(context) = context {
-            let how = How {
+            let how = FolderCopyOptions {
                 leaves_out_vcs,
-                ..How::copy(&own_folder(app))
+                ..FolderCopyOptions::copy(&own_folder(app))
             };
             copy_folder(context, &copy, &how)?;
         }
@@ -151,7 +151,7 @@ pub fn copy_beneath(root: &Path, folder: &Path, to: &Path) -> Result<()> {
     let opened = beneath::open_folder_in(&canonical, below);
     let opened = opened.context(Kind::Failed, || cannot_copy(folder))?;
     file::make_folder(to)?;
-    let how = How::copy(Path::new(""));
+    let how = FolderCopyOptions::copy(Path::new(""));
     copy_opened(&opened, folder, to, &how, 0)
 }
 
@@ -162,10 +162,10 @@ pub fn copy_beneath(root: &Path, folder: &Path, to: &Path) -> Result<()> {
 ///
 /// [`Kind::Failed`] with the path, where something cannot be linked or copied.
 pub fn link_without_vcs(app: &App, from: &Path, to: &Path) -> Result<()> {
-    let how = How {
+    let how = FolderCopyOptions {
         leaves_out_vcs: true,
         links: true,
-        ..How::copy(&own_folder(app))
+        ..FolderCopyOptions::copy(&own_folder(app))
     };
     copy_folder(from, to, &how)
 }
@@ -175,13 +175,13 @@ fn own_folder(app: &App) -> PathBuf {
     fs::canonicalize(app.store.layout().root()).unwrap_or_default()
 }
 
-fn copy_folder(from: &Path, to: &Path, how: &How) -> Result<()> {
+fn copy_folder(from: &Path, to: &Path, how: &FolderCopyOptions) -> Result<()> {
     let opened = fs::File::open(from).context(Kind::Failed, || cannot_copy(from))?;
     copy_opened(&opened, from, to, how, 0)
 }
 
 /// The options for copying a folder.
-struct How {
+struct FolderCopyOptions {
     /// A folder that is left out of the copy.
     skip: PathBuf,
     leaves_out_vcs: bool,
@@ -189,7 +189,7 @@ struct How {
     links: bool,
 }
 
-impl How {
+impl FolderCopyOptions {
     fn copy(skip: &Path) -> Self {
         Self {
             skip: skip.to_owned(),
@@ -201,7 +201,13 @@ impl How {
 
 /// Copies the content of an open folder. Every entry is opened relative to its folder, because the owner of the context could replace a path
 /// by a link after it was checked. `from` is only for messages; `depth` is the depth of the folder in the copy.
-fn copy_opened(folder: &fs::File, from: &Path, to: &Path, how: &How, depth: usize) -> Result<()> {
+fn copy_opened(
+    folder: &fs::File,
+    from: &Path,
+    to: &Path,
+    how: &FolderCopyOptions,
+    depth: usize,
+) -> Result<()> {
     let cannot = |problem: rustix::io::Errno| {
         Error::new(Kind::Failed, cannot_copy(from)).because(io::Error::from(problem))
     };
@@ -229,7 +235,13 @@ fn copy_opened(folder: &fs::File, from: &Path, to: &Path, how: &How, depth: usiz
 }
 
 /// Copies one entry of an open folder: links as links, files and folders with their modes.
-fn copy_entry(folder: &fs::File, path: &Path, copy: &Path, how: &How, depth: usize) -> Result<()> {
+fn copy_entry(
+    folder: &fs::File,
+    path: &Path,
+    copy: &Path,
+    how: &FolderCopyOptions,
+    depth: usize,
+) -> Result<()> {
     let cannot = || cannot_copy(path);
     let errno = |problem: rustix::io::Errno| io::Error::from(problem);
     let name = path.file_name().unwrap_or_default();
@@ -309,7 +321,7 @@ mod tests {
         fs::set_permissions(from.join("sub/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
         symlink("sub/run.sh", from.join("link")).unwrap();
         let skip = fs::canonicalize(from.join("state")).unwrap();
-        copy_folder(&from, &to, &How::copy(&skip)).unwrap();
+        copy_folder(&from, &to, &FolderCopyOptions::copy(&skip)).unwrap();
         let mode = fs::metadata(to.join("sub/run.sh"))
             .unwrap()
             .permissions()
@@ -332,10 +344,10 @@ mod tests {
             fs::write(from.join(path).join("config"), "x").unwrap();
         }
         fs::create_dir(&to).unwrap();
-        let how = How {
+        let how = FolderCopyOptions {
             leaves_out_vcs: true,
             links: true,
-            ..How::copy(Path::new(""))
+            ..FolderCopyOptions::copy(Path::new(""))
         };
         copy_folder(&from, &to, &how).unwrap();
         assert!(!to.join(".git").exists() && !to.join("sub/.git").exists());

@@ -27,7 +27,7 @@ use find::{not_found, refuse_other_case};
 
 /// The options for a task, new or existing.
 #[derive(Clone, Debug, Default)]
-pub struct TaskWish {
+pub struct TaskOptions {
     pub patch: TaskPatch,
     pub secrets: SecretPatch,
     /// The options for its source triggers.
@@ -44,17 +44,18 @@ pub struct TaskWish {
 pub fn create(
     app: &App,
     task: Task,
-    wish: TaskWish,
+    task_options: TaskOptions,
     is_named_after: bool,
     events: &EventSink<'_>,
 ) -> Result<TaskKey> {
     let key = task.key();
     refuse_other_case(app, &key)?;
-    check_fit(&wish.patch, &task.step, key.name.as_str())?;
-    let mut task = with_absolute_context(wish.patch.apply(task))?;
+    check_fit(&task_options.patch, &task.step, key.name.as_str())?;
+    let mut task = with_absolute_context(task_options.patch.apply(task))?;
     task.creation_date = Some(app.clock.now());
-    let has_token = wish.secrets.git_access_token.is_some();
-    task.trigger.source_triggers = source_trigger::of_new(&wish.source, &task.step, has_token)?;
+    let has_token = task_options.secrets.git_access_token.is_some();
+    task.trigger.source_triggers =
+        source_trigger::of_new(&task_options.source, &task.step, has_token)?;
     source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, events);
     // A replaced task keeps its logins: they are no options of `create`.
     let kept = app.store.secrets(&key)?;
@@ -64,7 +65,7 @@ pub fn create(
         credentials: kept.credentials,
         ..Secrets::default()
     };
-    wish.secrets.apply(&mut secrets);
+    task_options.secrets.apply(&mut secrets);
     // A definition that does not parse may be replaced too: that is how it is repaired.
     let old = app.store.task(&key).ok().flatten();
     if is_named_after {
@@ -187,9 +188,9 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
 ///
 /// [`Kind::Invalid`] with the options and what the task does.
 pub fn check_fit(given: &TaskPatch, step: &Step, task: &str) -> Result<()> {
-    given.fits(step).map_err(|misfit| {
-        let what = format!("cannot use these options for task `{task}`: {misfit}");
-        Error::new(Kind::Invalid, what).hint(misfit.hint())
+    given.fits(step).map_err(|inapplicable| {
+        let what = format!("cannot use these options for task `{task}`: {inapplicable}");
+        Error::new(Kind::Invalid, what).hint(inapplicable.hint())
     })
 }
 
@@ -229,20 +230,26 @@ impl SecretPatch {
 /// # Errors
 ///
 /// [`Kind::Invalid`] as [`create`]; [`Kind::Failed`] where another command has changed it meanwhile.
-pub fn update(app: &App, old: Task, wish: TaskWish, events: &EventSink<'_>) -> Result<()> {
+pub fn update(
+    app: &App,
+    old: Task,
+    task_options: TaskOptions,
+    events: &EventSink<'_>,
+) -> Result<()> {
     let key = old.key();
-    check_fit(&wish.patch, &old.step, key.name.as_str())?;
+    check_fit(&task_options.patch, &old.step, key.name.as_str())?;
     let before = app.store.secrets(&key)?;
     let mut secrets = before.clone();
-    if wish.secrets != SecretPatch::default() {
-        wish.secrets.apply(&mut secrets);
+    if task_options.secrets != SecretPatch::default() {
+        task_options.secrets.apply(&mut secrets);
     }
-    let mut patch = wish.patch;
+    let mut patch = task_options.patch;
     patch.context = patch.context.map(absolute).transpose()?;
     let mut task = patch.apply(old.clone());
     let sources = std::mem::take(&mut task.trigger.source_triggers);
-    task.trigger.source_triggers = source_trigger::changed(&wish.source, sources, &task.step)?;
-    if wish.source.pull_requests == Some(true) {
+    task.trigger.source_triggers =
+        source_trigger::changed(&task_options.source, sources, &task.step)?;
+    if task_options.source.pull_requests == Some(true) {
         source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, events);
     }
     let timers = std::mem::take(&mut task.trigger.timer_triggers);

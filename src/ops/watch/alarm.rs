@@ -11,13 +11,13 @@ use crate::watch::schedule;
 ///
 /// Finding the next due time goes through all tags and tasks: that is done once a second at most, however many answers come in.
 #[derive(Debug, Default)]
-pub struct Alarm {
+pub struct RoundDeadline {
     /// When the due time was last determined, and the result.
     set: Option<(Timestamp, Timestamp)>,
     is_outdated: bool,
 }
 
-impl Alarm {
+impl RoundDeadline {
     const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
     /// Notes that the next thing may be due sooner now.
@@ -75,33 +75,36 @@ mod tests {
             sought.set(sought.get() + 1);
             Some(at(due))
         };
-        let mut alarm = Alarm::default();
+        let mut deadline = RoundDeadline::default();
         let pause = |found: Option<Duration>| found.map(|it| it.as_millis());
-        assert_eq!(pause(alarm.until_due(at(0), || find(9000))), Some(9000));
+        assert_eq!(pause(deadline.until_due(at(0), || find(9000))), Some(9000));
         for n in 1..=1000 {
-            alarm.may_be_sooner();
+            deadline.may_be_sooner();
             // The last answer has made something due in three seconds.
-            let due = alarm.until_due(at(n), || find(3000));
+            let due = deadline.until_due(at(n), || find(3000));
             assert_eq!(
                 pause(due),
                 Some(if n < 1000 { 1000 - n as u128 } else { 2000 })
             );
         }
         assert_eq!(sought.get(), 2);
-        assert_eq!(pause(alarm.until_due(at(2500), || find(3000))), Some(500));
-        assert_eq!(alarm.until_due(at(3000), || find(9000)), None);
+        assert_eq!(
+            pause(deadline.until_due(at(2500), || find(3000))),
+            Some(500)
+        );
+        assert_eq!(deadline.until_due(at(3000), || find(9000)), None);
         assert_eq!(sought.get(), 2);
     }
 
     #[test]
     fn overdue_lookup_is_repeated_after_a_second_at_least() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut alarm = Alarm::default();
-        let due = alarm.until_due(at(10), || Some(at(3)));
+        let mut deadline = RoundDeadline::default();
+        let due = deadline.until_due(at(10), || Some(at(3)));
         assert_eq!(due, Some(Duration::from_secs(1)));
-        assert_eq!(alarm.until_due(at(11), || Some(at(3))), None);
+        assert_eq!(deadline.until_due(at(11), || Some(at(3))), None);
         // A clock that was set back starts again.
-        let due = alarm.until_due(at(5), || None);
+        let due = deadline.until_due(at(5), || None);
         assert_eq!(due, Some(Duration::from_secs(60)));
     }
 }

@@ -21,12 +21,12 @@ use crate::{
         recall,
     },
     store::file,
-    sys::{clock::Clock, pulse::Pulse},
+    sys::{clock::Clock, pulse::LoopHealth},
     task::definition::DEFAULT_TIMEOUT,
     watch::{hints::HintThrottle, metrics::Metrics},
 };
 
-use super::rounded::Rounded;
+use super::rounded::RoundResult;
 
 /// How long the loop waits for further webhooks of a burst after the first one: a push of several tags sends several.
 const GATHER: Duration = Duration::from_millis(100);
@@ -36,7 +36,7 @@ const END_OF_BUILDER: SignedDuration = SignedDuration::from_mins(1);
 
 /// What webhooks have named.
 #[derive(Debug, Default)]
-pub struct Hinted {
+pub struct HintedTargets {
     /// The named tags that tasks depend on.
     pub tags: Vec<Reference>,
     /// The named git repositories.
@@ -50,7 +50,7 @@ pub struct Hooks {
     server: Option<Server>,
     hint_throttle: HintThrottle,
     metrics: Arc<Mutex<Metrics>>,
-    pulse: Pulse,
+    loop_health: LoopHealth,
     page: Option<StatusPage>,
 }
 
@@ -67,7 +67,7 @@ impl Hooks {
         events: &EventSink<'_>,
     ) -> Result<Self> {
         let metrics = Arc::new(Mutex::new(Metrics::default()));
-        let pulse = Pulse::new(app.clock.now(), allowed(app));
+        let loop_health = LoopHealth::new(app.clock.now(), allowed(app));
         let page = if address.is_some() && shows_page {
             Some(StatusPage::start(app)?)
         } else {
@@ -81,7 +81,7 @@ impl Hooks {
                 let pages = Pages {
                     metrics: Some(Arc::new(text)),
                     page: page.as_ref().map(StatusPage::source),
-                    pulse: pulse.clone(),
+                    loop_health: loop_health.clone(),
                 };
                 let server = Server::start(
                     address,
@@ -100,7 +100,7 @@ impl Hooks {
             server,
             hint_throttle: HintThrottle::default(),
             metrics,
-            pulse,
+            loop_health,
             page,
         })
     }
@@ -114,8 +114,8 @@ impl Hooks {
     }
 
     /// Returns the pulse, which shows whether the loop is alive.
-    pub fn pulse(&self) -> &Pulse {
-        &self.pulse
+    pub fn loop_health(&self) -> &LoopHealth {
+        &self.loop_health
     }
 
     /// Applies the senders and secrets of the new config file, and returns the app made of it.
@@ -130,7 +130,7 @@ impl Hooks {
         if let Some(page) = &self.page {
             page.reload();
         }
-        self.pulse.allow(allowed(&app));
+        self.loop_health.allow(allowed(&app));
         Ok(self.with_url(app))
     }
 
@@ -148,18 +148,18 @@ impl Hooks {
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] where the state directory cannot be used.
-    pub fn apply_hints(&mut self, app: &App, events: &EventSink<'_>) -> Result<Hinted> {
+    pub fn apply_hints(&mut self, app: &App, events: &EventSink<'_>) -> Result<HintedTargets> {
         let Some(server) = &self.server else {
-            return Ok(Hinted::default());
+            return Ok(HintedTargets::default());
         };
         let arrivals = server.inbox().take();
         for notice in &arrivals.notices {
             events.send(Event::Warning(said(notice)));
         }
         let (now, mut tags) = (app.clock.now(), recall::tags(app, events)?);
-        let mut hinted = Hinted {
+        let mut hinted = HintedTargets {
             everything: arrivals.everything,
-            ..Hinted::default()
+            ..HintedTargets::default()
         };
         if hinted.everything {
             self.hint_throttle.mark_all_due(&mut tags, now);
@@ -182,17 +182,17 @@ impl Hooks {
 
     /// Returns a receiver of events that updates the metrics.
     pub fn measure(&self, app: &App) -> impl Fn(&Event<'_>) + use<> {
-        let (metrics, pulse) = (Arc::clone(&self.metrics), self.pulse.clone());
+        let (metrics, loop_health) = (Arc::clone(&self.metrics), self.loop_health.clone());
         let (clock, store) = (app.clock.clone(), app.store.clone());
         move |event| match event {
             Event::Begun { id, task, .. } => {
                 let task = store.task(task).ok().flatten();
                 let timeout = task.map_or(DEFAULT_TIMEOUT, |task| task.timeout);
-                pulse.run_began(id.to_string(), latest_end(clock.now(), timeout));
+                loop_health.run_began(id.to_string(), latest_end(clock.now(), timeout));
             }
             Event::Ended { id, status, .. } => {
                 locked(&metrics).run_ended(status);
-                pulse.run_ended(&id.to_string(), clock.now());
+                loop_health.run_ended(&id.to_string(), clock.now());
             }
             _ => {}
         }
@@ -210,11 +210,14 @@ impl Hooks {
     }
 
     /// Records the result of a round in the metrics.
-    pub fn measure_round(&self, app: &App, result: &Result<Rounded>) {
-        self.pulse.round_ended(app.clock.now(), result.is_ok());
+    pub fn measure_round(&self, app: &App, result: &Result<RoundResult>) {
+        self.loop_health
+            .round_ended(app.clock.now(), result.is_ok());
         let mut metrics = locked(&self.metrics);
         match result {
-            Ok(rounded) => metrics.round_ended(rounded.measured.clone(), rounded.looks),
+            Ok(round_result) => {
+                metrics.round_ended(round_result.measured.clone(), round_result.looks)
+            }
             Err(_) => metrics.round_failed(),
         }
     }
@@ -259,7 +262,7 @@ fn latest_end(now: Timestamp, timeout: u32) -> Timestamp {
     now.saturating_add(longest).unwrap_or(Timestamp::MAX)
 }
 
-fn said(notice: &listen::Notice) -> String {
+fn said(notice: &listen::UselessRequest) -> String {
     let why = match notice.outcome {
         listen::Outcome::Refused => "does not know its secret",
         listen::Outcome::CutShort => "is larger than 1 MiB, or takes longer than 10 seconds",

@@ -12,7 +12,7 @@ use crate::{
         placing::{Place, absent},
         run::{RunRequest, pin, run_if_free},
     },
-    registry::Answers,
+    registry::CacheExport,
     sys::signal::Stop,
     task::{Dependency, ImageDescriptor, Run, RunStatus, TaskKey},
     watch::{Outcome, round::Job},
@@ -136,7 +136,7 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
 
 /// Returns the answers of registries about the bases of a task, for the process of its run. The configs of the images are read here, once for
 /// all tasks that are built on them.
-async fn answers(app: &App, bases: &[Dependency]) -> Answers {
+async fn answers(app: &App, bases: &[Dependency]) -> CacheExport {
     let registries = app.registries();
     let tags: Vec<Reference> = bases
         .iter()

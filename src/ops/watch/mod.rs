@@ -37,12 +37,12 @@ use super::{
 };
 
 use hooks::Hooks;
-use news::News;
+use news::ReportFilter;
 use round::Watcher;
 
 pub use crate::watch::Selection;
 pub use options::{Looks, WatchOptions};
-pub use rounded::Rounded;
+pub use rounded::RoundResult;
 pub use scope::scope;
 
 /// Returns what a round would run, in that order, without running it.
@@ -50,27 +50,27 @@ pub use scope::scope;
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory cannot be used.
-pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnswer>, Rounded)> {
+pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnswer>, RoundResult)> {
     let mut broken = 0;
     let (loaded, mut tags) = load_with_tags(app, &mut broken, events)?;
     app.registries_with(all_logins(app, events)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     look_at_all(app, &nodes, false, &mut tags, events).await;
     let answers = simulate_round(nodes, &mut tags, app.clock.now());
-    let mut rounded = Rounded::default();
+    let mut round_result = RoundResult::default();
     if broken > 0 {
-        rounded.take(Kind::Failed);
+        round_result.take(Kind::Failed);
     }
     let kinds = answers.iter().filter_map(|answer| answer.state.exit());
     for kind in kinds.filter(|kind| *kind != Kind::Stale) {
-        rounded.take(kind);
+        round_result.take(kind);
     }
     let mut answers: Vec<CheckAnswer> = answers
         .into_iter()
         .filter(|answer| answer.turn.is_some())
         .collect();
     answers.sort_by_key(|answer| answer.turn);
-    Ok((answers, rounded))
+    Ok((answers, round_result))
 }
 
 /// Runs one round.
@@ -83,17 +83,17 @@ pub async fn once(
     options: &WatchOptions,
     stop: &Stop,
     events: &EventSink<'_>,
-) -> Result<Rounded> {
+) -> Result<RoundResult> {
     let _lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
     let hooks = Hooks::open(app, None, false, events)?;
     let measure = hooks.measure(app);
     let out = events;
-    let news = if options.repeat {
+    let report_filter = if options.repeat {
         None
     } else {
-        match News::recall(app, out) {
-            Ok(news) => Some(news),
+        match ReportFilter::recall(app, out) {
+            Ok(report_filter) => Some(report_filter),
             Err(error) => {
                 out.send(Event::Problem(error));
                 None
@@ -102,7 +102,10 @@ pub async fn once(
     };
     let events = EventSink::new(|event| {
         measure(&event);
-        if news.as_ref().is_none_or(|news| news.has(&event)) {
+        if report_filter
+            .as_ref()
+            .is_none_or(|report_filter| report_filter.has(&event))
+        {
             out.send(event);
         }
     });
@@ -112,18 +115,18 @@ pub async fn once(
         .round(&app, None, None::<std::future::Pending<()>>)
         .await;
     watcher.finish_telling().await;
-    let result = round.map(|(rounded, _)| rounded);
+    let result = round.map(|(round_result, _)| round_result);
     drop(watcher);
     hooks.measure_round(&app, &result);
     hooks.write_metrics(options.metrics_file.as_deref(), &events);
-    if let Some(news) = news.as_ref().filter(|_| result.is_ok()) {
-        for place in news.answer_again() {
+    if let Some(report_filter) = report_filter.as_ref().filter(|_| result.is_ok()) {
+        for place in report_filter.answer_again() {
             out.send(Event::AnswersAgain(&place));
         }
     }
-    if let Some(news) = &news
+    if let Some(report_filter) = &report_filter
         && result.is_ok()
-        && let Err(error) = news.keep(&app, stop, out).await
+        && let Err(error) = report_filter.keep(&app, stop, out).await
     {
         out.send(Event::Problem(error));
     }
@@ -141,37 +144,37 @@ pub async fn forever(
     options: &WatchOptions,
     stop: &Stop,
     events: &EventSink<'_>,
-) -> Result<Rounded> {
+) -> Result<RoundResult> {
     let _lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
     let mut hooks = Hooks::open(app, options.listen, options.page, events)?;
-    let service = Service::ready(hooks.pulse().clone(), app.clock.clone());
+    let service = Service::ready(hooks.loop_health().clone(), app.clock.clone());
     let measure = hooks.measure(app);
     let events = EventSink::new(|event| {
         measure(&event);
         events.send(event);
     });
     let mut watcher = Watcher::new(options, stop, &events);
-    let mut all = Rounded::default();
+    let mut all = RoundResult::default();
     let mut hangup = stop.clone();
     let mut app = Rc::new(hooks.with_url(app.read_again()?));
     let mut part = None;
     loop {
         let mut due = None;
-        hooks.pulse().turns(app.clock.now());
+        hooks.loop_health().turns(app.clock.now());
         let early = outside(&app, &hooks, &mut hangup);
         let round = watcher.round(&app, part.take(), Some(early)).await;
         let mut woken = None;
-        let result = round.map(|(rounded, given)| {
+        let result = round.map(|(round_result, given)| {
             woken = given;
-            rounded
+            round_result
         });
         hooks.measure_round(&app, &result);
         hooks.write_metrics(options.metrics_file.as_deref(), &events);
         match result {
-            Ok(rounded) => {
-                all.rebuilt += rounded.rebuilt;
-                due = rounded.next;
+            Ok(round_result) => {
+                all.rebuilt += round_result.rebuilt;
+                due = round_result.next;
             }
             Err(error) => events.send(Event::Problem(error)),
         }
@@ -186,23 +189,23 @@ pub async fn forever(
                 let sleep = time_to_sleep(&app, due, &watcher);
                 let next = app.clock.now().saturating_add(sleep);
                 let until = next.as_ref().map_or(Timestamp::MAX, |next| *next);
-                hooks.pulse().sleeps(until);
+                hooks.loop_health().sleeps(until);
                 let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
                 let doing = format!("watching, next look at {next}");
                 service.status(&doing);
                 events.send(Event::Doing(doing));
                 let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
                 tokio::select! {
-                    () = app.clock.sleep(sleep) => Woken::Due,
+                    () = app.clock.sleep(sleep) => LoopWakeReason::Due,
                     woken = outside(&app, &hooks, &mut hangup) => woken,
-                    signal = stop.wait() => Woken::Stopped(signal),
+                    signal = stop.wait() => LoopWakeReason::Stopped(signal),
                     never = watcher.go_on_telling() => match never {},
                 }
             }
         };
         match woken {
-            Woken::Due => {}
-            Woken::Hinted => match hooks.apply_hints(&app, &events) {
+            LoopWakeReason::Due => {}
+            LoopWakeReason::Hinted => match hooks.apply_hints(&app, &events) {
                 Ok(hinted) => {
                     let all = hinted.sources.iter();
                     all.for_each(|source| watcher.ask_again(&source.repository));
@@ -210,16 +213,18 @@ pub async fn forever(
                 }
                 Err(error) => events.send(Event::Problem(error)),
             },
-            Woken::Reload => match app.read_again().and_then(|again| hooks.read_again(again)) {
-                Ok(again) => {
-                    events.send(Event::Note(
-                        "read the config file and all tasks again".into(),
-                    ));
-                    app = Rc::new(again);
+            LoopWakeReason::Reload => {
+                match app.read_again().and_then(|again| hooks.read_again(again)) {
+                    Ok(again) => {
+                        events.send(Event::Note(
+                            "read the config file and all tasks again".into(),
+                        ));
+                        app = Rc::new(again);
+                    }
+                    Err(error) => events.send(Event::Problem(error)),
                 }
-                Err(error) => events.send(Event::Problem(error)),
-            },
-            Woken::Stopped(signal) => {
+            }
+            LoopWakeReason::Stopped(signal) => {
                 watcher.finish().await;
                 all.worst = Some(signal.kind());
                 return Ok(all);
@@ -238,7 +243,7 @@ fn time_to_sleep(app: &App, due: Option<Timestamp>, watcher: &Watcher<'_>) -> Si
 }
 
 /// Why the loop continues after a pause.
-enum Woken {
+enum LoopWakeReason {
     Due,
     Hinted,
     /// Read the config file again.
@@ -247,10 +252,10 @@ enum Woken {
 }
 
 /// Waits for a webhook or a hangup signal.
-async fn outside(app: &App, hooks: &Hooks, hangup: &mut Stop) -> Woken {
+async fn outside(app: &App, hooks: &Hooks, hangup: &mut Stop) -> LoopWakeReason {
     tokio::select! {
-        () = hooks.arrived(&app.clock) => Woken::Hinted,
-        () = hangup.reload() => Woken::Reload,
+        () = hooks.arrived(&app.clock) => LoopWakeReason::Hinted,
+        () = hangup.reload() => LoopWakeReason::Reload,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     store::lock,
     sys::{clock::Clock, signal::Stop},
     task::RunStatus,
-    watch::said::{Said, gist, gist_of_run},
+    watch::said::{ReportedProblems, gist, gist_of_run},
 };
 
 /// The prefix of a registry or repository that does not answer, which tells it from a task.
@@ -23,15 +23,15 @@ fn silent(place: &str) -> String {
 }
 
 /// What earlier rounds have reported, and what this round has found.
-pub struct News {
+pub struct ReportFilter {
     clock: Clock,
-    before: Said,
-    said: RefCell<Said>,
+    before: ReportedProblems,
+    said: RefCell<ReportedProblems>,
     /// The subjects of this round's problems.
     open: RefCell<BTreeSet<String>>,
 }
 
-impl News {
+impl ReportFilter {
     /// Reads what earlier rounds have reported.
     ///
     /// # Errors

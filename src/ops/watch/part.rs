@@ -6,17 +6,17 @@ use jiff::Timestamp;
 
 use crate::{
     ops::App,
-    watch::{Families, Part, Round, schedule},
+    watch::{Families, FamilySubset, Round, schedule},
 };
 
-use super::hooks::Hinted;
+use super::hooks::HintedTargets;
 
 /// With fewer tasks than this, a round over all takes no time.
 const WORTHWHILE: usize = 200;
 
 /// Values that change when tasks are added, changed or deleted, or their dependencies change.
 #[derive(Clone, Copy, Debug)]
-pub struct TaskState {
+pub struct StateFingerprint {
     at: Timestamp,
     /// A fingerprint of the definitions, which changes when a task is created, changed or deleted.
     tasks: u64,
@@ -24,7 +24,7 @@ pub struct TaskState {
     runs: u64,
 }
 
-impl TaskState {
+impl StateFingerprint {
     /// Returns the present state; `begun` is the number of runs that the watcher has begun.
     pub fn now(app: &App, begun: u64) -> Self {
         Self {
@@ -37,18 +37,18 @@ impl TaskState {
 
 /// The result of the last round over all tasks.
 #[derive(Debug)]
-pub struct Whole {
+pub struct LastFullRound {
     families: Rc<Families>,
-    state: TaskState,
+    state: StateFingerprint,
     until: Timestamp,
 }
 
-impl Whole {
+impl LastFullRound {
     /// Keeps the result of a round that began in `state`; `next` is when something is due next. `None` where there are few tasks.
     pub fn of(
         app: &App,
         round: &Round<'_>,
-        state: TaskState,
+        state: StateFingerprint,
         next: Option<Timestamp>,
     ) -> Option<Self> {
         if round.tasks() < WORTHWHILE {
@@ -74,8 +74,8 @@ impl Whole {
     }
 
     /// Returns the tasks that webhooks concern; `None` where these may be any, or a round over all tasks is needed anyway.
-    pub fn part_for(&self, app: &App, hinted: &Hinted, begun: u64) -> Option<Part> {
-        let now = TaskState::now(app, begun);
+    pub fn part_for(&self, app: &App, hinted: &HintedTargets, begun: u64) -> Option<FamilySubset> {
+        let now = StateFingerprint::now(app, begun);
         let is_same = now.tasks == self.state.tasks && now.runs <= self.state.runs;
         let is_early = self.state.at <= now.at && now.at < self.until;
         let is_tag = !hinted.everything && hinted.sources.is_empty();

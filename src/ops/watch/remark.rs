@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Something to store about a task although no run has changed it.
-pub struct Remark {
+pub struct BaselineUpdate {
     key: TaskKey,
     /// The run that the baseline comes from.
     run_id: Option<RunId>,
@@ -22,7 +22,7 @@ pub struct Remark {
     pub renewed: Option<(Vec<Reference>, Vec<ReadFile>)>,
 }
 
-impl Remark {
+impl BaselineUpdate {
     pub fn of(node: &Node<'_>, verdict: &Verdict) -> Option<Self> {
         let told = &node.baseline.reported_change;
         let reported = match verdict {

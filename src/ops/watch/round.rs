@@ -31,22 +31,22 @@ use crate::{
     sys::signal::Stop,
     task::{Manifests, TaskKey},
     watch::{
-        Asked, Awaited, Node, Observation, Outcome, Part, Round, Snapshot, Tags, Verdict,
-        metrics::RoundMetrics, notified::outages, round::Job,
+        FamilySubset, Node, Observation, OpenQuestions, Outcome, QuestionTarget, Round, Snapshot,
+        Tags, Verdict, metrics::RoundMetrics, notified::outages, round::Job,
     },
 };
 
 use super::{
-    alarm::Alarm,
-    hooks::Hinted,
+    alarm::RoundDeadline,
+    hooks::HintedTargets,
     make::{JobResult, JobStart, make},
     options::{Looks, WatchOptions},
-    part::{TaskState, Whole},
+    part::{LastFullRound, StateFingerprint},
     pending_notifications::{PendingNotifications, to_tell},
-    places::{Next, Waiting},
-    remark::{Remark, begin_timers},
+    places::{NextJob, PlacementQueue},
+    remark::{BaselineUpdate, begin_timers},
     reported::{LastReported, OutageSummary},
-    rounded::Rounded,
+    rounded::RoundResult,
 };
 
 /// The state of a watcher between rounds: pending looks, runs in progress, and what is remembered.
@@ -65,14 +65,14 @@ pub struct Watcher<'a> {
     /// How many runs this watcher has begun.
     begun: u64,
     /// The result of the last round over all tasks, if there are many.
-    whole: Option<Whole>,
+    whole: Option<LastFullRound>,
     heads: Heads,
     reported: LastReported,
     notifications: PendingNotifications<'a>,
 }
 
 /// Why a round stops waiting.
-enum RoundWoken<W> {
+enum RoundWakeReason<W> {
     Answer(Option<LookAnswer>),
     Made(Option<JobResult>),
     Due,
@@ -106,13 +106,13 @@ impl<'a> Watcher<'a> {
         self.heads.forget(urls);
         let places: Vec<String> = urls.iter().map(|url| place(url)).collect();
         self.pending.asked_mut().overtake(|what| match what {
-            Awaited::Source(git) => places.contains(&place(&git.url)),
-            Awaited::Tag(_) => false,
+            QuestionTarget::Source(git) => places.contains(&place(&git.url)),
+            QuestionTarget::Tag(_) => false,
         });
     }
 
     /// Returns the tasks that webhooks concern, if the next round may be limited to them; `None` where it must be over all.
-    pub fn part_for(&self, app: &App, hinted: &Hinted) -> Option<Part> {
+    pub fn part_for(&self, app: &App, hinted: &HintedTargets) -> Option<FamilySubset> {
         // A pending answer may concern other tasks.
         let whole = self.whole.as_ref();
         let whole = whole.filter(|_| self.pending.asked().is_empty())?;
@@ -151,15 +151,18 @@ impl<'a> Watcher<'a> {
     pub async fn round<W>(
         &mut self,
         app: &Rc<App>,
-        part: Option<Part>,
+        part: Option<FamilySubset>,
         outside: Option<impl Future<Output = W>>,
-    ) -> Result<(Rounded, Option<W>)> {
+    ) -> Result<(RoundResult, Option<W>)> {
         let events = self.events;
         recover_crashed_runs(app, events).await;
-        let mut rounded = Rounded::default();
+        let mut round_result = RoundResult::default();
         let mut broken = 0;
-        let state = TaskState::now(app, self.begun);
-        let until = part.as_ref().and(self.whole.as_ref()).map(Whole::until);
+        let state = StateFingerprint::now(app, self.begun);
+        let until = part
+            .as_ref()
+            .and(self.whole.as_ref())
+            .map(LastFullRound::until);
         let (mut loaded, registries) = match &part {
             Some(part) => (self.load_part(app, part, &mut broken), app.registries()),
             None => {
@@ -181,13 +184,13 @@ impl<'a> Watcher<'a> {
         self.seen = None;
         self.seen = Some(registries.remember_tags());
         if broken > 0 {
-            rounded.take(Kind::Failed);
+            round_result.take(Kind::Failed);
         }
         let now = app.clock.now();
         placing::add_away(app, &mut loaded, true);
         begin_timers(app, &mut loaded, now)?;
         let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-        let (wanted, tags) = self.ask(app, &nodes, until.is_none(), &mut rounded)?;
+        let (wanted, tags) = self.ask(app, &nodes, until.is_none(), &mut round_result)?;
         // Let the requests be sent while thousands of tasks are put in order.
         tokio::task::yield_now().await;
         let mut work = RoundWork {
@@ -198,34 +201,34 @@ impl<'a> Watcher<'a> {
             round: Round::beside(nodes.clone(), self.pending.asked(), &self.running)
                 .of_selection(self.options.selection)
                 .of_part(part),
-            queue: Waiting::default(),
+            queue: PlacementQueue::default(),
             is_overtaken: false,
             until,
         };
-        let woken = self.work(&mut work, outside, &mut rounded).await?;
+        let woken = self.work(&mut work, outside, &mut round_result).await?;
         work.end()?;
-        self.report(&mut work, &mut rounded)?;
+        self.report(&mut work, &mut round_result)?;
         self.heads.save(app)?;
-        rounded.next = work.next_due(self.pending.asked());
+        round_result.next = work.next_due(self.pending.asked());
         if until.is_none() {
             if let Some(problems) = to_tell(app, &loaded, &work.round) {
                 self.notifications.round(app, problems);
             }
             let ended = app.clock.now();
-            rounded.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
-            self.whole = Whole::of(app, &work.round, state, rounded.next);
+            round_result.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
+            self.whole = LastFullRound::of(app, &work.round, state, round_result.next);
         }
         // With a simulated clock, nothing else would send them.
         if !app.clock.is_real() {
             self.finish_telling().await;
         }
-        Ok((rounded, woken))
+        Ok((round_result, woken))
     }
 
     /// Reads a part of the tasks, and reports how many.
-    fn load_part(&self, app: &App, part: &Part, broken: &mut usize) -> Vec<Snapshot> {
+    fn load_part(&self, app: &App, part: &FamilySubset, broken: &mut usize) -> Vec<Snapshot> {
         let keys = part.tasks();
-        let all = self.whole.as_ref().map_or(0, Whole::count);
+        let all = self.whole.as_ref().map_or(0, LastFullRound::count);
         self.events.send(Event::Detail(format!(
             "a webhook concerns {} of {all} tasks",
             keys.len()
@@ -240,7 +243,7 @@ impl<'a> Watcher<'a> {
         app: &App,
         nodes: &[Node<'_>],
         whole: bool,
-        rounded: &mut Rounded,
+        round_result: &mut RoundResult,
     ) -> Result<(TagSubscriptions, Tags)> {
         let events = self.events;
         let now = app.clock.now();
@@ -279,7 +282,7 @@ impl<'a> Watcher<'a> {
             .collect();
         events.send(looking_at(due.len()));
         self.overtake(&due, &tags);
-        rounded.looks = self.pending.ask_tags(app, &wanted, &due, &mut tags);
+        round_result.looks = self.pending.ask_tags(app, &wanted, &due, &mut tags);
         self.pending.ask_sources(sources, now, self.stop);
         Ok((wanted, tags))
     }
@@ -288,7 +291,7 @@ impl<'a> Watcher<'a> {
     fn overtake(&mut self, due: &[Reference], tags: &Tags) {
         let asked = self.pending.asked_mut();
         for tag in due {
-            let what = Awaited::Tag(tag.clone());
+            let what = QuestionTarget::Tag(tag.clone());
             let since = asked.since(&what);
             if since.is_some() && tags.get(tag).and_then(|record| record.next_look) != since {
                 asked.overtake(|other| *other == what);
@@ -301,10 +304,10 @@ impl<'a> Watcher<'a> {
         &mut self,
         work: &mut RoundWork<'_>,
         outside: Option<impl Future<Output = W>>,
-        rounded: &mut Rounded,
+        round_result: &mut RoundResult,
     ) -> Result<Option<W>> {
         let app = work.app;
-        let mut alarm = Alarm::default();
+        let mut deadline = RoundDeadline::default();
         // A simulated clock would end each round before its first answer.
         let is_loop = outside.is_some() && app.clock.is_real();
         let mut outside = std::pin::pin!(outside.map_or_else(
@@ -317,7 +320,7 @@ impl<'a> Watcher<'a> {
             }
             self.start(work)?;
             if self.stop.requested().is_some() {
-                self.stopped(work, rounded).await;
+                self.stopped(work, round_result).await;
                 return Ok(None);
             }
             if !self.is_busy() && !work.queue.is_held_up() {
@@ -325,7 +328,7 @@ impl<'a> Watcher<'a> {
             }
             let due = if is_loop {
                 let asked = self.pending.asked();
-                alarm.until_due(app.clock.now(), || work.next_due(asked))
+                deadline.until_due(app.clock.now(), || work.next_due(asked))
             } else {
                 Some(Duration::MAX)
             };
@@ -334,22 +337,24 @@ impl<'a> Watcher<'a> {
             };
             let woken = tokio::select! {
                 biased;
-                _ = self.stop.wait() => RoundWoken::Stopped,
-                made = self.jobs.next(), if !self.jobs.is_empty() => RoundWoken::Made(made),
-                answer = self.pending.next(), if !self.pending.asked().is_empty() => RoundWoken::Answer(answer),
-                given = &mut outside => RoundWoken::Outside(given),
+                _ = self.stop.wait() => RoundWakeReason::Stopped,
+                made = self.jobs.next(), if !self.jobs.is_empty() => RoundWakeReason::Made(made),
+                answer = self.pending.next(), if !self.pending.asked().is_empty() => RoundWakeReason::Answer(answer),
+                given = &mut outside => RoundWakeReason::Outside(given),
                 never = self.notifications.go_on() => match never {},
-                () = app.clock.sleep(due), if is_loop => RoundWoken::Due,
-                () = app.clock.pause(placing::WAIT), if work.queue.is_held_up() => RoundWoken::Looked,
+                () = app.clock.sleep(due), if is_loop => RoundWakeReason::Due,
+                () = app.clock.pause(placing::WAIT), if work.queue.is_held_up() => RoundWakeReason::Looked,
             };
             match woken {
-                RoundWoken::Answer(Some(answer)) => self.answered(work, answer),
-                RoundWoken::Made(Some(made)) => self.ended(work, made, rounded),
-                RoundWoken::Answer(None) | RoundWoken::Made(None) | RoundWoken::Stopped => {}
-                RoundWoken::Due | RoundWoken::Looked => continue,
-                RoundWoken::Outside(given) => return Ok(Some(given)),
+                RoundWakeReason::Answer(Some(answer)) => self.answered(work, answer),
+                RoundWakeReason::Made(Some(made)) => self.ended(work, made, round_result),
+                RoundWakeReason::Answer(None)
+                | RoundWakeReason::Made(None)
+                | RoundWakeReason::Stopped => {}
+                RoundWakeReason::Due | RoundWakeReason::Looked => continue,
+                RoundWakeReason::Outside(given) => return Ok(Some(given)),
             }
-            alarm.may_be_sooner();
+            deadline.may_be_sooner();
         }
     }
 
@@ -368,14 +373,14 @@ impl<'a> Watcher<'a> {
     }
 
     /// Repeats a question whose answer may be out of date. Returns whether the new answer has to be waited for.
-    fn ask_once_more(&mut self, work: &mut RoundWork<'_>, what: &Awaited) -> bool {
+    fn ask_once_more(&mut self, work: &mut RoundWork<'_>, what: &QuestionTarget) -> bool {
         match what {
-            Awaited::Tag(tag) => {
+            QuestionTarget::Tag(tag) => {
                 let which = std::slice::from_ref(tag);
                 let tags = &mut work.tags;
                 self.pending.ask_tags(work.app, work.wanted, which, tags);
             }
-            Awaited::Source(git) => {
+            QuestionTarget::Source(git) => {
                 let mut sources = self.heads.open(work.app, work.nodes, false);
                 sources.retain(|one, _| one == git);
                 let now = work.app.clock.now();
@@ -395,12 +400,12 @@ impl<'a> Watcher<'a> {
             && let Some(next) = work.queue.next(work.app)?
         {
             let (job, place) = match next {
-                Next::Run(job, _) if job.decided <= earlier(work.app) => {
+                NextJob::Run(job, _) if job.decided <= earlier(work.app) => {
                     self.decide_again(work, &job);
                     continue;
                 }
-                Next::Run(job, place) => (job, place),
-                Next::Away(job, away) => {
+                NextJob::Run(job, place) => (job, place),
+                NextJob::Away(job, away) => {
                     work.round.put_off(&job.task, away);
                     work.decide();
                     continue;
@@ -440,7 +445,7 @@ impl<'a> Watcher<'a> {
         let (app, wanted) = (work.app, work.wanted);
         self.pending.ask_tags(app, wanted, &images, &mut work.tags);
         for image in images {
-            let awaited = Awaited::Tag(image);
+            let awaited = QuestionTarget::Tag(image);
             if self.pending.asked().has(&awaited) {
                 work.round.await_answer(awaited);
             }
@@ -448,7 +453,12 @@ impl<'a> Watcher<'a> {
     }
 
     /// Handles the end of a run: the images that it pushed are looked at before the tasks that depend on them are decided.
-    fn ended(&mut self, work: &mut RoundWork<'_>, mut made: JobResult, rounded: &mut Rounded) {
+    fn ended(
+        &mut self,
+        work: &mut RoundWork<'_>,
+        mut made: JobResult,
+        round_result: &mut RoundResult,
+    ) {
         self.running.remove(&made.task);
         if let Some(job) = made
             .put_back
@@ -458,14 +468,14 @@ impl<'a> Watcher<'a> {
             work.enqueue(*job);
             return;
         }
-        rounded.add(&made);
+        round_result.add(&made);
         if made.outcome != Outcome::Busy {
             self.notifications.run(work.app, &made.task);
         }
         work.is_overtaken |= !work.round.is_running(&made.task);
         if made.outcome == Outcome::Succeeded {
             for image in work.round.pushes(&made.task) {
-                let what = Awaited::Tag(image);
+                let what = QuestionTarget::Tag(image);
                 self.pending.asked_mut().overtake(|other| *other == what);
             }
             work.pushed(&made);
@@ -476,19 +486,19 @@ impl<'a> Watcher<'a> {
     }
 
     /// Waits for the runs in progress, which have been told to stop.
-    async fn stopped(&mut self, work: &mut RoundWork<'_>, rounded: &mut Rounded) {
+    async fn stopped(&mut self, work: &mut RoundWork<'_>, round_result: &mut RoundResult) {
         while let Some(made) = self.jobs.next().await {
             self.running.remove(&made.task);
-            rounded.add(&made);
+            round_result.add(&made);
             work.round.finished(&made.task, made.outcome);
         }
         if let Some(signal) = self.stop.requested() {
-            rounded.take(signal.kind());
+            round_result.take(signal.kind());
         }
     }
 
     /// Reports the verdicts, each once.
-    fn report(&mut self, work: &mut RoundWork<'_>, rounded: &mut Rounded) -> Result<()> {
+    fn report(&mut self, work: &mut RoundWork<'_>, round_result: &mut RoundResult) -> Result<()> {
         let events = self.events;
         for (tag, moves) in work.tags.report_flapping(work.app.clock.now()) {
             events.send(Event::Warning(format!(
@@ -501,10 +511,10 @@ impl<'a> Watcher<'a> {
         let (mut notes, mut silent) = (Vec::new(), Vec::new());
         for (node, verdict, outcome) in work.round.verdicts() {
             let key = node.task.key();
-            rounded.take_verdict(verdict);
+            round_result.take_verdict(verdict);
             let is_news = self.reported.is_news(&key, verdict);
             if outcome.is_none() {
-                notes.extend(Remark::of(node, verdict));
+                notes.extend(BaselineUpdate::of(node, verdict));
             }
             if let Verdict::Changed(change) = verdict
                 && node.baseline.reported_change.as_ref() == Some(&change.named)
@@ -526,14 +536,14 @@ impl<'a> Watcher<'a> {
             self.reported.report_outages(&outages(silent), events);
         }
         let mut renewed = 0;
-        for remark in notes {
-            renewed += usize::from(remark.renewed.is_some());
-            if renewed > RENEWED_AT_ONCE && remark.reported.is_none() {
+        for baseline_update in notes {
+            renewed += usize::from(baseline_update.renewed.is_some());
+            if renewed > RENEWED_AT_ONCE && baseline_update.reported.is_none() {
                 continue;
             }
             // If it cannot be written, the remaining reports matter more.
-            if let Err(error) = remark.write(work.app) {
-                rounded.take(Kind::Failed);
+            if let Err(error) = baseline_update.write(work.app) {
+                round_result.take(Kind::Failed);
                 events.send(Event::Problem(error));
                 break;
             }
@@ -550,7 +560,7 @@ struct RoundWork<'a> {
     tags: Tags,
     round: Round<'a>,
     /// The runs that wait for a place on a builder.
-    queue: Waiting,
+    queue: PlacementQueue,
     /// Whether a run of an earlier round has ended, so that the next round knows more.
     is_overtaken: bool,
     /// When the next round over all tasks is due, if this one is over a part of them.
@@ -614,12 +624,12 @@ impl RoundWork<'_> {
     }
 
     /// Returns when something is due next, without pending questions.
-    fn next_due(&self, asked: &Asked) -> Option<Timestamp> {
+    fn next_due(&self, asked: &OpenQuestions) -> Option<Timestamp> {
         let now = self.app.clock.now();
         if self.is_overtaken || self.round.leaves_some() {
             return Some(now);
         }
-        let is_open = |tag: &Reference| !asked.has(&Awaited::Tag(tag.clone()));
+        let is_open = |tag: &Reference| !asked.has(&QuestionTarget::Tag(tag.clone()));
         let look = if asked.is_empty() {
             self.tags.next_look(now, |_| true)
         } else {

@@ -11,7 +11,7 @@ use super::make::JobResult;
 
 /// The result of a round.
 #[derive(Debug, Default)]
-pub struct Rounded {
+pub struct RoundResult {
     pub rebuilt: usize,
     /// The worst that happened, as the kind that picks the exit code.
     pub worst: Option<Kind>,
@@ -23,7 +23,7 @@ pub struct Rounded {
     pub(super) measured: Option<RoundMetrics>,
 }
 
-impl Rounded {
+impl RoundResult {
     /// Adds something that happened. A failure is worse than a missing answer.
     pub(super) fn take(&mut self, kind: Kind) {
         let rank = |kind: Kind| match kind {

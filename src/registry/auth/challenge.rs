@@ -16,7 +16,7 @@ pub struct Challenge {
 
 /// The challenge that is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Demand {
+pub enum SelectedChallenge {
     /// A token from a token service.
     Bearer {
         /// The URL of the service, not checked yet.
@@ -42,7 +42,7 @@ impl Challenge {
 }
 
 /// Returns the challenge in the headers of a 401: a bearer token where both schemes are offered, `None` where neither is.
-pub fn demand(headers: &HeaderMap) -> Option<Demand> {
+pub fn select_challenge(headers: &HeaderMap) -> Option<SelectedChallenge> {
     let challenges: Vec<Challenge> = headers
         .get_all(WWW_AUTHENTICATE)
         .iter()
@@ -52,7 +52,7 @@ pub fn demand(headers: &HeaderMap) -> Option<Demand> {
         .iter()
         .filter(|challenge| challenge.scheme == "bearer");
     let bearer = bearer.into_iter().find_map(|challenge| {
-        Some(Demand::Bearer {
+        Some(SelectedChallenge::Bearer {
             realm: challenge.param("realm")?,
             service: challenge.param("service"),
             scope: challenge.param("scope"),
@@ -64,7 +64,7 @@ pub fn demand(headers: &HeaderMap) -> Option<Demand> {
             .iter()
             .any(|challenge| challenge.scheme == "basic")
     };
-    bearer.or_else(|| basic().then_some(Demand::Basic))
+    bearer.or_else(|| basic().then_some(SelectedChallenge::Basic))
 }
 
 /// Parses one header: any number of challenges, separated by commas like their parameters. Parsing ends at a violation of the grammar; what
@@ -198,11 +198,11 @@ mod tests {
             .collect()
     }
 
-    fn demanded(headers: &[&str]) -> Option<Demand> {
+    fn demanded(headers: &[&str]) -> Option<SelectedChallenge> {
         let headers = headers
             .iter()
             .map(|value| (WWW_AUTHENTICATE, value.parse().unwrap()));
-        demand(&headers.collect())
+        select_challenge(&headers.collect())
     }
 
     #[test]
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn bearer_challenge_is_preferred_over_basic_and_ignored_without_a_realm() {
-        let bearer = Demand::Bearer {
+        let bearer = SelectedChallenge::Bearer {
             realm: "https://a/".into(),
             service: None,
             scope: None,
@@ -310,7 +310,10 @@ mod tests {
             demanded(&["Basic realm=x", r#"Bearer realm="https://a/""#]),
             Some(bearer)
         );
-        assert_eq!(demanded(&["Bearer", "Basic realm=x"]), Some(Demand::Basic));
+        assert_eq!(
+            demanded(&["Bearer", "Basic realm=x"]),
+            Some(SelectedChallenge::Basic)
+        );
         assert_eq!(demanded(&["Digest realm=x"]), None);
         assert_eq!(demanded(&[]), None);
     }

@@ -19,7 +19,7 @@ use crate::registry::{
 };
 
 use super::{
-    challenge::{self, Demand},
+    challenge::{self, SelectedChallenge},
     groups::{self, Groups},
     request::{AuthRequest, TokenSource},
     token::{self, Realm, Token, TokenKey, Tokens},
@@ -209,8 +209,10 @@ impl Auth {
         else {
             return Ok(None);
         };
-        let (error, scope) = match challenge::demand(&response.headers) {
-            Some(Demand::Bearer { error, scope, .. }) => (error.unwrap_or_default(), scope),
+        let (error, scope) = match challenge::select_challenge(&response.headers) {
+            Some(SelectedChallenge::Bearer { error, scope, .. }) => {
+                (error.unwrap_or_default(), scope)
+            }
             _ => (String::new(), None),
         };
         let is_stale = response.status == 401
@@ -259,17 +261,19 @@ impl Auth {
         request: &AuthRequest<'_, S>,
         response: &Response,
     ) -> Result<(), LookupError> {
-        let mut demand = challenge::demand(&response.headers);
+        let mut demand = challenge::select_challenge(&response.headers);
         if demand.is_none() && matches!(*lock(&self.scheme), Scheme::Unasked) {
-            demand = challenge::demand(&request.source.ping().await);
+            demand = challenge::select_challenge(&request.source.ping().await);
         }
         let learnt = match demand {
             None => Scheme::Silent,
-            Some(Demand::Basic) => Scheme::Basic,
-            Some(Demand::Bearer { realm, service, .. }) => Scheme::Bearer(Arc::new(Realm {
-                url: request.source.realm(&realm)?,
-                service,
-            })),
+            Some(SelectedChallenge::Basic) => Scheme::Basic,
+            Some(SelectedChallenge::Bearer { realm, service, .. }) => {
+                Scheme::Bearer(Arc::new(Realm {
+                    url: request.source.realm(&realm)?,
+                    service,
+                }))
+            }
         };
         let mut scheme = lock(&self.scheme);
         if matches!(*scheme, Scheme::Unasked | Scheme::Silent) {

@@ -3,7 +3,7 @@
 use reqwest::{Url, header::HeaderMap};
 
 use crate::registry::{
-    problem::{Asked, LookupError, LookupFailure},
+    problem::{FailedRequest, LookupError, LookupFailure},
     transport::{
         http_client::{Response, told},
         request_spec::Access,
@@ -25,7 +25,7 @@ pub struct AuthRequest<'a, S> {
 /// The requests that authentication makes itself: to the registry's API, and to the token services that the registry names.
 pub trait TokenSource {
     /// Returns the registry's first request, before any challenge, for messages.
-    fn asked(&self) -> Asked;
+    fn asked(&self) -> FailedRequest;
 
     /// Requests the API of the registry without any credential, and returns the headers of the response; empty, if there is none.
     async fn ping(&self) -> HeaderMap;

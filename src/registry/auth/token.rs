@@ -245,7 +245,7 @@ mod tests {
     use std::cell::Cell as Counter;
 
     use super::*;
-    use crate::registry::problem::{Asked, LookupFailure};
+    use crate::registry::problem::{FailedRequest, LookupFailure};
 
     fn key(credential: Option<Credential>, scopes: &[&str]) -> TokenKey {
         TokenKey {
@@ -401,6 +401,9 @@ mod tests {
     }
 
     fn failure() -> LookupError {
-        LookupError::unknown(LookupFailure::Refused { login: None }, Asked::default())
+        LookupError::unknown(
+            LookupFailure::Refused { login: None },
+            FailedRequest::default(),
+        )
     }
 }

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::registry::{
     auth::flow::Authorization,
     client::refusal,
-    problem::{Asked, LookupError, LookupFailure},
+    problem::{FailedRequest, LookupError, LookupFailure},
     requests::{ask::Answer, attempt::Attempt},
     transport::{
         http_client::{self, Response, TransportError},
@@ -185,7 +185,7 @@ impl Remote {
 
 async fn answer_of(
     mut response: RawResponse,
-    asked: Asked,
+    asked: FailedRequest,
     authorization: &Authorization,
 ) -> Answer {
     let status = response.status().as_u16();
@@ -240,7 +240,7 @@ fn body(receiver: mpsc::Receiver<Bytes>) -> reqwest::Body {
     reqwest::Body::wrap_stream(parts.boxed())
 }
 
-fn torn(broken: TransportError, asked: Asked) -> LookupError {
+fn torn(broken: TransportError, asked: FailedRequest) -> LookupError {
     match broken {
         TransportError::Network(error) => {
             LookupError::unknown(LookupFailure::Network(std::sync::Arc::new(error)), asked)

@@ -51,12 +51,12 @@ pub fn line(helper: &str, verb: &str) -> Result<CommandLine, String> {
 fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Told {
+    struct HelperLogin {
         username: String,
         secret: Secret,
     }
     match reply.ended {
-        Ended::Exited(0) => match serde_json::from_slice::<Told>(&reply.output) {
+        Ended::Exited(0) => match serde_json::from_slice::<HelperLogin>(&reply.output) {
             Ok(told) => Ok(credential(told.username, told.secret)),
             // Its output may be a secret.
             Err(_) => Err(format!("`{name}` answers with something else than a login")),

@@ -7,27 +7,27 @@ use reqwest::header::HeaderMap;
 use crate::image::Digest;
 
 use super::{
-    head::{Defect, Seen, content_type, digest},
+    head::{Defect, ResolvedTag, content_type, digest},
     manifest::{self, Document},
 };
 
 /// A document that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read {
-    pub seen: Seen,
+pub struct ReadDocument {
+    pub seen: ResolvedTag,
     pub document: Arc<Document>,
     /// Whether the digest in the header matches the body, or is missing.
     pub honest: bool,
 }
 
 /// Reads the response to a GET: the digest is computed from the bytes, whatever the header says.
-pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Read, Defect> {
+pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<ReadDocument, Defect> {
     let (media_type, document) = manifest::parse(&content_type(headers), body)?;
     let told = digest(headers);
     let honest = told.as_ref().is_none_or(|digest| digest.matches(body));
     let digest = told.filter(|_| honest).unwrap_or_else(|| Digest::of(body));
-    Ok(Read {
-        seen: Seen {
+    Ok(ReadDocument {
+        seen: ResolvedTag {
             digest,
             kind: document.kind(),
             media_type,

@@ -15,7 +15,7 @@ pub const DIGEST: &str = "docker-content-digest";
 /// The present state of a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seen {
+pub struct ResolvedTag {
     /// The digest of the tag: of the index, where it is one.
     pub digest: Digest,
     /// Whether the digest is of an index or of a manifest.
@@ -24,7 +24,7 @@ pub struct Seen {
     pub media_type: String,
 }
 
-impl Seen {
+impl ResolvedTag {
     /// Returns the state of a tag of which only the digest is known. It counts as an index: reading one as an index also shows that it is a
     /// manifest.
     pub const fn at(digest: Digest) -> Self {
@@ -65,12 +65,12 @@ pub fn form(problem: impl Into<String>) -> Defect {
 /// # Errors
 ///
 /// [`Defect`] if the document must not be read either.
-pub fn seen(headers: &HeaderMap) -> Result<Option<Seen>, Defect> {
+pub fn seen(headers: &HeaderMap) -> Result<Option<ResolvedTag>, Defect> {
     let media_type = content_type(headers);
     let Some(kind) = kind_of(&media_type)? else {
         return Ok(None);
     };
-    Ok(digest(headers).map(|digest| Seen {
+    Ok(digest(headers).map(|digest| ResolvedTag {
         digest,
         kind,
         media_type,
@@ -142,7 +142,7 @@ mod tests {
         let seen = super::seen(&headers(&[("content-type", INDEX), (DIGEST, A)])).unwrap();
         assert_eq!(
             seen,
-            Some(Seen {
+            Some(ResolvedTag {
                 digest: A.parse().unwrap(),
                 kind: Kind::Index,
                 media_type: INDEX.into()

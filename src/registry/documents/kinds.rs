@@ -45,9 +45,9 @@ pub fn is_other_document(media_type: &str) -> bool {
 
 /// Tells whether a layer contains files, in any format.
 pub fn is_layer(media_type: &str) -> bool {
-    let mut error_text = media_type.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut words = media_type.split(|c: char| !c.is_ascii_alphanumeric());
     VAGUE_CONFIGS.contains(&media_type)
-        || error_text.any(|word| {
+        || words.any(|word| {
             matches!(
                 word,
                 "layer" | "rootfs" | "tar" | "gzip" | "zstd" | "erofs" | "squashfs"

@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::{Digest, Reference},
-    registry::documents::{body::Read, head::Seen, index::ImageConfig, manifest::Document},
+    registry::documents::{
+        body::ReadDocument, head::ResolvedTag, index::ImageConfig, manifest::Document,
+    },
 };
 
-use super::flights::Flights;
+use super::flights::InFlightRequests;
 
 /// The most documents, and the most configs, that are kept: enough for the images of ten thousand tasks.
 const MAX_KEPT: usize = 4096;
@@ -24,23 +26,23 @@ type RepositoryDigest = (String, Digest);
 /// All cached answers, for every login.
 #[derive(Debug, Default)]
 pub struct Cache {
-    documents: Mutex<KeptAnswer<Arc<Document>>>,
-    configs: Mutex<KeptAnswer<Arc<ImageConfig>>>,
+    documents: Mutex<BoundedMap<Arc<Document>>>,
+    configs: Mutex<BoundedMap<Arc<ImageConfig>>>,
     tags: Mutex<RememberedTags>,
-    pub document_flights: Flights<RepositoryDigest, Arc<Document>>,
-    pub config_flights: Flights<RepositoryDigest, Arc<ImageConfig>>,
+    pub document_flights: InFlightRequests<RepositoryDigest, Arc<Document>>,
+    pub config_flights: InFlightRequests<RepositoryDigest, Arc<ImageConfig>>,
     /// Looks in progress for callers that accept a recent answer.
-    pub look_flights: Flights<Reference, Seen>,
+    pub look_flights: InFlightRequests<Reference, ResolvedTag>,
 }
 
 /// Values by digest; the oldest are dropped when there are too many.
 #[derive(Debug)]
-struct KeptAnswer<T> {
+struct BoundedMap<T> {
     values: HashMap<Digest, T>,
     order: VecDeque<Digest>,
 }
 
-impl<T> Default for KeptAnswer<T> {
+impl<T> Default for BoundedMap<T> {
     fn default() -> Self {
         Self {
             values: HashMap::new(),
@@ -49,7 +51,7 @@ impl<T> Default for KeptAnswer<T> {
     }
 }
 
-impl<T: Clone> KeptAnswer<T> {
+impl<T: Clone> BoundedMap<T> {
     fn keep(&mut self, digest: &Digest, value: T) {
         if self.values.insert(digest.clone(), value).is_some() {
             return;
@@ -72,7 +74,7 @@ impl<T: Clone> KeptAnswer<T> {
 struct RememberedTags {
     /// How many callers want them remembered.
     holders: usize,
-    seen: HashMap<Reference, Seen>,
+    seen: HashMap<Reference, ResolvedTag>,
 }
 
 /// As long as this lives, the answers of looks at tags are remembered for `look_cached` and `look_all_cached`: a round holds it, so that a
@@ -94,8 +96,8 @@ impl Drop for SeenTags {
 /// The answers of registries as one value, for another process, which then need not ask again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Answers {
-    pub tags: BTreeMap<Reference, Seen>,
+pub struct CacheExport {
+    pub tags: BTreeMap<Reference, ResolvedTag>,
     /// The indexes and manifests behind the tags, as far as they were read.
     documents: BTreeMap<Digest, Document>,
     /// The configs behind these, as far as they were read.
@@ -109,7 +111,7 @@ impl Cache {
     }
 
     /// Stores a document that was read.
-    pub fn keep_document(&self, read: &Read) {
+    pub fn keep_document(&self, read: &ReadDocument) {
         lock(&self.documents).keep(&read.seen.digest, Arc::clone(&read.document));
     }
 
@@ -130,7 +132,7 @@ impl Cache {
     }
 
     /// Records the answer of a look at a tag, if remembering is on; a look without an answer is not recorded.
-    pub fn looked<E>(&self, tag: &Reference, seen: &Result<Seen, E>) {
+    pub fn looked<E>(&self, tag: &Reference, seen: &Result<ResolvedTag, E>) {
         let mut tags = lock(&self.tags);
         match seen {
             Ok(seen) if tags.holders > 0 => {
@@ -144,7 +146,7 @@ impl Cache {
     }
 
     /// Returns the remembered answer about a tag, if there is one.
-    pub fn seen(&self, tag: &Reference) -> Option<Seen> {
+    pub fn seen(&self, tag: &Reference) -> Option<ResolvedTag> {
         lock(&self.tags).seen.get(tag).cloned()
     }
 
@@ -154,8 +156,8 @@ impl Cache {
     }
 
     /// Returns the remembered answers about these tags, with the documents behind them, or behind digests that they name.
-    pub fn export<'a>(&self, tags: impl IntoIterator<Item = &'a Reference>) -> Answers {
-        let mut answers = Answers::default();
+    pub fn export<'a>(&self, tags: impl IntoIterator<Item = &'a Reference>) -> CacheExport {
+        let mut answers = CacheExport::default();
         for tag in tags {
             let seen = self.seen(tag);
             let known = tag.digest().or(seen.as_ref().map(|seen| &seen.digest));
@@ -185,7 +187,7 @@ impl Cache {
     }
 
     /// Takes over the answers of another process. They are remembered as long as this process lives.
-    pub fn import(&self, answers: Answers) {
+    pub fn import(&self, answers: CacheExport) {
         for (digest, document) in answers.documents {
             lock(&self.documents).keep(&digest, Arc::new(document));
         }
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn oldest_cached_response_is_dropped_over_the_limit() {
-        let mut kept = KeptAnswer::default();
+        let mut kept = BoundedMap::default();
         for n in 0..=MAX_KEPT {
             kept.keep(&digest(n), n);
         }

@@ -12,17 +12,17 @@ use crate::registry::problem::LookupError;
 
 /// Requests in progress, by their key.
 #[derive(Debug)]
-pub struct Flights<K, T>(Mutex<HashMap<K, Flight<T>>>);
+pub struct InFlightRequests<K, T>(Mutex<HashMap<K, InFlightRequest<T>>>);
 
-type Flight<T> = Arc<OnceCell<Result<T, LookupError>>>;
+type InFlightRequest<T> = Arc<OnceCell<Result<T, LookupError>>>;
 
-impl<K, T> Default for Flights<K, T> {
+impl<K, T> Default for InFlightRequests<K, T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Clone + Eq + Hash, T: Clone> Flights<K, T> {
+impl<K: Clone + Eq + Hash, T: Clone> InFlightRequests<K, T> {
     /// Returns the result of `ask`. Concurrent callers with the same key wait for it and share its result, even a failure; later callers
     /// ask anew.
     pub async fn join(
@@ -31,16 +31,16 @@ impl<K: Clone + Eq + Hash, T: Clone> Flights<K, T> {
         ask: impl AsyncFnOnce() -> Result<T, LookupError>,
     ) -> Result<T, LookupError> {
         let flight = {
-            let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(flights.entry(key.clone()).or_default())
+            let mut in_flight = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(in_flight.entry(key.clone()).or_default())
         };
         let answer = flight.get_or_init(async || ask().await).await.clone();
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if flights
+        let mut in_flight = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if in_flight
             .get(&key)
             .is_some_and(|known| Arc::ptr_eq(known, &flight))
         {
-            flights.remove(&key);
+            in_flight.remove(&key);
         }
         answer
     }
@@ -51,14 +51,14 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::registry::problem::{Asked, LookupFailure};
+    use crate::registry::problem::{FailedRequest, LookupFailure};
 
     #[tokio::test]
     async fn concurrent_callers_share_one_request_and_later_ones_send_their_own() {
-        let flights = Flights::<&str, u32>::default();
+        let in_flight = InFlightRequests::<&str, u32>::default();
         let asked = Cell::new(0);
         let ask = |key| {
-            flights.join(key, async || {
+            in_flight.join(key, async || {
                 asked.set(asked.get() + 1);
                 tokio::task::yield_now().await;
                 Ok(asked.get())
@@ -72,17 +72,17 @@ mod tests {
 
     #[tokio::test]
     async fn concurrent_callers_share_a_failure_and_take_over_a_dropped_request() {
-        let flights = Flights::<&str, u32>::default();
+        let in_flight = InFlightRequests::<&str, u32>::default();
         let fail = || {
-            flights.join("a", async || {
+            in_flight.join("a", async || {
                 tokio::task::yield_now().await;
                 let refused = LookupFailure::Refused { login: None };
-                Err(LookupError::unknown(refused, Asked::default()))
+                Err(LookupError::unknown(refused, FailedRequest::default()))
             })
         };
         let (first, second) = tokio::join!(fail(), fail());
         assert!(first.is_err() && second.is_err());
-        let never = flights.join("a", async || std::future::pending().await);
+        let never = in_flight.join("a", async || std::future::pending().await);
         let given_up = async {
             tokio::select! {
                 biased;
@@ -90,7 +90,7 @@ mod tests {
                 () = tokio::task::yield_now() => {}
             }
         };
-        let next = flights.join("a", async || Ok(7));
+        let next = in_flight.join("a", async || Ok(7));
         let ((), next) = tokio::join!(given_up, next);
         assert_eq!(next.unwrap(), 7);
     }

@@ -10,7 +10,7 @@ const LOOKS: u32 = 10;
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum LookMethod {
     Head,
     /// With HEAD, to see whether it is reliable again. If it returned a digest other than that of the body, it is believed only together
     /// with a body that agrees.
@@ -34,18 +34,18 @@ struct Distrust {
 
 impl HeadTrust {
     /// Returns how to look at a tag at `now`. Of many concurrent looks only one makes the trial.
-    pub fn way(&self, now: Timestamp) -> Way {
+    pub fn way(&self, now: Timestamp) -> LookMethod {
         let mut distrust = self.lock();
         let Some(known) = distrust.as_mut() else {
-            return Way::Head;
+            return LookMethod::Head;
         };
         if known.looks < LOOKS && now < known.until {
             known.looks += 1;
-            return Way::Body;
+            return LookMethod::Body;
         }
         let lied = known.lied;
         *known = Distrust::new(now, lied);
-        Way::Trial { lied }
+        LookMethod::Trial { lied }
     }
 
     /// Records that a HEAD response was useless: it was refused, had no digest, or `lied`, because the body had another one.
@@ -88,23 +88,23 @@ mod tests {
     #[test]
     fn head_is_tried_again_after_ten_lookups_by_one_caller() {
         let heads = HeadTrust::default();
-        assert_eq!(heads.way(at(0)), Way::Head);
+        assert_eq!(heads.way(at(0)), LookMethod::Head);
         heads.distrust(at(0), false);
         for _ in 0..10 {
-            assert_eq!(heads.way(at(1)), Way::Body);
+            assert_eq!(heads.way(at(1)), LookMethod::Body);
         }
-        assert_eq!(heads.way(at(1)), Way::Trial { lied: false });
-        assert_eq!(heads.way(at(1)), Way::Body);
+        assert_eq!(heads.way(at(1)), LookMethod::Trial { lied: false });
+        assert_eq!(heads.way(at(1)), LookMethod::Body);
         heads.trust();
-        assert_eq!(heads.way(at(1)), Way::Head);
+        assert_eq!(heads.way(at(1)), LookMethod::Head);
     }
 
     #[test]
     fn head_is_tried_again_after_an_hour() {
         let heads = HeadTrust::default();
         heads.distrust(at(0), true);
-        assert_eq!(heads.way(at(3599)), Way::Body);
-        assert_eq!(heads.way(at(3600)), Way::Trial { lied: true });
-        assert_eq!(heads.way(at(3601)), Way::Body);
+        assert_eq!(heads.way(at(3599)), LookMethod::Body);
+        assert_eq!(heads.way(at(3600)), LookMethod::Trial { lied: true });
+        assert_eq!(heads.way(at(3601)), LookMethod::Body);
     }
 }

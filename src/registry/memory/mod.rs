@@ -1,6 +1,6 @@
 //! What is kept as long as the process lives: answers, and what was `learnt` of each registry.
 //!
-//! The `cache` holds documents by digest and looks at tags, `flights` the requests in progress, and `head_trust` whether a registry's HEAD
+//! The `cache` holds documents by digest and looks at tags, `in_flight` the requests in progress, and `head_trust` whether a registry's HEAD
 //! responses are reliable.
 
 pub mod cache;

@@ -2,7 +2,7 @@
 
 use crate::registry::{
     auth::flow::Authorization,
-    problem::{Asked, LookupError},
+    problem::{FailedRequest, LookupError},
     transport::{
         http_client::{Response, told},
         request_spec::RequestSpec,
@@ -12,13 +12,13 @@ use crate::registry::{
 use super::{
     attempt::Attempt,
     host::Host,
-    outcome::{After, Tries},
+    outcome::{Attempts, NextStep},
 };
 
 /// The response to a request, whatever its status.
 pub struct Answer {
     pub response: Response,
-    pub asked: Asked,
+    pub asked: FailedRequest,
     /// Where the login that was used is stored, if there was one.
     pub login: Option<String>,
     /// Whether a token was granted for it.
@@ -35,7 +35,7 @@ impl Host {
         let shared =
             |told: LookupError| told.shared_with(&Attempt::new(self, request_spec).asked_first());
         let _slot = self.limits.enter(&self.clock).await.map_err(shared)?;
-        let mut tries = Tries::new(self.limits.answers());
+        let mut tries = Attempts::new(self.limits.answers());
         loop {
             tries.made += 1;
             let mut attempt = Attempt::new(self, request_spec);
@@ -43,12 +43,12 @@ impl Host {
             let outcome = attempt.send(&mut authorization).await;
             let asked = attempt.asked_first();
             match self.after(outcome, tries, asked.clone()) {
-                After::Done(response) => {
+                NextStep::Done(response) => {
                     self.limits.answered(response.http2, &response.headers);
                     return Ok(Answer::new(response, asked, &authorization));
                 }
-                After::Failed(error) => return Err(error),
-                After::Again(pause) => self.clock.sleep(pause).await,
+                NextStep::Failed(error) => return Err(error),
+                NextStep::Again(pause) => self.clock.sleep(pause).await,
             }
             self.limits.again(&self.clock).await.map_err(shared)?;
         }
@@ -57,7 +57,7 @@ impl Host {
 
 impl Answer {
     /// Returns an answer from a response to a request with `authorization`.
-    pub fn new(response: Response, asked: Asked, authorization: &Authorization) -> Self {
+    pub fn new(response: Response, asked: FailedRequest, authorization: &Authorization) -> Self {
         Self {
             asked: told(asked, &response),
             response,

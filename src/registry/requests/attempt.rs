@@ -4,7 +4,7 @@ use reqwest::{Url, header::LOCATION};
 
 use crate::registry::{
     auth::{flow::Authorization, request::AuthRequest},
-    problem::{Asked, LookupError},
+    problem::{FailedRequest, LookupError},
     transport::{
         http_client::{Response, told},
         request_spec::RequestSpec,
@@ -138,12 +138,12 @@ impl<'a> Attempt<'a> {
     }
 
     /// Returns the present registry's first request, before any challenge.
-    pub fn asked_first(&self) -> Asked {
+    pub fn asked_first(&self) -> FailedRequest {
         self.destination.asked_first()
     }
 
     /// Returns the description of a request to a URL.
-    pub fn asked(&self, method: &'static str, url: &Url) -> Asked {
+    pub fn asked(&self, method: &'static str, url: &Url) -> FailedRequest {
         self.destination.asked(method, url)
     }
 }

@@ -3,10 +3,11 @@
 use reqwest::Url;
 
 use crate::registry::{
-    auth::flow::Auth, error_text::bare, problem::Asked, transport::request_spec::RequestSpec,
+    auth::flow::Auth, error_text::bare, problem::FailedRequest,
+    transport::request_spec::RequestSpec,
 };
 
-use super::host::{Elsewhere, Host};
+use super::host::{Host, RedirectedRegistry};
 
 /// The present registry of a request, and its description in messages.
 pub struct Destination<'a> {
@@ -14,7 +15,7 @@ pub struct Destination<'a> {
     pub host: &'a Host,
     pub request_spec: &'a RequestSpec,
     /// The other registry, after a redirect.
-    elsewhere: Option<Box<Elsewhere>>,
+    elsewhere: Option<Box<RedirectedRegistry>>,
 }
 
 impl<'a> Destination<'a> {
@@ -58,7 +59,7 @@ impl<'a> Destination<'a> {
     }
 
     /// Returns this registry's first request, before any challenge.
-    pub fn asked_first(&self) -> Asked {
+    pub fn asked_first(&self) -> FailedRequest {
         let verb = self.request_spec.verb();
         match &self.elsewhere {
             Some(elsewhere) => self.asked(verb, &elsewhere.url),
@@ -67,10 +68,10 @@ impl<'a> Destination<'a> {
     }
 
     /// Returns the description of a request to a URL.
-    pub fn asked(&self, method: &'static str, url: &Url) -> Asked {
+    pub fn asked(&self, method: &'static str, url: &Url) -> FailedRequest {
         let elsewhere = self.elsewhere.as_ref();
         let registry = elsewhere.map_or(&self.host.registry, |elsewhere| &elsewhere.registry);
-        Asked {
+        FailedRequest {
             registry: registry.clone(),
             image: self.request_spec.image.clone(),
             method,

@@ -11,7 +11,7 @@ use crate::{
             token::{self, Token, TokenKey},
         },
         credentials::credential::Credential,
-        problem::{Asked, LookupError, LookupFailure},
+        problem::{FailedRequest, LookupError, LookupFailure},
         transport::{
             http_client::{Body, Response, TransportError, cap, told},
             request_spec::RequestSpec,
@@ -23,11 +23,11 @@ use crate::{
 use super::{
     destination::Destination,
     host::Host,
-    outcome::{After, AttemptFailure, Tries},
+    outcome::{AttemptFailure, Attempts, NextStep},
 };
 
 impl TokenSource for Destination<'_> {
-    fn asked(&self) -> Asked {
+    fn asked(&self) -> FailedRequest {
         self.asked_first()
     }
 
@@ -48,7 +48,7 @@ impl TokenSource for Destination<'_> {
         let guard = &self.host.guard;
         guard.realm(self.origin(), text).map_err(|forbidden| {
             let problem = format!("it has its tokens granted where it must not: {forbidden}");
-            let asked = Asked {
+            let asked = FailedRequest {
                 status: Some(401),
                 ..self.asked_first()
             };
@@ -72,14 +72,14 @@ impl TokenSource for Destination<'_> {
         }
         let host = self.host;
         let _slot = host.token_slots.acquire().await;
-        let mut tries = Tries::new(host.limits.answers());
+        let mut tries = Attempts::new(host.limits.answers());
         loop {
             tries.made += 1;
             let outcome = ask_for_token(host, key).await;
             match host.after(outcome, tries, asked.clone()) {
-                After::Done(response) => return granted(&response, asked, login),
-                After::Failed(error) => return Err(error),
-                After::Again(pause) => host.clock.sleep(pause).await,
+                NextStep::Done(response) => return granted(&response, asked, login),
+                NextStep::Failed(error) => return Err(error),
+                NextStep::Again(pause) => host.clock.sleep(pause).await,
             }
         }
     }
@@ -103,7 +103,11 @@ fn is_overheard(url: &Url, origin: &Url) -> bool {
     url.scheme() == "http" && origin.host_str() != Some(host) && !settings::is_loopback(host)
 }
 
-fn granted(response: &Response, asked: Asked, login: Option<&str>) -> Result<Token, LookupError> {
+fn granted(
+    response: &Response,
+    asked: FailedRequest,
+    login: Option<&str>,
+) -> Result<Token, LookupError> {
     let asked = told(asked, response);
     match response.status {
         200 => Token::parse(&response.body, Instant::now())

@@ -15,7 +15,7 @@ use crate::{
         canonical,
         credentials::keychain::Keychain,
         memory::{head_trust::HeadTrust, learnt::Memory},
-        problem::{Asked, LookupError, LookupFailure},
+        problem::{FailedRequest, LookupError, LookupFailure},
         transport::{
             http_client::HttpClient,
             limits::{self, RequestLimits},
@@ -65,7 +65,7 @@ pub struct Host {
 }
 
 /// Another registry than the original one. It has its own challenges, and gets only its own login.
-pub struct Elsewhere {
+pub struct RedirectedRegistry {
     /// Its login server.
     pub registry: String,
     pub auth: Arc<Auth>,
@@ -90,9 +90,9 @@ impl Host {
         };
         let scheme = if tls { "https" } else { "http" };
         let origin = Url::parse(&format!("{scheme}://{api}/")).map_err(|problem| {
-            let asked = Asked {
+            let asked = FailedRequest {
                 registry: registry.to_owned(),
-                ..Asked::default()
+                ..FailedRequest::default()
             };
             LookupError::unknown(
                 LookupFailure::Settings(format!("`{api}` is no host: {problem}")),
@@ -141,7 +141,7 @@ impl Host {
 
     /// Returns the registry at `url`, the target of a redirect: it gets the login for that registry, and none where the login could be read
     /// on its way.
-    pub fn elsewhere(&self, url: &Url) -> Elsewhere {
+    pub fn elsewhere(&self, url: &Url) -> RedirectedRegistry {
         let host = url.host_str().unwrap_or_default();
         let name = match url.port() {
             Some(port) => format!("{host}:{port}"),
@@ -167,7 +167,7 @@ impl Host {
             known.insert(origin, Arc::clone(&auth));
             auth
         });
-        Elsewhere {
+        RedirectedRegistry {
             registry,
             auth,
             url: url.clone(),

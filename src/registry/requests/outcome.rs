@@ -10,7 +10,7 @@ use reqwest::{
 
 use crate::registry::{
     error_text::bare,
-    problem::{Asked, LookupError, LookupFailure},
+    problem::{FailedRequest, LookupError, LookupFailure},
     transport::{
         http_client::{Response, TransportError, told},
         retry::{self, RetryVerdict},
@@ -21,7 +21,7 @@ use super::host::Host;
 
 /// The tries at one request.
 #[derive(Clone, Copy)]
-pub struct Tries {
+pub struct Attempts {
     pub made: usize,
     /// How many responses the registry had sent before the first try.
     answers: u64,
@@ -35,7 +35,7 @@ pub enum AttemptFailure {
     Final(LookupError),
 }
 
-pub enum After {
+pub enum NextStep {
     Done(Response),
     Failed(LookupError),
     Again(Duration),
@@ -48,7 +48,7 @@ impl AttemptFailure {
     }
 }
 
-impl Tries {
+impl Attempts {
     /// Begins to count tries; `answers` is the number of responses of the registry so far.
     pub fn new(answers: u64) -> Self {
         Self { made: 0, answers }
@@ -60,36 +60,41 @@ impl Host {
     pub fn after(
         &self,
         outcome: Result<Response, AttemptFailure>,
-        tries: Tries,
-        asked: Asked,
-    ) -> After {
+        tries: Attempts,
+        asked: FailedRequest,
+    ) -> NextStep {
         let response = match outcome {
             Ok(response) => response,
-            Err(AttemptFailure::Final(error)) => return After::Failed(error),
+            Err(AttemptFailure::Final(error)) => return NextStep::Failed(error),
             Err(AttemptFailure::TransportError(broken, url)) => {
                 let url = bare(&url);
-                return self.broken(broken, tries, Asked { url, ..asked });
+                return self.broken(broken, tries, FailedRequest { url, ..asked });
             }
         };
         match retry::verdict(response.status, self.asked_pause(&response)) {
-            RetryVerdict::Final => After::Done(response),
+            RetryVerdict::Final => NextStep::Done(response),
             RetryVerdict::Limited(pause) => self.limited(pause, tries.made, told(asked, &response)),
             RetryVerdict::Again => match retry::pause(tries.made) {
-                Some(pause) => After::Again(pause),
-                None => {
-                    After::Failed(
-                        self.limits
-                            .failed(self.now(), tries.answers, false, |until| {
-                                let asked = told(asked, &response);
-                                LookupError::unknown(LookupFailure::Server { until }, asked)
-                            }),
-                    )
-                }
+                Some(pause) => NextStep::Again(pause),
+                None => NextStep::Failed(self.limits.failed(
+                    self.now(),
+                    tries.answers,
+                    false,
+                    |until| {
+                        let asked = told(asked, &response);
+                        LookupError::unknown(LookupFailure::Server { until }, asked)
+                    },
+                )),
             },
         }
     }
 
-    fn limited(&self, asked_pause: Option<Duration>, tries: usize, asked: Asked) -> After {
+    fn limited(
+        &self,
+        asked_pause: Option<Duration>,
+        tries: usize,
+        asked: FailedRequest,
+    ) -> NextStep {
         let pause = asked_pause.or_else(|| retry::pause(tries));
         let until = |pause: Duration| {
             let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::ZERO);
@@ -98,19 +103,19 @@ impl Host {
         match pause.filter(|pause| *pause <= retry::PATIENCE && retry::pause(tries).is_some()) {
             Some(pause) => {
                 self.limits.hold(until(pause), None);
-                After::Again(retry::spread(pause))
+                NextStep::Again(retry::spread(pause))
             }
             None => {
                 let until = until(asked_pause.unwrap_or(retry::UNNAMED_PAUSE));
                 let error = LookupError::unknown(LookupFailure::Limited { until }, asked);
                 self.limits.hold(until, Some(error.clone()));
-                After::Failed(error)
+                NextStep::Failed(error)
             }
         }
     }
 
-    fn broken(&self, broken: TransportError, tries: Tries, asked: Asked) -> After {
-        let failed = |why| After::Failed(LookupError::unknown(why, asked.clone()));
+    fn broken(&self, broken: TransportError, tries: Attempts, asked: FailedRequest) -> NextStep {
+        let failed = |why| NextStep::Failed(LookupError::unknown(why, asked.clone()));
         let error = match broken {
             TransportError::Network(error) => error,
             TransportError::Settings(problem) => return failed(LookupFailure::Settings(problem)),
@@ -118,13 +123,13 @@ impl Host {
         };
         let trouble = retry::trouble(&error);
         if let Some(pause) = retry::pause(tries.made).filter(|_| trouble.is_worth(tries.made)) {
-            return After::Again(pause);
+            return NextStep::Again(pause);
         }
         let cause = Arc::new(error);
         let told = |_| LookupError::unknown(LookupFailure::Network(cause), asked);
         let is_of_the_host = trouble.is_of_the_host();
         let limits = &self.limits;
-        After::Failed(limits.failed(self.now(), tries.answers, is_of_the_host, told))
+        NextStep::Failed(limits.failed(self.now(), tries.answers, is_of_the_host, told))
     }
 
     /// Returns the pause that a response asks for, by the server's clock where it sends the time.

@@ -14,7 +14,7 @@ use reqwest::{
 use crate::{
     registry::{
         error_text::{clean, server_words},
-        problem::Asked,
+        problem::FailedRequest,
     },
     sys::config::RegistrySettings,
 };
@@ -245,8 +245,8 @@ impl HttpClient {
 }
 
 /// Adds the response to the description of a request.
-pub fn told(asked: Asked, response: &Response) -> Asked {
-    Asked {
+pub fn told(asked: FailedRequest, response: &Response) -> FailedRequest {
+    FailedRequest {
         status: Some(response.status),
         said: server_words(&response.headers, &response.body)
             .filter(|_| response.status >= 400)

@@ -418,7 +418,7 @@ impl Drop for RequestSlot<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::problem::{Asked, LookupFailure};
+    use crate::registry::problem::{FailedRequest, LookupFailure};
 
     fn settings(concurrency: Option<usize>, per_second: Option<u32>) -> RegistrySettings {
         RegistrySettings {
@@ -435,7 +435,7 @@ mod tests {
     }
 
     fn limited(until: Timestamp) -> LookupError {
-        LookupError::unknown(LookupFailure::Limited { until }, Asked::default())
+        LookupError::unknown(LookupFailure::Limited { until }, FailedRequest::default())
     }
 
     fn clock() -> Clock {
@@ -639,7 +639,7 @@ mod tests {
 
         let failing = RequestLimits::new("r.example", &settings(None, None));
         failing.failed(now, failing.answers(), true, |until| {
-            LookupError::unknown(LookupFailure::Server { until }, Asked::default())
+            LookupError::unknown(LookupFailure::Server { until }, FailedRequest::default())
         });
         assert!(failing.budget(now).paused_until.is_some());
         new.go_on_from(&failing);

@@ -21,7 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The pause for a registry that limits requests and does not say for how long.
 pub const UNNAMED_PAUSE: Duration = Duration::from_secs(60);
 
-/// The bounds of a `Retry-After`: GHCR sends fractions of milliseconds, and a broken clock sends years.
+/// The bounds of a `Retry-NextStep`: GHCR sends fractions of milliseconds, and a broken clock sends years.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -138,7 +138,7 @@ fn chance() -> f64 {
     f64::from(u32::try_from(random >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Parses a `Retry-After` in any of its four forms: seconds, fractions of a second, a time since 1970, an HTTP date.
+/// Parses a `Retry-NextStep` in any of its four forms: seconds, fractions of a second, a time since 1970, an HTTP date.
 ///
 /// `now` should be the server's own time where it sends that, because times are by its clock. The result is between one second and one
 /// hour; `None` for any other text.

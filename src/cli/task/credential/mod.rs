@@ -6,7 +6,7 @@ mod remove;
 mod update;
 
 use crate::{
-    cli::{late::Late, outcome::Outcome, report::Report},
+    cli::{late::LazyArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -14,13 +14,13 @@ use crate::{
 #[derive(Debug, clap::Subcommand)]
 pub enum CredentialCommand {
     /// Add a login to a task
-    Add(Late<add::CredentialAddArgs>),
+    Add(LazyArgs<add::CredentialAddArgs>),
     /// Change a login of a task
-    Update(Late<update::CredentialUpdateArgs>),
+    Update(LazyArgs<update::CredentialUpdateArgs>),
     /// Remove a login from a task
-    Remove(Late<remove::CredentialRemoveArgs>),
+    Remove(LazyArgs<remove::CredentialRemoveArgs>),
     /// List the logins of a task, without passwords
-    List(Late<list::CredentialListArgs>),
+    List(LazyArgs<list::CredentialListArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: CredentialCommand) -> Result<Outcome> {

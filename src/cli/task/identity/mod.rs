@@ -6,7 +6,7 @@ mod remove;
 mod show;
 
 use crate::{
-    cli::{late::Late, outcome::Outcome, report::Report},
+    cli::{late::LazyArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };
@@ -14,11 +14,11 @@ use crate::{
 #[derive(Debug, clap::Subcommand)]
 pub enum IdentityCommand {
     /// Accept an identity for a task; without effect
-    Assign(Late<assign::AssignArgs>),
+    Assign(LazyArgs<assign::AssignArgs>),
     /// Accept that a task loses an identity; without effect
-    Remove(Late<remove::IdentityRemoveArgs>),
+    Remove(LazyArgs<remove::IdentityRemoveArgs>),
     /// Show the identities of a task: none
-    Show(Late<show::IdentityShowArgs>),
+    Show(LazyArgs<show::IdentityShowArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: IdentityCommand) -> Result<Outcome> {

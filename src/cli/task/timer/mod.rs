@@ -6,7 +6,7 @@ mod remove;
 mod update;
 
 use crate::{
-    cli::{late::Late, outcome::Outcome},
+    cli::{late::LazyArgs, outcome::Outcome},
     error::Result,
     ops::App,
 };
@@ -17,13 +17,13 @@ pub enum TimerCommand {
     ///
     /// `acrt task watch` runs the task at these times, whether or not its base images moved. A time that was missed while nothing watched
     /// is made up for once.
-    Add(Late<add::TimerAddArgs>),
+    Add(LazyArgs<add::TimerAddArgs>),
     /// Change a timer of a task
-    Update(Late<update::TimerUpdateArgs>),
+    Update(LazyArgs<update::TimerUpdateArgs>),
     /// Remove a timer from a task
-    Remove(Late<remove::TimerRemoveArgs>),
+    Remove(LazyArgs<remove::TimerRemoveArgs>),
     /// List the timers of a task, with the next three times of each
-    List(Late<list::TimerListArgs>),
+    List(LazyArgs<list::TimerListArgs>),
 }
 
 pub fn run(app: &App, command: TimerCommand) -> Result<Outcome> {

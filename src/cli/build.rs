@@ -13,7 +13,7 @@ use crate::{
             build::{ArgumentArgs, Platforms, platforms},
             duration::timeout,
             quick_file::quick_file,
-            registry::tell_of_azure,
+            registry::report_azure,
             steps::TrustOnceArgs,
         },
         outcome::Outcome,
@@ -111,7 +111,7 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
         report.as_az("'--image or -t' is not provided. Skipping image push after build.");
     }
     report.shows_raw(args.raw);
-    tell_of_azure(app, report, args.registry.as_deref());
+    report_azure(app, report, args.registry.as_deref());
     let no_wait = args.no_wait;
     let (request, _dockerfile) = request(app, report, args)?;
     if no_wait {

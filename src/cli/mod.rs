@@ -12,7 +12,7 @@ mod flags;
 mod global;
 mod image;
 mod import;
-mod late;
+mod lazy_args;
 mod login;
 mod logout;
 mod manifest;
@@ -38,7 +38,7 @@ use crate::{
 };
 
 use global::Global;
-use late::LazyArgs;
+use lazy_args::LazyArgs;
 use outcome::Outcome;
 use report::Report;
 

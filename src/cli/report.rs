@@ -21,7 +21,7 @@ use crate::{
     },
     task::{RunId, TaskKey, TaskName},
     view::{
-        CannotRender, Canvas, Format, Pieces, Query, View, column::harmless, tame::LogSanitizer,
+        CannotRender, Canvas, Format, Pieces, Query, View, column::harmless, sanitize::LogSanitizer,
     },
 };
 
@@ -91,7 +91,7 @@ impl Report {
             .sanitizer
             .borrow_mut()
             .as_mut()
-            .map(|it| it.tame(bytes));
+            .map(|it| it.sanitize(bytes));
         self.stream(tamed.as_deref().unwrap_or(bytes));
     }
 

@@ -12,7 +12,7 @@ use crate::{
             build::{Platforms, platforms},
             duration::timeout,
             quick_file::{QuickFile, quick_file},
-            registry::tell_of_azure,
+            registry::report_azure,
             steps::{DEFAULT_FILE, StepOptions, TrustOnceArgs, ValueArgs, text_of},
         },
         outcome::Outcome,
@@ -87,7 +87,7 @@ pub struct QuickRunArgs {
 
 pub fn run(app: &App, report: &Report, args: QuickRunArgs) -> Result<Outcome> {
     report.shows_raw(args.raw);
-    tell_of_azure(app, report, args.registry.as_deref());
+    report_azure(app, report, args.registry.as_deref());
     let request = request(app, report, &args)?;
     match (args.dry_run, args.no_wait) {
         (true, _) => planned(app, report, &request),

@@ -22,7 +22,7 @@ use crate::{
 };
 
 use super::{
-    door::Origin,
+    connection_limiter::Origin,
     proof::{self, Proof},
 };
 
@@ -112,7 +112,7 @@ impl Access {
     }
 
     /// Tells whether the page is protected, so that it may be reachable from other machines.
-    pub fn keeps_strangers_out(&self) -> bool {
+    pub fn requires_authentication(&self) -> bool {
         self.token.is_some() || !self.proxies.is_empty()
     }
 

@@ -6,7 +6,7 @@
 
 mod access;
 mod body;
-mod door;
+mod connection_limiter;
 mod hint;
 mod inbox;
 mod page;

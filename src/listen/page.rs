@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     access::{Access, Admission},
     body,
-    door::Slot,
+    connection_limiter::Slot,
 };
 
 /// Everything comes from this server, nothing is inline, and no other page may show this one in a frame.

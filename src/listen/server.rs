@@ -40,13 +40,13 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    sys::{clock::Clock, pulse::LoopHealth, secret::Secret},
+    sys::{clock::Clock, loop_health::LoopHealth, secret::Secret},
 };
 
 use super::{
     access::Access,
     body,
-    door::{ConnectionLimiter, Slot},
+    connection_limiter::{ConnectionLimiter, Slot},
     inbox::{Counts, Inbox, Outcome},
     page::{self, Page, PageSource, Peer},
     payload::{self, ParsedWebhook},
@@ -211,12 +211,12 @@ impl Sources {
     }
 
     /// Refuses to serve strangers: beyond loopback, every sender needs a secret.
-    fn admit_no_strangers(&self, address: SocketAddr) -> Result<()> {
+    fn require_secrets_beyond_loopback(&self, address: SocketAddr) -> Result<()> {
         if address.ip().is_loopback() {
             return Ok(());
         }
         if let Some(access) = &self.page
-            && !access.keeps_strangers_out()
+            && !access.requires_authentication()
         {
             return Err(Error::new(
                 Kind::Invalid,
@@ -261,7 +261,7 @@ impl Server {
         clock: Clock,
         pages: Pages,
     ) -> Result<Self> {
-        sources.admit_no_strangers(address)?;
+        sources.require_secrets_beyond_loopback(address)?;
         let cannot = || format!("cannot listen on `{address}`");
         let listener = std::net::TcpListener::bind(address).context(Kind::Failed, cannot)?;
         listener
@@ -316,7 +316,7 @@ impl Server {
     ///
     /// [`Kind::Invalid`] where strangers could send; then the earlier senders stay.
     pub fn replace(&self, sources: Sources) -> Result<()> {
-        sources.admit_no_strangers(self.address)?;
+        sources.require_secrets_beyond_loopback(self.address)?;
         *self
             .site
             .sources

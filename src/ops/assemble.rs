@@ -62,11 +62,7 @@ pub(super) fn leaves_out_vcs(task: &Task) -> bool {
 }
 
 /// Reports which files of the folder are not part of the context.
-pub(super) fn tell_what_is_left_out(
-    execution: &Execution<'_>,
-    folder: &Path,
-    events: &EventSink<'_>,
-) {
+pub(super) fn report_left_out(execution: &Execution<'_>, folder: &Path, events: &EventSink<'_>) {
     let names = vcs::at_top(folder);
     if leaves_out_vcs(&execution.task) && !names.is_empty() {
         events.send(Event::Detail(format!(
@@ -198,7 +194,7 @@ pub(super) fn unverified<'r>(
 }
 
 /// Reports in every run which registries are asked without TLS, or without a check of their certificate.
-pub(super) fn tell_what_is_not_verified<'r>(
+pub(super) fn report_unverified<'r>(
     app: &App,
     images: impl Iterator<Item = &'r Reference>,
     log: &RunLog<'_>,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    assemble, blame,
+    assemble, builder_fault,
     cache_traces::{self, CacheTraces},
     clean::BuilderTraces,
     commands::{CommandFailure, Commands},
@@ -66,7 +66,7 @@ impl BuildJob<'_> {
             match self.try_on(&work).await {
                 Err(failure)
                     if has_no_disk(&failure.error)
-                        && blame::free_disk(execution, name, &work.lines).await =>
+                        && builder_fault::free_disk(execution, name, &work.lines).await =>
                 {
                     self.try_on(&work).await
                 }
@@ -76,10 +76,10 @@ impl BuildJob<'_> {
         let built = cache_traces::noted(traces, "", self.resolved.pulled.keys(), build).await;
         match built {
             Ok(outcome) => {
-                blame::note_room(app, name)?;
+                builder_fault::note_room(app, name)?;
                 Ok(outcome)
             }
-            Err(failure) => Err(blame::blamed(execution, failure, name).await),
+            Err(failure) => Err(builder_fault::with_builder_fault(execution, failure, name).await),
         }
     }
 

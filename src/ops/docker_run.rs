@@ -66,7 +66,7 @@ pub(super) async fn work(
     {
         log.say(&line);
     }
-    assemble::tell_what_is_not_verified(app, images.iter().chain(resolved.pulled.keys()), log);
+    assemble::report_unverified(app, images.iter().chain(resolved.pulled.keys()), log);
     let job = BuildJob {
         execution,
         step,
@@ -148,7 +148,7 @@ async fn build(
     let mut request = request(job);
     let placed = assemble::place_logins(execution, job.run.run_id)?;
     request.auth_dir = placed.as_ref().map(|placed| placed.folder());
-    assemble::tell_what_is_left_out(execution, &request.context, log.events);
+    assemble::report_left_out(execution, &request.context, log.events);
     let [on] = builders else {
         return parts::build(job, builders, request, log).await;
     };

@@ -20,7 +20,7 @@ use crate::{
         tarball,
     },
     store::{file, runs::MARKER, secrets::Secrets},
-    sys::{aside::aside, signal::Stop},
+    sys::{blocking::run_blocking, signal::Stop},
     task::{Context, GitContext, RunId, Task},
 };
 
@@ -133,7 +133,7 @@ pub async fn fetch_into(
             })
             .await?;
             let time = found.time;
-            aside(move |wanted| git::settle(&root, keeps_vcs, time, wanted)).await?;
+            run_blocking(move |wanted| git::settle(&root, keeps_vcs, time, wanted)).await?;
             fetched.folder = found.folder;
             fetched.commit = Some(found.commit);
         }
@@ -165,7 +165,7 @@ struct FetchedFile {
 
 /// Unpacks the files of a context into the folder that a builder reads.
 async fn unpack(name: String, pieces: Vec<FetchedFile>, root: PathBuf) -> Result<()> {
-    aside(move |wanted| {
+    run_blocking(move |wanted| {
         let mut unpacking = Unpacking::new(&root, wanted);
         for piece in pieces {
             if piece.is_archive {
@@ -208,7 +208,7 @@ async fn outgrown(root: &Path) -> Error {
 
 async fn measured(root: &Path) -> Result<bool> {
     let root = root.to_owned();
-    aside(move |wanted| {
+    run_blocking(move |wanted| {
         bounds::is_exceeded(&root, wanted)
             .context(Kind::Failed, || format!("cannot read `{}`", root.display()))
     })

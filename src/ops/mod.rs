@@ -3,8 +3,8 @@
 pub mod adopt;
 pub mod answer;
 mod assemble;
-mod blame;
 mod build_job;
+mod builder_fault;
 pub mod builders;
 mod cache_traces;
 pub mod cancel_run;

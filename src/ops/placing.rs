@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     builder::{
         self,
-        fleet::{Member, Placement, PlacementRequest, RunPart, place as placement},
+        placement::{Member, Placement, PlacementRequest, RunPart, place as placement},
     },
     error::{Error, Kind, Result},
     image::Platform,

@@ -87,12 +87,12 @@ fn told_of<T>(recalled: ReadResult<T>, events: &EventSink<'_>) -> T {
 pub fn keep_tags(app: &App, tags: &Tags, events: &EventSink<'_>) {
     let kept = app.store.prepare().and_then(|()| app.store.save_tags(tags));
     if let Err(error) = kept {
-        tell_unkept("what was found is not kept", &error, events);
+        report_unkept("what was found is not kept", &error, events);
     }
 }
 
 /// Reports that a file could not be written: only as a detail if the state directory is read-only.
-pub(super) fn tell_unkept(what: &str, error: &Error, events: &EventSink<'_>) {
+pub(super) fn report_unkept(what: &str, error: &Error, events: &EventSink<'_>) {
     let text = format!("{what}: {}", error.one_line());
     events.send(if file::is_read_only(error) {
         Event::Detail(text)

@@ -99,7 +99,7 @@ pub async fn run(
         if !is_quick {
             app.registries_with(logins(&secrets)?);
             answers = old_enough(app, &task, events).await?;
-            prepare_to_tell(app, &task, events).await;
+            prepare_notifications(app, &task, events).await;
         }
         let place = placing::place(app, &task, stop, events).await?;
         Ok((answers, place))
@@ -178,7 +178,7 @@ pub(super) async fn pin(
 }
 
 /// Prepares the receivers of notifications for the run. A failure is reported, and does not prevent the run.
-async fn prepare_to_tell(app: &App, task: &Task, events: &EventSink<'_>) {
+async fn prepare_notifications(app: &App, task: &Task, events: &EventSink<'_>) {
     if let Err(error) = notify::before_run(app, task, events).await {
         events.send(Event::Problem(error));
     }
@@ -207,7 +207,7 @@ pub async fn run_if_free(
         task: key,
         is_build: false,
     });
-    prepare_to_tell(app, &task, events).await;
+    prepare_notifications(app, &task, events).await;
     let request = RunRequest {
         run: Some(held.run.run_id),
         ..request

@@ -223,7 +223,7 @@ pub struct TaskDetails {
 const RUNS: usize = 5;
 
 /// Returns a task with its state and last runs, from what is stored.
-pub fn portrait(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Option<TaskDetails>> {
+pub fn details(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Option<TaskDetails>> {
     let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
     let all = with_ancestors(app, &task, &baseline);
     let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();

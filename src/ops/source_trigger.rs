@@ -87,7 +87,7 @@ pub fn changed(
 }
 
 /// Reports what a source trigger cannot do by itself.
-pub fn tell_of_pull_requests(triggers: &[SourceTrigger], events: &EventSink<'_>) {
+pub fn report_pull_requests(triggers: &[SourceTrigger], events: &EventSink<'_>) {
     let waits = triggers.iter().any(|trigger| {
         trigger.status == Status::Enabled
             && trigger

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::view::tame::LogSanitizer;
+use crate::view::sanitize::LogSanitizer;
 
 /// How much of a line is shown, in bytes.
 const LONGEST: usize = 4096;
@@ -52,7 +52,7 @@ impl Lines {
 
     /// Appends the complete lines of the next piece to `out`.
     pub fn push(&mut self, part: &[u8], out: &mut String) {
-        let tamed = self.sanitizer.tame(part);
+        let tamed = self.sanitizer.sanitize(part);
         self.take(&tamed, out);
     }
 

@@ -261,7 +261,7 @@ impl Registries {
                             return expected(seen, tag, answer.asked);
                         }
                         (None, _) => {
-                            if !head::tells_digest(&answer.response.headers) {
+                            if !head::has_digest(&answer.response.headers) {
                                 host.heads.distrust(host.now(), false);
                             }
                         }

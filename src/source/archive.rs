@@ -21,7 +21,7 @@ use tar::{Archive, Entry, EntryType, PaxExtensions};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    sys::aside::Cancellation,
+    sys::blocking::Cancellation,
 };
 
 use super::{

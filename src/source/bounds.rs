@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use crate::sys::aside::Cancellation;
+use crate::sys::blocking::Cancellation;
 
 /// The most bytes in all files of a context.
 pub const MAX_BYTES: u64 = 8 * 1024 * 1024 * 1024;

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     error::{Context as _, Error, Kind, Result},
     sys::{
-        aside::Cancellation,
+        blocking::Cancellation,
         command::CommandLine,
         environment,
         process::{self, Ended, Limits},

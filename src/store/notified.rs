@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Result,
-    watch::{notified::NotifiedState, said::ReportedProblems},
+    watch::{notified::NotifiedState, reported_problems::ReportedProblems},
 };
 
 use super::{ReadResult, Store, file, recall::recall};

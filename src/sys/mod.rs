@@ -1,8 +1,8 @@
 //! The machine: time, settings, command lines and processes. Nothing here knows about images.
 
 pub mod aliases;
-pub mod aside;
 pub mod beneath;
+pub mod blocking;
 pub mod builders;
 pub mod clock;
 pub mod command;
@@ -11,10 +11,10 @@ mod config_edit;
 pub mod config_file;
 pub mod environment;
 pub mod limits;
+pub mod loop_health;
 pub mod near;
 pub mod ownership;
 pub mod process;
-pub mod pulse;
 pub mod secret;
 pub mod service;
 pub mod settings;

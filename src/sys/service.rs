@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{clock::Clock, environment, pulse::LoopHealth};
+use super::{clock::Clock, environment, loop_health::LoopHealth};
 
 /// The connection to the service manager. Without one, notifications do nothing.
 #[derive(Debug)]

@@ -682,7 +682,7 @@ fn debounced(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
     let moved = reasons.moves.iter().filter(|one| one.to.is_some());
     let moved = moved.filter_map(|one| tags.debounced_until(&one.tag, now));
     let written = reasons.change.as_ref().and_then(|change| change.modified);
-    let written = written.and_then(|time| tags.quiet_since(time, now));
+    let written = written.and_then(|time| tags.debounced_since(time, now));
     let until = moved.chain(written).max();
     match until {
         Some(until) if reasons.timers.is_empty() && reasons.source.is_none() => {

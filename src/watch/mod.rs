@@ -3,7 +3,6 @@
 //! This module decides and does nothing else: no clock, no disk, no network. `task check`, `watch --dry-run` and `watch` all follow its
 //! decisions.
 
-pub mod asked;
 pub mod away;
 pub mod backoff;
 pub mod baseline;
@@ -14,8 +13,9 @@ pub mod graph;
 pub mod hints;
 pub mod metrics;
 pub mod notified;
+pub mod open_questions;
+pub mod reported_problems;
 pub mod round;
-pub mod said;
 pub mod schedule;
 pub mod selection;
 #[cfg(test)]
@@ -24,12 +24,12 @@ pub mod snapshot;
 pub mod state;
 pub mod tags;
 
-pub use asked::{OpenQuestions, QuestionTarget};
 pub use away::AwayBuilder;
 pub use baseline::{Baseline, Built, Failure, FileStamp, FileState, ReadFile};
 pub use decide::{Move, Problem, ProblemKind, Verdict};
 pub use descendants::{Descendant, Descendants};
 pub use families::{Families, FamilySubset};
+pub use open_questions::{OpenQuestions, QuestionTarget};
 pub use round::{Outcome, Round};
 pub use selection::Selection;
 pub use snapshot::{Node, Reading, Snapshot};

@@ -14,12 +14,12 @@ use crate::{
 };
 
 use super::{
-    asked::{OpenQuestions, QuestionTarget},
     away::AwayBuilder,
     decide::{Move, Reasons, Verdict},
     descendants::{Descendant, Descendants},
     families::{Families, FamilySubset},
     graph::{Graph, Vertex},
+    open_questions::{OpenQuestions, QuestionTarget},
     selection::Selection,
     snapshot::Node,
     tags::Tags,

@@ -568,7 +568,7 @@ impl Tags {
 
     /// Returns when the debounce of a file that was written at `written` ends, if it has not ended yet: a changed file is debounced like a
     /// tag.
-    pub fn quiet_since(&self, written: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    pub fn debounced_since(&self, written: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let until = later(written, self.debounce);
         (written <= now && until > now).then_some(until)
     }

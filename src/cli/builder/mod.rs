@@ -6,7 +6,7 @@ mod prune;
 
 use crate::{error::Result, ops::App};
 
-use super::{late::LazyArgs, outcome::Outcome, report::Report};
+use super::{lazy_args::LazyArgs, outcome::Outcome, report::Report};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum BuilderCommand {

@@ -7,7 +7,7 @@ mod unset;
 
 use crate::{error::Result, ops::GlobalOptions};
 
-use super::{late::LazyArgs, outcome::Outcome};
+use super::{lazy_args::LazyArgs, outcome::Outcome};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum ConfigCommand {

@@ -34,7 +34,7 @@ pub fn login_server(text: &str) -> Result<String, String> {
 
 /// Reports which registry a bare name stands for: Azure's registry of that name, as in az, unless the config file
 /// defines it.
-pub fn tell_of_azure(app: &App, report: &Report, name: Option<&str>) {
+pub fn report_azure(app: &App, report: &Report, name: Option<&str>) {
     if let Some(name) = name
         && let server = app.settings.login_server(name)
         && is_registry(&server)
@@ -108,7 +108,7 @@ impl RegistryNameArgs {
     /// Returns the registry.
     pub fn find(self, app: &App, report: &Report) -> Result<String> {
         let name = one_of(self.bare_name, self.name, "--name")?;
-        tell_of_azure(app, report, name.as_deref());
+        report_azure(app, report, name.as_deref());
         registry_for(app, name.as_deref(), &[])
     }
 }

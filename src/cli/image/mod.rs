@@ -3,7 +3,7 @@
 mod check;
 
 use crate::{
-    cli::{late::LazyArgs, outcome::Outcome, report::Report},
+    cli::{lazy_args::LazyArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };

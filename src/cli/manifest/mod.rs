@@ -6,7 +6,7 @@ mod show;
 mod show_metadata;
 
 use crate::{
-    cli::{late::LazyArgs, outcome::Outcome, report::Report},
+    cli::{lazy_args::LazyArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };

@@ -4,7 +4,7 @@ mod presets;
 mod test;
 
 use crate::{
-    cli::{late::LazyArgs, outcome::Outcome},
+    cli::{lazy_args::LazyArgs, outcome::Outcome},
     error::Result,
     ops::App,
 };

@@ -8,7 +8,7 @@ mod show_tags;
 mod untag;
 
 use crate::{
-    cli::{late::LazyArgs, outcome::Outcome, report::Report},
+    cli::{lazy_args::LazyArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };

@@ -137,7 +137,7 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
         }
     } else if args.no_run {
         app.wait(follow::adopted(app, &mut answer, &events))?;
-        tell_tracking(report, &answer);
+        report_tracking(report, &answer);
     } else if answer.has_changes() {
         report.note("tasks follow nothing until they have run once: acrt task adopt --run, or acrt task run --name NAME");
     }
@@ -182,7 +182,7 @@ fn tell(report: &Report, answer: &AdoptAnswer) {
 }
 
 /// Reports which tasks are not followed yet, why, and what to do.
-fn tell_tracking(report: &Report, answer: &AdoptAnswer) {
+fn report_tracking(report: &Report, answer: &AdoptAnswer) {
     for task in &answer.tasks {
         let tracking = task.tracking.as_ref();
         if let Some(why) = tracking.and_then(|tracking| tracking.reason.as_ref()) {

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     cli::{
         columns,
-        flags::{definition::DefinitionArgs, one_task::NameArgs, registry::tell_of_azure},
+        flags::{definition::DefinitionArgs, one_task::NameArgs, registry::report_azure},
         outcome::Outcome,
         report::Report,
     },
@@ -93,7 +93,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
             trust_context: false,
         }),
     };
-    tell_of_azure(app, report, args.registry.as_deref());
+    report_azure(app, report, args.registry.as_deref());
     let registry = if args.local {
         LOCAL.to_owned()
     } else {

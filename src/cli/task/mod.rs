@@ -24,7 +24,7 @@ mod why;
 use crate::{error::Result, ops::App};
 
 use super::{
-    late::LazyArgs,
+    lazy_args::LazyArgs,
     outcome::Outcome,
     report::Report,
     status::{self, StatusArgs},

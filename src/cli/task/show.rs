@@ -38,7 +38,7 @@ pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
         ops::show::task(app, &key)?
     };
     let portrait = if report.shows_tables() {
-        ops::show::portrait(app, &key, &report.events())?
+        ops::show::details(app, &key, &report.events())?
     } else {
         None
     };

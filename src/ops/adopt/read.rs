@@ -107,7 +107,7 @@ pub async fn gather(
                     continue;
                 };
                 included.extend(recipes.files.iter().filter(|it| **it != main).cloned());
-                tell_unset(&main, &recipes, events);
+                report_unset(&main, &recipes, events);
                 gathered.take(&main, SourceKind::Compose, recipes);
             }
             Err(problem) if problem.file == main => {
@@ -161,7 +161,7 @@ pub fn compose_project(
     if recipes.main_files.is_empty() {
         return Err(absent("there is no compose file in it".to_owned()));
     }
-    tell_unset(&main, &recipes, events);
+    report_unset(&main, &recipes, events);
     Ok(recipes)
 }
 
@@ -202,7 +202,7 @@ pub fn variable(task: &Task, name: &str) -> Option<String> {
     compose::project_variable(&disk(&source.path), folder, name).ok()?
 }
 
-fn tell_unset(main: &Path, recipes: &ComposeBuilds, events: &EventSink<'_>) {
+fn report_unset(main: &Path, recipes: &ComposeBuilds, events: &EventSink<'_>) {
     for name in &recipes.unset {
         events.send(Event::Warning(format!(
             "variable `{name}` of `{}` is not set, and taken to be empty as docker compose does",

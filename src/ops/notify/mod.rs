@@ -87,15 +87,15 @@ pub(super) async fn hold(app: &App) -> Result<Lock> {
 /// Sends notifications about the result of a run. A failure to send is reported, and has no other effect. What is not sent because acrt is
 /// stopped is sent later.
 pub async fn after_run(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
-    tell_run(app, task, |_| true, stop, events).await;
+    notify_of_run(app, task, |_| true, stop, events).await;
 }
 
 /// As [`after_run`], for one of several runs of a round: receivers that group events are notified after the round.
 pub async fn after_run_of_round(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
-    tell_run(app, task, |channel| !channel.groups, stop, events).await;
+    notify_of_run(app, task, |channel| !channel.groups, stop, events).await;
 }
 
-async fn tell_run(
+async fn notify_of_run(
     app: &App,
     task: &Task,
     is_told: impl Fn(&Channel) -> bool,
@@ -109,7 +109,7 @@ async fn tell_run(
             return Ok(());
         }
         let baselines = vec![(task.key(), app.store.baseline(&task.key())?)];
-        tell_all(app, &channels, &baselines, None, events).await
+        notify_all(app, &channels, &baselines, None, events).await
     };
     if let Err(error) = unless_stopped(work, stop).await {
         events.send(Event::Problem(error));
@@ -152,7 +152,7 @@ pub async fn after_round(
             .iter()
             .map(|(key, problems)| (key.clone(), problems.as_slice()));
         let silent = outages(problems);
-        tell_all(app, &channels, &baselines, Some(&silent), events).await
+        notify_all(app, &channels, &baselines, Some(&silent), events).await
     };
     if let Err(error) = unless_stopped(work, stop).await {
         events.send(Event::Problem(error));
@@ -160,7 +160,7 @@ pub async fn after_round(
 }
 
 /// Sends each receiver what is new to it, one after the other.
-async fn tell_all(
+async fn notify_all(
     app: &App,
     channels: &[Channel],
     tasks: &[(TaskKey, Baseline)],

@@ -140,7 +140,7 @@ fn data(message: &Value, log: &[String]) -> Value {
     let subject = [text("/task"), text("/subject")];
     let subject = subject.into_iter().find(|it| !it.is_empty());
     let title = match subject {
-        Some(subject) => format!("{}: {event}", tame(&subject)),
+        Some(subject) => format!("{}: {event}", sanitize(&subject)),
         None => event.clone(),
     };
     json!({
@@ -148,7 +148,7 @@ fn data(message: &Value, log: &[String]) -> Value {
         "Good": NotificationEvent::of_word(&event).is_some_and(NotificationEvent::is_good),
         "Time": text("/time"),
         "Title": title,
-        "Message": tame(&text("/message")),
+        "Message": sanitize(&text("/message")),
         "Task": text("/task"),
         "Registry": text("/registry"),
         "RunID": text("/run/runId"),
@@ -158,8 +158,8 @@ fn data(message: &Value, log: &[String]) -> Value {
         "New": text("/run/baseUpdates/0/digest"),
         "Cause": text("/run/cause"),
         "Images": pushed_images(message),
-        "Log": log.iter().map(|line| tame(line)).collect::<Vec<_>>(),
-        "Subject": tame(&text("/subject")),
+        "Log": log.iter().map(|line| sanitize(line)).collect::<Vec<_>>(),
+        "Subject": sanitize(&text("/subject")),
         "Since": text("/since"),
         "Tasks": message["tasks"],
         "Resume": text("/resume"),
@@ -180,7 +180,7 @@ pub fn last_lines(log: &[u8]) -> Vec<String> {
 }
 
 /// Removes control characters, which neither a chat nor a header can show and the template engine may use itself.
-fn tame(text: &str) -> String {
+fn sanitize(text: &str) -> String {
     let is_text =
         |c: &char| *c == '\n' || !(c.is_control() || matches!(c, '\u{fdd0}' | '\u{fdd1}'));
     text.chars().filter(is_text).collect()

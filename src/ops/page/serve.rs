@@ -12,7 +12,7 @@ use crate::{
         event::{Event, EventSink},
     },
     sys::{
-        pulse::LoopHealth,
+        loop_health::LoopHealth,
         signal::{Signal, Stop},
     },
 };

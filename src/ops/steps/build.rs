@@ -29,9 +29,9 @@ use crate::{
 };
 
 use super::{
-    found,
     read::{arguments_of, build_of, made_before},
-    site::StepBuild,
+    resolved_images,
+    step_context::StepBuild,
     step_run::{StepFailure, StepRun, inside},
     workspace::copy_beneath,
 };
@@ -42,7 +42,7 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     // The fetched context is removed when the step ends.
     let fetched = fetch(work, build).await?;
     let mut inputs = inputs(work, build, fetched.as_ref())?;
-    let mut resolved = found::warned(work, async |events| {
+    let mut resolved = resolved_images::warned(work, async |events| {
         resolve::resolve(execution.app, &mut inputs, builder, shared.baseline, events).await
     })
     .await?;

@@ -16,8 +16,9 @@ use crate::{
 };
 
 use super::{
-    LABEL, found,
+    LABEL,
     read::made_before,
+    resolved_images,
     step_run::{StepFailure, StepRun},
 };
 
@@ -84,7 +85,7 @@ async fn image_of(work: &StepRun<'_>, cmd: &CmdStep) -> Result<Reference, StepFa
         platform: named.unwrap_or(&shared.platforms.containers),
     };
     let (builder, baseline) = (&shared.on.builder, shared.baseline);
-    let resolved = found::warned(work, async |events| {
+    let resolved = resolved_images::warned(work, async |events| {
         resolve::image(execution.app, asked, builder, baseline, events).await
     })
     .await?;

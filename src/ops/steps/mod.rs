@@ -3,15 +3,15 @@
 mod acr;
 mod build;
 mod container;
-mod found;
 mod logins;
 mod networks;
 mod one;
 mod push;
 pub mod read;
+mod resolved_images;
 pub(super) mod run;
 mod schedule;
-mod site;
+mod step_context;
 mod step_run;
 pub mod sweep;
 pub(super) mod workspace;

@@ -8,7 +8,7 @@ use crate::{
     sys::process,
 };
 
-use super::{LABEL, site::StepContext};
+use super::{LABEL, step_context::StepContext};
 
 /// Creates those networks of the file that containers use. Returns their names on the builder.
 ///
@@ -21,7 +21,7 @@ pub(super) async fn make_networks(shared: &StepContext<'_>) -> Result<BTreeMap<S
             .cmds()
             .any(|cmd| cmd.place.network.as_ref() == Some(&network.name));
         let is_default = network.name == DEFAULT_NETWORK;
-        if !used || (is_default && !is_talkative(graph)) {
+        if !used || (is_default && !has_concurrent_containers(graph)) {
             continue;
         }
         if network.is_external {
@@ -61,7 +61,7 @@ pub(super) async fn make_networks(shared: &StepContext<'_>) -> Result<BTreeMap<S
 }
 
 /// Returns whether two containers of a file may run at the same time.
-fn is_talkative(graph: &Graph) -> bool {
+fn has_concurrent_containers(graph: &Graph) -> bool {
     let containers = || graph.cmds().filter(|cmd| cmd.own().is_none());
     containers().count() > 1 && (!graph.is_chain() || containers().any(|cmd| cmd.detach))
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     error::{Error, Kind},
-    ops::{blame, execution::Failure, why_failed::has_no_disk},
+    ops::{builder_fault, execution::Failure, why_failed::has_no_disk},
     steps::{Action, BuiltinCommand, Step},
 };
 
 use super::{
     acr, build, container, push,
-    site::StepContext,
+    step_context::StepContext,
     step_run::{StepFailure, StepRun, pause},
 };
 
@@ -46,7 +46,7 @@ async fn tries(work: &StepRun<'_>) -> Result<(), StepFailure> {
         };
         if let StepFailure::Exit { error, .. } = &trouble
             && has_no_disk(error)
-            && blame::free_disk(execution, builder, &work.lines).await
+            && builder_fault::free_disk(execution, builder, &work.lines).await
         {
             continue;
         }

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     read::made_before,
-    site::StepBuild,
+    step_context::StepBuild,
     step_run::{StepFailure, StepRun},
 };
 

@@ -10,7 +10,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     ops::{
         assemble::{self, PlacedLogins},
-        blame, chain,
+        builder_fault, chain,
         event::{Event, EventSink},
         execution::{Execution, Failure},
         joined::joined,
@@ -30,7 +30,7 @@ use super::{
     networks::make_networks,
     read::{self, Lookup, MultiStep},
     schedule::carry_out,
-    site::{StepContext, StepResults},
+    step_context::{StepContext, StepResults},
     sweep::sweep,
     workspace::Workspace,
 };
@@ -83,10 +83,10 @@ pub(in crate::ops) async fn work(
         held.run.untracked_images.clone_from(&found.untracked);
     }
     if let Err(failure) = outcome {
-        return Err(blame::blamed(execution, failure, &on.name).await);
+        return Err(builder_fault::with_builder_fault(execution, failure, &on.name).await);
     }
     let mut found = found.unwrap_or_default();
-    blame::note_room(app, &on.name)?;
+    builder_fault::note_room(app, &on.name)?;
     let outputs = confirm(execution, &found.pushed, log.events).await?;
     let platforms = settle(execution, &mut found, &outputs).await?;
     held.run.base_image_dependencies = Some(found.dependencies());
@@ -186,7 +186,7 @@ async fn in_workspace(
     let volumes = &read.graph.volumes;
     let folder = read.folder.as_deref();
     if let Some(folder) = folder {
-        assemble::tell_what_is_left_out(execution, folder, log.events);
+        assemble::report_left_out(execution, folder, log.events);
     }
     let leaves_out = assemble::leaves_out_vcs(task);
     let workspace = Workspace::make(app, run.run_id, folder, leaves_out, volumes)?;

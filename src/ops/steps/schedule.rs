@@ -10,7 +10,7 @@ use crate::{
     task::RunStatus,
 };
 
-use super::{one, site::StepContext};
+use super::{one, step_context::StepContext};
 
 /// Reports which steps are being carried out.
 fn tell_at_work(log: &RunLog<'_>, steps: &[&str]) {
@@ -84,7 +84,7 @@ pub(super) async fn carry_out(
     }
     match first {
         Some(failure) => {
-            tell_what_was_skipped(shared.log, graph, &progress);
+            report_skipped(shared.log, graph, &progress);
             Err(failure)
         }
         None => Ok(()),
@@ -105,7 +105,7 @@ fn one_more_place(shared: &StepContext<'_>) -> Option<Option<Lock>> {
         .map(Some)
 }
 
-fn tell_what_was_skipped(log: &RunLog<'_>, graph: &Graph, progress: &Progress<'_>) {
+fn report_skipped(log: &RunLog<'_>, graph: &Graph, progress: &Progress<'_>) {
     let steps = graph.steps().iter();
     let skipped: Vec<&str> = steps
         .filter(|step| progress.state(&step.id) == State::Skipped)

@@ -20,7 +20,7 @@ use crate::{
     sys::{beneath, command::CommandLine},
 };
 
-use super::{read::within, site::StepContext};
+use super::{read::within, step_context::StepContext};
 
 /// How long a build or a push has to exit by itself when it is told to stop.
 const GRACE: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@ use crate::{
     task::{Run, RunId},
 };
 
-use super::{LABEL, site::prefix_of, workspace};
+use super::{LABEL, step_context::prefix_of, workspace};
 
 /// Removes everything that a run has on its builder. Returns messages about what could not be removed.
 pub async fn sweep(app: &App, builder: &Builder, id: RunId) -> Vec<String> {

@@ -56,7 +56,7 @@ pub fn create(
     let has_token = task_options.secrets.git_access_token.is_some();
     task.trigger.source_triggers =
         source_trigger::of_new(&task_options.source, &task.step, has_token)?;
-    source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, events);
+    source_trigger::report_pull_requests(&task.trigger.source_triggers, events);
     // A replaced task keeps its logins: they are no options of `create`.
     let kept = app.store.secrets(&key)?;
     let mut secrets = Secrets {
@@ -250,7 +250,7 @@ pub fn update(
     task.trigger.source_triggers =
         source_trigger::changed(&task_options.source, sources, &task.step)?;
     if task_options.source.pull_requests == Some(true) {
-        source_trigger::tell_of_pull_requests(&task.trigger.source_triggers, events);
+        source_trigger::report_pull_requests(&task.trigger.source_triggers, events);
     }
     let timers = std::mem::take(&mut task.trigger.timer_triggers);
     task.trigger.timer_triggers = timer::as_before(timers, &old.trigger.timer_triggers);

@@ -21,12 +21,12 @@ use crate::{
         recall,
     },
     store::file,
-    sys::{clock::Clock, pulse::LoopHealth},
+    sys::{clock::Clock, loop_health::LoopHealth},
     task::definition::DEFAULT_TIMEOUT,
     watch::{hints::HintThrottle, metrics::Metrics},
 };
 
-use super::rounded::RoundResult;
+use super::round_result::RoundResult;
 
 /// How long the loop waits for further webhooks of a burst after the first one: a push of several tags sends several.
 const GATHER: Duration = Duration::from_millis(100);

@@ -1,18 +1,18 @@
 //! The watcher: rounds of looks, decisions and runs, once or in a loop.
 
-mod alarm;
+mod baseline_update;
 mod hooks;
 pub mod install;
 mod make;
-mod news;
 mod options;
 mod part;
 mod pending_notifications;
-mod places;
-mod remark;
+mod placement_queue;
+mod report_filter;
 mod reported;
 mod round;
-mod rounded;
+mod round_deadline;
+mod round_result;
 mod scope;
 
 use std::{rc::Rc, time::Duration};
@@ -37,12 +37,12 @@ use super::{
 };
 
 use hooks::Hooks;
-use news::ReportFilter;
+use report_filter::ReportFilter;
 use round::Watcher;
 
 pub use crate::watch::Selection;
 pub use options::{Looks, WatchOptions};
-pub use rounded::RoundResult;
+pub use round_result::RoundResult;
 pub use scope::scope;
 
 /// Returns what a round would run, in that order, without running it.
@@ -114,7 +114,7 @@ pub async fn once(
     let round = watcher
         .round(&app, None, None::<std::future::Pending<()>>)
         .await;
-    watcher.finish_telling().await;
+    watcher.finish_notifying().await;
     let result = round.map(|(round_result, _)| round_result);
     drop(watcher);
     hooks.measure_round(&app, &result);
@@ -199,7 +199,7 @@ pub async fn forever(
                     () = app.clock.sleep(sleep) => LoopWakeReason::Due,
                     woken = outside(&app, &hooks, &mut hangup) => woken,
                     signal = stop.wait() => LoopWakeReason::Stopped(signal),
-                    never = watcher.go_on_telling() => match never {},
+                    never = watcher.continue_notifying() => match never {},
                 }
             }
         };

@@ -34,7 +34,7 @@ impl LastReported {
 
     /// Returns whether a verdict is worth reporting and differs from the last reported one.
     pub fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
-        if !is_worth_telling(verdict) {
+        if !is_worth_reporting(verdict) {
             self.tasks.remove(key);
             return false;
         }
@@ -77,7 +77,7 @@ impl OutageSummary {
         *waiting <= Self::FEW
     }
 
-    pub fn tell_of_the_rest(&self, events: &EventSink<'_>) {
+    pub fn report_the_rest(&self, events: &EventSink<'_>) {
         for ((kind, group), waiting) in &self.0 {
             if let more @ 1.. = waiting.saturating_sub(Self::FEW) {
                 let problem = match kind {
@@ -97,7 +97,7 @@ impl OutageSummary {
     }
 }
 
-fn is_worth_telling(verdict: &Verdict) -> bool {
+fn is_worth_reporting(verdict: &Verdict) -> bool {
     match verdict {
         Verdict::Unknown { .. }
         | Verdict::Missing { .. }

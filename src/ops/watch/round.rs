@@ -37,16 +37,16 @@ use crate::{
 };
 
 use super::{
-    alarm::RoundDeadline,
+    baseline_update::{BaselineUpdate, begin_timers},
     hooks::HintedTargets,
     make::{JobResult, JobStart, make},
     options::{Looks, WatchOptions},
     part::{LastFullRound, StateFingerprint},
     pending_notifications::{PendingNotifications, to_tell},
-    places::{NextJob, PlacementQueue},
-    remark::{BaselineUpdate, begin_timers},
+    placement_queue::{NextJob, PlacementQueue},
     reported::{LastReported, OutageSummary},
-    rounded::RoundResult,
+    round_deadline::RoundDeadline,
+    round_result::RoundResult,
 };
 
 /// The state of a watcher between rounds: pending looks, runs in progress, and what is remembered.
@@ -129,16 +129,16 @@ impl<'a> Watcher<'a> {
         while let Some(made) = self.jobs.next().await {
             self.running.remove(&made.task);
         }
-        self.finish_telling().await;
+        self.finish_notifying().await;
     }
 
     /// Waits until all notifications have been sent; if acrt is to stop, the next watcher sends the rest.
-    pub async fn finish_telling(&mut self) {
+    pub async fn finish_notifying(&mut self) {
         self.notifications.all().await;
     }
 
     /// Sends notifications between two rounds.
-    pub async fn go_on_telling(&mut self) -> std::convert::Infallible {
+    pub async fn continue_notifying(&mut self) -> std::convert::Infallible {
         self.notifications.go_on().await
     }
 
@@ -220,7 +220,7 @@ impl<'a> Watcher<'a> {
         }
         // With a simulated clock, nothing else would send them.
         if !app.clock.is_real() {
-            self.finish_telling().await;
+            self.finish_notifying().await;
         }
         Ok((round_result, woken))
     }
@@ -530,7 +530,7 @@ impl<'a> Watcher<'a> {
                 });
             }
         }
-        summary.tell_of_the_rest(events);
+        summary.report_the_rest(events);
         if work.until.is_none() {
             let silent = silent.iter().map(|(key, all)| (key.clone(), *all));
             self.reported.report_outages(&outages(silent), events);

@@ -78,7 +78,7 @@ pub fn seen(headers: &HeaderMap) -> Result<Option<ResolvedTag>, Defect> {
 }
 
 /// Tells whether a response has a valid digest.
-pub fn tells_digest(headers: &HeaderMap) -> bool {
+pub fn has_digest(headers: &HeaderMap) -> bool {
     digest(headers).is_some()
 }
 

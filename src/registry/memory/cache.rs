@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-use super::flights::InFlightRequests;
+use super::in_flight::InFlightRequests;
 
 /// The most documents, and the most configs, that are kept: enough for the images of ten thousand tasks.
 const MAX_KEPT: usize = 4096;

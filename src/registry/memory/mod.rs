@@ -4,6 +4,6 @@
 //! responses are reliable.
 
 pub mod cache;
-pub mod flights;
 pub mod head_trust;
+pub mod in_flight;
 pub mod learnt;

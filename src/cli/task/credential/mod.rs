@@ -6,7 +6,7 @@ mod remove;
 mod update;
 
 use crate::{
-    cli::{late::LazyArgs, outcome::Outcome, report::Report},
+    cli::{lazy_args::LazyArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
 };

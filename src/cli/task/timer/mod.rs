@@ -6,7 +6,7 @@ mod remove;
 mod update;
 
 use crate::{
-    cli::{late::LazyArgs, outcome::Outcome},
+    cli::{lazy_args::LazyArgs, outcome::Outcome},
     error::Result,
     ops::App,
 };

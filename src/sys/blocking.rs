@@ -38,7 +38,7 @@ impl Drop for CancelOnDrop {
 /// # Errors
 ///
 /// [`Kind::Failed`] where the work panicked; else what it returns.
-pub async fn aside<T: Send + 'static>(
+pub async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce(&Cancellation) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let wanted = Cancellation::default();
@@ -56,14 +56,15 @@ mod tests {
 
     #[tokio::test]
     async fn background_work_returns_its_result() {
-        let sum = aside(|wanted| Ok((1..=4).sum::<i32>() * i32::from(!wanted.is_over()))).await;
+        let sum =
+            run_blocking(|wanted| Ok((1..=4).sum::<i32>() * i32::from(!wanted.is_over()))).await;
         assert_eq!(sum.unwrap(), 10);
     }
 
     #[tokio::test]
     async fn dropped_background_work_is_stopped() {
         let (sender, ended) = mpsc::channel();
-        let work = aside(move |wanted| {
+        let work = run_blocking(move |wanted| {
             while !wanted.is_over() {
                 std::thread::yield_now();
             }

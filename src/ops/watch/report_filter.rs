@@ -12,7 +12,7 @@ use crate::{
     store::lock,
     sys::{clock::Clock, signal::Stop},
     task::RunStatus,
-    watch::said::{ReportedProblems, gist, gist_of_run},
+    watch::reported_problems::{ReportedProblems, gist, gist_of_run},
 };
 
 /// The prefix of a registry or repository that does not answer, which tells it from a task.

@@ -28,7 +28,11 @@ enum Fault {
 
 /// Asks the builder whether it is there, after a build has failed in a way that may be the builder's fault. If it is away or has no room, the
 /// failure says nothing about the build.
-pub(super) async fn blamed(execution: &Execution<'_>, failure: Failure, name: &str) -> Failure {
+pub(super) async fn with_builder_fault(
+    execution: &Execution<'_>,
+    failure: Failure,
+    name: &str,
+) -> Failure {
     if failure.status == RunStatus::Canceled {
         return failure;
     }
@@ -42,7 +46,7 @@ pub(super) async fn blamed(execution: &Execution<'_>, failure: Failure, name: &s
     } else {
         return failure;
     };
-    let lost = lost_in_a_row(execution, name, fault).unwrap_or_default();
+    let lost = record_lost_run(execution, name, fault).unwrap_or_default();
     let why = anyhow::Error::from(failure.error);
     if lost >= MOST_LOST {
         let how = match fault {
@@ -68,7 +72,7 @@ pub(super) async fn blamed(execution: &Execution<'_>, failure: Failure, name: &s
 }
 
 /// Records that a run failed because of its builder. Returns how many runs of the task in a row have done so.
-fn lost_in_a_row(execution: &Execution<'_>, name: &str, fault: Fault) -> Result<u32> {
+fn record_lost_run(execution: &Execution<'_>, name: &str, fault: Fault) -> Result<u32> {
     let (app, key) = (execution.app, execution.task.key());
     let mut counts = execution.recorded;
     if fault == Fault::Full {

@@ -41,7 +41,7 @@ enum Sequence {
 
 impl LogSanitizer {
     /// Returns the safe text of the next piece.
-    pub fn tame(&mut self, part: &[u8]) -> Vec<u8> {
+    pub fn sanitize(&mut self, part: &[u8]) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.held);
         bytes.extend_from_slice(part);
         let mut out = Vec::with_capacity(bytes.len());
@@ -185,7 +185,7 @@ mod tests {
 
     fn tamed(bytes: &[u8]) -> String {
         let mut sanitizer = LogSanitizer::default();
-        let mut out = sanitizer.tame(bytes);
+        let mut out = sanitizer.sanitize(bytes);
         out.extend(sanitizer.finish());
         String::from_utf8(out).unwrap()
     }
@@ -279,7 +279,7 @@ mod tests {
             let mut sanitizer = LogSanitizer::default();
             let mut out = Vec::new();
             for pair in cuts.windows(2) {
-                out.extend(sanitizer.tame(&bytes[pair[0]..pair[1]]));
+                out.extend(sanitizer.sanitize(&bytes[pair[0]..pair[1]]));
             }
             out.extend(sanitizer.finish());
             prop_assert_eq!(String::from_utf8(out).unwrap(), tamed(&bytes));

@@ -129,7 +129,7 @@ impl<'a> StepContext<'a> {
         format!(
             "{}{}",
             prefix_of(self.execution.app, self.run.run_id),
-            tame(of)
+            sanitize(of)
         )
     }
 }
@@ -142,7 +142,7 @@ pub(super) fn prefix_of(app: &crate::ops::App, id: crate::task::RunId) -> String
 }
 
 /// Replaces characters that builders refuse in names: only letters, digits, `_`, `.` and `-` are allowed.
-fn tame(name: &str) -> String {
+fn sanitize(name: &str) -> String {
     let tame = |c: char| match c {
         c if c.is_ascii_alphanumeric() || "_.-".contains(c) => c,
         _ => '-',
@@ -181,6 +181,6 @@ mod tests {
 
     #[test]
     fn container_name_is_sanitized_for_builders() {
-        assert_eq!(tame("a/b c:d_1.x-y"), "a-b-c-d_1.x-y");
+        assert_eq!(sanitize("a/b c:d_1.x-y"), "a-b-c-d_1.x-y");
     }
 }

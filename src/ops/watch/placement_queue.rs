@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    builder::fleet::{self, Placement, PlacementRequest},
+    builder::placement::{self, Placement, PlacementRequest},
     error::Result,
     ops::{
         App,
@@ -78,7 +78,7 @@ impl PlacementQueue {
                 .jobs
                 .iter()
                 .map(|(_, placement_request)| placement_request);
-            let Some((n, parts)) = fleet::next(&fleet.members, wishes) else {
+            let Some((n, parts)) = placement::next(&fleet.members, wishes) else {
                 self.is_held_up = true;
                 return Ok(None);
             };

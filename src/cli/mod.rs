@@ -103,7 +103,7 @@ enum Command {
     ///
     /// Logins of tasks stay: acrt task credential remove.
     Logout(LazyArgs<logout::LogoutArgs>),
-    /// Try who is told of runs and failures
+    /// Try out notifications of runs and failures
     #[command(subcommand)]
     Notify(LazyArgs<notify::NotifyCommand>),
     /// List, check and prune builders

@@ -81,7 +81,7 @@ pub struct TriggerArgs {
         value_name = "URL"
     )]
     pub update_trigger_endpoint: Option<Secret>,
-    /// What that webhook is told: Default, or the Token alone
+    /// Payload of that webhook: Default, or the Token alone
     #[arg(
         help_heading = "Triggers",
         long,

@@ -11,11 +11,11 @@ use crate::{
 
 #[derive(Debug, clap::Subcommand)]
 pub enum NotifyCommand {
-    /// Show the templates that services are told with
+    /// Show the templates of the messages for known services
     Presets(LazyArgs<presets::PresetsArgs>),
-    /// Send a sample to who is told, and show what was sent and answered
+    /// Send a sample notification, and show what was sent and answered
     ///
-    /// Nothing is noted: what a receiver has been told stays as it is.
+    /// Nothing is recorded: the next real notification is not affected.
     Test(LazyArgs<test::NotifyTestArgs>),
 }
 

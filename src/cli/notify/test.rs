@@ -24,7 +24,7 @@ pub struct NotifyTestArgs {
     /// Receiver of the config file [default: all]
     #[arg(short, long, value_name = "NAME")]
     name: Option<String>,
-    /// What it is told
+    /// Event of the sample
     #[arg(long, value_name = "EVENT", default_value = "failure",
         value_parser = PossibleValuesParser::new(notify::events()))]
     event: String,

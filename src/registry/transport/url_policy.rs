@@ -117,7 +117,7 @@ pub struct UrlPolicy {
 
 impl fmt::Debug for UrlPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard")
+        f.debug_struct("UrlPolicy")
             .field("host", &self.host)
             .finish_non_exhaustive()
     }

@@ -1,22 +1,22 @@
-# What a developer or a curious stranger types. Each target does its own set-up on Debian or Ubuntu with cargo.
+# Commands for development and installation. On Debian or Ubuntu with cargo, each target installs what it needs.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick-test build lint bench completions docs install uninstall deb tarball image package-test
 
-# Builders and daemons of one's own need root, so without it the compiled tests are run through sudo.
+# The tests start builders and daemons, which need root: other users run the compiled tests with sudo.
 AS_ROOT := $(shell test "$$(id -u)" = 0 || echo "--config 'target.\"cfg(unix)\".runner=[\"sudo\",\"-E\"]'")
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-# Tests wait for daemons and builders half of their time: two for each core keep it busy.
+# Tests spend half of their time waiting for daemons and builders, so two run for each core.
 RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 export RUST_TEST_THREADS
 
-# Where `make install` puts things: for everybody as root, else for you. DESTDIR goes before it.
+# The prefix of `make install`: /usr/local for root, ~/.local for other users. DESTDIR is prepended to it.
 PREFIX ?= $(shell test "$$(id -u)" = 0 && echo /usr/local || echo "$$HOME/.local")
 export PREFIX DESTDIR
 
-# How packages are compiled: see CONTRIBUTING.md.
+# The cargo profile of packages: see CONTRIBUTING.md.
 PROFILE ?= dist
 export PROFILE
 
@@ -42,10 +42,10 @@ lint: ## Check format and warnings
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 
-bench: ## Measure, and print figures
+bench: ## Run the benchmarks and print the results
 	cargo bench --locked --bench watch
 
-completions: ## Write the completion scripts anew
+completions: ## Regenerate the completion scripts
 	cargo build --locked
 	$(TARGET)/debug/acrt completion bash > completions/acrt.bash
 	$(TARGET)/debug/acrt completion zsh > completions/_acrt
@@ -53,29 +53,29 @@ completions: ## Write the completion scripts anew
 	$(TARGET)/debug/acrt completion powershell > completions/_acrt.ps1
 	$(TARGET)/debug/acrt completion elvish > completions/acrt.elv
 
-docs: ## Write docs/reference and docs/man anew
+docs: ## Regenerate docs/reference and docs/man
 	cargo run --locked --example reference
 
-# root under sudo may have no cargo, and needs none after `make build`.
-install: ## Put acrt, man pages, completions and units below PREFIX
+# Under sudo, root may have no cargo: run `make build` first.
+install: ## Install acrt, man pages, completions and units below PREFIX
 	! command -v cargo >/dev/null || cargo build --release --locked
 	packaging/install.sh $(TARGET)/release/acrt
 
-uninstall: ## Take away what `make install` put there
+uninstall: ## Remove what `make install` installed
 	packaging/install.sh -u $(TARGET)/release/acrt
 
-deb: ## Make a package for Debian and Ubuntu in target/package
+deb: ## Create a package for Debian and Ubuntu in target/package
 	tests/packages.sh package
 	packaging/deb.sh
 
-tarball: ## Make an archive for other systems in target/package
+tarball: ## Create an archive for other systems in target/package
 	tests/packages.sh package
 	packaging/tarball.sh
 
-image: ## Make a container image with acrt and buildah
+image: ## Build a container image with acrt and buildah
 	tests/packages.sh image
 	packaging/image.sh
 
-package-test: ## Try the package in clean systems of Debian 12 and 13
+package-test: ## Test the package in clean systems of Debian 12 and 13
 	tests/packages.sh clean-systems
 	tests/package.sh

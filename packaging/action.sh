@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What action.yml does in a workflow.
+# The steps of the GitHub action in action.yml.
 #
-#   packaging/action.sh install    puts acrt on the PATH: that of the release, else compiled from this source
+#   packaging/action.sh install    puts acrt on the PATH: the program of the release, or else one compiled from this source
 #   packaging/action.sh run        runs `acrt $ACTION_COMMAND` on the definitions in $ACTION_TASKS
 set -euo pipefail
 source=$(dirname "$(dirname "$(realpath "$0")")")
@@ -16,7 +16,7 @@ install_acrt() {
     mkdir -p "$folder"
     if curl --fail --silent --show-error --location --retry 3 --output "$folder/$name.tar.gz" "$base/$name.tar.gz" &&
         curl --fail --silent --show-error --location --retry 3 --output "$folder/SHA256SUMS" "$base/SHA256SUMS"; then
-        # A file that is not the one of the release is no reason to compile, but to stop.
+        # A wrong checksum ends the installation: acrt is not compiled instead.
         (cd "$folder" && grep -F "  $name.tar.gz" SHA256SUMS | sha256sum --check --strict -)
         tar -C "$folder" --strip-components=1 -xzf "$folder/$name.tar.gz"
     else
@@ -29,7 +29,7 @@ install_acrt() {
 }
 
 run_acrt() {
-    # Words are split as they stand: nothing is expanded, and no shell reads them.
+    # The command is split at white space only: no expansion, no shell.
     local words code=0
     read -ra words <<<"$ACTION_COMMAND"
     if [ -n "${ACTION_TASKS:-}" ]; then

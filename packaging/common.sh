@@ -1,18 +1,18 @@
-# What the makers of packages have in common. To be sourced in the top folder of the repository, after PROFILE is known.
+# Shared by the scripts that create packages, which source it in the top folder of the repository, after setting PROFILE.
 # shellcheck shell=bash
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 out=${OUT:-target/package}
 profile=${PROFILE:-dist}
 
-# The same commit gives the same bytes: every time is that of the commit.
+# Reproducible packages: every timestamp is the time of the commit.
 if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
     SOURCE_DATE_EPOCH=$(git show --no-patch --format=%ct HEAD 2>/dev/null || stat -c %Y CHANGELOG.md)
 fi
 export SOURCE_DATE_EPOCH LC_ALL=C TZ=UTC
 umask 022
 
-# Builds acrt for a package and sets `acrt` to the program. One that is given by ACRT is taken as it is.
+# Builds acrt for a package, and sets `acrt` to the path of the program. A program given by ACRT is used unchanged.
 build_acrt() {
     acrt=${ACRT:-}
     if [ -z "$acrt" ]; then
@@ -20,7 +20,7 @@ build_acrt() {
         [ "$profile" != dev ] || folder=debug
         ACRT_COMMIT=${ACRT_COMMIT:-$(git rev-parse HEAD 2>/dev/null || true)}
         export ACRT_COMMIT
-        # Where it was compiled is nobody's business, and would be in the bytes.
+        # Keeps local paths out of the program, so that the folder it is compiled in does not change its bytes.
         mkdir -p "$target"
         RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/acrt --remap-path-prefix=$(realpath "$target")=/acrt/target --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" \
             cargo build --locked --profile "$profile" --bin acrt
@@ -32,8 +32,8 @@ build_acrt() {
     }
 }
 
-# Sets the times of all files in a folder to that of the commit.
+# Sets the timestamps of all files in a folder to the time of the commit.
 same_times() { find "$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +; }
 
-# Writes SHA256SUMS of all packages in the folder, by their bare names.
+# Writes SHA256SUMS of all packages in the folder, with file names without a path.
 sums() { (cd "$out" && find . -maxdepth 1 \( -name '*.deb' -o -name '*.tar.gz' \) -printf '%f\0' | sort -z | xargs -0 sha256sum >SHA256SUMS); }

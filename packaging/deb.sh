@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes target/package/acrt_VERSION_ARCH.deb.
+# Creates target/package/acrt_VERSION_ARCH.deb.
 #
-#   PROFILE   how it is compiled: dist (default), release, demo or dev
-#   ACRT      a program that is there already, which is taken as it is
-#   OUT       the folder for it
-#   PACK      the options of dpkg-deb for its compression
+#   PROFILE   the cargo profile: dist (default), release, demo or dev
+#   ACRT      an existing program to package, instead of compiling one
+#   OUT       the output folder
+#   PACK      dpkg-deb's compression options
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=packaging/common.sh
@@ -32,7 +32,7 @@ gzip -9n "$docs/crates.txt"
     sed '1,/^Copyright/d; s/^$/./; s/^/ /' LICENSE | sed '1{/^ \.$/d}'
 } >"$docs/copyright"
 
-# Which versions of the system's libraries it needs, from what it calls.
+# The versions of shared libraries that the program needs, from the symbols that it uses.
 mkdir "$work/debian"
 printf 'Source: acrt\n\nPackage: acrt\nArchitecture: any\n' >"$work/debian/control"
 cp "$tree/usr/bin/acrt" "$work/acrt"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes the image localhost/acrt:VERSION with the first of docker, podman and buildah that is there, from the package.
+# Builds the image localhost/acrt:VERSION from the Debian package, with the first of docker, podman and buildah that is installed.
 #
-#   IMAGE           its name
+#   IMAGE           the name of the image
 #   IMAGE_BUILDER   docker, podman or buildah
-#   BASE            the image below; Debian 13 if left out
-#   PACKAGES        further Debian packages in it
+#   BASE            the base image; the default is Debian 13
+#   PACKAGES        additional Debian packages to install in it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 packaging/deb.sh
@@ -24,6 +24,6 @@ cp "$out/$deb" packaging/Containerfile "$context"
 set -- --file "$context/Containerfile" --tag "${IMAGE:-localhost/acrt:$version}"
 [ -z "${BASE:-}" ] || set -- "$@" --build-arg "BASE=$BASE"
 [ -z "${PACKAGES:-}" ] || set -- "$@" --build-arg "PACKAGES=$PACKAGES"
-# OCI images have no times of their own with buildah and podman, so that the same package makes the same image.
+# With buildah and podman, images get a fixed timestamp, so that the same package gives the same image.
 [ "$builder" = docker ] || set -- "$@" --timestamp "$SOURCE_DATE_EPOCH"
 "$builder" build "$@" "$context"

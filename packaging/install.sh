@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Puts acrt with its man pages, completions and systemd units into a tree of files, or takes them out of it.
+# Installs acrt with its man pages, completions and systemd units below a prefix, or uninstalls them.
 #
-#   packaging/install.sh [-u] ACRT      ACRT is the program; -u takes away what an install has put there
+#   packaging/install.sh [-u] ACRT      ACRT is the path of the program; -u uninstalls
 #
-# PREFIX (default /usr/local) is where it will run from; DESTDIR (default none) is put before that, to make packages.
+# PREFIX (default /usr/local) is where acrt will run from; DESTDIR (default none) is prepended to it, to create packages.
 set -euo pipefail
 
 uninstall=''
@@ -16,7 +16,7 @@ repository=$(dirname "$(dirname "$(realpath "$0")")")
 prefix=${PREFIX:-/usr/local}
 root=${DESTDIR:-}$prefix
 
-put() { # mode, file, place below the prefix
+put() { # mode, file, destination below the prefix
     if [ -n "$uninstall" ]; then
         rm -f "$root/$3"
     else
@@ -30,13 +30,13 @@ for page in "$repository"/docs/man/*.1; do
 done
 put 644 "$repository/completions/acrt.bash" share/bash-completion/completions/acrt
 put 644 "$repository/completions/acrt.fish" share/fish/vendor_completions.d/acrt.fish
-# Debian's own zsh looks into another folder for what comes in packages than for what an administrator puts there.
+# Debian's zsh reads completions of packages (/usr) from another folder than those installed by an administrator.
 if [ "$prefix" = /usr ]; then
     put 644 "$repository/completions/_acrt" share/zsh/vendor-completions/_acrt
 else
     put 644 "$repository/completions/_acrt" share/zsh/site-functions/_acrt
 fi
-# Units of users lie where packages or users have theirs; none is enabled.
+# User units go to the folder of packages or to that of the user; none is enabled.
 units=lib/systemd/user
 [ "$prefix" != "${HOME:-}/.local" ] || units=share/systemd/user
 for unit in acrt-watch.service acrt-watch-once.service acrt-watch-once.timer; do
@@ -47,7 +47,7 @@ put 644 "$repository/docs/systemd/system/acrt-watch.service" share/doc/acrt/exam
 [ -n "$uninstall" ] || sed -i "s|^ExecStart=[^ ]*/acrt |ExecStart=$prefix/bin/acrt |" "$root/share/doc/acrt/examples/acrt-watch.system.service"
 
 if [ -n "$uninstall" ]; then
-    # Folders that others use too are not empty.
+    # Only empty folders are removed: others are shared with other programs.
     for folder in share/doc/acrt/examples share/doc/acrt; do
         rmdir "$root/$folder" 2>/dev/null || true
     done

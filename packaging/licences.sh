@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints which crates are in the program, under which licences, and each different licence text once: most of them ask for that.
+# Prints the crates in the program with their licences, and each distinct licence text once, as most licences require.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -17,7 +17,7 @@ while IFS='|' read -r package _; do
     for file in "$sources"/*/"$name-$number"/{LICEN[CS]E,COPYING,COPYRIGHT,NOTICE}*; do
         [ -f "$file" ] || continue
         sum=$(sha256sum <"$file")
-        # One that is known by its bytes is printed for the first crate, with the names of the others.
+        # Identical texts are printed once, with the names of all crates that have them.
         text_of[$sum]="${text_of[$sum]:+${text_of[$sum]}, }$name $number"
         files[${#files[@]}]="$sum|$file"
     done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes target/package/acrt-VERSION-TARGET.tar.gz: the program, man pages, completions and units. Takes PROFILE, ACRT and OUT as deb.sh does; LEVEL is gzip's.
+# Creates target/package/acrt-VERSION-TARGET.tar.gz with the program, man pages, completions and units. PROFILE, ACRT and OUT are as in deb.sh; LEVEL is gzip's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=packaging/common.sh

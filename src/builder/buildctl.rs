@@ -18,7 +18,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
         // It takes build arguments only on its command line, which every user of the machine can read.
         return Err(Error::new(
             Kind::Invalid,
-            format!("buildctl cannot be given the secret build argument `{name}` unseen"),
+            format!("buildctl cannot take the secret build argument `{name}` without showing it to other users"),
         )
         .hint("build with --builder buildx, docker, podman or buildah"));
     }
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(error.kind(), Kind::Invalid);
         assert_eq!(
             error.to_string(),
-            "buildctl cannot be given the secret build argument `TOKEN` unseen"
+            "buildctl cannot take the secret build argument `TOKEN` without showing it to other users"
         );
     }
 

@@ -259,7 +259,7 @@ fn secret_script(request: &ContainerRequest) -> Result<Option<SecretFile>> {
         if !is_name || name.is_empty() {
             return Err(Error::new(
                 Kind::Invalid,
-                format!("buildah hands secrets over by a shell, which takes no variable `{name}`"),
+                format!("buildah passes secrets through a shell, which cannot hold a variable `{name}`"),
             )
             .hint("name it with letters, digits and `_`, or run the steps with --builder docker or podman"));
         }
@@ -437,7 +437,10 @@ mod tests {
         assert!(line.ends_with(" sh sh -c 'a b'"), "{line}");
         request.secret_env[0].0 = "A;B".into();
         let error = buildah.container(&request).unwrap_err();
-        assert!(error.to_string().contains("no variable `A;B`"), "{error}");
+        assert!(
+            error.to_string().contains("cannot hold a variable `A;B`"),
+            "{error}"
+        );
     }
 
     #[test]

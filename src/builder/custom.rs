@@ -52,7 +52,7 @@ impl Template {
                 return Err(Error::new(
                     Kind::Invalid,
                     format!(
-                        "the builder `command` has `{{{unknown}}}` in `{argument}`, which nothing fills"
+                        "the builder `command` has `{{{unknown}}}` in `{argument}`, which is not a known placeholder"
                     ),
                 )
                 .hint(format!("there are {PLACEHOLDERS}")));
@@ -249,7 +249,7 @@ mod tests {
         let error = Template::new(&settings(&["x", "{dockerFile}"], &[])).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the builder `command` has `{dockerFile}` in `{dockerFile}`, which nothing fills"
+            "the builder `command` has `{dockerFile}` in `{dockerFile}`, which is not a known placeholder"
         );
         assert!(Template::new(&settings(&[], &[])).is_err());
     }

@@ -288,10 +288,10 @@ impl<'a> Git<'a> {
         };
         let hint = match self.token {
             Some(_) => {
-                "see that the token is good for this repository: acrt task update --git-access-token"
+                "check that the token is valid for this repository: acrt task update --git-access-token"
             }
             None => {
-                "see that the repository is there; a private one needs --git-access-token, or a login that git itself knows"
+                "check that the repository exists; a private one needs --git-access-token, or a login that git itself knows"
             }
         };
         Err(self.cannot().because(anyhow::anyhow!(problem)).hint(hint))

@@ -34,7 +34,7 @@ impl LocalContext {
         let cannot = || format!("cannot use the context `{}`", folder.display());
         let metadata = std::fs::metadata(folder).context(Kind::Invalid, cannot);
         let metadata =
-            metadata.map_err(|error| error.hint("name a folder that is there with --context"))?;
+            metadata.map_err(|error| error.hint("name an existing folder with --context"))?;
         if !metadata.is_dir() {
             return Err(Error::new(Kind::Invalid, cannot())
                 .because(anyhow::anyhow!("it is not a folder"))
@@ -183,7 +183,7 @@ pub fn preferred_to(dockerfile: &Path) -> Vec<PathBuf> {
 
 /// The hint where a guest's context is refused something.
 pub const TRUST_HINT: &str =
-    "if what the context brings may do that to this machine, say so: --trust-context";
+    "if what the context brings may do that to this machine, allow it: --trust-context";
 
 #[cfg(test)]
 mod tests {

@@ -53,12 +53,12 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
     let mut response = client.get(at.clone()).send().await.map_err(unsaid)?;
     while let Some(next) = sent_on(&at, &response).map_err(|why| cannot().because(why))? {
         if notes.len() >= MAX_REDIRECTS {
-            return Err(cannot().because(anyhow::anyhow!("it is sent on without end")));
+            return Err(cannot().because(anyhow::anyhow!("it is redirected without end")));
         }
         // Only a redirect to another origin is noted; all of them count towards the limit.
         notes.push(
             (at.origin() != next.origin())
-                .then(|| format!("{} sends on to {}", told(&at), told(&next))),
+                .then(|| format!("{} redirects to {}", told(&at), told(&next))),
         );
         at = next;
         response = client.get(at.clone()).send().await.map_err(unsaid)?;
@@ -66,7 +66,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
     if !response.status().is_success() {
         return Err(cannot()
             .because(anyhow::anyhow!("the server says {}", response.status()))
-            .hint("see that the address is right, and that it needs no login"));
+            .hint("check that the address is right, and that it needs no login"));
     }
     let unwritten = || format!("cannot keep what `{name}` holds");
     let mut file = tempfile::tempfile_in(folder).context(Kind::Failed, unwritten)?;
@@ -99,14 +99,16 @@ fn sent_on(from: &Url, response: &Response) -> Result<Option<Url>, anyhow::Error
 /// Checks a redirect: https must not become http.
 fn next(from: &Url, location: &str) -> Result<Url, anyhow::Error> {
     let next = from.join(location);
-    let next = next.map_err(|_| anyhow::anyhow!("it is sent on to nowhere"))?;
+    let next = next.map_err(|_| anyhow::anyhow!("it is redirected without an address"))?;
     match (from.scheme(), next.scheme()) {
         ("http", "http" | "https") | ("https", "https") => Ok(next),
         ("https", "http") => Err(anyhow::anyhow!(
-            "it is sent on to {}, where it could be changed on the way",
+            "it is redirected to {}, where it could be changed on the way",
             told(&next)
         )),
-        (_, other) => Err(anyhow::anyhow!("it is sent on to an address of `{other}`")),
+        (_, other) => Err(anyhow::anyhow!(
+            "it is redirected to an address of `{other}`"
+        )),
     }
 }
 

@@ -73,7 +73,7 @@ pub enum PathError {
     TooManyLinks,
     #[error("lies deeper than {MAX_DEPTH} folders")]
     TooDeep,
-    #[error("cannot be followed: the links lead to and fro without end")]
+    #[error("cannot be followed: the links form a cycle")]
     TooMuch,
     #[error("is one name more than an archive may have: 64 MiB of them in all")]
     TooLong,

@@ -40,9 +40,9 @@ pub(super) fn recall<T: Default>(
     let problem = match file::set_aside(path, now) {
         Ok(copy) => {
             let copy = copy.display();
-            format!("{error}; it is now `{copy}`, and what it held is found out again")
+            format!("{error}; it is now `{copy}`, and what it held is looked up again")
         }
-        Err(why) => format!("{error}; it is done without, and stays where it is: {why}"),
+        Err(why) => format!("{error}; it is ignored, and stays where it is: {why}"),
     };
     Ok(ReadResult {
         value: T::default(),

@@ -214,7 +214,7 @@ fn checked(mut task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
     if task.key() != *key {
         let cannot = format!("cannot use `{}`", path.display());
         return Err(Error::new(Kind::Invalid, cannot).because(anyhow::anyhow!(
-            "it defines the task `{}` of `{}`, and its place says `{}` of `{}`",
+            "it defines the task `{}` of `{}`, but its path says `{}` of `{}`",
             task.name,
             task.registry,
             key.name,

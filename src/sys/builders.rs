@@ -225,7 +225,7 @@ const KNOWN: [&[&str]; 2] = [
     ],
 ];
 
-/// Returns why a text is no platform, if it is none. An unknown system or architecture that resembles no known one may be new, and is
+/// Returns why a text is not a platform, if it is none. An unknown system or architecture that resembles no known one may be new, and is
 /// accepted.
 fn no_platform(text: &str) -> Option<String> {
     let shown = text.escape_debug();
@@ -235,12 +235,14 @@ fn no_platform(text: &str) -> Option<String> {
         !part.is_empty() && chars.all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     };
     if !(2..=3).contains(&parts.len()) || !parts.iter().all(is_word) {
-        return Some(format!("`{shown}` is no platform, such as linux/arm64"));
+        return Some(format!("`{shown}` is not a platform, such as linux/arm64"));
     }
     for (part, known) in parts.iter().zip(KNOWN) {
         let is_known = known.contains(&part.to_ascii_lowercase().as_str());
         if !is_known && let Some(meant) = near(part, known.iter().map(|it| (*it).to_owned())) {
-            return Some(format!("`{shown}` is no platform; did you mean `{meant}`?"));
+            return Some(format!(
+                "`{shown}` is not a platform; did you mean `{meant}`?"
+            ));
         }
     }
     None
@@ -253,7 +255,7 @@ impl BuilderSettings {
         let kind = match (self.kind, named) {
             (Some(kind), Some(named)) if kind != named => {
                 return Some(format!(
-                    "`{name}` is a kind of builder itself; name it otherwise"
+                    "`{name}` is a kind of builder itself; choose another name"
                 ));
             }
             (kind, named) => kind.or(named),
@@ -296,7 +298,7 @@ impl BuilderSettings {
             );
         }
         if self.connection.is_some() {
-            return Some("it has an `address` and a `connection`, which is one too".into());
+            return Some("it has both an `address` and a `connection`".into());
         }
         if has_tls && scheme != "tcp" {
             return Some(format!("`tls` is for tcp:// and not for {scheme}://"));
@@ -385,7 +387,7 @@ impl Names<'_> {
         };
         for (name, own) in self.builders {
             if own.kind.is_none() && name.parse::<BuilderKind>().is_err() {
-                let why = "it says no `kind`, such as docker, podman or buildctl";
+                let why = "it has no `kind`, such as docker, podman or buildctl";
                 return Some((path(&["builders", name]), why.into()));
             }
         }
@@ -490,7 +492,7 @@ impl<'de> Visitor<'de> for OneBuilder {
     type Value = BuilderSettings;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("what there is to say of a builder")
+        f.write_str("the settings of a builder")
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<BuilderSettings, E> {
@@ -552,7 +554,7 @@ mod tests {
             ("{kind: docker, jobs: 0}", "at least 1"),
             (
                 "{kind: docker, platforms: [arm64]}",
-                "`arm64` is no platform",
+                "`arm64` is not a platform",
             ),
             (
                 "{kind: docker, platforms: [linux/amd64, linux/arm46]}",
@@ -564,7 +566,7 @@ mod tests {
             ),
             (
                 "{kind: docker, platforms: [linux/]}",
-                "`linux/` is no platform",
+                "`linux/` is not a platform",
             ),
             ("{kind: docker, jobs: 1001}", "at most 1000"),
             ("{kind: docker, jobs: -1}", "builders.a1.jobs"),
@@ -586,7 +588,7 @@ mod tests {
                 "{kind: podman, keepStorage: 5}",
                 "has no `keepStorage` and `until`",
             ),
-            ("{globalArgs: [a]}", "says no `kind`"),
+            ("{globalArgs: [a]}", "has no `kind`"),
         ] {
             let refused = refusal(&format!("builders:\n  a1: {own}\n"));
             assert!(refused.contains(why), "{refused}");

@@ -34,7 +34,9 @@ pub struct Pattern(String);
 
 /// A text that is no name of a variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no name of a variable, such as AWS_PROFILE, or AWS_* for all that begin so")]
+#[error(
+    "`{0}` is not the name of a variable, such as AWS_PROFILE, or AWS_* for all that start with AWS_"
+)]
 pub struct InvalidPattern(String);
 
 impl FromStr for Pattern {

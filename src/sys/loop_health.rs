@@ -87,7 +87,7 @@ impl LoopHealth {
         }
         match state.phase {
             Phase::Round(sign) if is_over(sign) && state.runs.is_empty() => Some(format!(
-                "the round that goes on has come no further since {sign:.0}"
+                "the current round has made no progress since {sign:.0}"
             )),
             Phase::Sleep(until) if is_over(until) => Some(format!(
                 "the round that was due at {until:.0} has not begun"
@@ -129,7 +129,7 @@ mod tests {
         let loop_health = loop_health();
         let why = loop_health.trouble(at(11)).unwrap();
         assert!(
-            why.contains("no further since 1970-01-01T00:00:00Z"),
+            why.contains("no progress since 1970-01-01T00:00:00Z"),
             "{why}"
         );
         loop_health.sleeps(at(60));

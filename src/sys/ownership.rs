@@ -26,7 +26,7 @@ impl fmt::Display for Fault {
             Self::Foreign(user) => write!(f, "it belongs to another user, of the id {user}"),
             Self::Writable(mode) => write!(
                 f,
-                "others than its owner may write to it: its mode is {:03o}",
+                "users other than its owner may write to it: its mode is {:03o}",
                 mode & 0o7777
             ),
         }

@@ -306,7 +306,7 @@ async fn keep(stream: Option<impl tokio::io::AsyncRead + Unpin>, kept: &mut Vec<
 ///
 /// [`Kind::Failed`] where it cannot be started, or ends before it prints a line.
 pub fn detach(line: &CommandLine, input: &[u8]) -> Result<String> {
-    let cannot = || "cannot start a process that goes on by itself".to_owned();
+    let cannot = || "cannot start a background process".to_owned();
     let mut child = prepared(line)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -345,6 +345,9 @@ mod tests {
             assert!(rules.hands_on(name), "{name}");
         }
         let error = Config::parse("environment: {pass: ['A=B']}").unwrap_err();
-        assert!(error.to_string().contains("`A=B` is no name"), "{error}");
+        assert!(
+            error.to_string().contains("`A=B` is not the name"),
+            "{error}"
+        );
     }
 }

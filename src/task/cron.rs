@@ -180,9 +180,9 @@ impl Field {
         match named.and_then(|position| u8::try_from(position).ok()) {
             Some(position) => Ok(self.first + position),
             None if text.is_empty() => Err("is empty".into()),
-            None if self.names.is_empty() => Err(format!("is no number: it {}", bounds())),
+            None if self.names.is_empty() => Err(format!("is not a number: it {}", bounds())),
             None => Err(format!(
-                "is no number and no name: it {}, or begin a name",
+                "is neither a number nor a name: it {}, or begin a name",
                 bounds()
             )),
         }
@@ -439,15 +439,15 @@ mod tests {
             ("* * * * 8", "day of week `8` must be from 0 to 6"),
             (
                 "* * L * *",
-                "day of month `L` is no number: it must be from 1 to 31",
+                "day of month `L` is not a number: it must be from 1 to 31",
             ),
             (
                 "* * * foo *",
-                "month `foo` is no number and no name: it must be from 1 to 12, or begin a name",
+                "month `foo` is neither a number nor a name: it must be from 1 to 12, or begin a name",
             ),
             (
                 "* * * * fri#2",
-                "day of week `fri#2` is no number and no name: it must be from 0 to 6, or begin a name",
+                "day of week `fri#2` is neither a number nor a name: it must be from 0 to 6, or begin a name",
             ),
             (
                 "*/0 * * * *",
@@ -469,7 +469,7 @@ mod tests {
             ),
             (
                 "+1 * * * *",
-                "minute `+1` is no number: it must be from 0 to 59",
+                "minute `+1` is not a number: it must be from 0 to 59",
             ),
             (
                 "99999999999 * * * *",

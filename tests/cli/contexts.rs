@@ -601,7 +601,7 @@ fn archive_redirected_to_another_host_is_reported() {
             "HTTP/1.1 302 Found\r\nLocation: http://{target}/x.tar?token=canary\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
     });
-    let told = format!("http://{here} sends on to http://{there}");
+    let told = format!("http://{here} redirects to http://{there}");
     let run = build(&world, &registry, &[&format!("http://{here}/web.tar.gz")]).ok();
     let run = run.says(&[&told]).prints(&[&format!("acrt: {told}")]);
     assert!(

@@ -153,7 +153,7 @@ const MISTAKES: &[(&str, &str)] = &[
     // Contexts, files, stages.
     (
         "task create x -t localhost:5000/x:1 -c nowhere",
-        "error: cannot use the context `HERE/nowhere`\n  because: No such file or directory (os error 2)\nhint: name a folder that is there with --context\n",
+        "error: cannot use the context `HERE/nowhere`\n  because: No such file or directory (os error 2)\nhint: name an existing folder with --context\n",
     ),
     (
         "task create x -t localhost:5000/x:1 -c web/Dockerfile",

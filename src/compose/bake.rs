@@ -144,7 +144,7 @@ impl Reader<'_> {
         let told = |text: &str| problem(self.file, &key, text);
         if depth >= MAX_DEPTH {
             return Err(told(
-                "targets inherit from each other in a circle, or too deep",
+                "targets inherit from each other in a cycle, or too deeply",
             ));
         }
         let own = self.targets.get(name).and_then(Value::as_object);
@@ -182,7 +182,7 @@ impl Reader<'_> {
                 return Err(problem(
                     self.file,
                     &key,
-                    "its matrix makes too many targets",
+                    "its matrix expands to too many targets",
                 ));
             }
             let with = |row: &BTreeMap<String, String>, value: &Value| {
@@ -200,7 +200,7 @@ impl Reader<'_> {
                 return Err(problem(
                     self.file,
                     &key,
-                    "it has a matrix, and no `name` for what that makes",
+                    "it has a `matrix`, but no `name` for its targets",
                 ));
             };
             let name = self.filled(pattern, row, &key)?;
@@ -219,7 +219,7 @@ impl Reader<'_> {
         let text = |of: &str| match target.get(of) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => self.filled(text, row, &key(of)).map(Some),
-            Some(_) => Err(problem(self.file, &key(of), "it must be a text")),
+            Some(_) => Err(problem(self.file, &key(of), "it must be a string")),
         };
         let texts = |of: &str| match target.get(of) {
             None | Some(Value::Null) => Ok(Vec::new()),
@@ -227,10 +227,10 @@ impl Reader<'_> {
                 .iter()
                 .map(|item| match item {
                     Value::String(text) => self.filled(text, row, &key(of)),
-                    _ => Err(problem(self.file, &key(of), "it must be a list of texts")),
+                    _ => Err(problem(self.file, &key(of), "it must be a list of strings")),
                 })
                 .collect(),
-            Some(_) => Err(problem(self.file, &key(of), "it must be a list of texts")),
+            Some(_) => Err(problem(self.file, &key(of), "it must be a list of strings")),
         };
         let pairs = |of: &str| {
             let pairs = object(target, of).into_iter();

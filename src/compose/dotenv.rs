@@ -25,7 +25,7 @@ pub fn read(
             // A name alone takes its value from `outer`.
             let name = line.trim();
             let Some(value) = is_name(name).then(|| outer(name)) else {
-                return Err((n + 1, "it is no `NAME=VALUE`".to_owned()));
+                return Err((n + 1, "it is not of the form `NAME=VALUE`".to_owned()));
             };
             found.extend(value.map(|value| (name.to_owned(), value)));
             continue;
@@ -35,7 +35,7 @@ pub fn read(
             let shown = name.chars().take(60).collect::<String>();
             return Err((
                 n + 1,
-                format!("`{}` is no name of a variable", shown.escape_debug()),
+                format!("`{}` is not the name of a variable", shown.escape_debug()),
             ));
         }
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));

@@ -218,7 +218,10 @@ impl Loader<'_> {
         depth: usize,
     ) -> Result<Part, Problem> {
         if depth >= MAX_DEPTH {
-            return Err(include.problem("include", "files include each other, or too deep"));
+            return Err(include.problem(
+                "include",
+                "files include each other in a cycle, or too deeply",
+            ));
         }
         let (paths, own_folder, env) = match &include.value {
             Value::Map(_) => {
@@ -301,10 +304,10 @@ impl Loader<'_> {
         let file = file.map(|file| seen_from(&part.folder, &file));
         let target = file.clone().unwrap_or_else(|| own.file.as_ref().clone());
         if way.contains(&(target, other.clone())) {
-            return Err(extends.problem(&key, "the services extend each other in a circle"));
+            return Err(extends.problem(&key, "the services extend each other in a cycle"));
         }
         if way.len() > MAX_DEPTH {
-            return Err(extends.problem(&key, "services extend each other too deep"));
+            return Err(extends.problem(&key, "services extend each other too deeply"));
         }
         let base = match file {
             None => {

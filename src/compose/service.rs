@@ -169,7 +169,7 @@ impl Reader<'_> {
             self.build.get("dockerfile_inline"),
             self.build.get("dockerfile"),
         ) {
-            let text = "it stands beside `dockerfile`, and one of them counts";
+            let text = "it cannot be used together with `dockerfile`";
             return Err(inline.problem(&self.key("dockerfile_inline"), text));
         }
         Ok(())
@@ -282,8 +282,7 @@ impl Reader<'_> {
             (Some(file), _) => ("src", file),
             (None, Some(variable)) => ("env", variable),
             (None, None) => {
-                let text =
-                    "it comes neither from a file nor from a variable, and no build can have it";
+                let text = "it has neither `file` nor `environment`, so that no build can use it";
                 return Err(declared.problem(&format!("secrets.{source}"), text));
             }
         };

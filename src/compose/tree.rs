@@ -117,7 +117,7 @@ impl Node {
         match &self.value {
             Value::Text(text) => Ok(text),
             Value::Bad(why) => Err(self.problem(key, why)),
-            _ => Err(self.problem(key, "it must be a text")),
+            _ => Err(self.problem(key, "it must be a string")),
         }
     }
 

@@ -119,7 +119,7 @@ impl<'a> Variables<'a> {
 fn invalid(text: &str) -> String {
     let shown: String = text.chars().take(60).collect();
     format!(
-        "`{}` is no way to write a variable; a dollar sign by itself is `$$`",
+        "`{}` is not a valid variable; write a dollar sign as `$$`",
         shown.escape_debug()
     )
 }
@@ -190,7 +190,7 @@ mod tests {
         );
         assert_eq!(problem("${E:?}"), "variable `E` has to be set");
         for text in ["$", "$1", "a $ b", "${", "${}", "${A", "${A!b}", "${1}"] {
-            assert!(problem(text).contains("no way to write"), "{text}");
+            assert!(problem(text).contains("is not a valid variable"), "{text}");
         }
     }
 

@@ -222,7 +222,7 @@ impl<'d> StageGraph<'d> {
                 *next += 1;
                 match marks.get(need.stage) {
                     Some(Mark::OnPath) => {
-                        let message = "stages must not copy from each other in a circle";
+                        let message = "stages must not copy from each other in a cycle";
                         return Err(need.name.problem(message));
                     }
                     Some(Mark::New) => path.push((need.stage, 0)),

@@ -12,10 +12,10 @@ pub struct Mirrors(BTreeMap<String, String>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMirror {
     /// One side is no prefix of an image's name.
-    #[error("`{}` is no registry and no repository", .0.escape_debug())]
+    #[error("`{}` is neither a registry nor a repository", .0.escape_debug())]
     Name(String),
     /// One side has a tag or a digest.
-    #[error("`{}` has a tag or a digest, which each image has of its own", .0.escape_debug())]
+    #[error("`{}` has a tag or a digest; leave it out, because each image keeps its own", .0.escape_debug())]
     Tagged(String),
     /// A mirror without a registry would be looked for on Docker Hub.
     #[error("the copy `{}` names no registry", .0.escape_debug())]

@@ -130,7 +130,7 @@ pub fn parse(words: &[String]) -> Result<AcrCommand, InvalidCommand> {
             Ok(AcrCommand::Repository(options))
         }
         _ => Err(InvalidCommand(format!(
-            "`acr {}` is not done here: `acr` is acr-cli, of which acrt does `purge`, `tag` and `manifest`",
+            "`acr {}` is not supported: `acr` is acr-cli, of which acrt has `purge`, `tag` and `manifest`",
             words.join(" ")
         ))),
     }
@@ -227,7 +227,7 @@ impl<'w> Options<'w> {
             return named("needs `--repository`");
         };
         match (deletes, self.plain.first()) {
-            (true, None) => return named("names nothing that is to go"),
+            (true, None) => return named("does not name what to delete"),
             (false, Some(word)) => return Err(unknown(name, word)),
             _ => {}
         }
@@ -343,11 +343,14 @@ mod tests {
         assert_eq!(gone.delete.unwrap(), ["sha256:a", "sha256:b"]);
         for (line, told) in [
             ("tag list", "`acr tag list` needs `--repository`"),
-            ("tag delete --repository web", "names nothing"),
+            (
+                "tag delete --repository web",
+                "does not name what to delete",
+            ),
             ("tag list --repository web v1", "`v1`"),
             ("tag list --repository web --untagged", "`--untagged`"),
-            ("login example", "`acr login example` is not done here"),
-            ("tag rename", "is not done here"),
+            ("login example", "`acr login example` is not supported"),
+            ("tag rename", "is not supported"),
         ] {
             let problem = command(line).unwrap_err().to_string();
             assert!(problem.contains(told), "{line}: {problem}");

@@ -203,7 +203,7 @@ const OF_DAEMON: [(&[&str], &str); 5] = [
     ),
     (
         &["kill", "rm", "stop"],
-        "what can be ended is the container of an earlier step with `detach: true`, by the step's `id`",
+        "only the container of an earlier step with `detach: true` can be stopped, by the step's `id`",
     ),
     (
         &[

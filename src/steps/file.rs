@@ -52,8 +52,8 @@ const CONTAINER_KEYS: &str = "entryPoint user network cpus expose ports keep det
 /// Keys of ACR that have no effect on this machine.
 const IDLE_KEYS: [(&str, &str); 5] = [
     ("isolation", "it is for Windows containers"),
-    ("exitedWith", "ACR does not heed it either"),
-    ("exitedWithout", "ACR does not heed it either"),
+    ("exitedWith", "ACR ignores it too"),
+    ("exitedWithout", "ACR ignores it too"),
     ("cmdDownloadRetries", "the builder fetches images itself"),
     ("cmdDownloadRetryDelay", "the builder fetches images itself"),
 ];

@@ -326,7 +326,7 @@ impl Loader {
                 None => {
                     let at = Some(node.line);
                     let Value::Scalar { text, .. } = &*node.value else {
-                        return Err(InvalidTaskFile::at(at, "keys must be texts"));
+                        return Err(InvalidTaskFile::at(at, "keys must be strings"));
                     };
                     let name = text.reveal().to_owned();
                     if name != MERGE && !names.insert(name.clone()) {
@@ -661,7 +661,7 @@ impl<'a> YamlNode<'a> {
         match &*self.document.value {
             value if is_nothing(value) => Ok(None),
             Value::Scalar { text, .. } => Ok(Some(text)),
-            _ => Err(self.problem(format!("{} must be a text", self.name()))),
+            _ => Err(self.problem(format!("{} must be a string", self.name()))),
         }
     }
 
@@ -698,7 +698,7 @@ impl<'a> YamlNode<'a> {
     ) -> Result<(), InvalidTaskFile> {
         for (key, node) in self.entries()? {
             if !known.split(' ').any(|known| known == key) {
-                let text = format!("`{key}` means nothing here and is not heeded");
+                let text = format!("`{key}` has no meaning here and is ignored");
                 notices.add(node.line(), text);
             }
         }
@@ -765,7 +765,7 @@ mod tests {
         let told = |problem: InvalidTaskFile| problem.to_string();
         assert_eq!(
             told(node("b").text().unwrap_err()),
-            "line 2: `b` must be a text"
+            "line 2: `b` must be a string"
         );
         assert_eq!(
             told(node("l").items().unwrap_err()),

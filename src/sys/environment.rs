@@ -32,7 +32,7 @@ static RULES: RwLock<Rules> = RwLock::new(Rules {
 #[serde(try_from = "String")]
 pub struct Pattern(String);
 
-/// A text that is no name of a variable.
+/// A text that is not the name of a variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not the name of a variable, such as AWS_PROFILE, or AWS_* for all that start with AWS_"

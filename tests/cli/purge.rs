@@ -486,7 +486,7 @@ fn acr_cli_commands_run_without_a_builder() {
     world
         .acrt(&create)
         .exits(2)
-        .says(&["`acr login x` is not done here"]);
+        .says(&["`acr login x` is not supported"]);
     run("acr tag list").exits(2).says(&["needs `--repository`"]);
     // Steps in containers still need a builder.
     run("alpine true").exits(1).says(&["no builder"]);

@@ -517,7 +517,7 @@ fn task_file_that_would_exhaust_time_or_memory_is_refused_with_its_line() {
     let tool = registry.image("tool:1");
     let file = format!("{unknown}steps:\n- cmd: {tool} sh -c 'exit 0'\n");
     let run = run(&world, &registry, &file, &[]).ok().prints(&[
-        "acrt: line 50: `k49` means nothing here",
+        "acrt: line 50: `k49` has no meaning here",
         "acrt: 2450 more things are odd about the file",
     ]);
     assert!(!run.stdout.contains("`k50`"), "{run}");
@@ -531,7 +531,7 @@ fn unknown_task_file_keys_are_warned_about_and_nothing_else() {
         registry.image("tool:1")
     );
     run(&world, &registry, &file, &[]).ok().prints(&[
-        "acrt: line 1: `bogus` means nothing here",
+        "acrt: line 1: `bogus` has no meaning here",
         "acrt: line 3: `$Registry` stays as it is",
     ]);
 }

@@ -136,7 +136,7 @@ fn environment_pass_of_the_config_file_is_applied_and_acrt_secrets_need_their_ex
     world
         .acrt(&["task", "list"])
         .exits(2)
-        .says(&["`A B` is no name of a variable"]);
+        .says(&["`A B` is not the name of a variable"]);
 }
 
 #[test]

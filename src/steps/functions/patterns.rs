@@ -92,7 +92,7 @@ fn regex(call: &Call<'_>, text: &str) -> Result<Regex, TemplateError> {
             Err(regex::Error::CompiledTooBig(_)) => {}
             Err(_) => {
                 let shown = call.marked(call.value(0))?;
-                return fail(format!("`{shown}` is no regular expression"));
+                return fail(format!("`{shown}` is not a regular expression"));
             }
         }
     }

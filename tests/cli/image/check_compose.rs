@@ -146,7 +146,7 @@ fn compose_file_error_is_reported_with_file_line_and_key() {
     let says = [
         (
             "unknown",
-            "some.yaml`, line 3, `services.list.image`: it must be a text",
+            "some.yaml`, line 3, `services.list.image`: it must be a string",
         ),
         ("unknown", "some.yaml`, line 5, `services.spaces.image`: "),
         ("current", ""),

@@ -71,7 +71,7 @@ impl Registries {
         if wanted.is_some_and(|digest| !digest.matches(&answer.response.body)) {
             return Err(bad(
                 &answer.asked,
-                "its content is not of its digest".into(),
+                "its content does not match its digest".into(),
             ));
         }
         let manifest: Manifest = serde_json::from_slice(&answer.response.body)

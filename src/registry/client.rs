@@ -413,7 +413,7 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
             LookupError::unknown(LookupFailure::SpeaksTls, asked)
         }
         404 if asked.said.as_deref() == Some(super::error_text::WEB_PAGE) => {
-            LookupError::bad_reply("it is no registry's answer".to_owned(), asked)
+            LookupError::bad_reply("it is not a registry's answer".to_owned(), asked)
         }
         404 if codes.iter().any(|code| code == "NAME_UNKNOWN") => {
             LookupError::absent(MissingPart::Repository, asked)

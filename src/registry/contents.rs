@@ -248,7 +248,8 @@ impl Registries {
             if !error.is_absent() {
                 return error;
             }
-            let problem = format!("it contradicts itself: it names `{digest}` and has no such");
+            let problem =
+                format!("it contradicts itself: it names `{digest}` but does not have it");
             let asked = error.asked().clone();
             LookupError::bad_reply(problem, asked)
         })
@@ -328,7 +329,7 @@ impl Registries {
         let answer = success(host.ask(&RequestSpec::config_at(image, digest)).await?)?;
         let bad = |problem: String| LookupError::bad_reply(problem, answer.asked.clone());
         if !digest.matches(&answer.response.body) {
-            return Err(bad("its content is not of its digest".to_owned()));
+            return Err(bad("its content does not match its digest".to_owned()));
         }
         parse(&answer.response.body)
             .map_err(|problem| bad(format!("its config is malformed: {problem}")))

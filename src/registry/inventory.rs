@@ -177,7 +177,7 @@ impl Registries {
             .map_err(|defect| defective(defect, answer.asked.clone()))?;
         match image.digest() {
             Some(digest) if *digest != read.digest => {
-                let problem = "its content is not of its digest".to_owned();
+                let problem = "its content does not match its digest".to_owned();
                 Err(LookupError::bad_reply(problem, answer.asked))
             }
             _ => Ok(read),
@@ -256,7 +256,7 @@ async fn pages<P: for<'a> Deserialize<'a>>(
             return Ok(all);
         };
         if !seen.insert(next.clone()) {
-            return Err(bad("its list goes round in a circle".into()));
+            return Err(bad("the pages of its list form a cycle".into()));
         }
         query = next;
     }

@@ -198,7 +198,7 @@ fn image_is_imported_through_an_oci_layout_folder_without_a_network() {
     world
         .acrt(&["import", "--source", &elsewhere, "-t", &to])
         .exits(1)
-        .says(&["it is no OCI image layout"]);
+        .says(&["it is not an OCI image layout"]);
 }
 
 #[test]

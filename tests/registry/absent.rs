@@ -96,7 +96,7 @@ async fn html_404_response_does_not_make_an_image_absent() {
     assert_eq!(what(&error), None);
     let (text, hint) = words(error);
     assert!(
-        text.ends_with("404 Not Found: a web page: it is no registry's answer"),
+        text.ends_with("404 Not Found: a web page: it is not a registry's answer"),
         "{text}"
     );
     assert_eq!(

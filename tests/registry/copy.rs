@@ -535,7 +535,7 @@ async fn upload_location_on_a_forbidden_host_is_refused() {
     assert!(
         error
             .one_line()
-            .contains("it sends the upload to where it must not"),
+            .contains("it sends the upload to a forbidden address"),
         "{}",
         error.one_line()
     );

@@ -155,7 +155,7 @@ async fn challenge_with_a_forbidden_realm_is_not_followed() {
         let (registries, _) = client(&nobody(), vec![login(&server.host(), "u", "p")]);
         let (text, _) = words(failure(&registries, &server.image("base:1")).await);
         assert!(
-            text.contains("it has its tokens granted where it must not"),
+            text.contains("its token service has a forbidden address"),
             "{text}"
         );
         assert!(text.ends_with(problem), "{text}");
@@ -234,7 +234,10 @@ async fn config_blob_with_a_wrong_digest_is_not_used() {
         .await
         .unwrap_err();
     let (text, _) = words(error);
-    assert!(text.ends_with("its content is not of its digest"), "{text}");
+    assert!(
+        text.ends_with("its content does not match its digest"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -272,7 +272,7 @@ async fn forbidden_token_realm_of_a_registry_behind_a_vanity_name_is_refused() {
     let name = vanity(registry.host());
     let (text, _) = words(failure(&anonymous(), &name.image("base:1")).await);
     assert!(
-        text.contains("it has its tokens granted where it must not"),
+        text.contains("its token service has a forbidden address"),
         "{text}"
     );
 }

@@ -89,7 +89,7 @@ impl ImageLayout {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(CopyError::folder(
                     folder,
-                    "it is no OCI image layout, which has a file `oci-layout`",
+                    "it is not an OCI image layout, which has a file `oci-layout`",
                 ));
             }
             Err(error) => return Err(CopyError::folder(marker, error)),
@@ -393,7 +393,7 @@ mod tests {
                 .ends_with("it holds something else than an OCI image layout")
         );
         let error = crate::Error::from(ImageLayout::open(folder.path(), None).unwrap_err());
-        assert!(error.one_line().contains("it is no OCI image layout"));
+        assert!(error.one_line().contains("it is not an OCI image layout"));
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl From<CopyError> for Error {
                 digest,
                 found,
             } => (
-                format!("what came of `{image}` is damaged: `{digest}` {found}"),
+                format!("the data received of `{image}` is damaged: `{digest}` {found}"),
                 "nothing was tagged; try again, and if it stays so, push the source anew".into(),
             ),
             CopyError::Malformed { image, problem } => (

@@ -214,7 +214,7 @@ async fn give(sink: &mut Sink<'_>, bytes: Bytes) -> Result<(), Abort> {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(_)) => Err(Abort::Sink("the upload was closed".to_owned())),
                 Err(_) => Err(Abort::Sink(format!(
-                    "nothing was taken for {} seconds",
+                    "no data was accepted for {} seconds",
                     http_client::PAUSE.as_secs()
                 ))),
             }

@@ -255,7 +255,7 @@ pub fn next(guard: &UrlPolicy, from: &Url, headers: &HeaderMap) -> Result<Url, S
     let location = location.ok_or("it does not say where the upload goes")?;
     guard
         .redirect(from, location)
-        .map_err(|forbidden| format!("it sends the upload to where it must not: {forbidden}"))
+        .map_err(|forbidden| format!("it sends the upload to a forbidden address: {forbidden}"))
 }
 
 /// Returns how many bytes an upload has, from `0-99`. Some registries send `0-0` for an empty upload, so it counts as no byte: the upload is

@@ -112,7 +112,7 @@ pub fn parse(content_type: &str, body: &[u8]) -> Result<(String, Document), Defe
     }
     if announced.is_some() && kind_of(declared)?.is_some() && declared != content_type {
         return Err(form(format!(
-            "it says to be `{declared}` and comes as `{content_type}`"
+            "it declares `{declared}`, but is served as `{content_type}`"
         )));
     }
     let media_type = match (announced, kind_of(declared)?, kind) {
@@ -542,7 +542,7 @@ mod tests {
         assert_eq!(
             defect(IMAGE_MANIFEST_MEDIA_TYPE, &manifest()),
             format!(
-                "it says to be `{OCI_IMAGE_MEDIA_TYPE}` and comes as `{IMAGE_MANIFEST_MEDIA_TYPE}`"
+                "it declares `{OCI_IMAGE_MEDIA_TYPE}`, but is served as `{IMAGE_MANIFEST_MEDIA_TYPE}`"
             )
         );
     }

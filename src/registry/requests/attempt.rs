@@ -79,7 +79,7 @@ impl<'a> Attempt<'a> {
             }
         }
         let asked = self.asked(request_spec.verb(), &url);
-        let problem = "it sends us round in circles".to_owned();
+        let problem = "it redirects in a cycle".to_owned();
         Err(AttemptFailure::Final(LookupError::bad_reply(
             problem, asked,
         )))
@@ -120,7 +120,7 @@ impl<'a> Attempt<'a> {
         } = self.destination;
         let target = host.guard.redirect(from, location.unwrap_or_default());
         target.map_err(|forbidden| {
-            let problem = format!("it redirects us to where it must not: {forbidden}");
+            let problem = format!("it redirects to a forbidden address: {forbidden}");
             let asked = self.asked(request_spec.verb(), from);
             LookupError::bad_reply(problem, told(asked, response))
         })

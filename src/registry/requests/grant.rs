@@ -47,7 +47,7 @@ impl TokenSource for Destination<'_> {
     fn realm(&self, text: &str) -> Result<Url, LookupError> {
         let guard = &self.host.guard;
         guard.realm(self.origin(), text).map_err(|forbidden| {
-            let problem = format!("it has its tokens granted where it must not: {forbidden}");
+            let problem = format!("its token service has a forbidden address: {forbidden}");
             let asked = FailedRequest {
                 status: Some(401),
                 ..self.asked_first()

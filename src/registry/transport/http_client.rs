@@ -95,7 +95,7 @@ pub enum TransportError {
     /// The body is compressed although that was not requested, so that its digest cannot be computed.
     #[error("the body comes with the encoding `{0}`, which was not asked for")]
     Encoded(String),
-    #[error("nothing came for {} seconds", .0.as_secs())]
+    #[error("no data came for {} seconds", .0.as_secs())]
     Silent(Duration),
 }
 

@@ -39,7 +39,7 @@ impl Address {
         let url = Url::parse(text).map_err(|problem| format!("it is no URL: {problem}"))?;
         match url.scheme() {
             "http" | "https" if url.has_host() => Ok(Self(url)),
-            other => Err(format!("it is of `{other}`, and not of http or https")),
+            other => Err(format!("its scheme is `{other}`, and not http or https")),
         }
     }
 }

@@ -58,13 +58,13 @@ pub(super) async fn with_builder_fault(
     }
     let how = match fault {
         Fault::Away => "does not answer",
-        Fault::Restarted => "was restarted in the middle, or the way to it broke off",
+        Fault::Restarted => "was restarted or lost its connection",
         Fault::Full => "is out of disk",
     };
     let error = Error::new(Kind::BuilderAway, format!("builder {name} {how}")).because(why);
     match fault {
         Fault::Full => error.hint(
-            "it is tried again in five minutes; look what fills it: acrt builder list -o table",
+            "it is tried again in five minutes; to see what fills it: acrt builder list -o table",
         ),
         Fault::Away | Fault::Restarted => error,
     }

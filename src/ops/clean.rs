@@ -313,7 +313,7 @@ pub(super) async fn converse(line: &CommandLine) -> Result<Vec<u8>, String> {
         Ok(reply) if reply.ended == Ended::Exited(0) => Ok(reply.output),
         Ok(reply) => {
             let why = process::last_line(&reply.errors);
-            Err(why.unwrap_or_else(|| "it ended without a word".into()))
+            Err(why.unwrap_or_else(|| "it ended without any output".into()))
         }
         Err(error) => Err(error.one_line()),
     }

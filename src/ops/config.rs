@@ -94,7 +94,7 @@ pub fn unset(around: &GlobalOptions, names: &[String]) -> Result<()> {
     let (path, mut text) = read(around)?;
     let before = text.clone();
     for name in names {
-        let doing = format!("cannot take `{}` out of", name.escape_debug());
+        let doing = format!("cannot remove `{}` from", name.escape_debug());
         let refused = |problem| refused(&doing, &path, problem);
         let key: Key = name.parse().map_err(refused)?;
         text = config_file::unset(&text, &key)

@@ -163,7 +163,7 @@ fn table_of(path: &Path) -> Result<BTreeMap<String, String>> {
         Error::new(
             Kind::Invalid,
             format!(
-                "`{}` is neither SOURCE=COPY nor a file of such",
+                "`{}` is neither of the form SOURCE=COPY nor a file of such pairs",
                 path.display()
             ),
         )

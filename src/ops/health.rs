@@ -181,7 +181,7 @@ async fn builder(app: &App) -> Finding {
         }
         Ok(answer) => {
             let text = answer.text();
-            let last = text.lines().last().unwrap_or("it ended without a word");
+            let last = text.lines().last().unwrap_or("it ended without any output");
             Finding::new(
                 "builder",
                 name,
@@ -293,7 +293,7 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
     findings.push(match health.login {
         Ok(Some(place)) => found("login", CheckStatus::Ok, place),
         Ok(None) if wants_login => {
-            let detail = format!("none, and it wants one; looked into {looked}");
+            let detail = format!("none, although it requires one; looked in {looked}");
             Finding {
                 hint: Some(format!("log in: acrt login {registry}")),
                 ..found("login", CheckStatus::Warning, detail)

@@ -97,10 +97,10 @@ async fn check(app: &App, registry: &str, is_new: bool) -> Result<()> {
         Ok(()) => Ok(()),
         Err(error) if error.is_refused() && is_new => Err(Error::new(
             Kind::Unknown,
-            format!("`{registry}` does not take this user and password"),
+            format!("`{registry}` does not accept this user and password"),
         )
         .because(error)
-        .hint("nothing has been kept; try again")),
+        .hint("no login was saved; try again")),
         Err(error) if error.is_refused() && login.is_none() => Err(Error::new(
             Kind::Unknown,
             format!("there is no login for `{registry}`"),

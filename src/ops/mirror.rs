@@ -57,15 +57,15 @@ impl Mirror {
         match &self.state {
             MirrorState::Current(_) => None,
             MirrorState::Behind(there) => Some(format!(
-                "mirror `{image}` is behind `{source}`: it has {}, and the source {}; the source is used, and this brings the mirror up to date: {copy}",
+                "mirror `{image}` is behind `{source}`: it has {}, and the source {}; the source is used; to update the mirror: {copy}",
                 there.short(),
                 digest.short()
             )),
             MirrorState::Missing => Some(format!(
-                "mirror `{image}` of `{source}` is not there; the source is used, and this makes the mirror: {copy}"
+                "mirror `{image}` of `{source}` does not exist; the source is used; to create the mirror: {copy}"
             )),
             MirrorState::Unknown(why) => Some(format!(
-                "cannot tell whether mirror `{image}` is what `{source}` is, so that the source is used: {why}"
+                "cannot tell whether mirror `{image}` matches `{source}`, so that the source is used: {why}"
             )),
         }
     }

@@ -95,7 +95,7 @@ pub(super) fn judge_platforms(
     match pushed::mismatch(made, wanted, &resolved.forced) {
         None => Ok(()),
         Some(mismatch) => Err(Error::new(Kind::Failed, mismatch).hint(
-            "build on an image that is made for it, or with another builder: not every one heeds --platform",
+            "build on an image that is made for it, or with another builder: not every builder respects --platform",
         )),
     }
 }

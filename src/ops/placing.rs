@@ -456,7 +456,7 @@ pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
             let said = said.map(|said| said.trim().to_owned());
             let why = said.or_else(|| process::last_line(&reply.errors));
             let why = why.or_else(|| process::last_line(&reply.output));
-            Some(why.unwrap_or_else(|| "it ended without a word".into()))
+            Some(why.unwrap_or_else(|| "it ended without any output".into()))
         }
     }
 }

@@ -141,7 +141,7 @@ async fn judge(
                 seen.digest
             ),
         )
-        .hint("see who else pushes to this tag, and whether something before the registry keeps pushes from it")),
+        .hint("see who else pushes to this tag, and whether something in front of the registry keeps pushes from it")),
         Err(error) => Err(unseen(image, error)),
     }
 }
@@ -153,10 +153,10 @@ fn not_there(image: &Reference, reported: Option<&Digest>) -> Error {
     };
     Error::new(
         Kind::Failed,
-        format!("the push of `{image}` has not arrived: the builder ended well{pushed}, and the registry has no such tag"),
+        format!("the push of `{image}` has not arrived: the builder succeeded{pushed}, but the registry has no such tag"),
     )
     .hint(format!(
-        "something before `{}` may answer pushes in its place; look at what it says to: acrt check-health {0}",
+        "something in front of `{}` may answer pushes in its place; to see what answers: acrt check-health {0}",
         image.registry()
     ))
 }

@@ -87,7 +87,7 @@ fn told_of<T>(recalled: ReadResult<T>, events: &EventSink<'_>) -> T {
 pub fn keep_tags(app: &App, tags: &Tags, events: &EventSink<'_>) {
     let kept = app.store.prepare().and_then(|()| app.store.save_tags(tags));
     if let Err(error) = kept {
-        report_unkept("what was found is not kept", &error, events);
+        report_unkept("cannot store what was found", &error, events);
     }
 }
 

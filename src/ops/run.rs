@@ -146,7 +146,7 @@ async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<Ca
     pin(app, &mut answers, pins).await?;
     for (tag, seen) in &answers.tags {
         events.send(Event::Note(format!(
-            "`{tag}` is taken for {}: what it is now is too young",
+            "`{tag}` is resolved to {}: its current image is too young",
             seen.digest
         )));
     }
@@ -267,7 +267,7 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
         .context(Kind::Failed, || "cannot hand on the request".to_owned())?;
     let answer = process::detach(&line, &input)?;
     answer.trim().parse().map_err(|problem| {
-        Error::new(Kind::Failed, "cannot start a run that goes on by itself")
+        Error::new(Kind::Failed, "cannot start a run in the background")
             .because(anyhow::Error::new::<crate::task::InvalidRunId>(problem))
             .hint("run it without --no-wait to see what is wrong")
     })

@@ -118,8 +118,9 @@ impl Verifier {
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        Self::new(Kind::Failed, refusal.to_string())
-            .hint("it is asked again at the next look; which program is asked is said by `verify` in the config file")
+        Self::new(Kind::Failed, refusal.to_string()).hint(
+            "it is asked again at the next look; `verify` in the config file names the program",
+        )
     }
 }
 

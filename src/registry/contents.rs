@@ -144,7 +144,7 @@ impl Registries {
             }
             Document::NoImage { what, .. } => Err(self.no_image(image, &seen.digest, what)),
             Document::Index(_) => {
-                let problem = "an index stands where a manifest should".to_owned();
+                let problem = "it has an index where a manifest is expected".to_owned();
                 let asked = self.asked_about(image, &seen.digest);
                 Err(LookupError::bad_reply(problem, asked))
             }
@@ -173,7 +173,7 @@ impl Registries {
                 continue;
             }
             if depth == MAX_DEPTH || seen.len() > MAX_NESTED {
-                let problem = "its indexes lie in each other without end".to_owned();
+                let problem = "its indexes are nested too deeply".to_owned();
                 let asked = self.asked_about(image, &entry.digest);
                 return Err(LookupError::bad_reply(problem, asked));
             }

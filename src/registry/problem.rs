@@ -320,7 +320,7 @@ impl LookupFailure {
             Self::Server { .. } => format!("`{registry}` is in trouble"),
             Self::BadReply(_) => format!("the answer of `{registry}` cannot be used"),
             Self::SpeaksTls => format!("`{registry}` speaks TLS, but was contacted without it"),
-            Self::NoImage(what) => format!("it is no image but {what}"),
+            Self::NoImage(what) => format!("it is not an image but {what}"),
             Self::Schema1 => "it is stored in the outdated schema 1 format".to_owned(),
             Self::Login(_) => format!("the login for `{registry}` cannot be read"),
             Self::Settings(_) => format!("the settings of `{registry}` cannot be used"),

@@ -650,7 +650,7 @@ impl Tags {
         }
         match (gone.is_empty(), is_moved) {
             (false, _) => BaseStatus::Missing {
-                why: format!("it is no more made for {}", gone.join(", ")),
+                why: format!("it is no longer made for {}", gone.join(", ")),
                 since: record.first_seen,
             },
             (true, true) => moved,
@@ -850,7 +850,7 @@ mod tests {
     #[test]
     fn missing_platform_is_missing_since_the_index_moved() {
         let status = seeing("i2", None).status(&tag(), &built_on("i1", Some("m1")));
-        let why = "it is no more made for linux/amd64".to_owned();
+        let why = "it is no longer made for linux/amd64".to_owned();
         let since = Some(at(5));
         assert_eq!(status, BaseStatus::Missing { why, since });
     }

@@ -69,8 +69,8 @@ fn login_that_the_registry_refuses_is_not_stored() {
     login(&world, &registry, "wrong-canary", "")
         .exits(4)
         .says(&[
-            "does not take this user and password",
-            "nothing has been kept",
+            "does not accept this user and password",
+            "no login was saved",
         ]);
     assert!(!world.path(DOCKER).exists());
     world

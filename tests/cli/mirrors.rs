@@ -65,7 +65,7 @@ fn mirror_that_is_behind_or_missing_is_reported_and_the_source_is_used() {
     let copy = own.image("copies/base:1");
     missing.says(&[
         &format!("mirror `{copy}`"),
-        "is not there",
+        "does not exist",
         &format!("acrt import --source {}", upstream.image("lib/base:1")),
     ]);
     import(&world, &upstream, &own);
@@ -249,7 +249,7 @@ fn deps_names_mirrors_and_writes_the_dockerfile_with_them() {
     world
         .acrt(&["deps", &context, "--rewrite", "nonsense"])
         .exits(2)
-        .says(&["neither SOURCE=COPY nor a file"]);
+        .says(&["neither of the form SOURCE=COPY nor a file"]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ const MISTAKES: &[(&str, &str)] = &[
     // Names of tasks and runs.
     (
         "task run wbe",
-        "error: no task `wbe`\nhint: did you mean `web`? All there are: acrt task list\n",
+        "error: no task `wbe`\nhint: did you mean `web`? To list all: acrt task list\n",
     ),
     (
         "task show database",

@@ -202,7 +202,7 @@ fn answers(world: &World, acrt: impl Fn(&[&str]) -> Output) {
     let check = acrt(&["task", "check", "--verbose"]).ok();
     assert_eq!(check.json()[0]["state"], "stale");
     assert_eq!(check.stderr.lines().count(), 1, "{check}");
-    check.says(&["what was found is not kept", "bases.json"]);
+    check.says(&["cannot store what was found", "bases.json"]);
     let health = acrt(&["check-health"]).ok().json();
     let of_state = |finding: &&serde_json::Value| finding["check"] == "state directory";
     let state = health.as_array().unwrap().iter().find(of_state);

@@ -32,7 +32,8 @@ fn serving(document: Document) -> Scripted {
 fn is_no_image_but(error: LookupError, image: &str, what: &str) {
     assert!(error.is_no_image() && !error.is_absent() && !error.is_unreachable());
     let (text, hint) = words(error);
-    let expected = format!("nothing can be built on `{image}`: it is no image but {what}: GET ");
+    let expected =
+        format!("nothing can be built on `{image}`: it is not an image but {what}: GET ");
     assert!(text.starts_with(&expected), "{text}");
     assert_eq!(
         hint,

@@ -340,7 +340,7 @@ async fn index_nesting_is_limited_to_three_levels() {
         .unwrap_err();
     let (text, _) = words(error);
     assert!(
-        text.ends_with("its indexes lie in each other without end"),
+        text.ends_with("its indexes are nested too deeply"),
         "{text}"
     );
     assert!(server.requests().len() <= 4);

@@ -82,7 +82,7 @@ fn linked(
                 let place = (draft.entry.file.clone(), key.clone());
                 let Some((n, image)) = by_key.get(&place) else {
                     return Err(format!(
-                        "it is built on `{}`, which becomes no task",
+                        "it is built on `{}`, which does not become a task",
                         key.escape_debug()
                     ));
                 };

@@ -427,9 +427,9 @@ pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
         Ok(read) => {
             let now = read.recipes.iter().find(|recipe| recipe.key == source.key);
             let told = match now {
-                None => Some(format!("`{shown}` builds no `{key}` any more")),
+                None => Some(format!("`{shown}` no longer builds `{key}`")),
                 Some(recipe) if digest(recipe) != *entry => {
-                    Some(format!("`{shown}` says something else of `{key}` now"))
+                    Some(format!("`{shown}` now describes `{key}` differently"))
                 }
                 Some(_) => None,
             };

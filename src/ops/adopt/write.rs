@@ -111,7 +111,7 @@ impl Existing {
                 && options.prune
         };
         let gone = self.0.iter().filter(is_gone).filter_map(|task| {
-            let why = "its file says nothing of it any more".to_owned();
+            let why = "its file no longer mentions it".to_owned();
             Proposal::of(task.clone(), Change::Gone, why)
         });
         gone.collect()

@@ -94,7 +94,7 @@ pub fn matched(
     let told = match lineage.evidence {
         Some(evidence) => by_what_it_says(evidence, &lineage.bases, named, trigger),
         None => Err(match lineage.problems.as_slice() {
-            [] => "it says nothing of its bases".to_owned(),
+            [] => "it does not name its bases".to_owned(),
             problems => problems.join("; "),
         }),
     };

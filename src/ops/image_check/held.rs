@@ -103,8 +103,12 @@ impl Stores {
         let line = builder.inspect_image(image);
         let line = line.ok_or_else(|| format!("`{store}` says nothing of its images"))?;
         let printed = answer(&line).await.map_err(|error| error.one_line())?;
-        let held = HeldImage::parse(&printed)
-            .ok_or_else(|| format!("what `{}` prints is no image", line.program.display()))?;
+        let held = HeldImage::parse(&printed).ok_or_else(|| {
+            format!(
+                "the output of `{}` does not describe an image",
+                line.program.display()
+            )
+        })?;
         let facts = facts(&held)?;
         let platform = facts.record.platform.clone();
         let is_wanted = |own: &Platform| wanted.iter().any(|it| own.distance(it).is_some());
@@ -196,7 +200,7 @@ pub async fn running(app: &App, events: &EventSink<'_>) -> Result<Vec<RunningIma
         let error = Error::new(Kind::Unknown, none);
         return Err(match problem {
             Some(problem) => error.because(problem),
-            None => error.hint("it takes docker or podman on PATH"),
+            None => error.hint("docker or podman must be on PATH"),
         });
     }
     for problem in problems {
@@ -256,7 +260,7 @@ async fn answer(line: &CommandLine) -> Result<Vec<u8>> {
     }
     let errors = String::from_utf8_lossy(&reply.errors);
     let last = errors.lines().rfind(|line| !line.trim().is_empty());
-    let last = last.unwrap_or("it did not end well").trim();
+    let last = last.unwrap_or("it failed").trim();
     let cannot = format!("`{line}` failed: {}", last.escape_debug());
     Err(Error::new(Kind::Unknown, cannot))
 }

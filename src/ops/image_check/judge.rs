@@ -425,7 +425,7 @@ impl BaseAnswer {
                 self.ending(BaseState::NotFollowed, why)
             }
             None => {
-                let why = "only its digest is named, or by a name that is none; if you know it: --base IMAGE";
+                let why = "only its digest is named, or with an invalid name; if you know it: --base IMAGE";
                 self.ending(BaseState::Unknown, why.to_owned())
             }
         }

@@ -155,7 +155,7 @@ async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<ManifestEntry>
         let parsed = parse_manifest(&document.media_type, &document.bytes);
         let (_, parsed) = parsed.map_err(|defect| defect.to_string())?;
         let entries = match parsed {
-            Document::NoImage { what, .. } => return Err(format!("it is no image but {what}")),
+            Document::NoImage { what, .. } => return Err(format!("it is not an image but {what}")),
             Document::Manifest { .. } => {
                 found.push(above.unwrap_or(ManifestEntry {
                     descriptor: None,
@@ -170,7 +170,7 @@ async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<ManifestEntry>
         };
         indexes += 1;
         if depth == MAX_DEPTH || indexes > MAX_INDEXES {
-            return Err("its indexes lie in each other without end".to_owned());
+            return Err("its indexes are nested too deeply".to_owned());
         }
         let index = Rc::new(document);
         for entry in entries {
@@ -254,8 +254,12 @@ async fn config(reader: &Endpoint, manifest: &RawDocument) -> Result<ImageRecord
     let parsed = parse_manifest(&manifest.media_type, &manifest.bytes);
     let digest = match parsed.map_err(|defect| defect.to_string())? {
         (_, Document::Manifest { config }) => config,
-        (_, Document::NoImage { what, .. }) => return Err(format!("it is no image but {what}")),
-        (_, Document::Index(_)) => return Err("an index stands where a manifest should".into()),
+        (_, Document::NoImage { what, .. }) => {
+            return Err(format!("it is not an image but {what}"));
+        }
+        (_, Document::Index(_)) => {
+            return Err("it has an index where a manifest is expected".into());
+        }
     };
     let blob = manifest.blobs.iter().find(|blob| blob.digest == digest);
     let blob = blob.ok_or("its manifest has no config")?;
@@ -398,7 +402,10 @@ impl Attested<'_> {
         let document = self.reader.document(Some(which)).await;
         let document = self.keep(document)?;
         if subject.is_some() && document.subject.as_ref() != subject {
-            let problem = format!("`{}` is listed as about it, and is not", which.digest);
+            let problem = format!(
+                "`{}` is listed as referring to it, but does not",
+                which.digest
+            );
             self.problems.push(problem);
             return None;
         }

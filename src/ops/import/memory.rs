@@ -79,7 +79,7 @@ impl CopyMemory for StoredCopies<'_> {
         let store = &self.app.store;
         let kept = store.prepare();
         if let Err(error) = kept.and_then(|()| store.note_blobs(&record(&has), &lacks)) {
-            recall::report_unkept("what was copied is not kept", &error, self.events);
+            recall::report_unkept("cannot store what was copied", &error, self.events);
         }
     }
 }

@@ -104,7 +104,7 @@ pub async fn import(
     let copies = tokio::select! {
         copies = copying => copies?,
         signal = stop.wait() => {
-            let text = format!("the copy was stopped by {signal}; no tag has changed that is not whole");
+            let text = format!("the copy was stopped by {signal}; only tags with complete copies have changed");
             return Err(Error::new(signal.kind(), text));
         }
     };
@@ -120,7 +120,8 @@ pub async fn import(
             state: state_of(&state),
         }));
     }
-    let digest = digest.ok_or_else(|| Error::new(Kind::Invalid, "there is nothing to copy to"))?;
+    let digest =
+        digest.ok_or_else(|| Error::new(Kind::Invalid, "no target to copy to was given"))?;
     Ok(ImportAnswer {
         source: places::name(&source),
         digest,

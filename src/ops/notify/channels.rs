@@ -220,7 +220,7 @@ fn compose_up(app: &App, task: &Task) -> Option<Channel> {
     let up = ["up", "--detach", "--no-deps", "--no-build", "--"];
     Some(Channel {
         id: format!("compose-up {}", key.full()),
-        name: format!("docker compose, which starts service `{}` anew", source.key),
+        name: format!("docker compose, which recreates service `{}`", source.key),
         only_if: Some(running),
         ..Channel::after_success(key, Receiver::Command(compose.args(up).arg(&source.key)))
     })
@@ -275,10 +275,7 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
             (Receiver::Webhook { url, secret }, read.reveal().to_owned())
         }
         _ => {
-            return Err(unusable(
-                &what,
-                "it has neither or both of `command` and `url`",
-            ));
+            return Err(unusable(&what, "it must have either `command` or `url`"));
         }
     };
     let on = match &settings.on {

@@ -190,7 +190,7 @@ async fn notify_all(
                 let name = &channel.name;
                 let word = event.word();
                 events.send(Event::Warning(format!(
-                    "cannot tell `{name}` of {word}: {why}; it is tried again"
+                    "cannot notify `{name}` of {word}: {why}; it is tried again"
                 )));
             }
         }
@@ -353,12 +353,12 @@ impl ChannelNotifier<'_> {
             if self.channel.on.contains(&NotificationEvent::Recovery) {
                 let text = match trouble.kind {
                     ProblemKind::Silent => format!("`{subject}` answers again"),
-                    ProblemKind::Gone => format!("{subject}: there again, or wanted no more"),
+                    ProblemKind::Gone => format!("{subject}: there again, or no longer needed"),
                     ProblemKind::NoImage => {
-                        format!("{subject}: an image again, or wanted no more")
+                        format!("{subject}: an image again, or no longer needed")
                     }
                     ProblemKind::Unverified => {
-                        format!("{subject}: vouched for, or wanted no more")
+                        format!("{subject}: vouched for, or no longer needed")
                     }
                     ProblemKind::Files => format!("{subject}: can be read again"),
                     ProblemKind::Builder => format!("{subject} answers again"),

@@ -83,7 +83,7 @@ pub fn events() -> Vec<&'static str> {
 /// [`Kind::Invalid`] where the config file is not valid, [`Kind::NotFound`] where it has no such receiver.
 pub async fn test(app: &App, name: Option<&str>, event: &str) -> Result<Vec<SampleAnswer>> {
     let event = NotificationEvent::of_word(event).ok_or_else(|| {
-        let text = format!("no receiver is told of `{event}`");
+        let text = format!("there is no event `{event}`");
         Error::new(Kind::Invalid, text).hint(format!("name one of {}", events().join(", ")))
     })?;
     let mut channels = of_config(app)?;

@@ -42,9 +42,9 @@ impl PurgeContext<'_> {
 pub fn removes_nothing(registry: &str) -> Error {
     Error::new(
         Kind::Failed,
-        format!("`{registry}` removes no tags and no manifests"),
+        format!("`{registry}` does not delete tags or manifests"),
     )
-    .hint("switch it on at the registry: Docker Distribution has `storage: {delete: {enabled: true}}`")
+    .hint("enable deletion at the registry: Docker Distribution has `storage: {delete: {enabled: true}}`")
 }
 
 /// Removes tags and manifests from one repository.

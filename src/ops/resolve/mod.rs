@@ -284,7 +284,7 @@ impl Resolver<'_> {
         let source = &base.reference;
         let why = Error::from(error.clone()).one_line();
         events.send(Event::Warning(format!(
-            "mirror `{copy}` is used although it is not known whether it is what `{source}` is: {why}"
+            "mirror `{copy}` is used although it is not known whether it matches `{source}`: {why}"
         )));
         let answer = self.found(source, &copy, seen, platforms).await?;
         Ok(Some(match answer {

@@ -571,7 +571,7 @@ impl TaskSources {
             }
             Step::Docker(_) | Step::Import(_) => Err(Error::new(
                 Kind::Invalid,
-                format!("task `{}` carries out no multi-step file", task.name),
+                format!("task `{}` has no multi-step file", task.name),
             )),
         }
     }
@@ -600,7 +600,8 @@ impl TaskSources {
         self.included.borrow_mut().push(path.clone());
         let bytes = context.file("", &path, MAX_FILE);
         let bytes = bytes.map_err(|error| error.one_line())?;
-        String::from_utf8(bytes.ok_or("it is not there")?).map_err(|_| "it is no text".into())
+        String::from_utf8(bytes.ok_or("it is not there")?)
+            .map_err(|_| "it is not UTF-8 text".into())
     }
 
     fn error(&self, problem: InvalidTaskFile) -> Error {

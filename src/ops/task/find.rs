@@ -201,7 +201,7 @@ fn not_found_on(app: &App, name: &TaskName, registry: Option<&str>) -> Error {
     }
     match near(name.as_str(), keys.iter().map(|key| key.name.to_string())) {
         Some(other) => error.hint(format!(
-            "did you mean `{other}`? All there are: acrt task list"
+            "did you mean `{other}`? To list all: acrt task list"
         )),
         None => error.hint("all there are: acrt task list"),
     }

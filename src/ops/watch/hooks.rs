@@ -264,9 +264,9 @@ fn latest_end(now: Timestamp, timeout: u32) -> Timestamp {
 
 fn said(notice: &listen::UselessRequest) -> String {
     let why = match notice.outcome {
-        listen::Outcome::Refused => "does not know its secret",
+        listen::Outcome::Refused => "is not authenticated by its secret",
         listen::Outcome::CutShort => "is larger than 1 MiB, or takes longer than 10 seconds",
-        _ => "is of no kind that is known",
+        _ => "is of an unknown kind",
     };
     format!(
         "a webhook for `{}` {why}; if there are more of them, they are only counted",

@@ -124,7 +124,7 @@ impl<'a> ImageCopy<'a> {
             return Err(CopyError::malformed(
                 &self.from.name(),
                 &deep,
-                "its indexes lie in each other without end",
+                "its indexes are nested too deeply",
             ));
         }
         self.bring_blobs(levels.iter().flatten()).await?;

@@ -351,7 +351,7 @@ fn mirror_that_is_behind_its_source_is_reported_for_the_image() {
     assert_eq!(mirror()["state"], "current");
     registry.push("base:1", &[("v", "2")]);
     assert_eq!(mirror()["state"], "behind");
-    let advice = "brings the mirror up to date: acrt import";
+    let advice = "to update the mirror: acrt import";
     world.acrt(&["image", "check", &image]).ok().says(&[advice]);
 }
 

@@ -42,5 +42,5 @@ fn repository_delete_reports_a_registry_that_refuses_deletion() {
     registry.push("web:1", &[("a", "1")]);
     repository(&world, &registry, &["delete", "--image", "web:1", "--yes"])
         .exits(1)
-        .says(&["removes no tags and no manifests"]);
+        .says(&["does not delete tags or manifests"]);
 }

@@ -235,7 +235,7 @@ fn edited_compose_file_makes_its_local_tasks_changed() {
     let (word, reason) = state(&world, "web");
     assert_eq!(word, "changed");
     assert!(
-        reason.contains("compose.yaml` says something else of `web` now"),
+        reason.contains("compose.yaml` now describes `web` differently"),
         "{reason}"
     );
     assert_eq!(state(&world, "api").0, "current");

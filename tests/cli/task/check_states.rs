@@ -457,7 +457,7 @@ fn base_with_a_missing_platform_is_missing_and_its_other_platform_waits() {
     assert_eq!(answer(&missing, "web")["state"], "missing");
     let why = reason(&missing, "web");
     assert!(
-        why.contains("no more made for linux/arm64 (since "),
+        why.contains("no longer made for linux/arm64 (since "),
         "{why}"
     );
     assert!(!why.contains("amd64"), "{why}");

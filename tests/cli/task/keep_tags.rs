@@ -78,6 +78,6 @@ fn keep_tags_on_a_registry_that_refuses_deletion_does_not_fail_the_run() {
     world
         .acrt(&["task", "run", "-n", "web"])
         .ok()
-        .says(&["superseded tags are still there", "removes no tags"]);
+        .says(&["superseded tags are still there", "does not delete tags"]);
     assert_eq!(registry.tags("web"), ["latest", "v-ca1", "v-ca2"]);
 }

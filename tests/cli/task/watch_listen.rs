@@ -313,7 +313,7 @@ fn webhook_with_a_wrong_secret_is_refused_and_causes_no_tag_lookup() {
     assert_eq!(other.status, 404);
     watch
         .running
-        .stderr_has("a webhook for `lan` does not know its secret");
+        .stderr_has("a webhook for `lan` is not authenticated by its secret");
     assert_eq!(registry.requests(), []);
     let refused = watch.metric("acrt_webhooks_total{source=\"lan\",outcome=\"refused\"}");
     assert_eq!(refused, Some(5));
@@ -321,7 +321,7 @@ fn webhook_with_a_wrong_secret_is_refused_and_causes_no_tag_lookup() {
     let output = watch.running.wait().exits(143);
     assert!(!output.stderr.contains(SECRET), "{output}");
     assert_eq!(
-        output.stderr.matches("does not know").count(),
+        output.stderr.matches("is not authenticated").count(),
         1,
         "{output}"
     );
@@ -384,7 +384,7 @@ fn authenticated_webhook_with_an_unusable_body_is_never_an_error_response() {
         post(question).body,
         r#"{"validationResponse":"512d38b6-c7b8-40c8-89fe-f46f9e9622b6"}"#
     );
-    watch.running.stderr_has("is of no kind that is known");
+    watch.running.stderr_has("is of an unknown kind");
 }
 
 #[test]

@@ -314,7 +314,7 @@ fn invalid_notification_receiver_is_reported_with_its_position() {
     task(&world, &registry, &[]);
     world.run("web").ok().says(&[
         "cannot use entry 1 of `notify` in the config file",
-        "neither or both",
+        "must have either",
     ]);
     world.config("notify: [{url: 'https://x', on: [succes]}]\n");
     world

@@ -74,10 +74,10 @@ pub struct BuildArgs {
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
-    /// Print what the builder says as it is, with whatever a terminal would obey
+    /// Print the builder's output unchanged, with all control sequences
     #[arg(long)]
     raw: bool,
-    /// Return at once; the build goes on by itself
+    /// Return at once; the build continues in the background
     #[arg(long)]
     no_wait: bool,
     /// Do not format the log; it never is
@@ -130,7 +130,7 @@ fn request(
     if from_stdin && args.no_wait {
         return Err(Error::new(
             Kind::Invalid,
-            "`--file -` needs a run that is waited for: standard input ends with this command",
+            "`--file -` cannot be used with --no-wait: standard input ends with this command",
         )
         .hint("write the Dockerfile to a file, or leave out --no-wait"));
     }

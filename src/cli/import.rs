@@ -48,7 +48,7 @@ pub struct ImportArgs {
     /// Repository that gets the copy without a tag (can be repeated)
     #[arg(long = "repository", value_name = "NAME")]
     repositories: Vec<String>,
-    /// Move tags that stand for another image
+    /// Move tags that name another image
     #[arg(long)]
     force: bool,
     /// Platforms to copy, as linux/amd64,linux/arm64; the copy gets another digest then [default: all]
@@ -66,7 +66,7 @@ pub struct ImportArgs {
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
-    /// Return at once; the copy goes on by itself, as a run
+    /// Return at once; the copy continues in the background, as a run
     #[arg(long)]
     no_wait: bool,
     #[command(flatten)]

@@ -61,7 +61,7 @@ pub struct PurgeArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
-    let cannot = || "cannot tell what is to be removed".to_owned();
+    let cannot = || "cannot tell what to remove".to_owned();
     let options = PurgeOptions {
         registry: args.registry,
         filters: Filters::of(&args.filters, args.untagged_only).context(Kind::Invalid, cannot)?,

@@ -94,7 +94,7 @@ const SYNONYMS: &[(&str, &str)] = &[
 const OPTIONS: &[(&str, &str)] = &[
     ("--build-arg", "--arg NAME=VALUE"),
     ("--dockerfile", "--file DOCKERFILE"),
-    ("--force", "--yes asks nothing, where something is asked"),
+    ("--force", "--yes, for commands that ask for confirmation"),
     ("--follow", "a log is followed while its run goes on"),
     ("--format", "-o table, json, yaml or tsv"),
     ("--json", "-o json"),

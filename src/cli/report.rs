@@ -338,7 +338,7 @@ impl Report {
         }
         for key in tasks {
             self.warning(&format!(
-                "task `{key}` has failed many times in a row and is tried ever more seldom; to try it now: {}",
+                "task `{key}` has failed many times in a row and is retried less and less often; to try it now: {}",
                 resume(&key)
             ));
         }

@@ -69,10 +69,10 @@ pub struct QuickRunArgs {
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
-    /// Print what the builder says as it is, with whatever a terminal would obey
+    /// Print the builder's output unchanged, with all control sequences
     #[arg(long)]
     raw: bool,
-    /// Return at once; the run goes on by itself
+    /// Return at once; the run continues in the background
     #[arg(long)]
     no_wait: bool,
     /// Do not format the log; it never is
@@ -126,11 +126,11 @@ fn request(app: &App, report: &Report, args: &QuickRunArgs) -> Result<RunRequest
         Error::new(
             Kind::Invalid,
             format!(
-                "`{}` is not a multi-step file by its name: it ends with .yaml or .yml",
+                "`{}` is not a multi-step file: its name must end with .yaml or .yml",
                 file.unwrap_or_default().display()
             ),
         )
-        .hint("a Dockerfile is built by a task: acrt task create --help")
+        .hint("to build a Dockerfile, create a task: acrt task create --help")
     })?;
     let quick = QuickTask {
         registry: args.registry.as_deref(),

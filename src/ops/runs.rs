@@ -141,7 +141,7 @@ pub fn not_found(app: &App, id: &str) -> Error {
     }
     match newest(app, &RunFilter::default()) {
         Ok(newest) => error.hint(format!(
-            "the newest is `{newest}`; all there are: acrt task list-runs"
+            "the newest is `{newest}`; to list all: acrt task list-runs"
         )),
         Err(_) => error.hint("there are none yet; to make one: acrt task run NAME"),
     }
@@ -179,7 +179,7 @@ pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
         (None, Some(name)) if is_task(name) => {
             error.hint(format!("start one: acrt task run {name}"))
         }
-        (None, Some(_)) => error.hint("there is no such task; all there are: acrt task list"),
+        (None, Some(_)) => error.hint("there is no such task; to list all: acrt task list"),
         (None, None) => error.hint("start one: acrt task run NAME"),
     })
 }

@@ -12,7 +12,7 @@ pub struct Age(SignedDuration);
 
 /// A text that is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no span of time, as 3d, 36h or 90m", .0.escape_debug())]
+#[error("`{}` is not a duration, as 3d, 36h or 90m", .0.escape_debug())]
 pub struct InvalidAge(pub String);
 
 impl Age {

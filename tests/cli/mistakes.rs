@@ -91,7 +91,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "task show database",
-        "error: no task `database`\nhint: all there are: acrt task list\n",
+        "error: no task `database`\nhint: to list all: acrt task list\n",
     ),
     (
         "task show web -r ghcr.io",
@@ -107,7 +107,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "task logs nosuch",
-        "error: no run of task `nosuch`\nhint: there is no such task; all there are: acrt task list\n",
+        "error: no run of task `nosuch`\nhint: there is no such task; to list all: acrt task list\n",
     ),
     (
         "task show-run ca9",
@@ -161,7 +161,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "task create x -t localhost:5000/x:1",
-        "error: nothing says what is built: there is no `Dockerfile` in `HERE`\nhint: name its folder with --context FOLDER, or an image to copy with --import IMAGE\n",
+        "error: cannot tell what to build: there is no `Dockerfile` in `HERE`\nhint: name its folder with --context FOLDER, or an image to copy with --import IMAGE\n",
     ),
     (
         "task create x -t localhost:5000/x:1 -c empty",
@@ -186,7 +186,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "task update web --timeout '10 apples'",
-        "error: invalid value '10 apples' for '--timeout <TIME>': `10 apples` is no span of time: seconds, or as 90s, 10m, 2h or 3d\n\nFor more information, try '--help'.\n",
+        "error: invalid value '10 apples' for '--timeout <TIME>': `10 apples` is not a duration: seconds, or as 90s, 10m, 2h or 3d\n\nFor more information, try '--help'.\n",
     ),
     (
         "task update web --platform arm64/linux",
@@ -248,7 +248,7 @@ fn registry_without_a_domain_is_reported_as_azures() {
     let world = world();
     let create = words("task create x -t x:1 -c web -r MyReg");
     world.acrt(&create).ok().says(&[
-        "registry `MyReg` means `myreg.azurecr.io`; one of this machine is named with its port, as localhost:5000\n",
+        "registry `MyReg` means `myreg.azurecr.io`; name a registry of this machine with its port, such as localhost:5000\n",
     ]);
     world.config("registries: {MyReg: {loginServer: 'localhost:5000'}}\n");
     let known = world.acrt(&create).ok();
@@ -385,7 +385,7 @@ fn error_text_is_coloured_where_colour_is_requested() {
     let coloured = world.acrt(&["task", "show", "database"]).exits(3);
     assert_eq!(
         coloured.stderr,
-        "\x1b[1;31merror:\x1b[0m no task `database`\n\x1b[1;32mhint:\x1b[0m all there are: acrt task list\n"
+        "\x1b[1;31merror:\x1b[0m no task `database`\n\x1b[1;32mhint:\x1b[0m to list all: acrt task list\n"
     );
     world.set("NO_COLOR", "1");
     let plain = world.acrt(&["task", "show", "database"]).exits(3);

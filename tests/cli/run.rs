@@ -443,7 +443,7 @@ fn invalid_task_file_is_a_usage_error_with_the_line() {
     world
         .acrt(&["run", "--registry", &host, "--file", "Dockerfile", "."])
         .exits(2)
-        .says(&["it ends with .yaml or .yml"]);
+        .says(&["its name must end with .yaml or .yml"]);
 }
 
 /// Each of these once took minutes, gigabytes or crashed the process; now all of them are fast.

@@ -51,7 +51,7 @@ fn positional_name_that_differs_from_the_option_is_refused() {
         let refused = world.acrt(&words).exits(2);
         assert_eq!(
             refused.stderr,
-            "error: `web` and `--name api` name two things: one is meant\nhint: leave one of the two out\n"
+            "error: `web` and `--name api` contradict each other\nhint: leave one of the two out\n"
         );
     }
     let two = world.acrt(&["task", "show-run", "ca1", "--run-id", "ca2"]);

@@ -16,10 +16,10 @@ pub struct BuilderPruneArgs {
     /// Builders or pools to free [default: those of the config file, or of this machine]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// Gigabytes of cache that stay
+    /// Gigabytes of cache to keep
     #[arg(long, value_name = "GIGABYTES")]
     keep_storage: Option<u32>,
-    /// Free only what was not used for so many hours
+    /// Free only what was not used for this many hours
     #[arg(long, value_name = "HOURS")]
     older_than: Option<u32>,
 }

@@ -13,7 +13,7 @@ pub fn one_of<T: PartialEq + Display>(
     match (bare, given) {
         (Some(bare), Some(given)) if bare != given => Err(Error::new(
             Kind::Invalid,
-            format!("`{bare}` and `{option} {given}` name two things: one is meant"),
+            format!("`{bare}` and `{option} {given}` contradict each other"),
         )
         .hint("leave one of the two out")),
         (bare, given) => Ok(bare.or(given)),

@@ -62,7 +62,10 @@ pub fn trigger_type() -> impl TypedValueParser<Value = BaseImageTriggerType> {
 
 /// `--on-change`
 pub fn on_change() -> impl TypedValueParser<Value = OnChange> {
-    let tell = word("tell", "It is said, and a person runs the task");
+    let tell = word(
+        "tell",
+        "The task is reported as stale, and a person runs it",
+    );
     let run = word("run", "The task is run, as if a base had moved");
     one_of([(tell, OnChange::Tell), (run, OnChange::Run)])
 }

@@ -6,7 +6,7 @@ use crate::task::Age;
 pub fn seconds(text: &str) -> Result<u32, String> {
     let problem = || {
         format!(
-            "`{}` is no span of time: seconds, or as 90s, 10m, 2h or 3d",
+            "`{}` is not a duration: seconds, or as 90s, 10m, 2h or 3d",
             text.escape_debug()
         )
     };
@@ -17,7 +17,7 @@ pub fn seconds(text: &str) -> Result<u32, String> {
 /// Parses a timeout, which is at least one second.
 pub fn timeout(text: &str) -> Result<u32, String> {
     match seconds(text)? {
-        0 => Err("no run ends in less than a second: 1 is the least".into()),
+        0 => Err("a timeout must be at least 1 second".into()),
         seconds => Ok(seconds),
     }
 }

@@ -41,7 +41,7 @@ impl OneTaskArgs {
     /// Finds the task.
     pub fn find(self, app: &App) -> Result<TaskKey> {
         let found = SomeTaskArgs::from(self).find(app)?;
-        found.ok_or_else(|| Error::new(Kind::Invalid, "no task is named"))
+        found.ok_or_else(|| Error::new(Kind::Invalid, "no task was given"))
     }
 }
 

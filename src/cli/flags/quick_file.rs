@@ -49,7 +49,7 @@ pub fn quick_file(report: &Report, context: &Context, file: &Path) -> Result<Qui
     let beneath = folder.join(file);
     if beneath.symlink_metadata().is_ok() {
         report.note(&format!(
-            "`{}` is not in the current folder: `{}` is taken",
+            "`{}` is not in the current folder: using `{}`",
             file.display(),
             beneath.display()
         ));

@@ -43,7 +43,7 @@ pub fn report_azure(app: &App, report: &Report, name: Option<&str>) {
             .is_some_and(|own| own.eq_ignore_ascii_case(name))
     {
         report.note(&format!(
-            "registry `{name}` means `{server}`; one of this machine is named with its port, as localhost:5000"
+            "registry `{name}` means `{server}`; name a registry of this machine with its port, such as localhost:5000"
         ));
     }
 }

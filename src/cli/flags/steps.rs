@@ -137,7 +137,7 @@ impl StepOptions<'_> {
         match (self.command, self.file) {
             (Some(_), Some(_)) => Err(Error::new(
                 Kind::Invalid,
-                "`--cmd` and `--file` say two things: what is run is one of them",
+                "`--cmd` and `--file` cannot be used together",
             )),
             (Some(command), None) => Ok(Some(file_of_command(command, self.timeout))),
             (None, Some(file)) if file == Path::new("-") => {

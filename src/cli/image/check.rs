@@ -34,10 +34,10 @@ pub struct ImageCheckArgs {
     /// Only these platforms, as linux/amd64,linux/arm64 [default: all that the image has]
     #[arg(long, value_parser = platforms, value_name = "PLATFORMS")]
     platform: Option<Platforms>,
-    /// Image that they were built on, where they do not say it
+    /// Base image that they were built on, if they do not name it
     #[arg(long, value_name = "IMAGE")]
     base: Option<Reference>,
-    /// Dockerfile that they were built with, whose last stage says it
+    /// Dockerfile that they were built with; its last stage names the base
     #[arg(long, value_name = "FILE", conflicts_with = "base")]
     dockerfile: Option<PathBuf>,
     /// End with 10 if something is stale

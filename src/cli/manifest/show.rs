@@ -15,7 +15,7 @@ use crate::{
 pub struct ManifestShowArgs {
     #[command(flatten)]
     image: ManifestArgs,
-    /// Print its bytes as they are
+    /// Print its bytes unchanged
     #[arg(long)]
     raw: bool,
 }

@@ -54,7 +54,7 @@ pub struct AdoptArgs {
     /// Program that a successful run of each task starts
     #[arg(long, help_heading = "Triggers", value_name = "COMMAND")]
     on_success: Option<String>,
-    /// Start running services anew when their image has changed, by docker compose
+    /// Recreate running services with docker compose when their image has changed
     #[arg(long, help_heading = "Triggers", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false", conflicts_with = "registry")]
     compose_up: Option<bool>,
     /// Remove tasks whose service, target or Dockerfile is gone
@@ -110,7 +110,7 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
         if !report.can_ask() {
             return Err(Error::new(
                 Kind::Invalid,
-                "nothing is written without a yes, and there is no terminal to ask on",
+                "nothing was written: there is no terminal to ask for confirmation on",
             )
             .hint("use --yes, or --dry-run to see what would be written"));
         }
@@ -170,7 +170,7 @@ fn tell(report: &Report, answer: &AdoptAnswer) {
     }
     for task in answer.tasks.iter().filter(|task| !task.diff.is_empty()) {
         let what = match task.change {
-            Change::Kept => "is kept as a hand has changed it; its file says now",
+            Change::Kept => "was changed by hand and is kept; its file now says",
             _ => "changes",
         };
         report.note(&format!(

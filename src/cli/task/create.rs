@@ -146,7 +146,7 @@ fn context(definition: &DefinitionArgs) -> Result<Context> {
         Err(Error::new(
             Kind::Invalid,
             format!(
-                "nothing says what is built: there is no `{}` in `{}`",
+                "cannot tell what to build: there is no `{}` in `{}`",
                 file.display(),
                 here.display()
             ),
@@ -178,7 +178,7 @@ fn name_of(step: &Step) -> Result<TaskName> {
     };
     after
         .and_then(|text| TaskName::like(&text))
-        .ok_or_else(|| anyhow::anyhow!("there is no folder whose name it could have"))
+        .ok_or_else(|| anyhow::anyhow!("there is no folder to name it after"))
         .context(Kind::Invalid, || "the task has no name".to_owned())
         .map_err(|error| error.hint("give it one: acrt task create NAME …"))
 }

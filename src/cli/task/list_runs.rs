@@ -73,7 +73,7 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
         report.summary(if any.is_empty() {
             "no runs yet; to make one: acrt task run NAME".to_owned()
         } else {
-            "no such runs; all there are: acrt task list-runs".to_owned()
+            "no such runs; to list all: acrt task list-runs".to_owned()
         });
     }
     Ok(Outcome::answer(View::of(

@@ -29,7 +29,7 @@ pub struct LogsArgs {
     /// Only runs on this registry
     #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server)]
     registry: Option<String>,
-    /// Print what is in the log as it is, with whatever a terminal would obey
+    /// Print the log unchanged, with all control sequences
     #[arg(long)]
     raw: bool,
     /// Do not format the log; it never is

@@ -83,9 +83,9 @@ pub enum TaskCommand {
     ShowRun(LazyArgs<show_run::ShowRunArgs>),
     /// Print the log of a run, and follow it while the run goes on
     Logs(LazyArgs<logs::LogsArgs>),
-    /// Stop a run that is queued or goes on
+    /// Stop a run that is queued or running
     CancelRun(LazyArgs<cancel_run::CancelRunArgs>),
-    /// Keep a run from being removed when it grows old, or no longer
+    /// Protect a run from being removed when it grows old, or stop protecting it
     UpdateRun(LazyArgs<update_run::UpdateRunArgs>),
     /// Run a task at set times
     #[command(subcommand)]

@@ -66,10 +66,10 @@ pub struct RunArgs {
     /// Print the run when it has ended, instead of its log
     #[arg(long)]
     no_logs: bool,
-    /// Print what the builder says as it is, with whatever a terminal would obey
+    /// Print the builder's output unchanged, with all control sequences
     #[arg(long)]
     raw: bool,
-    /// Return at once; the run goes on by itself
+    /// Return at once; the run continues in the background
     #[arg(long)]
     no_wait: bool,
     /// Do not format the log; it never is

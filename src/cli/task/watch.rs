@@ -40,7 +40,7 @@ pub struct WatchArgs {
     /// Look only at tags whose time has come, as the loop does, instead of at all
     #[arg(long, requires = "once")]
     due: bool,
-    /// Say all that is wrong, also what an earlier round of the last day has said
+    /// Report all problems, also those that an earlier round of the last day has reported
     #[arg(long, requires = "once")]
     repeat: bool,
     /// How long a moved tag must be quiet before anything is built on it, ten times as long at most [default: 60; 0 with --once]
@@ -52,7 +52,7 @@ pub struct WatchArgs {
     /// Say what would be run, and run nothing
     #[arg(long)]
     dry_run: bool,
-    /// Take in webhooks at this address, as 127.0.0.1:8585, and look at once at what they name
+    /// Receive webhooks at this address, as 127.0.0.1:8585, and look at once at what they name
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -63,7 +63,7 @@ pub struct WatchArgs {
     /// Show the status page at the address of --listen too: see docs/page.md
     #[arg(long, requires = "listen")]
     page: bool,
-    /// What the lines on stderr are: text, or json with an object a line
+    /// Format of the lines on stderr: text, or json with one object on each line
     #[arg(
         long,
         default_value = "text",

@@ -203,7 +203,7 @@ fn not_found_on(app: &App, name: &TaskName, registry: Option<&str>) -> Error {
         Some(other) => error.hint(format!(
             "did you mean `{other}`? To list all: acrt task list"
         )),
-        None => error.hint("all there are: acrt task list"),
+        None => error.hint("to list all: acrt task list"),
     }
 }
 

@@ -88,9 +88,7 @@ fn adopt_without_yes_writes_nothing() {
     let world = World::new();
     let shop = shop(&world);
     let asked = world.acrt(&["task", "adopt", &shop, "-r", "r.test"]);
-    asked
-        .exits(2)
-        .says(&["nothing is written without a yes", "--yes"]);
+    asked.exits(2).says(&["nothing was written", "--yes"]);
     world
         .acrt(&["task", "adopt", &shop, "-r", "r.test", "--dry-run"])
         .ok();

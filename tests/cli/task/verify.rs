@@ -142,7 +142,7 @@ fn minimum_age_accepts_human_units_and_is_shown() {
         .find(|(path, _)| path.ends_with("web.yaml"))
         .unwrap();
     assert!(text.contains("minAge: 1d 12h"), "{text}");
-    update("soon").exits(2).says(&["is no span of time"]);
+    update("soon").exits(2).says(&["is not a duration"]);
 }
 
 #[test]

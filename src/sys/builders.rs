@@ -225,7 +225,7 @@ const KNOWN: [&[&str]; 2] = [
     ],
 ];
 
-/// Returns why a text is not a platform, if it is none. An unknown system or architecture that resembles no known one may be new, and is
+/// Returns why a text is not a platform, if so. An unknown system or architecture that resembles no known one may be new, and is
 /// accepted.
 fn no_platform(text: &str) -> Option<String> {
     let shown = text.escape_debug();

@@ -85,7 +85,7 @@ pub enum TaskCommand {
     Logs(LazyArgs<logs::LogsArgs>),
     /// Stop a run that is queued or running
     CancelRun(LazyArgs<cancel_run::CancelRunArgs>),
-    /// Protect a run from being removed when it grows old, or stop protecting it
+    /// Protect a run from removal, or stop protecting it
     UpdateRun(LazyArgs<update_run::UpdateRunArgs>),
     /// Run a task at set times
     #[command(subcommand)]

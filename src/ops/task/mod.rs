@@ -89,6 +89,8 @@ pub fn create(
         )));
     }
     let lock = app.store.lock_tasks()?;
+    // Another command may have added a login since.
+    secrets.credentials = app.store.secrets(&key)?.credentials;
     save(app, old.as_ref(), &task, &secrets, events)?;
     drop(lock);
     // If a task had run before, [`save`] has reported whether it must be run again.

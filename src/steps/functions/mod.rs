@@ -164,7 +164,7 @@ mod tests {
             (r#"repeat 99999999 "abc""#, "more than 1 MiB"),
             ("until 99999999", "counts to 100000"),
             (r#"b64dec "%%""#, "base64"),
-            (r#"regexMatch "(" "a""#, "no regular expression"),
+            (r#"regexMatch "(" "a""#, "not a regular expression"),
         ] {
             let told = render(&format!("{{{{{template}}}}}"), &Variables::default());
             assert!(told.unwrap_err().text.contains(expected), "{template}");

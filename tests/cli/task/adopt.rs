@@ -127,7 +127,7 @@ fn repeated_adopt_writes_only_changes_and_keeps_edits_by_hand() {
     second.says(&[
         "task `web` changes",
         "+   - name: A",
-        "task `api` is kept",
+        "task `api` was changed by hand and is kept",
         "+   - name: B",
     ]);
     let show = |name: &str| world.acrt(&["task", "show", "-n", name]).ok().json();

@@ -142,7 +142,7 @@ fn notification_is_retried_after_server_errors_and_queued_while_the_receiver_is_
     minute(&world, 10);
     let run = world.run("web").ok();
     run.says(&[
-        "cannot tell `ops` of success: it answers 502",
+        "cannot notify `ops` of success: it answers 502",
         "tried again",
     ]);
     let before = receiver.told().len();

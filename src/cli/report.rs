@@ -87,12 +87,12 @@ impl Report {
 
     /// Prints a part of a log. Output lost on a full disk is still in the log file.
     fn log(&self, bytes: &[u8]) {
-        let tamed = self
+        let sanitized = self
             .sanitizer
             .borrow_mut()
             .as_mut()
             .map(|it| it.sanitize(bytes));
-        self.stream(tamed.as_deref().unwrap_or(bytes));
+        self.stream(sanitized.as_deref().unwrap_or(bytes));
     }
 
     /// From now on, prints every line on stderr as a JSON object, for log collectors.
@@ -126,7 +126,7 @@ impl Report {
 
     /// Asks a question on stderr and returns the typed line.
     pub fn ask(&self, question: &str) -> Result<String> {
-        self.tell(question);
+        self.print(question);
         let mut line = String::new();
         io::stdin()
             .read_line(&mut line)
@@ -393,14 +393,14 @@ impl Report {
     fn line(&self, level: &str, plain: &str, message: &str, fields: Value) {
         let json = self.json.borrow();
         let Some(clock) = &*json else {
-            self.tell(&format!("{}{plain}", self.stamp()));
+            self.print(&format!("{}{plain}", self.stamp()));
             return;
         };
         let mut line = json!({"time": clock.now(), "level": level, "message": message});
         if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
             line.extend(fields);
         }
-        self.tell(&format!("{line}\n"));
+        self.print(&format!("{line}\n"));
     }
 
     /// Prints the rest of a log, and removes the progress lines, because the activity has ended.
@@ -418,7 +418,7 @@ impl Report {
         }
     }
 
-    fn tell(&self, text: &str) {
+    fn print(&self, text: &str) {
         // Where stderr is closed, nothing can be reported.
         let _ = self.above(|| io::stderr().lock().write_all(text.as_bytes()));
     }

@@ -18,7 +18,7 @@ const SHOWN: usize = 300;
 /// # Errors
 ///
 /// How the program failed, with the end of its output.
-pub async fn tell(line: &CommandLine, message: &[u8]) -> Result<Vec<u8>, String> {
+pub async fn deliver(line: &CommandLine, message: &[u8]) -> Result<Vec<u8>, String> {
     let reply = process::converse_for(PATIENCE, line, message).await;
     let reply = reply.map_err(|error| error.one_line())?;
     let how = match reply.ended {
@@ -52,19 +52,19 @@ mod tests {
 
     #[tokio::test]
     async fn notification_program_gets_the_message_and_its_output_is_recorded() {
-        let printed = tell(&shell("cat; echo"), b"{\"a\":1}").await.unwrap();
+        let printed = deliver(&shell("cat; echo"), b"{\"a\":1}").await.unwrap();
         assert_eq!(printed, b"{\"a\":1}\n");
     }
 
     #[tokio::test]
     async fn failed_notification_program_is_reported_with_its_last_output_line() {
-        let why = tell(&shell("echo one; echo two >&2; exit 3"), b"").await;
+        let why = deliver(&shell("echo one; echo two >&2; exit 3"), b"").await;
         assert_eq!(why.unwrap_err(), "its exit code is 3: two");
     }
 
     #[tokio::test]
     async fn notification_program_that_ignores_its_input_is_no_failure() {
         let message = vec![b'x'; 1 << 20];
-        assert!(tell(&shell("exec <&-; exit 0"), &message).await.is_ok());
+        assert!(deliver(&shell("exec <&-; exit 0"), &message).await.is_ok());
     }
 }

@@ -92,7 +92,7 @@ pub async fn deliver(
 ) -> Result<DeliveryResponse, String> {
     match receiver {
         Receiver::Command(line) => Ok(DeliveryResponse::Printed(
-            command::tell(line, &payload.body).await?,
+            command::deliver(line, &payload.body).await?,
         )),
         Receiver::Webhook { url, secret } => {
             let request = webhook::Request {

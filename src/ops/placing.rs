@@ -118,7 +118,7 @@ impl Fleet {
         fleet
     }
 
-    /// Returns the wish of a run that takes whichever builder the machine has.
+    /// Returns the request of a run that takes whichever builder the machine has.
     pub fn any(&self) -> PlacementRequest {
         PlacementRequest {
             among: vec![self.members.len() - 1],
@@ -126,7 +126,7 @@ impl Fleet {
         }
     }
 
-    /// Returns the wish of a run of a task: which builders it may use.
+    /// Returns the request of a run of a task: which builders it may use.
     pub fn placement_request(
         &self,
         app: &App,
@@ -203,7 +203,7 @@ impl Fleet {
         placement(&self.members, placement_request)
     }
 
-    /// Takes a place on a builder that fits the wish, or on each of several.
+    /// Takes a place on a builder that fits the request, or on each of several.
     ///
     /// # Errors
     ///

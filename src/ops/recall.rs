@@ -20,7 +20,7 @@ use super::{
 ///
 /// [`crate::error::Kind::Failed`] where the file cannot be read at the moment.
 pub fn tags(app: &App, events: &EventSink<'_>) -> Result<Tags> {
-    let tags = told_of(app.store.tags(app.clock.now())?, events);
+    let tags = with_warning(app.store.tags(app.clock.now())?, events);
     Ok(own(app, tags))
 }
 
@@ -42,7 +42,7 @@ impl ReadTags {
     /// As [`tags`].
     pub fn end(self, app: &App, events: &EventSink<'_>) -> Result<Tags> {
         match self.0.and_then(|reader| reader.join().ok()) {
-            Some(read) => Ok(own(app, told_of(read?, events))),
+            Some(read) => Ok(own(app, with_warning(read?, events))),
             None => tags(app, events),
         }
     }
@@ -64,7 +64,7 @@ fn own(app: &App, tags: Tags) -> Tags {
 ///
 /// [`crate::error::Kind::Failed`] where the file cannot be read at the moment.
 pub(super) fn notified(app: &App, events: &EventSink<'_>) -> Result<NotifiedFile> {
-    Ok(told_of(app.store.notified(app.clock.now())?, events))
+    Ok(with_warning(app.store.notified(app.clock.now())?, events))
 }
 
 /// Reads which git repositories do not answer.
@@ -73,10 +73,13 @@ pub(super) fn notified(app: &App, events: &EventSink<'_>) -> Result<NotifiedFile
 ///
 /// [`crate::error::Kind::Failed`] where the file cannot be read at the moment.
 pub(super) fn silent_sources(app: &App, events: &EventSink<'_>) -> Result<Vec<SilentSource>> {
-    Ok(told_of(app.store.silent_sources(app.clock.now())?, events))
+    Ok(with_warning(
+        app.store.silent_sources(app.clock.now())?,
+        events,
+    ))
 }
 
-fn told_of<T>(recalled: ReadResult<T>, events: &EventSink<'_>) -> T {
+fn with_warning<T>(recalled: ReadResult<T>, events: &EventSink<'_>) -> T {
     if let Some(problem) = recalled.problem {
         events.send(Event::Warning(problem));
     }

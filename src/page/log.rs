@@ -52,8 +52,8 @@ impl Lines {
 
     /// Appends the complete lines of the next piece to `out`.
     pub fn push(&mut self, part: &[u8], out: &mut String) {
-        let tamed = self.sanitizer.sanitize(part);
-        self.take(&tamed, out);
+        let sanitized = self.sanitizer.sanitize(part);
+        self.take(&sanitized, out);
     }
 
     /// Appends the rest at the end of the log.
@@ -65,8 +65,8 @@ impl Lines {
         }
     }
 
-    fn take(&mut self, tamed: &[u8], out: &mut String) {
-        let mut lines = tamed.split(|b| *b == b'\n');
+    fn take(&mut self, sanitized: &[u8], out: &mut String) {
+        let mut lines = sanitized.split(|b| *b == b'\n');
         let last = lines.next_back().unwrap_or_default();
         for line in lines {
             self.keep(line);

@@ -58,7 +58,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
         // Only a redirect to another origin is noted; all of them count towards the limit.
         notes.push(
             (at.origin() != next.origin())
-                .then(|| format!("{} redirects to {}", told(&at), told(&next))),
+                .then(|| format!("{} redirects to {}", origin(&at), origin(&next))),
         );
         at = next;
         response = client.get(at.clone()).send().await.map_err(unsaid)?;
@@ -104,7 +104,7 @@ fn next(from: &Url, location: &str) -> Result<Url, anyhow::Error> {
         ("http", "http" | "https") | ("https", "https") => Ok(next),
         ("https", "http") => Err(anyhow::anyhow!(
             "it is redirected to {}, where it could be changed on the way",
-            told(&next)
+            origin(&next)
         )),
         (_, other) => Err(anyhow::anyhow!(
             "it is redirected to an address of `{other}`"
@@ -113,7 +113,7 @@ fn next(from: &Url, location: &str) -> Result<Url, anyhow::Error> {
 }
 
 /// Returns scheme and host of a URL, which are not secret.
-fn told(url: &Url) -> String {
+fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 

@@ -538,7 +538,7 @@ mod tests {
     fn aliases_without_the_version_are_kept_and_warned_about() {
         let told = |text: &str| {
             let expanded = expand(text, &renderer(), &mut |_| Err(String::new())).unwrap();
-            let notices = expanded.notices.told();
+            let notices = expanded.notices.into_shown();
             let notices = notices.iter().map(ToString::to_string);
             (expanded.text, notices.collect::<Vec<_>>())
         };

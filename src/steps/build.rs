@@ -93,7 +93,7 @@ pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
         } else {
             let take = |name: &str, value, usage| step.take(name, value, usage);
             let read = options::read(OPTIONS, word, || words.next().cloned(), take);
-            read.map_err(told)?;
+            read.map_err(option_error)?;
         }
     }
     let Some(context) = context else {
@@ -112,7 +112,7 @@ pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
     step.without_doubles()
 }
 
-fn told(problem: InvalidOption) -> String {
+fn option_error(problem: InvalidOption) -> String {
     match problem {
         InvalidOption::Unknown(word) => format!("`build` has no option `{word}`"),
         InvalidOption::NoValue(word, _) => format!("the option `{word}` of `build` has no value"),

@@ -94,10 +94,10 @@ pub(super) fn parse(
             break;
         }
         if written == "-" {
-            return Err(told(InvalidOption::Unknown("-".into())));
+            return Err(option_error(InvalidOption::Unknown("-".into())));
         }
         let take = |name: &str, value, usage| run.take(name, value, usage);
-        options::read(OPTIONS, &word, || words.next(), take).map_err(told)?;
+        options::read(OPTIONS, &word, || words.next(), take).map_err(option_error)?;
     }
     if words.peek().is_none() {
         return Err("`cmd` names no image".into());
@@ -105,7 +105,7 @@ pub(super) fn parse(
     Ok((run, words))
 }
 
-fn told(problem: InvalidOption) -> String {
+fn option_error(problem: InvalidOption) -> String {
     match problem {
         InvalidOption::Unknown(word) => format!(
             "`cmd` has no option `{word}`: what stands before its image are options of `docker run`"

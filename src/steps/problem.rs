@@ -72,7 +72,7 @@ impl FileWarnings {
 
     /// Returns the warnings to show.
     #[must_use]
-    pub fn told(mut self) -> Vec<FileWarning> {
+    pub fn into_shown(mut self) -> Vec<FileWarning> {
         if self.more > 0 {
             self.first.push(FileWarning {
                 line: None,
@@ -110,7 +110,7 @@ mod tests {
         for line in 1..=1000 {
             notices.add(Some(line), "odd");
         }
-        let told = notices.told();
+        let told = notices.into_shown();
         assert_eq!(told.len(), 51);
         assert_eq!(
             told[50].to_string(),

@@ -42,7 +42,7 @@ pub fn read(
     };
     let graph = reader.graph(&YamlNode::root(&document), &mut rendered.notices);
     let graph = graph.map_err(redacted)?;
-    let mut notices = rendered.notices.told();
+    let mut notices = rendered.notices.into_shown();
     for notice in &mut notices {
         notice.text = variables.redacted(&notice.text);
     }

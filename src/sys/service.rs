@@ -19,7 +19,7 @@ impl Service {
     /// Reports that the service has started, and from now on, at the watchdog's interval, that it is alive, as long as the event loop runs
     /// and its pulse is healthy.
     pub fn ready(loop_health: LoopHealth, clock: Clock) -> Self {
-        tell("READY=1");
+        notify("READY=1");
         let watchdog = watchdog().map(|period| {
             tokio::spawn(async move {
                 // Half of the interval, as sd_watchdog_enabled(3) advises.
@@ -29,8 +29,8 @@ impl Service {
                     tick.tick().await;
                     let trouble = loop_health.trouble(clock.now());
                     match &trouble {
-                        None => tell("WATCHDOG=1"),
-                        Some(why) if trouble != told => tell(&format!("STATUS={why}")),
+                        None => notify("WATCHDOG=1"),
+                        Some(why) if trouble != told => notify(&format!("STATUS={why}")),
                         Some(_) => {}
                     }
                     told = trouble;
@@ -42,7 +42,7 @@ impl Service {
 
     /// Reports what the service does, for `systemctl status`.
     pub fn status(&self, text: &str) {
-        tell(&format!("STATUS={text}"));
+        notify(&format!("STATUS={text}"));
     }
 }
 
@@ -51,7 +51,7 @@ impl Drop for Service {
         if let Some(watchdog) = &self.watchdog {
             watchdog.abort();
         }
-        tell("STOPPING=1");
+        notify("STOPPING=1");
     }
 }
 
@@ -63,7 +63,7 @@ fn watchdog() -> Option<Duration> {
     period.map(Duration::from_micros)
 }
 
-fn tell(state: &str) {
+fn notify(state: &str) {
     if let Some(socket) = environment::variable("NOTIFY_SOCKET").filter(|name| !name.is_empty()) {
         // A service manager that does not listen is no reason to stop.
         let _ = send(&socket, state);

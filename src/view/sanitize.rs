@@ -183,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    fn tamed(bytes: &[u8]) -> String {
+    fn sanitized(bytes: &[u8]) -> String {
         let mut sanitizer = LogSanitizer::default();
         let mut out = sanitizer.sanitize(bytes);
         out.extend(sanitizer.finish());
@@ -209,30 +209,30 @@ mod tests {
             ),
             (b"\x1b[31\x1b[32m.\x1b[0m", "\\u{1b}[31\x1b[32m.\x1b[0m"),
         ] {
-            assert_eq!(tamed(bytes), shown);
+            assert_eq!(sanitized(bytes), shown);
         }
         let long = format!("\x1b[{}m", "1;".repeat(40));
-        assert!(tamed(long.as_bytes()).starts_with("\\u{1b}["));
+        assert!(sanitized(long.as_bytes()).starts_with("\\u{1b}["));
     }
 
     #[test]
     fn carriage_return_becomes_a_line_end_and_the_last_line_is_kept() {
-        assert_eq!(tamed(b"10%\r20%\r\ndone\r"), "10%\n20%\r\ndone\n");
-        assert_eq!(tamed(b"a\r\r\nb"), "a\n\r\nb");
+        assert_eq!(sanitized(b"10%\r20%\r\ndone\r"), "10%\n20%\r\ndone\n");
+        assert_eq!(sanitized(b"a\r\r\nb"), "a\n\r\nb");
     }
 
     #[test]
     fn colours_are_kept_and_reset_at_the_end_of_the_log() {
         let text = "\x1b[1;31mred\x1b[0m \x1b[38:2::1:2:3mx\x1b[m\n";
-        assert_eq!(tamed(text.as_bytes()), text);
-        assert_eq!(tamed(b"\x1b[8mhidden"), "\x1b[8mhidden\x1b[0m");
+        assert_eq!(sanitized(text.as_bytes()), text);
+        assert_eq!(sanitized(b"\x1b[8mhidden"), "\x1b[8mhidden\x1b[0m");
     }
 
     #[test]
     fn incomplete_escape_sequence_at_the_end_is_escaped() {
-        assert_eq!(tamed(b"\x1b"), "\\u{1b}");
-        assert_eq!(tamed(b"\x1b[31"), "\\u{1b}[31");
-        assert_eq!(tamed(b"\xe2\x82"), "\\xe2\\x82");
+        assert_eq!(sanitized(b"\x1b"), "\\u{1b}");
+        assert_eq!(sanitized(b"\x1b[31"), "\\u{1b}[31");
+        assert_eq!(sanitized(b"\xe2\x82"), "\\xe2\\x82");
     }
 
     /// Generates logs of harmful sequences and any other bytes.
@@ -255,7 +255,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_is_left_that_a_terminal_obeys_but_colours(bytes in log()) {
-            let text = tamed(&bytes);
+            let text = sanitized(&bytes);
             let mut rest = text.as_str();
             while let Some(at) = rest.find(|c: char| is_harmful(c) && !"\n\t".contains(c)) {
                 rest = &rest[at..];
@@ -282,14 +282,14 @@ mod tests {
                 out.extend(sanitizer.sanitize(&bytes[pair[0]..pair[1]]));
             }
             out.extend(sanitizer.finish());
-            prop_assert_eq!(String::from_utf8(out).unwrap(), tamed(&bytes));
+            prop_assert_eq!(String::from_utf8(out).unwrap(), sanitized(&bytes));
         }
 
         #[test]
         fn what_is_harmless_stays_as_it_is_and_needs_no_second_look(bytes in log(), text in "[ -~\n\té漢🎉]{0,40}") {
-            prop_assert_eq!(tamed(text.as_bytes()), text.clone());
-            let once = tamed(&bytes);
-            prop_assert_eq!(tamed(once.as_bytes()), once);
+            prop_assert_eq!(sanitized(text.as_bytes()), text.clone());
+            let once = sanitized(&bytes);
+            prop_assert_eq!(sanitized(once.as_bytes()), once);
         }
     }
 }

@@ -60,8 +60,8 @@ impl HintThrottle {
         let rest = self.0.get(tag).and_then(|last| rests_until(*last, now));
         let record = tags.entry(tag);
         record.is_hinted = true;
-        let wish = record.not_before.filter(|_| record.rests(now));
-        let due = rest.into_iter().chain(wish).max().unwrap_or(now);
+        let not_before = record.not_before.filter(|_| record.rests(now));
+        let due = rest.into_iter().chain(not_before).max().unwrap_or(now);
         record.next_look = Some(record.next_look.map_or(due, |next| next.min(due)));
         self.0.insert(tag.clone(), due);
     }

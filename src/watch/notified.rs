@@ -422,7 +422,7 @@ mod tests {
     }
 
     /// Records all events that are due as told, and returns them.
-    fn tell(notified: &mut NotifiedState, baseline: &Baseline) -> Vec<NotificationEvent> {
+    fn notify(notified: &mut NotifiedState, baseline: &Baseline) -> Vec<NotificationEvent> {
         notified.settle(&key(), baseline);
         let event = notified.due_events(&key(), baseline, None);
         for one in &event {
@@ -435,28 +435,31 @@ mod tests {
     fn each_task_change_is_notified_once() {
         let mut notified = NotifiedState::from(at(10));
         let good = succeeded(1, 20);
-        assert_eq!(tell(&mut notified, &good), [NotificationEvent::Success]);
-        assert_eq!(tell(&mut notified, &good), []);
+        assert_eq!(notify(&mut notified, &good), [NotificationEvent::Success]);
+        assert_eq!(notify(&mut notified, &good), []);
         let bad = failed(good, 1);
-        assert_eq!(tell(&mut notified, &bad), [NotificationEvent::Failure]);
+        assert_eq!(notify(&mut notified, &bad), [NotificationEvent::Failure]);
         let worse = failed(bad, 2);
-        assert_eq!(tell(&mut notified, &worse), []);
+        assert_eq!(notify(&mut notified, &worse), []);
         let stalled = failed(worse, 2);
-        assert_eq!(tell(&mut notified, &stalled), [NotificationEvent::Stalled]);
-        assert_eq!(tell(&mut notified, &stalled), []);
+        assert_eq!(
+            notify(&mut notified, &stalled),
+            [NotificationEvent::Stalled]
+        );
+        assert_eq!(notify(&mut notified, &stalled), []);
         let again = succeeded(9, 2000);
         assert_eq!(
-            tell(&mut notified, &again),
+            notify(&mut notified, &again),
             [NotificationEvent::Success, NotificationEvent::Recovery]
         );
-        assert_eq!(tell(&mut notified, &again), []);
+        assert_eq!(notify(&mut notified, &again), []);
     }
 
     #[test]
     fn failure_is_notified_again_after_remind_days_until_success() {
         let mut notified = NotifiedState::from(at(10));
         let bad = failed(Baseline::default(), 1);
-        tell(&mut notified, &bad);
+        notify(&mut notified, &bad);
         notified.notified(&key(), NotificationEvent::Failure, &bad, at(1000));
         let mut due = |remind| {
             let due = notified.due_events(&key(), &bad, Some(at(remind)));
@@ -477,7 +480,7 @@ mod tests {
     fn tasks_with_one_name_on_two_registries_are_notified_separately() {
         let mut notified = NotifiedState::from(at(10));
         let bad = failed(Baseline::default(), 1);
-        assert_eq!(tell(&mut notified, &bad), [NotificationEvent::Failure]);
+        assert_eq!(notify(&mut notified, &bad), [NotificationEvent::Failure]);
         let other = TaskKey {
             registry: "other.io".into(),
             ..key()
@@ -491,9 +494,9 @@ mod tests {
     #[test]
     fn new_receiver_is_notified_of_open_failures_and_not_of_earlier_events() {
         let mut notified = NotifiedState::from(at(100));
-        assert_eq!(tell(&mut notified, &succeeded(1, 20)), []);
+        assert_eq!(notify(&mut notified, &succeeded(1, 20)), []);
         assert_eq!(
-            tell(&mut notified, &failed(succeeded(1, 20), 1)),
+            notify(&mut notified, &failed(succeeded(1, 20), 1)),
             [NotificationEvent::Failure]
         );
     }
@@ -515,10 +518,10 @@ mod tests {
     #[test]
     fn recreated_task_is_not_notified_as_recovered() {
         let mut notified = NotifiedState::from(at(10));
-        tell(&mut notified, &failed(Baseline::default(), 5));
-        assert_eq!(tell(&mut notified, &Baseline::default()), []);
+        notify(&mut notified, &failed(Baseline::default(), 5));
+        assert_eq!(notify(&mut notified, &Baseline::default()), []);
         assert_eq!(
-            tell(&mut notified, &failed(Baseline::default(), 1)),
+            notify(&mut notified, &failed(Baseline::default(), 1)),
             [NotificationEvent::Failure]
         );
     }

@@ -79,7 +79,7 @@ pub struct AzureHealthArgs {
 }
 
 /// Warns once about all options in the command line that have no effect outside of Azure.
-pub fn tell(command: &Command, matches: &ArgMatches, report: &Report) {
+pub fn warn_without_effect(command: &Command, matches: &ArgMatches, report: &Report) {
     let (account, own): (Vec<String>, Vec<String>) = typed(command, matches)
         .into_iter()
         .partition(|option| option == ACCOUNT);

@@ -95,7 +95,7 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
     };
     let events = report.events();
     let mut answer = app.wait(adopt::propose(app, &options, &events))?;
-    tell(report, &answer);
+    report_changes(report, &answer);
     if answer.tasks.is_empty() {
         let error = Error::new(Kind::Invalid, "nothing was found that builds an image");
         return Err(error.hint("name a folder with a compose file, a bake file or Dockerfiles"));
@@ -154,7 +154,7 @@ fn view(answer: AdoptAnswer) -> View {
 }
 
 /// Reports what is left out, and what has changed since the last time.
-fn tell(report: &Report, answer: &AdoptAnswer) {
+fn report_changes(report: &Report, answer: &AdoptAnswer) {
     for out in &answer.left_out {
         let what = if out.key.is_empty() {
             String::new()

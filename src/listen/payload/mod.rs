@@ -83,14 +83,14 @@ mod tests {
     use super::*;
     use crate::listen::{Change, SourceHint};
 
-    fn told(
+    fn parsed(
         headers: &[(&'static str, &'static str)],
         body: &str,
     ) -> Result<ParsedWebhook, NotUnderstood> {
-        told_of(headers, body, None)
+        parsed_for(headers, body, None)
     }
 
-    fn told_of(
+    fn parsed_for(
         headers: &[(&'static str, &'static str)],
         body: &str,
         registry: Option<&str>,
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn distribution_webhook_counts_only_the_tagged_manifest_of_a_push() {
         assert_eq!(
-            told(&[], data!("distribution-push")),
+            parsed(&[], data!("distribution-push")),
             images(&[concat!(
                 "192.168.100.227:5000/team/hello-world:1.2",
                 "@sha256:fea8895f450959fa676bcc1df0611ea93823a735a01205fd8622846041d0c7cf"
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn registry_of_a_webhook_source_overrides_that_of_the_body() {
         assert_eq!(
-            told_of(&[], data!("distribution-push"), Some("registry.lan:5000")),
+            parsed_for(&[], data!("distribution-push"), Some("registry.lan:5000")),
             images(&[concat!(
                 "registry.lan:5000/team/hello-world:1.2",
                 "@sha256:fea8895f450959fa676bcc1df0611ea93823a735a01205fd8622846041d0c7cf"
@@ -151,23 +151,23 @@ mod tests {
     fn azure_webhook_with_a_single_event_is_parsed() {
         // The digest in Azure's documentation is invalid.
         assert_eq!(
-            told(&[], data!("acr-push")),
+            parsed(&[], data!("acr-push")),
             images(&["myregistry.azurecr.io/hello-world:v1"])
         );
-        assert_eq!(told(&[], data!("acr-delete")), images(&[]));
+        assert_eq!(parsed(&[], data!("acr-delete")), images(&[]));
     }
 
     #[test]
     fn event_grid_webhook_has_a_list_of_events_and_a_validation_code() {
         assert_eq!(
-            told(&[], data!("event-grid-push")),
+            parsed(&[], data!("event-grid-push")),
             images(&[concat!(
                 "demo.azurecr.io/aci-helloworld:v1",
                 "@sha256:213bbc182920ab41e18edc2001e06abcca6735d87782d9cef68abd83941cf0e5"
             )])
         );
         assert_eq!(
-            told(&[], data!("event-grid-validation")),
+            parsed(&[], data!("event-grid-validation")),
             Ok(ParsedWebhook::Validation(
                 "512d38b6-c7b8-40c8-89fe-f46f9e9622b6".into()
             ))
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn docker_hub_webhook_means_docker_io() {
         assert_eq!(
-            told(&[], data!("hub-push")),
+            parsed(&[], data!("hub-push")),
             images(&["docker.io/svendowideit/testhook:latest"])
         );
     }
@@ -185,31 +185,31 @@ mod tests {
     #[test]
     fn harbor_webhook_with_a_digest_as_its_tag_has_no_tag() {
         assert_eq!(
-            told(&[], data!("harbor-push")),
+            parsed(&[], data!("harbor-push")),
             images(&[concat!(
                 "harbor.example.com/alpine/alpine:3.17",
                 "@sha256:954b378c375d852eb3c63ab88978f640b4348b01c1b3456a024a81536dafbbf4"
             )])
         );
         assert_eq!(
-            told(&[], data!("harbor-cloud-event")),
+            parsed(&[], data!("harbor-cloud-event")),
             images(&[concat!(
                 "harbor.example.com/library/alpine:latest",
                 "@sha256:954b378c375d852eb3c63ab88978f640b4348b01c1b3456a024a81536dafbbf4"
             )])
         );
         let pull = data!("harbor-push").replace("PUSH_ARTIFACT", "PULL_ARTIFACT");
-        assert_eq!(told(&[], &pull), images(&[]));
+        assert_eq!(parsed(&[], &pull), images(&[]));
     }
 
     #[test]
     fn quay_webhook_tags_may_be_a_list_or_an_object() {
         assert_eq!(
-            told(&[], data!("quay-push")),
+            parsed(&[], data!("quay-push")),
             images(&["quay.io/dgangaia/test:latest", "quay.io/dgangaia/test:2.1"])
         );
         assert_eq!(
-            told(&[], data!("quay-push-2013")),
+            parsed(&[], data!("quay-push-2013")),
             images(&["quay.io/devtable/ubuntu:latest"])
         );
     }
@@ -218,20 +218,20 @@ mod tests {
     fn github_package_webhook_owner_is_lowercased_and_child_manifests_have_no_tag() {
         let event = [("x-github-event", "registry_package")];
         assert_eq!(
-            told(&event, data!("github-package")),
+            parsed(&event, data!("github-package")),
             images(&[concat!(
                 "ghcr.io/codertocat/hello-world:nightly",
                 "@sha256:3da1996a8115d7616457760d9920b815241d0a03b34cf5f04e9a0e9d8de37498"
             )])
         );
         let child = data!("github-package").replace("nightly", "");
-        assert_eq!(told(&event, &child), images(&[]));
+        assert_eq!(parsed(&event, &child), images(&[]));
     }
 
     #[test]
     fn git_push_webhook_has_branch_and_commit() {
         assert_eq!(
-            told(&[("x-github-event", "push")], data!("github-push")),
+            parsed(&[("x-github-event", "push")], data!("github-push")),
             source(
                 &[
                     "https://github.com/Codertocat/Hello-World.git",
@@ -244,7 +244,7 @@ mod tests {
             )
         );
         assert_eq!(
-            told(&[("x-gitlab-event", "Push Hook")], data!("gitlab-push")),
+            parsed(&[("x-gitlab-event", "Push Hook")], data!("gitlab-push")),
             source(
                 &[
                     "http://example.com/mike/diaspora.git",
@@ -267,22 +267,25 @@ mod tests {
         );
         let tag = push.replace("refs/heads/", "refs/tags/");
         for body in [gone.as_str(), &tag] {
-            assert_eq!(told(&[("x-github-event", "push")], body), images(&[]));
+            assert_eq!(parsed(&[("x-github-event", "push")], body), images(&[]));
         }
         let ping = r#"{"zen": "Keep it logically awesome.", "hook_id": 1}"#;
-        assert_eq!(told(&[("x-github-event", "ping")], ping), images(&[]));
+        assert_eq!(parsed(&[("x-github-event", "ping")], ping), images(&[]));
         let gone = data!("gitlab-push").replace(
             "\"checkout_sha\": \"da1560886d4f094c3e6c9ef40349f7d38b5d27d7\"",
             "\"checkout_sha\": null",
         );
-        assert_eq!(told(&[("x-gitlab-event", "Push Hook")], &gone), images(&[]));
+        assert_eq!(
+            parsed(&[("x-gitlab-event", "Push Hook")], &gone),
+            images(&[])
+        );
     }
 
     #[test]
     fn pull_request_webhook_tells_whether_it_is_from_a_fork() {
         let github = data!("github-pull-request");
         assert_eq!(
-            told(&[("x-github-event", "pull_request")], github),
+            parsed(&[("x-github-event", "pull_request")], github),
             source(
                 &[
                     "https://github.com/Codertocat/Hello-World.git",
@@ -297,7 +300,7 @@ mod tests {
             )
         );
         assert_eq!(
-            told(
+            parsed(
                 &[("x-gitlab-event", "Merge Request Hook")],
                 data!("gitlab-merge-request")
             ),
@@ -316,7 +319,7 @@ mod tests {
         );
         let closed = github.replace("synchronize", "closed");
         assert_eq!(
-            told(&[("x-github-event", "pull_request")], &closed),
+            parsed(&[("x-github-event", "pull_request")], &closed),
             images(&[])
         );
     }
@@ -324,18 +327,18 @@ mod tests {
     #[test]
     fn cloud_event_webhook_has_the_image_in_its_data_or_subject() {
         let base = images(&["registry.lan:5000/team/base:1"]);
-        assert_eq!(told(&[], data!("cloud-event")), base);
+        assert_eq!(parsed(&[], data!("cloud-event")), base);
         let subject =
             r#"{"specversion": "1.0", "type": "x", "subject": "registry.lan:5000/team/base:1"}"#;
-        assert_eq!(told(&[], subject), base);
-        assert_eq!(told(&[], &format!("[{subject}]")), base);
+        assert_eq!(parsed(&[], subject), base);
+        assert_eq!(parsed(&[], &format!("[{subject}]")), base);
         let binary = [
             ("ce-type", "com.example.image.published"),
             ("ce-subject", "registry.lan:5000/team/base:1"),
         ];
-        assert_eq!(told(&binary, "{}"), base);
+        assert_eq!(parsed(&binary, "{}"), base);
         assert_eq!(
-            told(
+            parsed(
                 &[("ce-type", "x")],
                 r#"{"image": "registry.lan:5000/team/base:1"}"#
             ),
@@ -343,7 +346,7 @@ mod tests {
         );
         let list = r#"{"specversion": "1.0", "data": {"image": ["r.io/a:1", "r.io/b:2@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]}}"#;
         assert_eq!(
-            told(&[], list),
+            parsed(&[], list),
             images(&[
                 "r.io/a:1",
                 concat!(
@@ -367,14 +370,14 @@ mod tests {
             r#"{"push_data": {"tag": "a b\n"}, "repository": {"repo_name": "x/y"}}"#,
             "[]",
         ] {
-            assert_eq!(told(&[], body), images(&[]), "{body}");
+            assert_eq!(parsed(&[], body), images(&[]), "{body}");
         }
         for event in ["push", "pull_request", "package", "star"] {
             let headers = [("x-github-event", event)];
-            assert_eq!(told(&headers, "{}"), images(&[]), "{event}");
+            assert_eq!(parsed(&headers, "{}"), images(&[]), "{event}");
         }
         for body in ["{}", "null", "17", r#""push""#, r#"{"text": "hello"}"#] {
-            assert_eq!(told(&[], body), Err(NotUnderstood), "{body}");
+            assert_eq!(parsed(&[], body), Err(NotUnderstood), "{body}");
         }
     }
 }

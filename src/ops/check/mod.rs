@@ -582,7 +582,7 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
                 key.name
             )
         }
-        Verdict::Stale(reasons) => told(reasons),
+        Verdict::Stale(reasons) => reasons_text(reasons),
         Verdict::Unknown { problems, .. }
         | Verdict::Missing { problems, .. }
         | Verdict::Unverified { problems, .. } => joined(problems.iter().map(said), "; "),
@@ -600,21 +600,24 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             };
             format!(
                 "{}; failed {failures} in a row, tried again at {until:.0}{stalled}; run {run_id}: {why}",
-                told(reasons)
+                reasons_text(reasons)
             )
         }
         Verdict::TooYoung { reasons, until } => {
-            format!("{}; too young, waits until {until:.0}", told(reasons))
+            format!(
+                "{}; too young, waits until {until:.0}",
+                reasons_text(reasons)
+            )
         }
         Verdict::Settling { reasons, until } => {
             format!(
                 "{}; waits until {until:.0} for a further move",
-                told(reasons)
+                reasons_text(reasons)
             )
         }
         Verdict::OutsideWindow { reasons, until } => format!(
             "{}; waits for its window, opens {}",
-            told(reasons),
+            reasons_text(reasons),
             until.strftime("%a %Y-%m-%d %H:%MZ")
         ),
         Verdict::Waiting { on, reasons } => {
@@ -622,12 +625,12 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             if reasons.is_empty() {
                 format!("depends on {on}, which is to be rebuilt and was not")
             } else {
-                format!("{}; waits for {on}", told(reasons))
+                format!("{}; waits for {on}", reasons_text(reasons))
             }
         }
         Verdict::NoBuilder { away, reasons } => {
             let away = joined(away.iter().map(AwayBuilder::said), "; ");
-            format!("{away}; to be run for {}", told(reasons))
+            format!("{away}; to be run for {}", reasons_text(reasons))
         }
         Verdict::Cycle(path) => {
             let names = joined(path.iter().chain(path.first()), " -> ");
@@ -657,7 +660,7 @@ fn said(problem: &Problem) -> String {
 }
 
 /// Returns which images moved, from which digest to which, and which timers fired.
-pub fn told(reasons: &Reasons) -> String {
+pub fn reasons_text(reasons: &Reasons) -> String {
     let short = |digest: &Option<Digest>| {
         digest
             .as_ref()

@@ -171,7 +171,7 @@ impl PurgeWork<'_> {
             keep: options.keep,
         };
         let plan = tags(&snapshot, &policy);
-        self.tell(repository, &plan.kept);
+        self.report_kept(repository, &plan.kept);
         let mut remover = Remover::new(self.context, &inventory);
         // A tag that goes with its manifest need not be removed by itself.
         let mut without = snapshot.clone();
@@ -200,7 +200,7 @@ impl PurgeWork<'_> {
             false => survey::again(&inventory, &snapshot, remover.deferred()).await?,
         };
         let plan = survey::dangling(&inventory, &mut snapshot, &policy).await?;
-        self.tell(repository, &plan.kept);
+        self.report_kept(repository, &plan.kept);
         remover.manifests(&snapshot, &plan.go, purged).await
     }
 
@@ -226,7 +226,7 @@ impl PurgeWork<'_> {
     }
 
     /// Reports what is selected and kept all the same: once for each reason.
-    fn tell(&self, repository: &str, kept: &[KeptItem]) {
+    fn report_kept(&self, repository: &str, kept: &[KeptItem]) {
         let mut reasons: std::collections::BTreeMap<String, Vec<&str>> = Default::default();
         for one in kept {
             let why = match &one.why {

@@ -28,14 +28,14 @@ pub(super) async fn warned(
         });
         work.unless_stopped(resolve(&events)).await?
     };
-    tell(work, &resolved);
+    record(work, &resolved);
     for text in warnings.take() {
         work.warn(&text);
     }
     Ok(resolved)
 }
 
-fn tell(work: &StepRun<'_>, resolved: &Resolved) {
+fn record(work: &StepRun<'_>, resolved: &Resolved) {
     let (app, found) = (work.shared.execution.app, &work.shared.found);
     let (dependencies, untracked) = (&resolved.dependencies, &resolved.untracked);
     found

@@ -13,7 +13,7 @@ use crate::{
 use super::{one, step_context::StepContext};
 
 /// Reports which steps are being carried out.
-fn tell_at_work(log: &RunLog<'_>, steps: &[&str]) {
+fn report_running(log: &RunLog<'_>, steps: &[&str]) {
     if !steps.is_empty() {
         let doing = format!("carrying out {}", steps.join(", "));
         log.doing(doing);
@@ -48,7 +48,7 @@ pub(super) async fn carry_out(
             };
             shared.lines_of(&step.id).say("started");
             at_work.push(step.id.as_str());
-            tell_at_work(shared.log, &at_work);
+            report_running(shared.log, &at_work);
             let begun = clock.now();
             working.push(async move {
                 let ended = one::carry_out(shared, step).await;
@@ -62,7 +62,7 @@ pub(super) async fn carry_out(
         };
         let seconds = clock.now().duration_since(begun).as_secs().max(0);
         at_work.retain(|id| *id != step.id.as_str());
-        tell_at_work(shared.log, &at_work);
+        report_running(shared.log, &at_work);
         let Err(failure) = ended else {
             shared
                 .lines_of(&step.id)

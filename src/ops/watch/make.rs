@@ -7,7 +7,7 @@ use crate::{
     image::Reference,
     ops::{
         App,
-        check::told,
+        check::reasons_text,
         event::{Event, EventSink},
         placing::{Place, absent},
         run::{RunRequest, pin, run_if_free},
@@ -60,7 +60,7 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
         Err(error) => events.send(Event::Problem(error)),
     }
     let cause = job.reasons.cause();
-    let why = told(&job.reasons);
+    let why = reasons_text(&job.reasons);
     // The log is in its file; cron must not mail it.
     let quiet = EventSink::new(|event| match event {
         Event::Log(_) => {}

@@ -92,7 +92,7 @@ impl<'a> PendingNotifications<'a> {
 }
 
 /// Returns the problems that receivers of notifications are told of after a round; `None` where there are no receivers.
-pub fn to_tell(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> Option<Problems> {
+pub fn problems_to_notify(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> Option<Problems> {
     let config = &app.settings.config;
     let of_task = |one: &Snapshot| {
         let trigger = one.task.trigger.base_image_trigger.as_ref();

@@ -74,11 +74,11 @@ impl PlacementQueue {
             }));
         }
         loop {
-            let wishes = self
+            let requests = self
                 .jobs
                 .iter()
                 .map(|(_, placement_request)| placement_request);
-            let Some((n, parts)) = placement::next(&fleet.members, wishes) else {
+            let Some((n, parts)) = placement::next(&fleet.members, requests) else {
                 self.is_held_up = true;
                 return Ok(None);
             };

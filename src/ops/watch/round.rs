@@ -42,7 +42,7 @@ use super::{
     make::{JobResult, JobStart, make},
     options::{Looks, WatchOptions},
     part::{LastFullRound, StateFingerprint},
-    pending_notifications::{PendingNotifications, to_tell},
+    pending_notifications::{PendingNotifications, problems_to_notify},
     placement_queue::{NextJob, PlacementQueue},
     reported::{LastReported, OutageSummary},
     round_deadline::RoundDeadline,
@@ -211,7 +211,7 @@ impl<'a> Watcher<'a> {
         self.heads.save(app)?;
         round_result.next = work.next_due(self.pending.asked());
         if until.is_none() {
-            if let Some(problems) = to_tell(app, &loaded, &work.round) {
+            if let Some(problems) = problems_to_notify(app, &loaded, &work.round) {
                 self.notifications.round(app, problems);
             }
             let ended = app.clock.now();

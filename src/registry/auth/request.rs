@@ -5,7 +5,7 @@ use reqwest::{Url, header::HeaderMap};
 use crate::registry::{
     problem::{FailedRequest, LookupError, LookupFailure},
     transport::{
-        http_client::{Response, told},
+        http_client::{Response, with_response},
         request_spec::Access,
     },
 };
@@ -55,7 +55,7 @@ impl<S: TokenSource> AuthRequest<'_, S> {
     /// Returns that the registry does not accept a credential.
     pub fn refused(&self, login: &str, response: &Response) -> LookupError {
         let login = Some(login.to_owned());
-        let asked = told(self.source.asked(), response);
+        let asked = with_response(self.source.asked(), response);
         LookupError::unknown(LookupFailure::Refused { login }, asked)
     }
 }

@@ -4,7 +4,7 @@ use crate::registry::{
     auth::flow::Authorization,
     problem::{FailedRequest, LookupError},
     transport::{
-        http_client::{Response, told},
+        http_client::{Response, with_response},
         request_spec::RequestSpec,
     },
 };
@@ -59,7 +59,7 @@ impl Answer {
     /// Returns an answer from a response to a request with `authorization`.
     pub fn new(response: Response, asked: FailedRequest, authorization: &Authorization) -> Self {
         Self {
-            asked: told(asked, &response),
+            asked: with_response(asked, &response),
             response,
             login: authorization.login().map(str::to_owned),
             had_token: matches!(authorization, Authorization::Token { .. }),

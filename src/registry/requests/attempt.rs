@@ -6,7 +6,7 @@ use crate::registry::{
     auth::{flow::Authorization, request::AuthRequest},
     problem::{FailedRequest, LookupError},
     transport::{
-        http_client::{Response, told},
+        http_client::{Response, with_response},
         request_spec::RequestSpec,
     },
 };
@@ -122,7 +122,7 @@ impl<'a> Attempt<'a> {
         target.map_err(|forbidden| {
             let problem = format!("it redirects to a forbidden address: {forbidden}");
             let asked = self.asked(request_spec.verb(), from);
-            LookupError::bad_reply(problem, told(asked, response))
+            LookupError::bad_reply(problem, with_response(asked, response))
         })
     }
 

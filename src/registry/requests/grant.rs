@@ -13,7 +13,7 @@ use crate::{
         credentials::credential::Credential,
         problem::{FailedRequest, LookupError, LookupFailure},
         transport::{
-            http_client::{Body, Response, TransportError, cap, told},
+            http_client::{Body, Response, TransportError, cap, with_response},
             request_spec::RequestSpec,
         },
     },
@@ -108,7 +108,7 @@ fn granted(
     asked: FailedRequest,
     login: Option<&str>,
 ) -> Result<Token, LookupError> {
-    let asked = told(asked, response);
+    let asked = with_response(asked, response);
     match response.status {
         200 => Token::parse(&response.body, Instant::now())
             .map_err(|problem| LookupError::bad_reply(problem, asked)),

@@ -12,7 +12,7 @@ use crate::registry::{
     error_text::bare,
     problem::{FailedRequest, LookupError, LookupFailure},
     transport::{
-        http_client::{Response, TransportError, told},
+        http_client::{Response, TransportError, with_response},
         retry::{self, RetryVerdict},
     },
 };
@@ -73,7 +73,9 @@ impl Host {
         };
         match retry::verdict(response.status, self.asked_pause(&response)) {
             RetryVerdict::Final => NextStep::Done(response),
-            RetryVerdict::Limited(pause) => self.limited(pause, tries.made, told(asked, &response)),
+            RetryVerdict::Limited(pause) => {
+                self.limited(pause, tries.made, with_response(asked, &response))
+            }
             RetryVerdict::Again => match retry::pause(tries.made) {
                 Some(pause) => NextStep::Again(pause),
                 None => NextStep::Failed(self.limits.failed(
@@ -81,7 +83,7 @@ impl Host {
                     tries.answers,
                     false,
                     |until| {
-                        let asked = told(asked, &response);
+                        let asked = with_response(asked, &response);
                         LookupError::unknown(LookupFailure::Server { until }, asked)
                     },
                 )),

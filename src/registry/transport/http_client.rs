@@ -245,7 +245,7 @@ impl HttpClient {
 }
 
 /// Adds the response to the description of a request.
-pub fn told(asked: FailedRequest, response: &Response) -> FailedRequest {
+pub fn with_response(asked: FailedRequest, response: &Response) -> FailedRequest {
     FailedRequest {
         status: Some(response.status),
         said: server_words(&response.headers, &response.body)

@@ -162,7 +162,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let format = cli.global.format();
     let wanted = format.as_ref().ok().copied().flatten();
     let report = Report::new(&cli.global, wanted);
-    flags::azure::warn_without_effect(&all, &matches, &report);
+    let subscription = cli.global.subscription.as_deref();
+    flags::azure::warn_without_effect(&all, &matches, subscription, &report);
     let worked = format.and_then(|_| dispatch(&cli.global.surroundings(), &report, cli.command));
     report.done();
     let worked = worked.and_then(|outcome| show(&report, &cli.global, outcome));

@@ -183,6 +183,13 @@ fn azure_only_global_options_are_accepted_and_reported_once_as_without_effect() 
     for option in ["--resource-group", "--subscription"] {
         assert_eq!(said.matches(option).count(), 1, "{said}");
     }
+    for line in [
+        ["--subscription", "s", "task", "list"],
+        ["task", "--subscription", "s", "list"],
+    ] {
+        let said = world.acrt(&line).ok().stderr;
+        assert_eq!(said.matches("--subscription").count(), 1, "{said}");
+    }
     assert_eq!(list(&["-g", "rg", "--only-show-errors"]).stderr, "");
     let help = |flag: &str| world.acrt(&["task", "list", flag]).ok().stdout;
     assert!(help("--help").contains("Azure only, without effect:"));

@@ -79,16 +79,23 @@ pub struct AzureHealthArgs {
 }
 
 /// Warns once about all options in the command line that have no effect outside of Azure.
-pub fn warn_without_effect(command: &Command, matches: &ArgMatches, report: &Report) {
-    let (account, own): (Vec<String>, Vec<String>) = typed(command, matches)
-        .into_iter()
-        .partition(|option| option == ACCOUNT);
-    for options in [account, own].iter().filter(|it| !it.is_empty()) {
-        let options = options.join(", ");
-        report.warning(&format!("without effect outside Azure: {options}"));
+pub fn warn_without_effect(
+    command: &Command,
+    matches: &ArgMatches,
+    subscription: Option<&str>,
+    report: &Report,
+) {
+    let account = subscription.map(|_| ACCOUNT.to_owned());
+    let own = typed(command, matches);
+    for options in [Vec::from_iter(account), own] {
+        if !options.is_empty() {
+            let options = options.join(", ");
+            report.warning(&format!("without effect outside Azure: {options}"));
+        }
     }
 }
 
+/// Returns the command's own options that were typed.
 fn typed(command: &Command, matches: &ArgMatches) -> Vec<String> {
     if let Some((name, matches)) = matches.subcommand()
         && let Some(sub) = command.find_subcommand(name)
@@ -102,5 +109,6 @@ fn typed(command: &Command, matches: &ArgMatches) -> Vec<String> {
         .map(|arg| (arg.get_id().as_str(), arg.get_long()))
         .filter(|(id, _)| *id != SAID_ELSEWHERE && is_typed(id))
         .filter_map(|(_, long)| Some(format!("--{}", long?)))
+        .filter(|option| option != ACCOUNT)
         .collect()
 }

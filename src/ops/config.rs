@@ -150,7 +150,8 @@ fn check_change(path: &Path, before: &str, after: &str) -> Result<()> {
         .map_err(|problem| refused("cannot change", path, problem))
 }
 
-fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {
+/// Returns the path of the config file; of a link, that of the file that it leads to.
+fn path_of(around: &GlobalOptions) -> Result<PathBuf> {
     let (Some(path), _) = Settings::config_path(around.config.as_deref()) else {
         return Err(
             Error::new(Kind::Invalid, "cannot tell where the config file is")
@@ -159,13 +160,18 @@ fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {
     };
     let cannot = || format!("cannot use the config file `{}`", path.display());
     let path = std::path::absolute(&path).context(Kind::Invalid, cannot)?;
-    // If the path is a link, replace the file that it leads to; the link stays.
+    // A change replaces the file, and the link stays.
     let path = std::fs::canonicalize(&path).unwrap_or(path);
     if let Ok(metadata) = std::fs::metadata(&path)
         && !(around.allow_unsafe_permissions || Settings::insists())
     {
         ownership::check("the config file", &path, &metadata)?;
     }
+    Ok(path)
+}
+
+fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {
+    let path = path_of(around)?;
     let bytes = file::read(&path, file::MAX_YAML)?.unwrap_or_default();
     let text = String::from_utf8(bytes).context(Kind::Invalid, || {
         format!("cannot read the config file `{}`", path.display())
@@ -179,7 +185,7 @@ fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {
 
 /// Takes the lock for changes of the config file: that of its folder. None where the file system has no such locks.
 fn hold(around: &GlobalOptions) -> Result<Option<File>> {
-    let (path, _) = read(around)?;
+    let path = path_of(around)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     file::make_folder(folder)?;
     let folder = File::open(folder);

@@ -10,8 +10,8 @@ use crate::{
     store::{lock, lock::Lock, runs::HeldRun, secrets::Secrets},
     sys::{process, signal::Stop},
     task::{
-        Argument, Cause, Context, FileStep, Run, RunId, RunStatus, RunType, Step, Task, TaskKey,
-        TaskPatch, multi_step::is_task_file,
+        Argument, Cause, FileStep, Run, RunId, RunStatus, RunType, Step, Task, TaskKey, TaskPatch,
+        multi_step::is_task_file,
     },
     watch::Snapshot,
 };
@@ -374,7 +374,6 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
             step.allow_privileged |= overrides.allow_privileged;
         }
         Step::EncodedTask(step) => {
-            step.context_path = step.context_path.take().filter(|it| *it != Context::None);
             if let Some(file) = &overrides.file {
                 let Some(context) = step.context_path.clone() else {
                     let error = other_kind(task, "the file in its definition");

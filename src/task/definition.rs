@@ -133,12 +133,14 @@ impl Step {
         }
     }
 
-    /// Sets the context. An import step has none.
+    /// Sets the context. An import step has none, and a file in the definition needs none.
     pub fn set_context(&mut self, context: Context) {
         match self {
             Self::Docker(step) => step.context_path = context,
             Self::FileTask(step) => step.context_path = context,
-            Self::EncodedTask(step) => step.context_path = Some(context),
+            Self::EncodedTask(step) => {
+                step.context_path = Some(context).filter(|it| *it != Context::None);
+            }
             Self::Import(_) => {}
         }
     }

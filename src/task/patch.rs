@@ -238,9 +238,11 @@ impl TaskPatch {
         if let Some(yes) = self.trust_context {
             task.step.set_trust_context(yes);
         }
+        if let Some(context) = self.context {
+            task.step.set_context(context);
+        }
         match &mut task.step {
             Step::Docker(step) => {
-                set(&mut step.context_path, self.context);
                 set(&mut step.docker_file_path, self.file);
                 set(&mut step.image_names, self.images);
                 set(&mut step.arguments, self.arguments);
@@ -249,16 +251,12 @@ impl TaskPatch {
                 set(&mut step.no_cache, self.no_cache);
             }
             Step::FileTask(step) => {
-                set(&mut step.context_path, self.context);
                 set(&mut step.task_file_path, self.file);
                 self.values_file.apply(&mut step.values_file_path);
                 set(&mut step.values, self.values);
                 set(&mut step.allow_privileged, self.allow_privileged);
             }
             Step::EncodedTask(step) => {
-                if let Some(context) = self.context {
-                    step.context_path = Some(context).filter(|context| *context != Context::None);
-                }
                 set(&mut step.encoded_task_content, self.content);
                 step.encoded_values_content =
                     self.values_content.or(step.encoded_values_content.take());

@@ -5,6 +5,7 @@
 
 use std::{
     cell::RefCell,
+    fs,
     path::PathBuf,
     sync::{Mutex, PoisonError},
     thread,
@@ -55,6 +56,11 @@ pub fn hand_on(spare: Spare) {
 /// Returns a registry of a finished test.
 pub fn take(kind: Kind) -> Option<Spare> {
     let mut all = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    // A registry whose folder is there again still handles a request whose client was killed.
+    for busy in all.extract_if(.., |spare| spare.dir.exists()) {
+        drop(busy.service);
+        let _ = fs::remove_dir_all(busy.dir);
+    }
     let found = all.iter().position(|spare| spare.kind == kind)?;
     Some(all.remove(found))
 }

@@ -686,7 +686,7 @@ mod tests {
     async fn silent_process_of_a_conversation_is_killed_with_its_children_at_the_timeout() {
         let before = std::time::Instant::now();
         let line = sh("sleep 61 & echo $!; wait");
-        let reply = converse_for(Duration::from_millis(100), &line, b"")
+        let reply = converse_for(Duration::from_secs(2), &line, b"")
             .await
             .unwrap();
         assert_eq!(reply.ended, Ended::TimedOut);
@@ -696,7 +696,7 @@ mod tests {
             .parse()
             .unwrap();
         while !is_gone(child) {
-            assert!(before.elapsed() < Duration::from_secs(5), "{child} lives");
+            assert!(before.elapsed() < Duration::from_secs(30), "{child} lives");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -712,14 +712,14 @@ mod tests {
         let before = std::time::Instant::now();
         let (ended, text) = run_sh(
             "(trap '' TERM; sleep 60) & echo $!; wait; sleep 60",
-            limits(100),
+            limits(2_000),
         )
         .await;
         assert_eq!(ended, Ended::TimedOut);
-        assert!(before.elapsed() < Duration::from_secs(5));
+        assert!(before.elapsed() < Duration::from_secs(30));
         let child: u32 = text.trim().parse().unwrap();
         while !is_gone(child) {
-            assert!(before.elapsed() < Duration::from_secs(5), "{child} lives");
+            assert!(before.elapsed() < Duration::from_secs(30), "{child} lives");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -728,17 +728,17 @@ mod tests {
     async fn process_that_fills_the_pipe_and_hangs_is_killed_at_the_timeout() {
         let before = std::time::Instant::now();
         let script = "dd if=/dev/zero bs=65536 count=1 2>/dev/null; sleep 60";
-        let (ended, text) = run_sh(script, limits(300)).await;
+        let (ended, text) = run_sh(script, limits(2_000)).await;
         assert_eq!((ended, text.len()), (Ended::TimedOut, 65_536));
-        assert!(before.elapsed() < Duration::from_secs(5));
+        assert!(before.elapsed() < Duration::from_secs(30));
     }
 
     #[tokio::test]
     async fn grandchild_that_holds_the_output_does_not_delay_the_result() {
         let before = std::time::Instant::now();
-        let (ended, text) = run_sh("sleep 3 & echo done", limits(60_000)).await;
+        let (ended, text) = run_sh("sleep 60 & echo done", limits(120_000)).await;
         assert_eq!((ended, text.as_str()), (Ended::Exited(0), "done\n"));
-        assert!(before.elapsed() < Duration::from_secs(2));
+        assert!(before.elapsed() < Duration::from_secs(30));
     }
 
     #[tokio::test]
@@ -768,7 +768,7 @@ mod tests {
         let pid = i32::try_from(child.id()).unwrap();
         let before = std::time::Instant::now();
         while !has_variable(pid, format!("ACRT_TEST_MARK={marker}").as_bytes()) {
-            assert!(before.elapsed() < Duration::from_secs(5), "never shown");
+            assert!(before.elapsed() < Duration::from_secs(30), "never shown");
         }
         child
     }

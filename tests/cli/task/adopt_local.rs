@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Output, Registry, World};
+use crate::support::{Output, Registry, World, builders::compose_plugin};
 
 /// Runs a docker command in a folder of the world.
 fn docker(world: &World, folder: &str, args: &[&str]) -> Output {
@@ -405,7 +405,7 @@ fn compose_service_with_a_profile_and_several_files_is_restarted() {
 fn standalone_docker_compose_restarts_services_where_docker_has_no_plugin() {
     let world = World::new();
     world.docker();
-    let program = crate::support::program("docker-compose");
+    let program = compose_plugin();
     let docker = fs::read_to_string(world.path("bin/docker")).unwrap();
     let host = docker
         .lines()

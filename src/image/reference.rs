@@ -168,7 +168,7 @@ impl Reference {
             return None;
         }
         Some(Self {
-            text: format!("{registry}/{repository}:{tag}").into(),
+            text: [registry, "/", repository, ":", tag].concat().into(),
             registry_end: u16::try_from(registry.len()).ok()?,
             repository_end: u16::try_from(length).ok()?,
             digest: None,
@@ -198,8 +198,14 @@ impl Reference {
 impl Ord for Reference {
     /// Orders by registry, then repository, then tag.
     fn cmp(&self, other: &Self) -> Ordering {
-        let digests = || self.digest.cmp(&other.digest);
-        self.parts().cmp(&other.parts()).then_with(digests)
+        let ends = |one: &Self| (one.registry_end, one.repository_end);
+        // Nearly all comparisons are of names with parts of equal lengths.
+        let by_text = if ends(self) == ends(other) {
+            self.text.cmp(&other.text)
+        } else {
+            self.parts().cmp(&other.parts())
+        };
+        by_text.then_with(|| self.digest.cmp(&other.digest))
     }
 }
 
@@ -269,27 +275,23 @@ impl FromStr for Reference {
                 tag: tag.into(),
             });
         }
-        let official = registry == DOCKER_HUB && !path.contains('/');
-        let mut whole = format!(
-            "{registry}/{}{path}",
-            if official { "library/" } else { "" }
-        );
-        if whole.len() > MAX_NAME {
+        let is_official = registry == DOCKER_HUB && !path.contains('/');
+        let library = if is_official { "library/" } else { "" };
+        let length = registry.len() + 1 + library.len() + path.len();
+        if length > MAX_NAME {
             return Err(InvalidReference::TooLong(text.into()));
         }
         let too_long = |_| InvalidReference::TooLong(text.into());
         let registry_end = u16::try_from(registry.len()).map_err(too_long)?;
-        let repository_end = u16::try_from(whole.len()).map_err(too_long)?;
+        let repository_end = u16::try_from(length).map_err(too_long)?;
         let tag = match (tag, &digest) {
             (None, None) => Some("latest"),
             (tag, _) => tag,
         };
-        if let Some(tag) = tag {
-            whole.push(':');
-            whole.push_str(tag);
-        }
+        let separator = if tag.is_some() { ":" } else { "" };
+        let parts = [registry, "/", library, path, separator, tag.unwrap_or("")];
         Ok(Self {
-            text: whole.into(),
+            text: parts.concat().into(),
             registry_end,
             repository_end,
             digest: digest.map(Box::new),
@@ -344,8 +346,8 @@ pub fn is_registry(text: &str) -> bool {
             },
             None => return false,
         },
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
+        None => match text.bytes().position(|b| b == b':') {
+            Some(colon) => (&text[..colon], Some(&text[colon + 1..])),
             None => (text, None),
         },
     };
@@ -354,43 +356,39 @@ pub fn is_registry(text: &str) -> bool {
     let host_is_fine = if text.starts_with('[') {
         !host.is_empty() && host.bytes().all(|b| b.is_ascii_hexdigit() || b == b':')
     } else {
-        host.split('.').all(is_host_part)
-            || (port.is_none() && host.contains('.') && is_path_part(host))
+        host.as_bytes().split(|b| *b == b'.').all(is_host_part)
+            || (port.is_none() && host.contains('.') && is_path_part(host.as_bytes()))
     };
     port_is_fine && host_is_fine
 }
 
-fn is_host_part(part: &str) -> bool {
-    let bytes = part.as_bytes();
-    let ends = [bytes.first(), bytes.last()];
+fn is_host_part(part: &[u8]) -> bool {
+    let ends = [part.first(), part.last()];
     ends.iter()
         .all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+        && part.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
 }
 
 fn is_repository(path: &str) -> bool {
-    path.split('/').all(is_path_part)
+    path.as_bytes().split(|b| *b == b'/').all(is_path_part)
 }
 
 /// Matches runs of lower-case letters and digits, joined by one of `.`, `_`, `__` or any number of `-`.
-fn is_path_part(part: &str) -> bool {
+fn is_path_part(part: &[u8]) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let bytes = part.as_bytes();
     let mut at = 0;
     loop {
         let start = at;
-        while at < bytes.len() && alphanumeric(bytes[at]) {
+        while at < part.len() && alphanumeric(part[at]) {
             at += 1;
         }
         if at == start {
             return false;
         }
-        if at == bytes.len() {
+        if at == part.len() {
             return true;
         }
-        let rest = &bytes[at..];
+        let rest = &part[at..];
         at += match rest {
             [b'.', ..] => 1,
             [b'_', b'_', ..] => 2,

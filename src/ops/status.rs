@@ -30,17 +30,17 @@ use super::{
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskStatus {
-    pub(super) name: TaskName,
-    pub(super) registry: String,
-    pub state: State,
     /// The images that it depends on, as its files write them.
     pub(super) depends_on: Vec<String>,
-    pub(super) last_run: Option<LastRun>,
-    /// The reason of its state, on one line.
-    pub(super) reason: String,
-    pub(super) next: Option<NextEvent>,
     #[serde(skip)]
     pub(super) images: Vec<ImageAnswer>,
+    pub(super) last_run: Option<LastRun>,
+    pub(super) name: TaskName,
+    pub(super) next: Option<NextEvent>,
+    /// The reason of its state, on one line.
+    pub(super) reason: String,
+    pub(super) registry: String,
+    pub state: State,
     #[serde(skip)]
     pub(super) timers: Vec<TimerAnswer>,
 }

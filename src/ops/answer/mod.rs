@@ -34,19 +34,20 @@ impl From<Timestamp> for AzTimestamp {
 impl Serialize for AzTimestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // The format of Python's `isoformat`, which az prints: without a fraction where it is zero.
-        let form = match self.0.subsec_microsecond() + self.0.subsec_millisecond() * 1000 {
-            0 => "%Y-%m-%dT%H:%M:%S+00:00",
-            _ => "%Y-%m-%dT%H:%M:%S.%6f+00:00",
+        let digits = match self.0.subsec_microsecond() + self.0.subsec_millisecond() * 1000 {
+            0 => 0,
+            _ => 6,
         };
-        serializer.collect_str(&self.0.strftime(form))
+        let text = format!("{:.digits$}", self.0);
+        serializer.collect_str(&format_args!("{}+00:00", text.trim_end_matches('Z')))
     }
 }
 
 /// A platform in three fields, in ACR's shape.
 #[derive(Debug, Serialize)]
 pub struct PlatformAnswer {
-    os: String,
     architecture: String,
+    os: String,
     variant: Option<String>,
 }
 
@@ -69,20 +70,20 @@ fn first(platforms: &[Platform]) -> PlatformAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackingAnswer {
-    /// `stalled` after five failed runs in a row; `tracking` once a run has succeeded. Before that nothing is tracked: `never-run`, or
-    /// `failing` after a failed run.
-    state: &'static str,
-    /// The run that recorded the baseline.
-    run_id: Option<RunId>,
     /// How the bases of an image that existed before any run are known.
     evidence: Option<Evidence>,
-    /// When the baseline was recorded.
-    recorded: Option<AzTimestamp>,
     /// How many runs have failed in a row since.
     failures: u32,
     next_try: Option<AzTimestamp>,
+    /// When the baseline was recorded.
+    recorded: Option<AzTimestamp>,
     /// The command that runs a stalled task at once.
     resume: Option<String>,
+    /// The run that recorded the baseline.
+    run_id: Option<RunId>,
+    /// `stalled` after five failed runs in a row; `tracking` once a run has succeeded. Before that nothing is tracked: `never-run`, or
+    /// `failing` after a failed run.
+    state: &'static str,
     untracked_images: Vec<Untracked>,
 }
 
@@ -94,66 +95,60 @@ pub struct LastRecorded {
     pub looked: Option<Timestamp>,
 }
 
-/// The keys of a task that only have a meaning in Azure; they are there so that no query fails.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OfAzure {
-    agent_configuration: Option<()>,
-    agent_pool_name: Option<()>,
-    identity: Option<()>,
-    is_system_task: bool,
-    log_template: Option<()>,
-    tags: Option<()>,
-}
+/// The value of a key that only has a meaning in Azure: the key is there so that no query fails, and is always null.
+type OfAzure = ();
 
 /// The logins of a task, in az's shape.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TaskCredentials {
     custom_registries: CredentialsAnswer,
-    source_registry: Option<()>,
+    source_registry: Option<OfAzure>,
 }
 
-/// A task, as `task show` prints it.
+/// A task, as `task show` prints it. The fields are in the order of the keys, so that a list of many tasks need not sort them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskAnswer {
+    agent_configuration: Option<OfAzure>,
+    agent_pool_name: Option<OfAzure>,
+    builder: Option<String>,
+    creation_date: Option<AzTimestamp>,
+    credentials: Option<TaskCredentials>,
     /// A unique path, as az's resource ids are.
     id: String,
-    r#type: &'static str,
-    pub name: TaskName,
-    pub registry: String,
-    /// What az shows for an existing task.
-    provisioning_state: &'static str,
-    /// The keys that only have a meaning in Azure.
-    #[serde(flatten)]
-    of_azure: OfAzure,
-    credentials: Option<TaskCredentials>,
-    creation_date: Option<AzTimestamp>,
-    platform: PlatformAnswer,
-    platforms: Vec<Platform>,
-    status: Status,
-    /// Its state when its tags were last looked at, as `task check` names it.
-    state: Option<State>,
-    last_looked: Option<AzTimestamp>,
-    step: StepAnswer,
-    timeout: u32,
-    builder: Option<String>,
-    trigger: TriggerAnswer,
-    on_success: Option<Vec<String>>,
+    identity: Option<OfAzure>,
+    is_system_task: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_days: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_tags: Option<u32>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     keep_vcs: bool,
+    last_looked: Option<AzTimestamp>,
+    log_template: Option<OfAzure>,
+    pub name: TaskName,
     on_change: OnChange,
+    on_success: Option<Vec<String>>,
+    platform: PlatformAnswer,
+    platforms: Vec<Platform>,
+    /// What az shows for an existing task.
+    provisioning_state: &'static str,
+    pub registry: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Box<TaskSource>>,
+    /// Its state when its tags were last looked at, as `task check` names it.
+    state: Option<State>,
+    status: Status,
+    step: StepAnswer,
+    tags: Option<OfAzure>,
+    timeout: u32,
+    tracking: TrackingAnswer,
+    trigger: TriggerAnswer,
+    r#type: &'static str,
     /// When triggers may begin a run; if empty, at any time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     windows: Vec<Window>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<Box<TaskSource>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    keep_tags: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    keep_days: Option<u32>,
-    tracking: TrackingAnswer,
 }
 
 /// What tables show of a task, under the same keys.
@@ -224,7 +219,12 @@ impl TaskAnswer {
             name: task.name.clone(),
             registry: task.registry.clone(),
             provisioning_state: "Succeeded",
-            of_azure: OfAzure::default(),
+            agent_configuration: None,
+            agent_pool_name: None,
+            identity: None,
+            is_system_task: false,
+            log_template: None,
+            tags: None,
             credentials: None,
             creation_date: task.creation_date.map(AzTimestamp),
             platform: first(&task.platforms),

@@ -14,13 +14,13 @@ use crate::{
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DependencyAnswer {
+    digest: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror: Option<MirrorUse>,
     registry: String,
     repository: String,
     tag: Option<String>,
-    digest: Option<Digest>,
     r#type: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mirror: Option<MirrorUse>,
 }
 
 impl From<&Dependency> for DependencyAnswer {
@@ -128,24 +128,24 @@ impl StepAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DockerAnswer {
-    r#type: &'static str,
     arguments: Vec<ArgumentAnswer>,
     base_image_dependencies: Option<Vec<DependencyAnswer>>,
     context_path: String,
-    docker_file_path: String,
-    image_names: Option<Vec<String>>,
-    is_push_enabled: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    is_local: bool,
-    no_cache: bool,
-    target: Option<String>,
-    trust_context: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    docker_file_content: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     contexts: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    docker_file_content: Option<String>,
+    docker_file_path: String,
+    image_names: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_local: bool,
+    is_push_enabled: bool,
+    no_cache: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     options: Vec<String>,
+    target: Option<String>,
+    trust_context: bool,
+    r#type: &'static str,
 }
 
 impl DockerAnswer {
@@ -173,12 +173,12 @@ impl DockerAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportAnswer {
-    r#type: &'static str,
     all_referrers: bool,
     base_image_dependencies: Option<Vec<DependencyAnswer>>,
     image_names: Vec<String>,
     source: String,
     test: Option<Vec<String>>,
+    r#type: &'static str,
 }
 
 impl ImportAnswer {
@@ -198,15 +198,15 @@ impl ImportAnswer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepsAnswer {
-    r#type: &'static str,
+    allow_privileged: bool,
     base_image_dependencies: Option<Vec<DependencyAnswer>>,
     context_access_token: Option<()>,
     context_path: Option<String>,
     #[serde(flatten)]
     place: PlaceAnswer,
-    values: Vec<ArgumentAnswer>,
-    allow_privileged: bool,
     trust_context: bool,
+    r#type: &'static str,
+    values: Vec<ArgumentAnswer>,
 }
 
 /// Where a multi-step file is.

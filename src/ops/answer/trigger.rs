@@ -68,9 +68,9 @@ impl From<&BaseImageTrigger> for BaseImageTriggerAnswer {
 #[serde(rename_all = "camelCase")]
 pub struct SourceTriggerAnswer {
     name: String,
-    status: Status,
-    source_trigger_events: Vec<SourceEvent>,
     source_repository: RepositoryAnswer,
+    source_trigger_events: Vec<SourceEvent>,
+    status: Status,
 }
 
 /// A git repository.
@@ -80,8 +80,8 @@ pub struct RepositoryAnswer {
     branch: Option<String>,
     /// As the user gave it, with branch and folder, as az shows it.
     repository_url: String,
-    source_control_type: &'static str,
     source_control_auth_properties: Option<()>,
+    source_control_type: &'static str,
 }
 
 impl SourceTriggerAnswer {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::image::{Digest, Platform, Reference};
 
@@ -165,6 +165,17 @@ impl DependencyKind {
 /// Nearly always one entry; held for every task and every tag.
 pub type Manifests = LiteMap<Platform, Option<Digest>>;
 
+/// Deserializes manifests without spare capacity.
+///
+/// # Errors
+///
+/// If they are not of this form.
+pub fn exact_manifests<'de, D: Deserializer<'de>>(input: D) -> Result<Manifests, D::Error> {
+    let mut sorted = Manifests::deserialize(input)?.into_tuple_vec();
+    sorted.shrink_to_fit();
+    Ok(Manifests::from_sorted_store_unchecked(sorted))
+}
+
 /// Returns the same digest for each platform; nothing without a digest.
 pub fn one_manifest<'p>(
     digest: Option<&Digest>,
@@ -205,7 +216,7 @@ struct DependencyFields {
     tag: Option<String>,
     digest: Option<Digest>,
     r#type: DependencyKind,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact_manifests")]
     manifests: Manifests,
     #[serde(default)]
     line: usize,

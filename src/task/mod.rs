@@ -27,7 +27,8 @@ pub use context::{Context, GitContext, InvalidContext};
 pub use cron::{Cron, InvalidCron};
 pub use definition::{DockerStep, OnChange, Step, Task};
 pub use dependency::{
-    Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked, one_manifest,
+    Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked, exact_manifests,
+    one_manifest,
 };
 pub use import::ImportStep;
 pub use multi_step::{EncodedStep, FileStep};

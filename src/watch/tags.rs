@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::{Digest, Reference},
-    task::{BaseUpdate, Dependency, GitContext, Manifests, SeenBy},
+    task::{BaseUpdate, Dependency, GitContext, Manifests, SeenBy, exact_manifests},
 };
 
 use super::schedule::Pauses;
@@ -30,6 +30,7 @@ pub struct TagRecord {
     /// The digest in the last successful answer. An error never erases it.
     pub digest: Option<Digest>,
     /// The manifests behind that digest, for the platforms that tasks build for.
+    #[serde(deserialize_with = "exact_manifests")]
     pub manifests: Manifests,
     /// When this digest was first seen.
     pub first_seen: Option<Timestamp>,

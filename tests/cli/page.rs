@@ -375,7 +375,7 @@ fn hostile_names_and_log_lines_are_escaped() {
         &registry,
         "web",
         &format!(
-            "{}LABEL a=\"{hostile}\"\nRUN printf '\\033[31m{hostile}\\033[0m \\033]0;title\\007 \"><img src=x onerror=alert(1)>\\n'; exit 7\n",
+            "{}LABEL a=\"{hostile}\"\nRUN printf '\\033[31m{hostile}\\033[0m \\033]0;title\\007 \"><img src=x onerror=alert(1)>\\n'; sleep 0.3; exit 7\n",
             from(&registry)
         ),
     );

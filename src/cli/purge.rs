@@ -76,7 +76,7 @@ pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
     let options = options.checked();
     let options = options.map_err(|problem| Error::new(Kind::Invalid, problem))?;
     let events = report.events();
-    app.registries_with(all_logins(app, &events)?);
+    app.registries_with(all_logins(app, &mut 0, &events)?);
     app.wait(async {
         let purge = Purge { options, run: None };
         purge::purge(app, &purge, &events).await

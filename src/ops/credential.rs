@@ -125,15 +125,18 @@ pub(super) fn looked_up(registry: String, login: &StoredLogin, of: &str) -> Resu
     })
 }
 
-/// Returns the logins of all tasks, for looks that tasks share. A login that cannot be used is reported and left out.
+/// Returns the logins of all tasks, for looks that tasks share. A login that cannot be used is reported and left out; `broken` counts the
+/// files that cannot be used.
 ///
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory cannot be read.
-pub fn all_logins(app: &App, events: &EventSink<'_>) -> Result<Vec<Login>> {
+pub fn all_logins(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec<Login>> {
     let mut of_tasks: Vec<(TaskKey, Vec<Login>)> = Vec::new();
     for key in app.store.keys_with_secrets()? {
-        match app.store.secrets(&key).and_then(|secrets| logins(&secrets)) {
+        let secrets = app.store.secrets(&key);
+        *broken += usize::from(secrets.is_err());
+        match secrets.and_then(|secrets| logins(&secrets)) {
             Ok(logins) if logins.is_empty() => {}
             Ok(logins) => of_tasks.push((key, logins)),
             Err(error) => events.send(Event::Problem(error)),

@@ -95,7 +95,7 @@ pub async fn check(
     }
     findings.extend(state_directory(app));
     findings.push(config_file(app));
-    app.registries_with(all_logins(app, events)?);
+    app.registries_with(all_logins(app, &mut 0, events)?);
     let wanted = if registries.is_empty() {
         used(app)?
     } else {

@@ -109,6 +109,13 @@ fn broken_secrets_file_stops_only_its_own_task_and_is_not_replaced() {
     let round = world.watch_once().exits(1);
     assert_eq!(round.stdout.matches("rebuilt").count(), 1, "{round}");
     round.prints(&["web: rebuilt"]).says(&["locked.yaml"]);
+    // Later rounds do not repeat the error, and succeed no more than the first.
+    world.watch_once().exits(1).silent();
+    world.acrt(&["task", "watch", "--dry-run"]).exits(1);
+    let check = world.acrt(&["task", "check"]).exits(1);
+    check.says(&["locked.yaml"]);
+    world.acrt(&["task", "check", "-n", "locked"]).exits(2);
+    world.acrt(&["task", "check", "-n", "web"]).ok();
     let (context, image) = (world.path("locked"), registry.image("locked"));
     let create = ["task", "create", "-n", "locked", "-t"];
     let more = [image.as_str(), "-c", context.to_str().unwrap()];

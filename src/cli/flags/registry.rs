@@ -68,7 +68,7 @@ pub struct RegistryLoginArgs {
 impl RegistryLoginArgs {
     /// Makes all logins known to the registry client; the given login takes precedence for `registry`.
     pub fn enter(self, app: &App, report: &Report, registry: &str) -> Result<()> {
-        let mut logins = all_logins(app, &report.events())?;
+        let mut logins = all_logins(app, &mut 0, &report.events())?;
         match (self.username, password(report, self.password, false)?) {
             (Some(username), Some(password)) => {
                 let username = resolved(&username, "the user")?;

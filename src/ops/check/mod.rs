@@ -230,10 +230,12 @@ pub async fn check(
         // If the requested task is broken, report its own error.
         app.store.task(key)?;
         app.store.baseline(key)?;
-        broken = 0;
+        app.store.secrets(key)?;
         others = keep_with_ancestors(&mut loaded, key);
     }
-    app.registries_with(all_logins(app, events)?);
+    app.registries_with(all_logins(app, &mut broken, events)?);
+    // Of other tasks, only what keeps this one from being checked matters.
+    let broken = options.only.map_or(broken, |_| 0);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     look_at_all(app, &nodes, options.images, &mut tags, events).await;
     loop {

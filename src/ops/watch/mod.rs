@@ -53,7 +53,7 @@ pub use scope::scope;
 pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnswer>, RoundResult)> {
     let mut broken = 0;
     let (loaded, mut tags) = load_with_tags(app, &mut broken, events)?;
-    app.registries_with(all_logins(app, events)?);
+    app.registries_with(all_logins(app, &mut broken, events)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     look_at_all(app, &nodes, false, &mut tags, events).await;
     let answers = simulate_round(nodes, &mut tags, app.clock.now());

@@ -172,7 +172,7 @@ impl<'a> Watcher<'a> {
                     other => events.send(other),
                 });
                 let loaded = load_of(app, self.options.selection, &mut broken, &noting)?;
-                let logins = all_logins(app, &noting)?;
+                let logins = all_logins(app, &mut broken, &noting)?;
                 drop(noting);
                 for error in self.reported.new_problems(problems.into_inner()) {
                     events.send(Event::Problem(error));

@@ -117,6 +117,7 @@ fn task_create_needs_only_a_folder_and_an_image() {
         world.start(acrt, words.join(" ")).wait()
     };
     let created = at(&folder, &["task", "create", "-t", &image, "--run"]).ok();
+    assert!(!created.stderr.contains("follows nothing"), "{created}");
     created.says(&[&format!(
         "the task is called `my-web`, and builds `Dockerfile` of `{folder}`"
     )]);

@@ -112,7 +112,8 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         task_options.patch.base_image_trigger_type,
     ) = (None, None);
     task_options.source.name = Some(args.source_trigger_name);
-    let key = ops::task::create(app, task, task_options, named.is_none(), &report.events())?;
+    let (key, is_first) =
+        ops::task::create(app, task, task_options, named.is_none(), &report.events())?;
     if args.run {
         return followed(
             app,
@@ -122,6 +123,11 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
                 ..RunRequest::of(&key)
             },
         );
+    }
+    if is_first {
+        report.note(&format!(
+            "task `{key}` follows nothing until it has run once: acrt task run --name {key}"
+        ));
     }
     let task = ops::show::task(app, &key)?;
     Ok(Outcome::answer(columns::task_view(app, task)))

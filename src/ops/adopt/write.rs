@@ -205,7 +205,7 @@ pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Res
                 false,
                 events,
             )
-            .and_then(|key| {
+            .and_then(|(key, _)| {
                 // If the task has moved to another registry, delete the old one.
                 let source = task.definition.source.as_ref();
                 let old = existing.0.iter().find(|old| {

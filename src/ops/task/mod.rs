@@ -35,7 +35,8 @@ pub struct TaskOptions {
 }
 
 /// Creates a task from a [`Task::blank`] one, or replaces the one of that name. The runs of a replaced task are kept. A task that
-/// `is_named_after` its folder does not replace one that builds something else.
+/// `is_named_after` its folder does not replace one that builds something else. Returns its key, and whether it has never run, so that
+/// nothing is followed yet.
 ///
 /// # Errors
 ///
@@ -47,7 +48,7 @@ pub fn create(
     task_options: TaskOptions,
     is_named_after: bool,
     events: &EventSink<'_>,
-) -> Result<TaskKey> {
+) -> Result<(TaskKey, bool)> {
     let key = task.key();
     refuse_other_case(app, &key)?;
     check_fit(&task_options.patch, &task.step, key.name.as_str())?;
@@ -94,12 +95,7 @@ pub fn create(
     save(app, old.as_ref(), &task, &secrets, events)?;
     drop(lock);
     // If a task had run before, [`save`] has reported whether it must be run again.
-    if !had_run && !is_adopted {
-        events.send(Event::Note(format!(
-            "task `{key}` follows nothing until it has run once: acrt task run --name {key}"
-        )));
-    }
-    Ok(key)
+    Ok((key, !had_run))
 }
 
 /// Reports the name that a task gets from its folder, and refuses to replace a task that builds something else.

@@ -154,24 +154,28 @@ fn table(given: &[String]) -> Result<Mirrors> {
 
 fn table_of(path: &Path) -> Result<BTreeMap<String, String>> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Table {
-        Config { mirrors: BTreeMap<String, String> },
-        Bare(BTreeMap<String, String>),
+    struct Config {
+        mirrors: BTreeMap<String, String>,
     }
     let none = || {
-        Error::new(
-            Kind::Invalid,
-            format!(
-                "`{}` is neither of the form SOURCE=COPY nor a file of such pairs",
-                path.display()
-            ),
-        )
-        .hint("as in: --rewrite docker.io/library=localhost:5000/base")
+        let path = path.display();
+        let text = format!("`{path}` is neither of the form SOURCE=COPY nor a file of such pairs");
+        Error::new(Kind::Invalid, text)
     };
-    match file::read_yaml::<Table>(path)?.ok_or_else(none)? {
-        Table::Config { mirrors } | Table::Bare(mirrors) => Ok(mirrors),
-    }
+    let read = || {
+        let keys: BTreeMap<String, serde_yaml::Value> = file::read_yaml(path)?.ok_or_else(none)?;
+        // An image may be called `mirrors` too.
+        let is_config = keys.get("mirrors").is_some_and(|value| !value.is_string());
+        let mirrors = if is_config {
+            file::read_yaml::<Config>(path)?.map(|config| config.mirrors)
+        } else {
+            file::read_yaml(path)?
+        };
+        mirrors.ok_or_else(none)
+    };
+    read().map_err(|error: Error| {
+        error.hint("write pairs, as in: --rewrite docker.io/library=localhost:5000/base")
+    })
 }
 
 fn answer(

@@ -250,6 +250,23 @@ fn deps_names_mirrors_and_writes_the_dockerfile_with_them() {
         .acrt(&["deps", &context, "--rewrite", "nonsense"])
         .exits(2)
         .says(&["neither of the form SOURCE=COPY nor a file"]);
+    for (text, said) in [
+        (
+            "mirrors: {node: [a]}\n",
+            "expected a string at line 1 column 17",
+        ),
+        ("node: {a: b}\n", "expected a string at line 1 column 7"),
+        ("- node\n", "expected a map"),
+    ] {
+        let file = world.write("map.yaml", text).display().to_string();
+        world
+            .acrt(&["deps", &context, "--rewrite", &file])
+            .exits(2)
+            .says(&["map.yaml", said, "hint: write pairs, as in: --rewrite"]);
+    }
+    let file = world.write("map.yaml", "mirrors: r.io/mirrors\n");
+    let file = file.display().to_string();
+    world.acrt(&["deps", &context, "--rewrite", &file]).ok();
 }
 
 #[test]

@@ -625,7 +625,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_sent_gets_an_answer_or_an_end(
+        fn arbitrary_request_gets_a_response_or_is_closed(
             place in 0_usize..160, cut in 0_usize..20, put in proptest::collection::vec(any::<u8>(), 0..20),
         ) {
             let mut sent = b"POST /hooks/lan?a=b HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n              d\r\n{\"events\":[]}\r\n0\r\n\r\n".to_vec();

@@ -150,7 +150,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn a_purge_never_makes_what_is_still_named_unpullable(world in worlds()) {
+    fn image_with_a_remaining_tag_can_be_pulled_after_any_purge(world in worlds()) {
         let first = snapshot(&world);
         let meant = |tag: &str| {
             let n: u32 = tag.trim_start_matches('t').parse().unwrap_or(15);

@@ -475,7 +475,7 @@ mod tests {
     proptest! {
         /// The kernel decides: with all links in a folder, none that the tree accepts leads out of it.
         #[test]
-        fn no_way_that_is_let_pass_leads_out(
+        fn accepted_path_never_leaves_the_folder(
             things in proptest::collection::vec((name(), proptest::option::of(name())), 1..12)
         ) {
             let outside = crate::source::times::quick_folder();

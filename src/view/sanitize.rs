@@ -254,7 +254,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_left_that_a_terminal_obeys_but_colours(bytes in log()) {
+        fn sanitized_log_has_no_control_sequences_but_colours(bytes in log()) {
             let text = sanitized(&bytes);
             let mut rest = text.as_str();
             while let Some(at) = rest.find(|c: char| is_harmful(c) && !"\n\t".contains(c)) {
@@ -272,7 +272,7 @@ mod tests {
         }
 
         #[test]
-        fn it_does_not_matter_where_a_log_is_cut(bytes in log(), cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..5)) {
+        fn sanitized_log_is_the_same_wherever_it_is_split(bytes in log(), cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..5)) {
             let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
             cuts.extend([0, bytes.len()]);
             cuts.sort_unstable();
@@ -286,7 +286,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_harmless_stays_as_it_is_and_needs_no_second_look(bytes in log(), text in "[ -~\n\té漢🎉]{0,40}") {
+        fn harmless_text_is_unchanged_and_sanitizing_twice_changes_nothing(bytes in log(), text in "[ -~\n\té漢🎉]{0,40}") {
             prop_assert_eq!(sanitized(text.as_bytes()), text.clone());
             let once = sanitized(&bytes);
             prop_assert_eq!(sanitized(once.as_bytes()), once);

@@ -84,18 +84,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_pinned_copy_depends_on_the_same_images_at_their_digests(file in file()) {
+    fn pinned_copy_depends_on_the_same_images_at_their_digests(file in file()) {
         check(file.as_bytes(), &build(&["linux/amd64"]));
         check(file.as_bytes(), &build(&["linux/amd64", "linux/arm64"]));
     }
 
     #[test]
-    fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         check(&bytes, &build(&[]));
     }
 
     #[test]
-    fn no_argument_does_harm(value in "[a-z${}:/*?#%'\"\\\\ -]{0,24}", pattern in "[a-z${}:/*?#%'\"\\\\-]{0,24}") {
+    fn arbitrary_build_argument_is_expanded_without_a_panic(value in "[a-z${}:/*?#%'\"\\\\ -]{0,24}", pattern in "[a-z${}:/*?#%'\"\\\\-]{0,24}") {
         let mut build = build(&[]);
         build.args.insert("A".to_owned(), value.into());
         check(format!("ARG A\nFROM a${{A{pattern}\n").as_bytes(), &build);

@@ -320,17 +320,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_makes_the_parser_panic(header in "\\PC*") {
+        fn arbitrary_header_is_parsed_without_a_panic(header in "\\PC*") {
             let _ = parse(&header);
         }
 
         #[test]
-        fn no_mix_of_its_own_signs_makes_the_parser_panic(header in "[Bb a=\",\\\\/:é]{0,40}") {
+        fn header_of_random_separators_is_parsed_without_a_panic(header in "[Bb a=\",\\\\/:é]{0,40}") {
             let _ = parse(&header);
         }
 
         #[test]
-        fn what_is_written_by_the_grammar_is_read_back(
+        fn challenge_formatted_by_the_grammar_is_parsed_back(
             challenges in prop::collection::vec(
                 ("[a-z]{1,8}", prop::collection::vec(("[a-z]{1,8}", "[ -~]{0,20}"), 1..4)),
                 1..4,

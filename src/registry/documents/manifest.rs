@@ -628,12 +628,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_are_parsed_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse("application/json", &bytes);
         }
 
         #[test]
-        fn no_digest_but_a_digest_comes_out(text in "(sha256:)?[0-9a-fA-F:/.]{0,80}") {
+        fn parsed_digest_is_always_valid(text in "(sha256:)?[0-9a-fA-F:/.]{0,80}") {
             let body = index(&entry_json(&text, ""));
             if let Ok((_, Document::Index(entries))) = parse("", body.as_bytes()) {
                 prop_assert_eq!(entries[0].digest.as_str(), text);

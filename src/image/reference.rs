@@ -346,8 +346,8 @@ pub fn is_registry(text: &str) -> bool {
             },
             None => return false,
         },
-        None => match text.bytes().position(|b| b == b':') {
-            Some(colon) => (&text[..colon], Some(&text[colon + 1..])),
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
             None => (text, None),
         },
     };

@@ -20,11 +20,14 @@ use crate::{
     error::{Error, Result},
     image::reference::is_registry,
     sys::workers,
-    task::{TaskKey, TaskName},
+    task::TaskKey,
     watch::FileStamp,
 };
 
-use super::file::{self, names};
+use super::{
+    file::{self, names},
+    layout::task_of,
+};
 
 /// With fewer files than this there is no cache.
 const WORTHWHILE: usize = 200;
@@ -312,7 +315,8 @@ impl TaskFiles<'_> {
             if !is_registry(&registry) {
                 continue;
             }
-            let Ok(entries) = fs::read_dir(self.folder.join(&registry)) else {
+            let folder = self.folder.join(&registry);
+            let Ok(entries) = fs::read_dir(&folder) else {
                 continue;
             };
             let first = found.len();
@@ -320,8 +324,7 @@ impl TaskFiles<'_> {
                 let name = entry.file_name();
                 let name = name
                     .to_str()
-                    .and_then(|name| name.strip_suffix(self.suffix))
-                    .and_then(|name| name.parse::<TaskName>().ok());
+                    .and_then(|name| task_of(&folder, name, self.suffix));
                 // Of a link, what it names is read and may change.
                 let metadata = match entry.file_type() {
                     Ok(kind) if kind.is_symlink() => {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::task::{RunId, TaskKey};
+use crate::task::{RunId, TaskKey, TaskName};
 
 /// Every path in a state directory.
 #[derive(Clone, Debug)]
@@ -224,6 +224,18 @@ impl Layout {
     pub fn watch_lock(&self) -> PathBuf {
         self.root.join("lock")
     }
+}
+
+/// Returns the name of the task that a file in a folder of one registry's tasks is for, where files of this kind have this suffix.
+///
+/// A definition `web.yml` without a `web.yaml` counts, so that reading it reports it: it must not be ignored silently.
+pub(super) fn task_of(folder: &Path, file: &str, suffix: &str) -> Option<TaskName> {
+    let name = file.strip_suffix(suffix).or_else(|| {
+        let name = file.strip_suffix(".yml").filter(|_| suffix == ".yaml")?;
+        let is_alone = !folder.join(format!("{name}.yaml")).exists();
+        is_alone.then_some(name)
+    });
+    name?.parse().ok()
 }
 
 /// Returns the file of a task in a folder of registries.

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::reference::is_registry,
     sys::workers,
-    task::{Task, TaskKey, TaskName},
+    task::{Task, TaskKey},
     watch::Baseline,
 };
 
@@ -14,6 +14,7 @@ use super::{
     Store,
     cache::{Opened, TaskFile, TaskFiles},
     file::{self, names},
+    layout::task_of,
     lock::{self, Lock},
 };
 
@@ -105,7 +106,7 @@ impl Store {
         let path = self.layout.task(key);
         match file::read_yaml::<Task>(&path)? {
             Some(task) => checked(task, key, &path).map(Some),
-            None => Ok(None),
+            None => refuse_other_suffix(&path).map(|()| None),
         }
     }
 
@@ -224,6 +225,18 @@ fn checked(mut task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
     Ok(task)
 }
 
+/// A file `web.yml`, which someone has made by hand, must not be ignored silently.
+fn refuse_other_suffix(path: &Path) -> Result<()> {
+    let other = path.with_extension("yml");
+    if !other.exists() {
+        return Ok(());
+    }
+    let cannot = format!("cannot use `{}`", other.display());
+    Err(Error::new(Kind::Invalid, cannot)
+        .because(anyhow::anyhow!("the name of a definition ends in `.yaml`"))
+        .hint(format!("mv '{}' '{}'", other.display(), path.display())))
+}
+
 /// Returns the keys of the tasks that have a YAML file in a folder of registries, sorted.
 pub(super) fn keys_in(folder: &Path) -> Result<Vec<TaskKey>> {
     let mut keys = Vec::new();
@@ -231,11 +244,9 @@ pub(super) fn keys_in(folder: &Path) -> Result<Vec<TaskKey>> {
         if !is_registry(&registry) {
             continue;
         }
-        for file in names(&folder.join(&registry))? {
-            let name = file
-                .strip_suffix(".yaml")
-                .and_then(|name| name.parse::<TaskName>().ok());
-            if let Some(name) = name {
+        let folder = folder.join(&registry);
+        for file in names(&folder)? {
+            if let Some(name) = task_of(&folder, &file, ".yaml") {
                 keys.push(TaskKey {
                     registry: registry.clone(),
                     name,
@@ -308,6 +319,30 @@ mod tests {
         file::write_yaml(&path, &newer).unwrap();
         let error = store.task(&key).unwrap_err();
         assert!(error.one_line().contains("it has schema 2"));
+    }
+
+    #[test]
+    fn definition_with_the_suffix_yml_is_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let key = task("web").key();
+        store.save_task(&task("web")).unwrap();
+        let path = store.layout().task(&key);
+        fs::copy(&path, path.with_extension("yml")).unwrap();
+        assert_eq!(store.tasks().unwrap().count(), 1);
+        assert_eq!(store.task_keys().unwrap(), std::slice::from_ref(&key));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(store.task_keys().unwrap(), std::slice::from_ref(&key));
+        for error in [
+            store.task(&key).unwrap_err(),
+            store.tasks().unwrap().next().unwrap().task.unwrap_err(),
+        ] {
+            let said = error.one_line();
+            assert!(
+                said.contains("web.yml`: the name of a definition ends in `.yaml`"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Store {
     /// [`Kind::Invalid`] with the file, where it does not parse or others may read it.
     pub fn secrets(&self, key: &TaskKey) -> Result<Secrets> {
         let path = self.layout.secrets(key);
-        if file::is_open_to_others(&path) {
+        if path.is_file() && file::is_open_to_others(&path) {
             return Err(Error::new(
                 Kind::Invalid,
                 format!("cannot use `{}`: others may read it", path.display()),

@@ -106,12 +106,15 @@ pub fn list(app: &App, key: &TaskKey) -> Result<CredentialsAnswer> {
 ///
 /// [`Kind::Invalid`] where a variable is unset or a file cannot be read.
 pub fn logins(secrets: &Secrets) -> Result<Vec<Login>> {
-    let logins = secrets.credentials.iter();
-    let logins = logins.map(|(server, login)| {
+    each_login(secrets).collect()
+}
+
+/// Returns each login of a task as [`logins`] does, or why it cannot be used.
+pub(super) fn each_login(secrets: &Secrets) -> impl Iterator<Item = Result<Login>> {
+    secrets.credentials.iter().map(|(server, login)| {
         let of = format!(" of the login for `{server}`");
         looked_up(server.to_ascii_lowercase(), login, &of)
-    });
-    logins.collect()
+    })
 }
 
 /// Returns a login with its references to variables and files resolved. `of` is added to the names of its parts in errors.
@@ -134,12 +137,18 @@ pub(super) fn looked_up(registry: String, login: &StoredLogin, of: &str) -> Resu
 pub fn all_logins(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec<Login>> {
     let mut of_tasks: Vec<(TaskKey, Vec<Login>)> = Vec::new();
     for key in app.store.keys_with_secrets()? {
-        let secrets = app.store.secrets(&key);
-        *broken += usize::from(secrets.is_err());
-        match secrets.and_then(|secrets| logins(&secrets)) {
-            Ok(logins) if logins.is_empty() => {}
-            Ok(logins) => of_tasks.push((key, logins)),
-            Err(error) => events.send(Event::Problem(error)),
+        let secrets = app.store.secrets(&key).unwrap_or_else(|error| {
+            *broken += 1;
+            events.send(Event::Problem(error));
+            Secrets::default()
+        });
+        let usable = each_login(&secrets).filter_map(|login| {
+            let problem = |error| events.send(Event::Problem(error));
+            login.map_err(problem).ok()
+        });
+        let logins: Vec<Login> = usable.collect();
+        if !logins.is_empty() {
+            of_tasks.push((key, logins));
         }
     }
     if of_tasks.is_empty() {

@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     App, adopt,
-    credential::logins,
+    credential::{each_login, resolved},
     run_request::{Assignment, DEFAULT_JOBS},
 };
 
@@ -166,14 +166,16 @@ impl<'a> Execution<'a> {
     /// Returns all secrets, which must not be in the log.
     pub(super) fn all_secrets(&self) -> Vec<Secret> {
         let arguments = self.secrets.arguments.values().cloned();
-        let values = self.secrets.values.values().cloned();
-        let passwords = logins(&self.secrets).unwrap_or_default();
-        let token = self.secrets.git_access_token.iter().cloned();
+        let values = self.secrets.values.values();
+        let values = values.filter_map(|it| resolved(it, "a secret value").ok());
+        let passwords = each_login(&self.secrets).filter_map(Result::ok);
+        let token = self.secrets.git_access_token.iter();
+        let token = token.filter_map(|it| resolved(it, "the git access token").ok());
         let variables = self.secret_variables().unwrap_or_default();
         arguments
             .chain(values)
             .chain(token)
-            .chain(passwords.into_iter().map(|login| login.secret))
+            .chain(passwords.map(|login| login.secret))
             .chain(variables.into_iter().map(|(_, value)| value))
             .collect()
     }

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, fmt, ops::Range, str::FromStr};
 
+use aho_corasick::AhoCorasick;
 use serde::{Deserialize, Serialize};
 
 /// A password, a token or a secret argument. `Display` and `Debug` print it as `***`.
@@ -44,6 +45,9 @@ impl fmt::Display for Secret {
 
 /// The text that is shown in place of a secret.
 const HIDDEN: &str = "***";
+
+/// Shorter secrets are not searched for in other texts: they would mask half of a log.
+const SHORTEST_SECRET: usize = 4;
 
 /// A text with secret parts, which `Display` and `Debug` print as `***`.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -190,6 +194,102 @@ impl fmt::Display for MaskedText {
 impl fmt::Debug for MaskedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.to_string())
+    }
+}
+
+/// The secrets to mask in what programs and servers say, and the search for all of them in one pass.
+#[derive(Debug, Default)]
+pub struct Masks {
+    values: Vec<String>,
+    /// `None` where there is nothing to mask.
+    search: Option<Search>,
+}
+
+#[derive(Debug)]
+enum Search {
+    For(AhoCorasick),
+    /// There are too many values to search for: all output is masked.
+    All,
+}
+
+impl Masks {
+    /// Returns the search for each line of these secrets.
+    pub fn of<'s>(secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
+        let mut masks = Self::default();
+        masks.add(secrets);
+        masks
+    }
+
+    /// Masks further secrets.
+    pub fn add<'s>(&mut self, secrets: impl IntoIterator<Item = &'s Secret>) {
+        let lines = secrets.into_iter().flat_map(|it| it.reveal().lines());
+        let lines = lines.filter(|line| line.len() >= SHORTEST_SECRET);
+        let before = self.values.len();
+        self.values.extend(lines.map(str::to_owned));
+        if self.values.len() == before {
+            return;
+        }
+        self.values.sort_unstable();
+        self.values.dedup();
+        let search = AhoCorasick::new(&self.values);
+        self.search = Some(search.map_or(Search::All, Search::For));
+    }
+
+    /// Returns where secrets are, in order. Secrets that overlap are merged: an unmasked part of one would reveal it.
+    fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let search = match &self.search {
+            None => return Vec::new(),
+            Some(Search::All) => return std::iter::once(0..bytes.len()).collect(),
+            Some(Search::For(search)) => search,
+        };
+        // Nearly always there is none, and this test is faster.
+        if !search.is_match(bytes) {
+            return Vec::new();
+        }
+        let mut found: Vec<Range<usize>> = Vec::new();
+        for one in search.find_overlapping_iter(bytes) {
+            let mut start = one.start();
+            while let Some(last) = found.pop_if(|last| start < last.end) {
+                start = start.min(last.start);
+            }
+            found.push(start..one.end());
+        }
+        found
+    }
+
+    /// Replaces every secret in `bytes` with `***`.
+    #[must_use]
+    pub fn hide(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let found = self.find(&bytes);
+        if found.is_empty() {
+            return bytes;
+        }
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut at = 0;
+        for secret in found {
+            out.extend_from_slice(&bytes[at..secret.start]);
+            out.extend_from_slice(HIDDEN.as_bytes());
+            at = secret.end;
+        }
+        out.extend_from_slice(&bytes[at..]);
+        out
+    }
+
+    /// Returns a text with every secret replaced by `***`.
+    #[must_use]
+    pub fn hide_in(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.hide(text.into())).into_owned()
+    }
+
+    /// Returns where an unfinished line can be cut, so that no secret is cut in two.
+    #[must_use]
+    pub fn safe_end(&self, bytes: &[u8]) -> usize {
+        let longest = self.values.iter().map(String::len).max().unwrap_or(1);
+        let end = bytes.len().saturating_sub(longest - 1);
+        let mut found = self.find(bytes).into_iter();
+        found
+            .find(|secret| secret.start < end && end < secret.end)
+            .map_or(end, |secret| secret.start)
     }
 }
 

@@ -7,8 +7,12 @@ mod webhook;
 
 use std::fmt;
 
-use crate::sys::{clock::Clock, command::CommandLine, secret::Secret};
 use reqwest::Url;
+
+use crate::{
+    secret::{Masks, Secret},
+    sys::{clock::Clock, command::CommandLine},
+};
 
 pub use payload::NotificationPayload;
 
@@ -41,6 +45,16 @@ impl Address {
             "http" | "https" if url.has_host() => Ok(Self(url)),
             other => Err(format!("its scheme is `{other}`, and not http or https")),
         }
+    }
+
+    /// Returns the parts that may be secret: servers repeat paths in their messages, as in `Cannot POST /T0/SECRET`.
+    fn secrets(&self) -> Vec<Secret> {
+        let url = &self.0;
+        let segments = url.path_segments().into_iter().flatten();
+        let parts = segments.chain(url.query()).chain(url.password());
+        let mut secrets: Vec<Secret> = parts.map(Secret::new).collect();
+        secrets.extend(url.query_pairs().map(|(_, value)| Secret::new(value)));
+        secrets
     }
 }
 
@@ -90,11 +104,13 @@ pub async fn deliver(
     payload: &NotificationPayload,
     clock: &Clock,
 ) -> Result<DeliveryResponse, String> {
-    match receiver {
-        Receiver::Command(line) => Ok(DeliveryResponse::Printed(
-            command::deliver(line, &payload.body).await?,
-        )),
+    let mut masks = Masks::of(&payload.secrets);
+    let response = match receiver {
+        Receiver::Command(line) => command::deliver(line, &payload.body)
+            .await
+            .map(|printed| DeliveryResponse::Printed(masks.hide(printed))),
         Receiver::Webhook { url, secret } => {
+            masks.add(&url.secrets());
             let request = webhook::Request {
                 url: &url.0,
                 secret: secret.as_ref(),
@@ -103,9 +119,10 @@ pub async fn deliver(
             };
             webhook::send(&request, clock)
                 .await
-                .map(DeliveryResponse::Answered)
+                .map(|answer| DeliveryResponse::Answered(masks.hide_in(&answer)))
         }
-    }
+    };
+    response.map_err(|why| masks.hide_in(&why))
 }
 
 #[cfg(test)]
@@ -117,6 +134,17 @@ mod tests {
         let url = Address::parse("https://u:p@hooks.example:8443/T0/SECRET?token=x").unwrap();
         assert_eq!(url.to_string(), "https://hooks.example:8443");
         assert_eq!(format!("{url:?}"), "Address(https://hooks.example:8443)");
+    }
+
+    #[test]
+    fn path_and_query_of_a_notification_url_are_masked_in_responses() {
+        let url = Address::parse("https://u:pass@hooks.example/T0/SECRET?token=x%20yz").unwrap();
+        let masks = Masks::of(&url.secrets());
+        let said = "Cannot POST /T0/SECRET?token=x%20yz (token x yz, pass)";
+        assert_eq!(
+            masks.hide_in(said),
+            "Cannot POST /T0/***?*** (token ***, ***)"
+        );
     }
 
     #[test]

@@ -204,8 +204,8 @@ mod tests {
     fn notification_content_type_is_json_if_the_body_parses_as_json() {
         let kind = |body: &str| {
             let payload = NotificationPayload {
-                headers: Vec::new(),
                 body: body.into(),
+                ..NotificationPayload::default()
             };
             headers(&payload).unwrap()[CONTENT_TYPE]
                 .to_str()
@@ -216,12 +216,12 @@ mod tests {
         assert_eq!(kind("web failed"), "text/plain; charset=utf-8");
         let own = NotificationPayload {
             headers: vec![("content-type".into(), "text/html".into())],
-            body: Vec::new(),
+            ..NotificationPayload::default()
         };
         assert_eq!(headers(&own).unwrap()[CONTENT_TYPE], "text/html");
         let bad = NotificationPayload {
             headers: vec![("a b".into(), "1".into())],
-            body: Vec::new(),
+            ..NotificationPayload::default()
         };
         assert_eq!(headers(&bad).unwrap_err(), "`a b` cannot be a header");
     }

@@ -9,12 +9,12 @@ use std::{
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
+    secret::{Masks, Secret},
     sys::{
         blocking::Cancellation,
         command::CommandLine,
         environment,
         process::{self, Ended, Limits},
-        secret::Secret,
         signal::Stop,
     },
     task::GitContext,
@@ -33,6 +33,9 @@ const TOKEN: &str = "ACRT_GIT_TOKEN";
 
 /// How many characters of git's messages are kept for an error.
 const MAX_WORDS: usize = 2000;
+
+/// The most output of one call of git in bytes: a hostile server can make git print for ever.
+const MAX_OUTPUT: usize = 256 * 1024 * 1024;
 
 /// The beginning of a Git LFS pointer file.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
@@ -267,12 +270,21 @@ impl<'a> Git<'a> {
         let mut printed = Vec::new();
         let line = self.line(dir, args);
         let ended = process::run(&line, &limits, self.stop, &mut |bytes| {
-            printed.extend_from_slice(bytes);
+            let room = MAX_OUTPUT.saturating_sub(printed.len());
+            printed.extend_from_slice(&bytes[..bytes.len().min(room)]);
         })
         .await?;
+        if printed.len() == MAX_OUTPUT {
+            let why = anyhow::anyhow!("git prints more than {} MiB", MAX_OUTPUT >> 20);
+            return Err(self.cannot().because(why));
+        }
+        if ended == Ended::Exited(0) {
+            return Ok(String::from_utf8_lossy(&printed).into_owned());
+        }
+        // git passes on what the server says, which may repeat the token.
+        let printed = Masks::of(self.token).hide(printed);
         let text = String::from_utf8_lossy(&printed);
         let problem = match ended {
-            Ended::Exited(0) => return Ok(text.into_owned()),
             Ended::Stopped(signal) => {
                 return Err(Error::new(
                     signal.kind(),

@@ -3,16 +3,13 @@
 use std::{
     fs::{File, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
-    ops::Range,
     os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-use aho_corasick::AhoCorasick;
-
 use crate::{
     error::{Context as _, Kind, Result},
-    sys::secret::Secret,
+    secret::{Masks, Secret},
     task::RunId,
 };
 
@@ -26,9 +23,6 @@ const BOUNDS: Bounds = Bounds {
 
 /// The longest unfinished line that is held back to search it for secrets.
 const MAX_LINE: usize = 64 * 1024;
-
-/// Shorter secrets are not searched for: they would mask half of the log.
-const SHORTEST_SECRET: usize = 4;
 
 /// How much of a log is kept, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -78,17 +72,15 @@ impl Store {
             .open(&path)
             .context(Kind::Failed, cannot)?;
         let size = file.metadata().context(Kind::Failed, cannot)?.len();
-        let mut log = Log {
+        Ok(Log {
             file,
             path,
             bounds: BOUNDS,
-            masks: Masks::default(),
+            masks: Masks::of(secrets),
             pending: Vec::new(),
             size,
             problem: None,
-        };
-        log.hide(secrets);
-        Ok(log)
+        })
     }
 
     /// Returns the last bytes of the log of a run, at most `most`; nothing where there is no log.
@@ -125,11 +117,7 @@ impl Store {
 impl Log {
     /// Masks further values from now on.
     pub fn hide(&mut self, secrets: &[Secret]) {
-        let lines = secrets
-            .iter()
-            .flat_map(|secret| secret.reveal().lines().map(str::to_owned));
-        let lines: Vec<String> = lines.filter(|line| line.len() >= SHORTEST_SECRET).collect();
-        self.masks.add(lines);
+        self.masks.add(secrets);
     }
 
     /// Takes bytes, and returns the lines that they complete, as written to the file.
@@ -367,83 +355,6 @@ impl LogReader {
             // The log was removed with its run: there is no more.
             Err(_) => Ok(false),
         }
-    }
-}
-
-/// The values to mask, and the search for all of them in one pass.
-#[derive(Debug, Default)]
-struct Masks {
-    values: Vec<String>,
-    /// `None` where there is nothing to mask.
-    search: Option<Search>,
-}
-
-#[derive(Debug)]
-enum Search {
-    For(AhoCorasick),
-    /// There are too many values to search for: all output is masked.
-    All,
-}
-
-impl Masks {
-    fn add(&mut self, values: Vec<String>) {
-        if values.is_empty() {
-            return;
-        }
-        self.values.extend(values);
-        self.values.sort_unstable();
-        self.values.dedup();
-        let search = AhoCorasick::new(&self.values);
-        self.search = Some(search.map_or(Search::All, Search::For));
-    }
-
-    /// Returns where secrets are, in order. Secrets that overlap are merged: an unmasked part of one would reveal it.
-    fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
-        let search = match &self.search {
-            None => return Vec::new(),
-            Some(Search::All) => return std::iter::once(0..bytes.len()).collect(),
-            Some(Search::For(search)) => search,
-        };
-        // Nearly always there is none, and this test is faster.
-        if !search.is_match(bytes) {
-            return Vec::new();
-        }
-        let mut found: Vec<Range<usize>> = Vec::new();
-        for one in search.find_overlapping_iter(bytes) {
-            let mut start = one.start();
-            while let Some(last) = found.pop_if(|last| start < last.end) {
-                start = start.min(last.start);
-            }
-            found.push(start..one.end());
-        }
-        found
-    }
-
-    /// Replaces every secret in `bytes` with `***`.
-    fn hide(&self, bytes: Vec<u8>) -> Vec<u8> {
-        let found = self.find(&bytes);
-        if found.is_empty() {
-            return bytes;
-        }
-        let mut out = Vec::with_capacity(bytes.len());
-        let mut at = 0;
-        for secret in found {
-            out.extend_from_slice(&bytes[at..secret.start]);
-            out.extend_from_slice(b"***");
-            at = secret.end;
-        }
-        out.extend_from_slice(&bytes[at..]);
-        out
-    }
-
-    /// Returns where an unfinished line can be cut, so that no secret is cut in two.
-    fn safe_end(&self, bytes: &[u8]) -> usize {
-        let longest = self.values.iter().map(String::len).max().unwrap_or(1);
-        let end = bytes.len().saturating_sub(longest - 1);
-        let mut found = self.find(bytes).into_iter();
-        found
-            .find(|secret| secret.start < end && end < secret.end)
-            .map_or(end, |secret| secret.start)
     }
 }
 

@@ -16,6 +16,9 @@ use crate::support::{Calls, GitServer, Registry, World, eventually};
 
 const TOKEN: &str = "hunter2-token";
 
+/// A token that the server refuses.
+const WRONG_TOKEN: &str = "wrong-hunter-token";
+
 fn world() -> (World, Registry) {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -147,7 +150,14 @@ fn private_repository_is_fetched_with_a_token_that_is_never_shown() {
     let refused = world.run("web").exits(4).says(&["--git-access-token"]);
     assert!(!refused.stderr.contains(TOKEN));
     world.set("MY_TOKEN", TOKEN);
+    world.set("WRONG_TOKEN", WRONG_TOKEN);
     let update = ["task", "update", "-n", "web", "--git-access-token"];
+    for token in [WRONG_TOKEN, "env:WRONG_TOKEN"] {
+        world.acrt(&[&update[..], &[token]].concat()).ok();
+        let refused = world.run("web").exits(4).says(&["no such login", ":***"]);
+        assert!(!refused.stdout.contains(WRONG_TOKEN), "{refused}");
+        assert!(!refused.stderr.contains(WRONG_TOKEN), "{refused}");
+    }
     for token in [TOKEN, "env:MY_TOKEN"] {
         world.acrt(&[&update[..], &[token]].concat()).ok();
         let run = world.run("web").ok();
@@ -160,7 +170,8 @@ fn private_repository_is_fetched_with_a_token_that_is_never_shown() {
     }
     for (path, text) in world.state_files() {
         let secret = path.starts_with(world.state().join("secrets"));
-        assert!(secret || !text.contains(TOKEN), "{}", path.display());
+        let shows = text.contains(TOKEN) || text.contains(WRONG_TOKEN);
+        assert!(secret || !shows, "{}", path.display());
     }
 }
 

@@ -143,6 +143,23 @@ impl GitServer {
     }
 }
 
+/// Returns the response to a request without the right login. It repeats a wrong one, as some servers do, and git passes that on.
+fn refusal(sent: Option<String>) -> String {
+    let Some(sent) = sent else {
+        return "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".into();
+    };
+    let encoded = sent.trim_start_matches("Basic ");
+    let login = base64::engine::general_purpose::STANDARD.decode(encoded);
+    let said = format!(
+        "no such login: {}",
+        String::from_utf8(login.unwrap()).unwrap()
+    );
+    format!(
+        "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{said}",
+        said.len()
+    )
+}
+
 /// Answers one request with `git http-backend`.
 fn answer(stream: &TcpStream, root: &Path, token: Option<&str>, log: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream);
@@ -165,9 +182,9 @@ fn answer(stream: &TcpStream, root: &Path, token: Option<&str>, log: &Mutex<Vec<
     if let Some(token) = token {
         let login =
             base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{token}"));
-        if header("Authorization") != Some(format!("Basic {login}")) {
-            let refusal = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            let _ = out.write_all(refusal.as_bytes());
+        let sent = header("Authorization");
+        if sent != Some(format!("Basic {login}")) {
+            let _ = out.write_all(refusal(sent).as_bytes());
             return;
         }
     }

@@ -98,8 +98,20 @@ fn serve(stream: TcpStream, messages: &Mutex<Vec<Message>>, answers: &Mutex<Vec<
             false => answers.remove(0),
         };
         let status = message.status;
+        // As servers do, a refusal repeats what it refuses.
+        let said = match status {
+            200 => String::new(),
+            _ => format!(
+                "Cannot POST {} {}",
+                message.path,
+                message.header("authorization").unwrap_or_default()
+            ),
+        };
         messages.lock().unwrap().push(message);
-        let answer = format!("HTTP/1.1 {status} Told\r\nContent-Length: 0\r\n\r\n");
+        let answer = format!(
+            "HTTP/1.1 {status} Told\r\nContent-Length: {}\r\n\r\n{said}",
+            said.len()
+        );
         if out.write_all(answer.as_bytes()).is_err() {
             return;
         }

@@ -92,11 +92,15 @@ impl Channel {
         log: impl FnOnce() -> Vec<String>,
     ) -> (NotificationPayload, Option<String>) {
         let filled = self.templates.as_ref().map(|it| it.fill(message, &log()));
-        match filled {
+        let (mut payload, why) = match filled {
             Some(Ok(payload)) => (payload, None),
             Some(Err(why)) => (plain(message), Some(why)),
             None => (plain(message), None),
+        };
+        if let Payload::Update(_, token) = &self.shape {
+            payload.secrets.extend(token.clone());
         }
+        (payload, why)
     }
 
     /// Sends one message. The error says why it was not accepted, without secrets.

@@ -9,7 +9,10 @@ use crate::{
     notify::{NotificationPayload, preset},
     ops::{credential::resolved, joined::joined},
     steps::{InvalidTaskFile, render::Renderer},
-    sys::{config::NotifySettings, secret::Secret},
+    sys::{
+        config::NotifySettings,
+        secret::{Secret, is_place},
+    },
     watch::notified::NotificationEvent,
 };
 
@@ -28,6 +31,8 @@ pub struct MessageTemplates {
     body: Option<String>,
     headers: BTreeMap<String, String>,
     values: BTreeMap<String, Secret>,
+    /// The values of headers that come from variables and files.
+    secret_headers: Vec<Secret>,
 }
 
 impl MessageTemplates {
@@ -72,10 +77,11 @@ impl MessageTemplates {
                 format!("its preset needs `{missing}` in `values`"),
             ));
         }
-        for value in headers.values_mut() {
-            *value = resolved(&Secret::new(value.clone()), what)?
-                .reveal()
-                .to_owned();
+        let mut secret_headers = Vec::new();
+        for value in headers.values_mut().filter(|value| is_place(value)) {
+            let secret = resolved(&Secret::new(value.clone()), what)?;
+            *value = secret.reveal().to_owned();
+            secret_headers.push(secret);
         }
         let body = settings.body.clone();
         Ok(Some(Self {
@@ -83,6 +89,7 @@ impl MessageTemplates {
             body: body.or(Some(preset.body).filter(|body| !body.is_empty())),
             headers,
             values,
+            secret_headers,
         }))
     }
 
@@ -98,16 +105,23 @@ impl MessageTemplates {
         if let Some(title) = &self.title {
             data["Title"] = filled(title, &data, "title")?.into();
         }
-        let headers = self.headers.iter().map(|(name, template)| {
+        let mut secrets: Vec<Secret> = self.values.values().cloned().collect();
+        secrets.extend_from_slice(&self.secret_headers);
+        let mut headers = Vec::with_capacity(self.headers.len());
+        for (name, template) in &self.headers {
             let value = filled(template, &data, &format!("header `{name}`"))?;
-            Ok((name.clone(), value))
-        });
+            if name.eq_ignore_ascii_case("authorization") {
+                secrets.extend(value.split_whitespace().last().map(Secret::new));
+            }
+            headers.push((name.clone(), value));
+        }
         Ok(NotificationPayload {
-            headers: headers.collect::<Result<_, String>>()?,
+            headers,
             body: match &self.body {
                 Some(body) => filled(body, &data, "body")?.into_bytes(),
                 None => message.to_string().into_bytes(),
             },
+            secrets,
         })
     }
 }
@@ -115,8 +129,8 @@ impl MessageTemplates {
 /// Returns the message as it is, for a receiver without templates.
 pub fn plain(message: &Value) -> NotificationPayload {
     NotificationPayload {
-        headers: Vec::new(),
         body: message.to_string().into_bytes(),
+        ..NotificationPayload::default()
     }
 }
 

@@ -245,7 +245,13 @@ mod tests {
     use std::cell::Cell as Counter;
 
     use super::*;
-    use crate::registry::problem::{FailedRequest, LookupFailure};
+    use crate::{
+        registry::{
+            problem::{FailedRequest, LookupFailure},
+            transport::http_client::secrets_in,
+        },
+        secret::Masks,
+    };
 
     fn key(credential: Option<Credential>, scopes: &[&str]) -> TokenKey {
         TokenKey {
@@ -308,6 +314,24 @@ mod tests {
             "https://auth.example/token?tenant=a&service=reg.example&scope=repository%3Aa%3Apull&scope=repository%3Ab%2Fc%3Apull"
         );
         assert!(!request.headers().contains_key(AUTHORIZATION));
+    }
+
+    #[test]
+    fn message_that_repeats_a_login_or_token_is_shown_without_it() {
+        let password = Credential::Password {
+            username: "me".into(),
+            password: Secret::new("hunter2"),
+        };
+        let identity = Credential::Identity(Secret::new("iden/tity+"));
+        let said = "bad: me:hunter2 bWU6aHVudGVyMg== iden/tity+";
+        for (credential, shown) in [
+            (password, "bad: me:*** *** iden/tity+"),
+            (identity, "bad: me:hunter2 bWU6aHVudGVyMg== ***"),
+        ] {
+            let request = request(&Client::new(), &key(Some(credential), &[])).unwrap();
+            let masks = Masks::of(&secrets_in(&request));
+            assert_eq!(masks.hide_in(said), shown);
+        }
     }
 
     #[test]

@@ -17,17 +17,20 @@ use reqwest::{
 };
 use tokio::sync::mpsc;
 
-use crate::registry::{
-    auth::flow::Authorization,
-    client::refusal,
-    problem::{FailedRequest, LookupError, LookupFailure},
-    requests::{ask::Answer, attempt::Attempt},
-    transport::{
-        http_client::{self, Response, TransportError},
-        request_spec::RequestSpec,
-        retry::{self, RetryVerdict},
-        url_policy::UrlPolicy,
+use crate::{
+    registry::{
+        auth::flow::Authorization,
+        client::refusal,
+        problem::{FailedRequest, LookupError, LookupFailure},
+        requests::{ask::Answer, attempt::Attempt},
+        transport::{
+            http_client::{self, Response, TransportError},
+            request_spec::RequestSpec,
+            retry::{self, RetryVerdict},
+            url_policy::UrlPolicy,
+        },
     },
+    secret::Secret,
 };
 
 use super::{
@@ -92,6 +95,7 @@ impl Remote {
         let (sender, receiver) = mpsc::channel::<Bytes>(IN_FLIGHT);
         let mut request = Request::new(method, url.clone());
         *request.headers_mut() = self.headers(part, blob.size, &url, &authorization);
+        let secrets = http_client::secrets_in(&request);
         *request.body_mut() = Some(body(receiver));
         let http_client = self.host.client_to(&url, 0);
         let answer = http_client.open(request);
@@ -99,7 +103,7 @@ impl Remote {
         match (poured, answered) {
             (Err(Abort::Source(error)), _) => PartOutcome::Failed(error),
             (_, Some(Ok(response))) => {
-                let answer = answer_of(response, asked, &authorization).await;
+                let answer = answer_of(response, asked, &authorization, &secrets).await;
                 self.judge(answer, part, &attempt, &authorization).await
             }
             (_, Some(Err(broken))) => PartOutcome::Broken(torn(broken, asked)),
@@ -187,9 +191,10 @@ async fn answer_of(
     mut response: RawResponse,
     asked: FailedRequest,
     authorization: &Authorization,
+    secrets: &[Secret],
 ) -> Answer {
     let status = response.status().as_u16();
-    let body = http_client::words_of(&mut response).await;
+    let body = http_client::words_of(&mut response, secrets).await;
     let response = Response {
         status,
         headers: std::mem::take(response.headers_mut()),

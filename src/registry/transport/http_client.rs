@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::{
     Certificate, Client, ClientBuilder, Identity, Request, Response as RawResponse,
-    header::HeaderMap,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
         error_text::{clean, server_words},
         problem::FailedRequest,
     },
+    secret::{Masks, Secret},
     sys::config::RegistrySettings,
 };
 
@@ -132,6 +134,11 @@ impl HttpClient {
     /// Sends a request and reads the response: of a success as `wanted` says, else the message of the error.
     pub async fn send(&self, request: Request, wanted: Body) -> Result<Response, TransportError> {
         let has_body = request.method() != reqwest::Method::HEAD;
+        let secrets = if has_body {
+            secrets_in(&request)
+        } else {
+            Vec::new()
+        };
         let mut response = match wanted {
             Body::UpTo(_) => self.client()?.execute(request).await.map_err(broken)?,
             // Boxed, because rare state must not make a thousand concurrent look-ups larger.
@@ -147,7 +154,7 @@ impl HttpClient {
         }
         let mut body = Vec::new();
         if has_body && !status.is_success() {
-            body = words_of(&mut response).await;
+            body = words_of(&mut response, &secrets).await;
         } else if let Body::UpTo(cap) = wanted
             && has_body
         {
@@ -268,8 +275,30 @@ pub fn broken(error: reqwest::Error) -> TransportError {
     TransportError::Network(error.without_url())
 }
 
-/// Reads the message of an error response. A response that breaks off still has its status.
-pub async fn words_of(response: &mut reqwest::Response) -> Vec<u8> {
+/// Returns the secrets that a request carries: a password, a token, or an `Authorization` as it is sent.
+pub fn secrets_in(request: &Request) -> Vec<Secret> {
+    let headers = request.headers();
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut secrets = Vec::new();
+    if let Some((_, sent)) = text(AUTHORIZATION).and_then(|value| value.split_once(' ')) {
+        secrets.push(Secret::new(sent));
+        let login = BASE64_STANDARD.decode(sent).ok();
+        let login = login.and_then(|login| String::from_utf8(login).ok());
+        let password = login.as_ref().and_then(|login| login.split_once(':'));
+        secrets.extend(password.map(|(_, password)| Secret::new(password)));
+    }
+    let is_form = text(CONTENT_TYPE).is_some_and(|kind| kind.contains("form-urlencoded"));
+    let form = request.body().and_then(|body| body.as_bytes());
+    if let Some(form) = form.filter(|_| is_form) {
+        let fields = form_urlencoded::parse(form);
+        let tokens = fields.filter(|(name, _)| name == "refresh_token");
+        secrets.extend(tokens.map(|(_, token)| Secret::new(token)));
+    }
+    secrets
+}
+
+/// Reads the message of an error response, which may repeat `secrets`. A response that breaks off still has its status.
+pub async fn words_of(response: &mut reqwest::Response, secrets: &[Secret]) -> Vec<u8> {
     let mut error_text = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         let room = cap::ERROR - error_text.len();
@@ -278,7 +307,7 @@ pub async fn words_of(response: &mut reqwest::Response) -> Vec<u8> {
             break;
         }
     }
-    error_text
+    Masks::of(secrets).hide(error_text)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TransportError> {

@@ -125,47 +125,55 @@ async fn ready(
     })
 }
 
-/// Finds out what `docker` is and what it supports.
+/// Prepares `docker`, or podman under that name.
 async fn docker(mut program: Program, own: &BuilderSettings, settings: &Settings) -> Builder {
-    let (version, buildx, help) = tokio::join!(
-        answer(&program, &["--version"]),
-        answer(&program, &["buildx", "version"]),
-        answer(&program, &["build", "--help"]),
-    );
-    if version.is_some_and(|text| is_podman(&text)) {
+    let Some(can) = docker_features(&program).await else {
         // The package podman-docker. It is podman itself, whose own settings apply.
         let podman = settings.config.builder(BuilderKind::Podman.name());
         let podman = podman.and_then(|(kind, own)| connection::program(kind, &own, settings));
         return Builder::Podman(podman.unwrap_or(program));
-    }
-    let can = DockerFeatures {
-        buildx: buildx.is_some(),
-        load: help.is_some_and(|text| text.contains("--load")),
     };
     let more = connection::build_arguments(BuilderKind::Docker, own, can.load);
     program.build_args.splice(0..0, more);
     Builder::Docker { program, can }
 }
 
+/// Finds out what a `docker` supports; `None` where it is podman. A call takes a tenth of a second, so there is only one where
+/// `docker build` is buildx.
+async fn docker_features(program: &Program) -> Option<DockerFeatures> {
+    let help = answer(program, &["build", "--help"]).await;
+    let help = help.unwrap_or_default();
+    let is_podman = |line: &str| line.trim_start().starts_with("podman build ");
+    if help.lines().any(is_podman) {
+        return None;
+    }
+    let load = help.contains("--load");
+    Some(DockerFeatures {
+        buildx: load || answer(program, &["buildx", "version"]).await.is_some(),
+        load,
+    })
+}
+
 /// Finds out which BuildKit docker's buildx uses.
 async fn buildx(program: Program) -> Result<Builder> {
-    let version = answer(&program, &["--version"]).await;
-    if version.is_some_and(|text| is_podman(&text)) {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "`{}` is podman, which has no buildx",
-                program.path.display()
-            ),
-        )
-        .hint("build with --builder podman"));
-    }
-    if answer(&program, &["buildx", "version"]).await.is_none() {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("`{}` has no buildx", program.path.display()),
-        )
-        .hint("install docker's buildx plugin, for example: apt-get install docker-buildx"));
+    let lacks = |what: &str, hint: &str| {
+        let text = format!("`{}` {what}", program.path.display());
+        Err(Error::new(Kind::Invalid, text).hint(hint))
+    };
+    match docker_features(&program).await {
+        None => {
+            return lacks(
+                "is podman, which has no buildx",
+                "build with --builder podman",
+            );
+        }
+        Some(can) if !can.buildx => {
+            return lacks(
+                "has no buildx",
+                "install docker's buildx plugin, for example: apt-get install docker-buildx",
+            );
+        }
+        Some(_) => {}
     }
     let inspect = program
         .call(&["buildx", "inspect"])
@@ -192,13 +200,6 @@ async fn buildx(program: Program) -> Result<Builder> {
             .hint("start the Docker daemon, or choose another BuildKit with `docker buildx use`"))
         }
     }
-}
-
-/// Tells whether the output of `--version` is podman's. A remark of the shim may come before it.
-fn is_podman(version: &str) -> bool {
-    version
-        .lines()
-        .any(|line| line.starts_with("podman version"))
 }
 
 /// Tells whether the daemon of a builder answers, if the builder needs one.
@@ -282,7 +283,7 @@ esac"#
 
     #[tokio::test]
     async fn podman_installed_as_docker_is_detected_as_podman() {
-        let shim = "echo Emulate Docker CLI using podman. >&2\necho podman version 4.3.1";
+        let shim = "echo Emulate Docker CLI using podman. >&2\nprintf 'Usage:\\n  podman build [options] [CONTEXT]\\n'";
         let (folder, settings) = scripted(&[("docker", shim), ("podman", "")]);
         for choice in [None, Some("docker")] {
             let Builder::Podman(program) = detect(choice, &settings).await.unwrap() else {

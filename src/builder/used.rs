@@ -34,7 +34,7 @@ impl Builder {
     }
 
     /// Returns the command that prints all images with their tags, for a builder that does not report the tags of a single image.
-    /// [`HeldImage::take_tags`] reads the output.
+    /// [`HeldImage::listed`] and [`HeldImage::take_tags`] read the output.
     pub fn list_tags(&self) -> Option<CommandLine> {
         let Self::Buildah(program) = self else {
             return None;
@@ -45,16 +45,22 @@ impl Builder {
 }
 
 impl HeldImage {
+    /// Returns the image with this id in a list of all images; `None` where it is not there.
+    pub fn listed(id: &Digest, printed: &str) -> Option<Self> {
+        let mut names = names_of(id, printed).peekable();
+        names.peek()?;
+        Some(Self {
+            id: Some(id.clone()),
+            tags: tags(names),
+            ..Self::default()
+        })
+    }
+
     /// Sets the tags that a list of all images has for this one.
     pub fn take_tags(&mut self, printed: &str) {
-        let Some(own) = &self.id else { return };
-        let lines = printed
-            .lines()
-            .filter_map(|line| line.trim().split_once(' '));
-        let own = lines.filter(|(id, _)| id.trim_start_matches("sha256:") == own.hex());
-        let tags = own.map(|(_, tag)| tag.trim());
-        let tags = tags.filter(|tag| !tag.starts_with("<none>") && !tag.ends_with(":<none>"));
-        self.tags = tags.map(str::to_owned).collect();
+        if let Some(id) = &self.id {
+            self.tags = tags(names_of(id, printed));
+        }
     }
 
     pub fn tags(&self) -> &[String] {
@@ -68,6 +74,20 @@ impl HeldImage {
     }
 }
 
+/// Returns the names that a list of all images has for an id.
+fn names_of<'p>(id: &Digest, printed: &'p str) -> impl Iterator<Item = &'p str> {
+    let lines = printed.lines().map(str::trim);
+    let lines = lines.filter_map(|line| line.split_once(' '));
+    let own = lines.filter(move |(one, _)| one.trim_start_matches("sha256:") == id.hex());
+    own.map(|(_, name)| name.trim())
+}
+
+/// Returns those names that are tags.
+fn tags<'p>(names: impl Iterator<Item = &'p str>) -> Vec<String> {
+    let tags = names.filter(|name| !name.starts_with("<none>") && !name.ends_with(":<none>"));
+    tags.map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +99,12 @@ mod tests {
         let mut image = HeldImage::parse(text.as_bytes()).unwrap();
         let list = format!("{own}   r.io/a:1\n{other} r.io/b:1\n{own} <none>:<none>\n");
         image.take_tags(&list);
+        let listed = HeldImage::listed(&own, &list).unwrap();
+        assert_eq!(
+            (listed.id.as_ref(), listed.tags()),
+            (Some(&own), image.tags())
+        );
+        assert_eq!(HeldImage::listed(&Digest::of(b"third"), &list), None);
         assert_eq!(image.tags(), ["r.io/a:1"]);
         assert_eq!(image.next_name().as_deref(), Some("r.io/a:1"));
         let text = format!(r#"[{{"Id":"{own}","RepoTags":[],"RepoDigests":["r.io/a@{own}"]}}]"#);

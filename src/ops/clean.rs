@@ -104,9 +104,9 @@ impl<'a> BuilderTraces<'a> {
     /// Removes what nothing needs any more, after the run has succeeded.
     pub async fn clean(&self, log: &RunLog<'_>) {
         let made = self.app.store.made_on(&self.on.name);
-        let mut gone = Vec::new();
+        let (mut gone, mut list) = (Vec::new(), None);
         for (id, image) in &made.images {
-            if image.task == self.task && self.remove(id, image, log).await {
+            if image.task == self.task && self.remove(id, image, &mut list, log).await {
                 gone.push(id.clone());
             }
         }
@@ -127,8 +127,14 @@ impl<'a> BuilderTraces<'a> {
     }
 
     /// Removes an image that a later run has superseded; from an image that this run has made, removes the tags that only earlier runs gave
-    /// it. Returns whether the image is gone.
-    async fn remove(&self, id: &Digest, image: &MadeImage, log: &RunLog<'_>) -> bool {
+    /// it. Returns whether the image is gone. `list` is as for [`Self::held_id`].
+    async fn remove(
+        &self,
+        id: &Digest,
+        image: &MadeImage,
+        list: &mut Option<String>,
+        log: &RunLog<'_>,
+    ) -> bool {
         let is_current = image.run == self.run && self.policy != Clean::All;
         let is_stale = |tag: &Reference| {
             let run = image.tags.get(tag);
@@ -136,7 +142,7 @@ impl<'a> BuilderTraces<'a> {
         };
         let text = self.on.builder.id_text(id);
         for _ in 0..MAX_NAMES {
-            let Some(held) = self.held(&text).await else {
+            let Some(held) = self.held_id(id, list).await else {
                 return true;
             };
             let tags: Vec<Reference> = held
@@ -169,6 +175,7 @@ impl<'a> BuilderTraces<'a> {
             if !self.removed(&name, "superseded", log).await {
                 return false;
             }
+            *list = None;
         }
         false
     }
@@ -229,6 +236,20 @@ impl<'a> BuilderTraces<'a> {
             held.take_tags(&String::from_utf8_lossy(&printed));
         }
         Some(held)
+    }
+
+    /// Returns the image that the builder has under an id, with its tags. `list` is what the builder has printed of all its images since
+    /// the last removal, if it prints such a list.
+    async fn held_id(&self, id: &Digest, list: &mut Option<String>) -> Option<HeldImage> {
+        let builder = &self.on.builder;
+        let Some(line) = builder.list_tags() else {
+            return self.held(&builder.id_text(id)).await;
+        };
+        if list.is_none() {
+            let printed = platforms::answer(&line).await?;
+            *list = Some(String::from_utf8_lossy(&printed).into_owned());
+        }
+        HeldImage::listed(id, list.as_deref()?)
     }
 
     async fn is_used(&self, image: &str) -> bool {

@@ -105,6 +105,24 @@ fn buildah_images_of_several_platforms_do_not_accumulate_over_rebuilds() {
     grow_by_nothing(World::buildah, "buildah", &BOTH_PLATFORMS);
 }
 
+#[test]
+fn rebuild_lists_the_images_of_buildah_again_only_after_a_removal() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = world.buildah();
+    push_base(&registry, "0");
+    world.task_with(&registry, "web", &dockerfile(&registry, ""), &[]);
+    world.run("web").ok();
+    rebuild(&world, &registry, "1");
+    let before = calls.lines().len();
+    rebuild(&world, &registry, "2");
+    let verbs = calls.lines().split_off(before);
+    let verbs: Vec<&str> = verbs.iter().filter_map(|it| it.split(' ').next()).collect();
+    let build = ["info", "inspect", "build", "inspect", "push"];
+    let old_image = ["images", "rmi", "images"];
+    let old_base = ["inspect", "images", "rmi", "inspect"];
+    assert_eq!(verbs, [&build[..], &old_image, &old_base].concat());
+}
+
 /// Checks that images that others have named, made or pulled survive rebuilds.
 fn others_keep_theirs(put_on_path: impl Fn(&World) -> Calls, builder: &str) {
     let (world, registry) = (World::new(), Registry::start());

@@ -38,6 +38,7 @@ impl HintThrottle {
                 all.filter(|tag| is_alias(tag, &named)).cloned().collect()
             }
         };
+        self.forget_past(now);
         for tag in &meant {
             if let Some(digest) = pushed.digest() {
                 tags.entry(tag).expect(digest.clone());
@@ -50,13 +51,18 @@ impl HintThrottle {
     /// Makes all tags due.
     pub fn mark_all_due(&mut self, tags: &mut Tags, now: Timestamp) {
         let all: Vec<Reference> = tags.records().keys().cloned().collect();
+        self.forget_past(now);
         for tag in &all {
             self.make_due(tags, tag, now);
         }
     }
 
-    fn make_due(&mut self, tags: &mut Tags, tag: &Reference, now: Timestamp) {
+    /// Forgets the looks whose pauses are over.
+    fn forget_past(&mut self, now: Timestamp) {
         self.0.retain(|_, last| rests_until(*last, now).is_some());
+    }
+
+    fn make_due(&mut self, tags: &mut Tags, tag: &Reference, now: Timestamp) {
         let rest = self.0.get(tag).and_then(|last| rests_until(*last, now));
         let record = tags.entry(tag);
         record.is_hinted = true;

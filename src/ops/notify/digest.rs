@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     error::Result,
@@ -19,10 +19,14 @@ use super::{
 /// How many runs are read for one digest.
 const MOST_RUNS: usize = 10_000;
 
+/// Runs are listed by the time when they were created, and a digest is about those that ended since the last one: none is created this
+/// long before its end.
+const LONGEST_RUN: SignedDuration = SignedDuration::from_hours(48);
+
 /// How many names are listed in one line.
 const SHOWN: usize = 20;
 
-/// Returns the digest of a receiver's tasks since the time `since`.
+/// Returns the digest of a receiver's tasks, about the runs that have ended since the time `since`.
 ///
 /// # Errors
 ///
@@ -39,10 +43,12 @@ pub fn digest(
     let ids = app.store.run_ids()?;
     let newest = ids.iter().take(MOST_RUNS);
     for run in newest.filter_map(|id| app.store.run(*id).ok().flatten()) {
-        if run.create_time < since {
+        if since.duration_since(run.create_time) > LONGEST_RUN {
             break;
         }
-        let Some(key) = run.task_key().filter(|key| channel.hears_of(key)) else {
+        let has_ended = run.finish_time.is_some_and(|time| time >= since);
+        let key = run.task_key().filter(|key| channel.hears_of(key));
+        let Some(key) = key.filter(|_| has_ended) else {
             continue;
         };
         match run.status {

@@ -1,7 +1,7 @@
 //! Shows task definitions, with the state of each when its tags were last looked at. No registry is asked.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{HashMap, HashSet},
     mem,
 };
 
@@ -266,7 +266,7 @@ fn last_known(app: &App, tasks: &[Snapshot], tags: Tags) -> Vec<LastRecorded> {
 
 /// Adds what runs have found out about tags since the last looks at these.
 pub(super) fn with_runs(mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
-    let mut newest: BTreeMap<&Reference, (Timestamp, &Dependency)> = BTreeMap::new();
+    let mut newest: HashMap<&Reference, (Timestamp, &Dependency)> = HashMap::new();
     for node in nodes {
         // The baseline of an image that existed before any run does not show what its bases were when it was recorded.
         let has_run = node.baseline.run_id.is_some();

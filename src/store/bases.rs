@@ -6,7 +6,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     fs::{File, OpenOptions},
     io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -14,15 +13,12 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{MapAccess, Visitor},
-};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Context as _, Kind, Result},
     image::Reference,
-    watch::{FileStamp, TagRecord, Tags},
+    watch::{FileStamp, TagRecord, TagRecords, Tags},
 };
 
 use super::{
@@ -37,43 +33,13 @@ const SCHEMA: u32 = 1;
 #[derive(Deserialize)]
 struct Bases {
     schema: u32,
-    #[serde(deserialize_with = "as_a_whole")]
-    tags: BTreeMap<Reference, TagRecord>,
-}
-
-/// Reads a map whose keys are sorted at once: one that grows key by key ends half empty.
-fn as_a_whole<'de, D>(input: D) -> std::result::Result<BTreeMap<Reference, TagRecord>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    struct Entries;
-
-    impl<'de> Visitor<'de> for Entries {
-        type Value = Vec<(Reference, TagRecord)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("tags with what is remembered of each")
-        }
-
-        fn visit_map<A>(self, mut map: A) -> std::result::Result<Self::Value, A::Error>
-        where
-            A: MapAccess<'de>,
-        {
-            let mut entries = Vec::new();
-            while let Some(entry) = map.next_entry()? {
-                entries.push(entry);
-            }
-            Ok(entries)
-        }
-    }
-
-    Ok(input.deserialize_map(Entries)?.into_iter().collect())
+    tags: TagRecords,
 }
 
 #[derive(Serialize)]
 struct BasesRef<'a> {
     schema: u32,
-    tags: &'a BTreeMap<Reference, TagRecord>,
+    tags: BTreeMap<&'a Reference, &'a TagRecord>,
 }
 
 /// A file smaller than this, in bytes, is rewritten on each change, without a journal.
@@ -129,7 +95,7 @@ impl Store {
     pub fn save_tags(&self, tags: &Tags) -> Result<()> {
         let bases = BasesRef {
             schema: SCHEMA,
-            tags: tags.records(),
+            tags: tags.records().iter().collect(),
         };
         file::write_json(&self.layout.bases(), &bases)?;
         // The journal does not belong to the new file.
@@ -191,7 +157,7 @@ impl Store {
     }
 
     /// Applies the journal to `tags`, up to where it is cut off or broken.
-    fn replay(&self, stamp: FileStamp, tags: &mut BTreeMap<Reference, TagRecord>) {
+    fn replay(&self, stamp: FileStamp, tags: &mut TagRecords) {
         let Some(mut journal) = self.journal_of(stamp) else {
             return;
         };
@@ -208,7 +174,7 @@ impl Store {
             };
             match record {
                 Some(record) => tags.insert(tag, record),
-                None => tags.remove(&tag),
+                None => tags.swap_remove(&tag),
             };
         }
     }

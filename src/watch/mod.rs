@@ -36,5 +36,5 @@ pub use snapshot::{Node, Reading, Snapshot};
 pub use state::{BaseState, State};
 pub use tags::{
     BaseStatus, FailedLook, Head, LookError, LookErrorKind, LookResult, Observation, OutputStatus,
-    TagRecord, Tags,
+    TagRecord, TagRecords, Tags,
 };

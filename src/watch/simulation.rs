@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     Baseline, Built, FailedLook, LookErrorKind, LookResult, Node, Observation, OpenQuestions,
-    Outcome, QuestionTarget, Round, Snapshot, TagRecord, Tags, Verdict,
+    Outcome, QuestionTarget, Round, Snapshot, TagRecords, Tags, Verdict,
     round::Job,
     schedule::{self, Pauses},
 };
@@ -179,7 +179,7 @@ struct SimulatedWorld {
     /// When each task's last successful run resolved its bases.
     resolved: Vec<u64>,
     /// The tag records on the disk.
-    saved: BTreeMap<Reference, TagRecord>,
+    saved: TagRecords,
     /// The answers of looks when the records were written.
     saved_said: BTreeMap<Reference, SimulatedAnswer>,
     outsides: Vec<Outside>,
@@ -373,7 +373,7 @@ impl SimulatedWorld {
             bases,
             baseline: vec![Baseline::default(); plans.len()],
             resolved: vec![0; plans.len()],
-            saved: BTreeMap::new(),
+            saved: TagRecords::new(),
             saved_said: BTreeMap::new(),
             outsides: Vec::new(),
             truth: BTreeMap::new(),

@@ -1,7 +1,8 @@
 //! What looks have seen of each tag, and whether an image built on it is still current.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -272,10 +273,13 @@ const MOVES_AN_HOUR: usize = 3;
 /// The longest debounce of a tag that keeps moving, in debounce periods.
 const LONGEST_SETTLING: i32 = 10;
 
+/// What is remembered of each tag. Found by hash, because a round over ten thousand tasks looks a hundred thousand times.
+pub type TagRecords = IndexMap<Reference, TagRecord>;
+
 /// The records of all tags that a task depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags {
-    records: BTreeMap<Reference, TagRecord>,
+    records: TagRecords,
     assumed: BTreeSet<Reference>,
     heads: BTreeMap<GitContext, Head>,
     pushed: BTreeMap<Reference, Digest>,
@@ -286,7 +290,7 @@ pub struct Tags {
 
 /// The tags whose records have changed since they were last stored. Not part of a comparison: all values are equal.
 #[derive(Clone, Debug, Default)]
-struct ChangedTags(BTreeSet<Reference>);
+struct ChangedTags(HashSet<Reference>);
 
 impl PartialEq for ChangedTags {
     fn eq(&self, _: &Self) -> bool {
@@ -334,7 +338,7 @@ pub enum Head {
 
 impl Tags {
     /// Loads what was remembered.
-    pub fn new(records: BTreeMap<Reference, TagRecord>) -> Self {
+    pub fn new(records: TagRecords) -> Self {
         Self {
             records,
             ..Self::default()
@@ -377,8 +381,8 @@ impl Tags {
         self.heads.get(git)
     }
 
-    /// Returns all records, to store them.
-    pub fn records(&self) -> &BTreeMap<Reference, TagRecord> {
+    /// Returns all records, in no order, to store them.
+    pub fn records(&self) -> &TagRecords {
         &self.records
     }
 
@@ -523,6 +527,7 @@ impl Tags {
                 flapping.push((tag.clone(), moves));
             }
         }
+        flapping.sort_unstable();
         flapping
     }
 
@@ -587,7 +592,7 @@ impl Tags {
     }
 
     /// Returns the tags whose records have changed or were removed since the last call, for the caller to store.
-    pub fn take_unwritten(&mut self) -> BTreeSet<Reference> {
+    pub fn take_unwritten(&mut self) -> HashSet<Reference> {
         std::mem::take(&mut self.unwritten.0)
     }
 

@@ -6,8 +6,11 @@ use crate::{
     error::Result,
     image::Reference,
     registry::Removal,
-    retention::{PushedTag, TagPattern, superseded},
-    task::{Run, RunStatus, Task},
+    retention::{PushedTag, makes_tags, superseded},
+    task::{
+        Run, RunStatus, Task,
+        template::{RunVariables, render},
+    },
 };
 
 use super::{App, event::Event, purge::needed, run_log::RunLog};
@@ -26,23 +29,24 @@ pub async fn remove_superseded(app: &App, task: &Task, run: &Run, log: &RunLog<'
 
 async fn remove(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) -> Result<()> {
     let registries = app.registries();
-    for name in task.step.image_names() {
-        let Some(pattern) = TagPattern::of(name) else {
+    let fixed = task.stable_images();
+    for name in task.step.image_names().iter().filter(|it| makes_tags(it)) {
+        let Some(latest) = made(task, run, name) else {
             continue;
         };
-        let Ok(repository) = Reference::within(&task.registry, pattern.repository()) else {
-            continue;
-        };
-        let there: BTreeSet<String> = registries.tags(&repository).await?.into_iter().collect();
+        let repository = &latest.image;
+        let there: BTreeSet<String> = registries.tags(repository).await?.into_iter().collect();
         let needed = needed(app, repository.registry(), Some(run.run_id))?;
         let needed = &needed.of(repository.repository()).tags;
-        let pushed: Vec<PushedTag> = pushed(app, task, run, &repository, &pattern)?
-            .into_iter()
-            .filter(|one| one.image.tag().is_some_and(|tag| there.contains(tag)))
-            .collect();
+        let mut pushed = all_made(app, task, run, name)?;
+        pushed.retain(|one| {
+            let is_there = one.image.tag().is_some_and(|tag| there.contains(tag));
+            is_there && one.image.name() == repository.name() && !fixed.contains(&one.image)
+        });
         let go = superseded(pushed, task.keep_tags, task.keep_days, app.clock.now());
         for one in go {
-            if one.image.tag().is_some_and(|tag| needed.contains_key(tag)) {
+            let is_needed = one.image.tag().is_some_and(|tag| needed.contains_key(tag));
+            if is_needed || pushes(run, &one.image) {
                 continue;
             }
             let text = match registries.untag(&one.image, &one.digest, true).await {
@@ -59,39 +63,39 @@ async fn remove(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) -> Result<(
     Ok(())
 }
 
-/// Returns what the runs of a task, this run included, pushed to a repository under tags made from a template.
-fn pushed(
-    app: &App,
-    task: &Task,
-    run: &Run,
-    repository: &Reference,
-    pattern: &TagPattern,
-) -> Result<Vec<PushedTag>> {
-    let mut pushed = Vec::new();
-    let mut take = |run: &Run| {
-        for output in run.output_images.iter().flatten() {
-            let (Some(image), Some(digest)) = (output.reference(), &output.digest) else {
-                continue;
-            };
-            let fits = image.name() == repository.name()
-                && image.tag().is_some_and(|tag| pattern.fits(tag));
-            if fits {
-                pushed.push(PushedTag {
-                    image,
-                    digest: digest.clone(),
-                    pushed: run.finish_time.unwrap_or(run.last_updated_time),
-                });
-            }
-        }
-    };
-    take(run);
+/// Returns what all successful runs of a task, and this run, pushed under the tags that they made from the template `name`.
+fn all_made(app: &App, task: &Task, run: &Run, name: &str) -> Result<Vec<PushedTag>> {
     let key = task.key();
-    for id in app.store.run_ids()? {
-        let earlier = app.store.run(id).ok().flatten();
-        let of_task = |other: &Run| other.is_of(&key) && other.status == RunStatus::Succeeded;
-        if let Some(earlier) = earlier.filter(|other| id != run.run_id && of_task(other)) {
-            take(&earlier);
-        }
-    }
-    Ok(pushed)
+    let is_earlier = |other: &Run| {
+        other.run_id != run.run_id && other.is_of(&key) && other.status == RunStatus::Succeeded
+    };
+    let ids = app.store.run_ids()?.into_iter();
+    let runs = ids.filter_map(|id| app.store.run(id).ok().flatten());
+    let earlier = runs.filter(is_earlier);
+    let made_earlier = earlier.filter_map(|run| made(task, &run, name));
+    Ok(made_earlier.chain(made(task, run, name)).collect())
+}
+
+/// Returns what a run pushed under the tag that it made from a template: two templates may make tags of the same form, and a fixed tag may
+/// have the form of a template.
+fn made(task: &Task, run: &Run, name: &str) -> Option<PushedTag> {
+    let variables = task.run_variables(run.run_id, run.create_time, run.source_commit.as_deref());
+    let variables = RunVariables {
+        triggered_by: run.triggered_by().into(),
+        ..variables
+    };
+    let image = render(name, &variables).ok()?;
+    let image = Reference::within(&task.registry, &image).ok()?;
+    let mut outputs = run.output_images.iter().flatten();
+    let output = outputs.find(|output| output.reference().as_ref() == Some(&image))?;
+    Some(PushedTag {
+        digest: output.digest.clone()?,
+        image,
+        pushed: run.finish_time.unwrap_or(run.last_updated_time),
+    })
+}
+
+fn pushes(run: &Run, image: &Reference) -> bool {
+    let mut outputs = run.output_images.iter().flatten();
+    outputs.any(|output| output.reference().as_ref() == Some(image))
 }

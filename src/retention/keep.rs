@@ -1,41 +1,15 @@
 //! `--keep-tags` and `--keep-days` of a task: which of the tags that its runs made from a template are removed.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::image::{Digest, Reference};
 
-/// An image name with `{{…}}` in its tag, split into the text before and behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TagPattern {
-    repository: String,
-    before: String,
-    behind: String,
-}
-
-impl TagPattern {
-    /// Parses an image name of a task, without its registry; `None` where its tag has no template.
-    pub fn of(name: &str) -> Option<Self> {
-        let open = name.find("{{")?;
-        let close = name.rfind("}}")? + 2;
-        let (repository, before) = name[..open].rsplit_once(':')?;
-        (!repository.is_empty() && close > open).then(|| Self {
-            repository: repository.to_owned(),
-            before: before.to_owned(),
-            behind: name[close..].to_owned(),
-        })
-    }
-
-    /// Returns the repository, as written.
-    pub fn repository(&self) -> &str {
-        &self.repository
-    }
-
-    /// Tells whether the template may have made a tag.
-    pub fn fits(&self, tag: &str) -> bool {
-        let middle = tag.strip_prefix(&self.before);
-        let middle = middle.and_then(|rest| rest.strip_suffix(&self.behind));
-        middle.is_some_and(|middle| !middle.is_empty())
-    }
+/// Tells whether an image name of a task has a template in its tag, so that each run makes another tag.
+pub fn makes_tags(name: &str) -> bool {
+    let tag = name.rsplit_once(':').map(|(_, tag)| tag);
+    tag.is_some_and(|tag| tag.contains("{{") && !tag.contains('/'))
 }
 
 /// An image that a run pushed under a tag made from a template.
@@ -48,8 +22,8 @@ pub struct PushedTag {
     pub pushed: Timestamp,
 }
 
-/// Returns the tags of one repository to remove: those beyond the newest `tags` that were pushed more than `days` days ago. If only one of
-/// the two is given, it decides alone. `all` is in any order.
+/// Returns the tags made from one template to remove: those beyond the newest `tags` that were pushed more than `days` days ago. If only one
+/// of the two is given, it decides alone. `all` is in any order; of a tag that was pushed several times, the last push counts.
 pub fn superseded(
     mut all: Vec<PushedTag>,
     tags: Option<u32>,
@@ -60,6 +34,8 @@ pub fn superseded(
         return Vec::new();
     }
     all.sort_by_key(|one| std::cmp::Reverse(one.pushed));
+    let mut seen = BTreeSet::new();
+    all.retain(|one| seen.insert(one.image.clone()));
     let tags = usize::try_from(tags.unwrap_or(0)).unwrap_or(usize::MAX);
     let age = SignedDuration::from_hours(24 * i64::from(days.unwrap_or(0)));
     let before = super::age::before(now, age);
@@ -73,14 +49,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_match_a_template_only_if_it_could_have_made_them() {
-        let pattern = TagPattern::of("r.example:5000/web:v-{{.Run.ID}}-x").unwrap();
-        assert_eq!(pattern.repository(), "r.example:5000/web");
-        assert!(pattern.fits("v-ca1-x"));
-        assert!(!pattern.fits("v--x") && !pattern.fits("latest"));
-        assert_eq!(TagPattern::of("web:latest"), None);
-        assert_eq!(TagPattern::of("{{.Run.ID}}/web:latest"), None);
-        assert!(TagPattern::of("a/b:{{.Run.ID}}").unwrap().fits("ca1"));
+    fn image_name_makes_tags_if_its_tag_has_a_template() {
+        for name in ["web:{{.Run.ID}}", "r.example:5000/web:v-{{ .Run.Date }}-x"] {
+            assert!(makes_tags(name), "{name}");
+        }
+        for name in [
+            "web",
+            "web:latest",
+            "{{.Run.ID}}/web:latest",
+            "r:5000/{{.Run.ID}}",
+        ] {
+            assert!(!makes_tags(name), "{name}");
+        }
     }
 
     #[test]
@@ -103,5 +83,12 @@ mod tests {
         assert_eq!(gone(Some(4), Some(2)), ["ca1"]);
         assert_eq!(gone(None, None), [""; 0]);
         assert_eq!(gone(Some(9), None), [""; 0]);
+        let now = Timestamp::from_second(5 * 24 * hour).unwrap();
+        let pushed_again = PushedTag {
+            image: tag(1).image,
+            ..tag(4)
+        };
+        let all = vec![tag(1), tag(2), tag(3), pushed_again.clone()];
+        assert_eq!(superseded(all, Some(2), None, now), [tag(2)]);
     }
 }

@@ -3,24 +3,25 @@
 
 use crate::support::{Registry, World};
 
+const IMAGES: [&str; 4] = ["-t", "web:latest", "-t", "web:v-{{.Run.ID}}"];
+
 fn create(world: &World, registry: &Registry, options: &[&str]) {
     let context = world.context("web", "FROM scratch\nCOPY Dockerfile /\n");
     let host = registry.host();
-    let line = [
-        "task",
-        "create",
-        "-n",
-        "web",
-        "-r",
-        &host,
-        "-c",
-        &context,
-        "-t",
-        "web:latest",
-        "-t",
-        "web:v-{{.Run.ID}}",
-    ];
+    let line = ["task", "create", "-n", "web", "-r", &host, "-c", &context];
     world.acrt(&[&line[..], options].concat()).ok();
+}
+
+/// Runs the task on so many days.
+fn run_daily(world: &World, days: u32) {
+    for n in 1..=days {
+        world.set("ACRT_NOW", &format!("2026-06-{n:02}T00:00:00Z"));
+        world.write(
+            "web/Dockerfile",
+            &format!("FROM scratch\nCOPY Dockerfile /\nLABEL n={n}\n"),
+        );
+        world.acrt(&["task", "run", "-n", "web"]).ok();
+    }
 }
 
 #[test]
@@ -28,18 +29,14 @@ fn keep_tags_keeps_the_newest_tags_of_the_template_and_all_other_tags() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push("web:v-mine", &[("a", "1")]);
-    create(&world, &registry, &["--keep-tags", "2"]);
+    create(
+        &world,
+        &registry,
+        &[&IMAGES[..], &["--keep-tags", "2"]].concat(),
+    );
     let show = world.acrt(&["task", "show", "-n", "web"]).ok().json();
     assert_eq!(show["keepTags"], 2);
-    let again = ["task", "run", "-n", "web"];
-    for n in 1..=3 {
-        world.set("ACRT_NOW", &format!("2026-06-{n:02}T00:00:00Z"));
-        world.write(
-            "web/Dockerfile",
-            &format!("FROM scratch\nCOPY Dockerfile /\nLABEL n={n}\n"),
-        );
-        world.acrt(&again).ok();
-    }
+    run_daily(&world, 3);
     assert_eq!(registry.tags("web"), ["latest", "v-ca2", "v-ca3", "v-mine"]);
     let log = world.acrt(&["task", "logs", "-n", "web"]).ok();
     assert!(log.stdout.contains("removed the superseded tag"), "{log}");
@@ -48,7 +45,7 @@ fn keep_tags_keeps_the_newest_tags_of_the_template_and_all_other_tags() {
     world
         .acrt(&["task", "update", "-n", "web", "--keep-tags", "0"])
         .ok();
-    world.acrt(&again).ok();
+    world.acrt(&["task", "run", "-n", "web"]).ok();
     assert_eq!(
         registry.tags("web"),
         ["latest", "v-ca2", "v-ca3", "v-ca4", "v-mine"]
@@ -56,10 +53,32 @@ fn keep_tags_keeps_the_newest_tags_of_the_template_and_all_other_tags() {
 }
 
 #[test]
+fn keep_tags_keeps_the_newest_of_each_template_and_fixed_tags_that_a_template_could_have_made() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let names = [
+        "web:1",
+        "web:{{.Run.ID}}",
+        "web:stable",
+        "{{.Run.Registry}}/web:{{.Run.Date}}",
+    ];
+    let mut options = vec!["--keep-tags", "1"];
+    options.extend(names.iter().flat_map(|name| ["-t", name]));
+    create(&world, &registry, &options);
+    run_daily(&world, 2);
+    let kept = ["1", "20260602-000000z", "ca2", "stable"];
+    assert_eq!(registry.tags("web"), kept);
+}
+
+#[test]
 fn keep_days_keeps_recent_tags() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
-    create(&world, &registry, &["--keep-days", "3"]);
+    create(
+        &world,
+        &registry,
+        &[&IMAGES[..], &["--keep-days", "3"]].concat(),
+    );
     let show = world.acrt(&["task", "show", "-n", "web"]).ok().json();
     assert_eq!((&show["keepDays"], show.get("keepTags")), (&3.into(), None));
     for n in [1, 2, 5] {
@@ -73,7 +92,11 @@ fn keep_days_keeps_recent_tags() {
 fn keep_tags_on_a_registry_that_refuses_deletion_does_not_fail_the_run() {
     let (world, registry) = (World::new(), Registry::without_delete());
     world.buildah();
-    create(&world, &registry, &["--keep-tags", "1"]);
+    create(
+        &world,
+        &registry,
+        &[&IMAGES[..], &["--keep-tags", "1"]].concat(),
+    );
     world.acrt(&["task", "run", "-n", "web"]).ok();
     world
         .acrt(&["task", "run", "-n", "web"])

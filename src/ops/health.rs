@@ -17,6 +17,7 @@ use super::{
     credential::all_logins,
     event::{Event, EventSink},
     joined::joined,
+    notify,
 };
 
 /// Clocks that differ by more than this, in seconds, make tokens and certificates fail.
@@ -89,12 +90,12 @@ pub async fn check(
     if let Err(error) = app.check_state_directory() {
         let subject = app.store.layout().root().display().to_string();
         findings.push(Finding::of_error("state directory", subject, &error));
-        findings.push(config_file(app));
+        findings.extend(config_file(app));
         // A state directory that others may write is not to be trusted: stop here.
         return Ok(findings);
     }
     findings.extend(state_directory(app));
-    findings.push(config_file(app));
+    findings.extend(config_file(app));
     app.registries_with(all_logins(app, &mut 0, events)?);
     let wanted = if registries.is_empty() {
         used(app)?
@@ -260,7 +261,8 @@ fn unwritable(check: &'static str, subject: String, problem: &std::io::Error) ->
     }
 }
 
-fn config_file(app: &App) -> Finding {
+/// Checks the config file, which was read before, and the receivers of notifications in it.
+fn config_file(app: &App) -> Vec<Finding> {
     let path = app.settings.config_path.as_ref();
     let subject = path
         .map(|path| path.display().to_string())
@@ -270,7 +272,19 @@ fn config_file(app: &App) -> Finding {
     } else {
         "there is none, and none is needed"
     };
-    Finding::new("config file", subject, CheckStatus::Ok, detail)
+    let broken = notify::broken_receivers(app);
+    if broken.is_empty() {
+        return vec![Finding::new(
+            "config file",
+            subject,
+            CheckStatus::Ok,
+            detail,
+        )];
+    }
+    let broken = broken.iter();
+    broken
+        .map(|error| Finding::of_error("config file", subject.clone(), error))
+        .collect()
 }
 
 fn of_registry(app: &App, health: Health) -> Vec<Finding> {

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     image::Digest,
     notify::{Address, DeliveryResponse, NotificationPayload, Receiver, deliver},
-    ops::{App, credential::resolved},
+    ops::{
+        App,
+        credential::resolved,
+        event::{Event, EventSink},
+    },
     sys::{
         command::CommandLine,
         config::{DigestTime, NotificationKind, NotifySettings},
@@ -135,21 +139,46 @@ impl Channel {
     }
 }
 
-/// Returns the receivers for these tasks.
-pub fn channels<'t>(app: &App, tasks: impl Iterator<Item = &'t Task>) -> Result<Vec<Channel>> {
-    let config = &app.settings.config;
-    let mut channels = of_config(app)?;
-    for task in tasks {
-        let own = if task.on_success.is_empty() {
-            &config.on_success
-        } else {
-            &task.on_success
-        };
-        channels.extend(hook(task, own));
-        channels.extend(compose_up(app, task));
-        channels.extend(update_trigger(app, task)?);
+/// The receivers that can be used, and why others cannot: a variable that is unset must not silence the others.
+#[derive(Default)]
+pub struct Channels {
+    pub usable: Vec<Channel>,
+    pub broken: Vec<Error>,
+}
+
+impl Channels {
+    /// Returns the receivers for these tasks.
+    pub fn of<'t>(app: &App, tasks: impl Iterator<Item = &'t Task>) -> Self {
+        let mut channels = Self::default();
+        of_config(app).for_each(|channel| channels.take(channel));
+        for task in tasks {
+            let own = if task.on_success.is_empty() {
+                &app.settings.config.on_success
+            } else {
+                &task.on_success
+            };
+            channels.usable.extend(hook(task, own));
+            channels.usable.extend(compose_up(app, task));
+            if let Some(channel) = update_trigger(app, task).transpose() {
+                channels.take(channel);
+            }
+        }
+        channels
     }
-    Ok(channels)
+
+    fn take(&mut self, channel: Result<Channel>) {
+        match channel {
+            Ok(channel) => self.usable.push(channel),
+            Err(error) => self.broken.push(error),
+        }
+    }
+
+    /// Reports the receivers that cannot be used.
+    pub fn report(&mut self, events: &EventSink<'_>) {
+        for error in std::mem::take(&mut self.broken) {
+            events.send(Event::Problem(error));
+        }
+    }
 }
 
 /// Returns the program that a task starts when it has succeeded.
@@ -252,11 +281,10 @@ fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
     }))
 }
 
-/// Returns the receivers of the config file.
-pub fn of_config(app: &App) -> Result<Vec<Channel>> {
+/// Returns each receiver of the config file, or why it cannot be used.
+pub fn of_config(app: &App) -> impl Iterator<Item = Result<Channel>> {
     let all = app.settings.config.notify.iter().enumerate();
     all.map(|(place, settings)| configured(settings, place))
-        .collect()
 }
 
 /// Returns a receiver of the config file.

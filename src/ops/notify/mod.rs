@@ -36,9 +36,14 @@ use super::{
     recall,
 };
 
-use channels::{Channel, Payload, channels};
+use channels::{Channel, Channels, Payload};
 use message::{Message, base_of, lead_to_page, update};
 use templates::last_lines;
+
+/// Returns why receivers of the config file cannot be used.
+pub fn broken_receivers(app: &App) -> Vec<crate::error::Error> {
+    channels::of_config(app).filter_map(Result::err).collect()
+}
 
 pub use sample::{PresetAnswer, SampleAnswer, events, presets, test};
 
@@ -52,10 +57,10 @@ const WAIT: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind::Invalid`] where the config file is not valid, [`crate::error::Kind::Failed`] where the state directory cannot be
-/// written.
+/// [`crate::error::Kind::Failed`] where the state directory cannot be written.
 pub async fn before_run(app: &App, task: &Task, events: &EventSink<'_>) -> Result<()> {
-    let channels = channels(app, std::iter::once(task))?;
+    // Those that cannot be used are reported after the run.
+    let channels = Channels::of(app, std::iter::once(task)).usable;
     let knows_all = |notified: &NotifiedFile| {
         let mut ids = channels.iter().map(|channel| &channel.id);
         ids.all(|id| notified.receivers.contains_key(id))
@@ -103,13 +108,14 @@ async fn notify_of_run(
     events: &EventSink<'_>,
 ) {
     let work = async {
-        let mut channels = channels(app, std::iter::once(task))?;
-        channels.retain(is_told);
-        if channels.is_empty() {
+        let mut channels = Channels::of(app, std::iter::once(task));
+        channels.report(events);
+        channels.usable.retain(is_told);
+        if channels.usable.is_empty() {
             return Ok(());
         }
         let baselines = vec![(task.key(), app.store.baseline(&task.key())?)];
-        notify_all(app, &channels, &baselines, None, events).await
+        notify_all(app, &channels.usable, &baselines, None, events).await
     };
     if let Err(error) = unless_stopped(work, stop).await {
         events.send(Event::Problem(error));
@@ -140,8 +146,10 @@ pub async fn after_round(
             .followed()?
             .filter_map(|(_, followed)| followed.ok())
             .collect();
-        let channels = channels(app, followed.iter().map(|(task, _)| task))?;
-        if channels.is_empty() {
+        let mut channels = Channels::of(app, followed.iter().map(|(task, _)| task));
+        let is_complete = channels.broken.is_empty();
+        channels.report(events);
+        if channels.usable.is_empty() {
             return Ok(());
         }
         let baselines: Vec<(TaskKey, Baseline)> = followed
@@ -152,7 +160,12 @@ pub async fn after_round(
             .iter()
             .map(|(key, problems)| (key.clone(), problems.as_slice()));
         let silent = outages(problems);
-        notify_all(app, &channels, &baselines, Some(&silent), events).await
+        notify_all(app, &channels.usable, &baselines, Some(&silent), events).await?;
+        // The state of a receiver that cannot be used now stays for when it can.
+        if is_complete {
+            forget(app, &channels.usable, &baselines, events).await?;
+        }
+        Ok(())
     };
     if let Err(error) = unless_stopped(work, stop).await {
         events.send(Event::Problem(error));
@@ -199,25 +212,30 @@ async fn notify_all(
             app.store.save_notified(&file)?;
         }
     }
-    let before = file.clone();
-    if silent.is_some() {
-        forget(&mut file, channels, tasks);
-    }
-    if file == before {
-        Ok(())
-    } else {
-        app.store.save_notified(&file)
-    }
+    Ok(())
 }
 
 /// Removes the state of receivers and tasks that no longer exist.
-fn forget(file: &mut NotifiedFile, channels: &[Channel], tasks: &[(TaskKey, Baseline)]) {
+async fn forget(
+    app: &App,
+    channels: &[Channel],
+    tasks: &[(TaskKey, Baseline)],
+    events: &EventSink<'_>,
+) -> Result<()> {
+    let _lock = hold(app).await?;
+    let mut file = recall::notified(app, events)?;
+    let before = file.clone();
     file.receivers
         .retain(|id, _| channels.iter().any(|channel| channel.id == *id));
     let names: std::collections::BTreeSet<String> =
         tasks.iter().map(|(key, _)| key.full()).collect();
     for notified in file.receivers.values_mut() {
         notified.keep_only(|task| names.contains(task));
+    }
+    if file == before {
+        Ok(())
+    } else {
+        app.store.save_notified(&file)
     }
 }
 

@@ -80,14 +80,23 @@ pub fn events() -> Vec<&'static str> {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where the config file is not valid, [`Kind::NotFound`] where it has no such receiver.
+/// [`Kind::Invalid`] where such a receiver cannot be used, [`Kind::NotFound`] where the config file has none.
 pub async fn test(app: &App, name: Option<&str>, event: &str) -> Result<Vec<SampleAnswer>> {
     let event = NotificationEvent::of_word(event).ok_or_else(|| {
         let text = format!("there is no event `{event}`");
         Error::new(Kind::Invalid, text).hint(format!("name one of {}", events().join(", ")))
     })?;
-    let mut channels = of_config(app)?;
-    channels.retain(|channel| name.is_none_or(|name| channel.name == name));
+    let mut channels = Vec::new();
+    for (settings, channel) in app.settings.config.notify.iter().zip(of_config(app)) {
+        match (name, channel) {
+            (None, channel) => channels.push(channel?),
+            (Some(name), Ok(channel)) if channel.name == name => channels.push(channel),
+            (Some(name), Err(error)) if settings.name.as_deref() == Some(name) => {
+                return Err(error);
+            }
+            (Some(_), _) => {}
+        }
+    }
     if channels.is_empty() {
         let text = match name {
             Some(name) => format!("`notify` in the config file names no receiver `{name}`"),

@@ -324,6 +324,34 @@ fn invalid_notification_receiver_is_reported_with_its_position() {
 }
 
 #[test]
+fn receiver_that_cannot_be_used_is_reported_and_the_others_are_notified() {
+    let (world, registry, receiver) = world();
+    world.config(&format!(
+        "notify:\n- {{name: lost, url: 'env:NO_SUCH_URL', on: [success]}}\n- {{name: ops, url: '{}', on: [success]}}\n",
+        receiver.url("/")
+    ));
+    task(
+        &world,
+        &registry,
+        &["--on-success", "/usr/bin/touch hooked"],
+    );
+    let told = "`lost` of `notify` in the config file is in the variable `NO_SUCH_URL`";
+    world.run("web").ok().says(&[told]);
+    assert_eq!(receiver.told(), ["success web"]);
+    assert!(world.path("hooked").exists() || world.path("web/hooked").exists());
+    registry.push_shell("base:1", &[("version", "two")]);
+    world.watch_once().says(&[told]);
+    assert_eq!(receiver.told().len(), 2);
+    world.acrt(&["notify", "test", "-n", "ops"]).ok();
+    world
+        .acrt(&["notify", "test", "-n", "lost"])
+        .exits(2)
+        .says(&[told]);
+    let health = world.acrt(&["check-health", &registry.host()]);
+    assert!(health.stdout.contains("NO_SUCH_URL"), "{health}");
+}
+
+#[test]
 fn metrics_file_is_replaced_atomically() {
     use std::os::unix::fs::PermissionsExt as _;
     let (world, registry, _) = world();

@@ -133,6 +133,9 @@ impl App {
         }
         if surroundings.builder.is_some() {
             settings.builder.clone_from(&surroundings.builder);
+        } else if let Some(name) = &settings.builder {
+            builder::check_name(name, &settings)
+                .context(Kind::Invalid, || "cannot use ACRT_BUILDER".to_owned())?;
         }
         let mut store = Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?);
         store.upgrade(settings.allows_unsafe_permissions)?;

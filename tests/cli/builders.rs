@@ -214,3 +214,20 @@ fn builder_health_is_that_of_its_daemon() {
     );
     assert_eq!(check("buildx")["status"], "failed");
 }
+
+#[test]
+fn unknown_builder_in_the_environment_is_wrong_usage_and_makes_no_run() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.task(&registry, "web", "FROM scratch\n");
+    world.set("ACRT_BUILDER", "foo");
+    world
+        .run("web")
+        .exits(2)
+        .says(&["cannot use ACRT_BUILDER", "no builder `foo`"]);
+    world.set("ACRT_BUILDER", "buildah");
+    assert_eq!(
+        world.acrt(&["task", "list-runs"]).ok().json(),
+        serde_json::json!([])
+    );
+}

@@ -159,7 +159,11 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    let format = cli.global.format();
+    let format = match cli.command {
+        // The file must be repairable, also where its own output format is wrong.
+        Command::Config(_) => Ok(cli.global.format().unwrap_or_default()),
+        _ => cli.global.format(),
+    };
     let wanted = format.as_ref().ok().copied().flatten();
     let report = Report::new(&cli.global, wanted);
     let subscription = cli.global.subscription.as_deref();

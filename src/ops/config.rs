@@ -11,17 +11,23 @@ use serde::Serialize;
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    image::reference::is_registry,
+    image::{Mirrors, reference::is_registry},
+    listen::Access,
     store::file,
     sys::{
+        config::Config,
         config_file::{self, ConfigEditError, Key},
         environment, ownership,
         secret::is_place,
         settings::Settings,
     },
+    task::{Age, Window},
 };
 
 use super::GlobalOptions;
+
+/// How many open files every run needs at least.
+const FEWEST_FILES: u64 = 64;
 
 const READ: &str = "cannot read the config file";
 
@@ -64,12 +70,15 @@ pub fn get(around: &GlobalOptions, name: &str) -> Result<Entry> {
     }
 }
 
-/// Sets all of these values or none, and creates the file if there is none.
+/// Sets all of these values or none, and creates the file if there is none. `F` is the output format.
 ///
 /// # Errors
 ///
 /// [`Kind::Invalid`] for an unknown key, or a value that the key does not accept.
-pub fn set(around: &GlobalOptions, pairs: &[(String, String)]) -> Result<()> {
+pub fn set<F: FromStr<Err: Display>>(
+    around: &GlobalOptions,
+    pairs: &[(String, String)],
+) -> Result<()> {
     let _held = hold(around)?;
     let (path, mut text) = read(around)?;
     let before = text.clone();
@@ -77,8 +86,9 @@ pub fn set(around: &GlobalOptions, pairs: &[(String, String)]) -> Result<()> {
         let doing = format!("cannot set `{}` in", name.escape_debug());
         let refused = |problem| refused(&doing, &path, problem);
         let key: Key = name.parse().map_err(refused)?;
-        check(name, value).context(Kind::Invalid, || format!("{doing} `{}`", path.display()))?;
         text = config_file::set(&text, &key, value).map_err(refused)?;
+        let alone = config_file::alone(&key, value).map_err(refused)?;
+        check::<F>(&alone).context(Kind::Invalid, || format!("{doing} `{}`", path.display()))?;
     }
     check_change(&path, &before, &text)?;
     write(&path, &text)
@@ -122,7 +132,8 @@ pub fn default_format<F: FromStr<Err: Display>>(around: &GlobalOptions) -> Resul
     let insists = around.allow_unsafe_permissions;
     let settings = Settings::load_insisting(around.config.as_deref(), insists).ok();
     match settings.and_then(|settings| settings.config.defaults.output) {
-        Some(text) => parse(&text, "defaults.output in the config file"),
+        Some(text) => parse(&text, "defaults.output in the config file")
+            .map_err(|error| error.hint("to remove it: acrt config unset defaults.output")),
         None => Ok(None),
     }
 }
@@ -135,14 +146,71 @@ pub fn keys() -> Vec<String> {
         .collect()
 }
 
-/// Refuses strings that are no valid value of their key.
-fn check(name: &str, value: &str) -> Result<()> {
-    if name == "defaults.registry" && !is_registry(value) {
-        let value = value.escape_debug();
-        let problem = format!("registry `{value}` is not a host name with an optional port");
-        return Err(Error::new(Kind::Invalid, problem));
+/// Returns the minimum age of a base's digest that the config file sets.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where it is no duration.
+pub fn min_age(config: &Config) -> Result<Age> {
+    let age = config.defaults.min_age.as_deref();
+    let age = age.map(str::parse::<Age>).transpose();
+    Ok(age
+        .map_err(|why| unusable("defaults.minAge", why))?
+        .unwrap_or_default())
+}
+
+/// Returns the windows that the config file sets.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where one is no window.
+pub fn windows(config: &Config) -> Result<Vec<Window>> {
+    let windows = config.defaults.windows.iter();
+    let windows: Result<_, _> = windows.map(|text| text.parse::<Window>()).collect();
+    windows.map_err(|why| unusable("defaults.windows", why))
+}
+
+/// Returns the error about a value of the config file, with the command that removes it.
+fn unusable(key: &str, why: impl Into<anyhow::Error>) -> Error {
+    Error::new(
+        Kind::Invalid,
+        format!("cannot use `{key}` in the config file"),
+    )
+    .because(why)
+    .hint(format!("to remove it: acrt config unset {key}"))
+}
+
+/// Refuses values whose form the config file itself does not know: a command that needs them would refuse them later.
+fn check<F: FromStr<Err: Display>>(config: &Config) -> Result<()> {
+    let invalid = |problem: String| Err(Error::new(Kind::Invalid, problem));
+    let defaults = &config.defaults;
+    let servers = config.registries.values().flat_map(|it| &it.login_server);
+    let aliases = config.registries.values().flat_map(|it| &it.aliases);
+    let hooks = config.listen.values().flat_map(|it| &it.registry);
+    let mut names = (defaults.registry.iter().chain(servers)).chain(aliases.chain(hooks));
+    if let Some(name) = names.find(|name| !is_registry(name)) {
+        let name = name.escape_debug();
+        return invalid(format!(
+            "registry `{name}` is not a host name with an optional port"
+        ));
     }
-    Ok(())
+    let files = config.limits.open_files;
+    if (1..FEWEST_FILES).contains(&files) {
+        return invalid(format!(
+            "with `limits.openFiles` of {files} no run could start: it is at least {FEWEST_FILES}, or 0 for no limit"
+        ));
+    }
+    let copies = config.mirrors.iter();
+    if let Err(problem) = Mirrors::new(copies.map(|(of, copy)| (of.as_str(), copy.as_str()))) {
+        return invalid(format!("cannot use `mirrors`: {problem}"));
+    }
+    if let Some(Err(problem)) = defaults.output.as_deref().map(str::parse::<F>) {
+        return invalid(problem.to_string());
+    }
+    if let Err(problem) = (min_age(config).map(drop)).and_then(|()| windows(config).map(drop)) {
+        return invalid(problem.causes().join(": "));
+    }
+    Access::new(None, &config.page.trust_proxy, config.page.url.clone()).map(drop)
 }
 
 fn check_change(path: &Path, before: &str, after: &str) -> Result<()> {

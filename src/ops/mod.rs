@@ -139,20 +139,10 @@ impl App {
         }
         let mut store = Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?);
         store.upgrade(settings.allows_unsafe_permissions)?;
-        let min_age = settings.config.defaults.min_age.as_deref();
-        let min_age = min_age.map(str::parse).transpose();
-        let windows = settings.config.defaults.windows.iter();
-        let windows: Result<_, _> = windows.map(|text| text.parse()).collect();
         Ok(Self {
             verifier: Rc::new(Verifier::new(&settings, store.clone())?),
-            min_age: min_age
-                .context(Kind::Invalid, || {
-                    "cannot use `defaults.minAge` in the config file".to_owned()
-                })?
-                .unwrap_or_default(),
-            windows: windows.context(Kind::Invalid, || {
-                "cannot use `defaults.windows` in the config file".to_owned()
-            })?,
+            min_age: config::min_age(&settings.config)?,
+            windows: config::windows(&settings.config)?,
             store,
             clock: Clock::new(settings.now.as_deref())?,
             mirrors: mirror_settings::mirrors(&settings)?,

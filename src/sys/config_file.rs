@@ -26,6 +26,9 @@ pub const KEYS: &[&str] = &[
     "page.trustProxy",
 ];
 
+/// The sections that are one value, a list or a switch.
+const WHOLE: [&str; 4] = ["notify", "onSuccess", "page", "verify"];
+
 /// The path of a value: a section, a name in it if the section has names, and a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key(Vec<String>);
@@ -50,12 +53,16 @@ pub enum ConfigEditError {
 impl std::str::FromStr for Key {
     type Err = ConfigEditError;
 
-    /// Reads `section.field` or `section.name.field`; the name may have dots, as login servers do.
+    /// Reads `section.field` or `section.name.field`, of which the name may have dots, as login servers do; or `section.name` where the
+    /// section has only names, or `section` where it is one value.
     fn from_str(text: &str) -> Result<Self, ConfigEditError> {
         let form = || ConfigEditError::Form(text.to_owned());
+        if WHOLE.contains(&text) {
+            return Ok(Self(vec![text.to_owned()]));
+        }
         let (section, rest) = text.split_once('.').ok_or_else(form)?;
         let mut parts = vec![section];
-        match rest.rsplit_once('.') {
+        match rest.rsplit_once('.').filter(|_| section != "mirrors") {
             Some((name, field)) => parts.extend([name, field]),
             None => parts.push(rest),
         }
@@ -111,6 +118,9 @@ pub fn entries(text: &str) -> Result<Vec<(Key, Value)>, ConfigEditError> {
 pub fn set(text: &str, key: &Key, value: &str) -> Result<String, ConfigEditError> {
     let typed = accepted(key, value)?;
     let mut wanted: Value = serde_yaml::from_str(text)?;
+    if is_section(&wanted, key) {
+        return Err(ConfigEditError::Form(key.to_string()));
+    }
     put(&mut wanted, &key.0, typed.clone());
     let single = || {
         let mut alone = Value::Null;
@@ -129,14 +139,38 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, ConfigEditError
     first_that_says(&wanted, edited.into_iter().chain([appended]))
 }
 
-/// Refuses a change that makes a valid file invalid, such as the removal of a name that is still in use.
+/// Returns the config of a file with this value alone.
+///
+/// # Errors
+///
+/// As [`set`].
+pub fn alone(key: &Key, value: &str) -> Result<Config, ConfigEditError> {
+    let mut alone = Value::Null;
+    put(&mut alone, &key.0, accepted(key, value)?);
+    Ok(serde_yaml::from_value(alone)?)
+}
+
+/// Returns whether a key names a whole section of which the file has several values.
+fn is_section(file: &Value, key: &Key) -> bool {
+    matches!(key.0.as_slice(), [section] if file.get(section.as_str()).is_some_and(Value::is_mapping))
+}
+
+/// Refuses a change that makes a valid file invalid, such as the removal of a name that is still in use, and one that puts the shortest
+/// pause above the longest.
 ///
 /// # Errors
 ///
 /// [`ConfigEditError::Refused`] with what would be wrong.
 pub fn check_change(before: &str, after: &str) -> Result<(), ConfigEditError> {
+    let is_reversed = |it: &Config| it.watch.public_min_seconds > it.watch.public_max_seconds;
     match (Config::parse(before), Config::parse(after)) {
         (Ok(_), Err(problem)) => Err(ConfigEditError::Refused(problem.to_string())),
+        (Ok(old), Ok(new)) if is_reversed(&new) && !is_reversed(&old) => {
+            let (min, max) = (new.watch.public_min_seconds, new.watch.public_max_seconds);
+            Err(ConfigEditError::Refused(format!(
+                "watch.publicMinSeconds, {min}, is longer than watch.publicMaxSeconds, {max}"
+            )))
+        }
         _ => Ok(()),
     }
 }
@@ -148,7 +182,7 @@ pub fn check_change(before: &str, after: &str) -> Result<(), ConfigEditError> {
 /// [`ConfigEditError::Style`] where it cannot be cut out.
 pub fn unset(text: &str, key: &Key) -> Result<Option<String>, ConfigEditError> {
     let mut wanted: Value = serde_yaml::from_str(text)?;
-    if !take(&mut wanted, &key.0) {
+    if is_section(&wanted, key) || !take(&mut wanted, &key.0) {
         return Ok(None);
     }
     let edited = config_edit::remove(text, gone(&wanted, &key.0));
@@ -695,6 +729,8 @@ mod tests {
         assert!(refused("watch.everySeconds", "soon").contains("a whole number"));
         assert!(refused("builders.a.jobs", "0").contains("`jobs` is at least 1"));
         assert!("registry".parse::<Key>().is_err());
+        assert!(set("page: {on: true}\n", &key("page"), "off").is_err());
+        assert_eq!(unset("page: {on: true}\n", &key("page")).unwrap(), None);
         assert!("defaults.".parse::<Key>().is_err());
     }
 

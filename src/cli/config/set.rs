@@ -4,6 +4,7 @@ use crate::{
     cli::outcome::Outcome,
     error::{Error, Kind, Result},
     ops::{self, GlobalOptions},
+    view::Format,
 };
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +18,7 @@ pub struct SetArgs {
 }
 
 pub fn run(around: &GlobalOptions, args: SetArgs) -> Result<Outcome> {
-    ops::config::set(around, &pairs(&args.key)?)?;
+    ops::config::set::<Format>(around, &pairs(&args.key)?)?;
     Ok(Outcome::default())
 }
 

@@ -126,3 +126,90 @@ fn config_set_creates_a_named_file_and_a_broken_value_can_be_unset() {
     config(&world, &["unset", "defaults.registri"]).ok();
     world.acrt(&["task", "list"]).ok();
 }
+
+#[test]
+fn config_set_refuses_values_that_other_commands_could_not_use() {
+    let world = World::new();
+    config(&world, &["set", "watch.publicMaxSeconds=900"]).ok();
+    let before = text(&world);
+    for (pair, why) in [
+        ("defaults.output=xml", "xml"),
+        ("defaults.minAge=5x", "`5x` is not a duration"),
+        ("defaults.minAge=-1", "`-1` is not a duration"),
+        ("defaults.windows=[bad]", "bad"),
+        (
+            "watch.publicMinSeconds=901",
+            "longer than watch.publicMaxSeconds",
+        ),
+        ("limits.openFiles=1", "`limits.openFiles`"),
+        ("page.url=foo", "`foo`"),
+        ("page.trustProxy=[x]", "`x`"),
+        ("registries.r.aliases=['http://foo']", "`http://foo`"),
+        ("registries.r.loginServer=http://foo", "`http://foo`"),
+        ("mirrors.docker.io/library=http://foo", "mirrors"),
+    ] {
+        config(&world, &["set", pair]).exits(2).says(&[why]);
+        assert_eq!(text(&world), before, "{pair}");
+    }
+    config(
+        &world,
+        &[
+            "set",
+            "defaults.output=yaml",
+            "page.trustProxy=[10.0.0.0/8]",
+        ],
+    )
+    .ok();
+}
+
+#[test]
+fn unusable_values_of_the_config_file_are_removed_by_the_command_in_the_hint() {
+    for (section, value, key) in [
+        ("defaults", "output: xml", "defaults.output"),
+        ("defaults", "minAge: 5x", "defaults.minAge"),
+        ("defaults", "windows: [bad]", "defaults.windows"),
+    ] {
+        let world = World::new();
+        world.config(&format!("{section}: {{{value}}}\n"));
+        let hint = format!("acrt config unset {key}");
+        world.acrt(&["task", "list"]).exits(2).says(&[&hint]);
+        config(&world, &["unset", key]).ok().silent();
+        world.acrt(&["task", "list"]).ok();
+    }
+}
+
+#[test]
+fn every_key_of_config_list_can_be_shown_and_removed() {
+    let world = World::new();
+    config(
+        &world,
+        &[
+            "set",
+            "mirrors.docker.io/library=localhost:5000/base",
+            "onSuccess=[echo, a]",
+        ],
+    )
+    .ok();
+    config(&world, &["set", "page=on"]).ok();
+    config(
+        &world,
+        &["set", "verify=[{images: ['a.io/*'], command: [true-name]}]"],
+    )
+    .ok();
+    let listed = config(&world, &["list"]).ok().json();
+    let names: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["mirrors.docker.io/library", "onSuccess", "page", "verify"]
+    );
+    for name in &names {
+        config(&world, &["get", name]).ok();
+        config(&world, &["unset", name]).ok();
+    }
+    assert_eq!(text(&world), "");
+}

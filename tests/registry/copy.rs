@@ -282,6 +282,21 @@ async fn copy_of_one_platform_is_a_manifest_and_of_two_a_new_index() {
 }
 
 #[tokio::test]
+async fn single_manifest_is_copied_only_for_its_own_platform() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    let config = documents::config("image", json!({"os": "linux", "architecture": "amd64"}));
+    source.upload("base", &config).await;
+    let image = documents::manifest(&config);
+    source.put("base", "1", &image).await;
+    let mut wanted = request(&source.image("base:1"), &target.image("base:1"), "1");
+    wanted.platforms = vec!["linux/arm64".parse().unwrap()];
+    let error = copy(&anonymous(), &wanted).await.unwrap_err();
+    assert!(matches!(error, CopyError::Platform { .. }), "{error:?}");
+    wanted.platforms = vec!["linux/amd64".parse().unwrap()];
+    copy(&anonymous(), &wanted).await.unwrap();
+}
+
+#[tokio::test]
 async fn referrers_are_copied_on_request() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let image = source.layered("base", "x", &[b"layer"]).await;

@@ -14,6 +14,9 @@ use crate::{
 
 use super::{endpoint::Endpoint, problem::CopyError, tree::RawDocument};
 
+/// The largest config that is read.
+const MAX_CONFIG: usize = 8 * 1024 * 1024;
+
 /// Returns what is copied of an image for these platforms: all of it if none are given, the manifest for a single one, or a new index of
 /// those that were asked for, with a digest of its own.
 ///
@@ -32,8 +35,11 @@ pub async fn of(
         Document::NoImage {
             kind: Kind::Index, ..
         } => Vec::new(),
-        // A single manifest is for every platform, as in a pull.
-        Document::Manifest { .. } | Document::NoImage { .. } => return Ok(root),
+        Document::Manifest { config } => {
+            refuse_other_platform(from, &root, &config, platforms).await?;
+            return Ok(root);
+        }
+        Document::NoImage { .. } => return Ok(root),
     };
     let mut chosen = Vec::new();
     let versions = |platform| index::versions(&entries, platform);
@@ -54,6 +60,42 @@ pub async fn of(
         }
         several => narrowed(from, &root, several),
     }
+}
+
+/// Refuses platforms for which a single image is not made. An image that does not say its platform is for all of them.
+async fn refuse_other_platform(
+    from: &Endpoint,
+    root: &RawDocument,
+    config: &Digest,
+    platforms: &[Platform],
+) -> Result<(), CopyError> {
+    let config = root.blobs.iter().find(|blob| blob.digest == *config);
+    let Some(config) = config.filter(|_| !platforms.is_empty()) else {
+        return Ok(());
+    };
+    let malformed = |problem: &str| CopyError::malformed(&from.name(), &config.digest, problem);
+    let mut chunks = from.open(config, 0).await?;
+    let mut body = Vec::new();
+    while let Some(chunk) = chunks.next().await.map_err(|why| malformed(&why))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_CONFIG {
+            return Err(malformed("the config is larger than 8 MiB"));
+        }
+    }
+    if !config.digest.matches(&body) {
+        return Err(malformed("the content does not match the digest"));
+    }
+    let own = index::ImageConfig::parse(&body).map_err(|why| malformed(&why.to_string()))?;
+    let Some(own) = own.platform else {
+        return Ok(());
+    };
+    let other = platforms.iter().find(|it| own.distance(it).is_none());
+    other.map_or(Ok(()), |platform| {
+        Err(CopyError::Platform {
+            image: from.name(),
+            platform: platform.clone(),
+        })
+    })
 }
 
 /// Removes the entries that are neither chosen nor about a chosen one.

@@ -59,6 +59,9 @@ pub struct ContainerRequest {
     pub scratch: PathBuf,
 }
 
+/// The network of the machine itself.
+const HOST: &str = "host";
+
 /// A folder of the machine that is mounted in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderMount {
@@ -201,7 +204,7 @@ fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPla
             "run privileged containers (`privileged`)",
         ),
         (
-            request.network.is_some(),
+            request.network.as_deref().is_some_and(|it| it != HOST),
             "put containers into networks of their own",
         ),
     ];
@@ -217,6 +220,9 @@ fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPla
         .arg("--")
         .arg(&request.image);
     let mut line = program.call(&["run"]);
+    if let Some(network) = &request.network {
+        line = line.flag("--network", network);
+    }
     for mount in &request.mounts {
         let end = if mount.read_only { ":ro" } else { "" };
         let text = format!("{}:{}{end}", mount.from.display(), mount.to);
@@ -414,6 +420,12 @@ mod tests {
                 "buildah run --volume=/s,1/w:/workspace '--env=A=-b c' --workingdir=/workspace/x --user=1:1 -- acrt-1-test sh -c 'a b'"
             ]
         );
+        request.network = Some("host".into());
+        let line = &printed(&buildah, &request)[1];
+        assert!(line.starts_with("buildah run --network=host "), "{line}");
+        request.network = Some("own".into());
+        assert!(buildah.container(&request).is_err());
+        request.network = None;
         request.detach = true;
         let error = buildah.container(&request).unwrap_err();
         assert_eq!(

@@ -139,11 +139,16 @@ impl Graph {
             .map(|(_, step)| step)
     }
 
-    /// Tells whether every step waits for the one before it in the file.
-    pub fn is_chain(&self) -> bool {
+    /// Tells whether no two of the steps that `is_meant` selects can run at the same time.
+    pub fn is_chain(&self, is_meant: impl Fn(&Step) -> bool) -> bool {
+        let steps = self.steps.iter().enumerate();
+        let meant: Vec<usize> = steps
+            .filter(|(_, step)| is_meant(step))
+            .map(|(n, _)| n)
+            .collect();
         let follows =
-            |pair: &[Step]| matches!(pair, [first, second] if second.after == [first.id.clone()]);
-        self.steps.windows(2).all(follows)
+            |pair: &[usize]| matches!(pair, [first, second] if self.is_before(*first, *second));
+        meant.windows(2).all(follows)
     }
 
     /// Returns the texts of the steps that contain secrets.
@@ -215,12 +220,18 @@ mod tests {
         };
         assert_eq!(names(3), ["a", "c"]);
         assert_eq!(names(1), Vec::<String>::new());
-        assert!(!graph.is_chain());
+        assert!(!graph.is_chain(|_| true));
+        assert!(graph.is_chain(|step| step.id.as_str() != "b"));
     }
 
     #[test]
-    fn steps_without_when_are_a_chain() {
-        assert!(graph("steps:\n- {cmd: x}\n- {cmd: x}\n- {cmd: x}\n").is_chain());
-        assert!(graph("steps:\n- {id: a, cmd: x}\n- {cmd: x, when: [a]}\n").is_chain());
+    fn steps_that_wait_for_all_earlier_ones_are_a_chain() {
+        for text in [
+            "steps:\n- {cmd: x}\n- {cmd: x}\n- {cmd: x}\n",
+            "steps:\n- {id: a, cmd: x}\n- {cmd: x, when: [a]}\n",
+            "steps:\n- {id: a, cmd: x}\n- {id: b, cmd: x}\n- {cmd: x, when: [a, b]}\n",
+        ] {
+            assert!(graph(text).is_chain(|_| true), "{text}");
+        }
     }
 }

@@ -212,7 +212,7 @@ fn contexts(work: &StepRun<'_>, build: &BuildStep) -> Result<BTreeMap<String, St
 /// link.
 fn still(work: &StepRun<'_>, name: &str, folder: PathBuf) -> Result<PathBuf> {
     let graph = &work.shared.read.graph;
-    let is_alone = graph.is_chain() && !graph.cmds().any(|cmd| cmd.detach);
+    let is_alone = graph.is_chain(|_| true) && !graph.cmds().any(|cmd| cmd.detach);
     if work.shared.read.trust == Trust::Owner || is_alone {
         return Ok(folder);
     }

@@ -207,7 +207,7 @@ async fn in_workspace(
         log,
         found: RefCell::default(),
     };
-    shared.networks = make_networks(&shared).await?;
+    shared.networks = make_networks(&shared, execution.jobs).await?;
     let outcome = carry_out(&shared, execution.jobs, &halt).await;
     Ok((shared.found.take(), outcome))
 }

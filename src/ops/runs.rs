@@ -13,6 +13,7 @@ use super::{
     App,
     answer::RunAnswer,
     event::{Event, EventSink},
+    task::default_registry,
 };
 
 /// How often a log is read again while its run is in progress.
@@ -28,8 +29,8 @@ pub struct RunFilter {
     pub registry: Option<String>,
     /// Only runs with this status.
     pub status: Option<RunStatus>,
-    /// Only runs that pushed this image.
-    pub image: Option<Reference>,
+    /// Only runs that pushed this image, which is on `registry`, else on the default registry, else on the run's own, unless it names one.
+    pub image: Option<String>,
     /// The maximum number of runs, the newest first.
     pub top: usize,
 }
@@ -47,7 +48,13 @@ impl RunFilter {
             && self
                 .image
                 .as_ref()
-                .is_none_or(|image| has_pushed(app, run, image))
+                .is_none_or(|image| self.has_image(app, run, image))
+    }
+
+    fn has_image(&self, app: &App, run: &Run, image: &str) -> bool {
+        let registry = self.registry.clone().or_else(|| default_registry(app));
+        let registry = registry.as_deref().unwrap_or(&run.registry);
+        Reference::within(registry, image).is_ok_and(|image| has_pushed(app, run, &image))
     }
 }
 

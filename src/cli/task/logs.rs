@@ -10,7 +10,7 @@ use crate::{
     ops::{self, App, runs::RunFilter},
 };
 
-use super::list_runs::reference;
+use super::list_runs::checked;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -50,10 +50,7 @@ pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
         None => {
             let filter = RunFilter {
                 task: args.name.get()?,
-                image: args
-                    .image
-                    .map(|image| reference(app, registry.as_deref(), &image))
-                    .transpose()?,
+                image: args.image.map(checked).transpose()?,
                 registry,
                 ..RunFilter::default()
             };

@@ -76,7 +76,7 @@ pub fn existing(app: &App, key: &TaskKey) -> Result<Task> {
 }
 
 /// Returns the default registry for commands.
-fn default_registry(app: &App) -> Option<String> {
+pub fn default_registry(app: &App) -> Option<String> {
     let name = app
         .settings
         .registry

@@ -22,7 +22,7 @@ use super::{
     timer,
 };
 
-pub use find::{existing, find, keys, none_yet, registry_for};
+pub use find::{default_registry, existing, find, keys, none_yet, registry_for};
 use find::{not_found, refuse_other_case};
 
 /// The options for a task, new or existing.

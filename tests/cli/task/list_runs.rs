@@ -38,6 +38,10 @@ fn run_list_is_newest_first_and_can_be_filtered() {
         list(&["--image", &registry.image(&format!("web@{digest}"))]),
         "ca2\n"
     );
+    // Without a registry, the image is on the registry of each run, or on the default one.
+    assert_eq!(list(&["--image", "web:latest"]), "ca2\nca1\n");
+    world.config("defaults: {registry: r.test}\n");
+    assert_eq!(list(&["--image", "web:latest"]), "");
 }
 
 #[test]

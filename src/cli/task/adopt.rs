@@ -60,7 +60,7 @@ pub struct AdoptArgs {
     /// Remove tasks whose service, target or Dockerfile is gone
     #[arg(long)]
     prune: bool,
-    /// Run all tasks that are new or have changed, in order
+    /// Run all tasks that are new, have changed or have never run successfully, in order
     #[arg(long, conflicts_with = "dry_run")]
     run: bool,
     /// Follow images that are there already without a first build, where they show what they were built on
@@ -122,12 +122,10 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
     let wrote = adopt::write(app, &mut answer, &events);
     let mut exit = wrote.err().map(|error| error.kind());
     if args.run {
-        let is_wanted = |change| matches!(change, Change::New | Change::Changed);
-        let wanted = answer.tasks.iter().filter(|task| is_wanted(task.change));
-        for task in wanted {
+        for key in adopt::to_run(app, &answer)? {
             let request = RunRequest {
                 follows_log: false,
-                ..RunRequest::of(&task.task_key())
+                ..RunRequest::of(&key)
             };
             let outcome = followed(app, report, &request)?;
             if let Some(kind @ (Kind::Interrupted | Kind::Terminated)) = outcome.exit {
@@ -173,11 +171,10 @@ fn report_changes(report: &Report, answer: &AdoptAnswer) {
             Change::Kept => "was changed by hand and is kept; its file now says",
             _ => "changes",
         };
-        report.note(&format!(
-            "task `{}` {what}:\n{}",
-            task.name,
-            task.diff.join("\n")
-        ));
+        report.note(&format!("task `{}` {what}:", task.name));
+        for line in &task.diff {
+            report.note(line);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod proposal;
 mod read;
 mod write;
 
-use crate::error::Result;
+use crate::{error::Result, task::TaskKey};
 
 use super::{App, event::EventSink};
 
@@ -22,6 +22,27 @@ pub use proposal::{
 };
 pub use read::{compose_project, has_changed, variable};
 pub use write::write;
+
+/// Returns the tasks that a run brings up to date, in order: those that are new, have changed, or follow nothing yet.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where a baseline cannot be read.
+pub fn to_run(app: &App, answer: &AdoptAnswer) -> Result<Vec<TaskKey>> {
+    let mut keys = Vec::new();
+    for task in &answer.tasks {
+        let key = task.task_key();
+        let is_wanted = match task.change {
+            Change::New | Change::Changed => true,
+            Change::Same | Change::Kept => !app.store.baseline(&key)?.is_tracking(),
+            Change::Gone => false,
+        };
+        if is_wanted {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
 
 /// Returns the tasks that could be made. Writes nothing.
 ///

@@ -435,3 +435,36 @@ fn targets_that_bake_does_not_build_by_default_are_no_mistake_and_short_names_of
     let context = &answer["tasks"][0]["definition"]["step"]["contextPath"];
     assert_eq!(context, "https://github.com/acme/web.git#main:sub");
 }
+
+#[test]
+fn adopt_run_runs_tasks_that_have_never_run_and_no_others() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let host = registry.host();
+    world.write("app/Dockerfile", "FROM scratch\nENV A=1\n");
+    let place = world.path("app").display().to_string();
+    let adopt = ["task", "adopt", &place, "-r", &host, "--yes"];
+    world.acrt(&adopt).ok().says(&["acrt task adopt --run"]);
+    assert_eq!(world.runs().len(), 0);
+    let run = [&adopt[..], &["--run"]].concat();
+    world.acrt(&run).ok();
+    assert_eq!(world.runs().len(), 1);
+    world.acrt(&run).ok();
+    assert_eq!(world.runs().len(), 1);
+}
+
+#[test]
+fn adopt_reports_each_line_of_a_change_on_a_line_of_its_own() {
+    let world = World::new();
+    let shop = shop(&world);
+    let line = ["task", "adopt", &shop, "-r", "r.test", "--yes"];
+    world.acrt(&line).ok();
+    let changed = COMPOSE.replace(
+        "{build: ./api}",
+        "{build: {context: ./api, args: {A: '1'}}}",
+    );
+    world.write("shop/compose.yaml", &changed);
+    let output = world.acrt(&line).ok();
+    let output = output.says(&["task `api` changes:\n"]);
+    assert!(!output.stderr.contains("\\n"), "{}", output.stderr);
+}

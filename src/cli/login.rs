@@ -40,7 +40,7 @@ pub struct LoginCommandArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: LoginCommandArgs) -> Result<Outcome> {
-    let registry = args.name.find(app, report)?;
+    let registry = args.name.find(app, report, None)?;
     let given = match (
         args.username,
         password(report, args.password, args.password_stdin)?,

@@ -14,7 +14,7 @@ pub struct LogoutArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: LogoutArgs) -> Result<Outcome> {
-    let registry = args.name.find(app, report)?;
+    let registry = args.name.find(app, report, None)?;
     let said = if app.wait(login::logout(app, &registry))? {
         format!("Removing login credentials for {registry}\n")
     } else {

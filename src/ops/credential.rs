@@ -42,7 +42,8 @@ pub fn add(
                 format!("task `{key}` has a login for `{server}` already"),
             )
             .hint(format!(
-                "change it: acrt task credential update --name {key} --login-server {server}"
+                "change it: acrt task credential update {} --login-server {server}",
+                task::option_of(app, key)
             )));
         }
         credentials.insert(server, login);
@@ -66,7 +67,7 @@ pub fn update(
     change(app, key, |credentials| {
         let login = credentials
             .get_mut(&server)
-            .ok_or_else(|| none(key, &server))?;
+            .ok_or_else(|| none(app, key, &server))?;
         if let Some(username) = username {
             login.username = username;
         }
@@ -211,13 +212,14 @@ fn change(
     Ok(CredentialsAnswer::new(&secrets))
 }
 
-fn none(key: &TaskKey, server: &str) -> Error {
+fn none(app: &App, key: &TaskKey, server: &str) -> Error {
     Error::new(
         Kind::NotFound,
         format!("task `{key}` has no login for `{server}`"),
     )
     .hint(format!(
-        "see which it has: acrt task credential list --name {key}"
+        "see which it has: acrt task credential list {}",
+        task::option_of(app, key)
     ))
 }
 

@@ -76,6 +76,9 @@ impl Finding {
     }
 }
 
+/// The command that prints these checks.
+const ITSELF: &str = "acrt check-health";
+
 /// Checks the builder, the state directory and `registries`; if none is named, those that tasks and the config file use.
 ///
 /// # Errors
@@ -301,7 +304,18 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
             let detail = format!("its API answers, in {took} ms");
             found("registry", CheckStatus::Ok, detail)
         }
-        Err(error) => Finding::of_error("registry", registry.clone(), &Error::from(error)),
+        Err(error) => {
+            let finding = Finding::of_error("registry", registry.clone(), &Error::from(error));
+            // Most advice about a registry that does not answer is this command.
+            let is_itself = |hint: &String| hint.starts_with("see ") && hint.contains(ITSELF);
+            match finding.hint.as_ref().is_some_and(is_itself) {
+                true => Finding {
+                    hint: Some("check its name and port, and that it is running".into()),
+                    ..finding
+                },
+                false => finding,
+            }
+        }
     });
     let looked = joined(health.looked_into.iter().map(|path| path.display()), ", ");
     findings.push(match health.login {

@@ -317,11 +317,19 @@ fn is_meant(time: &Timestamp) -> bool {
 /// [`Kind::Invalid`] where it is not a valid repository name, or has a tag or a digest.
 pub fn named(registry: &str, repository: &str) -> Result<Reference> {
     let wrong = || format!("`{}` is no name of a repository", repository.escape_debug());
-    if repository.contains([':', '@']) {
-        return Err(Error::new(Kind::Invalid, wrong()).hint("leave out the tag or digest"));
-    }
     let own = repository.strip_prefix(registry);
     let own = own.and_then(|rest| rest.strip_prefix('/'));
-    let text = format!("{registry}/{}", own.unwrap_or(repository));
-    text.parse().context(Kind::Invalid, wrong)
+    let own = own.unwrap_or(repository);
+    let hint = match own.split_once('/') {
+        Some((host, _)) if host.contains(':') => {
+            "leave out the registry, or name the same one twice"
+        }
+        _ => "leave out the tag or digest",
+    };
+    if own.contains([':', '@']) {
+        return Err(Error::new(Kind::Invalid, wrong()).hint(hint));
+    }
+    format!("{registry}/{own}")
+        .parse()
+        .context(Kind::Invalid, wrong)
 }

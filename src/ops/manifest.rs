@@ -14,7 +14,7 @@ use super::{
     App,
     inventory::{Described, Inventory},
     repository::{Attributes, Listing, not_found},
-    task::registry_for,
+    task::named_registry,
 };
 
 /// A manifest or an index, in az's shape.
@@ -99,7 +99,7 @@ pub async fn list(
     repository: &str,
     listing: Listing,
 ) -> Result<Vec<ManifestAnswer>> {
-    let registry = registry_for(app, registry, &[])?;
+    let registry = named_registry(app, registry, None)?;
     let inventory = Inventory::of(app, &registry, repository)?;
     let mut tags: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
     for tag in inventory.tags().await? {

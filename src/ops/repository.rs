@@ -15,7 +15,7 @@ use super::{
     event::{Event, EventSink},
     inventory::{Inventory, PushTimes, named},
     purge::{known_repositories, removes_nothing},
-    task::registry_for,
+    task::named_registry,
 };
 
 /// The order of a list sorted by time.
@@ -117,7 +117,7 @@ pub async fn list(
     top: Option<usize>,
     events: &EventSink<'_>,
 ) -> Result<Vec<String>> {
-    let registry = registry_for(app, registry, &[])?;
+    let registry = named_registry(app, registry, None)?;
     let mut names = match app.registries().repositories(&registry).await? {
         Some(names) => names,
         None => {
@@ -149,7 +149,7 @@ pub async fn tag_names(
         let tags = tags(app, registry, repository, listing).await?;
         return Ok(tags.into_iter().map(|tag| tag.name).collect());
     }
-    let registry = registry_for(app, registry, &[])?;
+    let registry = named_registry(app, registry, None)?;
     let repository = named(&registry, repository)?;
     let mut names = app.registries().tags(&repository).await?;
     if names.is_empty() {
@@ -166,7 +166,7 @@ pub async fn tags(
     repository: &str,
     listing: Listing,
 ) -> Result<Vec<TagAnswer>> {
-    let registry = registry_for(app, registry, &[])?;
+    let registry = named_registry(app, registry, None)?;
     let inventory = Inventory::of(app, &registry, repository)?;
     let mut answers = Vec::new();
     for tag in inventory.tags().await? {
@@ -184,7 +184,7 @@ pub async fn tags(
 }
 
 pub async fn show(app: &App, registry: Option<&str>, repository: &str) -> Result<RepositoryAnswer> {
-    let registry = registry_for(app, registry, &[])?;
+    let registry = named_registry(app, registry, None)?;
     let inventory = Inventory::of(app, &registry, repository)?;
     let tags = inventory.tags().await?;
     if tags.is_empty() {
@@ -248,7 +248,7 @@ pub fn image(app: &App, registry: Option<&str>, text: &str) -> Result<Reference>
 ///
 /// [`Kind::Invalid`] where the text is no image name.
 pub fn image_in(app: &App, registry: Option<&str>, text: &str) -> Result<Reference> {
-    let registry = registry_for(app, registry, &[])?;
+    let registry = named_registry(app, registry, None)?;
     Reference::within(&registry, text).context(Kind::Invalid, || {
         format!("cannot use the image name `{}`", text.escape_debug())
     })
@@ -297,7 +297,7 @@ pub async fn untag(app: &App, image: &Reference) -> Result<()> {
 
 /// Removes all manifests and tags of a repository.
 pub async fn delete(app: &App, registry: Option<&str>, repository: &str) -> Result<RemovedAnswer> {
-    let registry = registry_for(app, registry, &[])?;
+    let registry = named_registry(app, registry, None)?;
     let inventory = Inventory::of(app, &registry, repository)?;
     let tags = inventory.tags().await?;
     if tags.is_empty() {
@@ -369,5 +369,8 @@ fn no_repository(repository: &Reference) -> Error {
         Kind::NotFound,
         format!("there is no repository `{}` with a tag", repository.name()),
     )
-    .hint("see which there are: acrt repository list")
+    .hint(format!(
+        "see which there are: acrt repository list {}",
+        repository.registry()
+    ))
 }

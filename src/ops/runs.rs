@@ -13,7 +13,7 @@ use super::{
     App,
     answer::RunAnswer,
     event::{Event, EventSink},
-    task::default_registry,
+    task::{default_registry, option_of},
 };
 
 /// How often a log is read again while its run is in progress.
@@ -143,7 +143,8 @@ pub fn not_found(app: &App, id: &str) -> Error {
     let keys = app.store.task_keys().unwrap_or_default();
     if let Some(key) = keys.iter().find(|key| key.name.as_str() == id) {
         return error.hint(format!(
-            "`{key}` is a task; its runs: acrt task list-runs {key}"
+            "`{key}` is a task; its runs: acrt task list-runs {}",
+            option_of(app, key)
         ));
     }
     match newest(app, &RunFilter::default()) {
@@ -174,19 +175,24 @@ pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
     let error = Error::new(Kind::NotFound, format!("no run{}", of.unwrap_or_default()));
     let name = filter.task.as_ref().map(TaskName::as_str);
     let is_run = name.and_then(|name| app.store.run(name.parse().ok()?).ok()?);
-    let is_task = |name: &str| {
-        let keys = app.store.task_keys().unwrap_or_default();
-        keys.iter().any(|key| key.name.as_str() == name)
+    let keys = app.store.task_keys().unwrap_or_default();
+    let is_on = |key: &TaskKey| {
+        let mut on = filter.registry.iter();
+        on.all(|registry| app.is_same_registry(&key.registry, registry))
+    };
+    let named = |name: &str| {
+        keys.iter()
+            .find(|key| key.name.as_str() == name && is_on(key))
     };
     Err(match (is_run, name) {
         (Some(run), _) => error.hint(format!(
             "`{0}` is a run: acrt task logs --run-id {0}",
             run.run_id
         )),
-        (None, Some(name)) if is_task(name) => {
-            error.hint(format!("start one: acrt task run {name}"))
-        }
-        (None, Some(_)) => error.hint("there is no such task; to list all: acrt task list"),
+        (None, Some(name)) => match named(name) {
+            Some(key) => error.hint(format!("start one: acrt task run {}", option_of(app, key))),
+            None => error.hint("there is no such task; to list all: acrt task list"),
+        },
         (None, None) => error.hint("start one: acrt task run NAME"),
     })
 }

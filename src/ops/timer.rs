@@ -5,10 +5,16 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Kind, Result},
+    sys::command::quoted,
     task::{Cron, Status, Task, TaskKey, TimerName, TimerTrigger},
 };
 
-use super::{App, answer::AzTimestamp, joined::joined, task::existing};
+use super::{
+    App,
+    answer::AzTimestamp,
+    joined::joined,
+    task::{existing, option_of},
+};
 
 /// How many future times a list of timers shows.
 const COMING: usize = 3;
@@ -85,7 +91,8 @@ pub fn add(app: &App, key: &TaskKey, name: TimerName, cron: Cron, status: Status
         )
         .map_err(|error| {
             error.hint(format!(
-                "see the timers there are: acrt task timer list --name {key}"
+                "see the timers there are: acrt task timer list {}",
+                option_of(app, key)
             ))
         })
     })
@@ -105,7 +112,7 @@ pub fn update(
 ) -> Result<()> {
     let now = app.clock.now();
     change(app, key, |task| {
-        let place = place_of(task, key, name)?;
+        let place = place_of(app, task, key, name)?;
         let mut timers = std::mem::take(&mut task.trigger.timer_triggers);
         let old = timers.remove(place);
         let new = timer(
@@ -129,7 +136,7 @@ pub fn update(
 /// [`Kind::NotFound`] if there is no such task or timer.
 pub fn remove(app: &App, key: &TaskKey, name: &TimerName) -> Result<()> {
     change(app, key, |task| {
-        let place = place_of(task, key, name)?;
+        let place = place_of(app, task, key, name)?;
         task.trigger.timer_triggers.remove(place);
         Ok(())
     })
@@ -208,7 +215,7 @@ fn refuse_twin(timers: &[TimerTrigger], new: &TimerTrigger) -> Result<()> {
     }
 }
 
-fn place_of(task: &Task, key: &TaskKey, name: &TimerName) -> Result<usize> {
+fn place_of(app: &App, task: &Task, key: &TaskKey, name: &TimerName) -> Result<usize> {
     let mut timers = task.trigger.timer_triggers.iter();
     timers.position(|timer| timer.name == *name).ok_or_else(|| {
         let error = Error::new(
@@ -218,8 +225,9 @@ fn place_of(task: &Task, key: &TaskKey, name: &TimerName) -> Result<usize> {
         let known = task.trigger.timer_triggers.iter().map(|timer| &timer.name);
         match joined(known, ", ").as_str() {
             "" => error.hint(format!(
-                "add one: acrt task timer add --name {key} --timer-name {name} \
-                 --schedule \"0 3 * * *\""
+                "add one: acrt task timer add {} --timer-name {} --schedule \"0 3 * * *\"",
+                option_of(app, key),
+                quoted(&name.to_string())
             )),
             known => error.hint(format!("it has {known}")),
         }

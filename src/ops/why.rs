@@ -19,6 +19,7 @@ use super::{
     credential::logins,
     runs,
     show::verdict_of,
+    task::option_of,
 };
 
 /// How many bases are compared.
@@ -121,8 +122,8 @@ fn run_of(app: &App, key: &TaskKey, id: RunId) -> Result<Run> {
     };
     run.filter(is_its).ok_or_else(|| {
         Error::new(Kind::NotFound, format!("task `{key}` has no run `{id}`")).hint(format!(
-            "see its runs: acrt task list-runs --name {}",
-            key.name
+            "see its runs: acrt task list-runs {}",
+            option_of(app, key)
         ))
     })
 }

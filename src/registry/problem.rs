@@ -258,9 +258,13 @@ impl LookupError {
         let login = format!("acrt login {registry}");
         match self {
             Self::Absent { what, .. } => match what {
-                MissingPart::Tag => {
-                    "check the tag; `acrt deps` shows which line names it".to_owned()
-                }
+                MissingPart::Tag => match self.asked().image.parse::<Reference>() {
+                    Ok(image) => format!(
+                        "check the tag; to list all: acrt repository show-tags {registry} --repository {}",
+                        image.repository()
+                    ),
+                    Err(_) => "check the tag".to_owned(),
+                },
                 MissingPart::Repository => {
                     format!("check the name; if the repository is private, give a login: {login}")
                 }

@@ -303,7 +303,7 @@ impl<'a> Git<'a> {
                 "check that the token is valid for this repository: acrt task update --git-access-token"
             }
             None => {
-                "check that the repository exists; a private one needs --git-access-token, or a login that git itself knows"
+                "check that the repository exists; a private one needs a login that git itself knows, or the --git-access-token of a task"
             }
         };
         Err(self.cannot().because(anyhow::anyhow!(problem)).hint(hint))

@@ -33,12 +33,11 @@ impl LocalContext {
     pub fn open(folder: &Path) -> Result<Self> {
         let cannot = || format!("cannot use the context `{}`", folder.display());
         let metadata = std::fs::metadata(folder).context(Kind::Invalid, cannot);
-        let metadata =
-            metadata.map_err(|error| error.hint("name an existing folder with --context"))?;
+        let metadata = metadata.map_err(|error| error.hint("name an existing folder"))?;
         if !metadata.is_dir() {
             return Err(Error::new(Kind::Invalid, cannot())
                 .because(anyhow::anyhow!("it is not a folder"))
-                .hint("name its folder with --context, and the file in it with --file"));
+                .hint("name its folder, and the file in it with --file"));
         }
         Ok(Self {
             folder: folder.into(),

@@ -18,7 +18,7 @@ use super::{
 const SINCE: &str = "v1.1.0";
 
 /// The aliases of every file.
-const BUILT_IN: [(&str, &str); 9] = [
+pub const BUILT_IN: [(&str, &str); 9] = [
     ("ID", "{{.Run.ID}}"),
     ("SharedVolume", "{{.Run.SharedVolume}}"),
     ("Registry", "{{.Run.Registry}}"),

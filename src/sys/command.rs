@@ -136,7 +136,7 @@ impl fmt::Debug for CommandLine {
 }
 
 /// Quotes a word for a POSIX shell where needed, and escapes control characters.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

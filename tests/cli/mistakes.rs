@@ -103,7 +103,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "task logs web",
-        "error: no run of task `web`\nhint: start one: acrt task run web\n",
+        "error: no run of task `web`\nhint: start one: acrt task run --name web\n",
     ),
     (
         "task logs nosuch",
@@ -115,7 +115,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "task show-run web",
-        "error: no run `web`\nhint: `web` is a task; its runs: acrt task list-runs web\n",
+        "error: no run `web`\nhint: `web` is a task; its runs: acrt task list-runs --name web\n",
     ),
     (
         "task create 'my web' -t localhost:5000/x:1",
@@ -153,11 +153,11 @@ const MISTAKES: &[(&str, &str)] = &[
     // Contexts, files, stages.
     (
         "task create x -t localhost:5000/x:1 -c nowhere",
-        "error: cannot use the context `HERE/nowhere`\n  because: No such file or directory (os error 2)\nhint: name an existing folder with --context\n",
+        "error: cannot use the context `HERE/nowhere`\n  because: No such file or directory (os error 2)\nhint: name an existing folder\n",
     ),
     (
         "task create x -t localhost:5000/x:1 -c web/Dockerfile",
-        "error: cannot use the context `HERE/web/Dockerfile`\n  because: it is not a folder\nhint: name its folder with --context, and the file in it with --file\n",
+        "error: cannot use the context `HERE/web/Dockerfile`\n  because: it is not a folder\nhint: name its folder, and the file in it with --file\n",
     ),
     (
         "task create x -t localhost:5000/x:1",
@@ -216,7 +216,7 @@ const MISTAKES: &[(&str, &str)] = &[
     // Two tasks, one tag; one task twice.
     (
         "task create other -t localhost:5000/web:1 -c web",
-        "warning: task `web` pushes the same tag: each run replaces the image of the other; give one of them another tag, or end it: acrt task delete web\ntask `other` follows nothing until it has run once: acrt task run --name other\n",
+        "warning: task `web` pushes the same tag: each run replaces the image of the other; give one of them another tag, or end it: acrt task delete --name web\ntask `other` follows nothing until it has run once: acrt task run --name other\n",
     ),
     (
         "task create web -t localhost:5000/web:2 -c web",
@@ -390,4 +390,76 @@ fn error_text_is_coloured_where_colour_is_requested() {
     world.set("NO_COLOR", "1");
     let plain = world.acrt(&["task", "show", "database"]).exits(3);
     assert!(plain.stderr.starts_with("error: no task"), "{plain}");
+}
+
+#[test]
+fn hints_about_a_task_name_the_registry_where_several_have_one_of_that_name() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = |registry: &str| {
+        let task = ["task", "create", "-n", "web", "-c", &context];
+        world.acrt(&[&task[..], &["-r", registry]].concat()).ok()
+    };
+    create("a.test").says(&["acrt task run --name web\n"]);
+    create("b.test").says(&["acrt task run --name web --registry b.test\n"]);
+    let of = ["-n", "web", "-r", "b.test"];
+    world
+        .acrt(&[&["task", "timer", "update", "--timer-name", "a b"], &of[..]].concat())
+        .exits(3)
+        .says(&["acrt task timer add --name web --registry b.test --timer-name 'a b' --schedule"]);
+    world
+        .acrt(&["task", "show", "-n", "web"])
+        .exits(2)
+        .says(&["say which one, as --registry a.test"]);
+    let odd = ["task", "create", "-n=-x", "-r", "a.test", "-c", &context];
+    world.acrt(&odd).ok().says(&["acrt task run --name=-x\n"]);
+    world.acrt(&["task", "show", "--name=-x"]).ok();
+}
+
+#[test]
+fn image_name_with_variables_of_task_files_is_refused_with_its_templates() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let image = "$Registry/y:$ID";
+    world
+        .acrt(&[
+            "task", "create", "-n", "web", "-r", "a.test", "-t", image, "-c", &context,
+        ])
+        .exits(2)
+        .says(&["write {{.Run.Registry}}/y:{{.Run.ID}}"]);
+    world
+        .acrt(&[
+            "task",
+            "create",
+            "-n",
+            "web",
+            "-r",
+            "a.test",
+            "-t",
+            "{{.Run.Registry}}/y:{{.Run.ID}}",
+            "-c",
+            &context,
+        ])
+        .ok();
+}
+
+#[test]
+fn repository_commands_take_the_registry_of_the_name_and_ask_for_it_without_one() {
+    let (world, registry) = (World::new(), Registry::start());
+    registry.push("web:1", &[("version", "one")]);
+    let (image, repository) = (registry.image("web:1"), registry.image("web"));
+    world.acrt(&["repository", "show", "--image", &image]).ok();
+    let tags = ["repository", "show-tags", "--repository", &repository];
+    world.acrt(&tags).ok();
+    let hint = "name it, as localhost:5000, or set ACRT_REGISTRY";
+    for line in [
+        &["repository", "list"][..],
+        &["login"],
+        &["repository", "show", "--image", "web:1"],
+    ] {
+        world
+            .acrt(line)
+            .exits(2)
+            .says(&["cannot tell which registry is meant", hint]);
+    }
 }

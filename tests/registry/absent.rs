@@ -36,7 +36,13 @@ async fn missing_tag_is_distinguished_from_a_missing_repository() {
             registry.host()
         )
     );
-    assert_eq!(hint, "check the tag; `acrt deps` shows which line names it");
+    assert_eq!(
+        hint,
+        format!(
+            "check the tag; to list all: acrt repository show-tags {} --repository base",
+            registry.host()
+        )
+    );
     assert_eq!(
         registry.requests().await,
         [

@@ -12,7 +12,7 @@ use crate::{
         App,
         credential::{Login, all_logins, resolved},
         repository::{Listing, TimeOrder},
-        task::registry_for,
+        task::named_registry,
     },
     sys::secret::Secret,
 };
@@ -105,11 +105,11 @@ pub struct RegistryNameArgs {
 }
 
 impl RegistryNameArgs {
-    /// Returns the registry.
-    pub fn find(self, app: &App, report: &Report) -> Result<String> {
+    /// Returns the registry; if none is given, that of an image or a repository, or the default.
+    pub fn find(self, app: &App, report: &Report, of: Option<&str>) -> Result<String> {
         let name = one_of(self.bare_name, self.name, "--name")?;
         report_azure(app, report, name.as_deref());
-        registry_for(app, name.as_deref(), &[])
+        named_registry(app, name.as_deref(), of)
     }
 }
 
@@ -123,9 +123,9 @@ pub struct RegistryArgs {
 }
 
 impl RegistryArgs {
-    /// Returns the registry, after making all logins known.
-    pub fn enter(self, app: &App, report: &Report) -> Result<String> {
-        let registry = self.name.find(app, report)?;
+    /// Returns the registry, as [`RegistryNameArgs::find`] does, after making all logins known.
+    pub fn enter(self, app: &App, report: &Report, of: Option<&str>) -> Result<String> {
+        let registry = self.name.find(app, report, of)?;
         self.entry.enter(app, report, &registry)?;
         Ok(registry)
     }

@@ -7,7 +7,7 @@ use crate::{
         report::Report,
     },
     error::{Error, Kind, Result},
-    ops::{App, manifest, task::registry_for},
+    ops::{App, manifest, task::named_registry},
     view::View,
 };
 
@@ -36,9 +36,12 @@ pub fn run(app: &App, report: &Report, args: ListMetadataArgs) -> Result<Outcome
         (Some(id), _) => {
             let id = id.strip_prefix("https://").unwrap_or(&id).to_owned();
             let (registry, name) = id.split_once('/').ok_or_else(|| unnamed(&id))?;
-            (registry_for(app, Some(registry), &[])?, name.to_owned())
+            (named_registry(app, Some(registry), None)?, name.to_owned())
         }
-        (None, Some(name)) => (registry_for(app, args.registry.as_deref(), &[])?, name),
+        (None, Some(name)) => (
+            named_registry(app, args.registry.as_deref(), Some(&name))?,
+            name,
+        ),
         (None, None) => return Err(unnamed("")),
     };
     args.entry.enter(app, report, &registry)?;

@@ -28,7 +28,7 @@ pub struct RepositoryDeleteArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: RepositoryDeleteArgs) -> Result<Outcome> {
-    let registry = args.registry.enter(app, report)?;
+    let registry = args.registry.enter(app, report, args.what.name())?;
     match (args.what.repository, args.what.image) {
         (Some(name), _) => {
             let question = format!(

@@ -18,7 +18,7 @@ pub struct RepositoryListArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: RepositoryListArgs) -> Result<Outcome> {
-    let registry = args.registry.enter(app, report)?;
+    let registry = args.registry.enter(app, report, None)?;
     let events = report.events();
     let names = repository::list(app, Some(&registry), args.top, &events);
     Ok(Outcome::answer(View::of(app.wait(names)?, &[])))

@@ -30,8 +30,15 @@ pub struct RepositoryOrImageArgs {
     pub image: Option<String>,
 }
 
+impl RepositoryOrImageArgs {
+    /// Returns the name, which may begin with a registry.
+    pub fn name(&self) -> Option<&str> {
+        self.repository.as_deref().or(self.image.as_deref())
+    }
+}
+
 pub fn run(app: &App, report: &Report, args: RepositoryShowArgs) -> Result<Outcome> {
-    let registry = args.registry.enter(app, report)?;
+    let registry = args.registry.enter(app, report, args.what.name())?;
     let registry = Some(registry.as_str());
     let view = match (args.what.repository, args.what.image) {
         (Some(name), _) => View::of(app.wait(repository::show(app, registry, &name))?, &[]),

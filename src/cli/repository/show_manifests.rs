@@ -32,7 +32,7 @@ pub struct ShowManifestsArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: ShowManifestsArgs) -> Result<Outcome> {
-    let registry = args.registry.enter(app, report)?;
+    let registry = args.registry.enter(app, report, Some(&args.repository))?;
     let listing = args.listing.into();
     let list = manifest::list(app, Some(&registry), &args.repository, listing);
     let all = app.wait(list)?;

@@ -29,7 +29,7 @@ pub struct ShowTagsArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: ShowTagsArgs) -> Result<Outcome> {
-    let registry = args.registry.enter(app, report)?;
+    let registry = args.registry.enter(app, report, Some(&args.repository))?;
     let (registry, name) = (Some(registry.as_str()), args.repository.as_str());
     let listing = args.listing.into();
     let view = if args.detail {

@@ -17,7 +17,7 @@ pub struct UntagArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: UntagArgs) -> Result<Outcome> {
-    let registry = args.registry.enter(app, report)?;
+    let registry = args.registry.enter(app, report, Some(&args.image))?;
     let image = repository::image(app, Some(&registry), &args.image)?;
     if image.digest().is_some() {
         return Err(Error::new(

@@ -12,7 +12,7 @@ use crate::{
     },
     error::{Error, Kind, Result},
     ops::{
-        App,
+        self, App,
         adopt::{self, AdoptAnswer, AdoptOptions, Change, Destination, Search},
         follow,
         run::RunRequest,
@@ -135,7 +135,7 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
         }
     } else if args.no_run {
         app.wait(follow::adopted(app, &mut answer, &events))?;
-        report_tracking(report, &answer);
+        report_tracking(app, report, &answer);
     } else if answer.has_changes() {
         report.note("tasks follow nothing until they have run once: acrt task adopt --run, or acrt task run --name NAME");
     }
@@ -179,13 +179,14 @@ fn report_changes(report: &Report, answer: &AdoptAnswer) {
 }
 
 /// Reports which tasks are not followed yet, why, and what to do.
-fn report_tracking(report: &Report, answer: &AdoptAnswer) {
+fn report_tracking(app: &App, report: &Report, answer: &AdoptAnswer) {
     for task in &answer.tasks {
         let tracking = task.tracking.as_ref();
         if let Some(why) = tracking.and_then(|tracking| tracking.reason.as_ref()) {
             report.warning(&format!(
-                "task `{0}` follows nothing until it has run: {why}; to run it: acrt task run --name {0}",
-                task.name
+                "task `{}` follows nothing until it has run: {why}; to run it: acrt task run {}",
+                task.name,
+                ops::task::option_of(app, &task.task_key())
             ));
         }
     }

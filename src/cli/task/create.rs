@@ -126,7 +126,8 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
     }
     if is_first {
         report.note(&format!(
-            "task `{key}` follows nothing until it has run once: acrt task run --name {key}"
+            "task `{key}` follows nothing until it has run once: acrt task run {}",
+            ops::task::option_of(app, &key)
         ));
     }
     let task = ops::show::task(app, &key)?;

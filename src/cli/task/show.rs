@@ -46,15 +46,15 @@ pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
         return Ok(Outcome::answer(columns::task_view(app, task)));
     };
     let known = json!({"check": portrait.check, "runs": portrait.runs});
-    let now = app.clock.now();
+    let (option, now) = (ops::task::option_of(app, &key), app.clock.now());
     let view = View::of(task, columns::SHOW);
     Ok(Outcome::answer(view.with_rows(move |task| {
-        *task = lines(task, &known, now);
+        *task = lines(task, &known, &option, now);
     })))
 }
 
 /// Formats a task as the lines of a table.
-fn lines(task: &Value, known: &Value, now: Timestamp) -> Value {
+fn lines(task: &Value, known: &Value, option: &str, now: Timestamp) -> Value {
     let mut lines = Vec::new();
     let mut line = |what: &str, how: String| {
         if !how.is_empty() {
@@ -66,7 +66,10 @@ fn lines(task: &Value, known: &Value, now: Timestamp) -> Value {
     line("task", format!("{name} on {}", text(&task["registry"])));
     line("state", text(&check["state"]));
     line("why", text(&check["reason"]));
-    line("to do", to_do(&name, text(&check["state"]).as_str(), known));
+    line(
+        "to do",
+        to_do(option, text(&check["state"]).as_str(), known),
+    );
     let step = &task["step"];
     line(
         "builds",
@@ -139,8 +142,8 @@ fn one_run(run: &Value, now: Timestamp) -> String {
 }
 
 /// Returns the command that helps with the problem.
-fn to_do(name: &str, state: &str, known: &Value) -> String {
-    let run = format!("acrt task run --name {name}");
+fn to_do(option: &str, state: &str, known: &Value) -> String {
+    let run = format!("acrt task run {option}");
     match state {
         "failing" | "backing-off" | "stalled" => {
             let last = known.pointer("/runs/0/runId").and_then(Value::as_str);
@@ -148,8 +151,8 @@ fn to_do(name: &str, state: &str, known: &Value) -> String {
             format!("{}{run}", logs.unwrap_or_default())
         }
         "stale" | "never-run" | "changed" | "image-missing" | "settling" => run,
-        "unknown" | "missing" | "unverified" => format!("acrt task check --name {name}"),
-        "disabled" => format!("acrt task update --name {name} --status Enabled"),
+        "unknown" | "missing" | "unverified" => format!("acrt task check {option}"),
+        "disabled" => format!("acrt task update {option} --status Enabled"),
         _ => String::new(),
     }
 }

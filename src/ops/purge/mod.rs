@@ -18,7 +18,7 @@ use super::{
     event::{Event, EventSink},
     inventory::{Inventory, PushTimes, named},
     joined::joined_first,
-    task::registry_for,
+    task::named_registry,
 };
 
 use needed::RequiredContent;
@@ -53,7 +53,7 @@ pub struct Purge {
 /// something. What was removed by then stays removed.
 pub async fn purge(app: &App, purge: &Purge, events: &EventSink<'_>) -> Result<Purged> {
     let options = &purge.options;
-    let registry = registry_for(app, options.registry.as_deref(), &[])?;
+    let registry = named_registry(app, options.registry.as_deref(), None)?;
     let say = |line: &str| events.send(Event::Log(format!("{line}\n").as_bytes()));
     if options.dry_run {
         say(

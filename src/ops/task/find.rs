@@ -59,7 +59,7 @@ pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKe
                         registries.join(", ")
                     ),
                 )
-                .hint("say which one with --registry")
+                .hint(format!("say which one, as --registry {}", keys[0].registry))
             }),
     }
 }
@@ -75,6 +75,23 @@ pub fn existing(app: &App, key: &TaskKey) -> Result<Task> {
         .ok_or_else(|| not_found(app, &key.name))
 }
 
+/// Returns the option that names a task in a command: `--name web`, with the registry where several have a task of that name.
+pub fn option_of(app: &App, key: &TaskKey) -> String {
+    let joint = if key.name.as_str().starts_with('-') {
+        "="
+    } else {
+        " "
+    };
+    let option = format!("--name{joint}{}", key.name);
+    let keys = app.store.task_keys().unwrap_or_default();
+    let others = keys.iter().filter(|other| *other != key);
+    if others.clone().any(|other| other.name == key.name) {
+        format!("{option} --registry {}", key.registry)
+    } else {
+        option
+    }
+}
+
 /// Returns the default registry for commands.
 pub fn default_registry(app: &App) -> Option<String> {
     let name = app
@@ -87,6 +104,28 @@ pub fn default_registry(app: &App) -> Option<String> {
 
 /// Returns the registry of a new task: the given one, else the one that its images name, else the default.
 pub fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result<String> {
+    let hint = if images.is_empty() {
+        "give --registry, or set ACRT_REGISTRY"
+    } else {
+        "give --registry, or set ACRT_REGISTRY, or put the registry into --image"
+    };
+    registry_or(app, given, images, ("the task's images go to", hint))
+}
+
+/// Returns the registry that a command is about: the given one, else the one that the name of an image or a repository begins with, else
+/// the default.
+pub fn named_registry(app: &App, given: Option<&str>, name: Option<&str>) -> Result<String> {
+    let names: Vec<String> = name.into_iter().map(str::to_owned).collect();
+    let hint = "name it, as localhost:5000, or set ACRT_REGISTRY";
+    registry_or(app, given, &names, ("is meant", hint))
+}
+
+fn registry_or(
+    app: &App,
+    given: Option<&str>,
+    images: &[String],
+    (which, hint): (&str, &str),
+) -> Result<String> {
     if let Some(image) = images.iter().find(|image| image.contains("://")) {
         let (_, rest) = image.split_once("://").unwrap_or_default();
         let (image, rest) = (image.escape_debug(), rest.escape_debug());
@@ -98,22 +137,22 @@ pub fn registry_for(app: &App, given: Option<&str>, images: &[String]) -> Result
     }
     let registry = match given {
         Some(name) => app.settings.login_server(name),
-        None => {
-            match images_registry(images).or_else(|| default_registry(app)) {
-                Some(registry) => registry,
-                None => {
-                    let hint = match crate::sys::environment::variable("AZURE_DEFAULTS_ACR") {
-                    Some(name) => format!("$AZURE_DEFAULTS_ACR is for az alone: set ACRT_REGISTRY={name}"),
-                    None => "give --registry, or set ACRT_REGISTRY, or put the registry into --image".into(),
+        None => match images_registry(images).or_else(|| default_registry(app)) {
+            Some(registry) => registry,
+            None => {
+                let hint = match crate::sys::environment::variable("AZURE_DEFAULTS_ACR") {
+                    Some(name) => {
+                        format!("$AZURE_DEFAULTS_ACR is for az alone: set ACRT_REGISTRY={name}")
+                    }
+                    None => hint.into(),
                 };
-                    return Err(Error::new(
-                        Kind::Invalid,
-                        "cannot tell which registry the task's images go to",
-                    )
-                    .hint(hint));
-                }
+                return Err(Error::new(
+                    Kind::Invalid,
+                    format!("cannot tell which registry {which}"),
+                )
+                .hint(hint));
             }
-        }
+        },
     };
     if crate::image::reference::is_registry(&registry) {
         Ok(registry)

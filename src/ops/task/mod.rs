@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::Platform,
+    steps::alias::BUILT_IN,
     store::{lock, secrets::Secrets},
     sys::secret::Secret,
     task::{
@@ -22,7 +23,9 @@ use super::{
     timer,
 };
 
-pub use find::{default_registry, existing, find, keys, none_yet, registry_for};
+pub use find::{
+    default_registry, existing, find, keys, named_registry, none_yet, option_of, registry_for,
+};
 use find::{not_found, refuse_other_case};
 
 /// The options for a task, new or existing.
@@ -352,7 +355,8 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -
     }
     for other in chain::others_that_push(app, task, &survey.pushes)? {
         events.send(Event::Warning(format!(
-            "task `{other}` pushes the same tag: each run replaces the image of the other; give one of them another tag, or end it: acrt task delete {other}"
+            "task `{other}` pushes the same tag: each run replaces the image of the other; give one of them another tag, or end it: acrt task delete {}",
+            option_of(app, &other)
         )));
     }
     chain::refuse_cycles(app, task, &survey.pushes, &survey.bases, None)
@@ -360,6 +364,20 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -
 
 /// Returns a hint about how to write an image name, with the most likely mistake corrected.
 fn image_form(names: &[String]) -> String {
+    // The variables of task files, which are none here.
+    let with_templates = |name: &String| {
+        let mut aliases = BUILT_IN;
+        aliases.sort_by_key(|(alias, _)| std::cmp::Reverse(alias.len()));
+        let text = aliases
+            .iter()
+            .fold(name.clone(), |text, (alias, template)| {
+                text.replace(&format!("${alias}"), template)
+            });
+        (text != *name && !text.contains('$')).then_some(text)
+    };
+    if let Some(name) = names.iter().find_map(with_templates) {
+        return format!("write {name}");
+    }
     let lower = |name: &String| {
         let (repository, tag) = name.rsplit_once(':').unwrap_or((name, ""));
         let (is_upper, colon) = (
@@ -420,7 +438,8 @@ fn save(
         }
         if baseline.is_tracking() {
             events.send(Event::Warning(format!(
-                "what task `{key}` depends on has changed: nothing is followed until it has run again: acrt task run --name {key}"
+                "what task `{key}` depends on has changed: nothing is followed until it has run again: acrt task run {}",
+                option_of(app, &key)
             )));
         }
     } else if baseline.failure.take().is_some() {

@@ -11,7 +11,7 @@ use crate::{
         outcome::Outcome,
         report::Report,
     },
-    error::{Kind, Result},
+    error::{Context as _, Kind, Result},
     ops::{
         self, App,
         watch::{Looks, RoundResult, WatchOptions},
@@ -80,15 +80,42 @@ pub struct WatchArgs {
     exit_code: bool,
 }
 
+impl WatchArgs {
+    /// Returns the options that a printed crontab line or unit has too.
+    fn installed(&self) -> Result<Vec<String>> {
+        let settle = self.settle.map(|it| it.to_string());
+        let jobs = self.jobs.map(|it| it.to_string());
+        let file = self.metrics_file.as_ref().map(std::path::absolute);
+        let file = file.transpose().context(Kind::Invalid, || {
+            "cannot use the file of --metrics-file".to_owned()
+        })?;
+        let file = file.map(|path| path.display().to_string());
+        let named = [
+            ("--settle", settle),
+            ("--jobs", jobs),
+            ("--metrics-file", file),
+        ];
+        let named = named
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.to_owned(), value?]));
+        let mut words: Vec<String> = named.flatten().collect();
+        if self.exit_code {
+            words.push("--exit-code".to_owned());
+        }
+        Ok(words)
+    }
+}
+
 pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
     if args.log_format == LogFormat::Json {
         report.log_as_json(app.clock.clone());
     }
     if args.print_crontab || args.print_unit {
+        let options = args.installed()?;
         let text = if args.print_unit {
-            ops::watch::install::unit(app)?
+            ops::watch::install::unit(app, &options)?
         } else {
-            ops::watch::install::crontab(app)?
+            ops::watch::install::crontab(app, &options)?
         };
         report.answer(text.as_bytes())?;
         return Ok(Outcome::default());

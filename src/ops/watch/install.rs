@@ -9,14 +9,14 @@ use std::{
 use crate::{
     error::{Context as _, Kind, Result},
     ops::{App, joined::joined},
-    sys::environment,
+    sys::{environment, ownership::INSIST},
 };
 
 /// The systemd unit that packages install.
 const UNIT: &str = include_str!("../../../docs/systemd/acrt-watch.service");
 
 /// Environment variables by which builders and their logins are found. None of them is secret.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 12] = [
     "PATH",
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
@@ -28,6 +28,7 @@ const VARIABLES: [&str; 11] = [
     "XDG_CONFIG_HOME",
     "ACRT_BUILDER",
     "ACRT_REGISTRY",
+    INSIST,
 ];
 
 struct Call {
@@ -36,7 +37,8 @@ struct Call {
 }
 
 impl Call {
-    fn of(app: &App, command: &[&str]) -> Result<Self> {
+    /// Returns the call of `task watch` with these options.
+    fn of(app: &App, options: &[&str], others: &[String]) -> Result<Self> {
         let program = env::current_exe().context(Kind::Failed, || {
             "cannot find out where acrt itself is".to_owned()
         })?;
@@ -46,7 +48,16 @@ impl Call {
         if let Some(config) = config.filter(|path| path.exists()) {
             words.extend(["--config".to_owned(), shown(&absolute(config)?)]);
         }
-        words.extend(command.iter().map(|word| (*word).to_owned()));
+        let around = &app.surroundings;
+        if let Some(builder) = &around.builder {
+            words.extend(["--builder".to_owned(), builder.clone()]);
+        }
+        if around.allow_unsafe_permissions {
+            words.push("--allow-unsafe-permissions".to_owned());
+        }
+        let watch = ["task", "watch"].iter().chain(options);
+        words.extend(watch.map(|word| (*word).to_owned()));
+        words.extend_from_slice(others);
         let variables = VARIABLES
             .iter()
             .filter_map(|name| Some((*name, environment::variable(name)?)))
@@ -64,13 +75,14 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Returns a crontab line that runs a round every five minutes. A `%` is escaped, because cron takes it for a line end.
+/// Returns a crontab line that runs a round every five minutes, with these options of `task watch`. A `%` is escaped, because cron takes it
+/// for a line end.
 ///
 /// # Errors
 ///
 /// [`Kind::Failed`] where the program cannot find its own file.
-pub fn crontab(app: &App) -> Result<String> {
-    let call = Call::of(app, &["task", "watch", "--once"])?;
+pub fn crontab(app: &App, options: &[String]) -> Result<String> {
+    let call = Call::of(app, &["--once"], options)?;
     let variables = call.variables.iter();
     let variables = variables.map(|(name, value)| format!("{name}={}", shell_words::quote(value)));
     let words = call
@@ -81,9 +93,9 @@ pub fn crontab(app: &App) -> Result<String> {
     Ok(format!("*/5 * * * * {}\n", line.replace('%', "\\%")))
 }
 
-/// Returns the systemd unit that packages install, with the paths of this program and its folders.
-pub fn unit(app: &App) -> Result<String> {
-    let call = Call::of(app, &["task", "watch", "--log-format", "json"])?;
+/// Returns the systemd unit that packages install, with the paths of this program and its folders, and these options of `task watch`.
+pub fn unit(app: &App, options: &[String]) -> Result<String> {
+    let call = Call::of(app, &["--log-format", "json"], options)?;
     let words = call
         .words
         .iter()

@@ -71,3 +71,26 @@ fn printed_unit_matches_the_packaged_one_with_the_path_of_this_program() {
     let said = world.start(analyze, "verify".into()).wait();
     assert!(!said.stderr.contains("acrt-watch.service:"), "{said}");
 }
+
+#[test]
+fn printed_crontab_line_and_unit_keep_the_given_options() {
+    let world = World::new();
+    let options = [
+        "--builder",
+        "buildah",
+        "--allow-unsafe-permissions",
+        "task",
+        "watch",
+    ];
+    let watch = ["--jobs", "2", "--settle", "5m", "--metrics-file", "/m.prom"];
+    let line = [&options[..], &watch].concat();
+    let global = " --builder buildah --allow-unsafe-permissions task watch ";
+    let own = " --settle 300 --jobs 2 --metrics-file /m.prom\n";
+    let crontab = world.acrt(&[&line[..], &["--print-crontab"]].concat()).ok();
+    crontab.prints(&[global, own]);
+    let unit = world.acrt(&[&line[..], &["--print-unit"]].concat()).ok();
+    unit.prints(&[global, own]);
+    world.set("ACRT_ALLOW_UNSAFE_PERMISSIONS", "true");
+    let crontab = world.acrt(&["task", "watch", "--print-crontab"]).ok();
+    crontab.prints(&["ACRT_ALLOW_UNSAFE_PERMISSIONS=true "]);
+}

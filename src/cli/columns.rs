@@ -339,6 +339,17 @@ pub const DEPS: &[Column] = &[
     Column::at("REASON", "/reason"),
 ];
 
+/// The same with digests.
+pub const DEPS_WITH_DIGESTS: &[Column] = &[
+    Column::at("LINE", "/line"),
+    Column::at("WRITTEN", "/written"),
+    Column::at("REFERENCE", "/reference"),
+    Column::at("DIGEST", "/digest"),
+    Column::at("KIND", "/kind"),
+    Column::by("TRACKED", tracked),
+    Column::at("REASON", "/reason"),
+];
+
 /// The enabled triggers of a task.
 fn triggers(task: &Value) -> String {
     let enabled = |pointer: &str| task.pointer(pointer).and_then(Value::as_str) == Some("Enabled");

@@ -69,13 +69,18 @@ pub fn run(app: &App, report: &Report, args: DepsArgs) -> Result<Outcome> {
         digests: args.digests,
         rewrite: args.rewrite,
     };
+    let columns = if args.digests {
+        columns::DEPS_WITH_DIGESTS
+    } else {
+        columns::DEPS
+    };
     let answer: DepsAnswer = app.wait(ops::deps::deps(app, request))?;
     if args.dockerfile {
         report.answer(&answer.rewritten)?;
         return Ok(Outcome::default());
     }
     Ok(Outcome::answer(
-        View::of(answer, columns::DEPS).rows_at("/images"),
+        View::of(answer, columns).rows_at("/images"),
     ))
 }
 

@@ -169,6 +169,8 @@ fn deps_with_digests_includes_images_of_onbuild_triggers() {
     let (assets, tool) = (registry.image("assets:1"), registry.image("tools:1"));
     assert_eq!(buildtime(&[]), serde_json::json!([assets]), "offline");
     assert_eq!(buildtime(&["--digests"]), serde_json::json!([assets, tool]));
+    let table = ["deps", &context, "--digests", "-o", "table"];
+    world.acrt(&table).ok().prints(&["DIGEST", "sha256:"]);
     let deps = world.acrt(&["deps", &context, "--digests"]).ok().json();
     let images = deps["images"].as_array().unwrap();
     let brought = images.iter().find(|image| image["reference"] == *tool);

@@ -6,7 +6,12 @@ use crate::{
     view::View,
 };
 
-use super::{columns, flags::azure::AzureHealthArgs, outcome::Outcome, report::Report};
+use super::{
+    columns,
+    flags::{azure::AzureHealthArgs, registry::login_server},
+    outcome::Outcome,
+    report::Report,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -14,10 +19,10 @@ use super::{columns, flags::azure::AzureHealthArgs, outcome::Outcome, report::Re
 )]
 pub struct CheckHealthArgs {
     /// Registries to ask [default: those of all tasks]
-    #[arg(value_name = "REGISTRY")]
+    #[arg(value_name = "REGISTRY", value_parser = login_server)]
     registries: Vec<String>,
     /// Registry to ask, as az names it
-    #[arg(short, long, value_name = "REGISTRY")]
+    #[arg(short, long, value_name = "REGISTRY", value_parser = login_server)]
     name: Option<String>,
     /// Go on after errors; it always does
     #[arg(long, hide_short_help = true)]

@@ -63,3 +63,12 @@ fn check_health_without_a_builder_fails_in_exit_code_and_table() {
     assert!(lines[2].starts_with("builder"), "{output}");
     assert!(lines[2].contains("failed"), "{output}");
 }
+
+#[test]
+fn check_health_of_an_address_or_an_empty_name_is_wrong_usage() {
+    let world = World::new();
+    for name in ["https://localhost:6300", ""] {
+        world.acrt(&["check-health", name]).exits(2);
+        world.acrt(&["check-health", "-n", name]).exits(2);
+    }
+}

@@ -141,8 +141,9 @@ fn request(
         (None, Some(file)) => quick_file(report, &args.context, file)?.into_path(),
         (None, None) => "Dockerfile".into(),
     };
-    let (arguments, secret_arguments) =
-        ArgumentArgs::of(args.arguments.args, args.arguments.secret_args).arguments();
+    let arguments = ArgumentArgs::of(args.arguments.args, args.arguments.secret_args);
+    arguments.warn_of_unset(report);
+    let (arguments, secret_arguments) = arguments.arguments();
     let quick = QuickTask {
         registry: args.registry.as_deref(),
         step: Step::Docker(DockerStep {

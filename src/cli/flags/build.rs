@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    cli::report::Report,
     image::Platform,
     sys::{environment, secret::Secret},
     task::Argument,
@@ -36,6 +37,18 @@ impl ArgumentArgs {
     /// Tells whether any argument was given.
     pub fn is_given(&self) -> bool {
         !self.args.is_empty() || !self.secret_args.is_empty()
+    }
+
+    /// Warns of arguments without a value whose variable is not set either: they are empty, as in az, and not the default of the Dockerfile.
+    pub fn warn_of_unset(&self, report: &Report) {
+        let plain = self.args.iter().map(String::as_str);
+        let all = plain.chain(self.secret_args.iter().map(Secret::reveal));
+        for name in all.filter(|it| !it.contains('=') && environment::variable(it).is_none()) {
+            report.warning(&format!(
+                "the build argument `{0}` is empty: it has no value, and the variable `{0}` is not set",
+                name.escape_debug()
+            ));
+        }
     }
 
     /// Returns the arguments in the order given, and the secret values separately. Of two with one name the last wins.

@@ -65,7 +65,7 @@ pub struct DefinitionArgs {
     #[arg(long, help_heading = "Triggers", ignore_case = true, hide_possible_values = true, value_parser = status())]
     status: Option<Status>,
     #[command(flatten)]
-    arguments: ArgumentArgs,
+    pub arguments: ArgumentArgs,
     /// Stage to build, if not the last; empty for the last
     #[arg(long, help_heading = "What is built", value_name = "STAGE")]
     target: Option<String>,

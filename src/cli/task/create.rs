@@ -106,6 +106,7 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
     let mut task = Task::blank(TaskKey { registry, name }, step);
     let trigger = &definition.triggers;
     task.trigger.base_image_trigger = trigger.for_new_task(args.base_image_trigger_name);
+    definition.arguments.warn_of_unset(report);
     let mut task_options = definition.task_options(app, &task)?;
     (
         task_options.patch.base_image_trigger,

@@ -136,6 +136,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     if let Some(token) = args.update_trigger_token {
         ops::task::keep_update_token(app, &key, token.reveal())?;
     }
+    args.arguments.warn_of_unset(report);
     let (arguments, secret_arguments) = args.arguments.arguments();
     let (values, secret_values) = args.values.values();
     let request = RunRequest {

@@ -25,6 +25,7 @@ pub struct UpdateArgs {
 pub fn run(app: &App, report: &Report, args: UpdateArgs) -> Result<Outcome> {
     let key = args.task.find(app)?;
     let old = ops::task::existing(app, &key)?;
+    args.definition.arguments.warn_of_unset(report);
     let task_options = args.definition.task_options(app, &old)?;
     ops::task::update(app, old, task_options, &report.events())?;
     let task = ops::show::task(app, &key)?;

@@ -194,3 +194,19 @@ fn option_that_does_not_apply_to_the_step_type_is_refused_with_the_step_type() {
         .acrt(&["task", "update", "-n", "file", "--no-push", "false"])
         .ok();
 }
+
+#[test]
+fn build_argument_without_value_or_variable_is_empty_with_a_warning() {
+    let world = World::new();
+    let context = world.context("web", "ARG A=1\nFROM scratch\n");
+    let create = [
+        "task", "create", "-n", "web", "-r", "r.test", "-c", &context,
+    ];
+    let said = "the build argument `A` is empty";
+    let of = |world: &World| world.acrt(&[&create[..], &["--arg", "A"]].concat()).ok();
+    let task = of(&world).says(&[said]).json();
+    assert_eq!(task["step"]["arguments"][0]["value"], "");
+    world.set("A", "2");
+    let task = of(&world).json();
+    assert_eq!(task["step"]["arguments"][0]["value"], "2");
+}

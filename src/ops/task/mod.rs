@@ -7,9 +7,10 @@ use std::{collections::BTreeMap, path::Path};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::Platform,
+    notify::Address,
     steps::alias::BUILT_IN,
     store::{lock, secrets::Secrets},
-    sys::secret::Secret,
+    sys::secret::{Secret, is_place},
     task::{
         Argument, Context, RunId, Step, Task, TaskKey, TaskPatch, TaskSource, multi_step::encoded,
     },
@@ -56,6 +57,7 @@ pub fn create(
     refuse_other_case(app, &key)?;
     check_fit(&task_options.patch, &task.step, key.name.as_str())?;
     let mut task = with_absolute_context(task_options.patch.apply(task))?;
+    task_options.secrets.check(&task.step)?;
     task.creation_date = Some(app.clock.now());
     let has_token = task_options.secrets.git_access_token.is_some();
     task.trigger.source_triggers =
@@ -209,6 +211,26 @@ pub struct SecretPatch {
 }
 
 impl SecretPatch {
+    /// Refuses what could never be used: an endpoint that is no URL, and a token for a context that is no git repository.
+    fn check(&self, step: &Step) -> Result<()> {
+        let endpoint = self.update_trigger_endpoint.as_ref().map(Secret::reveal);
+        let endpoint = endpoint.filter(|it| !it.is_empty() && !is_place(it));
+        endpoint
+            .map(Address::parse)
+            .transpose()
+            .map_err(|problem| {
+                let what = "cannot use the URL of --update-trigger-endpoint";
+                Error::new(Kind::Invalid, what).because(anyhow::anyhow!("{problem}"))
+            })?;
+        let token = self.git_access_token.as_ref().map(Secret::reveal);
+        if token.is_some_and(|it| !it.is_empty()) && step.context().and_then(Context::git).is_none()
+        {
+            let what = "the context is no git repository, and needs no token";
+            return Err(Error::new(Kind::Invalid, what).hint("leave out --git-access-token"));
+        }
+        Ok(())
+    }
+
     fn apply(self, secrets: &mut Secrets) {
         secrets.schema = Secrets::SCHEMA;
         if let Some(arguments) = self.arguments {
@@ -241,12 +263,14 @@ pub fn update(
     check_fit(&task_options.patch, &old.step, key.name.as_str())?;
     let before = app.store.secrets(&key)?;
     let mut secrets = before.clone();
-    if task_options.secrets != SecretPatch::default() {
-        task_options.secrets.apply(&mut secrets);
-    }
     let mut patch = task_options.patch;
     patch.context = patch.context.map(absolute).transpose()?;
     let mut task = patch.apply(old.clone());
+    task_options.secrets.check(&task.step)?;
+    if task_options.secrets != SecretPatch::default() {
+        task_options.secrets.apply(&mut secrets);
+    }
+    report_dropped_images(&old, &task, events);
     let sources = std::mem::take(&mut task.trigger.source_triggers);
     task.trigger.source_triggers =
         source_trigger::changed(&task_options.source, sources, &task.step)?;
@@ -264,6 +288,19 @@ pub fn update(
     }
     save(app, Some(&old), &task, &secrets, events)?;
     Ok(())
+}
+
+/// Warns of a change from a Dockerfile to a multi-step file, which pushes only what its steps push.
+fn report_dropped_images(old: &Task, new: &Task, events: &EventSink<'_>) {
+    let images = old.step.image_names();
+    let is_dropped = matches!(old.step, Step::Docker(_)) && !matches!(new.step, Step::Docker(_));
+    if is_dropped && !images.is_empty() {
+        events.send(Event::Warning(format!(
+            "task `{}` no longer builds a Dockerfile, and its images are dropped: {}; what is pushed is up to the steps",
+            new.name,
+            images.join(", ")
+        )));
+    }
 }
 
 /// Stores the token for the webhook of a task's base image trigger, in base64 as az sends it.

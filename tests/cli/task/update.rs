@@ -196,6 +196,52 @@ fn option_that_does_not_apply_to_the_step_type_is_refused_with_the_step_type() {
 }
 
 #[test]
+fn update_to_a_multi_step_task_warns_of_the_images_that_it_drops() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = ["task", "create", "-n", "web", "-r", "r.test", "-t", "web:1"];
+    world.acrt(&[&create[..], &["-c", &context]].concat()).ok();
+    world
+        .acrt(&["task", "update", "web", "--cmd", "alpine date"])
+        .ok()
+        .says(&["its images are dropped: web:1"]);
+}
+
+#[test]
+fn endpoint_that_is_no_url_and_token_for_a_folder_are_refused() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = [
+        "task", "create", "-n", "web", "-r", "r.test", "-c", &context,
+    ];
+    for endpoint in ["notaurl", "ftp://x"] {
+        let option = ["--update-trigger-endpoint", endpoint];
+        world
+            .acrt(&[&create[..], &option].concat())
+            .exits(2)
+            .says(&["cannot use the URL of --update-trigger-endpoint"]);
+    }
+    let token = ["--git-access-token", "x"];
+    let no_token = [
+        "the context is no git repository",
+        "leave out --git-access-token",
+    ];
+    world
+        .acrt(&[&create[..], &token].concat())
+        .exits(2)
+        .says(&no_token);
+    let option = ["--update-trigger-endpoint", "env:HOOK"];
+    world.acrt(&[&create[..], &option].concat()).ok();
+    let update = ["task", "update", "web"];
+    world
+        .acrt(&[&update[..], &token].concat())
+        .exits(2)
+        .says(&no_token);
+    let option = ["--update-trigger-endpoint", "notaurl"];
+    world.acrt(&[&update[..], &option].concat()).exits(2);
+}
+
+#[test]
 fn build_argument_without_value_or_variable_is_empty_with_a_warning() {
     let world = World::new();
     let context = world.context("web", "ARG A=1\nFROM scratch\n");

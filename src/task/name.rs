@@ -4,6 +4,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+/// The name of the definition of every quick run, which is not stored.
+pub const QUICK_RUN: &str = "quick-run";
+
 /// A task's name: 1 to 50 letters, digits, `-` or `_`, so that it is safe as a file name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -19,7 +19,7 @@ use crate::{
     },
     store::secrets::Secrets,
     sys::secret::{MaskedText, Secret, is_place},
-    task::{Context, RunId, Step, Task, multi_step::decoded, template::RunVariables},
+    task::{Context, RunId, Step, Task, multi_step::decoded, name, template::RunVariables},
 };
 
 use super::super::{
@@ -543,7 +543,12 @@ impl TaskSources {
                 })
             }
             Step::EncodedTask(step) => {
-                let name = format!("the file in task `{}`", task.name);
+                // The name of a quick run is none that the user gave.
+                let of = match task.name.as_str() {
+                    name::QUICK_RUN => String::new(),
+                    name => format!(" in task `{name}`"),
+                };
+                let name = format!("the multi-step file{of}");
                 let text = |content: &str| {
                     decoded(content).ok_or_else(|| {
                         Error::new(
@@ -563,7 +568,7 @@ impl TaskSources {
                         .as_deref()
                         .map(text)
                         .transpose()?,
-                    values_name: format!("the values in task `{}`", task.name),
+                    values_name: format!("the values{of}"),
                     name,
                     included: RefCell::default(),
                     is_in_context: false,

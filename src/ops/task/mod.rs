@@ -13,6 +13,7 @@ use crate::{
     sys::secret::{Secret, is_place},
     task::{
         Argument, Context, RunId, Step, Task, TaskKey, TaskPatch, TaskSource, multi_step::encoded,
+        name,
     },
 };
 
@@ -152,7 +153,7 @@ pub struct QuickTask<'a> {
 ///
 /// [`Kind::Invalid`] where its files cannot be used, or its registry is not known.
 pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
-    let name = "quick-run".parse();
+    let name = name::QUICK_RUN.parse();
     // A build that pushes nothing needs no registry, as with docker.
     let is_build = matches!(new.step, Step::Docker(_));
     let pushes = !new.step.image_names().is_empty() || !is_build;

@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     store::runs::HeldRun,
-    task::{Cause, Context, Run, RunId, RunStatus, Step},
+    task::{Context, Run, RunStatus, Step},
 };
 
 use super::{
@@ -71,13 +71,15 @@ pub fn fail(
 /// # Errors
 ///
 /// The same errors as those of a run before its builder starts.
-pub async fn plan(execution: &Execution<'_>, events: &EventSink<'_>) -> Result<Vec<String>> {
-    let (task, now) = (&execution.task, execution.app.clock.now());
-    let run = Run::queued(RunId::new(1), &task.registry, &Cause::Manual, now);
-    match &task.step {
-        Step::Docker(step) => docker_run::plan(execution, step, &run, events).await,
-        Step::Import(step) => import::run::plan(execution, step, &run),
-        Step::FileTask(_) | Step::EncodedTask(_) => steps::run::plan(execution, &run),
+pub async fn plan(
+    execution: &Execution<'_>,
+    run: &Run,
+    events: &EventSink<'_>,
+) -> Result<Vec<String>> {
+    match &execution.task.step {
+        Step::Docker(step) => docker_run::plan(execution, step, run, events).await,
+        Step::Import(step) => import::run::plan(execution, step, run),
+        Step::FileTask(_) | Step::EncodedTask(_) => steps::run::plan(execution, run),
     }
 }
 

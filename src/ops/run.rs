@@ -249,7 +249,10 @@ pub async fn plan(app: &App, request: &RunRequest, events: &EventSink<'_>) -> Re
     app.registries_with(logins(&secrets)?);
     let stop = Stop::never();
     let execution = Execution::of(app, task, secrets, &stop);
-    execute::plan(&execution, events).await
+    let (id, now) = (RunId::new(1), app.clock.now());
+    let mut run = queued(id, &execution.task, &Cause::Manual, now);
+    run.task = run.task.filter(|_| request.quick.is_none());
+    execute::plan(&execution, &run, events).await
 }
 
 /// Starts a run in the background, in a process that outlives this one and its terminal. Returns its id.

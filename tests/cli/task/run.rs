@@ -900,6 +900,7 @@ fn dry_run_prints_the_build_commands_and_starts_none() {
         "{plan}"
     );
     assert!(!plan.stdout.contains("canary"), "{plan}");
+    assert!(plan.stdout.contains("--label=io.acrt.task=web"), "{plan}");
     assert_eq!(calls.of("build").len() + calls.of("push").len(), 0);
     assert_eq!(world.runs().len(), 0);
 }

@@ -43,6 +43,8 @@ fn tree(args: &[OsString], all: fn() -> Command) -> Command {
     root.mut_subcommands(|command| {
         let names: OfferedValues = match command.get_name() {
             "task" => task_names,
+            "builder" => builders,
+            "notify" => notification_names,
             _ => registries,
         };
         offer(command, names, &surroundings)
@@ -53,6 +55,10 @@ fn tree(args: &[OsString], all: fn() -> Command) -> Command {
 type OfferedValues = fn(&App) -> Vec<String>;
 
 fn offer(command: Command, names: OfferedValues, surroundings: &Arc<GlobalOptions>) -> Command {
+    let names: OfferedValues = match command.get_name() {
+        "presets" => |_| presets(),
+        _ => names,
+    };
     let command = command
         .mut_args(|arg| with_values(arg, names, surroundings))
         .mut_subcommands(|sub| offer(sub, names, surroundings));
@@ -81,7 +87,7 @@ fn with_values(arg: Arg, names: OfferedValues, surroundings: &Arc<GlobalOptions>
         .get_value_names()
         .is_some_and(|names| names.iter().any(|name| name == "true|false"));
     let values: OfferedValues = match arg.get_id().as_str() {
-        "name" | "bare_name" => names,
+        "name" | "names" | "bare_name" => names,
         "run_id" | "bare_run_id" => run_ids,
         "registry" => registries,
         "key" => |_| ops::config::keys(),
@@ -142,6 +148,19 @@ fn builders(app: &App) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// Returns the receivers of notifications that have names.
+fn notification_names(app: &App) -> Vec<String> {
+    let receivers = app.settings.config.notify.iter();
+    receivers.filter_map(|it| it.name.clone()).collect()
+}
+
+fn presets() -> Vec<String> {
+    let all = ops::notify::presets(None).unwrap_or_default();
+    all.into_iter()
+        .map(|preset| preset.name.to_owned())
+        .collect()
 }
 
 fn run_ids(app: &App) -> Vec<String> {

@@ -275,3 +275,13 @@ fn zsh_completes_names_enums_and_a_registry_with_a_port() {
         assert_eq!(completed_by_zsh(&world, line), expected, "{line}");
     }
 }
+
+#[test]
+fn builders_presets_and_receivers_are_completed_where_they_are_meant() {
+    let world = World::new();
+    world.config("builders: {lab: {kind: buildah}}\nnotify: [{name: chat, command: [cat]}]\n");
+    let has = |line: &str, name: &str| offered(&world, line).contains(&name.to_owned());
+    assert!(has("acrt builder check ", "lab"));
+    assert!(has("acrt notify presets ", "slack"));
+    assert!(has("acrt notify test --name ", "chat"));
+}

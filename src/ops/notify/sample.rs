@@ -30,7 +30,7 @@ const LOG: &str = "Step 2/3 : RUN npm ci\nnpm error 404 Not Found: left-pad@9.9.
 #[derive(Debug, Serialize)]
 pub struct PresetAnswer {
     /// The value of `preset` in the config file.
-    name: &'static str,
+    pub name: &'static str,
     #[serde(flatten)]
     preset: Preset,
 }

@@ -26,7 +26,7 @@ impl YesArgs {
         }
         if !report.can_ask() {
             return Err(Error::new(
-                Kind::Failed,
+                Kind::Invalid,
                 "unable to prompt for confirmation as no tty available",
             )
             .hint("use --yes"));

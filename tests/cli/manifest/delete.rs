@@ -11,7 +11,7 @@ fn manifest_delete_removes_the_manifest_and_its_tags() {
     let image = registry.image(&format!("web@{digest}"));
     world
         .acrt(&["manifest", "delete", &image])
-        .exits(1)
+        .exits(2)
         .says(&["use --yes"]);
     world.acrt(&["manifest", "delete", &image, "--yes"]).ok();
     assert_eq!(registry.tags("web"), ["1"]);

@@ -11,7 +11,7 @@ fn repository_delete_of_an_image_removes_all_its_tags_after_confirmation() {
     registry.retag("web:stable", &digest);
     let delete = ["delete", "--image", "web:1"];
     repository(&world, &registry, &delete)
-        .exits(1)
+        .exits(2)
         .says(&["use --yes"]);
     assert_eq!(registry.tags("web"), ["1", "2", "stable"]);
     let host = registry.host();

@@ -39,7 +39,7 @@ fn task_delete_without_a_terminal_requires_yes() {
         .ok();
     world
         .acrt(&["task", "delete", "-n", "web"])
-        .exits(1)
+        .exits(2)
         .says(&["--yes"]);
     world.acrt(&["task", "show", "-n", "web"]).ok();
     world

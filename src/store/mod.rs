@@ -28,7 +28,10 @@ mod yaml_places;
 
 use std::path::{Path, PathBuf};
 
-use crate::{error::Result, sys::ownership};
+use crate::{
+    error::{Error, Kind, Result},
+    sys::ownership,
+};
 
 use file::names;
 use layout::Layout;
@@ -66,6 +69,11 @@ impl Store {
     pub fn check_owner(&self) -> Result<()> {
         let root = self.layout.root();
         match std::fs::metadata(root) {
+            Ok(metadata) if !metadata.is_dir() => Err(Error::new(
+                Kind::Invalid,
+                format!("the state directory `{}` is not a folder", root.display()),
+            )
+            .hint("name a folder with --state-dir or ACRT_STATE_DIR")),
             Ok(metadata) => ownership::check("the state directory", root, &metadata),
             // A missing directory is made later; an unreadable one is reported when it is read.
             Err(_) => Ok(()),

@@ -260,3 +260,16 @@ fn broken_bases_file_that_cannot_be_renamed_is_ignored_with_a_warning() {
     assert_eq!(check.json()[0]["state"], "stale");
     check.says(&["it does not parse", "Read-only file system"]);
 }
+
+#[test]
+fn state_directory_that_is_a_file_is_refused_by_every_command() {
+    let world = World::new();
+    let file = world.write("file", "");
+    let at = ["--state-dir", file.to_str().unwrap()];
+    for command in [&["task", "list"][..], &["status"], &["task", "check"]] {
+        world
+            .acrt(&[&at[..], command].concat())
+            .exits(2)
+            .says(&["is not a folder"]);
+    }
+}

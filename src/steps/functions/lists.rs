@@ -29,9 +29,15 @@ pub(super) const ALL: &[(&str, Function)] = &[
         [initial @ .., _] => c.list(initial.to_vec()),
         [] => c.list(Vec::new()),
     }),
-    ("append", |c| {
-        c.check_part(c.value(1))?;
-        c.list([c.items(0)?, &[c.value(1).clone()]].concat())
+    ("append", append),
+    ("push", append),
+    ("chunk", |c| {
+        let Some(size) = usize::try_from(c.whole(0)?).ok().filter(|it| *it > 0) else {
+            return fail("`chunk` takes a size of at least 1");
+        };
+        let chunks = c.items(1)?.chunks(size);
+        let chunks = chunks.map(|chunk| c.list(chunk.to_vec()));
+        c.list(chunks.collect::<Result<_, _>>()?)
     }),
     ("prepend", |c| {
         c.check_part(c.value(1))?;
@@ -96,6 +102,31 @@ pub(super) const ALL: &[(&str, Function)] = &[
         }
         c.map(map)
     }),
+    ("splitn", |c| {
+        let (separator, text) = (c.text(0)?, c.text(2)?);
+        let most = usize::try_from(c.whole(1)?).unwrap_or(usize::MAX);
+        let mut map = BTreeMap::new();
+        for (n, part) in text.splitn(most, &separator).enumerate() {
+            c.check(text.len() + (n + 1) * BYTES_OF_ENTRY)?;
+            map.insert(format!("_{n}").into(), c.made(part.to_owned())?);
+        }
+        c.map(map)
+    }),
+    ("seq", |c| {
+        let (from, step, to) = match c.args.len() {
+            1 => (1, None, c.whole(0)?),
+            2 => (c.whole(0)?, None, c.whole(1)?),
+            3 => (c.whole(0)?, Some(c.whole(1)?), c.whole(2)?),
+            _ => return c.made(String::new()),
+        };
+        let towards = if to < from { -1 } else { 1 };
+        let step = step.unwrap_or(towards);
+        if step.signum() != towards {
+            return c.made(String::new());
+        }
+        let all = numbers(c, from, to.saturating_add(towards), step)?;
+        c.made(c.text_of(&all)?.trim_matches(['[', ']']).to_owned())
+    }),
     ("toStrings", |c| c.texts(shown(c, c.items(0)?)?)),
     ("until", |c| numbers(c, 0, c.whole(0)?, 1)),
     ("untilStep", |c| {
@@ -113,6 +144,32 @@ pub(super) const ALL: &[(&str, Function)] = &[
     ("get", |c| {
         let key = c.marked(c.value(1))?;
         Ok(c.value(0).field(&key).cloned().unwrap_or(Value::Nil))
+    }),
+    ("dig", |c| {
+        let [keys @ .., default, value] = c.args else {
+            return fail("`dig` takes keys, a default and a mapping");
+        };
+        let mut value = value;
+        for key in keys {
+            if !matches!(value, Value::Map(_)) {
+                return fail(format!(
+                    "`dig` takes a mapping, and not {}",
+                    value.type_name()
+                ));
+            }
+            match value.field(&c.marked(key)?) {
+                Some(inner) => value = inner,
+                None => return Ok(default.clone()),
+            }
+        }
+        Ok(value.clone())
+    }),
+    ("pluck", |c| {
+        let key = c.marked(c.value(0))?;
+        let maps = c.args.iter().skip(1);
+        let found: Vec<Value> = maps.filter_map(|map| map.field(&key).cloned()).collect();
+        found.iter().try_for_each(|one| c.check_part(one))?;
+        c.list(found)
     }),
     ("hasKey", |c| {
         let key = c.marked(c.value(1))?;
@@ -150,6 +207,7 @@ pub(super) const ALL: &[(&str, Function)] = &[
         c.map(map)
     }),
     ("toJson", |c| c.made_marked(json(c)?.to_string())),
+    ("toRawJson", |c| c.made_marked(json(c)?.to_string())),
     ("toPrettyJson", |c| {
         let pretty = serde_json::to_string_pretty(&json(c)?).unwrap_or_default();
         c.made_marked(pretty)
@@ -172,6 +230,11 @@ pub(super) const ALL: &[(&str, Function)] = &[
         Ok(value)
     }),
 ];
+
+fn append(call: &Call<'_>) -> CallResult {
+    call.check_part(call.value(1))?;
+    call.list([call.items(0)?, &[call.value(1).clone()]].concat())
+}
 
 fn list(call: &Call<'_>) -> CallResult {
     call.args.iter().try_for_each(|one| call.check_part(one))?;

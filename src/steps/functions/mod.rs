@@ -1,8 +1,8 @@
 //! The functions of templates: those of Sprig that task files use, and the built-in ones of Go. All of them charge what they read and
 //! produce, and keep track of secret texts.
 //!
-//! Functions with a random result (`randAlpha`, `uuidv4`), functions that read the machine (`env`, `osBase`) and
-//! cryptography are left out; `now` is the time of the run.
+//! Functions with a random result (`randAlpha`, `uuidv4`), functions that read the machine (`env`, `osBase`), those that change a mapping
+//! (`set`), and cryptography are left out; docs/steps.md lists them. `now` is the time of the run.
 
 mod builtin;
 mod call;
@@ -18,6 +18,36 @@ use gotmpl::{FuncMap, Value, ValueFunc};
 use super::budget::TemplateBudget;
 use call::Call;
 
+/// The functions that also have a name with `must`, such as `mustToJson`.
+const MUST: &[&str] = &[
+    "append",
+    "chunk",
+    "compact",
+    "deepCopy",
+    "first",
+    "fromJson",
+    "has",
+    "initial",
+    "last",
+    "merge",
+    "prepend",
+    "push",
+    "regexFind",
+    "regexFindAll",
+    "regexMatch",
+    "regexReplaceAll",
+    "regexReplaceAllLiteral",
+    "regexSplit",
+    "rest",
+    "reverse",
+    "slice",
+    "toJson",
+    "toPrettyJson",
+    "toRawJson",
+    "uniq",
+    "without",
+];
+
 /// Returns all functions. `date` is the run's date, as `yyyyMMdd-HHmmssz`.
 pub(super) fn all(date: &str, budget: &Arc<TemplateBudget>) -> FuncMap {
     let mut map = FuncMap::new();
@@ -28,13 +58,23 @@ pub(super) fn all(date: &str, budget: &Arc<TemplateBudget>) -> FuncMap {
         numbers::ALL,
         builtin::ALL,
     ];
-    for (name, function) in each.concat() {
+    let functions = each.concat();
+    let named = functions
+        .iter()
+        .map(|(name, function)| ((*name).to_owned(), *function));
+    // Functions of these names return an error in Sprig instead of ending the program, as all do here.
+    let must = functions.iter().filter(|(name, _)| MUST.contains(name));
+    let must = must.map(|(name, function)| {
+        let (first, rest) = name.split_at(1);
+        (format!("must{}{rest}", first.to_uppercase()), *function)
+    });
+    for (name, function) in named.chain(must) {
         let budget = Arc::clone(budget);
         let counted = move |args: &[Value]| {
             budget.pay_steps(1 + args.len())?;
             function(&Call::new(args, &budget))
         };
-        map.insert(name.to_owned(), Arc::new(counted));
+        map.insert(name, Arc::new(counted));
     }
     for (name, templates) in builtin::templates() {
         let budget = Arc::clone(budget);
@@ -138,6 +178,57 @@ mod tests {
         (r#"now | date "20060102""#, "20260102"),
         (r#"plural "one" "many" 2"#, "many"),
         (r#"printf "%05d|%-4s|%q" 42 "a" "b""#, r#"00042|a   |"b""#),
+        (
+            r#"regexFindAll "[2,4,6,8]" "123456789" -1 | join ",""#,
+            "2,4,6,8",
+        ),
+        (r#"regexFindAll "a" "aaa" 2 | len"#, "2"),
+        (r#"regexSplit "z+" "pizza" -1 | join ",""#, "pi,a"),
+        (r#"regexSplit "," "a,b,c" 2 | join "|""#, "a|b,c"),
+        (r#"regexSplit "," "a," -1 | len"#, "2"),
+        (r#"regexQuoteMeta "1.2.3""#, r"1\.2\.3"),
+        (r#"mustRegexMatch "^v" "v1""#, "true"),
+        (r#"wrap 5 "aa bb cc dddddddd e""#, "aa bb\ncc\ndddddddd\ne"),
+        (r#"wrapWith 5 "\t" "Hello World""#, "Hello\tWorld"),
+        (r#"wrapWith 3 "-" "abcdefg""#, "abc-def-g"),
+        (r#"swapcase "This Is A.Test""#, "tHIS iS a.tEST"),
+        (r#"(splitn "$" 2 "foo$bar$baz")._1"#, "bar$baz"),
+        (r#"chunk 2 (list 1 2 3)"#, "[[1 2] [3]]"),
+        (r#"push (list 1) 2"#, "[1 2]"),
+        (r#"dig "a" "b" "none" (dict "a" (dict "b" "yes"))"#, "yes"),
+        (r#"dig "a" "c" "none" (dict "a" (dict "b" "yes"))"#, "none"),
+        (
+            r#"pluck "a" (dict "a" 1) (dict "b" 2) (dict "a" 3)"#,
+            "[1 3]",
+        ),
+        ("addf 0.1 0.2", "0.3"),
+        ("subf 7.5 2 3", "2.5"),
+        ("mulf 1.5 2 2", "6"),
+        ("divf 10 2 4", "1.25"),
+        ("maxf 1 2.5 3", "3"),
+        ("minf 1.5 2 3", "1.5"),
+        (r#"any 0 "" "a""#, "true"),
+        (r#"all 1 "" "a""#, "false"),
+        (r#"list 1 "<" | toRawJson"#, r#"[1,"<"]"#),
+        (r#"list 1 | mustToJson"#, "[1]"),
+        (r#"mustFromJson "[1]" | mustFirst"#, "1"),
+        (r#"mustHas 1 (list 1)"#, "true"),
+        ("seq 5", "1 2 3 4 5"),
+        ("seq -3", "1 0 -1 -2 -3"),
+        ("seq 2 -2", "2 1 0 -1 -2"),
+        ("seq 0 2 10", "0 2 4 6 8 10"),
+        ("seq 0 -2 -5", "0 -2 -4"),
+        ("seq 0 2 -5", ""),
+        (r#"(deepCopy (dict "a" 1)).a"#, "1"),
+        (r#"kindOf (list 1)"#, "slice"),
+        (r#"kindIs "map" (dict "a" 1)"#, "true"),
+        (r#"typeOf "a""#, "string"),
+        (r#"b32enc "foobar""#, "MZXW6YTBOI======"),
+        (r#"b32enc "hello""#, "NBSWY3DP"),
+        (r#"base "a/b.txt""#, "b.txt"),
+        (r#"dir "a/b.txt""#, "a"),
+        (r#"clean "/a/../b//c/.""#, "/b/c"),
+        (r#"ext "a/b.tar.gz""#, ".gz"),
     ];
 
     #[test]
@@ -161,6 +252,11 @@ mod tests {
             ("div 1 0", "division by zero"),
             (r#"fail "no tag""#, "no tag"),
             (r#"required "name it" .Values.x"#, "name it"),
+            (".Values.x | required", "takes a message and a value"),
+            ("chunk 0 (list 1)", "at least 1"),
+            ("divf 1 0", "division by zero"),
+            (r#"dig "a" "b" "none" (dict "a" 1)"#, "takes a mapping"),
+            ("seq 99999999", "counts to 100000"),
             (r#"repeat 99999999 "abc""#, "more than 1 MiB"),
             ("until 99999999", "counts to 100000"),
             (r#"b64dec "%%""#, "base64"),

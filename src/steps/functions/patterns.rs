@@ -4,6 +4,7 @@ use gotmpl::{TemplateError, Value};
 use regex::{Captures, Regex, RegexBuilder};
 
 use super::call::{Call, CallResult, Function, fail};
+use crate::steps::budget::BYTES_OF_ITEM;
 
 pub(super) const ALL: &[(&str, Function)] = &[
     ("regexMatch", |c| {
@@ -27,6 +28,33 @@ pub(super) const ALL: &[(&str, Function)] = &[
             Ok(())
         })
     }),
+    ("regexFindAll", |c| {
+        let text = c.text(1)?;
+        let regex = regex(c, &text)?;
+        let most = usize::try_from(c.whole(2)?).unwrap_or(usize::MAX);
+        let found = regex.find_iter(&text).take(most);
+        let mut all = Vec::new();
+        let mut bytes = 0;
+        for one in found {
+            bytes += one.len() + BYTES_OF_ITEM;
+            c.check(bytes)?;
+            all.push(one.as_str().to_owned());
+        }
+        c.texts(all)
+    }),
+    ("regexSplit", split),
+    ("regexQuoteMeta", |c| {
+        let text = c.text(0)?;
+        c.check(2 * text.len())?;
+        let mut out = String::with_capacity(text.len());
+        for one in text.chars() {
+            if r"\.+*?()|[]{}^$".contains(one) {
+                out.push('\\');
+            }
+            out.push(one);
+        }
+        c.made(out)
+    }),
     ("regexReplaceAllLiteral", |c| {
         let with = c.text(2)?;
         replaced(c, &|_, out| {
@@ -36,6 +64,34 @@ pub(super) const ALL: &[(&str, Function)] = &[
         })
     }),
 ];
+
+/// Splits the second argument at the matches into at most as many parts as the third says, as Go does.
+fn split(call: &Call<'_>) -> CallResult {
+    let text = call.text(1)?;
+    let regex = regex(call, &text)?;
+    let most = usize::try_from(call.whole(2)?).unwrap_or(usize::MAX);
+    let mut parts = Vec::new();
+    let (mut at, mut end) = (0, 0);
+    if most == 0 {
+        return call.list(Vec::new());
+    }
+    for found in regex.find_iter(&text) {
+        if parts.len() == most - 1 {
+            break;
+        }
+        end = found.start();
+        // An empty match at the beginning separates nothing.
+        if found.end() > 0 {
+            call.check(text.len() + (parts.len() + 1) * BYTES_OF_ITEM)?;
+            parts.push(text[at..end].to_owned());
+        }
+        at = found.end();
+    }
+    if end != text.len() || text.is_empty() {
+        parts.push(text[at..].to_owned());
+    }
+    call.texts(parts)
+}
 
 /// Replaces the matches in the second argument by the texts that `write` writes.
 fn replaced(

@@ -95,6 +95,46 @@ pub(super) const ALL: &[(&str, Function)] = &[
             words.collect()
         })
     }),
+    ("swapcase", |c| {
+        changed(c, |text| {
+            let swapped = text.chars().map(|one| match one.is_lowercase() {
+                true => one.to_uppercase().collect::<String>(),
+                false => one.to_lowercase().collect(),
+            });
+            swapped.collect()
+        })
+    }),
+    ("wrap", |c| wrapped(c, "\n", false)),
+    ("wrapWith", |c| wrapped(c, &c.text(1)?, true)),
+    ("base", |c| {
+        changed(c, |text| {
+            let name = text.trim_end_matches('/').rsplit('/').next();
+            let empty = if text.is_empty() { "." } else { "/" };
+            name.filter(|it| !it.is_empty()).unwrap_or(empty).to_owned()
+        })
+    }),
+    ("dir", |c| {
+        changed(c, |text| {
+            clean(text.rfind('/').map_or("", |end| &text[..=end]))
+        })
+    }),
+    ("clean", |c| changed(c, clean)),
+    ("ext", |c| {
+        changed(c, |text| {
+            let name = text.rsplit('/').next().unwrap_or_default();
+            name.rfind('.').map_or("", |at| &name[at..]).to_owned()
+        })
+    }),
+    ("isAbs", |c| Ok(Value::Bool(c.text(0)?.starts_with('/')))),
+    ("typeOf", |c| c.made(type_of(c.value(0)).to_owned())),
+    ("kindOf", |c| c.made(kind_of(c.value(0)).to_owned())),
+    ("typeIs", |c| {
+        Ok(Value::Bool(c.text(0)? == type_of(c.value(1))))
+    }),
+    ("kindIs", |c| {
+        Ok(Value::Bool(c.text(0)? == kind_of(c.value(1))))
+    }),
+    ("b32enc", |c| changed(c, base32)),
     ("initials", |c| {
         changed(c, |text| {
             let words = text.split_whitespace();
@@ -135,7 +175,17 @@ pub(super) const ALL: &[(&str, Function)] = &[
         let last = c.args.last().unwrap_or(&Value::Nil);
         fail(c.marked(last)?)
     }),
+    ("all", |c| {
+        Ok(Value::Bool(c.args.iter().all(Value::is_truthy)))
+    }),
+    ("any", |c| {
+        Ok(Value::Bool(c.args.iter().any(Value::is_truthy)))
+    }),
+    ("deepCopy", |c| Ok(c.value(0).clone())),
     ("required", |c| match c.args.get(1) {
+        _ if c.args.len() < 2 => {
+            fail("`required` takes a message and a value: required \"name it\" .Values.x")
+        }
         Some(given) if !matches!(given, Value::Nil) && given.as_str() != Some("") => {
             Ok(given.clone())
         }
@@ -170,6 +220,101 @@ fn capitalised(text: &str, change: fn(&str) -> String) -> String {
 
 fn title(text: &str) -> String {
     capitalised(text, str::to_uppercase)
+}
+
+/// Wraps the last argument at spaces, as Sprig does: a longer word stays whole, or `is_cut`.
+fn wrapped(call: &Call<'_>, newline: &str, is_cut: bool) -> CallResult {
+    let width = usize::try_from(call.whole(0)?).unwrap_or(0).max(1);
+    let text: Vec<char> = call.last_text()?.chars().collect();
+    // In the worst case each character gets a line.
+    call.check(text.len().saturating_mul(size_of::<char>() + newline.len()))?;
+    let mut out = String::new();
+    let mut at = 0;
+    while text.len() - at > width {
+        if text[at] == ' ' {
+            at += 1;
+            continue;
+        }
+        let space = text[at..=at + width].iter().rposition(|one| *one == ' ');
+        let (end, next) = match space {
+            Some(space) => (at + space, at + space + 1),
+            None if is_cut => (at + width, at + width),
+            None => match text[at + width..].iter().position(|one| *one == ' ') {
+                Some(space) => (at + width + space, at + width + space + 1),
+                None => break,
+            },
+        };
+        out.extend(&text[at..end]);
+        out.push_str(newline);
+        at = next;
+    }
+    out.extend(&text[at..]);
+    call.made(out)
+}
+
+/// Returns the shortest path that means the same, as Go's `path.Clean`.
+fn clean(path: &str) -> String {
+    let is_absolute = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+            ".." if is_absolute => {}
+            part => parts.push(part),
+        }
+    }
+    match (is_absolute, parts.join("/")) {
+        (true, rest) => format!("/{rest}"),
+        (false, rest) if rest.is_empty() => ".".to_owned(),
+        (false, rest) => rest,
+    }
+}
+
+/// Returns the name of a value's kind in Go.
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Nil => "invalid",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int",
+        Value::Uint(_) => "uint",
+        Value::Float(_) => "float64",
+        Value::String(_) => "string",
+        Value::List(_) => "slice",
+        Value::Map(_) => "map",
+        Value::Function(_) => "func",
+    }
+}
+
+/// Returns the name of a value's type in Go.
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Nil => "<nil>",
+        Value::List(_) => "[]interface {}",
+        Value::Map(_) => "map[string]interface {}",
+        other => kind_of(other),
+    }
+}
+
+/// Encodes a text in base32, with padding.
+fn base32(text: &str) -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let mut out = String::new();
+    for bytes in text.as_bytes().chunks(5) {
+        let mut group = [0; 8];
+        group[3..3 + bytes.len()].copy_from_slice(bytes);
+        let bits = u64::from_be_bytes(group);
+        let digits = (bytes.len() * 8).div_ceil(5);
+        for n in 0..8 {
+            let digit = usize::try_from(bits >> (35 - 5 * n) & 31).unwrap_or(0);
+            out.push(if n < digits {
+                char::from(ALPHABET[digit])
+            } else {
+                '='
+            });
+        }
+    }
+    out
 }
 
 /// Keeps the first characters, or for a negative count the last ones.

@@ -141,7 +141,7 @@ impl Machine {
             "refused" => output.code == 2 && is_hinted && !output.stderr.contains("Usage:"),
             "missing" => output.code == 3,
             "asks" => {
-                let refused = output.code == 1 && output.stderr.contains("--yes");
+                let refused = output.code == 2 && output.stderr.contains("--yes");
                 refused && self.type_words(&line, "--yes").code == 0
             }
             other => panic!("nothing is known of `{other}`"),

@@ -6,8 +6,10 @@ use crate::{
     ops::{
         App,
         credential::all_logins,
+        event::{Event, EventSink},
         purge::{self, Filters, Purge, PurgeOptions},
     },
+    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -75,11 +77,24 @@ pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
     };
     let options = options.checked();
     let options = options.map_err(|problem| Error::new(Kind::Invalid, problem))?;
-    let events = report.events();
+    let is_for_programs = report.is_for_programs();
+    let events = EventSink::new(|event| match event {
+        // The lines of acr-cli make way for the answer.
+        Event::Log(bytes) if is_for_programs => {
+            let text = String::from_utf8_lossy(bytes);
+            text.lines()
+                .filter(|line| !line.is_empty())
+                .for_each(|line| report.note(line));
+        }
+        event => report.event(event),
+    });
     app.registries_with(all_logins(app, &mut 0, &events)?);
-    app.wait(async {
+    let purged = app.wait(async {
         let purge = Purge { options, run: None };
         purge::purge(app, &purge, &events).await
     })?;
+    if is_for_programs {
+        return Ok(Outcome::answer(View::of(purged, &[])));
+    }
     Ok(Outcome::default())
 }

@@ -38,6 +38,8 @@ pub struct Report {
     /// The requested format.
     format: Option<Format>,
     table: bool,
+    /// Whether an answer for programs was asked for: by a format or by a query.
+    is_for_programs: bool,
     summary: RefCell<Vec<String>>,
     progress: Option<Progress>,
     /// Whether the reader of stdout has closed it: the rest of the log is dropped, and the work goes on.
@@ -68,6 +70,7 @@ impl Report {
             verbose: global.verbose || global.debug,
             format,
             table: format == Some(Format::Table) || (format.is_none() && is_terminal),
+            is_for_programs: format.is_some_and(|it| it != Format::Table) || global.query.is_some(),
             summary: RefCell::default(),
             progress: (!global.only_show_errors).then(Progress::new).flatten(),
             reader_gone: Cell::new(false),
@@ -117,6 +120,11 @@ impl Report {
     /// Tells whether stdout supports colours.
     pub fn colour(&self) -> bool {
         wants_colour(io::stdout().is_terminal())
+    }
+
+    /// Tells whether an answer for programs was asked for, by a format or by a query.
+    pub fn is_for_programs(&self) -> bool {
+        self.is_for_programs
     }
 
     /// Tells whether a person can answer questions.

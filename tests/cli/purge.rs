@@ -53,6 +53,11 @@ fn purge_deletes_old_tags_and_prints_the_lines_of_acr_cli() {
         )
     );
     assert_eq!(registry.tags("web"), ["1", "2", "3"]);
+    let json = [&options[..], &["--dry-run", "-o", "json"]].concat();
+    let dry = purge(&world, &host, &json).ok().says(&["Would delete: "]);
+    assert_eq!(dry.json(), json!({"tags": 2, "manifests": 0}));
+    let query = [&options[..], &["--dry-run", "--query", "tags"]].concat();
+    assert_eq!(purge(&world, &host, &query).ok().stdout.trim(), "2");
     let purged = purge(&world, &host, &options).ok();
     assert_eq!(
         purged.stdout,

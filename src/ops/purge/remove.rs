@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How many tags and manifests a purge has removed, or would remove.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Purged {
     pub tags: usize,
     pub manifests: usize,

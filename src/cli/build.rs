@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -29,6 +29,9 @@ use crate::{
     sys::secret::Secret,
     task::{Context, DockerStep, Step},
 };
+
+/// The largest Dockerfile that is read from standard input, in bytes.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -113,19 +116,15 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
     report.shows_raw(args.raw);
     report_azure(app, report, args.registry.as_deref());
     let no_wait = args.no_wait;
-    let (request, _dockerfile) = request(app, report, args)?;
+    let request = request(app, report, args)?;
     if no_wait {
         return detached(app, report, &request, true);
     }
     followed(app, report, &request)
 }
 
-/// Turns the options into a request. `file` is the Dockerfile from standard input, if there is one.
-fn request(
-    app: &App,
-    report: &Report,
-    args: BuildArgs,
-) -> Result<(RunRequest, Option<tempfile::NamedTempFile>)> {
+/// Turns the options into a request.
+fn request(app: &App, report: &Report, args: BuildArgs) -> Result<RunRequest> {
     let from_stdin = args.file.as_deref() == Some(Path::new("-"));
     if from_stdin && args.no_wait {
         return Err(Error::new(
@@ -135,11 +134,10 @@ fn request(
         .hint("write the Dockerfile to a file, or leave out --no-wait"));
     }
     let follows_log = !args.no_logs && !args.no_wait;
-    let dockerfile = from_stdin.then(stdin_file).transpose()?;
-    let file = match (&dockerfile, &args.file) {
-        (Some(file), _) => file.path().to_owned(),
-        (None, Some(file)) => quick_file(report, &args.context, file)?.into_path(),
-        (None, None) => "Dockerfile".into(),
+    let content = from_stdin.then(standard_input).transpose()?;
+    let file = match &args.file {
+        Some(file) if !from_stdin => quick_file(report, &args.context, file)?.into_path(),
+        _ => "Dockerfile".into(),
     };
     let arguments = ArgumentArgs::of(args.arguments.args, args.arguments.secret_args);
     arguments.warn_of_unset(report);
@@ -147,7 +145,7 @@ fn request(
     let quick = QuickTask {
         registry: args.registry.as_deref(),
         step: Step::Docker(DockerStep {
-            docker_file_content: None,
+            docker_file_content: content,
             contexts: BTreeMap::new(),
             options: Vec::new(),
             is_local: false,
@@ -167,20 +165,18 @@ fn request(
         keep_vcs: args.keep_vcs,
     };
     let (task, secrets) = ops::task::quick(app, quick)?;
-    let request = RunRequest {
+    Ok(RunRequest {
         follows_log,
         ..RunRequest::quick(Quick { task, secrets })
-    };
-    Ok((request, dockerfile))
+    })
 }
 
-/// Saves standard input to a file, because builders need a file.
-fn stdin_file() -> Result<tempfile::NamedTempFile> {
-    let cannot = || "cannot read the Dockerfile from standard input".to_owned();
-    let mut file = tempfile::Builder::new()
-        .prefix("Dockerfile.")
-        .tempfile()
-        .context(Kind::Invalid, cannot)?;
-    io::copy(&mut io::stdin().lock(), &mut file).context(Kind::Invalid, cannot)?;
-    Ok(file)
+/// Reads the Dockerfile from standard input.
+fn standard_input() -> Result<String> {
+    let mut text = String::new();
+    let mut input = io::stdin().take(MAX_FILE);
+    input.read_to_string(&mut text).context(Kind::Invalid, || {
+        "cannot read the Dockerfile from standard input".to_owned()
+    })?;
+    Ok(text)
 }

@@ -13,7 +13,7 @@ use crate::{
     source::local::{self, LocalContext},
     store::secrets::Secrets,
     sys::secret::MaskedText,
-    task::{Context, DockerStep, Task, Untracked},
+    task::{Context, DockerStep, Task, Untracked, name},
     watch::{FileStamp, FileState, ReadFile},
 };
 
@@ -64,7 +64,10 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
     };
     let inputs = match &step.docker_file_content {
         Some(text) => {
-            let path = app.store.layout().task(&task.key());
+            let path = match task.name.as_str() {
+                name::QUICK_RUN => "standard input".into(),
+                _ => app.store.layout().task(&task.key()),
+            };
             let text = text.clone().into_bytes();
             of_bytes(context, path, text, build, definition)?
         }

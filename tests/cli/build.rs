@@ -98,6 +98,8 @@ fn dockerfile_is_read_from_standard_input() {
         registry.file("web:1", "copied").as_deref(),
         Some("FROM scratch\n")
     );
+    let line = format!("printf 'FROM\\n' | \"$0\" build --no-push -f - {context}");
+    world.shell(&line).exits(2).says(&["standard input"]);
     world
         .acrt(&["build", "-r", &host, "-f", "-", "--no-wait", &context])
         .exits(2)

@@ -13,6 +13,7 @@ pub mod check;
 mod clean;
 mod commands;
 pub mod config;
+mod config_values;
 pub mod credential;
 pub mod deps;
 mod docker_run;
@@ -141,8 +142,8 @@ impl App {
         store.upgrade(settings.allows_unsafe_permissions)?;
         Ok(Self {
             verifier: Rc::new(Verifier::new(&settings, store.clone())?),
-            min_age: config::min_age(&settings.config)?,
-            windows: config::windows(&settings.config)?,
+            min_age: config_values::min_age(&settings.config)?,
+            windows: config_values::windows(&settings.config)?,
             store,
             clock: Clock::new(settings.now.as_deref())?,
             mirrors: mirror_settings::mirrors(&settings)?,

@@ -878,3 +878,27 @@ echo $auth
         "acrt: steps get no logins: the context is a guest's",
     ]);
 }
+
+#[test]
+fn buildah_runs_steps_on_the_network_of_the_machine_or_one_after_the_other() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("tool:1", &[]);
+    let steps = |more: &str| {
+        let step = format!("cmd: '{} sh -c exit'", registry.image("tool:1"));
+        format!("steps:\n- {{id: a, {step}}}\n- {{id: b, {step}{more}}}\n")
+    };
+    let parallel = steps(", when: ['-']");
+    run(&world, &registry, &parallel, &[])
+        .exits(1)
+        .says(&["has no networks", "with --jobs 1"]);
+    run(&world, &registry, &parallel, &["--jobs", "1"]).ok();
+    let host = parallel.replace("exit'", "exit', network: host");
+    run(&world, &registry, &host, &[]).ok();
+    let redundant = format!(
+        "{}- {{cmd: '{} sh -c exit', when: [a, b]}}\n",
+        steps(""),
+        registry.image("tool:1")
+    );
+    run(&world, &registry, &redundant, &[]).ok();
+}

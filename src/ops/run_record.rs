@@ -6,11 +6,12 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     store::runs::HeldRun,
-    task::{Run, RunStatus},
+    task::{ImageDescriptor, Run, RunStatus},
     watch::{Baseline, Built},
 };
 
 use super::{
+    App,
     event::{Event, EventSink},
     execution::{Execution, Failure},
     run_log::RunLog,
@@ -74,10 +75,19 @@ pub(super) fn failed(execution: &Execution<'_>, run: &mut Run, failure: Failure)
         && let Ok(mut baseline) = app.store.baseline(&key)
     {
         let inputs = execution.inputs.get().cloned();
-        baseline.failed(run.run_id, tried(execution, run), inputs, now);
+        let resolved = run.base_image_dependencies.iter().flatten();
+        let resolved = resolved.map(|dependency| &dependency.image);
+        let causes = run.image_update_trigger.iter();
+        let causes = causes.flat_map(|cause| &cause.images);
+        let mut causes = digests_by_tag(app, causes);
+        let mut tried = causes.clone();
+        tried.extend(digests_by_tag(app, resolved));
+        causes.retain(|tag, digest| tried.get(tag) != Some(digest));
+        baseline.failed(run.run_id, tried, inputs, now);
         let meant = run.source_trigger.as_ref().map(|it| it.commit_id.clone());
         if let Some(failure) = &mut baseline.failure {
             failure.reason = reason;
+            failure.causes = causes;
             failure.commit = run.source_commit.clone().or(meant);
         }
         app.store.save_baseline(&key, &baseline)?;
@@ -85,17 +95,12 @@ pub(super) fn failed(execution: &Execution<'_>, run: &mut Run, failure: Failure)
     Ok(error)
 }
 
-/// Returns the digests that a failed run was tried with: those that it resolved, else those that caused it.
-fn tried(execution: &Execution<'_>, run: &Run) -> BTreeMap<Reference, Digest> {
-    let resolved = run.base_image_dependencies.iter().flatten();
-    let causes = run.image_update_trigger.iter();
-    let causes = causes.flat_map(|cause| &cause.images);
-    causes
-        .chain(resolved.map(|dependency| &dependency.image))
-        .filter_map(|image| {
-            let tag = execution.app.canonical(&image.reference()?);
-            Some((tag, image.digest.clone()?))
-        })
+fn digests_by_tag<'a>(
+    app: &App,
+    images: impl Iterator<Item = &'a ImageDescriptor>,
+) -> BTreeMap<Reference, Digest> {
+    images
+        .filter_map(|image| Some((app.canonical(&image.reference()?), image.digest.clone()?)))
         .collect()
 }
 

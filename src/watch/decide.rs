@@ -457,7 +457,7 @@ impl Node<'_> {
             return self.decide_without_reason(tags, change);
         }
         match &self.baseline.failure {
-            Some(failure) if self.must_wait(failure, &reasons, tags, now) => {
+            Some(failure) if self.must_wait(failure, &reasons, now) => {
                 if self.baseline.is_tracking() {
                     Verdict::BackingOff {
                         reasons,
@@ -645,9 +645,9 @@ impl Node<'_> {
     }
 
     /// Tells whether a task that failed still has to wait for its next try.
-    fn must_wait(&self, failure: &Failure, reasons: &Reasons, tags: &Tags, now: Timestamp) -> bool {
+    fn must_wait(&self, failure: &Failure, reasons: &Reasons, now: Timestamp) -> bool {
         let inputs = self.reading.and_then(|reading| reading.digest.as_ref());
-        failure.holds(tags, inputs, now) && !is_another(reasons, failure)
+        failure.holds(inputs, now) && !is_another(reasons, failure)
     }
 }
 
@@ -670,10 +670,16 @@ fn failing(failure: &Failure, until: Option<Timestamp>) -> Verdict {
     }
 }
 
-/// Tells whether there is a commit that has not been tried.
+/// Tells whether there is a commit, or a new digest of a base, that has not been tried. A digest counts as new if it is not what the last
+/// successful run was built on: that a failed run has read a base which has not been looked at since is no move.
 fn is_another(reasons: &Reasons, failure: &Failure) -> bool {
     let commit = reasons.source.as_ref().map(|source| &source.commit_id);
-    commit.is_some() && commit != failure.commit.as_ref()
+    let mut moves = reasons.moves.iter();
+    let is_untried = |one: &Move| {
+        let to = one.to.as_ref();
+        to.is_some_and(|to| !failure.has_tried(&one.tag, to))
+    };
+    moves.any(is_untried) || commit.is_some() && commit != failure.commit.as_ref()
 }
 
 /// Waits until the tags that moved, and the files that changed, have been quiet for the debounce period. A timer that fired does not wait,
@@ -694,6 +700,8 @@ fn debounced(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::{
         task::{DependencyKind, Manifests, Task},
@@ -793,6 +801,105 @@ mod tests {
         assert_eq!(decide(&tags, "01T09:12:00"), ("current", 0));
         look(&mut tags, "newest", "01T09:13:00");
         assert_eq!(decide(&tags, "01T09:13:00"), ("stale", 0));
+    }
+
+    fn base(name: &str) -> Reference {
+        format!("r.io/{name}:1").parse().unwrap()
+    }
+
+    fn digest(version: &str) -> Digest {
+        Digest::of(version.as_bytes())
+    }
+
+    fn look(tags: &mut Tags, name: &str, version: &str, time: &str) {
+        let seen = Observation {
+            digest: digest(version),
+            manifests: Manifests::new(),
+            created: None,
+        };
+        tags.observe(&base(name), seen, at(time));
+    }
+
+    /// A task whose last successful run was built on version `one` of two bases, and its first failed run at nine.
+    fn failed_on_two_bases(tried: &[(&str, &str)], causes: &[(&str, &str)]) -> Snapshot {
+        let web = "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: /c, dockerFilePath: D}, trigger: {baseImageTrigger: {}}}";
+        let dependencies = ["x", "y"].map(|name| Dependency {
+            image: ImageDescriptor::new(&base(name), Some(digest("one"))),
+            kind: DependencyKind::Runtime,
+            manifests: Manifests::new(),
+            line: 1,
+            mirror: None,
+        });
+        let built = Built {
+            dependencies: dependencies.into(),
+            ..Built::default()
+        };
+        let digests = |of: &[(&str, &str)]| {
+            let digests = of.iter();
+            digests
+                .map(|(name, version)| (base(name), digest(version)))
+                .collect()
+        };
+        let mut baseline = Baseline::succeeded(RunId::new(1), built, at("01T08:00:00"));
+        baseline.failed(RunId::new(2), digests(tried), None, at("01T09:00:00"));
+        if let Some(failure) = &mut baseline.failure {
+            failure.causes = digests(causes);
+        }
+        Snapshot::new(serde_yaml::from_str(web).unwrap(), baseline, Clone::clone)
+    }
+
+    #[test]
+    fn failed_run_on_a_base_that_is_not_due_for_a_look_is_not_retried_before_its_backoff_ends() {
+        let failed = failed_on_two_bases(&[("x", "two"), ("y", "two")], &[]);
+        let word = |tags: &Tags| failed.node().decide(tags, at("01T09:00:30")).word();
+        let mut tags = Tags::default();
+        look(&mut tags, "x", "two", "01T08:59:00");
+        look(&mut tags, "y", "one", "01T08:00:00");
+        assert_eq!(word(&tags), "backing-off");
+        look(&mut tags, "y", "two", "01T09:00:20");
+        assert_eq!(word(&tags), "backing-off");
+        look(&mut tags, "y", "three", "01T09:00:30");
+        assert_eq!(word(&tags), "stale");
+    }
+
+    #[test]
+    fn failed_run_on_a_digest_newer_than_its_cause_is_not_retried_before_its_backoff_ends() {
+        let failed = failed_on_two_bases(&[("x", "three"), ("y", "one")], &[("x", "two")]);
+        let mut tags = Tags::default();
+        look(&mut tags, "y", "one", "01T08:59:00");
+        for version in ["two", "three"] {
+            look(&mut tags, "x", version, "01T08:59:00");
+            let verdict = failed.node().decide(&tags, at("01T09:00:30"));
+            assert_eq!(verdict.word(), "backing-off", "{version}");
+        }
+    }
+
+    #[test]
+    fn failed_run_at_a_minimum_age_is_not_retried_because_of_a_digest_that_is_too_young() {
+        let mut failed = failed_on_two_bases(&[("x", "two"), ("y", "one")], &[]);
+        failed.set_min_ages(|_| SignedDuration::from_mins(20));
+        let mut tags = Tags::default().remembering([base("x"), base("y")].into());
+        look(&mut tags, "y", "one", "01T08:00:00");
+        look(&mut tags, "x", "one", "01T08:00:00");
+        look(&mut tags, "x", "two", "01T08:30:00");
+        look(&mut tags, "x", "three", "01T08:40:10");
+        let word = |now: &str| failed.node().decide(&tags, at(now)).word();
+        assert_eq!(word("01T09:00:05"), "backing-off");
+        assert_eq!(word("01T09:00:10"), "stale");
+    }
+
+    #[test]
+    fn base_that_moves_after_a_run_which_failed_before_it_resolved_its_images_is_tried_at_once() {
+        let mut failed = failed_on_two_bases(&[], &[]);
+        for _ in 0..5 {
+            let failure = &mut failed.baseline;
+            failure.failed(RunId::new(3), BTreeMap::new(), None, at("01T09:00:00"));
+        }
+        let mut tags = Tags::default();
+        look(&mut tags, "y", "one", "01T08:00:00");
+        look(&mut tags, "x", "two", "01T09:05:00");
+        let verdict = failed.node().decide(&tags, at("01T09:05:00"));
+        assert_eq!(verdict.word(), "stale");
     }
 
     #[test]

@@ -788,6 +788,7 @@ impl SimulatedWorld {
                     other.task
                 );
             }
+            self.check_backoff(n);
             ran.push(n);
             self.runs[n] += 1;
             self.running.push(Running {
@@ -947,10 +948,9 @@ impl SimulatedWorld {
         if !work.round.is_running(key) && !work.judged.contains(&n) {
             work.left_out.insert(n);
         }
-        let Some(decided) = run.decided.filter(|_| !self.broken.contains(&n)) else {
-            let moves = run.job.reasons.moves.iter();
-            let tried = moves.filter_map(|one| Some((one.tag.clone(), one.to.clone()?)));
-            self.baseline[n].failed(RunId::new(1), tried.collect(), None, self.now);
+        let is_broken = self.broken.contains(&n);
+        let Some(decided) = run.decided.clone().filter(|_| !is_broken) else {
+            self.fail(&run);
             return work.round.finished(key, Outcome::Failed);
         };
         self.push_task(n);
@@ -968,6 +968,42 @@ impl SimulatedWorld {
             work.round.await_answer(QuestionTarget::Tag(wanted));
         }
         work.round.finished(key, Outcome::Succeeded);
+    }
+
+    /// Records a failed run: the digests that caused it, and those that it resolved, if it did.
+    fn fail(&mut self, run: &Running) {
+        let moves = run.job.reasons.moves.iter();
+        let causes = moves.filter_map(|one| Some((one.tag.clone(), one.to.clone()?)));
+        let causes: BTreeMap<Reference, Digest> = causes.collect();
+        let resolved = run.decided.iter().flatten();
+        let resolved =
+            resolved.filter_map(|it| Some((canonical(tag_of(it)), it.image.digest.clone()?)));
+        let mut tried = causes.clone();
+        tried.extend(resolved);
+        let baseline = &mut self.baseline[run.task];
+        baseline.failed(RunId::new(1), tried, None, self.now);
+        if let Some(failure) = &mut baseline.failure {
+            failure.causes = causes;
+        }
+    }
+
+    /// Checks that a task whose last run failed is run again only when its backoff is over, or when a base has been seen to move to a digest
+    /// that was not tried.
+    fn check_backoff(&self, n: usize) {
+        let Some(failure) = &self.baseline[n].failure else {
+            return;
+        };
+        let has_untried = self.baseline[n].dependencies.iter().any(|dependency| {
+            let tag = canonical(tag_of(dependency));
+            let said = self.said.get(&tag).and_then(|said| said.content.as_ref());
+            said.is_some_and(|content| {
+                !content.is_what(dependency) && !failure.has_tried(&tag, &content.digest())
+            })
+        });
+        assert!(
+            has_untried || self.now >= failure.next_try,
+            "t{n} is run again before its backoff is over"
+        );
     }
 
     /// Repairs everything, and waits until every pause is over.

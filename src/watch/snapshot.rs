@@ -86,8 +86,10 @@ impl Snapshot {
         canonical: impl Fn(&Reference) -> Reference,
     ) -> Self {
         if let Some(failure) = &mut baseline.failure {
-            let tried = std::mem::take(&mut failure.tried).into_iter();
-            failure.tried = tried.map(|(tag, it)| (canonical(&tag), it)).collect();
+            for digests in [&mut failure.tried, &mut failure.causes] {
+                let named = std::mem::take(digests).into_iter();
+                *digests = named.map(|(tag, it)| (canonical(&tag), it)).collect();
+            }
         }
         // The tags of one image share its digest.
         for n in 1..baseline.outputs.len() {

@@ -286,7 +286,7 @@ pub(super) async fn prune(app: &App, on: &PlacedBuilder, stop: &Stop, log: &RunL
     let keep = builders::keep(&settings(app, name));
     let is_due = || {
         let last = app.store.made_on(name).pruned;
-        last.is_none_or(|last| now.duration_since(last) >= PRUNE_EVERY)
+        last.is_none_or(|last| last > now || now.duration_since(last) >= PRUNE_EVERY)
     };
     let Some(keep) = keep.filter(|_| is_due()) else {
         return;

@@ -70,6 +70,7 @@ pub(super) struct Fleet {
     /// The builders; the last stands for whichever builder the machine has, if the task names none.
     pub members: Vec<Member>,
     away: BTreeMap<String, AwayRecord>,
+    now: Timestamp,
 }
 
 impl Fleet {
@@ -102,6 +103,7 @@ impl Fleet {
         Self {
             members,
             away: BTreeMap::new(),
+            now: app.clock.now(),
         }
     }
 
@@ -109,11 +111,14 @@ impl Fleet {
     pub fn read(app: &App) -> Self {
         let mut fleet = Self::idle(app);
         fleet.away = app.store.builders().away;
-        let now = app.clock.now();
+        let now = fleet.now;
         for member in &mut fleet.members {
             let (name, jobs) = (&member.name, member.jobs);
             member.running = jobs.map_or(0, |jobs| app.store.builder_places_taken(name, jobs));
-            member.is_away = fleet.away.get(name).is_some_and(|it| now < asked_again(it));
+            member.is_away = fleet
+                .away
+                .get(name)
+                .is_some_and(|it| now < asked_again(it, now));
         }
         fleet
     }
@@ -268,13 +273,17 @@ impl Fleet {
             since: record.since,
             why: record.why.clone(),
             is_full: record.is_full,
-            until: Some(asked_again(record)),
+            until: Some(asked_again(record, self.now)),
         })
         .collect()
     }
 }
 
-fn asked_again(record: &AwayRecord) -> Timestamp {
+/// Returns when a builder that did not answer is asked again: at once, where it was asked before the clock was set back.
+fn asked_again(record: &AwayRecord, now: Timestamp) -> Timestamp {
+    if record.asked > now {
+        return now;
+    }
     let pause = if record.is_full {
         TRIED_AGAIN
     } else {

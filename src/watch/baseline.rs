@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -194,6 +194,15 @@ where
     Box::<[T]>::deserialize(input).map(Vec::from)
 }
 
+/// The largest step back of the clock that is waited out: more than any correction, less than an error of one time zone.
+const LARGEST_STEP_BACK: SignedDuration = SignedDuration::from_mins(59);
+
+/// Tells whether a recorded time may be a true one, and was not written before the clock was set back by far.
+pub(super) fn is_possible(time: Timestamp, now: Timestamp) -> bool {
+    let latest = now.saturating_add(LARGEST_STEP_BACK);
+    time <= latest.unwrap_or(Timestamp::MAX)
+}
+
 impl Baseline {
     /// The schema version of the file that this program writes.
     pub const SCHEMA: u32 = 1;
@@ -241,10 +250,14 @@ impl Baseline {
         }
     }
 
-    /// Sets up to when timers have been served: the times of `before`, moved on by what a run has served.
+    /// Sets up to when timers have been served: the times of `before`, moved on by what a run has served. A time far ahead of the run was
+    /// written before the clock was set back; if it stayed, the timer would fire in every round until then.
     #[must_use]
     pub fn serving(mut self, before: Self, run: &[TimerFiring]) -> Self {
         self.timers = before.timers;
+        if let Some(now) = self.recorded {
+            self.timers.retain(|_, time| is_possible(*time, now));
+        }
         for TimerFiring { timer, time } in run {
             let served = self.timers.entry(timer.clone()).or_insert(*time);
             *served = (*served).max(*time);
@@ -355,6 +368,25 @@ mod tests {
     fn clock_set_back_does_not_extend_the_backoff() {
         let failure = failed_once().failure.unwrap();
         assert!(!failure.holds(None, at(10)));
+    }
+
+    #[test]
+    fn time_served_before_the_clock_was_set_back_is_replaced_by_the_next_served_time() {
+        let name: TimerName = "t".parse().unwrap();
+        let served = |before: i64, time: i64| {
+            let before = Baseline {
+                timers: [(name.clone(), at(before))].into(),
+                ..Baseline::default()
+            };
+            let firing = TimerFiring {
+                timer: name.clone(),
+                time: at(time),
+            };
+            let after = Baseline::succeeded(RunId::new(1), Built::default(), at(100_000));
+            after.serving(before, &[firing]).timers[&name]
+        };
+        assert_eq!(served(900_000, 99_000), at(99_000));
+        assert_eq!(served(101_000, 99_000), at(101_000));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Decides what one task needs.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
     image::{Digest, Reference},
@@ -14,14 +14,11 @@ use crate::{
 use super::{
     away::AwayBuilder,
     backoff::STALLED_AFTER,
-    baseline::Failure,
+    baseline::{Failure, is_possible},
     snapshot::Node,
     state::State,
     tags::{BaseStatus, Head, LookErrorKind, OutputStatus, Tags},
 };
-
-/// The largest step back of the clock that is waited out: more than any correction, less than an error of one time zone.
-const LARGEST_STEP_BACK: SignedDuration = SignedDuration::from_mins(59);
 
 /// A base image that is not any more what a task was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -392,13 +389,11 @@ impl Node<'_> {
     /// Returns up to when a timer has been served. A time far ahead was written before the clock was set back, and does not count. A small
     /// step back is waited out: the times between have been served.
     fn served(&self, timer: &TimerTrigger, now: Timestamp) -> Option<Timestamp> {
-        let latest = now.saturating_add(LARGEST_STEP_BACK);
-        let latest = latest.unwrap_or(Timestamp::MAX);
         let served = self.baseline.timers.get(&timer.name).copied();
         [served, timer.since]
             .into_iter()
             .flatten()
-            .filter(|time| *time <= latest)
+            .filter(|time| is_possible(*time, now))
             .max()
     }
 
@@ -454,7 +449,7 @@ impl Node<'_> {
                     .extend(too_young.into_iter().map(|(moved, _)| moved));
                 return Verdict::TooYoung { reasons, until };
             }
-            return self.decide_without_reason(tags, change);
+            return self.decide_without_reason(tags, change, now);
         }
         match &self.baseline.failure {
             Some(failure) if self.must_wait(failure, &reasons, now) => {
@@ -500,7 +495,8 @@ impl Node<'_> {
         };
         // A time ahead of now was written before the clock was set back.
         let recorded = self.baseline.recorded.filter(|time| *time <= now);
-        dependency.image.digest.is_some() && record.last_looked < recorded
+        let is_old = record.last_looked < recorded || record.last_looked > Some(now);
+        dependency.image.digest.is_some() && is_old
     }
 
     /// Collects all that is known of what the task follows.
@@ -582,7 +578,12 @@ impl Node<'_> {
     }
 
     /// Decides about a task that has no reason to run: it is called current only where that is known.
-    fn decide_without_reason(&self, tags: &Tags, change: Option<Change>) -> Verdict {
+    fn decide_without_reason(
+        &self,
+        tags: &Tags,
+        change: Option<Change>,
+        now: Timestamp,
+    ) -> Verdict {
         if self.trigger().is_none() && self.source().is_none() {
             return Verdict::TriggerOff;
         }
@@ -606,7 +607,7 @@ impl Node<'_> {
         if let Some(change) = change {
             return Verdict::Changed(change);
         }
-        if let Some(missing) = self.missing_images(tags) {
+        if let Some(missing) = self.missing_images(tags, now) {
             return missing;
         }
         if self.followed().next().is_none() && self.source().is_none() {
@@ -631,10 +632,10 @@ impl Node<'_> {
     }
 
     /// Returns the verdict that images which it pushed are gone, if a look has found that.
-    pub(super) fn missing_images(&self, tags: &Tags) -> Option<Verdict> {
+    pub(super) fn missing_images(&self, tags: &Tags, now: Timestamp) -> Option<Verdict> {
         let pushed_at = self.baseline.pushed_at()?;
         let gone = self.pushed().filter_map(|(tag, output, digest)| {
-            match tags.output_status(tag, digest, pushed_at) {
+            match tags.output_status(tag, digest, pushed_at, now) {
                 OutputStatus::Missing { since } => Some((output.tagged(), since)),
                 _ => None,
             }
@@ -701,6 +702,8 @@ fn debounced(reasons: Reasons, tags: &Tags, now: Timestamp) -> Verdict {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use jiff::SignedDuration;
 
     use super::*;
     use crate::{
@@ -797,6 +800,8 @@ mod tests {
         assert_eq!(decide(&tags, "01T09:11:00"), ("unknown", 1));
         // A clock that was set back must not stop the timer.
         assert_eq!(decide(&tags, "01T09:09:00"), ("stale", 0));
+        // Nor must a look that was made before it was set back cause runs.
+        assert_eq!(decide(&tags, "01T08:59:00"), ("unknown", 1));
         look(&mut tags, "newer", "01T09:12:00");
         assert_eq!(decide(&tags, "01T09:12:00"), ("current", 0));
         look(&mut tags, "newest", "01T09:13:00");

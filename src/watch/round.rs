@@ -342,12 +342,12 @@ impl<'a> Round<'a> {
     }
 
     /// Changes the verdict of tasks whose pushed images are gone. Called once all answers are there, because no task waits for them.
-    pub fn judge_outputs(&mut self, tags: &Tags) {
+    pub fn judge_outputs(&mut self, tags: &Tags, now: Timestamp) {
         for (node, decision) in self.nodes.iter().zip(&mut self.decisions) {
             if matches!(
                 decision.verdict(),
                 Some(Verdict::Current | Verdict::FollowsNothing)
-            ) && let Some(missing) = node.missing_images(tags)
+            ) && let Some(missing) = node.missing_images(tags, now)
             {
                 *decision = missing.into();
             }

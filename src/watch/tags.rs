@@ -105,6 +105,15 @@ impl TagRecord {
         self.history.drain(..too_many);
     }
 
+    /// Replaces times ahead of now, which were written before the clock was set back: no digest ages before it was seen.
+    fn correct_times(&mut self, now: Timestamp) {
+        let history = self.history.iter_mut().map(|earlier| &mut earlier.since);
+        let error = self.error.as_mut().map(|error| &mut error.since);
+        for time in history.chain(error).chain(&mut self.first_seen) {
+            *time = (*time).min(now);
+        }
+    }
+
     /// Returns since when the present digest counts: when it was first seen, or its image was made, whichever was earlier.
     fn since(&self) -> Option<Timestamp> {
         let first_seen = self.first_seen?;
@@ -425,6 +434,7 @@ impl Tags {
         let (debounce, keeps) = (self.debounce, self.aged.contains(tag));
         let is_own = self.pushed.get(tag) == Some(&seen.digest);
         let record = self.entry(tag);
+        record.correct_times(now);
         if record.digest.as_ref() == Some(&seen.digest) {
             record.manifests.extend(seen.manifests);
         } else {
@@ -463,6 +473,7 @@ impl Tags {
     pub fn miss(&mut self, tag: &Reference, miss: FailedLook, now: Timestamp) {
         let record = self.entry(tag);
         record.not_before = None;
+        record.correct_times(now);
         let before = record.error.take().filter(|error| error.kind == miss.kind);
         let (since, count) = before.map_or((now, 0), |error| (error.since, error.count));
         record.last_looked = Some(now);
@@ -729,17 +740,20 @@ impl Tags {
         BaseStatus::TooYoung { to, until }
     }
 
-    /// Returns what became of an image that a run pushed under `tag`, if a look after that run has shown it.
+    /// Returns what became of an image that a run pushed under `tag`, if a look after `since`, the time of the push, has shown it. If that
+    /// is ahead of now, because the clock was set back, every look counts.
     pub fn output_status(
         &self,
         tag: &Reference,
         pushed: &Digest,
         since: Timestamp,
+        now: Timestamp,
     ) -> OutputStatus {
         let Some(record) = self.get(tag) else {
             return OutputStatus::NotLooked;
         };
-        if record.last_looked.is_none_or(|looked| looked < since) {
+        let is_before = |looked| looked < since && since <= now;
+        if record.last_looked.is_none_or(is_before) {
             return OutputStatus::NotLooked;
         }
         match (&record.error, &record.digest) {
@@ -1038,10 +1052,15 @@ mod tests {
     #[test]
     fn output_status_uses_only_lookups_after_the_push() {
         let tags = seeing("i2", None);
-        let of = |pushed: &str, since| tags.output_status(&tag(), &digest(pushed), at(since));
+        let of = |pushed: &str, since| {
+            let now = at(10);
+            tags.output_status(&tag(), &digest(pushed), at(since), now)
+        };
         assert_eq!(of("i2", 5), OutputStatus::Current);
         assert_eq!(of("i1", 5), OutputStatus::Moved(digest("i2")));
         assert_eq!(of("i1", 6), OutputStatus::NotLooked);
+        // The clock was set back after the push.
+        assert_eq!(of("i1", 11), OutputStatus::Moved(digest("i2")));
     }
 
     #[test]
@@ -1177,6 +1196,13 @@ mod tests {
         assert_eq!(tags.debounced_until(&tag(), at(5)), None);
     }
 
+    fn built_on_index(index: &str) -> Dependency {
+        Dependency {
+            manifests: Manifests::new(),
+            ..built_on(index, None)
+        }
+    }
+
     /// A tag that is pushed once a day, as `d0`, `d1` and so on, seen at each push.
     fn daily(days: i64) -> Tags {
         let mut tags = Tags::default().remembering([tag()].into());
@@ -1219,5 +1245,18 @@ mod tests {
         built.manifests = Manifests::new();
         let status = tags.status_at_age(&tag(), &built, day, at(86_500));
         assert_eq!(status, BaseStatus::Moved(Some(digest("old"))));
+    }
+
+    #[test]
+    fn digest_first_seen_before_the_clock_was_set_back_ages_from_the_next_look() {
+        let mut tags = Tags::default().remembering([tag()].into());
+        push(&mut tags, "d0", 0);
+        push(&mut tags, "d1", 9_000_000);
+        push(&mut tags, "d1", 100);
+        let day = SignedDuration::from_hours(24);
+        let until = at(86_500);
+        let status = tags.status_at_age(&tag(), &built_on_index("d0"), day, at(200));
+        let to = digest("d1");
+        assert_eq!(status, BaseStatus::TooYoung { to, until });
     }
 }

@@ -431,7 +431,7 @@ impl CheckAnswer {
             timers: timer::answers(node.task, now),
             images: images(node, tags, now),
             untracked_images: node.baseline.untracked.clone(),
-            output_images: outputs(node, tags),
+            output_images: outputs(node, tags, now),
             turn: None,
         }
     }
@@ -493,7 +493,7 @@ fn with_remarks(
     }
     for (tag, output, pushed) in node.pushed() {
         let image = output.tagged();
-        match output_status(node, tag, pushed, tags) {
+        match output_status(node, tag, pushed, tags, now) {
             OutputStatus::Moved(now) => parts.push(format!(
                 "`{image}` was pushed as {}, and was moved to {} from elsewhere",
                 pushed.short(),
@@ -515,16 +515,22 @@ pub(super) fn tracking_by(evidence: Evidence) -> String {
     format!("tracking by {evidence}, not run yet")
 }
 
-fn output_status(node: &Node<'_>, tag: &Reference, pushed: &Digest, tags: &Tags) -> OutputStatus {
+fn output_status(
+    node: &Node<'_>,
+    tag: &Reference,
+    pushed: &Digest,
+    tags: &Tags,
+    now: Timestamp,
+) -> OutputStatus {
     match node.baseline.pushed_at() {
-        Some(pushed_at) => tags.output_status(tag, pushed, pushed_at),
+        Some(pushed_at) => tags.output_status(tag, pushed, pushed_at, now),
         None => OutputStatus::NotLooked,
     }
 }
 
-fn outputs(node: &Node<'_>, tags: &Tags) -> Vec<OutputAnswer> {
+fn outputs(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<OutputAnswer> {
     let answers = node.pushed().map(|(tag, output, pushed)| {
-        let status = output_status(node, tag, pushed, tags);
+        let status = output_status(node, tag, pushed, tags, now);
         let record = tags.get(tag).filter(|_| status != OutputStatus::NotLooked);
         OutputAnswer {
             image: output.tagged(),

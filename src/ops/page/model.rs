@@ -210,7 +210,7 @@ fn overview(app: &App, report: &StatusReport, nodes: &[Node<'_>], tags: &Tags) -
             row.errors += 1;
             row.error = Some(error.message.clone());
         }
-        let paused = record.not_before.filter(|until| *until > app.clock.now());
+        let paused = record.not_before.filter(|_| record.rests(app.clock.now()));
         row.paused_until = row.paused_until.max(paused);
     }
     let next = followed.iter().filter_map(|tag| tags.get(tag)?.next_look);

@@ -615,7 +615,7 @@ impl RoundWork<'_> {
     }
 
     fn end(&mut self) -> Result<()> {
-        self.round.judge_outputs(&self.tags);
+        self.round.judge_outputs(&self.tags, self.app.clock.now());
         let built_on = self.round.built_on();
         if !built_on.is_empty() {
             self.tags.built_on(&built_on);

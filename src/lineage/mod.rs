@@ -15,3 +15,9 @@ pub use attestation::{MAX_ATTESTATION, Provenance, is_attestation, may_be_proven
 pub use base::{Base, Evidence};
 pub use layers::{LayerMatch, compare};
 pub use record::ImageRecord;
+
+/// Tells whether the creation time in an image's config is a real one. Reproducible builds write the year 1, 1970 or 1980.
+pub fn is_build_time(time: &jiff::Timestamp) -> bool {
+    const TEN_YEARS: i64 = 11 * 366 * 24 * 3600;
+    time.as_second() > TEN_YEARS
+}

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
+    lineage::is_build_time,
     registry::{Inspected, LookupError, LookupFailure, Registries, ResolvedTag},
     retention::StoredManifest,
     task::RunStatus,
@@ -284,8 +285,8 @@ impl Inventory {
             made => made?,
         };
         created = created
-            .filter(is_meant)
-            .or(manifest.created.filter(is_meant));
+            .filter(is_build_time)
+            .or(manifest.created.filter(is_build_time));
         if created.is_none() && pushed.is_none() {
             // An index is as old as its first image: its images were made together.
             for child in &manifest.children {
@@ -302,12 +303,6 @@ impl Inventory {
             platform,
         })
     }
-}
-
-/// Returns whether a time is a real one. Reproducible builds write 1970 or 1980.
-fn is_meant(time: &Timestamp) -> bool {
-    const TEN_YEARS: i64 = 11 * 366 * 24 * 3600;
-    time.as_second() > TEN_YEARS
 }
 
 /// Returns a repository of a registry, named by an image.

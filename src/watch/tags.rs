@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::{Digest, Reference},
+    lineage::is_build_time,
     task::{BaseUpdate, Dependency, GitContext, Manifests, SeenBy, exact_manifests},
 };
 
@@ -93,7 +94,8 @@ impl TagRecord {
             self.history.clear();
             return;
         }
-        if let (Some(digest), Some(since)) = (self.digest.take(), self.since()) {
+        let since = self.since();
+        if let (Some(digest), Some(since)) = (self.digest.take(), since) {
             self.history.retain(|earlier| earlier.digest != digest);
             self.history.push(PreviousDigest {
                 digest,
@@ -114,13 +116,15 @@ impl TagRecord {
         }
     }
 
-    /// Returns since when the present digest counts: when it was first seen, or its image was made, whichever was earlier.
+    /// Returns since when the present digest counts: when the tag first had it, or its image was made, whichever was earlier. A digest that
+    /// the tag returns to does not become young again.
     fn since(&self) -> Option<Timestamp> {
-        let first_seen = self.first_seen?;
-        Some(
-            self.created
-                .map_or(first_seen, |created| created.min(first_seen)),
-        )
+        let earlier = self.history.iter();
+        let earlier = earlier.filter(|earlier| Some(&earlier.digest) == self.digest.as_ref());
+        let times = earlier.map(|earlier| earlier.since).chain(self.first_seen);
+        let created = self.created.filter(is_build_time);
+        let first = times.chain(created).min();
+        first.filter(|_| self.first_seen.is_some())
     }
 
     /// Records that a webhook announced `digest`. The next looks seek all announced digests.
@@ -1196,6 +1200,14 @@ mod tests {
         assert_eq!(tags.debounced_until(&tag(), at(5)), None);
     }
 
+    fn made(content: &str, created: Option<Timestamp>) -> Observation {
+        Observation {
+            digest: digest(content),
+            manifests: Manifests::new(),
+            created,
+        }
+    }
+
     fn built_on_index(index: &str) -> Dependency {
         Dependency {
             manifests: Manifests::new(),
@@ -1232,19 +1244,39 @@ mod tests {
     }
 
     #[test]
-    fn image_created_before_the_minimum_age_is_used_at_once() {
-        let mut tags = daily(1);
-        let seen = Observation {
-            digest: digest("old"),
-            manifests: Manifests::new(),
-            created: Some(at(-1_000_000)),
+    fn image_created_before_the_minimum_age_is_used_at_once_if_its_time_can_be_true() {
+        let now = at(1_700_000_000);
+        let status = |created: Timestamp| {
+            let mut tags = Tags::default().remembering([tag()].into());
+            tags.observe(&tag(), made("d0", None), at(1_600_000_000));
+            tags.observe(&tag(), made("old", Some(created)), now);
+            let day = SignedDuration::from_hours(24);
+            tags.status_at_age(&tag(), &built_on_index("d0"), day, now)
         };
-        tags.observe(&tag(), seen, at(86_400));
-        let day = SignedDuration::from_hours(24);
-        let mut built = built_on("d0", None);
-        built.manifests = Manifests::new();
-        let status = tags.status_at_age(&tag(), &built, day, at(86_500));
-        assert_eq!(status, BaseStatus::Moved(Some(digest("old"))));
+        let moved = BaseStatus::Moved(Some(digest("old")));
+        assert_eq!(status(at(1_690_000_000)), moved);
+        // Reproducible builds write these.
+        for unknown in ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"] {
+            let status = status(unknown.parse().unwrap());
+            assert!(matches!(status, BaseStatus::TooYoung { .. }), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn digest_that_a_tag_returns_to_keeps_its_age() {
+        let mut tags = daily(4);
+        push(&mut tags, "d1", 4 * 86_400);
+        let two_days = SignedDuration::from_hours(48);
+        let now = at(4 * 86_400 + 100);
+        let built = built_on_index("d3");
+        let status = tags.status_at_age(&tag(), &built, two_days, now);
+        assert_eq!(status, BaseStatus::Moved(Some(digest("d1"))));
+        push(&mut tags, "d4", 4 * 86_400 + 200);
+        let earlier = &tags.get(&tag()).unwrap().history;
+        let earlier = earlier.iter().map(|it| (it.digest.clone(), it.since));
+        let days = [("d0", 0), ("d2", 2), ("d3", 3), ("d1", 1)];
+        let days = days.map(|(version, day)| (digest(version), at(day * 86_400)));
+        assert_eq!(earlier.collect::<Vec<_>>(), days);
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Registries {
                     let asked = self.asked_about(image, &seen.digest);
                     LookupError::absent(MissingPart::Platform, asked)
                 })?;
-            document = self.document(image, &manifest).await?;
+            document = self.named_document(image, &manifest).await?;
         }
         match &*document {
             Document::Manifest { config } => {
@@ -244,15 +244,7 @@ impl Registries {
         digest: &Digest,
     ) -> Result<Arc<Document>, LookupError> {
         let document = self.document(image, digest).await;
-        document.map_err(|error| {
-            if !error.is_absent() {
-                return error;
-            }
-            let problem =
-                format!("it contradicts itself: it names `{digest}` but does not have it");
-            let asked = error.asked().clone();
-            LookupError::bad_reply(problem, asked)
-        })
+        document.map_err(|error| of_named(digest, error))
     }
 
     /// Returns a document by digest: from the cache, or with one request for all concurrent callers.
@@ -318,7 +310,8 @@ impl Registries {
         Ok(config)
     }
 
-    /// Reads the config of an image by digest, parsed with `parse`.
+    /// Reads the config of an image by digest, parsed with `parse`. If it does not exist, that does not mean that the image is gone: its
+    /// manifest names it.
     pub(super) async fn stored_config<T>(
         &self,
         image: &Reference,
@@ -326,7 +319,8 @@ impl Registries {
         parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
     ) -> Result<T, LookupError> {
         let host = self.host_of(image)?;
-        let answer = success(host.ask(&RequestSpec::config_at(image, digest)).await?)?;
+        let answer = success(host.ask(&RequestSpec::config_at(image, digest)).await?);
+        let answer = answer.map_err(|error| of_named(digest, error))?;
         let bad = |problem: String| LookupError::bad_reply(problem, answer.asked.clone());
         if !digest.matches(&answer.response.body) {
             return Err(bad("its content does not match its digest".to_owned()));
@@ -347,4 +341,14 @@ impl Registries {
             ..FailedRequest::about(image)
         }
     }
+}
+
+/// Returns the error of a request for content that the registry itself has just named: it cannot be absent.
+fn of_named(digest: &Digest, error: LookupError) -> LookupError {
+    if !error.is_absent() {
+        return error;
+    }
+    let problem = format!("it contradicts itself: it names `{digest}` but does not have it");
+    let asked = error.asked().clone();
+    LookupError::bad_reply(problem, asked)
 }

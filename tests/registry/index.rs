@@ -632,3 +632,22 @@ async fn missing_manifest_of_a_named_digest_does_not_make_the_image_absent() {
         );
     }
 }
+
+#[tokio::test]
+async fn missing_config_of_a_named_manifest_does_not_make_the_image_absent() {
+    let (image, _) = image_for("one", None);
+    let server = Scripted::start(move |request, _| match request.target.contains("/blobs/") {
+        true => Answer::status(404),
+        false => documents::answer(&image),
+    });
+    let registries = anonymous();
+    let tag = reference(&server.image("base:1"));
+    let config = registries.config(&tag, &platform("linux/amd64")).await;
+    let error = config.unwrap_err();
+    assert!(!error.is_absent());
+    let (text, _) = words(error);
+    assert!(
+        text.contains("it contradicts itself: it names `sha256:"),
+        "{text}"
+    );
+}

@@ -1,12 +1,13 @@
 //! Verifies bases: a program of the owner's accepts or refuses each new digest before anything is built on it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     store::Store,
     sys::{
+        aliases::Aliases,
         command::CommandLine,
         config::VerifySettings,
         process::{self, Ended, Limits},
@@ -27,7 +28,9 @@ const MAX_PRINTED: usize = 4096;
 /// The rules of the config file, and the images that were accepted.
 #[derive(Debug)]
 pub struct Verifier {
+    /// The rules. A registry in a pattern has its one name, unless the pattern has a `*` in it.
     rules: Vec<VerifySettings>,
+    aliases: Aliases,
     store: Store,
 }
 
@@ -48,8 +51,9 @@ impl Verifier {
     ///
     /// [`Kind::Invalid`] for a rule that names no image, or whose program does not get the image as an argument.
     pub fn new(settings: &Settings, store: Store) -> Result<Self> {
-        let rules = settings.config.verify.clone();
-        for (rule, place) in rules.iter().zip(1..) {
+        let mut rules = settings.config.verify.clone();
+        let aliases = settings.aliases();
+        for (rule, place) in rules.iter_mut().zip(1..) {
             let invalid = |why: &str| {
                 Error::new(
                     Kind::Invalid,
@@ -71,8 +75,19 @@ impl Verifier {
             {
                 return Err(invalid("no argument of its command holds `{image}`"));
             }
+            for pattern in &mut rule.images {
+                if let Some((registry, rest)) = pattern.split_once('/')
+                    && !registry.contains('*')
+                {
+                    *pattern = format!("{}/{rest}", aliases.registry(registry));
+                }
+            }
         }
-        Ok(Self { rules, store })
+        Ok(Self {
+            rules,
+            aliases,
+            store,
+        })
     }
 
     /// Returns whether an image is exempt from the minimum age, because it is verified.
@@ -108,11 +123,20 @@ impl Verifier {
         Ok(())
     }
 
+    /// Returns the rules for an image. Every name of its registry counts, so that another name does not bypass a rule.
     fn rules_for(&self, image: &Reference) -> impl Iterator<Item = &VerifySettings> {
-        let name = image.name();
-        self.rules
-            .iter()
-            .filter(move |rule| rule.images.iter().any(|pattern| matches(pattern, &name)))
+        let registries = match self.rules.as_slice() {
+            [] => BTreeSet::new(),
+            _ => self.aliases.names_of(image.registry()),
+        };
+        let names = registries.iter();
+        let names: Vec<String> = names
+            .map(|registry| format!("{registry}/{}", image.repository()))
+            .collect();
+        self.rules.iter().filter(move |rule| {
+            let mut patterns = rule.images.iter();
+            patterns.any(|pattern| names.iter().any(|name| matches(pattern, name)))
+        })
     }
 }
 
@@ -212,6 +236,27 @@ mod tests {
             let error = verifier(&format!("verify: [{rule}]")).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
             assert_eq!(error.kind(), Kind::Invalid);
+        }
+    }
+
+    #[test]
+    fn verify_rule_is_for_every_name_of_a_registry() {
+        let registries = "registries: {hub: {loginServer: 'r.lan:5000', aliases: [pull.lan]}}\n";
+        for (pattern, image, is_for) in [
+            ("localhost:6200/*", "127.0.0.1:6200/base:1", true),
+            ("127.0.0.1:6200/*", "localhost:6200/base:1", true),
+            ("127.*/base", "localhost:6200/base:1", true),
+            ("localhost:6200/*", "127.0.0.1:6201/base:1", false),
+            ("R.lan:5000/*", "pull.lan/base:1", true),
+            ("pull.lan/*", "r.lan:5000/base:1", true),
+            ("*.lan/*", "r.lan:5000/base:1", true),
+            ("index.docker.io/library/*", "node", true),
+            ("other.lan/*", "pull.lan/base:1", false),
+        ] {
+            let rule = format!("{{images: ['{pattern}'], command: [a, '{{image}}']}}");
+            let verifier = verifier(&format!("{registries}verify: [{rule}]")).unwrap();
+            let image = image.parse().unwrap();
+            assert_eq!(verifier.has_rules_for(&image), is_for, "{pattern} {image}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, Ipv6Addr},
 };
 
@@ -43,6 +43,26 @@ impl Aliases {
             }
         }
         name
+    }
+
+    /// Returns all names of a registry: as it is written, its one name, those of the table, and the built-in ones.
+    pub fn names_of(&self, registry: &str) -> BTreeSet<String> {
+        let name = self.registry(registry).into_owned();
+        let declared = self.0.iter().flat_map(|(alias, name)| [alias, name]);
+        let declared = declared.filter(|other| self.registry(other) == name);
+        let mut names: BTreeSet<String> = declared.cloned().collect();
+        names.extend([registry.to_owned(), name.clone()]);
+        for known in names.clone() {
+            if known == DOCKER_HUB {
+                names.extend(HUB_HOSTS.map(str::to_owned));
+            }
+            if let Some(port) = known.strip_prefix("localhost")
+                && (port.is_empty() || port.starts_with(':'))
+            {
+                names.extend(["127.0.0.1", "[::1]"].map(|host| format!("{host}{port}")));
+            }
+        }
+        names
     }
 }
 

@@ -28,8 +28,12 @@ pub(super) async fn confirm(
         return Ok(Vec::new());
     }
     events.send(Event::Doing("looking at what was pushed".into()));
+    let baseline = execution.app.store.baseline(&execution.task.key());
+    let before = baseline.unwrap_or_default().outputs.into_iter();
+    let before = before.filter_map(|output| Some((output.reference()?, output.digest?)));
+    let before: BTreeMap<Reference, Digest> = before.collect();
     tokio::select! {
-        outputs = pushed::confirmed(execution.app, images, reported) => {
+        outputs = pushed::confirmed(execution.app, images, reported, &before) => {
             outputs.map_err(Failure::unsure)
         }
         failure = execution.cut_short(execution.stop) => Err(failure),

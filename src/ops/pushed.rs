@@ -50,7 +50,7 @@ pub(super) fn digest(source: &DigestSource, printed: &[u8]) -> Result<Option<Dig
 
 /// Looks at each pushed tag, and returns the pushed images with their digests: the digest that the builder reported, or that of an index
 /// which contains it. A tag without a digest in `reported` only has to exist. If another client has moved the tag since, it is enough that
-/// the image is in the registry.
+/// the image is in the registry; a tag that still has its digest of `before`, from before the push, has not moved.
 ///
 /// # Errors
 ///
@@ -60,6 +60,7 @@ pub(super) async fn confirmed(
     app: &App,
     images: &[Reference],
     reported: &BTreeMap<Reference, Digest>,
+    before: &BTreeMap<Reference, Digest>,
 ) -> Result<Vec<ImageDescriptor>> {
     let mut found: BTreeMap<Reference, Digest> = BTreeMap::new();
     let mut open: Vec<Reference> = images.to_vec();
@@ -68,7 +69,8 @@ pub(super) async fn confirmed(
         let mut problems = BTreeMap::new();
         let mut moved = Vec::new();
         for (image, looked) in app.registries().look_all(open).await {
-            if looked.is_ok() {
+            let now = looked.as_ref().ok().map(|seen| &seen.digest);
+            if now.is_some() && now != before.get(&image) {
                 moved.push(image.clone());
             }
             match judge(app, &image, looked, reported.get(&image)).await {

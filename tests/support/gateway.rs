@@ -65,6 +65,9 @@ pub fn is_acrt(head: &str) -> bool {
     head.to_ascii_lowercase().contains("user-agent: acrt/")
 }
 
+/// How TLS begins, which a builder tries first: without an answer it would wait for ten seconds.
+const TLS_HANDSHAKE: [u8; 1] = [0x16];
+
 /// Serves one request and closes the connection.
 fn serve(
     mut client: TcpStream,
@@ -76,6 +79,9 @@ fn serve(
     while !head.ends_with(b"\r\n\r\n") {
         client.read_exact(&mut byte)?;
         head.push(byte[0]);
+        if head == TLS_HANDSHAKE {
+            return client.shutdown(Shutdown::Both);
+        }
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     seen.lock().unwrap().push(head.clone());

@@ -98,7 +98,7 @@ pub async fn import(
         let copies = copy_all(app, &source, &targets, &options, events).await?;
         let written = written(&targets, &copies);
         let images: Vec<Reference> = written.keys().cloned().collect();
-        pushed::confirmed(app, &images, &written).await?;
+        pushed::confirmed(app, &images, &written, &BTreeMap::new()).await?;
         Ok::<_, Error>(copies)
     };
     let copies = tokio::select! {

@@ -3,7 +3,10 @@
 use std::{
     fs,
     path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
@@ -463,6 +466,36 @@ fn push_that_did_not_arrive_is_an_error_and_not_recorded() {
     world.run("web").exits(1).says(&["is not what was pushed"]);
     assert_eq!(world.history(), ["web Error", "web Error"]);
     assert_eq!(known(&world)["runId"], json!(null));
+}
+
+#[test]
+fn tag_that_still_has_its_old_image_is_an_error_although_the_registry_has_the_pushed_one() {
+    let (world, registry) = (World::new(), Registry::start());
+    let swallows = Arc::new(AtomicBool::new(false));
+    let is_on = Arc::clone(&swallows);
+    let gateway = Gateway::start(&registry, move |head| {
+        let is_push = head.starts_with("PUT /v2/web/manifests/1 ");
+        (is_push && is_on.load(Ordering::SeqCst)).then_some(KEPT_NOTHING)
+    });
+    world.buildah();
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    registry.push("base:1", &[("version", "one")]);
+    let first = registry.digest("base:1").unwrap();
+    let context = world.context("web", &format!("FROM {}\n", registry.image("base:1")));
+    let image = gateway.image("web:1");
+    let create = ["task", "create", "-n", "web", "-t", &image, "-c", &context];
+    world.acrt(&create).ok();
+    world.run("web").ok();
+    registry.push("base:1", &[("version", "two")]);
+    world.run("web").ok();
+    // The base is rolled back, and the push of the image that the registry has already is lost.
+    registry.retag("base:1", &first);
+    swallows.store(true, Ordering::SeqCst);
+    world.run("web").exits(1).says(&["is not what was pushed"]);
+    swallows.store(false, Ordering::SeqCst);
+    world.run("web").ok();
+    let built = registry.file("web:1", "version");
+    assert_eq!(built.as_deref(), Some("one"));
 }
 
 #[test]

@@ -143,7 +143,11 @@ async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<Ca
     let tags = recall::tags(app, events)?;
     let pins = snapshot.node().pins(&tags, app.clock.now());
     let mut answers = CacheExport::default();
-    pin(app, &mut answers, pins).await?;
+    for (tag, digest) in pin(app, &mut answers, pins).await? {
+        events.send(Event::Warning(format!(
+            "`{tag}` is used as it is now, whatever its age: its registry has removed {digest}, which is old enough"
+        )));
+    }
     for (tag, seen) in &answers.tags {
         events.send(Event::Note(format!(
             "`{tag}` is resolved to {}: its current image is too young",
@@ -153,16 +157,17 @@ async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<Ca
     Ok(answers)
 }
 
-/// Pins tags to earlier digests.
+/// Pins tags to earlier digests. Returns the tags that cannot be pinned, because their registries have removed these digests.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where a registry no longer has a digest.
+/// [`Kind::Unknown`] where a registry does not answer.
 pub(super) async fn pin(
     app: &App,
     answers: &mut CacheExport,
     pins: Vec<(Reference, Digest)>,
-) -> Result<()> {
+) -> Result<Vec<(Reference, Digest)>> {
+    let mut removed = Vec::new();
     for (tag, digest) in pins {
         let is_so = answers
             .tags
@@ -171,10 +176,13 @@ pub(super) async fn pin(
         if is_so {
             continue;
         }
-        let seen = app.registries().look(&tag.at(digest)).await?;
-        answers.tags.insert(tag, seen);
+        match app.registries().look(&tag.at(digest.clone())).await {
+            Ok(seen) => drop(answers.tags.insert(tag, seen)),
+            Err(error) if error.is_absent() => removed.push((tag, digest)),
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Prepares the receivers of notifications for the run. A failure is reported, and does not prevent the run.
@@ -199,15 +207,7 @@ pub async fn run_if_free(
     };
     recover_crashed_runs_of(app, key, events).await?;
     let (task, _) = prepare(app, &request)?;
-    let held = app
-        .store
-        .new_run(|id| queued(id, &task, cause, app.clock.now()))?;
-    events.send(Event::Queued {
-        id: held.run.run_id,
-        task: key,
-        is_build: false,
-    });
-    prepare_notifications(app, &task, events).await;
+    let held = triggered(app, &task, cause, events).await?;
     let request = RunRequest {
         run: Some(held.run.run_id),
         ..request
@@ -215,6 +215,48 @@ pub async fn run_if_free(
     supervise(app, &task, &request, held, stop, events)
         .await
         .map(Some)
+}
+
+/// Records a run that a trigger caused and that cannot begin, so that it is retried like any run that failed. Returns `None` if a run of its
+/// task is in progress.
+pub(super) async fn fail_if_free(
+    app: &App,
+    request: &RunRequest,
+    cause: &Cause,
+    error: Error,
+    events: &EventSink<'_>,
+) -> Result<Option<Finished>> {
+    let key = &request.key();
+    let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
+        return Ok(None);
+    };
+    let (task, secrets) = prepare(app, request)?;
+    let held = triggered(app, &task, cause, events).await?;
+    let stop = Stop::never();
+    let execution = Execution {
+        recorded: true,
+        ..Execution::of(app, task, secrets, &stop)
+    };
+    execute::fail(&execution, held, error.into(), events).map(Some)
+}
+
+/// Makes the record of a run that a trigger causes.
+async fn triggered(
+    app: &App,
+    task: &Task,
+    cause: &Cause,
+    events: &EventSink<'_>,
+) -> Result<HeldRun> {
+    let held = app
+        .store
+        .new_run(|id| queued(id, task, cause, app.clock.now()))?;
+    events.send(Event::Queued {
+        id: held.run.run_id,
+        task: &task.key(),
+        is_build: false,
+    });
+    prepare_notifications(app, task, events).await;
+    Ok(held)
 }
 
 /// Carries out a run whose record is held by the process that started this one.

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use crate::{
     error::{Error, Kind},
-    image::Reference,
+    image::{Digest, Reference},
     ops::{
         App,
         check::reasons_text,
         event::{Event, EventSink},
         placing::{Place, absent},
-        run::{RunRequest, pin, run_if_free},
+        run::{RunRequest, fail_if_free, pin, run_if_free},
     },
     registry::CacheExport,
     sys::signal::Stop,
@@ -75,24 +75,22 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
     let failures = baseline.failure.map_or(0, |failure| failure.count);
     let mut pushed = Vec::new();
     let mut answers = answers(&app, &bases).await;
-    if let Err(error) = pin(&app, &mut answers, job.pins).await {
-        let worst = Some(error.kind().of_run());
-        events.send(Event::Problem(error));
-        return JobResult {
-            task: key,
-            outcome: Outcome::Failed,
-            pushed,
-            worst,
-            put_back: None,
-        };
-    }
+    let removed = pin(&app, &mut answers, job.pins).await;
     let request = RunRequest {
         answers,
         descendants: Some(job.descendants),
         builders: place.builders.clone(),
         ..RunRequest::of(&key)
     };
-    let (outcome, worst) = match run_if_free(&app, request, &cause, stop, &quiet).await {
+    let ran = match removed.map(|removed| removed.into_iter().next()) {
+        Ok(None) => run_if_free(&app, request, &cause, stop, &quiet).await,
+        Ok(Some((tag, digest))) => {
+            let error = removed_from_its_registry(&key, &tag, &digest);
+            fail_if_free(&app, &request, &cause, error, &quiet).await
+        }
+        Err(error) => Err(error),
+    };
+    let (outcome, worst) = match ran {
         Ok(None) => {
             events.send(Event::Note(format!(
                 "task `{key}` is being run already; looked at again in the next round"
@@ -132,6 +130,17 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
         worst,
         put_back: None,
     }
+}
+
+fn removed_from_its_registry(key: &TaskKey, tag: &Reference, digest: &Digest) -> Error {
+    let text = format!(
+        "cannot build on `{tag}` as it was at {digest}, the newest of its images that is old enough: its registry has removed it"
+    );
+    let hint = format!(
+        "keep manifests without a tag in that registry for as long as `--min-age`; to build on the present image, whatever its age: acrt task run --name {}",
+        key.name
+    );
+    Error::new(Kind::Failed, text).hint(hint)
 }
 
 /// Returns the answers of registries about the bases of a task, for the process of its run. The configs of the images are read here, once for

@@ -131,6 +131,36 @@ fn base_that_moves_daily_is_followed_at_its_minimum_age() {
 }
 
 #[test]
+fn base_whose_old_enough_digest_was_removed_fails_with_backoff_and_a_manual_run_uses_the_present_one()
+ {
+    let (world, registry) = world();
+    at(&world, 0);
+    world.tracked_task(&registry, "web", &from(&registry));
+    let age = ["task", "update", "--name", "web", "--min-age", "2d"];
+    world.acrt(&age).ok();
+    for day in 1..=3 {
+        let before = registry.digest("base:1").unwrap();
+        registry.push("base:1", &[("version", &format!("day{day}"))]);
+        registry.delete("base", &before);
+        at(&world, day * DAY);
+        if day < 3 {
+            world.acrt(&["task", "watch", "--once"]).ok();
+        }
+    }
+    let told = ["its registry has removed it", "acrt task run --name web"];
+    world
+        .acrt(&["task", "watch", "--once"])
+        .exits(1)
+        .says(&told);
+    assert_eq!(world.state_of("web"), "backing-off");
+    world.acrt(&["task", "watch", "--once"]).exits(1);
+    assert_eq!(world.history(), ["web Succeeded", "web Failed"]);
+    world.run("web").ok().says(&["whatever its age"]);
+    let built = registry.file("web:latest", "version");
+    assert_eq!(built.as_deref(), Some("day3"));
+}
+
+#[test]
 fn minimum_age_accepts_human_units_and_is_shown() {
     let (world, registry) = world();
     world.task(&registry, "web", &from(&registry));

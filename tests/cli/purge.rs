@@ -189,6 +189,31 @@ fn purge_keeps_and_reports_bases_and_last_outputs_of_tasks() {
 }
 
 #[test]
+fn purge_keeps_the_base_and_the_last_output_of_a_task_that_was_changed_since() {
+    let (world, registry) = (world(), Registry::start());
+    world.buildah();
+    let base = registry.push_image("base:1", &made(1, "base").platform("linux/amd64"));
+    registry.push_image("next:1", &made(1, "next").platform("linux/amd64"));
+    world.set("ACRT_NOW", "2026-06-01T12:00:00Z");
+    let from = |name| format!("FROM {}\n", registry.image(name));
+    world.tracked_task(&registry, "web", &from("base:1"));
+    let pushed = registry.digest("web:latest").unwrap();
+    world.set("ACRT_NOW", NOW);
+    world.context("web", &from("next:1"));
+    let update = ["task", "update", "--name", "web", "--arg", "unused=1"];
+    world.acrt(&update).ok();
+    let options = ["--filter", ".*:.*", "--ago", "1d", "--untagged"];
+    purge(&world, &registry.host(), &options).ok().says(&[
+        "base:1",
+        "next:1",
+        "names it",
+        "web:latest",
+    ]);
+    assert!(has(&registry, "base", &base) && has(&registry, "web", &pushed));
+    assert_eq!(registry.tags("next"), ["1"]);
+}
+
+#[test]
 fn purge_reports_once_that_the_registry_refuses_deletion_and_sends_no_writes() {
     let (world, registry) = (world(), Registry::without_delete());
     web(&registry, &[1, 2, 3]);

@@ -1,12 +1,14 @@
-//! What must not be removed: what the tasks of this state directory were built on and have pushed, and what runs in progress use.
+//! What must not be removed: what the tasks of this state directory name, were built on and have pushed, and what runs in progress use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     error::Result,
     image::{Digest, Reference},
-    ops::App,
-    task::{Dependency, ImageDescriptor, RunId, TaskKey},
+    ops::{App, reading},
+    task::{
+        Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, RunStatus, Task, TaskKey,
+    },
     watch::Baseline,
 };
 
@@ -52,6 +54,7 @@ pub fn of(app: &App, registry: &str, own: Option<RunId>) -> Result<RequiredConte
     for (key, followed) in app.store.followed()? {
         let (task, baseline) = followed?;
         of_task(app, registry, &key, &baseline, &mut needed);
+        of_files(app, registry, &task, &mut needed);
         let images = task.stable_images();
         let here = images
             .iter()
@@ -63,13 +66,31 @@ pub fn of(app: &App, registry: &str, own: Option<RunId>) -> Result<RequiredConte
         ));
         pushes.insert(key, names);
     }
+    let mut succeeded = BTreeSet::new();
     for id in app.store.run_ids()? {
         if own == Some(id) {
             continue;
         }
-        let Some(run) = app.store.run(id)?.filter(|run| run.status.is_open()) else {
+        let Some(run) = app.store.run(id)? else {
             continue;
         };
+        let key = run.task_key().filter(|key| pushes.contains_key(key));
+        if run.status == RunStatus::Succeeded
+            && let Some(key) = key
+            && succeeded.insert(key.clone())
+        {
+            // The newest of its task. Its baseline is gone if the definition has changed since; its images are in use all the same.
+            let last = Baseline {
+                dependencies: run.base_image_dependencies.unwrap_or_default(),
+                outputs: run.output_images.unwrap_or_default(),
+                ..Baseline::default()
+            };
+            of_task(app, registry, &key, &last, &mut needed);
+            continue;
+        }
+        if !run.status.is_open() {
+            continue;
+        }
         let who = format!("run {id}");
         let dependencies = run.base_image_dependencies.iter().flatten();
         for dependency in dependencies {
@@ -112,6 +133,24 @@ fn of_task(
             let digests = &mut needed.repository(output.repository()).digests;
             digests.entry(digest.clone()).or_insert(why);
         }
+    }
+}
+
+/// Adds the images that a task's files name, by tag. Files that cannot be read name none: what its last run used is needed all the same.
+fn of_files(app: &App, registry: &str, task: &Task, needed: &mut RequiredContent) {
+    let key = task.key();
+    let secrets = app.store.secrets(&key).unwrap_or_default();
+    let survey = reading::survey(app, task, &secrets).unwrap_or_default();
+    for base in &survey.bases {
+        let named = Dependency {
+            image: ImageDescriptor::new(base, base.digest().cloned()),
+            kind: DependencyKind::Buildtime,
+            manifests: Manifests::new(),
+            line: 0,
+            mirror: None,
+        };
+        let why = format!("task `{key}` names it");
+        depends(app, registry, &named, &why, needed);
     }
 }
 

@@ -486,6 +486,16 @@ fn save(
             app.store.save_baseline(&key, &baseline)?;
         }
     }
+    if holds && baseline.is_tracking() {
+        let before = old.map(Task::stable_images).unwrap_or_default();
+        let images = task.stable_images().into_iter();
+        for image in images.filter(|image| !before.contains(image)) {
+            events.send(Event::Note(format!(
+                "`{image}` is pushed by the next run: acrt task run --name {}",
+                key.name
+            )));
+        }
+    }
     app.store.save_secrets(&key, secrets)?;
     app.store.save_task(task)
 }

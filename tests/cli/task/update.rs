@@ -104,6 +104,19 @@ fn updated_dependencies_are_followed_after_the_next_run() {
 }
 
 #[test]
+fn task_update_that_adds_an_image_says_when_it_is_pushed() {
+    let (world, _registry) = world();
+    let update = ["task", "update", "-n", "web", "--image", "web:2"];
+    let told = [
+        "web:2",
+        "is pushed by the next run: acrt task run --name web",
+    ];
+    world.acrt(&update).ok().says(&told);
+    let again = world.acrt(&update).ok();
+    assert!(!again.stderr.contains("next run"), "{again}");
+}
+
+#[test]
 fn task_update_of_a_missing_task_is_not_found() {
     let (world, _registry) = world();
     world

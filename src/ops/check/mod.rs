@@ -556,7 +556,9 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
     match verdict {
         Verdict::Disabled => "the task is disabled".into(),
         Verdict::TriggerOff => "its base image trigger is off".into(),
-        Verdict::NeverRun => "no run has succeeded yet, so that nothing is followed".into(),
+        Verdict::NeverRun => {
+            "no run has succeeded since it was made or changed, so that nothing is followed".into()
+        }
         Verdict::Failing {
             failures,
             run_id,

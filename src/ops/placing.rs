@@ -489,3 +489,21 @@ pub(super) fn add_away(app: &App, loaded: &mut [Snapshot], asks: bool) {
         one.set_away(away, fleet.placement(&placement_request) == Placement::Away);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builder_asked_before_the_clock_was_set_back_is_asked_at_once() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let record = AwayRecord {
+            since: at(100),
+            asked: at(100),
+            why: String::new(),
+            is_full: false,
+        };
+        assert_eq!(asked_again(&record, at(100)), at(115));
+        assert_eq!(asked_again(&record, at(99)), at(99));
+    }
+}

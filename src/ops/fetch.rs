@@ -24,7 +24,11 @@ use crate::{
     task::{Context, GitContext, RunId, Task},
 };
 
-use super::{App, credential::resolved};
+use super::{
+    App,
+    credential::resolved,
+    trust::{self, Trust},
+};
 
 /// Files that were fetched for a run. They are removed when this is dropped.
 #[derive(Debug)]
@@ -75,6 +79,8 @@ pub struct Destination {
     pub beside: PathBuf,
     /// Whether `.git` is kept.
     pub keeps_vcs: bool,
+    /// Whose the context is: what a guest's repository names itself is fetched without logins.
+    pub trust: Trust,
 }
 
 /// Fetches the context of a task for a run.
@@ -94,6 +100,7 @@ pub async fn fetch(
         root: app.store.layout().run_context(id),
         beside: app.store.layout().run_folder(id),
         keeps_vcs: task.keep_vcs,
+        trust: trust::of(app, task),
     };
     let context = task.step.context().unwrap_or(&Context::None);
     fetch_into(app, to, context, secrets, stop).await
@@ -110,6 +117,7 @@ pub async fn fetch_into(
         root,
         beside,
         keeps_vcs,
+        trust,
     } = to;
     // What an earlier try has left would be taken for a part of this one.
     if root.exists() {
@@ -129,7 +137,8 @@ pub async fn fetch_into(
         Context::Git(context) => {
             let marker = beside.display().to_string();
             let found = with_git(context, secrets, stop, async |git| {
-                within_bounds(&root, git.marked(MARKER, marker).fetch(&root)).await
+                let git = git.marked(MARKER, marker).of_guest(trust == Trust::Guest);
+                within_bounds(&root, git.fetch(&root)).await
             })
             .await?;
             let time = found.time;

@@ -37,6 +37,12 @@ const MAX_WORDS: usize = 2000;
 /// The most output of one call of git in bytes: a hostile server can make git print for ever.
 const MAX_OUTPUT: usize = 256 * 1024 * 1024;
 
+/// The settings of the user that git needs to reach servers and to open folders, and that are no login.
+const REACH: &str = r"^(http\.(.*\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath|sslverify)|safe\.directory)$";
+
+/// What helps where a guest's context needs a login.
+const TRUST: &str = "what a guest's context names is fetched without the logins of this machine and of the task; if only you write it, allow them: --trust-context";
+
 /// The beginning of a Git LFS pointer file.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
@@ -58,6 +64,7 @@ pub struct Git<'a> {
     token: Option<&'a Secret>,
     stop: &'a Stop,
     marker: Option<(&'static str, String)>,
+    is_guests: bool,
     /// Whether ssh must be told not to prompt; found out once.
     tells_ssh: OnceCell<bool>,
 }
@@ -70,6 +77,7 @@ impl<'a> Git<'a> {
             token,
             stop,
             marker: None,
+            is_guests: false,
             tells_ssh: OnceCell::new(),
         }
     }
@@ -78,6 +86,14 @@ impl<'a> Git<'a> {
     #[must_use]
     pub fn marked(mut self, name: &'static str, value: String) -> Self {
         self.marker = Some((name, value));
+        self
+    }
+
+    /// Says whether the repository is a guest's: what it names itself, its submodules and addresses of Git LFS, is then fetched without any
+    /// login. Its author may not know what is private to this machine's user.
+    #[must_use]
+    pub fn of_guest(mut self, is_guests: bool) -> Self {
+        self.is_guests = is_guests;
         self
     }
 
@@ -118,7 +134,14 @@ impl<'a> Git<'a> {
         let filter = lfs_filter(lfs);
         let checkout = ["checkout", "--quiet", "--detach", &commit];
         let checkout: Vec<&str> = filter.iter().copied().chain(checkout).collect();
-        self.run(into, &checkout).await?;
+        // Whoever writes `.lfsconfig` chooses the server that Git LFS asks.
+        let names_server = format!("{commit}:.lfsconfig");
+        let names_server = ["cat-file", "-e", &names_server];
+        if self.is_guests && self.run(into, &names_server).await.is_ok() {
+            self.run_without_logins(into, &checkout).await?;
+        } else {
+            self.run(into, &checkout).await?;
+        }
         let shown = [
             "-c",
             "log.showSignature=false",
@@ -141,7 +164,11 @@ impl<'a> Git<'a> {
             let allowed = ["-c", files, "-c", "protocol.ext.allow=never"];
             let modules = filter.iter().copied().chain(allowed).chain(modules);
             let modules: Vec<&str> = modules.chain(how).collect();
-            self.run(into, &modules).await?;
+            if self.is_guests {
+                self.run_without_logins(into, &modules).await?;
+            } else {
+                self.run(into, &modules).await?;
+            }
         }
         let folder = self.inside(into)?;
         self.refuse_pointers(into, &folder, lfs).await?;
@@ -210,7 +237,8 @@ impl<'a> Git<'a> {
         let url = self.context.url.as_str();
         self.find_ssh(Path::new("/")).await;
         let line = ["ls-remote", "--exit-code", "--", url, wanted];
-        let found = self.call(Path::new("/"), &line, ASK).await?;
+        let line = self.line(Path::new("/"), &line);
+        let found = self.call(&line, ASK, self.login_hint()).await?;
         let all: Vec<(&str, &str)> = found
             .lines()
             .filter_map(|line| line.split_once('\t'))
@@ -259,17 +287,46 @@ impl<'a> Git<'a> {
     }
 
     async fn run(&self, dir: &Path, args: &[&str]) -> Result<String> {
-        self.call(dir, args, FETCH).await
+        let line = self.line(dir, args);
+        self.call(&line, FETCH, self.login_hint()).await
     }
 
-    async fn call(&self, dir: &Path, args: &[&str], patience: Duration) -> Result<String> {
+    /// Calls git with neither the user's logins nor the task's token.
+    async fn run_without_logins(&self, dir: &Path, args: &[&str]) -> Result<String> {
+        let reach = ["config", "--null", "--get-regexp", REACH];
+        // Ends with 1 where there are no such settings.
+        let reach = self.run(dir, &reach).await.unwrap_or_default();
+        let reach: Vec<(&str, &str)> = reach
+            .split('\0')
+            .filter_map(|setting| setting.split_once('\n'))
+            .collect();
+        let line = self.line_without_logins(dir, args, &reach);
+        self.call(&line, FETCH, TRUST).await
+    }
+
+    fn login_hint(&self) -> &'static str {
+        match self.token {
+            Some(_) => {
+                "check that the token is valid for this repository: acrt task update --git-access-token"
+            }
+            None => {
+                "check that the repository exists; a private one needs a login that git itself knows, or the --git-access-token of a task"
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        line: &CommandLine,
+        patience: Duration,
+        hint: &'static str,
+    ) -> Result<String> {
         let limits = Limits {
             timeout: Some(patience),
             grace: Duration::from_secs(2),
         };
         let mut printed = Vec::new();
-        let line = self.line(dir, args);
-        let ended = process::run(&line, &limits, self.stop, &mut |bytes| {
+        let ended = process::run(line, &limits, self.stop, &mut |bytes| {
             let room = MAX_OUTPUT.saturating_sub(printed.len());
             printed.extend_from_slice(&bytes[..bytes.len().min(room)]);
         })
@@ -298,14 +355,6 @@ impl<'a> Git<'a> {
                 words => words,
             },
         };
-        let hint = match self.token {
-            Some(_) => {
-                "check that the token is valid for this repository: acrt task update --git-access-token"
-            }
-            None => {
-                "check that the repository exists; a private one needs a login that git itself knows, or the --git-access-token of a task"
-            }
-        };
         Err(self.cannot().because(anyhow::anyhow!(problem)).hint(hint))
     }
 
@@ -313,7 +362,7 @@ impl<'a> Git<'a> {
         Error::new(Kind::Unknown, format!("cannot fetch `{}`", self.context))
     }
 
-    fn line(&self, dir: &Path, args: &[&str]) -> CommandLine {
+    fn plain_line(&self, dir: &Path, args: &[&str]) -> CommandLine {
         let mut line = CommandLine::new("git")
             .args(args)
             .env("GIT_TERMINAL_PROMPT", "0")
@@ -321,10 +370,18 @@ impl<'a> Git<'a> {
             .env("GIT_LFS_SKIP_SMUDGE", "0")
             // Messages are shown to people and not parsed; in this locale they can be looked up.
             .env("LC_ALL", "C");
+        line.dir = Some(dir.to_owned());
+        if let Some((name, value)) = &self.marker {
+            line = line.env(*name, value.clone());
+        }
+        line
+    }
+
+    fn line(&self, dir: &Path, args: &[&str]) -> CommandLine {
+        let mut line = self.plain_line(dir, args);
         if self.tells_ssh.get() == Some(&true) {
             line = line.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
         }
-        line.dir = Some(dir.to_owned());
         if let (Some(token), Some(host)) = (self.token, host_of(&self.context.url)) {
             // With a token, any user name is accepted. The helper is set for this host alone, so that neither a redirect nor a submodule on
             // another host gets the token.
@@ -335,10 +392,35 @@ impl<'a> Git<'a> {
             line = with_settings(line, &[(&key, ""), (&key, &helper)])
                 .secret_env(TOKEN, token.clone());
         }
-        if let Some((name, value)) = &self.marker {
-            line = line.env(*name, value.clone());
-        }
         line
+    }
+
+    /// Returns a call of git that finds no login: logins are not only in credential helpers and keys, but also in `~/.netrc`, rewritten URLs
+    /// and extra headers. So of all settings of the user it has only those of `reach`.
+    fn line_without_logins(
+        &self,
+        dir: &Path,
+        args: &[&str],
+        reach: &[(&str, &str)],
+    ) -> CommandLine {
+        let protocols = if self.context.url.starts_with("file:") {
+            "http:https:git:file"
+        } else {
+            "http:https:git"
+        };
+        let line = self
+            .plain_line(dir, args)
+            .env("HOME", "/dev/null")
+            .env("XDG_CONFIG_HOME", "/dev/null")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_PARAMETERS", "")
+            .env("GIT_ASKPASS", "")
+            .env("SSH_AUTH_SOCK", "")
+            // Git LFS calls ssh whatever the protocols of git.
+            .env("GIT_SSH_COMMAND", "false")
+            .env("GIT_ALLOW_PROTOCOL", protocols);
+        with_settings_behind(0, line, reach)
     }
 }
 
@@ -354,7 +436,7 @@ fn with_settings_behind(own: usize, line: CommandLine, settings: &[(&str, &str)]
     let line = line.env("GIT_CONFIG_COUNT", count.to_string());
     (own..).zip(settings).fold(line, |line, (n, (key, value))| {
         line.env(format!("GIT_CONFIG_KEY_{n}"), *key)
-            .env(format!("GIT_CONFIG_VALUE_{n}"), *value)
+            .secret_env(format!("GIT_CONFIG_VALUE_{n}"), Secret::new(*value))
     })
 }
 
@@ -523,11 +605,39 @@ mod tests {
     }
 
     #[test]
+    fn git_call_for_what_a_guest_names_has_no_login_and_only_settings_of_the_network() {
+        let (context, token, stop) = (
+            git("https://example.com/acme/web.git"),
+            Secret::new("hunter2".to_owned()),
+            Stop::never(),
+        );
+        let git = Git::new(&context, Some(&token), &stop).of_guest(true);
+        let reach = [("http.proxy", "http://proxy:1")];
+        let line = git.line_without_logins(Path::new("/"), &["submodule", "update"], &reach);
+        let value = |name: &str| {
+            let found = line.env.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.reveal().to_owned())
+        };
+        assert_eq!(value(TOKEN), None);
+        assert_eq!(value("HOME").as_deref(), Some("/dev/null"));
+        assert_eq!(
+            value("GIT_ALLOW_PROTOCOL").as_deref(),
+            Some("http:https:git")
+        );
+        assert_eq!(value("GIT_CONFIG_COUNT").as_deref(), Some("1"));
+        assert_eq!(value("GIT_CONFIG_KEY_0").as_deref(), Some("http.proxy"));
+        assert_eq!(
+            value("GIT_CONFIG_VALUE_0").as_deref(),
+            Some("http://proxy:1")
+        );
+    }
+
+    #[test]
     fn git_settings_of_acrt_are_added_after_those_of_the_user() {
         let line = with_settings_behind(2, CommandLine::new("git"), &[("a.b", "c"), ("a.d", "")]);
         assert_eq!(
             line.to_string(),
-            "GIT_CONFIG_COUNT=4 GIT_CONFIG_KEY_2=a.b GIT_CONFIG_VALUE_2=c GIT_CONFIG_KEY_3=a.d GIT_CONFIG_VALUE_3='' git"
+            "GIT_CONFIG_COUNT=4 GIT_CONFIG_KEY_2=a.b GIT_CONFIG_VALUE_2=*** GIT_CONFIG_KEY_3=a.d GIT_CONFIG_VALUE_3=*** git"
         );
     }
 

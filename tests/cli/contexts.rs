@@ -767,6 +767,41 @@ fn git_submodules_are_fetched_unless_they_are_on_the_local_machine() {
     assert!(!world.path("touched").exists());
 }
 
+#[test]
+fn logins_and_token_are_used_for_submodules_of_a_trusted_context_only() {
+    let (world, registry) = world();
+    // `git submodule` and the credential helper are scripts, and need these.
+    for program in ["basename", "sed", "uname"] {
+        let link = world.path("bin").join(program);
+        std::os::unix::fs::symlink(format!("/usr/bin/{program}"), link).unwrap();
+    }
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let module = world.repository("module", &[("text", "of the module")]);
+    let web = world.repository("web", &[("Dockerfile", &dockerfile)]);
+    web.add_submodule("../module.git", &module);
+    let server = GitServer::start(&world.path("repos"), Some(TOKEN));
+    let (web, module) = (server.url("web"), server.url("module"));
+
+    let token = ["--git-access-token", TOKEN];
+    create(&world, &registry, &web, &token).ok();
+    let refused = world.run("web").exits(4);
+    refused.says(&[module.as_str(), "--trust-context"]);
+    world
+        .acrt(&["task", "run", "-n", "web", "--trust-context"])
+        .ok();
+
+    let helper = format!("!f() {{ echo username=x-access-token; echo password={TOKEN}; }}; f");
+    world.write(
+        "gitconfig",
+        &format!("[credential]\n\thelper = \"{helper}\"\n"),
+    );
+    let settings = world.path("gitconfig").display().to_string();
+    world.set("GIT_CONFIG_GLOBAL", &settings);
+    let refused = build(&world, &registry, &[&web]).exits(4);
+    refused.says(&[module.as_str(), "--trust-context"]);
+    build(&world, &registry, &["--trust-context", &web]).ok();
+}
+
 /// Builds a folder with the files of version control and other tools, and with a token in `.git/config`.
 fn leaves_out_what_is_no_part_of_a_build(put_on_path: impl Fn(&World) -> Calls) {
     let (world, registry) = (World::new(), Registry::start());

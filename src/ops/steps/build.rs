@@ -133,6 +133,12 @@ async fn fetch(work: &StepRun<'_>, build: &BuildStep) -> Result<Option<Fetched>,
         root: work.shared.workspace.step(&work.step.id)?.join("context"),
         beside: work.shared.marker(),
         keeps_vcs: work.shared.execution.task.keep_vcs,
+        // Who writes the file that names it need not write its content.
+        trust: if work.shared.execution.task.step.trusts_context() {
+            Trust::Owner
+        } else {
+            Trust::Guest
+        },
     };
     let secrets = secrets_of_fetch(work, &context);
     let fetching = fetch::fetch_into(app, to, &context, &secrets, &work.shared.stop);

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use crate::sys::{
-    command::CommandLine,
-    process::{self, Ended},
+use crate::{
+    secret::Masks,
+    sys::{
+        command::CommandLine,
+        process::{self, Ended},
+    },
 };
 
 /// The timeout of a program and its children.
@@ -17,8 +20,8 @@ const SHOWN: usize = 300;
 ///
 /// # Errors
 ///
-/// How the program failed, with the end of its output.
-pub async fn deliver(line: &CommandLine, message: &[u8]) -> Result<Vec<u8>, String> {
+/// How the program failed, with the end of its output, in which `masks` hides secrets before it is cut.
+pub async fn deliver(line: &CommandLine, message: &[u8], masks: &Masks) -> Result<Vec<u8>, String> {
     let reply = process::converse_for(PATIENCE, line, message).await;
     let reply = reply.map_err(|error| error.one_line())?;
     let how = match reply.ended {
@@ -28,10 +31,12 @@ pub async fn deliver(line: &CommandLine, message: &[u8]) -> Result<Vec<u8>, Stri
         Ended::TimedOut => format!("it took longer than {} seconds", PATIENCE.as_secs()),
         Ended::Stopped(signal) => format!("it was stopped by {signal}"),
     };
-    Err(match last_words(&[reply.output, reply.errors].concat()) {
-        Some(words) => format!("{how}: {words}"),
-        None => how,
-    })
+    Err(
+        match last_words(&masks.hide([reply.output, reply.errors].concat())) {
+            Some(words) => format!("{how}: {words}"),
+            None => how,
+        },
+    )
 }
 
 /// Returns the last line of a text, or the end of that line if it is long.
@@ -52,19 +57,30 @@ mod tests {
 
     #[tokio::test]
     async fn notification_program_gets_the_message_and_its_output_is_recorded() {
-        let printed = deliver(&shell("cat; echo"), b"{\"a\":1}").await.unwrap();
+        let printed = deliver(&shell("cat; echo"), b"{\"a\":1}", &Masks::default())
+            .await
+            .unwrap();
         assert_eq!(printed, b"{\"a\":1}\n");
     }
 
     #[tokio::test]
     async fn failed_notification_program_is_reported_with_its_last_output_line() {
-        let why = deliver(&shell("echo one; echo two >&2; exit 3"), b"").await;
+        let why = deliver(
+            &shell("echo one; echo two >&2; exit 3"),
+            b"",
+            &Masks::default(),
+        )
+        .await;
         assert_eq!(why.unwrap_err(), "its exit code is 3: two");
     }
 
     #[tokio::test]
     async fn notification_program_that_ignores_its_input_is_no_failure() {
         let message = vec![b'x'; 1 << 20];
-        assert!(deliver(&shell("exec <&-; exit 0"), &message).await.is_ok());
+        assert!(
+            deliver(&shell("exec <&-; exit 0"), &message, &Masks::default())
+                .await
+                .is_ok()
+        );
     }
 }

@@ -10,8 +10,8 @@ use std::fmt;
 use reqwest::Url;
 
 use crate::{
-    secret::{Masks, Secret},
-    sys::{clock::Clock, command::CommandLine},
+    secret::{Masks, Secret, secrets_of_login},
+    sys::{clock::Clock, command::CommandLine, environment},
 };
 
 pub use payload::NotificationPayload;
@@ -51,9 +51,13 @@ impl Address {
     fn secrets(&self) -> Vec<Secret> {
         let url = &self.0;
         let segments = url.path_segments().into_iter().flatten();
-        let parts = segments.chain(url.query()).chain(url.password());
+        let parts = segments.chain(url.query());
         let mut secrets: Vec<Secret> = parts.map(Secret::new).collect();
         secrets.extend(url.query_pairs().map(|(_, value)| Secret::new(value)));
+        // A token may be the user name, or the password.
+        let (user, password) = (url.username(), url.password().unwrap_or_default());
+        secrets.push(Secret::new(user));
+        secrets.extend(secrets_of_login(&format!("{user}:{password}")));
         secrets
     }
 }
@@ -105,8 +109,9 @@ pub async fn deliver(
     clock: &Clock,
 ) -> Result<DeliveryResponse, String> {
     let mut masks = Masks::of(&payload.secrets);
+    masks.add(&environment::proxy_secrets());
     let response = match receiver {
-        Receiver::Command(line) => command::deliver(line, &payload.body)
+        Receiver::Command(line) => command::deliver(line, &payload.body, &masks)
             .await
             .map(|printed| DeliveryResponse::Printed(masks.hide(printed))),
         Receiver::Webhook { url, secret } => {
@@ -116,10 +121,11 @@ pub async fn deliver(
                 secret: secret.as_ref(),
                 event,
                 payload,
+                masks: &masks,
             };
             webhook::send(&request, clock)
                 .await
-                .map(|answer| DeliveryResponse::Answered(masks.hide_in(&answer)))
+                .map(DeliveryResponse::Answered)
         }
     };
     response.map_err(|why| masks.hide_in(&why))
@@ -145,6 +151,17 @@ mod tests {
             masks.hide_in(said),
             "Cannot POST /T0/***?*** (token ***, ***)"
         );
+    }
+
+    #[test]
+    fn login_of_a_notification_url_is_masked_in_responses_as_it_is_and_as_it_is_sent() {
+        let url = Address::parse("https://token:p%40ss@hooks.example/a%20bcd").unwrap();
+        let masks = Masks::of(&url.secrets());
+        let said = "token p@ss p%40ss Basic dG9rZW46cEBzcw== 'a bcd'";
+        assert_eq!(masks.hide_in(said), "*** *** *** Basic *** '***'");
+        let alone = Address::parse("https://token@hooks.example/").unwrap();
+        let masks = Masks::of(&alone.secrets());
+        assert_eq!(masks.hide_in("dG9rZW46 token"), "*** ***");
     }
 
     #[test]

@@ -10,7 +10,10 @@ use reqwest::{
 };
 use sha2::Sha256;
 
-use crate::sys::{clock::Clock, secret::Secret, settings};
+use crate::{
+    secret::{Masks, Secret},
+    sys::{clock::Clock, settings},
+};
 
 use super::payload::NotificationPayload;
 
@@ -33,6 +36,8 @@ pub struct Request<'a> {
     pub secret: Option<&'a Secret>,
     pub event: &'a str,
     pub payload: &'a NotificationPayload,
+    /// What the response may repeat and must not be shown.
+    pub masks: &'a Masks,
 }
 
 /// How an attempt failed.
@@ -76,7 +81,7 @@ async fn once(client: &Client, request: &Request<'_>) -> Result<String, AttemptE
     let answer = post.send().await;
     let answer = answer.map_err(|error| AttemptError::Passing(words(error.without_url())))?;
     let status = answer.status();
-    let said = beginning(answer).await;
+    let said = beginning(answer, request.masks).await;
     let told = match said.as_str() {
         "" => format!("it answers {status}"),
         said => format!("it answers {status}: {said}"),
@@ -134,15 +139,23 @@ fn encoded(value: &str) -> String {
 /// How much of a response is shown, in characters.
 const SHOWN: usize = 200;
 
+/// How much of a response is read, in bytes, so that what is shown of it ends with no part of a secret.
+const READ: usize = 8 * 1024;
+
 /// Returns the start of a response's body, which says why a message was refused.
-async fn beginning(mut answer: Response) -> String {
+async fn beginning(mut answer: Response, masks: &Masks) -> String {
     let mut bytes = Vec::new();
-    while bytes.len() < 4 * SHOWN
+    while bytes.len() < READ
         && let Ok(Some(piece)) = answer.chunk().await
     {
         bytes.extend_from_slice(&piece);
     }
-    let text = String::from_utf8_lossy(&bytes);
+    shown(bytes, masks)
+}
+
+fn shown(body: Vec<u8>, masks: &Masks) -> String {
+    let body = masks.hide_in_answer(body);
+    let text = String::from_utf8_lossy(&body);
     let words: Vec<&str> = text
         .split(|c: char| c.is_control() || c.is_whitespace())
         .filter(|it| !it.is_empty())
@@ -198,6 +211,14 @@ mod tests {
         assert_eq!(encoded("wëb"), "=?UTF-8?B?d8OrYg==?=");
         let long = encoded(&"ü".repeat(60));
         assert!(long.split(' ').all(|word| word.len() <= 75) && long.split(' ').count() == 3);
+    }
+
+    #[test]
+    fn secret_at_the_end_of_what_is_shown_of_a_response_is_masked() {
+        let masks = Masks::of(&[Secret::new("hunter2-token")]);
+        let body = format!("{} hunter2-token", "x".repeat(SHOWN - 8));
+        let text = shown(body.into_bytes(), &masks);
+        assert_eq!(text, format!("{} ***", "x".repeat(SHOWN - 8)));
     }
 
     #[test]

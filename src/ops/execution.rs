@@ -13,6 +13,7 @@ use crate::{
     image::{Digest, Reference},
     store::secrets::Secrets,
     sys::{
+        environment,
         secret::Secret,
         signal::{Signal, Stop},
     },
@@ -168,15 +169,21 @@ impl<'a> Execution<'a> {
         let arguments = self.secrets.arguments.values().cloned();
         let values = self.secrets.values.values();
         let values = values.filter_map(|it| resolved(it, "a secret value").ok());
-        let passwords = each_login(&self.secrets).filter_map(Result::ok);
+        let logins = each_login(&self.secrets).filter_map(Result::ok);
+        let logins = logins.flat_map(|login| {
+            // As it is sent, and in login files, in base64.
+            let sent = format!("{}:{}", login.username, login.secret.reveal());
+            [login.secret, Secret::new(sent)]
+        });
         let token = self.secrets.git_access_token.iter();
         let token = token.filter_map(|it| resolved(it, "the git access token").ok());
         let variables = self.secret_variables().unwrap_or_default();
         arguments
             .chain(values)
             .chain(token)
-            .chain(passwords.map(|login| login.secret))
+            .chain(logins)
             .chain(variables.into_iter().map(|(_, value)| value))
+            .chain(environment::proxy_secrets())
             .collect()
     }
 

@@ -31,6 +31,9 @@ const ASK: Duration = Duration::from_secs(60);
 /// The variable from which git's credential helper takes the token, which is in no command line and no file.
 const TOKEN: &str = "ACRT_GIT_TOKEN";
 
+/// The user name that goes with a token: any is accepted.
+const USER: &str = "x-access-token";
+
 /// How many characters of git's messages are kept for an error.
 const MAX_WORDS: usize = 2000;
 
@@ -338,8 +341,13 @@ impl<'a> Git<'a> {
         if ended == Ended::Exited(0) {
             return Ok(String::from_utf8_lossy(&printed).into_owned());
         }
-        // git passes on what the server says, which may repeat the token.
-        let printed = Masks::of(self.token).hide(printed);
+        // git passes on what the server says, which may repeat the token, or the login as it was sent.
+        let login = self
+            .token
+            .map(|token| Secret::new(format!("{USER}:{}", token.reveal())));
+        let mut masks = Masks::of(&environment::proxy_secrets());
+        masks.add(self.token.into_iter().chain(&login));
+        let printed = masks.hide(printed);
         let text = String::from_utf8_lossy(&printed);
         let problem = match ended {
             Ended::Stopped(signal) => {
@@ -383,10 +391,10 @@ impl<'a> Git<'a> {
             line = line.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
         }
         if let (Some(token), Some(host)) = (self.token, host_of(&self.context.url)) {
-            // With a token, any user name is accepted. The helper is set for this host alone, so that neither a redirect nor a submodule on
+            // The helper is set for this host alone, so that neither a redirect nor a submodule on
             // another host gets the token.
             let helper = format!(
-                "!f() {{ test \"$1\" = get && echo username=x-access-token && echo \"password=${TOKEN}\"; }}; f"
+                "!f() {{ test \"$1\" = get && echo username={USER} && echo \"password=${TOKEN}\"; }}; f"
             );
             let key = format!("credential.{host}.helper");
             line = with_settings(line, &[(&key, ""), (&key, &helper)])

@@ -12,6 +12,8 @@ use std::{
 
 use serde::Deserialize;
 
+use crate::secret::{Secret, secrets_of_login};
+
 /// The variables that every program gets: names, or prefixes with `*`.
 const HANDED_ON: &str = "PATH HOME USER LOGNAME LANG LC_* TZ TMPDIR TERM HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY http_proxy \
     https_proxy ftp_proxy all_proxy no_proxy DOCKER_* BUILDKIT_* BUILDX_* BUILDAH_* STORAGE_* CONTAINER* \
@@ -106,6 +108,26 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// The variables that name proxies, in lower case; the same names in upper case count too.
+const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy"];
+
+/// Returns the logins of the proxies of this process: a proxy may repeat them in its answers, and builders hand them on to what they run.
+pub fn proxy_secrets() -> Vec<Secret> {
+    let names = PROXIES
+        .into_iter()
+        .flat_map(|name| [name.to_owned(), name.to_uppercase()]);
+    let values = names.filter_map(|name| variable(&name));
+    values.flat_map(|value| secrets_of_proxy(&value)).collect()
+}
+
+fn secrets_of_proxy(address: &str) -> Vec<Secret> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    // A password may have a slash in it, which no proxy's address has behind its host.
+    let login = authority.rsplit_once('@').or_else(|| rest.rsplit_once('@'));
+    login.map_or_else(Vec::new, |(login, _)| secrets_of_login(login))
+}
+
 /// Withholds a variable in which acrt has found a secret.
 pub fn withhold(name: &str) {
     let is_known = |rules: &Rules| rules.withheld.contains(name);
@@ -126,6 +148,23 @@ pub fn handed_on() -> Vec<(OsString, OsString)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxy_login_is_secret_and_its_host_is_not() {
+        let secrets = |address: &str| {
+            let secrets = secrets_of_proxy(address);
+            let mut all: Vec<String> = secrets.iter().map(|it| it.reveal().to_owned()).collect();
+            all.dedup();
+            all
+        };
+        assert_eq!(
+            secrets("http://bob:pw%401@proxy:3128/"),
+            ["bob:pw%401", "bob:pw@1", "pw%401"]
+        );
+        assert_eq!(secrets("bob:p/w@proxy:3128"), ["bob:p/w", "p/w"]);
+        assert_eq!(secrets("http://token@proxy"), ["token"]);
+        assert_eq!(secrets("http://proxy:3128"), [""; 0]);
+    }
 
     fn rules(pass: &[&str], withheld: &[&str]) -> Rules {
         let pass = pass.iter().map(|text| text.parse().unwrap());

@@ -328,7 +328,7 @@ mod tests {
             (password, "bad: me:*** *** iden/tity+"),
             (identity, "bad: me:hunter2 bWU6aHVudGVyMg== ***"),
         ] {
-            let request = request(&Client::new(), &key(Some(credential), &[])).unwrap();
+            let request = request(&client(), &key(Some(credential), &[])).unwrap();
             let masks = Masks::of(&secrets_in(&request));
             assert_eq!(masks.hide_in(said), shown);
         }

@@ -18,7 +18,7 @@ use crate::{
         problem::FailedRequest,
     },
     secret::{Masks, Secret},
-    sys::config::RegistrySettings,
+    sys::{config::RegistrySettings, environment},
 };
 
 use super::url_policy::{Forbidden, GuardedResolver, UrlPolicy};
@@ -297,7 +297,7 @@ pub fn secrets_in(request: &Request) -> Vec<Secret> {
     secrets
 }
 
-/// Reads the message of an error response, which may repeat `secrets`. A response that breaks off still has its status.
+/// Reads the message of an error response, which may repeat `secrets`, and that of a proxy its login. A response that breaks off still has its status.
 pub async fn words_of(response: &mut reqwest::Response, secrets: &[Secret]) -> Vec<u8> {
     let mut error_text = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -307,7 +307,9 @@ pub async fn words_of(response: &mut reqwest::Response, secrets: &[Secret]) -> V
             break;
         }
     }
-    Masks::of(secrets).hide(error_text)
+    let mut masks = Masks::of(secrets);
+    masks.add(&environment::proxy_secrets());
+    masks.hide_in_answer(error_text)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TransportError> {

@@ -90,6 +90,33 @@ impl Error {
         self
     }
 
+    /// Rewrites its message, its causes and its hint. Causes keep their types only if no text changes.
+    #[must_use]
+    pub fn with_texts(self, rewrite: impl Fn(&str) -> String) -> Self {
+        let is_same = |text: &str| rewrite(text) == text;
+        let causes = self.causes();
+        let hint = self.advice().map(str::to_owned);
+        if is_same(&self.message)
+            && causes.iter().all(|it| is_same(it))
+            && hint.iter().all(|it| is_same(it))
+        {
+            return self;
+        }
+        let causes = causes.iter().rev().map(|cause| rewrite(cause));
+        let cause = causes.fold(None, |inner: Option<anyhow::Error>, text| {
+            Some(match inner {
+                Some(inner) => inner.context(text),
+                None => anyhow::Error::msg(text),
+            })
+        });
+        Self {
+            kind: self.kind,
+            message: rewrite(&self.message),
+            cause,
+            hint: hint.map(|hint| rewrite(&hint)),
+        }
+    }
+
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -189,6 +216,23 @@ mod tests {
         for (kind, code) in codes {
             assert_eq!(kind.exit_code(), code, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn error_with_rewritten_texts_keeps_its_kind_and_the_order_of_its_causes() {
+        let inner = Error::new(Kind::Failed, "b hunter2").because(anyhow::anyhow!("c"));
+        let error = Error::new(Kind::Unknown, "a")
+            .because(inner)
+            .hint("d hunter2");
+        let error = error.with_texts(|text| text.replace("hunter2", "***"));
+        assert_eq!(error.one_line(), "a: b ***: c");
+        assert_eq!(
+            (error.kind(), error.advice()),
+            (Kind::Unknown, Some("d ***"))
+        );
+        let same = Error::new(Kind::Failed, "a").because(std::io::Error::other("b"));
+        let same = same.with_texts(str::to_owned);
+        assert!(same.find::<std::io::Error>().is_some());
     }
 
     #[test]

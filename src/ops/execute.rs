@@ -43,7 +43,12 @@ pub async fn carry_out(
     }
     let error = match worked {
         Ok(()) => None,
-        Err(failure) => Some(run_record::failed(&execution, &mut held.run, failure)?),
+        Err(failure) => Some(run_record::failed(
+            &execution,
+            &mut held.run,
+            failure,
+            &log,
+        )?),
     };
     close(&execution, held, log, error)
 }
@@ -62,7 +67,7 @@ pub fn fail(
     if let Some(digest) = survey.ok().and_then(|survey| survey.digest) {
         execution.inputs.get_or_init(|| digest);
     }
-    let error = run_record::failed(execution, &mut held.run, failure)?;
+    let error = run_record::failed(execution, &mut held.run, failure, &log)?;
     close(execution, held, log, Some(error))
 }
 

@@ -10,9 +10,9 @@ use crate::{
     dockerfile::{BaseImage, Build, Dockerfile},
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
+    secret::{MaskedText, Masks, Secret},
     source::local::{self, LocalContext},
     store::secrets::Secrets,
-    sys::secret::MaskedText,
     task::{Context, DockerStep, Task, Untracked, name},
     watch::{FileStamp, FileState, ReadFile},
 };
@@ -130,7 +130,8 @@ fn of_bytes(
     definition: Vec<u8>,
 ) -> Result<Inputs> {
     let dockerfile = Dockerfile::parse_with(&bytes, &build.args)
-        .context(Kind::Invalid, || cannot_read(&path))?;
+        .context(Kind::Invalid, || cannot_read(&path))
+        .map_err(|error| without_secrets(error, &build))?;
     Ok(Inputs {
         digest: Digest::of(&[bytes, definition].concat()),
         context,
@@ -184,6 +185,36 @@ pub(super) fn is_unchanged(file: &ReadFile) -> bool {
         (FileState::At(stamp), Ok(now)) => FileStamp::of(&now) == stamp,
         (FileState::Absent, Err(error)) => is_absence(&error),
         _ => false,
+    }
+}
+
+/// Hides secret arguments in an error, which quotes texts after variables are replaced.
+fn without_secrets(error: Error, build: &Build) -> Error {
+    let secrets: Vec<Secret> = build.args.values().flat_map(MaskedText::secrets).collect();
+    let masks = Masks::of(&secrets);
+    error.with_texts(|text| masks.hide_in(text))
+}
+
+/// Refuses a secret argument in the name of an image: it would be in the status, in records and in command lines.
+fn refuse_secret_name(path: &Path, build: &Build, base: &BaseImage) -> Result<()> {
+    let is_in_name = |value: &MaskedText| {
+        if !value.has_secret() {
+            return false;
+        }
+        let secrets: Vec<Secret> = value.secrets().collect();
+        let masks = Masks::of(&secrets);
+        masks.hide_in(&base.name) != base.name && masks.hide_in(&base.written) == base.written
+    };
+    match build.args.iter().find(|(_, value)| is_in_name(value)) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::new(Kind::Invalid, cannot_read(path))
+            .because(anyhow::anyhow!(
+                "line {} column {}: the secret argument `{name}` is a part of the name of the image `{}`, and would be shown wherever that is",
+                base.line,
+                base.column,
+                base.written.escape_debug()
+            ))
+            .hint(format!("give it as an argument that is not secret: --arg {name}=VALUE"))),
     }
 }
 
@@ -258,7 +289,11 @@ impl Inputs {
             }
             let bases = self.dockerfile.bases(&build);
             let others = all.len();
-            for base in bases.context(Kind::Invalid, || cannot_read(&self.path))? {
+            let bases = bases
+                .context(Kind::Invalid, || cannot_read(&self.path))
+                .map_err(|error| without_secrets(error, &build))?;
+            for base in bases {
+                refuse_secret_name(&self.path, &build, &base)?;
                 let place = (base.line, base.column, base.kind);
                 let is_it = |other: &&mut BaseImage| {
                     (other.line, other.column, other.kind) == place
@@ -303,6 +338,34 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn secret_argument_in_the_name_of_an_image_is_refused_without_its_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let bases = |dockerfile: &str| {
+            fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
+            let secret = MaskedText::from(Secret::new("hunter2"));
+            let build = Build {
+                args: [("TOKEN".to_owned(), secret)].into(),
+                ..Build::on_host(&[])
+            };
+            let context = LocalContext::open(folder.path())?;
+            let mut inputs = of(context, Path::new("Dockerfile"), build, Vec::new())?;
+            inputs.build.platforms = vec![Platform::host()];
+            inputs.bases()
+        };
+        let refused = |dockerfile: &str| bases(dockerfile).unwrap_err().one_line();
+        let named = refused("ARG TOKEN\nARG X=a-$TOKEN\nFROM r.io/base:$X\n");
+        assert!(
+            named.contains("line 3 column 6: the secret argument `TOKEN`")
+                && !named.contains("hunter2"),
+            "{named}"
+        );
+        let broken = refused("ARG TOKEN\nFROM r.io/base:$TOKEN/\n");
+        assert!(!broken.contains("hunter2"), "{broken}");
+        // By chance.
+        assert!(bases("ARG TOKEN\nFROM hunter2/base:1\nRUN $TOKEN\n").is_ok());
+    }
 
     #[test]
     fn missing_input_file_is_unchanged_until_it_is_created() {

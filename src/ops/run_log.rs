@@ -36,6 +36,12 @@ impl<'a> RunLog<'a> {
         self.log.borrow_mut().hide(secrets);
     }
 
+    /// Returns an error as the log would show it: what failed may have read a secret, and quote it.
+    pub fn masked(&self, error: Error) -> Error {
+        let log = self.log.borrow();
+        error.with_texts(|text| log.masked(text))
+    }
+
     pub fn line(&self, text: &str) {
         let written = self.log.borrow_mut().line(text);
         self.events.send(Event::Log(&written));
@@ -195,6 +201,23 @@ mod tests {
         assert_eq!(lines.rest(), b"test | x\n");
         assert_eq!(lines.rest(), b"");
     }
+
+    #[test]
+    fn error_of_a_run_has_no_secrets_of_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, id) = (Store::at(folder.path()), RunId::new(1));
+        std::fs::create_dir_all(store.layout().run_folder(id)).unwrap();
+        let log = store.open_log(id, &[Secret::new("hunter2")]).unwrap();
+        let events = EventSink::none();
+        let log = RunLog::new(log, &events);
+        let cause = anyhow::anyhow!("`r.io/base:hunter2` is no image");
+        let error = Error::new(Kind::Invalid, "cannot build").because(cause);
+        assert_eq!(
+            log.masked(error).one_line(),
+            "cannot build: `r.io/base:***` is no image"
+        );
+    }
+
     #[tokio::test]
     async fn secret_is_redacted_anywhere_in_an_endless_log_line() {
         let folder = tempfile::tempdir().unwrap();

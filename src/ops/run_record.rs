@@ -57,12 +57,18 @@ pub(super) fn succeeded(
 }
 
 /// Records the failure of a run: not its dependencies, but the digests and inputs that were tried.
-pub(super) fn failed(execution: &Execution<'_>, run: &mut Run, failure: Failure) -> Result<Error> {
+pub(super) fn failed(
+    execution: &Execution<'_>,
+    run: &mut Run,
+    failure: Failure,
+    log: &RunLog<'_>,
+) -> Result<Error> {
     let (app, key) = (execution.app, execution.task.key());
     let now = app.clock.now();
-    let mut reason = failure.error.one_line();
-    let mut error = failure.error;
-    if let Some(maker) = maker_of_missing(app, &key, &error) {
+    let maker = maker_of_missing(app, &key, &failure.error);
+    let mut error = log.masked(failure.error);
+    let mut reason = error.one_line();
+    if let Some(maker) = maker {
         reason = format!("{reason}; {maker}");
         error = error.hint(maker);
     }

@@ -120,6 +120,11 @@ impl Log {
         self.masks.add(secrets);
     }
 
+    /// Returns a text as the log would show it, without secrets.
+    pub fn masked(&self, text: &str) -> String {
+        self.masks.hide_in(text)
+    }
+
     /// Takes bytes, and returns the lines that they complete, as written to the file.
     pub fn write(&mut self, bytes: &[u8]) -> Vec<u8> {
         let before = self.pending.len();

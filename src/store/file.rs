@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Context as _, Error, Kind, Result};
 
-use super::yaml_places::located;
+use super::yaml_places::{located, located_without_values};
 
 /// The largest YAML file that is read.
 pub const MAX_YAML: u64 = 1024 * 1024;
@@ -260,6 +260,18 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 ///
 /// [`Kind::Invalid`] with path, line and column, where it does not parse.
 pub fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    read_yaml_as(path, located)
+}
+
+/// Like [`read_yaml`], for a file of secrets: errors quote nothing of it.
+pub(super) fn read_secret_yaml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    read_yaml_as(path, located_without_values)
+}
+
+fn read_yaml_as<T: DeserializeOwned>(
+    path: &Path,
+    located: fn(&serde_yaml::Error, &[u8]) -> anyhow::Error,
+) -> Result<Option<T>> {
     let Some(content) = read(path, MAX_YAML)? else {
         return Ok(None);
     };

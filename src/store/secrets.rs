@@ -55,7 +55,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] with the file, where it does not parse or others may read it.
+    /// [`Kind::Invalid`] with the file and none of its values, where it does not parse or others may read it.
     pub fn secrets(&self, key: &TaskKey) -> Result<Secrets> {
         let path = self.layout.secrets(key);
         if path.is_file() && file::is_open_to_others(&path) {
@@ -65,7 +65,7 @@ impl Store {
             )
             .hint(format!("chmod 600 '{}'", path.display())));
         }
-        Ok(file::read_yaml(&path)?.unwrap_or_default())
+        Ok(file::read_secret_yaml(&path)?.unwrap_or_default())
     }
 
     /// Returns the tasks that have secrets.
@@ -124,5 +124,63 @@ mod tests {
         assert!(error.to_string().ends_with("others may read it"));
         store.save_secrets(&key, &Secrets::default()).unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn broken_secrets_file_is_reported_with_its_position_and_none_of_its_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let key = TaskKey {
+            registry: "r.io".into(),
+            name: "web".parse().unwrap(),
+        };
+        store
+            .save_secrets(
+                &key,
+                &Secrets {
+                    git_access_token: Some(Secret::new("x")),
+                    ..Secrets::default()
+                },
+            )
+            .unwrap();
+        let path = store.layout().secrets(&key);
+        for (text, told) in [
+            (
+                "arguments: hunter2",
+                ": arguments: invalid type at line 1 column 12",
+            ),
+            (
+                "schema: hunter2",
+                ": schema: invalid type at line 1 column 9",
+            ),
+            (
+                "schema: 1\nhunter2: x",
+                ": unknown field at line 2 column 1",
+            ),
+            (
+                "schema: 1\ncredentials:\n  r.io:\n    password: hunter2",
+                ": credentials.r.io: missing field at line 4 column 5",
+            ),
+            (
+                "schema: 1\narguments: {A: [hunter2]}",
+                ": arguments.A: invalid type at line 2 column 16",
+            ),
+            (
+                "schema: 1\narguments: {A: *hunter2}",
+                ": invalid YAML at line 2 column 16",
+            ),
+            (
+                "schema: 1\narguments: {A: \"hunter2}",
+                ": invalid YAML at line 2 column 16",
+            ),
+            ("hunter2", ": invalid type at line 1 column 1"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = store.secrets(&key).unwrap_err().one_line();
+            assert!(
+                error.ends_with(told) && !error.contains("hunter"),
+                "{text}: {error}"
+            );
+        }
     }
 }

@@ -39,6 +39,38 @@ pub fn located(error: &serde_yaml::Error, content: &[u8]) -> anyhow::Error {
     anyhow::anyhow!("{what} at line {line} column {column}")
 }
 
+/// What the parser says of a value, without the value.
+const COMPLAINTS: [&str; 6] = [
+    "invalid type",
+    "invalid value",
+    "invalid length",
+    "unknown field",
+    "missing field",
+    "duplicate field",
+];
+
+/// Like [`located`], for a file of secrets: names keys, line and column, and quotes nothing.
+pub fn located_without_values(error: &serde_yaml::Error, content: &[u8]) -> anyhow::Error {
+    let told = located(error, content).to_string();
+    let found = COMPLAINTS
+        .iter()
+        .filter_map(|it| Some((told.find(it)?, *it)));
+    let (path, what) = match found.min() {
+        Some((at, what)) => (&told[..at], what),
+        None => ("", "invalid YAML"),
+    };
+    let place = told.rsplit(" at line ").map(|behind| {
+        let mut numbers = behind
+            .split(|c: char| !c.is_ascii_digit())
+            .filter(|it| !it.is_empty());
+        Some((numbers.next()?.to_owned(), numbers.next()?.to_owned()))
+    });
+    match place.flatten().next() {
+        Some((line, column)) => anyhow::anyhow!("{path}{what} at line {line} column {column}"),
+        None => anyhow::anyhow!("{path}{what}"),
+    }
+}
+
 /// Finds the line and column, both counted from 1, of parts of a text.
 struct TextPlaces<'a>(&'a str);
 

@@ -67,7 +67,14 @@ fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {
             if said.iter().any(|said| said.contains(UNKNOWN)) {
                 return Ok(None);
             }
-            Err(format!("`{name}` fails: {}", clean(&said.join(" "))))
+            let [output, errors] = said;
+            // Helpers explain on standard output why they fail; a login is also there, as JSON.
+            let is_login = output.contains(['{', '}']);
+            let output = if is_login { "" } else { output.as_ref() };
+            match clean(&format!("{output} {errors}")) {
+                said if said.is_empty() => Err(format!("`{name}` fails without a message")),
+                said => Err(format!("`{name}` fails: {said}")),
+            }
         }
     }
 }
@@ -116,6 +123,15 @@ mod tests {
         assert_eq!(
             problem(Ended::Exited(1), "gpg: locked\n"),
             "`docker-credential-x` fails: gpg: locked"
+        );
+        let login = r#"{"Username":"u","Secret":"hunter2"}"#;
+        assert_eq!(
+            answer(Ended::Exited(1), login, "gpg: late\n").unwrap_err(),
+            "`docker-credential-x` fails: gpg: late"
+        );
+        assert_eq!(
+            problem(Ended::Exited(1), login),
+            "`docker-credential-x` fails without a message"
         );
         assert_eq!(
             problem(Ended::Exited(0), "hunter2"),

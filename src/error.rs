@@ -2,6 +2,27 @@
 
 use std::fmt;
 
+use crate::secret::without_login;
+
+/// How many characters of a text an error quotes.
+const MOST_QUOTED: usize = 200;
+
+/// Returns a text from outside as an error quotes it: its beginning, and without a login.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    cut(without_login(text), MOST_QUOTED)
+}
+
+/// Returns the first characters of a text, with `…` if there are more.
+#[must_use]
+pub fn cut(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 /// A result whose error is [`Error`] unless another is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -200,6 +221,13 @@ impl<T, E: Into<anyhow::Error>> Context<T> for Result<T, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quoted_text_is_cut_and_has_no_login() {
+        assert_eq!(quoted("é"), "é");
+        assert_eq!(quoted(&"é".repeat(201)), format!("{}…", "é".repeat(200)));
+        assert_eq!(quoted("me:hunter2@r.io/X"), "***@r.io/X");
+    }
 
     #[test]
     fn exit_codes_are_frozen() {

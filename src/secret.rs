@@ -451,6 +451,48 @@ pub fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Returns where the login of an address is, if that may be secret: `user:password` in front of a host, or any login over http, which is
+/// usually a token.
+fn login_in(address: &str) -> Option<Range<usize>> {
+    let (scheme, start) = match address.find("://") {
+        Some(at) => (Some(&address[..at]), at + 3),
+        None => (None, 0),
+    };
+    let rest = &address[start..];
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let (login, host) = authority.rsplit_once('@')?;
+    // `name:tag@sha256:…` has no login.
+    let is_digest = host.starts_with("sha") && host.contains(':');
+    let is_http = scheme.is_some_and(|it| {
+        it.to_ascii_lowercase().ends_with("http") || it.to_ascii_lowercase().ends_with("https")
+    });
+    let is_secret = !is_digest && (login.contains(':') || is_http);
+    is_secret.then_some(start..start + login.len())
+}
+
+/// Returns an address with its login as `***`, if that may be secret.
+#[must_use]
+pub fn without_login(address: &str) -> String {
+    match login_in(address) {
+        Some(login) => format!(
+            "{}{HIDDEN}{}",
+            &address[..login.start],
+            &address[login.end..]
+        ),
+        None => address.to_owned(),
+    }
+}
+
+/// Returns the secrets in an argument of a command line that is an address with a login, or an option with such a value.
+#[must_use]
+pub fn secrets_of_argument(argument: &str) -> Vec<Secret> {
+    let value = match argument.split_once('=') {
+        Some((option, value)) if option.starts_with('-') => value,
+        _ => argument,
+    };
+    login_in(value).map_or_else(Vec::new, |login| secrets_of_login(&value[login]))
+}
+
 /// Returns the secrets in the login of a URL, `user:password` or a token alone: as a whole, which servers get in base64, and the password.
 #[must_use]
 pub fn secrets_of_login(login: &str) -> Vec<Secret> {
@@ -486,6 +528,31 @@ mod tests {
         assert_eq!(encoded.hide_in("x yz, x%20yz"), "***, ***");
         let several = Masks::of(&[Secret::new("one1\ntwo2\n")]);
         assert_eq!(several.hide_in("b25lMQp0d28yCg== two2"), "*** ***");
+    }
+
+    #[test]
+    fn address_is_shown_without_a_login_that_may_be_secret() {
+        for (address, shown) in [
+            (
+                "https://me:hunter2@example.com/x.git",
+                "https://***@example.com/x.git",
+            ),
+            ("https://hunter2@example.com", "https://***@example.com"),
+            ("ssh://git:hunter2@example.com/x", "ssh://***@example.com/x"),
+            ("ftp://me:hunter2@example.com", "ftp://***@example.com"),
+            ("oci://me:hunter2@r.io/x:1", "oci://***@r.io/x:1"),
+            ("me:hunter2@r.io/x:1", "***@r.io/x:1"),
+            ("ssh://git@example.com/x", "ssh://git@example.com/x"),
+            ("git@example.com:x", "git@example.com:x"),
+            ("r.io/x:1@sha256:aa", "r.io/x:1@sha256:aa"),
+            ("x:1@sha256:aa", "x:1@sha256:aa"),
+            ("https://example.com/a@b", "https://example.com/a@b"),
+        ] {
+            assert_eq!(without_login(address), shown);
+        }
+        let secrets = secrets_of_argument("--context=https://me:hunter2@example.com/x=y");
+        assert_eq!(Masks::of(&secrets).hide_in("'hunter2'"), "'***'");
+        assert!(secrets_of_argument("--context=https://example.com").is_empty());
     }
 
     #[test]

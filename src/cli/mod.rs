@@ -139,7 +139,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     match complete::answered(&args, command) {
         Ok(false) => {}
         Ok(true) => return ExitCode::SUCCESS,
-        Err(problem) => return report::usage(&problem),
+        Err(problem) => return report::usage(&problem, &args),
     }
     let args = typed::meant(args);
     let mut all = command();
@@ -155,7 +155,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(usage) => {
             return match refused::refusal(&usage, &args, command) {
                 Some(error) => report::refused(&error),
-                None => report::usage(&usage),
+                None => report::usage(&usage, &args),
             };
         }
     };
@@ -174,8 +174,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let kind = match worked {
         Ok(kind) => kind,
         Err(error) => {
-            report.error(&error);
-            Some(error.kind())
+            let kind = error.kind();
+            report.error(&report::without_logins(error, &args));
+            Some(kind)
         }
     };
     let kind = match kind {

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    ffi::OsString,
     io::{self, ErrorKind, IsTerminal as _, Write as _},
     process::ExitCode,
 };
@@ -15,6 +16,7 @@ use crate::{
         check::{outage_text, reason},
         event::{Event, EventSink},
     },
+    secret::{Masks, Secret, secrets_of_argument},
     sys::{
         clock::Clock,
         terminal::{terminal_width, wants_colour},
@@ -472,9 +474,27 @@ pub fn refused(error: &Error) -> ExitCode {
     ExitCode::from(error.kind().exit_code())
 }
 
-/// Prints clap's output: help and versions to stdout, usage errors to stderr.
-pub fn usage(usage: &clap::Error) -> ExitCode {
-    let printed = usage.print().and_then(|()| io::stdout().flush());
+/// Hides passwords that the command line has in addresses, which errors quote.
+pub fn without_logins(error: Error, args: &[OsString]) -> Error {
+    let masks = logins_of(args);
+    error.with_texts(|text| masks.hide_in(text))
+}
+
+fn logins_of(args: &[OsString]) -> Masks {
+    let args = args.iter().skip(1).map(|arg| arg.to_string_lossy());
+    let secrets: Vec<Secret> = args.flat_map(|arg| secrets_of_argument(&arg)).collect();
+    Masks::of(&secrets)
+}
+
+/// Prints clap's output: help and versions to stdout, usage errors to stderr, without the logins of addresses in the arguments.
+pub fn usage(usage: &clap::Error, args: &[OsString]) -> ExitCode {
+    let plain_text = usage.to_string();
+    let hidden = logins_of(args).hide_in(&plain_text);
+    let printed = if hidden == plain_text {
+        usage.print().and_then(|()| io::stdout().flush())
+    } else {
+        io::stderr().lock().write_all(hidden.as_bytes())
+    };
     if usage.use_stderr() {
         // Where it cannot be printed, nothing can be reported.
         return ExitCode::from(Kind::Invalid.exit_code());

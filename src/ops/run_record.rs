@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, cut},
     image::{Digest, Platform, Reference},
     store::runs::HeldRun,
     task::{ImageDescriptor, Run, RunStatus},
@@ -17,6 +17,9 @@ use super::{
     run_log::RunLog,
     why_failed::maker_of_missing,
 };
+
+/// The most characters that are recorded of each text of an error: it may quote what a stranger has written.
+const MOST_REASON: usize = 4000;
 
 /// Writes the baseline of a run that began to look at tags at `started` and made images for `platforms`: later looks are compared with it. A
 /// run of something other than the stored definition has no baseline.
@@ -66,7 +69,8 @@ pub(super) fn failed(
     let (app, key) = (execution.app, execution.task.key());
     let now = app.clock.now();
     let maker = maker_of_missing(app, &key, &failure.error);
-    let mut error = log.masked(failure.error);
+    let error = log.masked(failure.error);
+    let mut error = error.with_texts(|text| cut(text.to_owned(), MOST_REASON));
     let mut reason = error.one_line();
     if let Some(maker) = maker {
         reason = format!("{reason}; {maker}");

@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::image::{InvalidReference, Reference};
+use crate::{
+    error::quoted,
+    image::{InvalidReference, Reference},
+};
 
 /// The location of a build's files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,7 +166,7 @@ impl FromStr for Context {
                     Ok(Self::Tarball(text.into()))
                 }
             }
-            _ => Err(InvalidContext::Scheme(text.into())),
+            _ => Err(InvalidContext::Scheme(quoted(text))),
         }
     }
 }
@@ -206,7 +209,9 @@ fn git(text: &str) -> Result<GitContext, InvalidContext> {
             && !text.contains("..")
     };
     if !is_reference(reference) || !plain(folder) || !is_inside(folder) || !plain(url) {
-        return Err(InvalidContext::Fragment(text.escape_debug().to_string()));
+        return Err(InvalidContext::Fragment(quoted(
+            &text.escape_debug().to_string(),
+        )));
     }
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Ok(GitContext {

@@ -18,7 +18,6 @@ use crate::{
         config::Config,
         config_file::{self, ConfigEditError, Key},
         environment, ownership,
-        secret::is_place,
         settings::Settings,
     },
 };
@@ -241,13 +240,9 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 fn entry(path: &Path, key: &Key, value: &serde_yaml::Value) -> Result<Entry> {
-    let value = if key.is_secret() && !value.as_str().is_some_and(is_place) {
-        "***".into()
-    } else {
-        serde_json::to_value(value).context(Kind::Invalid, || {
-            format!("cannot show `{key}` of `{}`", path.display())
-        })?
-    };
+    let value = serde_json::to_value(key.shown(value)).context(Kind::Invalid, || {
+        format!("cannot show `{key}` of `{}`", path.display())
+    })?;
     Ok(Entry {
         name: key.to_string(),
         value,

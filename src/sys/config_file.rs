@@ -2,7 +2,9 @@
 
 use serde_yaml::{Mapping, Value};
 
-use super::{config::Config, config_edit};
+use crate::secret::without_login;
+
+use super::{config::Config, config_edit, secret::is_place};
 
 /// The keys with fixed names. Registries, builders and others with names of their own come in addition.
 pub const KEYS: &[&str] = &[
@@ -82,13 +84,86 @@ impl std::fmt::Display for Key {
 impl Key {
     /// Tells by its name whether the value must not be shown.
     pub fn is_secret(&self) -> bool {
-        let field = self.0.last().map(|field| field.to_lowercase());
-        field.is_some_and(|field| {
-            ["secret", "password", "token"]
-                .iter()
-                .any(|word| field.contains(word))
-        })
+        self.0.last().is_some_and(|field| is_secret_name(field))
     }
+
+    /// Returns a value of this key without what may be secret in it, also where the file does not have the form that it should have.
+    pub fn shown(&self, value: &Value) -> Value {
+        let mut path = self.0.iter().map(String::as_str);
+        let section = path.next().unwrap_or_default();
+        let field = path.next_back();
+        match (section, field, value) {
+            ("page", Some("url"), Value::String(url)) => Value::String(host_and_path(url)),
+            ("page", None, Value::Bool(_)) => value.clone(),
+            ("notify", None, Value::Sequence(receivers)) => {
+                receivers.iter().map(receiver_shown).collect()
+            }
+            ("notify", Some(field), value) => setting_shown(field, value),
+            ("page" | "metrics" | "notify", None, value) => stars_for(value),
+            // Each sender is a mapping.
+            ("listen", field, value) if self.0.len() < 3 || field.is_none() => stars_for(value),
+            (_, _, value) if self.is_secret() => stars_for(value),
+            (_, _, value) => value.clone(),
+        }
+    }
+}
+
+fn is_secret_name(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let words = ["secret", "password", "token"];
+    words.iter().any(|word| name.contains(word))
+}
+
+/// Returns stars in place of a secret, or the place where it is stored.
+fn stars_for(value: &Value) -> Value {
+    match value.as_str() {
+        Some(text) if is_place(text) => value.clone(),
+        _ => "***".into(),
+    }
+}
+
+/// Returns the settings of a receiver of notifications without what may be secret in them.
+fn receiver_shown(receiver: &Value) -> Value {
+    let Value::Mapping(settings) = receiver else {
+        return stars_for(receiver);
+    };
+    let shown = settings.iter().map(|(name, value)| {
+        let shown = setting_shown(name.as_str().unwrap_or_default(), value);
+        (name.clone(), shown)
+    });
+    Value::Mapping(shown.collect())
+}
+
+fn setting_shown(name: &str, value: &Value) -> Value {
+    match (name, value) {
+        (
+            "name" | "command" | "on" | "tasks" | "preset" | "title" | "body" | "remindDays"
+            | "digest" | "group",
+            value,
+        ) => value.clone(),
+        ("url", Value::String(url)) if !is_place(url) => match url.split_once("://") {
+            // The path is the secret of most webhooks.
+            Some((scheme, rest)) => {
+                let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                let host = host.rsplit('@').next().unwrap_or_default();
+                Value::String(format!("{scheme}://{host}/***"))
+            }
+            None => "***".into(),
+        },
+        ("headers" | "values", Value::Mapping(values)) => {
+            let shown = values
+                .iter()
+                .map(|(name, value)| (name.clone(), stars_for(value)));
+            Value::Mapping(shown.collect())
+        }
+        (_, value) => stars_for(value),
+    }
+}
+
+/// Returns a URL without its login and its query.
+fn host_and_path(url: &str) -> String {
+    let url = without_login(url);
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 /// Returns all values of a config file, in the order in which they are written.
@@ -281,6 +356,54 @@ fn gone<'p>(value: &Value, path: &'p [String]) -> &'p [String] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shown_value_has_no_secret_whatever_the_form_of_the_file() {
+        let text = "\
+notify:
+- {name: n, url: 'https://u:canary@hooks.example:8443/canary?t=canary', headers: {A: canary}, values: {b: canary, c: 'env:C'}, secret: canary, bodi: canary, on: [failure]}
+- canary
+page: {on: true, url: 'https://u:canary@page.example/p?q=canary', token: [canary]}
+listen: {a: canary, b: {secret: canary, registry: r.io}}
+metrics: canary
+registries: {r.io: {plainHttp: true}}
+";
+        let shown: Vec<String> = entries(text)
+            .unwrap()
+            .iter()
+            .map(|(key, value)| {
+                let value = serde_json::to_string(&key.shown(value)).unwrap();
+                format!("{key}={value}")
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                r#"notify=[{"name":"n","url":"https://hooks.example:8443/***","headers":{"A":"***"},"values":{"b":"***","c":"env:C"},"secret":"***","bodi":"***","on":["failure"]},"***"]"#,
+                "page.on=true",
+                r#"page.url="https://***@page.example/p""#,
+                r#"page.token="***""#,
+                r#"listen.a="***""#,
+                r#"listen.b.secret="***""#,
+                r#"listen.b.registry="r.io""#,
+                r#"metrics="***""#,
+                "registries.r.io.plainHttp=true",
+            ]
+        );
+        for odd in [
+            "notify: canary",
+            "notify: {url: 'https://h/canary'}",
+            "notify: {a: {b: canary}}",
+            "listen: canary",
+            "page: canary",
+            "listen: [canary]",
+        ] {
+            for (key, value) in entries(odd).unwrap() {
+                let shown = serde_json::to_string(&key.shown(&value)).unwrap();
+                assert!(!shown.contains("canary"), "{odd}: {shown}");
+            }
+        }
+    }
 
     #[test]
     fn setting_a_value_keeps_comments_and_order_in_every_yaml_style() {

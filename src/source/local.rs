@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The largest Dockerfile or ignore file that is read, in bytes: far larger than a person or a generator writes.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
+pub const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// The default name of a Dockerfile.
 const DOCKERFILE: &str = "Dockerfile";

@@ -57,11 +57,23 @@ pub fn is_own(path: &Path) -> bool {
 ///
 /// [`Unreadable`], without blocking.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Unreadable> {
-    let open = |flags: OFlags| {
+    read_by(&opening(path), limit)
+}
+
+/// Opens a regular file, and follows any symbolic links.
+///
+/// # Errors
+///
+/// [`Unreadable`], without blocking.
+pub fn open(path: &Path) -> Result<File, Unreadable> {
+    open_by(&opening(path)).map(|(file, _)| file)
+}
+
+fn opening(path: &Path) -> impl Fn(OFlags) -> Result<File, Unreadable> {
+    move |flags| {
         let file = rustix::fs::open(path, harmless(flags), Mode::empty());
         Ok(File::from(file.map_err(io::Error::from)?))
-    };
-    read_by(&open, limit)
+    }
 }
 
 /// Reads a regular file of at most `limit` bytes. No part of `path` may lead out of `root`.
@@ -142,15 +154,21 @@ fn open_by_path(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreada
     }
 }
 
-/// Reads the file that `open` opens. It is checked before it is opened for reading, because opening a device can have an effect, and after,
-/// because another file may be there by then.
+/// Opens a regular file by `open`, and returns its size too. It is checked before it is opened for reading, because opening a device can have
+/// an effect, and after, because another file may be there by then.
+fn open_by(open: &dyn Fn(OFlags) -> Result<File, Unreadable>) -> Result<(File, u64), Unreadable> {
+    check(&open(OFlags::PATH)?)?;
+    let file = open(OFlags::RDONLY)?;
+    let size = check(&file)?;
+    Ok((file, size))
+}
+
+/// Reads the regular file that `open` opens.
 fn read_by(
     open: &dyn Fn(OFlags) -> Result<File, Unreadable>,
     limit: u64,
 ) -> Result<Vec<u8>, Unreadable> {
-    check(&open(OFlags::PATH)?)?;
-    let file = open(OFlags::RDONLY)?;
-    let size = check(&file)?;
+    let (file, size) = open_by(open)?;
     if size > limit {
         return Err(Unreadable::TooLarge(limit));
     }

@@ -7,6 +7,8 @@ use crate::{
     error::{Context as _, Kind, Result},
     image::{Platform, Reference},
     lineage::Base,
+    source::local::MAX_FILE,
+    sys::beneath,
 };
 
 /// The base that is assumed for images that name none.
@@ -38,7 +40,7 @@ impl Assumed {
             AssumedBase::Image(image) => Self::Image(image.clone()),
             AssumedBase::Dockerfile(path) => {
                 let cannot = || format!("cannot tell what `{}` depends on", path.display());
-                let bytes = std::fs::read(path).context(Kind::Invalid, cannot)?;
+                let bytes = beneath::read(path, MAX_FILE).context(Kind::Invalid, cannot)?;
                 let file = Dockerfile::parse(&bytes).context(Kind::Invalid, cannot)?;
                 file.bases(&Build::on_host(&[]))
                     .context(Kind::Invalid, cannot)?;

@@ -5,14 +5,14 @@
 use std::{
     fmt,
     fs::{self, File},
-    io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
 
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::{image::Digest, registry::transport::http_client::cap};
+use crate::{image::Digest, registry::transport::http_client::cap, sys::beneath};
 
 use super::{
     problem::CopyError,
@@ -21,6 +21,9 @@ use super::{
 
 /// The file that marks a folder as an image layout.
 const MARKER: &str = "oci-layout";
+
+/// The most bytes of the file that marks a layout.
+const MAX_MARKER: u64 = 64 * 1024;
 
 /// The layout version that is read and written.
 const VERSION: &str = "1.0.0";
@@ -84,15 +87,15 @@ impl ImageLayout {
             name: name.map(str::to_owned),
         };
         let marker = layout.folder.join(MARKER);
-        let text = match fs::read(&marker) {
+        let text = match beneath::read(&marker, MAX_MARKER) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(problem) if problem.is_absent() => {
                 return Err(CopyError::folder(
                     folder,
                     "it is not an OCI image layout, which has a file `oci-layout`",
                 ));
             }
-            Err(error) => return Err(CopyError::folder(marker, error)),
+            Err(problem) => return Err(CopyError::folder(marker, problem)),
         };
         let version = serde_json::from_slice::<Value>(&text);
         let version = version.map_err(|problem| CopyError::folder(&marker, problem))?;
@@ -197,12 +200,10 @@ impl ImageLayout {
     /// Opens a blob from the byte `from` on.
     pub fn blob(&self, digest: &Digest, from: u64) -> Result<File, CopyError> {
         let path = self.blob_path(digest);
-        let open = || {
-            let mut file = File::open(&path)?;
-            file.seek(SeekFrom::Start(from))?;
-            Ok(file)
-        };
-        open().map_err(|error: io::Error| CopyError::folder(&path, error))
+        let mut file = beneath::open(&path).map_err(|problem| CopyError::folder(&path, problem))?;
+        file.seek(SeekFrom::Start(from))
+            .map_err(|error| CopyError::folder(&path, error))?;
+        Ok(file)
     }
 
     /// Returns the referrers of a document: the images in the index whose subject it is.
@@ -218,7 +219,8 @@ impl ImageLayout {
 
     /// Tells whether a blob is there. A file gets its name only after its content is verified, so that a check of its size suffices.
     pub fn has_blob(&self, blob: &Descriptor) -> bool {
-        fs::metadata(self.blob_path(&blob.digest)).is_ok_and(|file| file.len() == blob.size)
+        fs::metadata(self.blob_path(&blob.digest))
+            .is_ok_and(|file| file.is_file() && file.len() == blob.size)
     }
 
     /// Begins to write a blob.
@@ -288,17 +290,7 @@ impl ImageLayout {
 }
 
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, CopyError> {
-    let cannot = |error: io::Error| CopyError::folder(path, error);
-    let file = File::open(path).map_err(cannot)?;
-    let mut bytes = Vec::new();
-    file.take(most + 1)
-        .read_to_end(&mut bytes)
-        .map_err(cannot)?;
-    if bytes.len() as u64 > most {
-        let problem = format!("it has more than {most} bytes");
-        return Err(CopyError::folder(path, problem));
-    }
-    Ok(bytes)
+    beneath::read(path, most).map_err(|problem| CopyError::folder(path, problem))
 }
 
 fn replace(path: &Path, content: &[u8]) -> Result<(), CopyError> {
@@ -327,6 +319,29 @@ mod tests {
     use reqwest::header::HeaderMap;
 
     use super::*;
+
+    #[test]
+    fn layout_with_a_pipe_or_a_device_in_place_of_a_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let pipe = |name: &str| {
+            rustix::fs::mkfifoat(rustix::fs::CWD, path(name), rustix::fs::Mode::RWXU).unwrap();
+        };
+        let layout = ImageLayout::make(folder.path()).unwrap();
+        pipe("index.json");
+        let digest = Digest::of(b"x");
+        fs::create_dir_all(path("blobs/sha256")).unwrap();
+        pipe(&format!("blobs/sha256/{}", digest.hex()));
+        let blob = layout.blob(&digest, 0).map(drop);
+        for refused in [layout.document(None).map(drop), blob] {
+            let problem = format!("{:?}", refused.unwrap_err());
+            assert!(problem.contains("it is not a regular file"), "{problem}");
+        }
+        fs::remove_file(path(MARKER)).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path(MARKER)).unwrap();
+        let problem = format!("{:?}", ImageLayout::open(folder.path(), None).unwrap_err());
+        assert!(problem.contains("it is not a regular file"), "{problem}");
+    }
 
     fn document(text: &str) -> RawDocument {
         let body = format!(

@@ -9,6 +9,8 @@ use std::{
 use serde::{Serialize, ser::Error as _};
 use serde_json::{Serializer, Value, ser::Formatter};
 
+use super::column::is_harmful;
+
 /// Formats JSON with an indent of two blanks and sorted keys, optionally with keys and values in colour.
 pub(super) fn json(value: &Value, colour: bool) -> Result<String, serde_json::Error> {
     if colour {
@@ -19,7 +21,27 @@ pub(super) fn json(value: &Value, colour: bool) -> Result<String, serde_json::Er
     }
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
-    Ok(text)
+    Ok(harmless(text))
+}
+
+/// Escapes, in a JSON text, what could control a terminal: `\u009b` is the same character to a reader of JSON. Such characters are in strings
+/// alone, and those below a blank are escaped already.
+fn harmless(json: String) -> String {
+    let is_bad = |c: char| c != '\n' && is_harmful(c);
+    // Nearly all answers are ASCII, which this test is fast for.
+    if json.is_ascii() && !json.contains('\u{7f}') || !json.contains(is_bad) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_bad(c) {
+            let units = c.encode_utf16(&mut [0; 2]).to_vec();
+            out.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Formats items as in a list, each preceded by a comma.
@@ -38,7 +60,8 @@ pub(super) fn json_items<T: Serialize>(
         };
         item.serialize(&mut Serializer::with_formatter(Out(&out), keys))?;
     }
-    String::from_utf8(out.into_inner()).map_err(serde_json::Error::custom)
+    let text = String::from_utf8(out.into_inner());
+    text.map(harmless).map_err(serde_json::Error::custom)
 }
 
 /// Joins the output of [`json_items`] to a list; the result equals that of the whole list.
@@ -243,7 +266,7 @@ fn coloured(value: &Value, depth: usize, out: &mut String) -> Result<(), serde_j
             for (n, (key, value)) in fields.iter().enumerate() {
                 out.push_str(if n > 0 { "," } else { "" });
                 indent(out, depth + 1);
-                let key = serde_json::to_string(key)?;
+                let key = harmless(serde_json::to_string(key)?);
                 out.push_str(&format!("{KEY}{key}{END}: "));
                 coloured(value, depth + 1, out)?;
             }
@@ -261,7 +284,7 @@ fn coloured(value: &Value, depth: usize, out: &mut String) -> Result<(), serde_j
             out.push(']');
         }
         Value::String(_) => {
-            let text = serde_json::to_string(value)?;
+            let text = harmless(serde_json::to_string(value)?);
             out.push_str(&format!("{TEXT}{text}{END}"));
         }
         other => out.push_str(&format!("{OTHER}{other}{END}")),
@@ -284,6 +307,22 @@ mod tests {
         }
         assert_eq!(text, json(&value, false).unwrap());
     }
+
+    #[test]
+    fn json_has_no_character_that_controls_a_terminal_and_the_same_value() {
+        let value = json!({"a\u{9b}": "x\u{202e}\u{7f}é\u{1b}\n"});
+        let text = json(&value, false).unwrap();
+        assert_eq!(
+            text,
+            "{\n  \"a\\u009b\": \"x\\u202e\\u007fé\\u001b\\n\"\n}\n"
+        );
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        let coloured = json(&value, true).unwrap();
+        assert!(!coloured.contains(['\u{9b}', '\u{202e}', '\u{7f}']));
+        let items = json_items([&value].into_iter()).unwrap();
+        assert!(!items.contains(['\u{9b}', '\u{202e}', '\u{7f}']));
+    }
+
     #[test]
     fn serialized_items_equal_their_json_values_with_sorted_keys() {
         #[derive(Serialize)]

@@ -315,7 +315,8 @@ pub fn meant_registry(name: &str) -> Option<String> {
         None if name.contains('/') => (false, name),
         None => return None,
     };
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit('@').next().unwrap_or(authority);
     if !is_registry(host) {
         return None;
     }

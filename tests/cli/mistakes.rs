@@ -463,3 +463,25 @@ fn repository_commands_take_the_registry_of_the_name_and_ask_for_it_without_one(
             .says(&["cannot tell which registry is meant", hint]);
     }
 }
+
+#[test]
+fn login_in_an_address_on_the_command_line_is_in_no_error() {
+    let world = world();
+    for line in [
+        "task create -n a -r r.io --context https://user:hunter2@example.com/x.git",
+        "task create -n a -r r.io --context=ssh://user:hunter2@example.com/x.git",
+        "task create -n a -r r.io -c https://user:hunter2@example.com/x.tar.gz",
+        "task create -n a -r r.io -c ftp://user:hunter2@example.com/x",
+        "task create -n a -r r.io -c oci://user:hunter2@r.io/x:1",
+        "build -r r.io https://hunter2@example.com/x.git",
+        "task credential add -n web -r localhost:5000 --login-server https://bob:hunter2@r.io -u a -p b",
+        "login https://bob:hunter2@r.io -u a -p b",
+        "import -r localhost:5000 --source bob:hunter2@r.io/x:1",
+        "check-health https://bob:hunter2@r.io",
+    ] {
+        let refused = world.acrt(&words(line)).exits(2);
+        let refused = refused.stdout + &refused.stderr;
+        assert!(!refused.contains("hunter2"), "{line}: {refused}");
+        assert!(refused.contains("error:"), "{line}: {refused}");
+    }
+}

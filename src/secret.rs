@@ -295,29 +295,32 @@ impl Masks {
         if self.search.is_none() {
             return body;
         }
-        if let Ok(mut value) = serde_json::from_slice(&body)
-            && self.hide_in_json(&mut value)
-        {
-            return self.hide(value.to_string().into_bytes());
+        let Ok(decoded) = serde_json::from_slice::<serde_json::Value>(&body) else {
+            return self.hide(body);
+        };
+        let mut masked = decoded.clone();
+        self.hide_in_json(&mut masked);
+        // An answer without secrets stays as it was written.
+        if masked == decoded {
+            self.hide(body)
+        } else {
+            self.hide(masked.to_string().into_bytes())
         }
-        self.hide(body)
     }
 
-    /// Masks the texts of a JSON value; returns whether any of them had a secret.
-    fn hide_in_json(&self, value: &mut serde_json::Value) -> bool {
-        let hide_all = |values: &mut dyn Iterator<Item = &mut serde_json::Value>| {
-            values.fold(false, |found, value| self.hide_in_json(value) || found)
-        };
+    /// Masks the texts of a JSON value.
+    fn hide_in_json(&self, value: &mut serde_json::Value) {
         match value {
-            serde_json::Value::String(text) => {
-                let hidden = self.hide_in(text);
-                let found = hidden != *text;
-                *text = hidden;
-                found
+            serde_json::Value::String(text) => *text = self.hide_in(text),
+            serde_json::Value::Array(items) => {
+                items.iter_mut().for_each(|item| self.hide_in_json(item));
             }
-            serde_json::Value::Array(items) => hide_all(&mut items.iter_mut()),
-            serde_json::Value::Object(fields) => hide_all(&mut fields.values_mut()),
-            _ => false,
+            serde_json::Value::Object(fields) => {
+                fields
+                    .values_mut()
+                    .for_each(|value| self.hide_in_json(value));
+            }
+            _ => {}
         }
     }
 

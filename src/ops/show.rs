@@ -51,7 +51,7 @@ pub fn task(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
 /// As [`task`], and [`crate::error::Kind::Invalid`] where other users can read the file of its secrets.
 pub fn with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
     let mut answer = task(app, key)?;
-    answer.reveal(&app.store.secrets(key)?);
+    answer.reveal(&existing(app, key)?, &app.store.secrets(key)?);
     Ok(answer)
 }
 

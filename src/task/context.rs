@@ -98,6 +98,14 @@ impl Context {
         }
     }
 
+    /// Returns it as it is written in a definition, with the query of an archive's URL, which `Display` hides: it is often a signature.
+    pub fn with_query(&self) -> String {
+        match self {
+            Self::Tarball(url) => url.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// Returns the git repository, if the context is one.
     pub fn git(&self) -> Option<&GitContext> {
         match self {
@@ -244,7 +252,7 @@ impl TryFrom<String> for Context {
 
 impl From<Context> for String {
     fn from(context: Context) -> Self {
-        context.to_string()
+        context.with_query()
     }
 }
 
@@ -253,7 +261,10 @@ impl fmt::Display for Context {
         match self {
             Self::Local(path) => write!(f, "{}", path.display()),
             Self::Git(git) => git.fmt(f),
-            Self::Tarball(url) => f.write_str(url),
+            Self::Tarball(url) => match url.find(['?', '#']) {
+                Some(end) => write!(f, "{}?***", &url[..end]),
+                None => f.write_str(url),
+            },
             Self::Artifact(reference) => write!(f, "oci://{reference}"),
             Self::None => f.write_str(Self::NONE),
         }
@@ -403,6 +414,14 @@ mod tests {
         ] {
             assert_eq!(context(text).to_string(), text);
         }
+    }
+
+    #[test]
+    fn query_of_an_archive_is_stored_and_not_shown() {
+        let url = "https://example.com/web.tgz?sig=hunter2#hunter2";
+        let archive = context(url);
+        assert_eq!(archive.to_string(), "https://example.com/web.tgz?***");
+        assert_eq!(String::from(archive), url);
     }
 
     #[test]

@@ -202,10 +202,10 @@ impl TaskAnswer {
         self
     }
 
-    /// Adds the values of secret arguments.
-    pub fn reveal(&mut self, secrets: &Secrets) {
+    /// Adds the secret values of the task that the answer is about.
+    pub fn reveal(&mut self, of: &Task, secrets: &Secrets) {
         self.trigger.reveal(secrets);
-        self.step.reveal(secrets);
+        self.step.reveal(&of.step, secrets);
     }
 
     /// Makes the answer about a task.

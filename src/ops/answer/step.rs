@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     image::Digest,
     store::secrets::Secrets,
-    task::{Argument, Dependency, DockerStep, ImportStep, MirrorUse, Step},
+    task::{Argument, Context, Dependency, DockerStep, ImportStep, MirrorUse, Step},
 };
 
 /// An image that a task depends on.
@@ -66,8 +66,18 @@ pub enum StepAnswer {
 }
 
 impl StepAnswer {
-    /// Adds the values of secret arguments.
-    pub fn reveal(&mut self, secrets: &Secrets) {
+    /// Adds the values of secret arguments, and the queries of contexts, of the step that the answer is about.
+    pub fn reveal(&mut self, of: &Step, secrets: &Secrets) {
+        match (&mut *self, of) {
+            (Self::Docker(answer), Step::Docker(step)) => {
+                answer.context_path = step.context_path.with_query();
+                answer.contexts.clone_from(&step.contexts);
+            }
+            (Self::Steps(answer), step) => {
+                answer.context_path = step.context().map(Context::with_query);
+            }
+            _ => {}
+        }
         let (arguments, kept) = match self {
             Self::Docker(step) => (&mut step.arguments, &secrets.arguments),
             Self::Steps(step) => (&mut step.values, &secrets.values),
@@ -160,7 +170,14 @@ impl DockerAnswer {
             is_push_enabled: step.is_push_enabled,
             is_local: step.is_local,
             docker_file_content: step.docker_file_content.clone(),
-            contexts: step.contexts.clone(),
+            contexts: step
+                .contexts
+                .iter()
+                .map(|(name, place)| {
+                    let shown = place.parse().map(|it: Context| it.to_string());
+                    (name.clone(), shown.unwrap_or_else(|_| place.clone()))
+                })
+                .collect(),
             options: step.options.clone(),
             no_cache: step.no_cache,
             target: step.target.clone(),

@@ -378,10 +378,9 @@ fn digests(record: Option<&TagRecord>, seen: impl Iterator<Item = DigestRow>) ->
 
 /// Returns a definition as it is stored, without secrets in the URL of its context. A definition has no passwords.
 fn definition(mut task: Task) -> String {
-    if let Some(Context::Tarball(url)) = task.step.context() {
-        let address = url.split(['?', '#']).next().unwrap_or_default();
-        let bare = Context::Tarball(address.to_owned());
-        task.step.set_context(bare);
+    if let Some(context @ Context::Tarball(_)) = task.step.context() {
+        let shown = Context::Tarball(context.to_string());
+        task.step.set_context(shown);
     }
     serde_yaml::to_string(&task).unwrap_or_default()
 }

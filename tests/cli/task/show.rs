@@ -154,3 +154,37 @@ fn secret_argument_values_are_shown_only_with_secure_properties() {
         serde_json::json!(["1", "hunter2"])
     );
 }
+
+#[test]
+fn query_of_an_archive_context_is_shown_only_with_secure_properties() {
+    let world = World::new();
+    let url = "https://example.com/web.tgz?sig=hunter2";
+    let create = [
+        "task",
+        "create",
+        "-n",
+        "web",
+        "-r",
+        "localhost:5000",
+        "-c",
+        url,
+    ];
+    let created = world.acrt(&create).ok();
+    let [shown, listed] =
+        [&["task", "show", "-n", "web"][..], &["task", "list"]].map(|line| world.acrt(line).ok());
+    for output in [created, shown, listed] {
+        let text = output.stdout + &output.stderr;
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("https://example.com/web.tgz?***"), "{text}");
+    }
+    let context = [
+        "task",
+        "show",
+        "-n",
+        "web",
+        "--with-secure-properties",
+        "--query",
+        "step.contextPath",
+    ];
+    assert_eq!(world.acrt(&context).ok().json(), serde_json::json!(url));
+}

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::cut;
+
 use super::text;
 
 /// The kind of an error: the file is invalid, or an image in it cannot be determined.
@@ -33,20 +35,25 @@ pub struct DockerfileError {
 /// How many characters of the text an error shows.
 const MOST_TEXT: usize = 120;
 
+/// How many characters of the problem an error shows.
+const MOST_PROBLEM: usize = 1000;
+
 impl fmt::Display for DockerfileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.line > 0 {
             write!(f, "line {}, column {}: ", self.line, self.column)?;
         }
+        // It quotes words of the file, too.
+        let problem = cut(self.problem.clone(), MOST_PROBLEM);
         if self.text.is_empty() {
-            return f.write_str(&self.problem);
+            return f.write_str(&problem);
         }
         let mut shown = self.text.char_indices();
         match shown.nth(MOST_TEXT) {
             Some((end, _)) => write!(f, "`{}…`: ", &self.text[..end])?,
             None => write!(f, "`{}`: ", self.text)?,
         }
-        f.write_str(&self.problem)
+        f.write_str(&problem)
     }
 }
 
@@ -162,6 +169,14 @@ mod tests {
     fn position_ignores_a_byte_order_mark() {
         assert_eq!(Cursor::new("\u{feff}FROM a").position(3), (1, 1));
         assert_eq!(Cursor::new("\u{feff}FROM a").position(8), (1, 6));
+    }
+
+    #[test]
+    fn error_about_a_long_line_is_short() {
+        let long = "a".repeat(300_000);
+        let error = Problem::syntax(&long, format!("unknown flag: {long}"));
+        let shown = error.at(0).located(&long).to_string();
+        assert!(shown.len() < 1500, "{}", shown.len());
     }
 
     #[test]

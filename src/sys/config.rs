@@ -411,7 +411,8 @@ impl Config {
     pub(super) fn parse(text: &str) -> Result<Self, serde_yaml::Error> {
         // The parser takes a byte order mark for a column, in which no second key stands.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let config = serde_yaml::from_str::<Option<Self>>(text)?.unwrap_or_default();
+        let config = serde_yaml::from_str::<Option<Self>>(text).map_err(without_secret)?;
+        let config = config.unwrap_or_default();
         let default = config.defaults.builder.as_deref();
         let Some((path, why)) = config.names().problem(default) else {
             return Ok(config);
@@ -420,6 +421,22 @@ impl Config {
         let at = line.map_or_else(String::new, |line| format!(" at line {line}"));
         let problem = format!("{}: {why}{at}", path.join("."));
         Err(serde::de::Error::custom(problem))
+    }
+}
+
+/// The sections that may have secrets: URLs of webhooks, and what is written in place of `env:NAME`.
+const WITH_SECRETS: [&str; 4] = ["notify", "listen", "metrics", "page"];
+
+/// Leaves out of an error the text that it refuses, where that may be a secret.
+fn without_secret(error: serde_yaml::Error) -> serde_yaml::Error {
+    let told = error.to_string();
+    let quote = told.find("string \"").zip(told.rfind("\", expected "));
+    match quote {
+        Some((start, end)) if WITH_SECRETS.iter().any(|section| told.starts_with(section)) => {
+            let told = format!("{}a text{}", &told[..start], &told[end + 1..]);
+            serde::de::Error::custom(told)
+        }
+        _ => error,
     }
 }
 
@@ -508,6 +525,28 @@ mod tests {
             "{error}"
         );
         assert_eq!(error.location().unwrap().line(), 2);
+    }
+
+    #[test]
+    fn value_of_a_section_with_secrets_is_not_quoted_in_an_error() {
+        for (text, told) in [
+            (
+                "notify: https://h/canary",
+                "notify: invalid type: a text, expected a sequence at line 1 column 9",
+            ),
+            (
+                "listen: {a: 'canary\", expected'}",
+                "listen.a: invalid type: a text, expected struct HookSettings at line 1 column 13",
+            ),
+            (
+                "page: canary",
+                "page: invalid value: a text, expected on, off, or a mapping of on, url, token and trustProxy at line 1 column 7",
+            ),
+        ] {
+            assert_eq!(Config::parse(text).unwrap_err().to_string(), told);
+        }
+        let other = Config::parse("runs: {keep: many}").unwrap_err().to_string();
+        assert!(other.contains("string \"many\""), "{other}");
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl Key {
         let field = path.next_back();
         match (section, field, value) {
             ("page", Some("url"), Value::String(url)) => Value::String(host_and_path(url)),
+            ("page", Some("url"), value) => stars_for(value),
             ("page", None, Value::Bool(_)) => value.clone(),
             ("notify", None, Value::Sequence(receivers)) => {
                 receivers.iter().map(receiver_shown).collect()
@@ -396,6 +397,7 @@ registries: {r.io: {plainHttp: true}}
             "notify: {a: {b: canary}}",
             "listen: canary",
             "page: canary",
+            "page: {url: [canary]}",
             "listen: [canary]",
         ] {
             for (key, value) in entries(odd).unwrap() {

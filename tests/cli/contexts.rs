@@ -583,6 +583,52 @@ fn git_lfs_files_are_built_with_their_content_and_not_the_pointer() {
 }
 
 #[test]
+fn login_of_this_machine_is_sent_to_an_lfs_server_of_a_trusted_context_only() {
+    let (world, registry) = world();
+    for name in ["git-lfs", "sh"] {
+        let program = crate::support::program(name);
+        symlink(program, world.path(&format!("bin/{name}"))).unwrap();
+    }
+    let (open, closed) = (
+        GitServer::start(&world.path("repos"), None),
+        GitServer::start(&world.path("repos"), Some(TOKEN)),
+    );
+    let pointer = format!(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n",
+        "0".repeat(64)
+    );
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let files = [
+        ("Dockerfile", dockerfile.as_str()),
+        (".gitattributes", "*.bin filter=lfs\n"),
+        (
+            ".lfsconfig",
+            &format!("[lfs]\n\turl = {}/info/lfs\n", closed.url("web")),
+        ),
+        ("big.bin", &pointer),
+    ];
+    world.repository("web", &files);
+    let asked = world.path("asked");
+    let helper = format!(
+        "!f() {{ echo \\\"$1\\\" >{}; echo username=me; echo password={TOKEN}; }}; f",
+        asked.display()
+    );
+    world.write(
+        "gitconfig",
+        &format!("[credential]\n\thelper = \"{helper}\"\n"),
+    );
+    let settings = world.path("gitconfig").display().to_string();
+    world.set("GIT_CONFIG_GLOBAL", &settings);
+    let refused = build(&world, &registry, &[&open.url("web")]).exits(4);
+    refused.says(&["--trust-context"]);
+    assert!(!asked.exists());
+    assert!(!closed.asked().is_empty());
+    // The server has no such file.
+    build(&world, &registry, &["--trust-context", &open.url("web")]).exits(4);
+    assert!(asked.exists());
+}
+
+#[test]
 fn repository_with_lfs_files_is_refused_without_git_lfs() {
     let (world, registry) = world();
     let context = with_lfs(&world, &registry);

@@ -496,13 +496,23 @@ pub fn secrets_of_argument(argument: &str) -> Vec<Secret> {
     login_in(value).map_or_else(Vec::new, |login| secrets_of_login(&value[login]))
 }
 
-/// Returns the secrets in the login of a URL, `user:password` or a token alone: as a whole, which servers get in base64, and the password.
+/// Returns the secrets in the login of a URL, `user:password` or a token alone: the password or token, and the login as it is sent.
 #[must_use]
 pub fn secrets_of_login(login: &str) -> Vec<Secret> {
-    let password = login.split_once(':').map(|(_, password)| password);
-    let mut secrets = vec![Secret::new(login), Secret::new(percent_decoded(login))];
-    secrets.extend(password.map(Secret::new));
-    secrets
+    let secret = login
+        .split_once(':')
+        .map_or(login, |(_, password)| password);
+    vec![
+        Secret::new(secret),
+        login_as_sent(login),
+        login_as_sent(&percent_decoded(login)),
+    ]
+}
+
+/// Returns a login `user:password` as HTTP and login files have it: in base64.
+#[must_use]
+pub fn login_as_sent(login: &str) -> Secret {
+    Secret::new(BASE64_STANDARD.encode(login))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
+    secret::login_as_sent,
     store::secrets::Secrets,
     sys::{
         environment,
@@ -171,9 +172,8 @@ impl<'a> Execution<'a> {
         let values = values.filter_map(|it| resolved(it, "a secret value").ok());
         let logins = each_login(&self.secrets).filter_map(Result::ok);
         let logins = logins.flat_map(|login| {
-            // As it is sent, and in login files, in base64.
             let sent = format!("{}:{}", login.username, login.secret.reveal());
-            [login.secret, Secret::new(sent)]
+            [login.secret, login_as_sent(&sent)]
         });
         let token = self.secrets.git_access_token.iter();
         let token = token.filter_map(|it| resolved(it, "the git access token").ok());

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    secret::{Masks, Secret},
+    secret::{Masks, Secret, login_as_sent},
     sys::{
         blocking::Cancellation,
         command::CommandLine,
@@ -344,7 +344,7 @@ impl<'a> Git<'a> {
         // git passes on what the server says, which may repeat the token, or the login as it was sent.
         let login = self
             .token
-            .map(|token| Secret::new(format!("{USER}:{}", token.reveal())));
+            .map(|token| login_as_sent(&format!("{USER}:{}", token.reveal())));
         let mut masks = Masks::of(&environment::proxy_secrets());
         masks.add(self.token.into_iter().chain(&login));
         let printed = masks.hide(printed);

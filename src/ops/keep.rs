@@ -36,17 +36,21 @@ async fn remove(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) -> Result<(
         };
         let repository = &latest.image;
         let there: BTreeSet<String> = registries.tags(repository).await?.into_iter().collect();
-        let needed = needed(app, repository.registry(), Some(run.run_id))?;
-        let needed = &needed.of(repository.repository()).tags;
         let mut pushed = all_made(app, task, run, name)?;
         pushed.retain(|one| {
             let is_there = one.image.tag().is_some_and(|tag| there.contains(tag));
             is_there && one.image.name() == repository.name() && !fixed.contains(&one.image)
         });
-        let go = superseded(pushed, task.keep_tags, task.keep_days, app.clock.now());
+        let mut go = superseded(pushed, task.keep_tags, task.keep_days, app.clock.now());
+        go.retain(|one| !pushes(run, &one.image));
+        if go.is_empty() {
+            continue;
+        }
+        // Reads the files of all tasks.
+        let needed = needed(app, repository.registry(), Some(run.run_id))?;
+        let needed = &needed.of(repository.repository()).tags;
         for one in go {
-            let is_needed = one.image.tag().is_some_and(|tag| needed.contains_key(tag));
-            if is_needed || pushes(run, &one.image) {
+            if one.image.tag().is_some_and(|tag| needed.contains_key(tag)) {
                 continue;
             }
             let text = match registries.untag(&one.image, &one.digest, true).await {

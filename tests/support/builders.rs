@@ -56,7 +56,8 @@ fn no_collection() -> String {
 ///
 /// The store is `overlay` if the kernel supports that in memory: with `vfs`, creating each layer waits for the next second of the clock.
 /// Each call has a mount namespace, so that a killed one leaves no mounts. `chroot` isolation needs neither its own network nor cgroups;
-/// podman obeys it too. Without `tmp_dir` and `static_dir`, podman would leave folders in `/run` and `/var/lib`. Limits are set because the
+/// podman obeys it too; a step that prints something to be checked and ends at once may lose it, because buildah does not wait for the relay of
+/// its output, so such steps sleep. Without `tmp_dir` and `static_dir`, podman would leave folders in `/run` and `/var/lib`. Limits are set because the
 /// builders' defaults are higher than a machine that is itself a container may allow. podman asks dpkg five times per call which packages
 /// have its helpers: an empty package list makes that fast.
 pub fn containers_program(world: &World, name: &str) -> Calls {

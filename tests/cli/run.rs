@@ -661,8 +661,7 @@ fn daemonless() -> (World, Registry) {
 fn run_file_is_relative_to_the_current_folder_or_else_to_the_context() {
     let (world, registry) = daemonless();
     let (tool, host) = (registry.image("tool:1"), registry.host());
-    let file =
-        |text: &str| format!("steps:\n- cmd: {tool} sh -c 'echo {text}; cat text; sleep 0.3'\n");
+    let file = |text: &str| format!("steps:\n- cmd: {tool} sh -c 'echo {text}; cat text'\n");
     world.write("acb.yaml", &file("current"));
     world.write("sub/acb.yaml", &file("context"));
     world.write("sub/other/acb.yaml", &file("beneath"));

@@ -52,12 +52,21 @@ fn no_collection() -> String {
         .join("; ")
 }
 
+/// Lets the shell of a `buildah run` live a moment longer: with `chroot` isolation, buildah ends without waiting for the relay of what its
+/// container has printed last.
+const RELAY: &str = r#"verb=$1 before= left=$#
+while [ "$left" -gt 0 ]; do
+    word=$1; shift; left=$((left - 1))
+    [ "$verb $before" != "run -c" ] || word="trap 'code=\$?; sleep 0.2; exit \$code' EXIT
+$word"
+    set -- "$@" "$word"; before=$word
+done"#;
+
 /// Puts buildah or podman on the world's `PATH`.
 ///
 /// The store is `overlay` if the kernel supports that in memory: with `vfs`, creating each layer waits for the next second of the clock.
 /// Each call has a mount namespace, so that a killed one leaves no mounts. `chroot` isolation needs neither its own network nor cgroups;
-/// podman obeys it too; a step that prints something to be checked and ends at once may lose it, because buildah does not wait for the relay of
-/// its output, so such steps sleep. Without `tmp_dir` and `static_dir`, podman would leave folders in `/run` and `/var/lib`. Limits are set because the
+/// podman obeys it too. Without `tmp_dir` and `static_dir`, podman would leave folders in `/run` and `/var/lib`. Limits are set because the
 /// builders' defaults are higher than a machine that is itself a container may allow. podman asks dpkg five times per call which packages
 /// have its helpers: an empty package list makes that fast.
 pub fn containers_program(world: &World, name: &str) -> Calls {
@@ -83,8 +92,9 @@ pub fn containers_program(world: &World, name: &str) -> Calls {
              static_dir = \"{dir}/static\"\ntmp_dir = \"{dir}/tmp\"\nvolume_path = \"{dir}/volumes\"\n"
         ),
     );
+    let relay = if name == "buildah" { RELAY } else { "" };
     let script = format!(
-        "{}\nexport PATH CONTAINERS_STORAGE_CONF='{}' CONTAINERS_CONF='{}' BUILDAH_ISOLATION=chroot DPKG_ADMINDIR=/none\n\
+        "{}\n{relay}\nexport PATH CONTAINERS_STORAGE_CONF='{}' CONTAINERS_CONF='{}' BUILDAH_ISOLATION=chroot DPKG_ADMINDIR=/none\n\
          exec unshare --mount '{}' \"$@\"",
         no_collection(),
         storage.display(),

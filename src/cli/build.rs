@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -10,7 +9,7 @@ use crate::{
     cli::{
         flags::{
             azure::AzureQuickArgs,
-            build::{ArgumentArgs, Platforms, platforms},
+            build::{ArgumentArgs, Platforms, platforms, standard_input},
             duration::timeout,
             quick_file::quick_file,
             registry::report_azure,
@@ -29,9 +28,6 @@ use crate::{
     sys::secret::Secret,
     task::{Context, DockerStep, Step},
 };
-
-/// The largest Dockerfile that is read from standard input, in bytes.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -135,6 +131,10 @@ fn request(app: &App, report: &Report, args: BuildArgs) -> Result<RunRequest> {
     }
     let follows_log = !args.no_logs && !args.no_wait;
     let content = from_stdin.then(standard_input).transpose()?;
+    let content = content.map(String::from_utf8).transpose();
+    let content = content.context(Kind::Invalid, || {
+        "cannot use the Dockerfile from standard input".to_owned()
+    })?;
     let file = match &args.file {
         Some(file) if !from_stdin => quick_file(report, &args.context, file)?.into_path(),
         _ => "Dockerfile".into(),
@@ -169,14 +169,4 @@ fn request(app: &App, report: &Report, args: BuildArgs) -> Result<RunRequest> {
         follows_log,
         ..RunRequest::quick(Quick { task, secrets })
     })
-}
-
-/// Reads the Dockerfile from standard input.
-fn standard_input() -> Result<String> {
-    let mut text = String::new();
-    let mut input = io::stdin().take(MAX_FILE);
-    input.read_to_string(&mut text).context(Kind::Invalid, || {
-        "cannot read the Dockerfile from standard input".to_owned()
-    })?;
-    Ok(text)
 }

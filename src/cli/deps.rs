@@ -1,9 +1,9 @@
 //! `acrt deps`
 
-use std::{collections::BTreeMap, io::Read as _, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
-    error::{Context as _, Error, Kind, Result},
+    error::{Error, Kind, Result},
     ops::{
         self, App,
         deps::{DepsAnswer, DepsRequest},
@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     columns,
-    flags::build::{Platforms, platforms},
+    flags::build::{Platforms, platforms, standard_input},
     outcome::Outcome,
     report::Report,
 };
@@ -82,17 +82,6 @@ pub fn run(app: &App, report: &Report, args: DepsArgs) -> Result<Outcome> {
     Ok(Outcome::answer(
         View::of(answer, columns).rows_at("/images"),
     ))
-}
-
-fn standard_input() -> Result<Vec<u8>> {
-    let mut text = Vec::new();
-    std::io::stdin()
-        .take(16 * 1024 * 1024)
-        .read_to_end(&mut text)
-        .context(Kind::Invalid, || {
-            "cannot read the Dockerfile from standard input".to_owned()
-        })?;
-    Ok(text)
 }
 
 fn pairs(texts: &[String], option: &str) -> Result<BTreeMap<String, String>> {

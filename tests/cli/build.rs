@@ -100,6 +100,19 @@ fn dockerfile_is_read_from_standard_input() {
     );
     let line = format!("printf 'FROM\\n' | \"$0\" build --no-push -f - {context}");
     world.shell(&line).exits(2).says(&["standard input"]);
+    // A part of it would build something else.
+    for command in [
+        format!("build --no-push -f - {context}"),
+        format!("deps -f - {context}"),
+    ] {
+        let line = format!(
+            "/usr/bin/head -c 17000000 /dev/zero | /usr/bin/tr '\\0' '#' | \"$0\" {command}"
+        );
+        world
+            .shell(&line)
+            .exits(2)
+            .says(&["it is larger than 16 MiB"]);
+    }
     world
         .acrt(&["build", "-r", &host, "-f", "-", "--no-wait", &context])
         .exits(2)

@@ -1,13 +1,36 @@
 //! Options about builds.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Read as _};
 
 use crate::{
     cli::report::Report,
+    error::{Context as _, Error, Kind, Result},
     image::Platform,
     sys::{environment, secret::Secret},
     task::Argument,
 };
+
+/// The largest Dockerfile that is read from standard input, in bytes.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// Reads a Dockerfile from standard input.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where it cannot be read, or is too large: a part of it would build something else.
+pub fn standard_input() -> Result<Vec<u8>> {
+    let cannot = || "cannot read the Dockerfile from standard input".to_owned();
+    let mut text = Vec::new();
+    let mut input = std::io::stdin().take(MAX_FILE + 1);
+    input
+        .read_to_end(&mut text)
+        .context(Kind::Invalid, cannot)?;
+    if text.len() as u64 > MAX_FILE {
+        let why = anyhow::anyhow!("it is larger than {} MiB", MAX_FILE >> 20);
+        return Err(Error::new(Kind::Invalid, cannot()).because(why));
+    }
+    Ok(text)
+}
 
 // `--arg` and `--secret-arg`.
 #[derive(Debug, Default, clap::Args)]

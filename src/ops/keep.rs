@@ -6,14 +6,20 @@ use crate::{
     error::Result,
     image::Reference,
     registry::Removal,
-    retention::{PushedTag, makes_tags, superseded},
+    retention::{PushedTag, superseded},
     task::{
         Run, RunStatus, Task,
-        template::{RunVariables, render},
+        template::{makes_tags, render},
     },
 };
 
-use super::{App, event::Event, purge::needed, run_log::RunLog};
+use super::{
+    App,
+    event::Event,
+    purge::needed,
+    run_log::RunLog,
+    runs::{RunFilter, ids},
+};
 
 /// Removes the tags that earlier runs of a task pushed and that the task does not keep. A failure is reported, and does not fail the run.
 pub async fn remove_superseded(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) {
@@ -30,18 +36,24 @@ pub async fn remove_superseded(app: &App, task: &Task, run: &Run, log: &RunLog<'
 async fn remove(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) -> Result<()> {
     let registries = app.registries();
     let fixed = task.stable_images();
+    let runs = runs(app, task, run)?;
     for name in task.step.image_names().iter().filter(|it| makes_tags(it)) {
         let Some(latest) = made(task, run, name) else {
             continue;
         };
         let repository = &latest.image;
         let there: BTreeSet<String> = registries.tags(repository).await?.into_iter().collect();
-        let mut pushed = all_made(app, task, run, name)?;
-        pushed.retain(|one| {
+        let pushed = runs.iter().filter_map(|run| made(task, run, name));
+        let pushed = pushed.filter(|one| {
             let is_there = one.image.tag().is_some_and(|tag| there.contains(tag));
             is_there && one.image.name() == repository.name() && !fixed.contains(&one.image)
         });
-        let mut go = superseded(pushed, task.keep_tags, task.keep_days, app.clock.now());
+        let mut go = superseded(
+            pushed.collect(),
+            task.keep_tags,
+            task.keep_days,
+            app.clock.now(),
+        );
         go.retain(|one| !pushes(run, &one.image));
         if go.is_empty() {
             continue;
@@ -67,27 +79,24 @@ async fn remove(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) -> Result<(
     Ok(())
 }
 
-/// Returns what all successful runs of a task, and this run, pushed under the tags that they made from the template `name`.
-fn all_made(app: &App, task: &Task, run: &Run, name: &str) -> Result<Vec<PushedTag>> {
+/// Returns the successful runs of a task, and this run.
+fn runs(app: &App, task: &Task, run: &Run) -> Result<Vec<Run>> {
     let key = task.key();
-    let is_earlier = |other: &Run| {
-        other.run_id != run.run_id && other.is_of(&key) && other.status == RunStatus::Succeeded
+    let filter = RunFilter {
+        task: Some(task.name.clone()),
+        ..RunFilter::default()
     };
-    let ids = app.store.run_ids()?.into_iter();
-    let runs = ids.filter_map(|id| app.store.run(id).ok().flatten());
-    let earlier = runs.filter(is_earlier);
-    let made_earlier = earlier.filter_map(|run| made(task, &run, name));
-    Ok(made_earlier.chain(made(task, run, name)).collect())
+    let ids = ids(app, &filter)?.into_iter();
+    let earlier = ids.filter(|id| *id != run.run_id);
+    let earlier = earlier.filter_map(|id| app.store.run(id).ok().flatten());
+    let earlier = earlier.filter(|it| it.is_of(&key) && it.status == RunStatus::Succeeded);
+    Ok(earlier.chain([run.clone()]).collect())
 }
 
-/// Returns what a run pushed under the tag that it made from a template: two templates may make tags of the same form, and a fixed tag may
-/// have the form of a template.
+/// Returns what a run pushed under the tag that it made from the template `name`: two templates may make tags of the same form, and a fixed
+/// tag may have the form of a template.
 fn made(task: &Task, run: &Run, name: &str) -> Option<PushedTag> {
     let variables = task.run_variables(run.run_id, run.create_time, run.source_commit.as_deref());
-    let variables = RunVariables {
-        triggered_by: run.triggered_by().into(),
-        ..variables
-    };
     let image = render(name, &variables).ok()?;
     let image = Reference::within(&task.registry, &image).ok()?;
     let mut outputs = run.output_images.iter().flatten();

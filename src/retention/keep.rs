@@ -6,12 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::image::{Digest, Reference};
 
-/// Tells whether an image name of a task has a template in its tag, so that each run makes another tag.
-pub fn makes_tags(name: &str) -> bool {
-    let tag = name.rsplit_once(':').map(|(_, tag)| tag);
-    tag.is_some_and(|tag| tag.contains("{{") && !tag.contains('/'))
-}
-
 /// An image that a run pushed under a tag made from a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushedTag {
@@ -47,21 +41,6 @@ pub fn superseded(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn image_name_makes_tags_if_its_tag_has_a_template() {
-        for name in ["web:{{.Run.ID}}", "r.example:5000/web:v-{{ .Run.Date }}-x"] {
-            assert!(makes_tags(name), "{name}");
-        }
-        for name in [
-            "web",
-            "web:latest",
-            "{{.Run.ID}}/web:latest",
-            "r:5000/{{.Run.ID}}",
-        ] {
-            assert!(!makes_tags(name), "{name}");
-        }
-    }
 
     #[test]
     fn newest_and_recent_tags_are_kept() {

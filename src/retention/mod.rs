@@ -18,4 +18,4 @@ pub use decide::{
     manifests, tags,
 };
 pub use filter::{Filters, InvalidFilter, TooComplex};
-pub use keep::{PushedTag, makes_tags, superseded};
+pub use keep::{PushedTag, superseded};

@@ -72,6 +72,12 @@ pub fn is_unique(text: &str) -> bool {
     text.contains("{{")
 }
 
+/// Tells whether each run makes another tag from an image name: the template is in the tag.
+pub fn makes_tags(name: &str) -> bool {
+    let tag = name.rsplit_once(':').map(|(_, tag)| tag);
+    tag.is_some_and(|tag| is_unique(tag) && !tag.contains('/'))
+}
+
 /// Fills in the run variables of `text`.
 ///
 /// # Errors
@@ -129,6 +135,21 @@ mod tests {
             architecture: "amd64".into(),
             triggered_by: "Manual".into(),
             source: None,
+        }
+    }
+
+    #[test]
+    fn image_name_makes_tags_if_its_tag_has_a_template() {
+        for name in ["web:{{.Run.ID}}", "r.example:5000/web:v-{{ .Run.Date }}-x"] {
+            assert!(makes_tags(name), "{name}");
+        }
+        for name in [
+            "web",
+            "web:latest",
+            "{{.Run.ID}}/web:latest",
+            "r:5000/{{.Run.ID}}",
+        ] {
+            assert!(!makes_tags(name), "{name}");
         }
     }
 

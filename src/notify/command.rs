@@ -16,27 +16,27 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How much of a failing program's output is shown, in bytes.
 const SHOWN: usize = 300;
 
-/// Runs a program with `message` on its standard input, and returns its output.
+/// Runs a program with `message` on its standard input, and returns its output, in which `masks` hides secrets.
 ///
 /// # Errors
 ///
-/// How the program failed, with the end of its output, in which `masks` hides secrets before it is cut.
+/// How the program failed, with the end of its output.
 pub async fn deliver(line: &CommandLine, message: &[u8], masks: &Masks) -> Result<Vec<u8>, String> {
     let reply = process::converse_for(PATIENCE, line, message).await;
     let reply = reply.map_err(|error| error.one_line())?;
+    // Masked before it is cut, so that no part of a secret is left.
+    let printed = masks.hide([reply.output, reply.errors].concat());
     let how = match reply.ended {
-        Ended::Exited(0) => return Ok([reply.output, reply.errors].concat()),
+        Ended::Exited(0) => return Ok(printed),
         Ended::Exited(code) => format!("its exit code is {code}"),
         Ended::Killed(signal) => format!("it was killed by signal {signal}"),
         Ended::TimedOut => format!("it took longer than {} seconds", PATIENCE.as_secs()),
         Ended::Stopped(signal) => format!("it was stopped by {signal}"),
     };
-    Err(
-        match last_words(&masks.hide([reply.output, reply.errors].concat())) {
-            Some(words) => format!("{how}: {words}"),
-            None => how,
-        },
-    )
+    Err(match last_words(&printed) {
+        Some(words) => format!("{how}: {words}"),
+        None => how,
+    })
 }
 
 /// Returns the last line of a text, or the end of that line if it is long.

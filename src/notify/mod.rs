@@ -113,7 +113,7 @@ pub async fn deliver(
     let response = match receiver {
         Receiver::Command(line) => command::deliver(line, &payload.body, &masks)
             .await
-            .map(|printed| DeliveryResponse::Printed(masks.hide(printed))),
+            .map(DeliveryResponse::Printed),
         Receiver::Webhook { url, secret } => {
             masks.add(&url.secrets());
             let request = webhook::Request {

@@ -115,7 +115,8 @@ async fn notify_of_run(
             return Ok(());
         }
         let baselines = vec![(task.key(), app.store.baseline(&task.key())?)];
-        notify_all(app, &channels.usable, &baselines, None, events).await
+        let notified = notify_all(app, &channels.usable, &baselines, None, events);
+        notified.await.map(drop)
     };
     if let Err(error) = unless_stopped(work, stop).await {
         events.send(Event::Problem(error));
@@ -160,10 +161,11 @@ pub async fn after_round(
             .iter()
             .map(|(key, problems)| (key.clone(), problems.as_slice()));
         let silent = outages(problems);
-        notify_all(app, &channels.usable, &baselines, Some(&silent), events).await?;
+        let notified = notify_all(app, &channels.usable, &baselines, Some(&silent), events);
+        let (_lock, file) = notified.await?;
         // The state of a receiver that cannot be used now stays for when it can.
         if is_complete {
-            forget(app, &channels.usable, &baselines, events).await?;
+            forget(app, file, &channels.usable, &baselines)?;
         }
         Ok(())
     };
@@ -172,15 +174,15 @@ pub async fn after_round(
     }
 }
 
-/// Sends each receiver what is new to it, one after the other.
+/// Sends each receiver what is new to it, one after the other. Returns what they have been told, with its lock.
 async fn notify_all(
     app: &App,
     channels: &[Channel],
     tasks: &[(TaskKey, Baseline)],
     silent: Option<&BTreeMap<String, Outage>>,
     events: &EventSink<'_>,
-) -> Result<()> {
-    let _lock = hold(app).await?;
+) -> Result<(Lock, NotifiedFile)> {
+    let lock = hold(app).await?;
     let mut file = recall::notified(app, events)?;
     for channel in channels {
         let before = file.receivers.get(&channel.id).cloned();
@@ -212,18 +214,16 @@ async fn notify_all(
             app.store.save_notified(&file)?;
         }
     }
-    Ok(())
+    Ok((lock, file))
 }
 
-/// Removes the state of receivers and tasks that no longer exist.
-async fn forget(
+/// Removes the state of receivers and tasks that no longer exist. The caller holds the lock of the file.
+fn forget(
     app: &App,
+    mut file: NotifiedFile,
     channels: &[Channel],
     tasks: &[(TaskKey, Baseline)],
-    events: &EventSink<'_>,
 ) -> Result<()> {
-    let _lock = hold(app).await?;
-    let mut file = recall::notified(app, events)?;
     let before = file.clone();
     file.receivers
         .retain(|id, _| channels.iter().any(|channel| channel.id == *id));

@@ -37,9 +37,7 @@ pub async fn carry_out(
     let worked = work(&mut execution, &mut held, &log).await;
     let worked = worked.and_then(|()| Ok(log.check(id)?));
     if worked.is_ok() && execution.recorded {
-        // The context of `task` is a local folder once it is fetched, without a commit.
-        let task = execution.stored.as_ref().unwrap_or(&execution.task);
-        keep::remove_superseded(app, task, &held.run, &log).await;
+        keep::remove_superseded(app, execution.definition(), &held.run, &log).await;
     }
     let error = match worked {
         Ok(()) => None,

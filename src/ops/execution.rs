@@ -235,11 +235,15 @@ impl<'a> Execution<'a> {
         )
     }
 
+    /// Returns the task as it is defined: the context of `task` is a local folder once it is fetched.
+    pub(super) fn definition(&self) -> &Task {
+        self.stored.as_ref().unwrap_or(&self.task)
+    }
+
     /// Returns the values of the run variables in templates.
     pub(super) fn variables(&self, run: &Run) -> RunVariables {
-        // Use the stored context: the context of `task` is a local folder once it is fetched.
-        let task = self.stored.as_ref().unwrap_or(&self.task);
         let commit = run.source_commit.as_deref();
+        let task = self.definition();
         RunVariables {
             triggered_by: run.triggered_by().into(),
             ..task.run_variables(run.run_id, run.create_time, commit)

@@ -35,8 +35,7 @@ pub(super) fn succeeded(
     }
     let (app, key) = (execution.app, &execution.task.key());
     let now = app.store.task(key)?;
-    let ours = execution.stored.as_ref().unwrap_or(&execution.task);
-    if !now.is_some_and(|now| now.depends_on_the_same_as(ours)) {
+    if !now.is_some_and(|now| now.depends_on_the_same_as(execution.definition())) {
         log.say("the task was changed while it ran; run it again to follow what it depends on now");
         return Ok(());
     }

@@ -154,8 +154,7 @@ async fn fetch(work: &StepRun<'_>, build: &BuildStep) -> Result<Option<Fetched>,
 /// send it elsewhere.
 fn secrets_of_fetch(work: &StepRun<'_>, context: &Context) -> Secrets {
     let execution = work.shared.execution;
-    let task = execution.stored.as_ref().unwrap_or(&execution.task);
-    let own = task.step.context().and_then(Context::git);
+    let own = execution.definition().step.context().and_then(Context::git);
     let is_own = own.zip(context.git());
     let is_own = is_own.is_some_and(|(own, other)| own.is_beside(other));
     let token = &execution.secrets.git_access_token;

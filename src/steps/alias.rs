@@ -18,7 +18,7 @@ use super::{
 const SINCE: &str = "v1.1.0";
 
 /// The aliases of every file.
-pub const BUILT_IN: [(&str, &str); 9] = [
+const BUILT_IN: [(&str, &str); 9] = [
     ("ID", "{{.Run.ID}}"),
     ("SharedVolume", "{{.Run.SharedVolume}}"),
     ("Registry", "{{.Run.Registry}}"),
@@ -345,6 +345,11 @@ pub(super) fn version(text: &str) -> String {
     let written = written.unwrap_or_default();
     let value = written.split(" #").next().unwrap_or_default();
     value.trim().trim_matches(['"', '\'']).to_lowercase()
+}
+
+/// Replaces the aliases that every file has, as `$Registry`, in a text that is not in one.
+pub fn with_built_in(text: &str) -> Option<String> {
+    replaced(text, '$', &|name| of(&BUILT_IN, name)).ok()
 }
 
 fn replaced<'v>(

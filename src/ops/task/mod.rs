@@ -8,7 +8,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     image::Platform,
     notify::Address,
-    steps::alias::BUILT_IN,
+    steps::alias::with_built_in,
     store::{lock, secrets::Secrets},
     sys::secret::{Secret, is_place},
     task::{
@@ -404,13 +404,7 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -
 fn image_form(names: &[String]) -> String {
     // The variables of task files, which are none here.
     let with_templates = |name: &String| {
-        let mut aliases = BUILT_IN;
-        aliases.sort_by_key(|(alias, _)| std::cmp::Reverse(alias.len()));
-        let text = aliases
-            .iter()
-            .fold(name.clone(), |text, (alias, template)| {
-                text.replace(&format!("${alias}"), template)
-            });
+        let text = with_built_in(name)?;
         (text != *name && !text.contains('$')).then_some(text)
     };
     if let Some(name) = names.iter().find_map(with_templates) {

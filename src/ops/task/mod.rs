@@ -485,8 +485,8 @@ fn save(
         let images = task.stable_images().into_iter();
         for image in images.filter(|image| !before.contains(image)) {
             events.send(Event::Note(format!(
-                "`{image}` is pushed by the next run: acrt task run --name {}",
-                key.name
+                "`{image}` is pushed by the next run: acrt task run {}",
+                option_of(app, &key)
             )));
         }
     }

@@ -11,6 +11,7 @@ use crate::{
         event::{Event, EventSink},
         placing::{Place, absent},
         run::{RunRequest, fail_if_free, pin, run_if_free},
+        task::option_of,
     },
     registry::CacheExport,
     sys::signal::Stop,
@@ -85,7 +86,7 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
     let ran = match removed.map(|removed| removed.into_iter().next()) {
         Ok(None) => run_if_free(&app, request, &cause, stop, &quiet).await,
         Ok(Some((tag, digest))) => {
-            let error = removed_from_its_registry(&key, &tag, &digest);
+            let error = removed_from_its_registry(&app, &key, &tag, &digest);
             fail_if_free(&app, &request, &cause, error, &quiet).await
         }
         Err(error) => Err(error),
@@ -132,13 +133,13 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
     }
 }
 
-fn removed_from_its_registry(key: &TaskKey, tag: &Reference, digest: &Digest) -> Error {
+fn removed_from_its_registry(app: &App, key: &TaskKey, tag: &Reference, digest: &Digest) -> Error {
     let text = format!(
         "cannot build on `{tag}` as it was at {digest}, the newest of its images that is old enough: its registry has removed it"
     );
     let hint = format!(
-        "keep manifests without a tag in that registry for as long as `--min-age`; to build on the present image, whatever its age: acrt task run --name {}",
-        key.name
+        "keep manifests without a tag in that registry for as long as `--min-age`; to build on the present image, whatever its age: acrt task run {}",
+        option_of(app, key)
     );
     Error::new(Kind::Failed, text).hint(hint)
 }

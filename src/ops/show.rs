@@ -35,7 +35,11 @@ use super::{
 ///
 /// [`crate::error::Kind::NotFound`] if there is none; [`crate::error::Kind::Invalid`] if its files cannot be used.
 pub fn task(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
-    let mut task = existing(app, key)?;
+    answer_about(app, existing(app, key)?)
+}
+
+fn answer_about(app: &App, mut task: Task) -> Result<TaskAnswer> {
+    let key = &task.key();
     set_windows(app, &mut task);
     let baseline = app.store.baseline(key)?;
     let last = of(app, &task, &baseline);
@@ -50,8 +54,10 @@ pub fn task(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
 ///
 /// As [`task`], and [`crate::error::Kind::Invalid`] where other users can read the file of its secrets.
 pub fn with_secrets(app: &App, key: &TaskKey) -> Result<TaskAnswer> {
-    let mut answer = task(app, key)?;
-    answer.reveal(&existing(app, key)?, &app.store.secrets(key)?);
+    let task = existing(app, key)?;
+    let secrets = app.store.secrets(key)?;
+    let mut answer = answer_about(app, task.clone())?;
+    answer.reveal(&task, &secrets);
     Ok(answer)
 }
 

@@ -93,6 +93,11 @@ pub fn is_harmful(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// The same for a character of a text with several lines.
+pub fn is_harmful_in_lines(c: char) -> bool {
+    c != '\n' && is_harmful(c)
+}
+
 /// Replaces all [harmful](is_harmful) characters.
 pub fn harmless(text: &str) -> String {
     if !text.contains(is_harmful) {

@@ -9,7 +9,7 @@ use std::{
 use serde::{Serialize, ser::Error as _};
 use serde_json::{Serializer, Value, ser::Formatter};
 
-use super::column::is_harmful;
+use super::column::is_harmful_in_lines;
 
 /// Formats JSON with an indent of two blanks and sorted keys, optionally with keys and values in colour.
 pub(super) fn json(value: &Value, colour: bool) -> Result<String, serde_json::Error> {
@@ -27,14 +27,13 @@ pub(super) fn json(value: &Value, colour: bool) -> Result<String, serde_json::Er
 /// Escapes, in a JSON text, what could control a terminal: `\u009b` is the same character to a reader of JSON. Such characters are in strings
 /// alone, and those below a blank are escaped already.
 fn harmless(json: String) -> String {
-    let is_bad = |c: char| c != '\n' && is_harmful(c);
     // Nearly all answers are ASCII, which this test is fast for.
-    if json.is_ascii() && !json.contains('\u{7f}') || !json.contains(is_bad) {
+    if json.is_ascii() && !json.contains('\u{7f}') || !json.contains(is_harmful_in_lines) {
         return json;
     }
     let mut out = String::with_capacity(json.len() + 16);
     for c in json.chars() {
-        if is_bad(c) {
+        if is_harmful_in_lines(c) {
             let units = c.encode_utf16(&mut [0; 2]).to_vec();
             out.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
         } else {

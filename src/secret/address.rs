@@ -3,29 +3,9 @@
 use std::ops::Range;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use percent_encoding::percent_decode_str;
 
 use super::{HIDDEN, Secret};
-
-/// Decodes `%XX` in a part of a URL. What is no encoding stays as it is.
-pub(super) fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let code = behind.get(..2).filter(|_| *first == b'%');
-        let code = code.and_then(|code| str::from_utf8(code).ok());
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
 
 /// Returns where the login of an address is, if that may be secret: `user:password` in front of a host, or any login over http, which is
 /// usually a token.
@@ -78,7 +58,7 @@ pub fn secrets_of_login(login: &str) -> Vec<Secret> {
     vec![
         Secret::new(secret),
         login_as_sent(login),
-        login_as_sent(&percent_decoded(login)),
+        login_as_sent(&percent_decode_str(login).decode_utf8_lossy()),
     ]
 }
 

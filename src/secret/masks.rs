@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_STANDARD_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{HIDDEN, Secret, address::percent_decoded};
+use super::{HIDDEN, Secret};
 
 /// Shorter secrets are not searched for in other texts: they would mask half of a log.
 const SHORTEST_SECRET: usize = 4;
@@ -148,6 +149,25 @@ impl Masks {
     }
 }
 
+/// What is percent-encoded: all but unreserved characters, and but what browsers, forms, Go's paths and logins in URLs leave as it is.
+static ENCODED: [AsciiSet; 5] = [
+    all_but(b"-._~"),
+    all_but(b"-._~!*'()"),
+    all_but(b"-._*"),
+    all_but(b"-._~$&+:=@"),
+    all_but(b"-._~!$&'()*+,;=:"),
+];
+
+const fn all_but(kept: &[u8]) -> AsciiSet {
+    let mut set = NON_ALPHANUMERIC.remove(kept[0]);
+    let mut n = 1;
+    while n < kept.len() {
+        set = set.remove(kept[n]);
+        n += 1;
+    }
+    set
+}
+
 /// Longer secrets are searched for only as they are, so that the search stays small.
 const LONGEST_ENCODED: usize = 16 * 1024;
 
@@ -161,7 +181,7 @@ fn encodings(secret: &str) -> Vec<String> {
     let collapsed: Vec<&str> = secret.split_whitespace().collect();
     for text in [
         secret.to_owned(),
-        percent_decoded(secret),
+        percent_decode_str(secret).decode_utf8_lossy().into_owned(),
         collapsed.join(" "),
     ] {
         if text.len() < SHORTEST_SECRET {
@@ -176,15 +196,8 @@ fn encodings(secret: &str) -> Vec<String> {
         all.push(quoted(&text, 'u', |c| is_control(c) || !c.is_ascii()));
         // Go's `%q`.
         all.push(quoted(&text, 'x', char::is_control));
-        // Unreserved characters, those of browsers, of forms, of Go's paths, and of logins in URLs.
-        for kept in [
-            "-._~",
-            "-._~!*'()",
-            "-._*",
-            "-._~$&+:=@",
-            "-._~!$&'()*+,;=:",
-        ] {
-            let encoded = percent_encoded(&text, kept);
+        for set in &ENCODED {
+            let encoded = utf8_percent_encode(&text, set).to_string();
             all.push(encoded.replace("%20", "+"));
             all.push(lower_hex(&encoded));
             all.push(encoded);
@@ -216,17 +229,6 @@ fn quoted(text: &str, escape: char, is_escaped: impl Fn(char) -> bool) -> String
         }
     }
     out
-}
-
-fn percent_encoded(text: &str, kept: &str) -> String {
-    let bytes = text.bytes().map(|byte| {
-        if byte.is_ascii_alphanumeric() || kept.as_bytes().contains(&byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    });
-    bytes.collect()
 }
 
 /// Returns a percent-encoded text with lower-case digits in its encodings.

@@ -9,7 +9,7 @@ const MOST_QUOTED: usize = 200;
 
 /// Returns a text from outside as an error quotes it: its beginning, and without a login.
 #[must_use]
-pub fn quoted(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
     cut(without_login(text), MOST_QUOTED)
 }
 
@@ -224,9 +224,9 @@ mod tests {
 
     #[test]
     fn quoted_text_is_cut_and_has_no_login() {
-        assert_eq!(quoted("é"), "é");
-        assert_eq!(quoted(&"é".repeat(201)), format!("{}…", "é".repeat(200)));
-        assert_eq!(quoted("me:hunter2@r.io/X"), "***@r.io/X");
+        assert_eq!(excerpt("é"), "é");
+        assert_eq!(excerpt(&"é".repeat(201)), format!("{}…", "é".repeat(200)));
+        assert_eq!(excerpt("me:hunter2@r.io/X"), "***@r.io/X");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
-use crate::error::quoted;
+use crate::error::excerpt;
 
 /// A digest: an algorithm, a colon and lower-case hex digits, as in `sha256:9f86d0…`.
 ///
@@ -108,7 +108,7 @@ impl FromStr for Digest {
             Some("sha256") => 64,
             Some("sha384") => 96,
             Some("sha512") => 128,
-            _ => return Err(InvalidDigest::Algorithm(quoted(text))),
+            _ => return Err(InvalidDigest::Algorithm(excerpt(text))),
         };
         let hex = &text[7..];
         // Without a jump out of the loop, so that the compiler checks many digits at once.
@@ -119,7 +119,7 @@ impl FromStr for Digest {
             Ok(Self(text.into()))
         } else {
             Err(InvalidDigest::Hex {
-                text: quoted(text),
+                text: excerpt(text),
                 wanted,
             })
         }

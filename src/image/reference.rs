@@ -4,7 +4,7 @@ use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::quoted;
+use crate::error::excerpt;
 
 use super::{Digest, InvalidDigest};
 
@@ -239,7 +239,7 @@ impl FromStr for Reference {
             return Err(InvalidReference::Empty);
         }
         if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(InvalidReference::HexName(quoted(text)));
+            return Err(InvalidReference::HexName(excerpt(text)));
         }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(parse_digest(text, digest)?)),
@@ -256,8 +256,8 @@ impl FromStr for Reference {
         };
         if !is_registry(registry) {
             return Err(InvalidReference::Registry {
-                text: quoted(text),
-                registry: quoted(registry),
+                text: excerpt(text),
+                registry: excerpt(registry),
             });
         }
         if !is_repository(path) {
@@ -265,25 +265,25 @@ impl FromStr for Reference {
                 if path.bytes().any(|b| b.is_ascii_uppercase())
                     && is_repository(&path.to_ascii_lowercase())
                 {
-                    InvalidReference::UpperCase(quoted(text))
+                    InvalidReference::UpperCase(excerpt(text))
                 } else {
-                    InvalidReference::Form(quoted(text))
+                    InvalidReference::Form(excerpt(text))
                 },
             );
         }
         if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
             return Err(InvalidReference::Tag {
-                text: quoted(text),
-                tag: quoted(tag),
+                text: excerpt(text),
+                tag: excerpt(tag),
             });
         }
         let is_official = registry == DOCKER_HUB && !path.contains('/');
         let library = if is_official { "library/" } else { "" };
         let length = registry.len() + 1 + library.len() + path.len();
         if length > MAX_NAME {
-            return Err(InvalidReference::TooLong(quoted(text)));
+            return Err(InvalidReference::TooLong(excerpt(text)));
         }
-        let too_long = |_| InvalidReference::TooLong(quoted(text));
+        let too_long = |_| InvalidReference::TooLong(excerpt(text));
         let registry_end = u16::try_from(registry.len()).map_err(too_long)?;
         let repository_end = u16::try_from(length).map_err(too_long)?;
         let tag = match (tag, &digest) {
@@ -303,7 +303,7 @@ impl FromStr for Reference {
 
 fn parse_digest(text: &str, digest: &str) -> Result<Digest, InvalidReference> {
     digest.parse().map_err(|problem| InvalidReference::Digest {
-        text: quoted(text),
+        text: excerpt(text),
         problem,
     })
 }

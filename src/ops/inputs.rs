@@ -8,7 +8,7 @@ use std::{
 use crate::{
     builder::BuilderPlatforms,
     dockerfile::{BaseImage, Build, Dockerfile},
-    error::{Context as _, Error, Kind, Result, quoted},
+    error::{Context as _, Error, Kind, Result, excerpt},
     image::{Digest, Platform, Reference},
     secret::{MaskedText, Masks, Secret},
     source::local::{self, LocalContext},
@@ -212,7 +212,7 @@ fn refuse_secret_name(path: &Path, build: &Build, base: &BaseImage) -> Result<()
                 "line {} column {}: the secret argument `{name}` is a part of the name of the image `{}`, and would be shown wherever that is",
                 base.line,
                 base.column,
-                quoted(&base.written).escape_debug()
+                excerpt(&base.written).escape_debug()
             ))
             .hint(format!("give it as an argument that is not secret: --arg {name}=VALUE"))),
     }

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::quoted,
+    error::excerpt,
     image::{InvalidReference, Reference},
 };
 
@@ -174,7 +174,7 @@ impl FromStr for Context {
                     Ok(Self::Tarball(text.into()))
                 }
             }
-            _ => Err(InvalidContext::Scheme(quoted(text))),
+            _ => Err(InvalidContext::Scheme(excerpt(text))),
         }
     }
 }
@@ -217,7 +217,7 @@ fn git(text: &str) -> Result<GitContext, InvalidContext> {
             && !text.contains("..")
     };
     if !is_reference(reference) || !plain(folder) || !is_inside(folder) || !plain(url) {
-        return Err(InvalidContext::Fragment(quoted(
+        return Err(InvalidContext::Fragment(excerpt(
             &text.escape_debug().to_string(),
         )));
     }

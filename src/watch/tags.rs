@@ -62,7 +62,8 @@ pub struct TagRecord {
     /// The digests that a webhook announced and no look has found yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Box<Expected>>,
-    /// When the image of this digest was made, by its config; only known where a task has a minimum age for bases.
+    /// When the image of this digest was made, by its config, but not before the last look that found another digest; only known where a
+    /// task has a minimum age for bases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
     /// The earlier digests of the tag, oldest first; only kept where a task has a minimum age for bases.
@@ -462,9 +463,14 @@ impl Tags {
                 (false, false) => SeenBy::Poll,
             };
             record.seen_by = Some(seen_by);
+            // Whoever pushes an image writes its time, but cannot have pushed it before the last look that found another.
+            let found_other = record.last_looked.filter(|_| record.digest.is_some());
             record.remember_earlier(keeps);
             record.first_seen = Some(now);
-            record.created = seen.created;
+            record.created = seen.created.filter(is_build_time);
+            if let (Some(created), Some(looked)) = (&mut record.created, found_other) {
+                *created = (*created).max(looked);
+            }
             record.manifests = seen.manifests;
             record.digest = Some(seen.digest);
         }
@@ -1260,6 +1266,24 @@ mod tests {
             let status = status(unknown.parse().unwrap());
             assert!(matches!(status, BaseStatus::TooYoung { .. }), "{unknown}");
         }
+    }
+
+    #[test]
+    fn image_that_claims_to_be_old_ages_from_the_last_look_that_found_another() {
+        let mut tags = Tags::default().remembering([tag()].into());
+        let claimed = Some(at(1_600_000_000));
+        let hour = 3600;
+        let looked = 1_700_000_000;
+        tags.observe(&tag(), made("d0", None), at(looked));
+        tags.observe(&tag(), made("d1", claimed), at(looked + hour));
+        let day = SignedDuration::from_hours(24);
+        let status = |now: i64| tags.status_at_age(&tag(), &built_on_index("d0"), day, at(now));
+        let (to, until) = (digest("d1"), at(looked + 24 * hour));
+        assert_eq!(status(looked + hour), BaseStatus::TooYoung { to, until });
+        assert_eq!(
+            status(looked + 24 * hour),
+            BaseStatus::Moved(Some(digest("d1")))
+        );
     }
 
     #[test]

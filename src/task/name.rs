@@ -84,6 +84,18 @@ impl TaskKey {
     pub fn full(&self) -> String {
         format!("{}/{}", self.registry, self.name)
     }
+
+    /// Returns the option of a command that names the task: `--name web`.
+    pub fn option(&self) -> String {
+        let is_like_an_option = self.name.as_str().starts_with('-');
+        let joint = if is_like_an_option { "=" } else { " " };
+        format!("--name{joint}{}", self.name)
+    }
+
+    /// The same with the registry, for commands that must mean this task whatever others are called.
+    pub fn full_option(&self) -> String {
+        format!("{} --registry {}", self.option(), self.registry)
+    }
 }
 
 impl fmt::Display for TaskKey {

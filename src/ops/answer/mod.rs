@@ -265,12 +265,9 @@ impl TaskAnswer {
     }
 }
 
-/// Returns the command that runs a stalled task at once.
+/// Returns the command that runs a task at once.
 pub fn resume(key: &TaskKey) -> String {
-    format!(
-        "acrt task run --name {} --registry {}",
-        key.name, key.registry
-    )
+    format!("acrt task run {}", key.full_option())
 }
 
 #[cfg(test)]

@@ -581,15 +581,15 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
             format!("{source}; to take it over: acrt task adopt, with the same path")
         }
         Verdict::Changed(change) => format!(
-            "its files name other images than it was built on: {}; to build on them: acrt task run --name {}",
+            "its files name other images than it was built on: {}; to build on them: {}",
             names_of(&change.named),
-            key.name
+            resume(key)
         ),
         Verdict::ImageMissing { images, since } => {
             let images = joined(images.iter().map(|image| format!("`{image}`")), ", ");
             format!(
-                "{images} is gone since {since:.0}; to make it again: acrt task run --name {}",
-                key.name
+                "{images} is gone since {since:.0}; to make it again: {}",
+                resume(key)
             )
         }
         Verdict::Stale(reasons) => reasons_text(reasons),

@@ -77,18 +77,12 @@ pub fn existing(app: &App, key: &TaskKey) -> Result<Task> {
 
 /// Returns the option that names a task in a command: `--name web`, with the registry where several have a task of that name.
 pub fn option_of(app: &App, key: &TaskKey) -> String {
-    let joint = if key.name.as_str().starts_with('-') {
-        "="
-    } else {
-        " "
-    };
-    let option = format!("--name{joint}{}", key.name);
     let keys = app.store.task_keys().unwrap_or_default();
     let others = keys.iter().filter(|other| *other != key);
     if others.clone().any(|other| other.name == key.name) {
-        format!("{option} --registry {}", key.registry)
+        key.full_option()
     } else {
-        option
+        key.option()
     }
 }
 

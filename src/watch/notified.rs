@@ -177,6 +177,16 @@ impl NotifiedState {
         }
     }
 
+    /// Takes times in the future, of a clock that has been set back since, for now: reminders, digests and news of successes would wait
+    /// until the clock has caught up.
+    pub fn take_back(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+        self.digested = self.digested.map(|time| time.min(now));
+        for task in self.tasks.values_mut() {
+            task.told = task.told.map(|time| time.min(now));
+        }
+    }
+
     /// Tells whether sending still pauses after a failure.
     pub fn rests(&self, now: Timestamp) -> bool {
         // A clock that was set back must not silence notifications for long.
@@ -453,6 +463,25 @@ mod tests {
             [NotificationEvent::Success, NotificationEvent::Recovery]
         );
         assert_eq!(notify(&mut notified, &again), []);
+    }
+
+    #[test]
+    fn clock_that_was_set_back_delays_neither_successes_nor_reminders_nor_digests() {
+        let mut notified = NotifiedState::from(at(9000));
+        notified.digested = Some(at(9000));
+        let bad = failed(Baseline::default(), 1);
+        notified.notified(&key(), NotificationEvent::Failure, &bad, at(9000));
+        notified.take_back(at(100));
+        assert_eq!(notified.digested, Some(at(100)));
+        let remind = Some(at(101));
+        assert_eq!(
+            notified.due_events(&key(), &bad, remind),
+            [NotificationEvent::StillFailing]
+        );
+        assert_eq!(
+            notified.due_events(&key(), &succeeded(2, 120), remind),
+            [NotificationEvent::Success, NotificationEvent::Recovery]
+        );
     }
 
     #[test]

@@ -189,6 +189,7 @@ async fn notify_all(
         let now = app.clock.now();
         let notified = file.receivers.entry(channel.id.clone());
         let notified = notified.or_insert_with(|| NotifiedState::from(now));
+        notified.take_back(now);
         if notified.rests(now) {
             continue;
         }
@@ -294,11 +295,6 @@ impl ChannelNotifier<'_> {
     async fn digest(&mut self, tasks: &[(TaskKey, Baseline)]) -> Result<(), NotificationFailure> {
         let now = self.app.clock.now();
         let since = self.notified.digested.unwrap_or(self.notified.since);
-        if since > now {
-            // The clock was set back: digests are about the time from now on.
-            self.notified.digested = Some(now);
-            return Ok(());
-        }
         let time = self.channel.digest.and_then(|digest| digest.last(now));
         if time.is_none_or(|time| time <= since) {
             return Ok(());

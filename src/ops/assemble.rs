@@ -10,7 +10,7 @@ use crate::{
     error::{Context as _, Kind, Result},
     image::Reference,
     registry::AuthFormat,
-    source::vcs,
+    source::left_out::LeftOut,
     store::file,
     sys::secret::{MaskedText, Secret},
     task::{Context, Run, RunId, Task},
@@ -41,30 +41,33 @@ pub(super) fn place_dockerfile(
     }
 }
 
-/// Returns the ignore file that belongs to the Dockerfile alone. With a `builder`, what az leaves out is added; the file then includes the
+/// Returns the ignore file that belongs to the Dockerfile alone, with what is left out of the context. If anything is, the file includes the
 /// ignore file of the context, which the builder no longer reads.
-pub(super) fn ignore_file(inputs: &Inputs, builder: Option<&Builder>) -> Result<Option<Vec<u8>>> {
+pub(super) fn ignore_file(
+    inputs: &Inputs,
+    builder: &Builder,
+    left_out: &LeftOut,
+) -> Result<Option<Vec<u8>>> {
     let own = inputs.context.ignore_file_of(&inputs.path)?;
-    let Some(builder) = builder else {
-        return Ok(own);
-    };
-    let ignore = match own {
-        Some(own) => Some(own),
+    let ignore = match &own {
+        Some(own) => Some(own.clone()),
         None => inputs.context.ignore_file(builder.ignore_files())?,
     };
-    Ok(Some(vcs::with_left_out(&ignore.unwrap_or_default())))
+    Ok(left_out.added_to(&ignore.unwrap_or_default()).or(own))
 }
 
-/// Returns whether the files that az leaves out of a context are left out here too: the context is a folder of this machine.
-pub(super) fn leaves_out_vcs(task: &Task) -> bool {
-    let is_local = matches!(task.step.context(), Some(Context::Local(_)));
-    is_local && !task.keep_vcs && !task.is_fetched
+/// Returns what is left out of the context `folder` of a run.
+pub(super) fn left_out(execution: &Execution<'_>, folder: &Path) -> LeftOut {
+    let task = &execution.task;
+    let is_local = matches!(task.step.context(), Some(Context::Local(_))) && !task.is_fetched;
+    let state = execution.app.store.layout().root();
+    LeftOut::of(folder, is_local && !task.keep_vcs, state)
 }
 
 /// Reports which files of the folder are not part of the context.
 pub(super) fn report_left_out(execution: &Execution<'_>, folder: &Path, events: &EventSink<'_>) {
-    let names = vcs::at_top(folder);
-    if leaves_out_vcs(&execution.task) && !names.is_empty() {
+    let names = left_out(execution, folder).names_at_top();
+    if !names.is_empty() {
         events.send(Event::Detail(format!(
             "left out of the context: {}; --keep-vcs keeps them",
             names.join(", ")
@@ -78,17 +81,17 @@ pub(super) fn place_lean_context(
     execution: &Execution<'_>,
     builder: &Builder,
     request: &mut BuildRequest,
+    left_out: &LeftOut,
 ) -> Result<Option<LeanContext>> {
     let cannot = || format!("cannot read `{}`", request.context.display());
-    let is_asked = leaves_out_vcs(&execution.task)
-        && !builder.reads_ignore_file_beside(&execution.app.settings)
-        && vcs::holds_any(&request.context).context(Kind::Invalid, cannot)?;
+    let is_asked = !builder.reads_ignore_file_beside(&execution.app.settings)
+        && left_out.is_there().context(Kind::Invalid, cannot)?;
     if !is_asked {
         return Ok(None);
     }
     let lean = LeanContext(request.scratch.join("context"));
     file::make_folder(&lean.0)?;
-    workspace::link_without_vcs(execution.app, &request.context, &lean.0)?;
+    workspace::link_lean(execution.app, &request.context, &lean.0, left_out)?;
     request.context.clone_from(&lean.0);
     Ok(Some(lean))
 }

@@ -92,10 +92,10 @@ impl BuildJob<'_> {
             stop,
         } = work;
         let mut request = request.clone();
-        let leaving_out = assemble::leaves_out_vcs(&execution.task).then_some(&on.builder);
-        let ignore = assemble::ignore_file(inputs, leaving_out)?;
+        let left_out = assemble::left_out(execution, &request.context);
+        let ignore = assemble::ignore_file(inputs, &on.builder, &left_out)?;
         assemble::place_dockerfile(&request, resolved, ignore.as_deref())?;
-        let _lean = assemble::place_lean_context(execution, &on.builder, &mut request)?;
+        let _lean = assemble::place_lean_context(execution, &on.builder, &mut request, &left_out)?;
         let variables = execution.secret_variables()?;
         let pulled = || resolved.pulled.keys();
         let traces = BuilderTraces::before(execution, on, self.run, pulled()).await;

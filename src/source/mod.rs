@@ -3,8 +3,8 @@
 pub mod archive;
 pub mod bounds;
 pub mod git;
+pub mod left_out;
 pub mod local;
 pub mod tarball;
 mod times;
 mod tree;
-pub mod vcs;

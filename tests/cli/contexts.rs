@@ -900,6 +900,16 @@ fn leaves_out_what_is_no_part_of_a_build(put_on_path: impl Fn(&World) -> Calls) 
         assert!(file(path).is_some(), "{path}");
     }
     assert_eq!(file("secret.key"), None);
+
+    // A state directory in the context, which has the passwords of tasks, is left out whatever is kept.
+    let state = world.path("web/.acrt #1").display().to_string();
+    world.set("ACRT_STATE_DIR", &state);
+    world.write("web/.acrt #1/secrets/hunter2", "hunter2");
+    for options in [&[&build[..], &[&context]].concat(), &kept] {
+        world.acrt(options).ok();
+        assert_eq!(file(".acrt #1/secrets/hunter2"), None);
+        assert_eq!(file("kept").as_deref(), Some("kept"));
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     }
     let request = request(work, build, &inputs, &resolved)?;
     // Version control files are already left out of the workspace, except those that steps have made.
-    let ignore = assemble::ignore_file(&inputs, None)?;
+    let ignore = inputs.context.ignore_file_of(&inputs.path)?;
     assemble::place_dockerfile(&request, &resolved, ignore.as_deref())?;
     if build.bares_secret {
         work.warn_of_bare_secret();

@@ -185,11 +185,12 @@ async fn in_workspace(
     let (app, task) = (execution.app, &execution.task);
     let volumes = &read.graph.volumes;
     let folder = read.folder.as_deref();
+    let mut leaves_out_vcs = false;
     if let Some(folder) = folder {
         assemble::report_left_out(execution, folder, log.events);
+        leaves_out_vcs = assemble::left_out(execution, folder).has_version_control();
     }
-    let leaves_out = assemble::leaves_out_vcs(task);
-    let workspace = Workspace::make(app, run.run_id, folder, leaves_out, volumes)?;
+    let workspace = Workspace::make(app, run.run_id, folder, leaves_out_vcs, volumes)?;
     logins::hand_over(execution, &workspace, read, log).await?;
     let placed = assemble::place_logins(execution, run.run_id)?;
     let (halt, stop) = execution.stop.or_halt();

@@ -16,7 +16,7 @@ use rustix::fs::{self as fs_at, AtFlags, Dir, FileType, Mode, OFlags};
 use crate::{
     builder::Builder,
     error::{Context as _, Error, Kind, Result},
-    source::vcs,
+    source::left_out::{LeftOut, is_version_control},
     steps::{StepId, Volume},
     store::file,
     sys::{beneath, process},
@@ -155,15 +155,15 @@ pub fn copy_beneath(root: &Path, folder: &Path, to: &Path) -> Result<()> {
     copy_opened(&opened, folder, to, &how, 0)
 }
 
-/// Links the files of a folder into another one, without those that az leaves out. A file that cannot be linked, because it belongs to
+/// Links the files of a folder into another one, without those that are left out. A file that cannot be linked, because it belongs to
 /// another user or is on another disk, is copied.
 ///
 /// # Errors
 ///
 /// [`Kind::Failed`] with the path, where something cannot be linked or copied.
-pub fn link_without_vcs(app: &App, from: &Path, to: &Path) -> Result<()> {
+pub fn link_lean(app: &App, from: &Path, to: &Path, left_out: &LeftOut) -> Result<()> {
     let how = FolderCopyOptions {
-        leaves_out_vcs: true,
+        leaves_out_vcs: left_out.has_version_control(),
         links: true,
         ..FolderCopyOptions::copy(&own_folder(app))
     };
@@ -225,7 +225,7 @@ fn copy_opened(
             continue;
         }
         let file_name = OsStr::from_bytes(name.to_bytes());
-        if how.leaves_out_vcs && vcs::is_left_out(file_name) {
+        if how.leaves_out_vcs && is_version_control(file_name) {
             continue;
         }
         let (path, copy) = (from.join(file_name), to.join(file_name));

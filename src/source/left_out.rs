@@ -1,0 +1,151 @@
+//! What is left out of a context that is a folder of this machine: the data of version control, with the tokens stored in it, and the state
+//! directory, with the passwords of tasks. A `COPY . .` would publish them.
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// The names that az leaves out when it packs a folder, at any depth.
+const VERSION_CONTROL: [&str; 8] = [
+    ".git",
+    ".gitignore",
+    ".bzr",
+    ".bzrignore",
+    ".hg",
+    ".hgignore",
+    ".svn",
+    ".venv",
+];
+
+/// Tells whether a file or folder of this name is data of version control.
+pub fn is_version_control(name: &OsStr) -> bool {
+    VERSION_CONTROL.iter().any(|other| name == *other)
+}
+
+/// What is left out of one folder.
+#[derive(Debug)]
+pub struct LeftOut {
+    folder: PathBuf,
+    version_control: bool,
+    /// The path of the state directory in the folder, if it is there.
+    state: Option<PathBuf>,
+}
+
+impl LeftOut {
+    /// Returns what is left out of `folder`: the state directory, and if asked for, the data of version control.
+    pub fn of(folder: &Path, version_control: bool, state: &Path) -> Self {
+        let whole = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let within = whole(state).strip_prefix(whole(folder)).map(Path::to_owned);
+        Self {
+            folder: folder.to_owned(),
+            version_control,
+            state: within.ok().filter(|path| !path.as_os_str().is_empty()),
+        }
+    }
+
+    /// Tells whether the data of version control is left out.
+    pub fn has_version_control(&self) -> bool {
+        self.version_control
+    }
+
+    /// Adds what is left out to the text of an ignore file, at its end, where it takes precedence. `None` if there is nothing to add.
+    pub fn added_to(&self, ignore: &[u8]) -> Option<Vec<u8>> {
+        let names = VERSION_CONTROL.iter().filter(|_| self.version_control);
+        let patterns = names.map(|name| format!("**/{name}\n"));
+        let state = self.state.iter().map(|path| pattern(path) + "\n");
+        let patterns: String = patterns.chain(state).collect();
+        if patterns.is_empty() {
+            return None;
+        }
+        let mut text = ignore.to_vec();
+        if !text.is_empty() && !text.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(patterns.as_bytes());
+        Some(text)
+    }
+
+    /// Returns the names of version control at the top of the folder that are left out, sorted.
+    pub fn names_at_top(&self) -> Vec<&'static str> {
+        let names = VERSION_CONTROL.into_iter().filter(|_| self.version_control);
+        let is_there = |name: &&str| self.folder.join(name).symlink_metadata().is_ok();
+        names.filter(is_there).collect()
+    }
+
+    /// Tells whether the folder contains anything that is left out, at any depth.
+    ///
+    /// # Errors
+    ///
+    /// Where a folder cannot be read.
+    pub fn is_there(&self) -> io::Result<bool> {
+        if self.state.is_some() || !self.version_control {
+            return Ok(self.state.is_some());
+        }
+        let mut folders = vec![self.folder.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                if is_version_control(&entry.file_name()) {
+                    return Ok(true);
+                }
+                if entry.file_type()?.is_dir() {
+                    folders.push(entry.path());
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Returns the line of an ignore file for a path. Each character with a meaning of its own there is replaced by the wildcard for one
+/// character, and what is no UTF-8 by the one for any.
+fn pattern(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let characters = text.chars().map(|c| match c {
+        char::REPLACEMENT_CHARACTER => '*',
+        '\\' | '*' | '?' | '[' | ']' | '!' | '#' => '?',
+        c if c.is_whitespace() || c.is_control() => '?',
+        c => c,
+    });
+    characters.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vcs_files_are_found_at_any_depth_and_added_last_to_the_ignore_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let left_out = LeftOut::of(folder.path(), true, Path::new("/nowhere"));
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        assert!(!left_out.is_there().unwrap());
+        fs::write(folder.path().join("a/b/.gitignore"), "").unwrap();
+        assert!(left_out.is_there().unwrap());
+        assert!(left_out.names_at_top().is_empty());
+        fs::create_dir(folder.path().join(".git")).unwrap();
+        assert_eq!(left_out.names_at_top(), [".git"]);
+        let text = String::from_utf8(left_out.added_to(b"*.log\n!.git").unwrap()).unwrap();
+        assert!(text.starts_with("*.log\n!.git\n**/.git\n"), "{text}");
+        let is_left_out = |name: &str| is_version_control(OsStr::new(name));
+        assert!(is_left_out(".venv") && !is_left_out(".github"));
+    }
+
+    #[test]
+    fn state_directory_in_a_folder_is_left_out_whatever_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("a/my [state]!");
+        fs::create_dir_all(&state).unwrap();
+        let left_out = LeftOut::of(folder.path(), false, &state);
+        assert!(left_out.is_there().unwrap());
+        let text = left_out.added_to(b"!a").unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), "!a\na/my??state??\n");
+        for elsewhere in [folder.path().to_owned(), "/nowhere".into()] {
+            let left_out = LeftOut::of(folder.path(), false, &elsewhere);
+            assert_eq!(left_out.added_to(b"x"), None);
+            assert!(!left_out.is_there().unwrap());
+        }
+    }
+}

@@ -138,7 +138,9 @@ fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
         let entry = match entry {
             Ok(entry) => entry,
             Err(problem) => {
-                let (file, why) = (root.to_owned(), problem.to_string());
+                let file = place_of(&problem).unwrap_or(root).to_owned();
+                let why = problem.io_error().map(|error| error.kind().to_string());
+                let why = why.unwrap_or_else(|| problem.to_string());
                 found
                     .left_out
                     .push(LeftOut::problem(file, String::new(), why));
@@ -188,6 +190,18 @@ fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns the file or folder that could not be searched.
+fn place_of(problem: &ignore::Error) -> Option<&Path> {
+    match problem {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            place_of(err)
+        }
+        ignore::Error::Partial(problems) => problems.iter().find_map(place_of),
+        _ => None,
+    }
 }
 
 /// Returns whether a file of this name is a Dockerfile.

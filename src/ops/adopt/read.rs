@@ -46,10 +46,10 @@ pub struct BuildEntry {
 pub struct BuildEntries {
     pub entries: Vec<BuildEntry>,
     pub left_out: Vec<LeftOut>,
-    /// The files and folders that were searched: a task that came from there and is found no more is gone.
+    /// The files and folders that were searched.
     pub searched: Vec<PathBuf>,
-    /// The files that could not be read: a task that came from one of them is not gone.
-    pub unread: BTreeSet<PathBuf>,
+    /// The files that were read: a task that came from one of them and is found no more is gone.
+    pub read: BTreeSet<PathBuf>,
 }
 
 /// The file system and the environment, as compose and bake files see them.
@@ -107,6 +107,7 @@ pub async fn gather(
                     continue;
                 };
                 included.extend(recipes.files.iter().filter(|it| **it != main).cloned());
+                gathered.read.insert(main.clone());
                 report_unset(&main, &recipes, events);
                 gathered.take(&main, SourceKind::Compose, recipes);
             }
@@ -118,7 +119,10 @@ pub async fn gather(
     }
     for file in found.bake {
         match bake(app, &file).await {
-            Ok(recipes) => gathered.take(&file, SourceKind::Bake, recipes),
+            Ok(recipes) => {
+                gathered.read.insert(file.clone());
+                gathered.take(&file, SourceKind::Bake, recipes);
+            }
             Err(why) => gathered.unreadable(&file, why),
         }
     }
@@ -127,6 +131,7 @@ pub async fn gather(
         if !used.contains(&path) {
             gathered.entries.extend(dockerfile(&path, &root));
         }
+        gathered.read.insert(path);
     }
     Ok(gathered)
 }
@@ -263,7 +268,6 @@ impl BuildEntries {
     }
 
     fn unreadable(&mut self, file: &Path, why: String) {
-        self.unread.insert(file.to_owned());
         let problem = LeftOut::problem(file.to_owned(), String::new(), why);
         self.left_out.push(problem);
     }

@@ -96,6 +96,9 @@ impl Existing {
                 .searched
                 .iter()
                 .any(|path| source.path.starts_with(path));
+            // A file that cannot be read at the moment, or was not searched this time, may still mention it.
+            let is_known = gathered.read.contains(&source.path)
+                || source.path.try_exists().is_ok_and(|is| !is);
             // An entry that cannot be used at the moment is not gone.
             let is_left_out = gathered
                 .left_out
@@ -104,11 +107,7 @@ impl Existing {
             let is_there = proposals
                 .iter()
                 .any(|one| one.definition.key() == task.key());
-            is_searched
-                && !is_left_out
-                && !is_there
-                && !gathered.unread.contains(&source.path)
-                && options.prune
+            is_searched && is_known && !is_left_out && !is_there && options.prune
         };
         let gone = self.0.iter().filter(is_gone).filter_map(|task| {
             let why = "its file no longer mentions it".to_owned();

@@ -1,10 +1,10 @@
 //! `acrt task adopt`: what it finds, what it proposes, and what it writes.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use serde_json::Value;
 
-use crate::support::{Output, Registry, World};
+use crate::support::{Output, Registry, World, program};
 
 const COMPOSE: &str = "name: shop
 services:
@@ -416,6 +416,36 @@ fn adopt_keeps_the_task_of_a_moved_source() {
     world.acrt(&["task", "show", "-n", "job"]).exits(3);
     let again = world.acrt(&line).ok().json();
     assert_eq!(texts(&again, "change"), ["same"]);
+}
+
+#[test]
+fn adopt_prunes_no_task_of_a_folder_that_cannot_be_read_or_is_not_searched() {
+    let world = World::new();
+    world.write("shop/web/Dockerfile", "FROM scratch\n");
+    world.write("shop/deep/api/Dockerfile", "FROM scratch\n");
+    let shop = world.path("shop").display().to_string();
+    let line = ["task", "adopt", &shop, "-r", "r.test", "--prune", "--yes"];
+    world.acrt(&line).ok();
+    let deep = world.path("shop/deep");
+    fs::set_permissions(&deep, fs::Permissions::from_mode(0o000)).unwrap();
+    // Without root's capability to ignore the permissions.
+    let mut plain = world.command(program("setpriv"));
+    plain
+        .arg("--bounding-set=-dac_override,-dac_read_search")
+        .arg(env!("CARGO_BIN_EXE_acrt"))
+        .args(line);
+    let adopted = world.start(plain, "setpriv acrt task adopt".into()).wait();
+    fs::set_permissions(&deep, fs::Permissions::from_mode(0o755)).unwrap();
+    adopted.ok().says(&[&format!(
+        "left out: `{}`: permission denied",
+        deep.display()
+    )]);
+    // Nor of one that is not searched.
+    for narrower in [["--depth", "2"], ["--exclude", "deep"]] {
+        world.acrt(&[&line[..], &narrower].concat()).ok();
+    }
+    let left = world.acrt(&["task", "list", "--query", "[].name"]).ok();
+    assert_eq!(left.json(), serde_json::json!(["api", "web"]));
 }
 
 #[test]

@@ -191,6 +191,7 @@ fn surroundings(args: &[OsString]) -> GlobalOptions {
         state_dir: value("--state-dir"),
         config: value("--config"),
         builder: None,
+        config_text: None,
         allow_unsafe_permissions: args.iter().any(|it| it == "--allow-unsafe-permissions"),
     }
 }
@@ -213,6 +214,6 @@ mod tests {
         let tree = tree(&[], crate::cli::command);
         let task = tree.find_subcommand("task").unwrap();
         assert!(task.find_subcommand("show").is_some());
-        assert!(task.find_subcommand("execute").is_none());
+        assert!(tree.find_subcommand("execute").is_none());
     }
 }

@@ -88,6 +88,7 @@ impl Global {
             config: self.config.clone(),
             builder: self.builder.clone(),
             allow_unsafe_permissions: self.allow_unsafe_permissions,
+            config_text: None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod complete;
 mod completion;
 mod config;
 mod deps;
+mod execute;
 mod flags;
 mod global;
 mod image;
@@ -121,6 +122,9 @@ enum Command {
     /// Read and change the config file
     #[command(subcommand)]
     Config(LazyArgs<config::ConfigCommand>),
+    /// Carry out a run that another acrt hands over on standard input
+    #[command(hide = true)]
+    Execute(LazyArgs<execute::ExecuteArgs>),
     /// Print the completion script of a shell
     ///
     /// The script asks acrt itself, and so knows the names of tasks and runs too.
@@ -210,6 +214,7 @@ fn dispatch(around: &GlobalOptions, report: &Report, command: Command) -> Result
         Command::Deps(args) => deps::run(&app()?, report, *args.0),
         Command::CheckHealth(args) => check_health::run(&app()?, report, *args.0),
         Command::Config(group) => config::run(around, *group.0),
+        Command::Execute(_) => execute::run(around, report),
         Command::Completion(args) => completion::run(report, *args.0),
     }
 }

@@ -94,6 +94,8 @@ pub struct GlobalOptions {
     pub config: Option<PathBuf>,
     pub builder: Option<String>,
     pub allow_unsafe_permissions: bool,
+    /// The text of the config file, where another process has read it.
+    pub config_text: Option<String>,
 }
 
 /// What operations work with. Tests use a state directory, a `PATH` and a registry of their own.
@@ -127,7 +129,8 @@ impl App {
     /// [`Kind::Invalid`] where either is not valid.
     pub fn new(surroundings: GlobalOptions) -> Result<Self> {
         let insists = surroundings.allow_unsafe_permissions;
-        let mut settings = Settings::load_insisting(surroundings.config.as_deref(), insists)?;
+        let (config, text) = (surroundings.config.as_deref(), &surroundings.config_text);
+        let mut settings = Settings::load_insisting(config, text.clone(), insists)?;
         environment::rule(settings.environment());
         if let Some(name) = surroundings.builder.as_deref().filter(|it| !it.is_empty()) {
             builder::check_name(name, &settings)?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     builder,
-    error::{Context as _, Error, Kind, Result},
+    error::{Error, Kind, Result},
     image::{Digest, Reference},
     registry::CacheExport,
     store::{lock, lock::Lock, runs::HeldRun, secrets::Secrets},
@@ -25,7 +25,7 @@ use super::{
     execution::{Execution, Finished},
     notify, placing, recall,
     recovery::{recover_crashed_runs, recover_crashed_runs_of},
-    supervise::{own_command, supervise},
+    supervise::{WorkerInput, own_command, supervise},
     task,
 };
 
@@ -307,9 +307,7 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
     // Report a wrong request here, and not in the background process.
     prepare(app, request)?;
     let line = own_command(app)?;
-    // Pass it on standard input: the request may hold secrets, which other users could read in a command line.
-    let input = serde_json::to_vec(request)
-        .context(Kind::Failed, || "cannot hand on the request".to_owned())?;
+    let input = WorkerInput::of(app, request).text()?;
     let answer = process::detach(&line, &input)?;
     answer.trim().parse().map_err(|problem| {
         Error::new(Kind::Failed, "cannot start a run in the background")

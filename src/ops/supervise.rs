@@ -61,6 +61,29 @@ pub enum WorkerMessage {
     Ended(Option<ErrorText>),
 }
 
+/// What the process of a run gets on its standard input: it may hold secrets, which other users could read in a command line.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WorkerInput<R> {
+    /// The text of the config file as the supervisor has read it: what somebody is editing at the moment must not fail a run.
+    pub config: String,
+    pub request: R,
+}
+
+impl<'a> WorkerInput<&'a RunRequest> {
+    pub fn of(app: &App, request: &'a RunRequest) -> Self {
+        Self {
+            config: app.settings.config_text.clone().unwrap_or_default(),
+            request,
+        }
+    }
+
+    /// Returns it as JSON.
+    pub fn text(&self) -> Result<Vec<u8>> {
+        let cannot = || "cannot hand on the request".to_owned();
+        serde_json::to_vec(self).context(Kind::Failed, cannot)
+    }
+}
+
 /// An error in a message between processes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -182,9 +205,7 @@ pub(super) fn own_command(app: &App) -> Result<CommandLine> {
             "cannot find this program itself".to_owned()
         })?
     };
-    let mut line = CommandLine::new(program)
-        .args(["task", "execute"])
-        .inheriting_all();
+    let mut line = CommandLine::new(program).arg("execute").inheriting_all();
     let surroundings = &app.surroundings;
     line = line.flag("--state-dir", app.store.layout().root());
     if let Some(config) = &surroundings.config {
@@ -214,8 +235,7 @@ pub async fn supervise(
     events: &EventSink<'_>,
 ) -> Result<Finished> {
     let id = held.run.run_id;
-    let input = serde_json::to_vec(request)
-        .context(Kind::Failed, || "cannot hand on the request".to_owned())?;
+    let input = WorkerInput::of(app, request).text()?;
     let marker = app.store.layout().run_folder(id).display().to_string();
     let mut line = own_command(app)?.env(MARKER, marker);
     if !app.clock.is_real() {

@@ -360,9 +360,9 @@ impl Default for LimitSettings {
 }
 
 impl Config {
-    /// Reads the config file; without a file, returns the default unless it must exist.
-    pub(super) fn read(path: &Path, must_exist: bool, insists: bool) -> Result<Self> {
-        let cannot = || format!("cannot read the config file `{}`", path.display());
+    /// Reads the text of the config file; `None` without a file, unless it must exist.
+    pub(super) fn text(path: &Path, must_exist: bool, insists: bool) -> Result<Option<String>> {
+        let cannot = || cannot_read(path);
         let file = match std::fs::File::open(path) {
             // A link that leads nowhere is not nothing.
             Err(error)
@@ -370,7 +370,7 @@ impl Config {
                     && !must_exist
                     && !path.is_symlink() =>
             {
-                return Ok(Self::default());
+                return Ok(None);
             }
             opened => opened.context(Kind::Invalid, cannot)?,
         };
@@ -387,7 +387,12 @@ impl Config {
             return Err(Error::new(Kind::Invalid, cannot())
                 .because(anyhow::anyhow!("it is larger than 1 MiB")));
         }
-        Self::parse(&text).context(Kind::Invalid, cannot)
+        Ok(Some(text))
+    }
+
+    /// Parses the text of the config file at `path`.
+    pub(super) fn read(text: &str, path: &Path) -> Result<Self> {
+        Self::parse(text).context(Kind::Invalid, || cannot_read(path))
     }
 
     /// Returns the kind and the settings of a builder; `None` where no builder has that name. Each kind is also the name of a builder.
@@ -422,6 +427,10 @@ impl Config {
         let problem = format!("{}: {why}{at}", path.join("."));
         Err(serde::de::Error::custom(problem))
     }
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read the config file `{}`", path.display())
 }
 
 /// The sections that may have secrets: URLs of webhooks, and what is written in place of `env:NAME`.

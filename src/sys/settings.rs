@@ -35,6 +35,8 @@ pub struct Settings {
     /// and reads `NO_PROXY`.
     pub proxies: Vec<String>,
     pub config: Config,
+    /// The text of the config file, if there is one.
+    pub config_text: Option<String>,
     /// The path of the config file, whether or not it exists.
     pub config_path: Option<PathBuf>,
     /// Whether files that other users may change are used nevertheless.
@@ -57,13 +59,17 @@ impl Settings {
     ///
     /// [`Kind::Invalid`] if a config file is named but missing, does not parse, or may be changed by another user.
     pub fn load(config: Option<&Path>) -> Result<Self> {
-        Self::load_insisting(config, false)
+        Self::load_insisting(config, None, false)
     }
 
-    /// Reads the settings as [`Self::load`] does. With `insists`, the config file is used although other users may change it;
-    /// [`ownership::INSIST`] has the same effect.
+    /// Reads the settings as [`Self::load`] does, but not the config file if its text is given. With `insists`, the file is used although
+    /// other users may change it; [`ownership::INSIST`] has the same effect.
     #[expect(clippy::disallowed_methods, reason = "the one place")]
-    pub fn load_insisting(config: Option<&Path>, insists: bool) -> Result<Self> {
+    pub fn load_insisting(
+        config: Option<&Path>,
+        config_text: Option<String>,
+        insists: bool,
+    ) -> Result<Self> {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let path = |name: &str| {
             std::env::var_os(name)
@@ -73,6 +79,10 @@ impl Settings {
         let (config_path, is_named) = Self::config_path(config);
         let allows_unsafe_permissions = insists || Self::insists();
         let config_home = path("XDG_CONFIG_HOME").filter(|p| p.is_absolute());
+        let config_text = match (config_text, &config_path) {
+            (None, Some(path)) => Config::text(path, is_named, allows_unsafe_permissions)?,
+            (text, _) => text,
+        };
         Ok(Self {
             now: text("ACRT_NOW"),
             registry: text("ACRT_REGISTRY"),
@@ -94,10 +104,11 @@ impl Settings {
                 .flat_map(|name| [text(name), text(&name.to_ascii_uppercase())])
                 .flatten()
                 .collect(),
-            config: match &config_path {
-                Some(path) => Config::read(path, is_named, allows_unsafe_permissions)?,
-                None => Config::default(),
+            config: match (&config_text, &config_path) {
+                (Some(text), Some(path)) => Config::read(text, path)?,
+                _ => Config::default(),
             },
+            config_text,
             config_path,
             allows_unsafe_permissions,
         })

@@ -6,7 +6,6 @@ mod check;
 mod create;
 mod credential;
 mod delete;
-mod execute;
 mod graph;
 mod identity;
 mod list;
@@ -96,9 +95,6 @@ pub enum TaskCommand {
     /// Accept what az says of managed identities; there are none here
     #[command(subcommand)]
     Identity(LazyArgs<identity::IdentityCommand>),
-    /// Carry out a run that another acrt hands over on standard input
-    #[command(hide = true)]
-    Execute(LazyArgs<execute::ExecuteArgs>),
 }
 
 pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> {
@@ -123,6 +119,5 @@ pub fn run(app: &App, report: &Report, command: TaskCommand) -> Result<Outcome> 
         TaskCommand::Timer(group) => timer::run(app, *group.0),
         TaskCommand::Credential(group) => credential::run(app, report, *group.0),
         TaskCommand::Identity(group) => identity::run(app, report, *group.0),
-        TaskCommand::Execute(args) => execute::run(app, report, *args.0),
     }
 }

@@ -72,11 +72,14 @@ fn watch_reloads_the_config_file_on_sighup() {
     world.config("watch: {everySeconds: oops}\n");
     watch.signal(Signal::HUP);
     watch.stderr_has("config.yaml");
+    // Runs have the settings of the loop, whatever the file says now.
+    registry.push_shell("base:1", &[("version", "three")]);
+    watch.stdout_has("run ca3");
     world.config("watch: {everySeconds: 2}\n");
     watch.signal(Signal::HUP);
     watch.stderr_has("again");
-    registry.push_shell("base:1", &[("version", "three")]);
-    watch.stdout_has("run ca3");
+    registry.push_shell("base:1", &[("version", "four")]);
+    watch.stdout_has("run ca4");
     watch.signal(Signal::TERM);
     watch.wait().exits(143);
 }

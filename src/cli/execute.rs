@@ -1,4 +1,4 @@
-//! `acrt task execute`
+//! `acrt execute`
 
 use std::io::Read as _;
 
@@ -6,10 +6,10 @@ use crate::{
     cli::{outcome::Outcome, report::Report},
     error::{Context as _, Error, Kind, Result},
     ops::{
-        self, App,
+        self, App, GlobalOptions,
         event::{Event, EventSink},
         run::RunRequest,
-        supervise::WorkerMessage,
+        supervise::{WorkerInput, WorkerMessage},
     },
     sys::{
         limits,
@@ -22,7 +22,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct ExecuteArgs {}
 
-pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {
+/// Carries out a run, with the config file as the process that hands it over has read it.
+pub fn run(around: &GlobalOptions, report: &Report) -> Result<Outcome> {
     leave_session()?;
     let mut text = Vec::new();
     std::io::stdin()
@@ -30,8 +31,14 @@ pub fn run(app: &App, report: &Report, _: ExecuteArgs) -> Result<Outcome> {
         .context(Kind::Invalid, || {
             "cannot read the request from standard input".to_owned()
         })?;
-    let request: RunRequest = serde_json::from_slice(&text)
+    let input: WorkerInput<RunRequest> = serde_json::from_slice(&text)
         .context(Kind::Invalid, || "cannot use the request".to_owned())?;
+    let app = &App::new(GlobalOptions {
+        config_text: Some(input.config),
+        ..around.clone()
+    })?;
+    app.check_state_directory()?;
+    let request = input.request;
     if let Some(id) = request.run {
         return carry_out(app, report, &request, id);
     }

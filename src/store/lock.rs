@@ -119,6 +119,12 @@ pub fn note(path: &Path) -> String {
 }
 
 impl Lock {
+    /// Tells whether the held file is still the one at its path, so that it keeps other processes out.
+    pub fn is_in_place(&self) -> bool {
+        let both = self.file.metadata().ok().zip(self.path.metadata().ok());
+        both.is_some_and(|(held, now)| (held.dev(), held.ino()) == (now.dev(), now.ino()))
+    }
+
     /// Releases a lock that will not be used again, and removes its file.
     ///
     /// # Errors

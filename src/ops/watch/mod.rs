@@ -145,13 +145,16 @@ pub async fn forever(
     stop: &Stop,
     events: &EventSink<'_>,
 ) -> Result<RoundResult> {
-    let _lock = lock_watcher(app)?;
+    let mut lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
     let mut hooks = Hooks::open(app, options.listen, options.page, events)?;
     let service = Service::ready(hooks.loop_health().clone(), app.clock.clone());
     let measure = hooks.measure(app);
     let events = EventSink::new(|event| {
         measure(&event);
+        if let Event::Doing(what) | Event::RunDoing { what, .. } = &event {
+            service.status(what);
+        }
         events.send(event);
     });
     let mut watcher = Watcher::new(options, stop, &events);
@@ -162,8 +165,17 @@ pub async fn forever(
     loop {
         let mut due = None;
         hooks.loop_health().turns(app.clock.now());
-        let early = outside(&app, &hooks, &mut hangup);
-        let round = watcher.round(&app, part.take(), Some(early)).await;
+        let round = match keep_lock(&app, &mut lock) {
+            Ok(()) => {
+                let early = outside(&app, &hooks, &mut hangup);
+                watcher.round(&app, part.take(), Some(early)).await
+            }
+            Err(error) if error.kind() == Kind::Locked => {
+                watcher.finish().await;
+                return Err(error);
+            }
+            Err(error) => Err(error),
+        };
         let mut woken = None;
         let result = round.map(|(round_result, given)| {
             woken = given;
@@ -191,9 +203,7 @@ pub async fn forever(
                 let until = next.as_ref().map_or(Timestamp::MAX, |next| *next);
                 hooks.loop_health().sleeps(until);
                 let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
-                let doing = format!("watching, next look at {next}");
-                service.status(&doing);
-                events.send(Event::Doing(doing));
+                events.send(Event::Doing(format!("watching, next look at {next}")));
                 let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
                 tokio::select! {
                     () = app.clock.sleep(sleep) => LoopWakeReason::Due,
@@ -257,6 +267,22 @@ async fn outside(app: &App, hooks: &Hooks, hangup: &mut Stop) -> LoopWakeReason 
         () = hooks.arrived(&app.clock) => LoopWakeReason::Hinted,
         () = hangup.reload() => LoopWakeReason::Reload,
     }
+}
+
+/// Takes the lock again if another state directory is in the place of the one that was locked, as after a restored backup: else a second
+/// watcher could use it too. One that is gone, as a disk that is not mounted, does not count as one without tasks.
+fn keep_lock(app: &App, lock: &mut Lock) -> Result<()> {
+    if lock.is_in_place() {
+        return Ok(());
+    }
+    let layout = app.store.layout();
+    if !layout.tasks().is_dir() {
+        let gone = format!("the state directory `{}` is gone", layout.root().display());
+        return Err(Error::new(Kind::Failed, gone)
+            .hint("put it back, and the next round goes on with it; or end this watcher"));
+    }
+    *lock = lock_watcher(app)?;
+    Ok(())
 }
 
 fn lock_watcher(app: &App) -> Result<Lock> {

@@ -1,5 +1,7 @@
 //! SIGHUP: from a closed terminal, and to reload a daemon's files.
 
+use std::fs;
+
 use rustix::process::Signal;
 
 use crate::support::{Gate, Registry, World};
@@ -80,6 +82,32 @@ fn watch_reloads_the_config_file_on_sighup() {
     watch.stderr_has("again");
     registry.push_shell("base:1", &[("version", "four")]);
     watch.stdout_has("run ca4");
+    watch.signal(Signal::TERM);
+    watch.wait().exits(143);
+}
+
+#[test]
+fn watch_reports_a_state_directory_that_is_gone_and_keeps_others_out_when_it_is_back() {
+    let (world, registry) = world();
+    world.config("watch: {everySeconds: 1}\n");
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    let watch = world.spawn(&["task", "watch", "--settle", "0"]);
+    registry.push_shell("base:1", &[("version", "two")]);
+    watch.stdout_has("web: rebuilt");
+    let away = world.path("away");
+    fs::rename(world.state(), &away).unwrap();
+    watch.stderr_has("is gone");
+    assert!(!world.state().exists());
+    // As from a backup: other files.
+    let mut copy = world.command("/bin/cp");
+    copy.arg("-a").arg(&away).arg(world.state());
+    world.start(copy, "cp".into()).wait().ok();
+    // A minute earlier than by itself.
+    watch.signal(Signal::HUP);
+    registry.push_shell("base:1", &[("version", "three")]);
+    watch.stdout_has("run ca3");
+    world.watch_once().exits(5);
     watch.signal(Signal::TERM);
     watch.wait().exits(143);
 }

@@ -8,7 +8,7 @@
 use std::{
     cmp::Ordering,
     fs::{self, File},
-    io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write},
+    io::{self, BufWriter, ErrorKind, Read as _, Seek as _, SeekFrom, Write},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
@@ -17,7 +17,7 @@ use flate2::Crc;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    error::{Error, Result},
+    error::{Context as _, Error, Kind, Result},
     image::reference::is_registry,
     sys::workers,
     task::TaskKey,
@@ -316,8 +316,15 @@ impl TaskFiles<'_> {
                 continue;
             }
             let folder = self.folder.join(&registry);
-            let Ok(entries) = fs::read_dir(&folder) else {
-                continue;
+            let entries = match fs::read_dir(&folder) {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+                {
+                    continue;
+                }
+                entries => entries.context(Kind::Failed, || {
+                    format!("cannot read the folder `{}`", folder.display())
+                })?,
             };
             let first = found.len();
             for entry in entries.flatten() {

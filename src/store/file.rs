@@ -326,9 +326,7 @@ pub fn is_open_to_others(path: &Path) -> bool {
 pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
     let cannot = || format!("cannot read the folder `{}`", folder.display());
     let entries = match fs::read_dir(folder) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.context(Kind::Failed, cannot)?,
     };
     let mut names = Vec::new();

@@ -241,10 +241,10 @@ fn refuse_other_suffix(path: &Path) -> Result<()> {
 pub(super) fn keys_in(folder: &Path) -> Result<Vec<TaskKey>> {
     let mut keys = Vec::new();
     for registry in names(folder)? {
-        if !is_registry(&registry) {
+        let folder = folder.join(&registry);
+        if !is_registry(&registry) || !folder.is_dir() {
             continue;
         }
-        let folder = folder.join(&registry);
         for file in names(&folder)? {
             if let Some(name) = task_of(&folder, &file, ".yaml") {
                 keys.push(TaskKey {

@@ -1,6 +1,7 @@
 //! The status page over HTTP: its content, its access control, and its independence from the loop.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     time::{Duration, Instant},
@@ -265,6 +266,21 @@ fn pages_are_rendered_from_the_state_directory_alone_and_change_nothing() {
     assert_eq!(page.send("POST", "/", &[], "x").status, 405);
     assert_eq!(page.get("/healthz").body, "ok\n");
     assert_eq!(world.state_files(), before, "it only reads");
+
+    // What was known earlier is not known now.
+    let (tasks, away) = (world.state().join("tasks"), world.path("away"));
+    fs::rename(&tasks, &away).unwrap();
+    fs::write(&tasks, "").unwrap();
+    eventually("no answer for programs", || {
+        (page.get("/status.json").status == 503).then_some(())
+    });
+    page.get("/").has(&[">web<", "cannot read the folder"]);
+    page.get("/runs").has(&["/runs/ca1"]);
+    fs::remove_file(&tasks).unwrap();
+    fs::rename(&away, &tasks).unwrap();
+    eventually("an answer again", || {
+        (page.get("/status.json").status == 200).then_some(())
+    });
     page.running.ends_within_grace();
 }
 

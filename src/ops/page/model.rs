@@ -99,12 +99,12 @@ struct RegistryJson<'m> {
 }
 
 impl PageSnapshot {
-    /// Reads everything. `before` has the runs of the last snapshot: those that had ended are not read again.
+    /// Reads everything. `before` is the last snapshot: its runs are taken over, and those that had ended are not read again.
     ///
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] where the state directory itself cannot be read.
-    pub fn read(app: &App, before: BTreeMap<RunId, Run>) -> Result<Self> {
+    pub fn read(app: &App, before: Option<&mut Self>) -> Result<Self> {
         let problems = std::cell::RefCell::new(Vec::new());
         let events = EventSink::new(|event| match event {
             Event::Problem(error) => problems.borrow_mut().push(error.one_line()),
@@ -122,7 +122,8 @@ impl PageSnapshot {
         drop(events);
         overview.problems = problems.into_inner();
         overview.problems.truncate(PROBLEMS);
-        let runs = newest_runs(app, before);
+        let before = before.map(|before| std::mem::take(&mut before.runs));
+        let runs = newest_runs(app, before.unwrap_or_default());
         let json = json(&overview, &report);
         let version = version(&json, &runs);
         Ok(Self {

@@ -47,6 +47,8 @@ const SHARE: u32 = 5;
 pub struct PageRenderer {
     app: App,
     model: Option<PageSnapshot>,
+    /// Whether the last attempt to read everything failed, so that the snapshot is of earlier.
+    is_outdated: bool,
     /// The fingerprint of the state directory when it was read.
     fingerprint: u64,
     read: Instant,
@@ -61,6 +63,7 @@ impl PageRenderer {
         Self {
             app,
             model: None,
+            is_outdated: false,
             fingerprint: 0,
             read: Instant::now(),
             took: Duration::ZERO,
@@ -88,15 +91,16 @@ impl PageRenderer {
         let begun = Instant::now();
         // Take it first: a change during the read leads to another read.
         self.fingerprint = self.app.store.fingerprint();
-        let before = self
-            .model
-            .as_mut()
-            .map(|model| std::mem::take(&mut model.runs));
-        match PageSnapshot::read(&self.app, before.unwrap_or_default()) {
-            Ok(model) => self.model = Some(model),
+        match PageSnapshot::read(&self.app, self.model.as_mut()) {
+            Ok(model) => (self.model, self.is_outdated) = (Some(model), false),
             Err(error) => {
+                self.is_outdated = true;
                 if let Some(model) = &mut self.model {
-                    model.overview.problems = vec![error.one_line()];
+                    let problems = vec![error.one_line()];
+                    if model.overview.problems != problems {
+                        model.overview.problems = problems;
+                        model.version = model.version.wrapping_add(1);
+                    }
                 }
             }
         }
@@ -109,7 +113,9 @@ impl PageRenderer {
         if let Some(id) = path.strip_prefix("runs/").and_then(|id| id.parse().ok()) {
             return self.run(id, request).map_or_else(missing, html);
         }
-        let Some(model) = &self.model else {
+        // A program that reads it must not take what was known earlier for what is known now.
+        let is_of_use = |_: &&PageSnapshot| !(self.is_outdated && path == "status.json");
+        let Some(model) = self.model.as_ref().filter(is_of_use) else {
             let text = "The state directory cannot be read; the log of acrt says why.";
             return whole(503, HTML, page::problem("Nothing is known", text));
         };

@@ -273,6 +273,27 @@ fn unusable_dockerfile_is_unknown_with_file_line_and_reason() {
 }
 
 #[test]
+fn folder_of_definitions_or_baselines_that_cannot_be_read_is_an_error() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    for kind in ["tasks", "baselines"] {
+        let folder = world.state().join(kind).join(registry.host());
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o000)).unwrap();
+        for command in [&["status"][..], &["task", "watch", "--once"]] {
+            // Without root's capability to ignore the permissions.
+            let mut plain = world.command(program("setpriv"));
+            plain
+                .arg("--bounding-set=-dac_override,-dac_read_search")
+                .arg(env!("CARGO_BIN_EXE_acrt"))
+                .args(command);
+            let refused = world.start(plain, "setpriv acrt".into()).wait().exits(1);
+            refused.says(&["Permission denied", kind]);
+        }
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
 fn touched_dockerfile_with_the_same_bases_is_recorded_and_not_read_again() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));

@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use crate::{
     error::Result,
     image::Reference,
-    ops::App,
+    ops::{
+        App,
+        event::{Event, EventSink},
+    },
     store::lock,
     task::{RunId, TaskKey, TimerName},
     watch::{Node, ReadFile, Snapshot, Verdict},
@@ -60,27 +63,37 @@ impl BaselineUpdate {
     }
 }
 
-/// Stores when timers that are new in hand-written definitions begin to count.
-pub fn begin_timers(app: &App, loaded: &mut [Snapshot], now: Timestamp) -> Result<()> {
+/// Stores when timers that are new in hand-written definitions begin to count. Where that fails, the task is reported and counted, and its
+/// timer begins in a later round.
+pub fn begin_timers(
+    app: &App,
+    loaded: &mut [Snapshot],
+    now: Timestamp,
+    broken: &mut usize,
+    events: &EventSink<'_>,
+) {
     for one in loaded {
-        let names: Vec<TimerName> = one
-            .node()
-            .unserved(now)
-            .map(|timer| timer.name.clone())
-            .collect();
-        if names.is_empty() {
-            continue;
+        if let Err(error) = begin_timers_of(app, one, now) {
+            *broken += 1;
+            events.send(Event::Problem(error));
         }
-        let key = one.task.key();
-        // While a run is in progress, the baseline belongs to it; the next round stores the time.
-        if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
-            let mut baseline = app.store.baseline(&key)?;
-            baseline
-                .timers
-                .extend(names.into_iter().map(|name| (name, now)));
-            app.store.save_baseline(&key, &baseline)?;
-            one.baseline = baseline;
-        }
+    }
+}
+
+fn begin_timers_of(app: &App, one: &mut Snapshot, now: Timestamp) -> Result<()> {
+    let node = one.node();
+    let names: Vec<TimerName> = node.unserved(now).map(|timer| timer.name.clone()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let key = one.task.key();
+    // While a run is in progress, the baseline belongs to it; the next round stores the time.
+    if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
+        let mut baseline = app.store.baseline(&key)?;
+        let begun = names.into_iter().map(|name| (name, now));
+        baseline.timers.extend(begun);
+        app.store.save_baseline(&key, &baseline)?;
+        one.baseline = baseline;
     }
     Ok(())
 }

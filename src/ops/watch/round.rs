@@ -163,15 +163,21 @@ impl<'a> Watcher<'a> {
             .as_ref()
             .and(self.whole.as_ref())
             .map(LastFullRound::until);
+        let now = app.clock.now();
         let (mut loaded, registries) = match &part {
-            Some(part) => (self.load_part(app, part, &mut broken), app.registries()),
+            Some(part) => {
+                let mut loaded = self.load_part(app, part, &mut broken);
+                begin_timers(app, &mut loaded, now, &mut broken, events);
+                (loaded, app.registries())
+            }
             None => {
                 let problems = RefCell::new(Vec::new());
                 let noting = EventSink::new(|event| match event {
                     Event::Problem(error) => problems.borrow_mut().push(error),
                     other => events.send(other),
                 });
-                let loaded = load_of(app, self.options.selection, &mut broken, &noting)?;
+                let mut loaded = load_of(app, self.options.selection, &mut broken, &noting)?;
+                begin_timers(app, &mut loaded, now, &mut broken, &noting);
                 let logins = all_logins(app, &mut broken, &noting)?;
                 drop(noting);
                 for error in self.reported.new_problems(problems.into_inner()) {
@@ -186,9 +192,7 @@ impl<'a> Watcher<'a> {
         if broken > 0 {
             round_result.take(Kind::Failed);
         }
-        let now = app.clock.now();
         placing::add_away(app, &mut loaded, true);
-        begin_timers(app, &mut loaded, now)?;
         let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
         let (wanted, tags) = self.ask(app, &nodes, until.is_none(), &mut round_result)?;
         // Let the requests be sent while thousands of tasks are put in order.

@@ -273,6 +273,25 @@ fn unusable_dockerfile_is_unknown_with_file_line_and_reason() {
 }
 
 #[test]
+fn new_timer_of_a_task_that_cannot_be_locked_stops_no_other_task() {
+    let (world, registry) = world();
+    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
+    let web = world
+        .state()
+        .join(format!("tasks/{}/web.yaml", registry.host()));
+    let text = fs::read_to_string(&web).unwrap();
+    let text = text.replace("name: web\n", "name: new\n")
+        + "  timerTriggers: [{name: t1, schedule: '*/5 * * * *'}]\n";
+    let new = web.with_file_name("new.yaml");
+    fs::write(&new, text.replace("web:latest", "new:latest")).unwrap();
+    fs::create_dir(new.with_extension("lock")).unwrap();
+    registry.push_shell("base:1", &[("version", "two")]);
+    let round = world.watch_once().exits(1);
+    round.says(&["new.lock"]);
+    assert_eq!(world.history(), ["web Succeeded", "web Succeeded"]);
+}
+
+#[test]
 fn folder_of_definitions_or_baselines_that_cannot_be_read_is_an_error() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));

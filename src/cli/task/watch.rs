@@ -61,7 +61,7 @@ pub struct WatchArgs {
     )]
     listen: Option<SocketAddr>,
     /// Show the status page at the address of --listen too: see docs/page.md
-    #[arg(long, requires = "listen")]
+    #[arg(long, requires = "listen", conflicts_with_all = ["once", "dry_run", "print_crontab", "print_unit"])]
     page: bool,
     /// Format of the lines on stderr: text, or json with one object on each line
     #[arg(

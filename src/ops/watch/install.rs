@@ -9,19 +9,45 @@ use std::{
 use crate::{
     error::{Context as _, Kind, Result},
     ops::{App, joined::joined},
+    secret::without_login,
     sys::{environment, ownership::INSIST},
 };
 
 /// The systemd unit that packages install.
 const UNIT: &str = include_str!("../../../docs/systemd/acrt-watch.service");
 
-/// Environment variables by which builders and their logins are found. None of them is secret.
-const VARIABLES: [&str; 12] = [
+/// Environment variables by which registries, builders, their stores and their logins are found. None of them is secret, except the login in
+/// the URL of a proxy: such a URL is left out.
+const VARIABLES: [&str; 36] = [
     "PATH",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
     "DOCKER_CONFIG",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
+    "DOCKER_BUILDKIT",
+    "BUILDX_BUILDER",
+    "BUILDX_CONFIG",
     "CONTAINER_HOST",
+    "CONTAINER_CONNECTION",
+    "CONTAINER_SSHKEY",
+    "CONTAINERS_CONF",
+    "CONTAINERS_REGISTRIES_CONF",
+    "CONTAINERS_STORAGE_CONF",
+    "STORAGE_DRIVER",
+    "STORAGE_OPTS",
+    "BUILDAH_ISOLATION",
     "BUILDKIT_HOST",
     "REGISTRY_AUTH_FILE",
     "XDG_RUNTIME_DIR",
@@ -62,9 +88,14 @@ impl Call {
             .iter()
             .filter_map(|name| Some((*name, environment::variable(name)?)))
             .filter(|(_, value)| !value.is_empty() && !value.contains('\n'))
+            .filter(|(name, value)| !is_proxy(name) || without_login(value) == *value)
             .collect();
         Ok(Self { variables, words })
     }
+}
+
+fn is_proxy(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with("_proxy")
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -91,6 +91,18 @@ fn printed_crontab_line_and_unit_keep_the_given_options() {
     let unit = world.acrt(&[&line[..], &["--print-unit"]].concat()).ok();
     unit.prints(&[global, own]);
     world.set("ACRT_ALLOW_UNSAFE_PERMISSIONS", "true");
+    world.set("BUILDX_BUILDER", "mine");
+    world.set("HTTPS_PROXY", "http://proxy.lan:3128");
+    world.set("HTTP_PROXY", "http://me:hunter2@proxy.lan:3128");
     let crontab = world.acrt(&["task", "watch", "--print-crontab"]).ok();
-    crontab.prints(&["ACRT_ALLOW_UNSAFE_PERMISSIONS=true "]);
+    let crontab = crontab.prints(&[
+        "ACRT_ALLOW_UNSAFE_PERMISSIONS=true ",
+        "BUILDX_BUILDER=mine ",
+        "HTTPS_PROXY=http://proxy.lan:3128 ",
+    ]);
+    assert!(!crontab.stdout.contains("hunter2"), "{crontab}");
+    for option in ["--once", "--print-unit"] {
+        let both = ["task", "watch", option, "--page"];
+        world.acrt(&both).exits(2).says(&["cannot be used with"]);
+    }
 }

@@ -108,7 +108,7 @@ impl Hooks {
     /// Sets the URL of the status page for notifications, unless the config file has one.
     pub fn with_url(&self, mut app: App) -> App {
         if let (Some(server), Some(_), None) = (&self.server, &self.page, &app.page_url) {
-            app.page_url = Some(format!("http://{}", server.address()));
+            app.page_url = page_url(server.address());
         }
         app
     }
@@ -287,4 +287,21 @@ fn with_counts(metrics: &Metrics, counts: &Counts) -> Metrics {
 
 fn locked(metrics: &Mutex<Metrics>) -> MutexGuard<'_, Metrics> {
     metrics.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the URL of the page at an address. All addresses (`0.0.0.0`) are none that a reader of a notification could open.
+fn page_url(address: SocketAddr) -> Option<String> {
+    (!address.ip().is_unspecified()).then(|| format!("http://{address}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_at_all_addresses_has_no_url() {
+        let url = |address: &str| page_url(address.parse().unwrap());
+        assert_eq!(url("[::1]:80").as_deref(), Some("http://[::1]:80"));
+        assert_eq!([url("0.0.0.0:80"), url("[::]:80")], [None, None]);
+    }
 }

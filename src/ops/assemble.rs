@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     builder::{BuildRequest, Builder},
-    error::{Context as _, Kind, Result},
+    error::{Context as _, Error, Kind, Result},
     image::Reference,
     registry::AuthFormat,
     source::left_out::LeftOut,
@@ -139,19 +139,42 @@ fn link_docker_folders(app: &App, folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a named context that is a folder with the state directory in it: unlike in the main context, builders can leave nothing out.
+fn refuse_state_in_contexts(app: &App, contexts: &BTreeMap<String, String>) -> Result<()> {
+    let state = app.store.layout().root();
+    let holds_state = |folder: &&String| LeftOut::of(Path::new(folder), false, state).has_state();
+    match contexts.values().find(holds_state) {
+        None => Ok(()),
+        Some(folder) => Err(Error::new(
+            Kind::Invalid,
+            format!("cannot use the folder `{folder}` as a named context"),
+        )
+        .because(anyhow::anyhow!(
+            "the state directory `{}` is in it, with the passwords of tasks",
+            state.display()
+        ))
+        .hint("name a folder without it, or keep the state elsewhere: --state-dir DIR")),
+    }
+}
+
 /// Completes a build request with the inputs and with what was resolved. `asked` has what the step says.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] for a named context with the state directory in it.
 pub(super) fn request(
     execution: &Execution<'_>,
     run: &Run,
     inputs: &Inputs,
     resolved: &Resolved,
     asked: BuildRequest,
-) -> BuildRequest {
+) -> Result<BuildRequest> {
+    refuse_state_in_contexts(execution.app, &inputs.build.contexts)?;
     let annotations = labels(&execution.task, run, resolved);
     let mut labels = annotations.clone();
     labels.extend(asked.labels);
     let images = asked.images.iter().chain(resolved.pulled.keys());
-    BuildRequest {
+    Ok(BuildRequest {
         context: inputs.context.folder().to_owned(),
         dockerfile: asked.scratch.join("Dockerfile"),
         target: inputs.build.target.clone(),
@@ -164,7 +187,7 @@ pub(super) fn request(
         unpinned: resolved.unpinned.clone(),
         run_id: run.run_id.to_string(),
         ..asked
-    }
+    })
 }
 
 /// Splits variables into those with secret parts and the others.

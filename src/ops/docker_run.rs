@@ -129,7 +129,7 @@ pub(super) async fn plan(
         run,
         baseline: &baseline,
     };
-    let request = request(&job);
+    let request = request(&job)?;
     let mut lines = Vec::new();
     for on in &builders {
         let steps = on.builder.plan(&parts::part_of(execution, &request, on))?;
@@ -145,7 +145,7 @@ async fn build(
     log: &RunLog<'_>,
 ) -> Result<BuildOutcome, Failure> {
     let execution = job.execution;
-    let mut request = request(job);
+    let mut request = request(job)?;
     let placed = assemble::place_logins(execution, job.run.run_id)?;
     request.auth_dir = placed.as_ref().map(|placed| placed.folder());
     assemble::report_left_out(execution, &request.context, log.events);
@@ -165,7 +165,7 @@ async fn build(
 }
 
 /// Makes the request for the builder.
-fn request(job: &BuildJob<'_>) -> BuildRequest {
+fn request(job: &BuildJob<'_>) -> Result<BuildRequest> {
     let (step, layout) = (job.step, job.execution.app.store.layout());
     let arguments = inputs::arguments_of(step, &job.execution.secrets);
     let (secret_args, args) = assemble::parted(arguments);

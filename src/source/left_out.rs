@@ -29,7 +29,7 @@ pub fn is_version_control(name: &OsStr) -> bool {
 pub struct LeftOut {
     folder: PathBuf,
     version_control: bool,
-    /// The path of the state directory in the folder, if it is there.
+    /// The path of the state directory in the folder, if it is there; empty where it is the folder itself.
     state: Option<PathBuf>,
 }
 
@@ -37,12 +37,17 @@ impl LeftOut {
     /// Returns what is left out of `folder`: the state directory, and if asked for, the data of version control.
     pub fn of(folder: &Path, version_control: bool, state: &Path) -> Self {
         let whole = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let within = whole(state).strip_prefix(whole(folder)).map(Path::to_owned);
+        let state = whole(state);
         Self {
             folder: folder.to_owned(),
             version_control,
-            state: within.ok().filter(|path| !path.as_os_str().is_empty()),
+            state: state.strip_prefix(whole(folder)).map(Path::to_owned).ok(),
         }
+    }
+
+    /// Tells whether the state directory is in the folder, or is the folder.
+    pub fn has_state(&self) -> bool {
+        self.state.is_some()
     }
 
     /// Tells whether the data of version control is left out.
@@ -54,7 +59,13 @@ impl LeftOut {
     pub fn added_to(&self, ignore: &[u8]) -> Option<Vec<u8>> {
         let names = VERSION_CONTROL.iter().filter(|_| self.version_control);
         let patterns = names.map(|name| format!("**/{name}\n"));
-        let state = self.state.iter().map(|path| pattern(path) + "\n");
+        let state = self
+            .state
+            .iter()
+            .map(|path| match path.as_os_str().is_empty() {
+                true => "**\n".to_owned(),
+                false => pattern(path) + "\n",
+            });
         let patterns: String = patterns.chain(state).collect();
         if patterns.is_empty() {
             return None;
@@ -142,10 +153,10 @@ mod tests {
         assert!(left_out.is_there().unwrap());
         let text = left_out.added_to(b"!a").unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), "!a\na/my??state??\n");
-        for elsewhere in [folder.path().to_owned(), "/nowhere".into()] {
-            let left_out = LeftOut::of(folder.path(), false, &elsewhere);
-            assert_eq!(left_out.added_to(b"x"), None);
-            assert!(!left_out.is_there().unwrap());
-        }
+        let itself = LeftOut::of(folder.path(), false, folder.path());
+        assert_eq!(itself.added_to(b"").unwrap(), b"**\n");
+        let elsewhere = LeftOut::of(folder.path(), false, Path::new("/nowhere"));
+        assert_eq!(elsewhere.added_to(b"x"), None);
+        assert!(!elsewhere.is_there().unwrap());
     }
 }

@@ -933,6 +933,30 @@ fn buildx_leaves_vcs_files_out_of_the_context() {
 }
 
 #[test]
+fn named_context_with_the_state_directory_in_it_is_refused() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[]);
+    let dockerfile = format!(
+        "FROM {}\nCOPY --from=all . /all/\n",
+        registry.image("base:1")
+    );
+    world.task(&registry, "web", &dockerfile);
+    let file = format!("tasks/{}/web.yaml", registry.host());
+    let file = world.state().join(file);
+    let definition = std::fs::read_to_string(&file).unwrap();
+    let contexts = format!(
+        "  contexts: {{all: {}}}\n  imageNames:",
+        world.path("").display()
+    );
+    std::fs::write(&file, definition.replace("  imageNames:", &contexts)).unwrap();
+    world
+        .run("web")
+        .exits(1)
+        .says(&["as a named context", "the passwords of tasks"]);
+}
+
+#[test]
 fn steps_do_not_see_vcs_files_that_are_left_out() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();

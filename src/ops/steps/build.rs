@@ -249,13 +249,8 @@ fn request(
         auth_dir: shared.auth_dir.clone(),
         ..BuildRequest::default()
     };
-    Ok(assemble::request(
-        shared.execution,
-        shared.run,
-        inputs,
-        resolved,
-        asked,
-    ))
+    let request = assemble::request(shared.execution, shared.run, inputs, resolved, asked);
+    Ok(request?)
 }
 
 /// Replaces a path in an option by the folder of the volume that the file mounts at this path.

@@ -34,6 +34,12 @@ const TOKEN: &str = "ACRT_GIT_TOKEN";
 /// The user name that goes with a token: any is accepted.
 const USER: &str = "x-access-token";
 
+/// The option of `git init` for a repository whose objects have SHA-256 hashes.
+const SHA256_OBJECTS: [&str; 1] = ["--object-format=sha256"];
+
+/// The length of such a hash, in digits.
+const SHA256: usize = 64;
+
 /// How many characters of git's messages are kept for an error.
 const MAX_WORDS: usize = 2000;
 
@@ -100,6 +106,16 @@ impl<'a> Git<'a> {
         self
     }
 
+    /// Makes an empty repository.
+    async fn init(&self, into: &Path, options: &[&str]) -> Result<()> {
+        let init = [&["init", "--quiet"], options, &["."]].concat();
+        self.run(into, &init).await?;
+        // Relative addresses of submodules, and that of Git LFS, are resolved against the remote.
+        let url = self.context.url.as_str();
+        self.run(into, &["remote", "add", "origin", url]).await?;
+        Ok(())
+    }
+
     /// Fetches the files of one commit, with its submodules and Git LFS files, into an existing, empty folder.
     ///
     /// # Errors
@@ -110,9 +126,11 @@ impl<'a> Git<'a> {
         let wanted = self.context.reference.as_deref().unwrap_or("HEAD");
         let url = self.context.url.as_str();
         self.find_ssh(into).await;
-        self.run(into, &["init", "--quiet", "."]).await?;
-        // Relative addresses of submodules, and that of Git LFS, are resolved against the remote.
-        self.run(into, &["remote", "add", "origin", url]).await?;
+        if self.context.is_fixed() && wanted.len() == SHA256 {
+            self.init(into, &SHA256_OBJECTS).await?;
+        } else {
+            self.init(into, &[]).await?;
+        }
         let shallow = [
             "fetch",
             "--quiet",
@@ -122,7 +140,16 @@ impl<'a> Git<'a> {
             url,
             wanted,
         ];
-        let commit = match self.run(into, &shallow).await {
+        let mut fetched = self.run(into, &shallow).await;
+        if fetched.as_ref().is_err_and(has_other_hashes) {
+            let made = into.join(".git");
+            fs::remove_dir_all(&made).context(Kind::Failed, || {
+                format!("cannot remove `{}`", made.display())
+            })?;
+            self.init(into, &SHA256_OBJECTS).await?;
+            fetched = self.run(into, &shallow).await;
+        }
+        let commit = match fetched {
             Ok(_) => "FETCH_HEAD".to_owned(),
             // Some servers give single commits only to clients that fetch all, and do not resolve a shortened commit.
             Err(_) if is_commit(wanted) => {
@@ -446,6 +473,11 @@ fn with_settings_behind(own: usize, line: CommandLine, settings: &[(&str, &str)]
         line.env(format!("GIT_CONFIG_KEY_{n}"), *key)
             .secret_env(format!("GIT_CONFIG_VALUE_{n}"), Secret::new(*value))
     })
+}
+
+/// Tells whether git refused to fetch because the remote's objects have another kind of hash.
+fn has_other_hashes(error: &Error) -> bool {
+    error.one_line().contains("mismatched algorithms")
 }
 
 /// Returns the settings with which a checkout fetches Git LFS files, whether or not `git lfs install` was ever run; or with which it leaves

@@ -455,6 +455,31 @@ fn build(world: &World, registry: &Registry, options: &[&str]) -> crate::support
 }
 
 #[test]
+fn repository_with_sha256_hashes_is_fetched() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.git();
+    registry.push("base:1", &[("text", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.write("web/Dockerfile", &dockerfile);
+    let script = "cd web && git init -q --object-format=sha256 && git add . && \
+        git -c user.name=a -c user.email=a@b.c commit -qm one && git rev-parse HEAD";
+    let mut shell = world.command("/bin/sh");
+    shell.args(["-ec", script]).current_dir(world.path(""));
+    let made = world.start(shell, "git".into()).wait().ok();
+    let commit = made.stdout.trim();
+    assert_eq!(commit.len(), 64);
+    let url = format!("file://{}", world.path("web").display());
+    let (host, fixed) = (registry.host(), format!("{url}#{commit}"));
+    for context in [&url, &fixed] {
+        world
+            .acrt(&["build", "-r", &host, "-t", "web:1", context])
+            .ok();
+        assert_eq!(registry.file("web:1", "text").as_deref(), Some("one"));
+    }
+}
+
+#[test]
 fn git_metadata_is_left_out_of_a_context_unless_keep_vcs_is_set() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY . /all\n", registry.image("base:1"));

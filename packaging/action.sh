@@ -34,6 +34,8 @@ run_acrt() {
     read -ra words <<<"$ACTION_COMMAND"
     if [ -n "${ACTION_TASKS:-}" ]; then
         umask 077
+        # What was deleted in the repository must not go on from the cache.
+        rm -rf "$ACRT_STATE_DIR/tasks"
         mkdir -p "$ACRT_STATE_DIR/tasks"
         cp -R "$ACTION_TASKS/." "$ACRT_STATE_DIR/tasks/"
     fi

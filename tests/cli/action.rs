@@ -72,6 +72,18 @@ fn action_runs_a_command_on_definitions_of_the_repository_and_succeeds_when_stal
     outputs(&world);
     step(&world, "run", &check).ok();
     assert_eq!(outputs(&world), "exit-code=0\nstale=false\n");
+    // A definition that is deleted in the repository is gone here too.
+    world.write(
+        &format!("repository/tasks/{host}/new.yaml"),
+        &definition.replace("name: web", "name: new"),
+    );
+    fs::remove_file(world.path(&format!("repository/{written}"))).unwrap();
+    step(&world, "run", "task list --query [].name -o tsv")
+        .ok()
+        .prints(&["new\n"]);
+    outputs(&world);
+    step(&world, "run", "task show --name web").exits(3);
+    outputs(&world);
     step(&world, "run", "task show --name $(id) ; id").exits(2);
     assert_eq!(outputs(&world), "exit-code=2\nstale=false\n");
 }

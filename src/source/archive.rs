@@ -33,6 +33,14 @@ use super::{
 /// The first two bytes of gzip data.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// The first bytes of formats that are not read, each with its name.
+const UNREAD: [(&[u8], &str); 4] = [
+    (b"\xfd7zXZ\0", "compressed with xz"),
+    (b"BZh", "compressed with bzip2"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+    (b"PK\x03\x04", "a zip file"),
+];
+
 /// The largest extension of a header in bytes: a long name, or other extended attributes of an entry.
 const MAX_EXTENSION: u64 = 1024 * 1024;
 
@@ -96,10 +104,17 @@ impl<'a> Unpacking<'a> {
         let mut input = BufReader::new(input);
         let start = input.fill_buf().context(Kind::Failed, cannot)?;
         if start.starts_with(&GZIP) {
-            self.entries(name, MultiGzDecoder::new(input))
-        } else {
-            self.entries(name, input)
+            return self.entries(name, MultiGzDecoder::new(input));
         }
+        let unread = UNREAD.iter().find(|(magic, _)| start.starts_with(magic));
+        let why = match unread {
+            Some((_, what)) => format!("it is {what}"),
+            None if start.is_empty() => "it is empty".to_owned(),
+            None => return self.entries(name, input),
+        };
+        Err(Error::new(Kind::Failed, cannot())
+            .because(anyhow::Error::msg(why))
+            .hint("archives are read as tar, and as tar compressed with gzip"))
     }
 
     /// Writes input that is no archive as one file with this name.
@@ -512,6 +527,18 @@ mod tests {
         let (folder, result) = unpacked(&gzip.finish().unwrap());
         result.unwrap();
         assert_eq!(folder.read("a"), "1");
+    }
+
+    #[test]
+    fn archive_of_another_format_or_without_content_is_refused_by_its_kind() {
+        for (bytes, why) in [
+            (&b"\xfd7zXZ\0..."[..], "it is compressed with xz"),
+            (b"PK\x03\x04...", "it is a zip file"),
+            (b"", "it is empty"),
+        ] {
+            let (_, result) = unpacked(bytes);
+            assert_eq!(result.unwrap_err().causes(), [why]);
+        }
     }
 
     #[test]

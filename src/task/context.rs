@@ -63,6 +63,11 @@ pub enum InvalidContext {
         "context `{0}` must name a branch, tag or commit, and a folder inside of the repository, behind the number sign"
     )]
     Fragment(String),
+    /// Nothing would heed the part behind `#`.
+    #[error(
+        "context `{0}` is an archive: it has no branches, and is used as a whole, so nothing may be behind a number sign"
+    )]
+    Archive(String),
     /// The part behind `oci://` is no reference.
     #[error(transparent)]
     Artifact(#[from] InvalidReference),
@@ -170,6 +175,8 @@ impl FromStr for Context {
             "http" | "https" => {
                 if has_password(text) {
                     Err(InvalidContext::Password)
+                } else if text.contains('#') {
+                    Err(InvalidContext::Archive(excerpt(text)))
                 } else {
                     Ok(Self::Tarball(text.into()))
                 }
@@ -457,6 +464,10 @@ mod tests {
                 "{fragment:?}"
             );
         }
+        assert!(matches!(
+            "https://example.com/a.tar.gz#:sub".parse::<Context>(),
+            Err(InvalidContext::Archive(_))
+        ));
         assert!(matches!(
             "ext::sh -c evil://x".parse::<Context>(),
             Err(InvalidContext::Scheme(_))

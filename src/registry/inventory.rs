@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use reqwest::header::{HeaderMap, LINK};
+use reqwest::header::HeaderMap;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::image::{Digest, Platform, Reference};
 
 use super::{
     client::{Registries, defective, refusal, success},
     documents::{body, head::Defect, kinds, manifest::StoredPlatform},
-    problem::{FailedRequest, LookupError},
-    requests::host::Host,
+    error_text::server_words,
+    problem::LookupError,
+    requests::ask::Answer,
     transport::{
         http_client::cap,
         request_spec::{Access, RequestSpec},
@@ -21,9 +23,6 @@ use super::{
 
 /// How many names are requested at once, as az does.
 const PAGE: usize = 100;
-
-/// More pages than any list has, for a registry whose list never ends.
-const MAX_PAGES: usize = 10_000;
 
 /// The annotation of the OCI image specification with the time of creation.
 const CREATED: &str = "org.opencontainers.image.created";
@@ -113,14 +112,15 @@ impl Inspected {
 
 impl RequestSpec {
     /// Requests a list of names: of a repository, or of the registry where `repository` is empty.
-    fn list(repository: &str, thing: &str, query: &str) -> Self {
+    fn list(repository: &str, thing: &str) -> Self {
         Self {
             repository: repository.to_owned(),
             thing: thing.to_owned(),
+            cap: cap::MANIFEST,
             ..Self::api()
         }
         .with(|more| {
-            query.clone_into(&mut more.query);
+            more.query = format!("n={PAGE}");
             if repository.is_empty() {
                 more.access = Access::Catalog;
             }
@@ -131,37 +131,46 @@ impl RequestSpec {
 impl Registries {
     /// Lists the repositories of a registry, sorted; `None` where it does not list them, as is common.
     pub async fn repositories(&self, registry: &str) -> Result<Option<Vec<String>>, LookupError> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Page {
-            repositories: Option<Vec<String>>,
-        }
         let host = self.host(registry)?;
-        let listed = pages(&host, "", "_catalog", |page: Page| page.repositories).await;
-        match listed {
-            Ok(names) => Ok(Some(names.into_iter().collect())),
-            Err(error) if is_closed(&error) => Ok(None),
+        let mut all = BTreeSet::new();
+        let request_spec = RequestSpec::list("", "_catalog");
+        let take = names_of(&mut all, "", "repositories");
+        let refused = host.ask_for_pages(request_spec, take).await;
+        match refused {
+            Ok(None) => Ok(Some(all.into_iter().collect())),
+            Ok(Some(answer)) => match answer.response.status {
+                // Not at all, or not for this login.
+                401 | 403 | 404 | 405 | 410 | 501 => Ok(None),
+                _ => Err(refusal(&answer)),
+            },
+            Err(error) if error.is_absent() || error.is_refused() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// Lists the tags of the repository of `image`, sorted; empty for a repository that does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry does not send the whole list, and does not say that it knows no such repository: other images may
+    /// have tags then.
     pub async fn tags(&self, image: &Reference) -> Result<Vec<String>, LookupError> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Page {
-            tags: Option<Vec<String>>,
-        }
         let host = self.host_of(image)?;
-        let listed = pages(&host, image.repository(), "tags/list", |page: Page| {
-            page.tags
-        })
-        .await;
-        match listed {
-            Ok(names) => Ok(names.into_iter().collect()),
-            Err(error) if error.is_absent() => Ok(Vec::new()),
-            Err(error) => Err(error.shared_by(&image.name())),
-        }
+        let mut all = BTreeSet::new();
+        let request_spec = RequestSpec::list(image.repository(), "tags/list");
+        let take = names_of(&mut all, image.repository(), "tags");
+        let refused = host.ask_for_pages(request_spec, take).await;
+        let error = match refused {
+            Ok(None) => return Ok(all.into_iter().collect()),
+            Ok(Some(answer)) if knows_no_repository(&answer) => return Ok(Vec::new()),
+            // Anything in front of a registry may answer this, for a repository that exists too.
+            Ok(Some(answer)) if matches!(answer.response.status, 404 | 410) => {
+                LookupError::bad_reply("it is no list of names".to_owned(), answer.asked)
+            }
+            Ok(Some(answer)) => refusal(&answer),
+            Err(error) => error,
+        };
+        Err(error.shared_by(&image.name()))
     }
 
     /// Reads the manifest of `image`, by digest if it has one.
@@ -191,18 +200,21 @@ impl Registries {
         digest: &Digest,
     ) -> Result<Option<Vec<Digest>>, LookupError> {
         let host = self.host_of(repository)?;
-        let answer = host
-            .ask(&RequestSpec::referrers(repository, digest))
-            .await?;
-        match answer.response.status {
-            200 => {
-                let read = Inspected::parse(&answer.response.headers, answer.response.body)
-                    .map_err(|defect| defective(defect, answer.asked.clone()))?;
-                let digests = read.children.into_iter().map(|child| child.digest);
-                Ok(Some(digests.collect()))
-            }
-            400 | 404 | 405 => Ok(None),
-            _ => Err(refusal(&answer)),
+        let mut found = Vec::new();
+        let mut known = BTreeSet::new();
+        let request_spec = RequestSpec::referrers(repository, digest);
+        let refused = host.ask_for_pages(request_spec, |answer| {
+            let read = Inspected::parse(&answer.response.headers, answer.response.body.clone())
+                .map_err(|defect| defective(defect, answer.asked.clone()))?;
+            let before = found.len();
+            let digests = read.children.into_iter().map(|child| child.digest);
+            found.extend(digests.filter(|digest| known.insert(digest.clone())));
+            Ok(found.len() - before)
+        });
+        match refused.await? {
+            None => Ok(Some(found)),
+            Some(answer) if matches!(answer.response.status, 400 | 404 | 405) => Ok(None),
+            Some(answer) => Err(refusal(&answer)),
         }
     }
 
@@ -225,67 +237,43 @@ impl Registries {
     }
 }
 
-/// Tells whether a registry does not list its repositories: not at all, or not for this login.
-fn is_closed(error: &LookupError) -> bool {
-    let refused = matches!(
-        error.asked().status,
-        Some(401 | 403 | 404 | 405 | 410 | 501)
-    );
-    error.is_absent() || error.is_refused() || refused
-}
-
-/// Reads a list of names page by page.
-async fn pages<P: for<'a> Deserialize<'a>>(
-    host: &Host,
+/// Returns a function that reads a page of a list, with names in the field `key`, into `all`.
+fn names_of(
+    all: &mut BTreeSet<String>,
     repository: &str,
-    thing: &str,
-    names: impl Fn(P) -> Option<Vec<String>>,
-) -> Result<BTreeSet<String>, LookupError> {
-    let mut all = BTreeSet::new();
-    let mut query = format!("n={PAGE}");
-    let mut seen = BTreeSet::new();
-    for _ in 0..MAX_PAGES {
-        let mut request_spec = RequestSpec::list(repository, thing, &query);
-        request_spec.cap = cap::MANIFEST;
-        let answer = success(host.ask(&request_spec).await?)?;
-        let bad = |problem: String| LookupError::bad_reply(problem, answer.asked.clone());
-        let page: P = serde_json::from_slice(&answer.response.body)
-            .map_err(|problem| bad(format!("it is no list of names: {problem}")))?;
-        all.extend(names(page).unwrap_or_default());
-        let Some(next) = next(&answer.response.headers) else {
-            return Ok(all);
-        };
-        if !seen.insert(next.clone()) {
-            return Err(bad("the pages of its list form a cycle".into()));
-        }
-        query = next;
+    key: &str,
+) -> impl FnMut(&Answer) -> Result<usize, LookupError> {
+    move |answer| {
+        let names = names_in(&answer.response.body, repository, key)
+            .map_err(|problem| LookupError::bad_reply(problem, answer.asked.clone()))?;
+        let before = all.len();
+        all.extend(names);
+        Ok(all.len() - before)
     }
-    let asked = FailedRequest {
-        registry: host.registry.clone(),
-        ..Default::default()
-    };
-    Err(LookupError::bad_reply(
-        "its list has no end".to_owned(),
-        asked,
-    ))
 }
 
-/// Returns the query of the next page, from `Link: <…?last=x&n=100>; rel="next"` (RFC 8288). Only the query is used: a list continues at
-/// the same path.
-fn next(headers: &HeaderMap) -> Option<String> {
-    let links = headers.get_all(LINK).iter();
-    let links = links.filter_map(|link| link.to_str().ok());
-    links.flat_map(|link| link.split(',')).find_map(|link| {
-        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-        let rel = parameters.split(';').map(str::trim);
-        let is_next = rel.into_iter().any(|one| {
-            let value = one.strip_prefix("rel=");
-            value.is_some_and(|value| value.trim_matches('"').eq_ignore_ascii_case("next"))
-        });
-        let (_, query) = target.split_once('?')?;
-        let query = query.split('#').next().unwrap_or(query);
-        (is_next && !query.is_empty()).then(|| query.to_owned())
-    })
+/// Parses one page of a list of names.
+fn names_in(body: &[u8], repository: &str, key: &str) -> Result<Vec<String>, String> {
+    let no_list = |problem: &dyn std::fmt::Display| format!("it is no list of names: {problem}");
+    let mut page: serde_json::Map<String, Value> =
+        serde_json::from_slice(body).map_err(|problem| no_list(&problem))?;
+    let is_named = page.get("name").and_then(Value::as_str).unwrap_or_default() == repository;
+    match page.remove(key) {
+        // Docker Distribution sends this for a repository without tags.
+        Some(Value::Null) if is_named => Ok(Vec::new()),
+        Some(names) => serde_json::from_value(names).map_err(|problem| no_list(&problem)),
+        None => Err(no_list(&format_args!("it has no `{key}`"))),
+    }
+}
+
+/// Tells whether the registry itself says that it knows no such repository. Harbor says `NOT_FOUND`, all others use the code of the
+/// distribution specification.
+fn knows_no_repository(answer: &Answer) -> bool {
+    let words = server_words(&answer.response.headers, &answer.response.body);
+    let codes = words.map(|(_, codes)| codes).unwrap_or_default();
+    let mut codes = codes.iter();
+    answer.response.status == 404
+        && codes.any(|code| matches!(code.as_str(), "NAME_UNKNOWN" | "NOT_FOUND"))
 }
 
 #[cfg(test)]
@@ -293,23 +281,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn next_page_url_is_taken_from_the_link_header() {
-        let of = |link: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(LINK, link.parse().unwrap());
-            next(&headers)
-        };
-        let query = Some("last=a&n=2".to_owned());
-        assert_eq!(of("</v2/_catalog?last=a&n=2>; rel=\"next\""), query);
-        assert_eq!(
-            of("<https://r.example/v2/x/tags/list?last=a&n=2>; rel=next"),
-            query
-        );
-        assert_eq!(
-            of("</x?p=0>; rel=\"prev\", </x?last=a&n=2>;rel=\"next\""),
-            query
-        );
-        assert_eq!(of("</v2/_catalog>; rel=\"next\""), None);
-        assert_eq!(of("nonsense"), None);
+    fn page_of_names_without_a_list_is_refused_unless_an_empty_repository_says_null() {
+        let tags = |body: &str| names_in(body.as_bytes(), "a/b", "tags");
+        assert_eq!(tags(r#"{"tags":["1"]}"#), Ok(vec!["1".to_owned()]));
+        assert_eq!(tags(r#"{"name":"a/b","tags":null}"#), Ok(Vec::new()));
+        assert_eq!(tags(r#"{"name":"a/b","tags":[]}"#), Ok(Vec::new()));
+        for body in [
+            r#"{"error":"overloaded"}"#,
+            r#"{"tags":null}"#,
+            r#"{"name":"other","tags":null}"#,
+            r#"{"name":"a/b","tags":{}}"#,
+            r#"{"name":"a/b","tags":[1]}"#,
+            "[]",
+            "null",
+            "",
+        ] {
+            assert!(tags(body).is_err(), "{body}");
+        }
+        let repositories = |body: &str| names_in(body.as_bytes(), "", "repositories");
+        assert_eq!(repositories(r#"{"repositories":null}"#), Ok(Vec::new()));
+        assert!(repositories("{}").is_err());
     }
 }

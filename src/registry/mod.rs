@@ -22,6 +22,7 @@ mod joined;
 mod login_store;
 mod made;
 mod memory;
+mod pages;
 mod problem;
 mod removal;
 mod requests;

@@ -23,6 +23,7 @@ mod helpers;
 mod hostile;
 mod index;
 mod limits;
+mod lists;
 mod logins;
 mod look;
 mod mounts;

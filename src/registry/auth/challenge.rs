@@ -2,6 +2,8 @@
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
+use crate::registry::transport::header_reader::{HeaderReader, is_space, is_token};
+
 /// Longer than any real header; what is longer is not parsed.
 const MAX_HEADER: usize = 16 * 1024;
 
@@ -85,7 +87,7 @@ pub fn parse(header: &str) -> Vec<Challenge> {
             .last_mut()
             .filter(|_| reader.rest.starts_with('='))
         {
-            let Some(value) = reader.value() else {
+            let Some(value) = reader.value(is_bare) else {
                 return challenges;
             };
             last.params.push((name, value));
@@ -96,81 +98,30 @@ pub fn parse(header: &str) -> Vec<Challenge> {
             params: Vec::new(),
         });
         if spaced {
-            reader.skip_token68();
+            skip_token68(&mut reader);
         }
     }
 }
 
-struct HeaderReader<'a> {
-    rest: &'a str,
-}
-
-impl<'a> HeaderReader<'a> {
-    fn take(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
-        let end = self.rest.find(|c| !wanted(c)).unwrap_or(self.rest.len());
-        let (taken, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        taken
+/// Skips the single opaque word (`token68`) that a scheme may have instead of parameters, as in `Negotiate YII=`.
+fn skip_token68(reader: &mut HeaderReader<'_>) {
+    let word = reader
+        .rest
+        .split([',', ' ', '\t'])
+        .next()
+        .unwrap_or_default();
+    let bare = word.trim_end_matches('=');
+    let is_word = !bare.is_empty() && bare.chars().all(|c| is_token(c) || c == '/' || c == ':');
+    let rest = reader.rest.get(word.len()..).unwrap_or_default();
+    // A word before `=` or before another word is the name of a parameter, or the next scheme.
+    if is_word
+        && matches!(
+            rest.trim_start_matches(is_space).chars().next(),
+            None | Some(',')
+        )
+    {
+        reader.rest = rest;
     }
-
-    fn skip(&mut self, unwanted: impl Fn(char) -> bool) {
-        self.take(unwanted);
-    }
-
-    /// Reads `=` and a token or a quoted string.
-    fn value(&mut self) -> Option<String> {
-        self.rest = self.rest.strip_prefix('=')?;
-        self.skip(is_space);
-        match self.rest.strip_prefix('"') {
-            Some(quoted) => {
-                self.rest = quoted;
-                self.quoted()
-            }
-            None => Some(self.take(is_bare).to_owned()),
-        }
-    }
-
-    fn quoted(&mut self) -> Option<String> {
-        let mut value = String::new();
-        let mut chars = self.rest.char_indices();
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '"' => {
-                    self.rest = self.rest.get(at + 1..).unwrap_or_default();
-                    return Some(value);
-                }
-                '\\' => value.push(chars.next()?.1),
-                c => value.push(c),
-            }
-        }
-        None
-    }
-
-    /// Skips the single opaque word (`token68`) that a scheme may have instead of parameters, as in `Negotiate YII=`.
-    fn skip_token68(&mut self) {
-        let word = self.rest.split([',', ' ', '\t']).next().unwrap_or_default();
-        let bare = word.trim_end_matches('=');
-        let is_word = !bare.is_empty() && bare.chars().all(|c| is_token(c) || c == '/' || c == ':');
-        let rest = self.rest.get(word.len()..).unwrap_or_default();
-        // A word before `=` or before another word is the name of a parameter, or the next scheme.
-        if is_word
-            && matches!(
-                rest.trim_start_matches(is_space).chars().next(),
-                None | Some(',')
-            )
-        {
-            self.rest = rest;
-        }
-    }
-}
-
-fn is_space(c: char) -> bool {
-    c == ' ' || c == '\t'
-}
-
-/// A `tchar` of RFC 9110.
-fn is_token(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
 
 /// A character of an unquoted value; more than the RFC allows, because some registries send URLs without quotes.

@@ -2,13 +2,18 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers>
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use oci_client::manifest::OCI_IMAGE_INDEX_MEDIA_TYPE;
 use serde_json::Value;
 
 use crate::{
     image::{Digest, Reference},
-    registry::{client::refusal, transport::request_spec::RequestSpec},
+    registry::{
+        client::{defective, refusal},
+        transport::request_spec::RequestSpec,
+    },
 };
 
 use super::{
@@ -25,16 +30,22 @@ pub fn tag_of(digest: &Digest) -> String {
 impl Remote {
     /// Returns the referrers of a document, from the registry's list or the referrers tag.
     pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
+        let mut found: Vec<Descriptor> = Vec::new();
+        let mut known = BTreeSet::new();
         let request_spec = RequestSpec::referrers(&self.image, digest);
-        let answer = self.ask(&request_spec).await?;
-        if answer.response.status == 200 {
-            let list = RawDocument::parse(&answer.response.headers, answer.response.body.into());
-            let list =
-                list.map_err(|defect| CopyError::defect(&self.image.to_string(), &defect))?;
-            return Ok(list.children);
-        }
-        if !matches!(answer.response.status, 400 | 404 | 405) {
-            return Err(CopyError::Read(refusal(&answer)));
+        let refused = self.host.ask_for_pages(request_spec, |answer| {
+            let body = answer.response.body.clone().into();
+            let list = RawDocument::parse(&answer.response.headers, body)
+                .map_err(|defect| defective(defect, answer.asked.clone()))?;
+            let before = found.len();
+            let new = list.children.into_iter();
+            found.extend(new.filter(|child| known.insert(child.digest.clone())));
+            Ok(found.len() - before)
+        });
+        match refused.await.map_err(CopyError::Read)? {
+            None => return Ok(found),
+            Some(answer) if matches!(answer.response.status, 400 | 404 | 405) => {}
+            Some(answer) => return Err(CopyError::Read(refusal(&answer))),
         }
         let list = self.tagged(&tag_of(digest)).await?;
         Ok(list.map(|list| list.children).unwrap_or_default())

@@ -4,8 +4,10 @@
 //! forbids. `limits` bound the number of requests, `connection_warmup` sends the first of many, and `retry` decides which are sent again.
 
 pub mod connection_warmup;
+pub mod header_reader;
 pub mod http_client;
 pub mod limits;
+pub mod link;
 pub mod request_spec;
 pub mod retry;
 pub mod url_policy;

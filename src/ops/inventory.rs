@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     rc::Rc,
 };
 
@@ -117,6 +117,8 @@ pub struct Inventory {
     pub registries: Rc<Registries>,
     times: Rc<PushTimes>,
     width: usize,
+    /// The names of all tags that the registry has listed so far.
+    listed: RefCell<BTreeSet<String>>,
     read: RefCell<BTreeMap<Digest, Option<Rc<Described>>>>,
 }
 
@@ -144,6 +146,7 @@ impl Inventory {
             registries: app.registries(),
             times,
             width,
+            listed: RefCell::default(),
             read: RefCell::default(),
         }
     }
@@ -160,6 +163,7 @@ impl Inventory {
     /// [`LookupError`] where the registry does not answer, or refuses.
     pub async fn tags(&self) -> Result<Vec<Tag>, LookupError> {
         let names = self.registries.tags(&self.repository).await?;
+        self.listed.borrow_mut().extend(names.iter().cloned());
         let looks = stream::iter(names).map(async |name: String| {
             let Some(image) = self.tagged(&name) else {
                 return Ok(Some(Tag { name, seen: None }));
@@ -180,6 +184,36 @@ impl Inventory {
         });
         let tags: Vec<Option<Tag>> = looks.buffered(self.width).try_collect().await?;
         Ok(tags.into_iter().flatten().collect())
+    }
+
+    /// Looks at the tags that runs pushed with these digests and that the registry has not listed, and returns those that still have them:
+    /// some registries list tags late, or not all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry does not answer, or refuses.
+    pub async fn unlisted(&self, digests: &[Digest]) -> Result<Vec<(String, Digest)>, LookupError> {
+        let repository = self.repository.repository();
+        let mut pushed: Vec<(String, Digest)> = Vec::new();
+        for (other, tag, digest) in self.times.tags.keys() {
+            let is_unlisted = !self.listed.borrow().contains(tag);
+            if other == repository && is_unlisted && digests.contains(digest) {
+                pushed.push((tag.clone(), digest.clone()));
+            }
+        }
+        pushed.sort();
+        let looks = stream::iter(pushed).map(async |(tag, digest): (String, Digest)| {
+            let Some(image) = self.tagged(&tag) else {
+                return Ok(None);
+            };
+            match self.registries.look(&image).await {
+                Ok(seen) => Ok((seen.digest == digest).then_some((tag, digest))),
+                Err(error) if error.is_absent() => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        let there: Vec<_> = looks.buffered(self.width).try_collect().await?;
+        Ok(there.into_iter().flatten().collect())
     }
 
     /// Returns when a run pushed a tag with this digest, else when its manifest was updated.

@@ -521,3 +521,33 @@ fn acr_cli_commands_run_without_a_builder() {
     // Steps in containers still need a builder.
     run("alpine true").exits(1).says(&["no builder"]);
 }
+
+#[test]
+fn purge_keeps_a_manifest_whose_tag_the_registry_does_not_list() {
+    let (world, registry) = (world(), Registry::start());
+    let gateway = Gateway::start(&registry, |head| {
+        let empty = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 26\r\nConnection: close\r\n\r\n{\"name\":\"web\",\"tags\":null}";
+        head.starts_with("GET /v2/web/tags/list").then_some(empty)
+    });
+    let (host, base) = (gateway.host(), registry.image("base:1"));
+    registry.push_image("base:1", &made(1, "one"));
+    let mut create = vec!["task", "create", "-n", "web", "-r", &host];
+    create.extend(["--import", &base, "-t", "web:{{.Run.ID}}"]);
+    world.acrt(&create).ok();
+    world.run("web").ok();
+    let first = registry.digest("web:ca1").unwrap();
+    registry.push_image("base:1", &made(2, "two"));
+    world.run("web").ok();
+    let options = ["--filter", "web:.*", "--ago", "0d", "--untagged-only"];
+    purge(&world, &host, &options)
+        .ok()
+        .prints(&["Number of deleted manifests: 0"])
+        .says(&[&format!(
+            "kept {host}/web@{first}: its tag `ca1` still exists"
+        )]);
+    assert_eq!(registry.digest("web:ca1"), Some(first.clone()));
+    // A tag that is really gone protects nothing.
+    let listed = ["--filter", "web:^ca1$", "--ago", "0d", "--untagged"];
+    purge(&world, &registry.host(), &listed).ok();
+    assert!(!has(&registry, "web", &first));
+}

@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     image::Digest,
     ops::inventory::{Described, Inventory},
-    retention::{ManifestPlan, Policy, Snapshot, TagInfo, manifests},
+    retention::{KeepReason, KeptItem, ManifestPlan, Policy, Snapshot, TagInfo, manifests},
 };
 
 use super::needed::RequiredContent;
@@ -87,27 +87,41 @@ pub async fn again(
     Ok(snapshot)
 }
 
-/// Decides which manifests go, after their referrers have been read.
+/// Decides which manifests go, after their referrers have been read, and tags that runs have pushed and the registry does not list.
 pub async fn dangling(
     inventory: &Inventory,
     snapshot: &mut Snapshot,
     policy: &Policy<'_>,
 ) -> Result<ManifestPlan> {
     let mut asked: BTreeSet<Digest> = BTreeSet::new();
+    let mut kept: Vec<KeptItem> = Vec::new();
     loop {
-        let plan = manifests(snapshot, policy);
+        let mut plan = manifests(snapshot, policy);
+        let new = plan.go.iter().filter(|digest| !asked.contains(*digest));
+        let new: Vec<Digest> = new.cloned().collect();
+        asked.extend(new.iter().cloned());
         let mut referrers: Vec<Digest> = Vec::new();
-        for digest in plan.go.iter().filter(|digest| !asked.contains(*digest)) {
+        for digest in &new {
             match inventory.referrers(digest).await? {
                 Some(found) => referrers.extend(found),
                 // The registry has no referrers API; the referrers are tags there.
-                None => return Ok(plan),
+                None => break,
             }
         }
-        asked.extend(plan.go.iter().cloned());
         referrers.retain(|digest| !snapshot.manifests.contains_key(digest));
-        if referrers.is_empty() {
+        let unlisted = inventory.unlisted(&new).await?;
+        if referrers.is_empty() && unlisted.is_empty() {
+            plan.kept.extend(kept);
             return Ok(plan);
+        }
+        for (tag, digest) in unlisted {
+            let why = format!("its tag `{tag}` still exists, though the registry does not list it");
+            kept.push(KeptItem {
+                name: digest.to_string(),
+                why: KeepReason::Needed(why),
+            });
+            let updated = None;
+            snapshot.tags.insert(tag, TagInfo { digest, updated });
         }
         add(snapshot, inventory.describe_all(referrers).await?);
     }

@@ -242,44 +242,9 @@ impl Registries {
         tag: &Reference,
         connection: usize,
     ) -> Result<ResolvedTag, LookupError> {
-        let way = host.heads.way(host.now());
-        let mut claimed = None;
-        if way != LookMethod::Body {
-            let answer = host.ask(&RequestSpec::head(tag).on(connection)).await?;
-            match answer.response.status {
-                200 => {
-                    let seen = head::seen(&answer.response.headers);
-                    let seen = seen.map_err(|defect| defective(defect, answer.asked.clone()))?;
-                    match (seen, way) {
-                        (Some(seen), LookMethod::Trial { lied: true }) => {
-                            claimed = Some(seen.digest)
-                        }
-                        (Some(seen), way) => {
-                            if way != LookMethod::Head {
-                                host.heads.trust();
-                            }
-                            return expected(seen, tag, answer.asked);
-                        }
-                        (None, _) => {
-                            if !head::has_digest(&answer.response.headers) {
-                                host.heads.distrust(host.now(), false);
-                            }
-                        }
-                    }
-                }
-                405 | 501 => host.heads.distrust(host.now(), false),
-                // A HEAD response has no body: only a GET tells what is absent, or that the registry does not support HEAD.
-                400 | 404 => {}
-                _ => return Err(refusal(&answer)),
-            }
-        }
-        let (read, asked) = self
-            .read(host, &RequestSpec::document(tag).on(connection))
-            .await?;
-        if read.honest && claimed.as_ref() == Some(&read.seen.digest) {
-            host.heads.trust();
-        }
-        expected(read.seen, tag, asked)
+        let on = |request_spec: RequestSpec| request_spec.on(connection);
+        let keep = |read: &ReadDocument| self.cache().keep_document(read);
+        resolve(host, tag, on, keep).await
     }
 
     pub(super) async fn read(
@@ -287,14 +252,9 @@ impl Registries {
         host: &Host,
         request_spec: &RequestSpec,
     ) -> Result<(ReadDocument, FailedRequest), LookupError> {
-        let answer = success(host.ask(request_spec).await?)?;
-        let read = body::read(&answer.response.headers, &answer.response.body)
-            .map_err(|defect| defective(defect, answer.asked.clone()))?;
-        if !read.honest {
-            host.heads.distrust(host.now(), true);
-        }
+        let (read, asked) = read(host, request_spec).await?;
         self.cache().keep_document(&read);
-        Ok((read, answer.asked))
+        Ok((read, asked))
     }
 
     /// Returns the text of a login file for a builder: the user's own logins, with `logins` of the task taking precedence; `None` where the
@@ -369,6 +329,64 @@ impl Registries {
         hosts.insert(registry.to_owned(), Arc::clone(&host));
         Ok(host)
     }
+}
+
+/// Resolves a reference: one HEAD, and a GET where that does not suffice. `change` adds to both requests, and `keep` gets the document that
+/// was read.
+pub(super) async fn resolve(
+    host: &Host,
+    tag: &Reference,
+    change: impl Fn(RequestSpec) -> RequestSpec,
+    keep: impl FnOnce(&ReadDocument),
+) -> Result<ResolvedTag, LookupError> {
+    let way = host.heads.way(host.now());
+    let mut claimed = None;
+    if way != LookMethod::Body {
+        let answer = host.ask(&change(RequestSpec::head(tag))).await?;
+        match answer.response.status {
+            200 => {
+                let seen = head::seen(&answer.response.headers);
+                let seen = seen.map_err(|defect| defective(defect, answer.asked.clone()))?;
+                match (seen, way) {
+                    (Some(seen), LookMethod::Trial { lied: true }) => claimed = Some(seen.digest),
+                    (Some(seen), way) => {
+                        if way != LookMethod::Head {
+                            host.heads.trust();
+                        }
+                        return expected(seen, tag, answer.asked);
+                    }
+                    (None, _) => {
+                        if !head::has_digest(&answer.response.headers) {
+                            host.heads.distrust(host.now(), false);
+                        }
+                    }
+                }
+            }
+            405 | 501 => host.heads.distrust(host.now(), false),
+            // A HEAD response has no body: only a GET tells what is absent, or that the registry does not support HEAD.
+            400 | 404 => {}
+            _ => return Err(refusal(&answer)),
+        }
+    }
+    let (read, asked) = read(host, &change(RequestSpec::document(tag))).await?;
+    keep(&read);
+    if read.honest && claimed.as_ref() == Some(&read.seen.digest) {
+        host.heads.trust();
+    }
+    expected(read.seen, tag, asked)
+}
+
+async fn read(
+    host: &Host,
+    request_spec: &RequestSpec,
+) -> Result<(ReadDocument, FailedRequest), LookupError> {
+    let answer = success(host.ask(request_spec).await?)?;
+    let read = body::read(&answer.response.headers, &answer.response.body)
+        .map_err(|defect| defective(defect, answer.asked.clone()))?;
+    if !read.honest {
+        host.heads.distrust(host.now(), true);
+    }
+    Ok((read, answer.asked))
 }
 
 /// Checks that a reference by digest resolved to that digest.

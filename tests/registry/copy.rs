@@ -125,6 +125,29 @@ async fn existing_tag_of_another_image_is_kept_without_force() {
 }
 
 #[tokio::test]
+async fn existing_tag_is_kept_where_the_registry_answers_only_get() {
+    let source = Distribution::start();
+    source.push("base:1", "new").await;
+    let old = documents::manifest(b"old");
+    for status in [400, 404, 405, 501] {
+        let there = old.clone();
+        let target = Scripted::start(move |request: &Request, _| {
+            match (request.method.as_str(), request.path()) {
+                ("GET", "/v2/base/manifests/1") => documents::answer(&there),
+                _ => Answer::status(status),
+            }
+        });
+        let wanted = request(&source.image("base:1"), &target.image("base:1"), "1");
+        let error = copy(&anonymous(), &wanted).await.unwrap_err();
+        assert!(
+            matches!(&error, CopyError::Exists { there, .. } if there.as_str() == old.digest()),
+            "{status}: {error:?}"
+        );
+        assert_eq!(count(&target.requests(), "P"), 0, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn blobs_within_one_registry_are_mounted_and_not_sent() {
     let registry = Distribution::start();
     index(&registry, "base").await;

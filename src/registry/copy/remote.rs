@@ -8,11 +8,11 @@ use reqwest::header::HeaderValue;
 use crate::{
     image::{Digest, Reference},
     registry::{
-        client::{Registries, defective, refusal},
+        client::{Registries, defective, refusal, resolve},
         documents::head,
         problem::LookupError,
         requests::{ask::Answer, host::Host},
-        transport::request_spec::RequestSpec,
+        transport::request_spec::{Access, RequestSpec},
     },
 };
 
@@ -94,20 +94,12 @@ impl Remote {
                 problem: format!("`{tag}` is no tag"),
             });
         };
-        let answer = self
-            .ask_to_write(&RequestSpec::head_to_push(&image))
-            .await?;
-        match answer.response.status {
-            200 => {}
-            404 | 410 => return Ok(None),
-            _ => return Err(self.unwritten(refusal(&answer))),
-        }
-        match head::seen(&answer.response.headers) {
-            Ok(Some(seen)) => Ok(Some(seen.digest)),
-            _ => {
-                let document = self.at(image).document(None).await;
-                document.map(|it| Some(it.digest))
-            }
+        // With permission to push: the token for it serves the rest of the copy.
+        let to_push = |request_spec: RequestSpec| request_spec.with(|it| it.access = Access::Push);
+        match resolve(&self.host, &image, to_push, |_| ()).await {
+            Ok(seen) => Ok(Some(seen.digest)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(self.unwritten(error)),
         }
     }
 
@@ -174,7 +166,8 @@ impl Remote {
         let answer = self.ask_to_write(request_spec).await?;
         match answer.response.status {
             200 => Ok(true),
-            404 | 405 | 410 => Ok(false),
+            // Some registries do not support HEAD. What is there already may be sent again.
+            400 | 404 | 405 | 410 | 501 => Ok(false),
             _ => Err(self.unwritten(refusal(&answer))),
         }
     }
@@ -220,6 +213,11 @@ impl Remote {
             None => Ok(()),
         }
     }
+}
+
+/// Tells whether the registry says that there is no such tag. Docker Hub answers 401 where it may only be hidden.
+fn is_missing(error: &LookupError) -> bool {
+    error.is_absent() && matches!(error.asked().status, Some(404 | 410))
 }
 
 /// Reads and drops the first `count` bytes of a response that ignored the range.

@@ -130,12 +130,7 @@ impl RequestSpec {
         }
     }
 
-    /// Requests the digest of a reference with permission to push: a token for both serves both.
-    pub fn head_to_push(image: &Reference) -> Self {
-        Self::head(image).with(|more| more.access = Access::Push)
-    }
-
-    /// Asks whether a document with `digest` exists, with the permission of [`Self::head_to_push`].
+    /// Asks whether a document with `digest` exists, with permission to push: a token for both serves both.
     pub fn head_at_to_push(image: &Reference, digest: &Digest) -> Self {
         Self::manifest(Method::HEAD, image, digest.as_str()).with(|more| more.access = Access::Push)
     }

@@ -80,7 +80,8 @@ pub(super) async fn work(
     let outputs = if step.is_local {
         outputs::stored(execution, &holder, &images).await?
     } else {
-        outputs::confirm(execution, pushed, &outcome.digests, log.events).await?
+        let before = outputs::before(execution);
+        outputs::confirm(execution, pushed, &outcome.digests, &before, log.events).await?
     };
     let on_registries = if step.is_local { &[][..] } else { &outputs };
     let made = outputs::platforms_of(execution, on_registries, outcome.platforms, &inputs).await?;

@@ -17,23 +17,29 @@ use super::{
     resolve::Resolved,
 };
 
-/// Checks each pushed tag once, before anything of the run is recorded. Returns the pushed images.
+/// Returns what the last successful run of the task has pushed.
+pub(super) fn before(execution: &Execution<'_>) -> BTreeMap<Reference, Digest> {
+    let baseline = execution.app.store.baseline(&execution.task.key());
+    let outputs = baseline.unwrap_or_default().outputs.into_iter();
+    let outputs = outputs.filter_map(|output| Some((output.reference()?, output.digest?)));
+    outputs.collect()
+}
+
+/// Checks each pushed tag once, before anything of the run is recorded. Returns the pushed images. `before` are the digests from before the
+/// push, as far as they are known.
 pub(super) async fn confirm(
     execution: &Execution<'_>,
     images: &[Reference],
     reported: &BTreeMap<Reference, Digest>,
+    before: &BTreeMap<Reference, Digest>,
     events: &EventSink<'_>,
 ) -> Result<Vec<ImageDescriptor>, Failure> {
     if images.is_empty() {
         return Ok(Vec::new());
     }
     events.send(Event::Doing("looking at what was pushed".into()));
-    let baseline = execution.app.store.baseline(&execution.task.key());
-    let before = baseline.unwrap_or_default().outputs.into_iter();
-    let before = before.filter_map(|output| Some((output.reference()?, output.digest?)));
-    let before: BTreeMap<Reference, Digest> = before.collect();
     tokio::select! {
-        outputs = pushed::confirmed(execution.app, images, reported, &before) => {
+        outputs = pushed::confirmed(execution.app, images, reported, before) => {
             outputs.map_err(Failure::unsure)
         }
         failure = execution.cut_short(execution.stop) => Err(failure),

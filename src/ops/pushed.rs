@@ -48,8 +48,8 @@ pub(super) fn digest(source: &DigestSource, printed: &[u8]) -> Result<Option<Dig
     })
 }
 
-/// Looks at each pushed tag, and returns the pushed images with their digests: the digest that the builder reported, or that of an index
-/// which contains it. A tag without a digest in `reported` only has to exist. If another client has moved the tag since, it is enough that
+/// Looks at each pushed tag, and returns the pushed images with their digests: the digest that the builder or the copy reported, or that of
+/// an index which contains it. A tag without a digest in `reported` only has to exist. If another client has moved the tag since, it is enough that
 /// the image is in the registry; a tag that still has its digest of `before`, from before the push, has not moved.
 ///
 /// # Errors
@@ -139,7 +139,7 @@ async fn judge(
         Ok(false) => Err(Error::new(
             Kind::Failed,
             format!(
-                "`{image}` is not what was pushed: it is {}, and the builder pushed {reported}",
+                "`{image}` is not what was pushed: it is {}, and {reported} was pushed",
                 seen.digest
             ),
         )
@@ -150,12 +150,12 @@ async fn judge(
 
 fn not_there(image: &Reference, reported: Option<&Digest>) -> Error {
     let pushed = match reported {
-        Some(digest) => format!(" and reported {digest}"),
-        None => String::new(),
+        Some(digest) => format!("pushing {digest} succeeded"),
+        None => "pushing it succeeded".to_owned(),
     };
     Error::new(
         Kind::Failed,
-        format!("the push of `{image}` has not arrived: the builder succeeded{pushed}, but the registry has no such tag"),
+        format!("the push of `{image}` has not arrived: {pushed}, but the registry has no such tag"),
     )
     .hint(format!(
         "something in front of `{}` may answer pushes in its place; to see what answers: acrt check-health {0}",

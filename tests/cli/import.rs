@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use rustix::process::Signal;
 
-use crate::support::{Image, PASSWORD, Registry, World, command, eventually};
+use crate::support::{Gateway, Image, PASSWORD, Registry, World, command, eventually};
 
 /// An image for three platforms, with an attestation for the first.
 fn three_platforms(registry: &Registry, name: &str) -> String {
@@ -521,4 +521,26 @@ fn import_task_is_shown_and_updated_like_any_other() {
     let copied = source.image("node:22");
     let is_copied = |line: &str| line.starts_with("copies ") && line.ends_with(&copied);
     assert!(shown.stdout.lines().any(is_copied), "{shown}");
+}
+
+#[test]
+fn import_whose_tag_did_not_move_is_an_error_although_the_registry_has_the_image() {
+    let (world, registry) = (World::new(), Registry::start());
+    let (source, to) = (registry.image("base:1"), registry.image("web:1"));
+    let line = ["import", "--force", "--source", &source, "--image"];
+    for version in ["one", "two"] {
+        registry.push("base:1", &[("version", version)]);
+        world.acrt(&[&line[..], &[&to]].concat()).ok();
+    }
+    registry.push("base:1", &[("version", "one")]);
+    let gateway = Gateway::start(&registry, |head| {
+        let stored = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        head.starts_with("PUT /v2/web/manifests/1 ")
+            .then_some(stored)
+    });
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    let to = gateway.image("web:1");
+    let failed = world.acrt(&[&line[..], &[&to]].concat()).exits(1);
+    failed.says(&["is not what was pushed"]);
+    assert!(!failed.stderr.contains("builder"), "{failed}");
 }

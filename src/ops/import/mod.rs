@@ -98,7 +98,7 @@ pub async fn import(
         let copies = copy_all(app, &source, &targets, &options, events).await?;
         let written = written(&targets, &copies);
         let images: Vec<Reference> = written.keys().cloned().collect();
-        pushed::confirmed(app, &images, &written, &BTreeMap::new()).await?;
+        pushed::confirmed(app, &images, &written, &moved_from(&copies)).await?;
         Ok::<_, Error>(copies)
     };
     let copies = tokio::select! {
@@ -285,6 +285,16 @@ fn written(targets: &[Target], copies: &[MadeCopy]) -> BTreeMap<Reference, Diges
         written.extend(images.map(|image| (image, copy.digest.clone())));
     }
     written
+}
+
+/// Returns the digests that moved tags had before.
+fn moved_from(copies: &[MadeCopy]) -> BTreeMap<Reference, Digest> {
+    let names = copies.iter().flat_map(|copy| &copy.names);
+    let moved = names.filter_map(|(name, state)| match state {
+        Tagged::Moved(before) => Some((name.parse().ok()?, before.clone())),
+        Tagged::Created | Tagged::Unchanged => None,
+    });
+    moved.collect()
 }
 
 /// Returns a finished copy in the registry of `target`, from which its blobs can be mounted instead of sent.

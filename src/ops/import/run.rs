@@ -73,7 +73,8 @@ pub(in crate::ops) async fn work(
     let made = copy.make(&targets).await?;
     let written = super::written(&targets, &made);
     let tags: Vec<Reference> = written.keys().cloned().collect();
-    outputs::confirm(execution, &tags, &written, log.events).await?;
+    let before = super::moved_from(&made);
+    outputs::confirm(execution, &tags, &written, &before, log.events).await?;
     let digest = made.first().map(|made| made.digest.clone());
     held.run.output_images = Some(
         images

@@ -171,7 +171,8 @@ async fn confirm(
         .iter()
         .filter_map(|(image, digest)| Some((image.clone(), digest.clone()?)))
         .collect();
-    outputs::confirm(execution, &images, &reported, events).await
+    let before = outputs::before(execution);
+    outputs::confirm(execution, &images, &reported, &before, events).await
 }
 
 /// Prepares the workspace and carries out the steps. Returns their results even if one failed.

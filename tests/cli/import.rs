@@ -541,6 +541,49 @@ fn import_whose_tag_did_not_move_is_an_error_although_the_registry_has_the_image
     world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
     let to = gateway.image("web:1");
     let failed = world.acrt(&[&line[..], &[&to]].concat()).exits(1);
-    failed.says(&["is not what was pushed"]);
+    let failed = failed.says(&["is not what was pushed"]);
     assert!(!failed.stderr.contains("builder"), "{failed}");
+}
+
+#[test]
+fn import_to_several_names_of_which_one_is_refused_changes_no_tag() {
+    let (world, registry) = (World::new(), Registry::start());
+    let gateway = Gateway::start(&registry, |head| {
+        let denied = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        head.starts_with("PUT /v2/b/manifests/locked ")
+            .then_some(denied)
+    });
+    let source = registry.image("base:1");
+    let old = registry.push("base:1", &[("version", "one")]);
+    registry.push("a:old", &[("version", "one")]);
+    registry.push("base:1", &[("version", "two")]);
+    let folder = world.path("copies");
+    let own = format!("oci:{}:own", folder.display());
+    let mut line = vec!["import", "--force", "--source", &source];
+    let images = ["a:old", "a:new", "b:first", "b:locked"].map(|name| gateway.image(name));
+    line.extend(["-t", &own]);
+    line.extend(images.iter().flat_map(|image| ["-t", image.as_str()]));
+    let failed = world.acrt(&line).exits(4).says(&["cannot write to"]);
+    assert!(!failed.stderr.contains("put back"), "{failed}");
+    assert_eq!(registry.tags("a"), ["old"]);
+    assert_eq!(registry.digest("a:old"), Some(old));
+    assert_eq!(registry.digest("b:first"), None);
+    let index = fs::read_to_string(folder.join("index.json")).unwrap();
+    assert!(!index.contains("own"), "{index}");
+}
+
+#[test]
+fn import_names_the_tags_that_it_could_not_put_back() {
+    let (world, registry) = (World::new(), Registry::without_delete());
+    let gateway = Gateway::start(&registry, |head| {
+        let denied = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        head.starts_with("PUT /v2/a/manifests/locked ")
+            .then_some(denied)
+    });
+    registry.push("base:1", &[("version", "one")]);
+    let source = registry.image("base:1");
+    let [new, locked] = ["a:new", "a:locked"].map(|name| gateway.image(name));
+    let line = ["import", "--source", &source, "-t", &new, "-t", &locked];
+    let says = format!("these could not be put back: `{new}`");
+    world.acrt(&line).exits(4).says(&[&says]);
 }

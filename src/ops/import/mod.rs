@@ -15,7 +15,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     registry::{
         Login,
-        copy::{Amount, CopyRequest, Place, Progress, Tagged},
+        copy::{Amount, CopyRequest, Place, Progress, Tagged, tags_left},
     },
     store::secrets::Secrets,
     sys::signal::Stop,
@@ -247,8 +247,13 @@ async fn copy_all(
         );
         events.send(Event::Doing(doing));
         let watch = |progress: Progress<'_>| events.send(Event::Copying(progress));
-        let copied = registries.copy(&request, &watch, &memory).await;
-        let copied = copied.map_err(|error| failed(source, target, error.into()))?;
+        let copied = match registries.copy(&request, &watch, &memory).await {
+            Ok(copied) => copied,
+            Err(error) => {
+                let left = put_back(app, targets, &made).await;
+                return Err(failed(source, target, tags_left(&left, error.into())));
+            }
+        };
         let states = if copied.tags.is_empty() {
             vec![Tagged::Created]
         } else {
@@ -270,6 +275,19 @@ async fn copy_all(
         });
     }
     Ok(made)
+}
+
+/// Undoes what finished copies did to tags, because another one has failed. Returns the names that stay changed.
+async fn put_back(app: &App, targets: &[Target], made: &[MadeCopy]) -> Vec<String> {
+    let registries = app.registries();
+    let mut left = Vec::new();
+    for (target, made) in targets.iter().zip(made).rev() {
+        let states = made.names.iter().map(|(_, state)| state.clone());
+        let tags: Vec<(String, Tagged)> = target.tags.iter().cloned().zip(states).collect();
+        let back = registries.put_back(&target.place, &made.digest, &tags);
+        left.extend(back.await);
+    }
+    left
 }
 
 /// Returns the tags in registries that were written, with their digests. A tag that already pointed to the digest was not written.

@@ -51,6 +51,7 @@ const MAX_DOCUMENTS: u64 = 64 * 1024 * 1024;
 const MAX_BLOBS: u64 = 256 * 1024 * 1024 * 1024;
 
 pub struct ImageCopy<'a> {
+    pub registries: &'a Registries,
     pub from: Endpoint,
     pub to: Endpoint,
     context: CopyContext<'a>,
@@ -78,6 +79,7 @@ impl<'a> ImageCopy<'a> {
         let target = to.remote();
         let mounts = target.map(|target| Mounts::new(registries, memory, target, from.remote()));
         Ok(Self {
+            registries,
             mounts,
             from,
             to,

@@ -250,6 +250,36 @@ impl ImageLayout {
 
     /// Adds a document to the folder's index. Another image with the same name loses that name.
     pub fn list(&self, document: &RawDocument, name: Option<&str>) -> Result<(), CopyError> {
+        let digest = document.digest.as_str();
+        self.change_index(|images| {
+            if name.is_none() && images.iter().any(|image| image["digest"] == digest) {
+                return false;
+            }
+            // An entry without a name only makes the image findable; one with a name does that too.
+            images.retain(|image| match image["annotations"][NAME].as_str() {
+                None => image["digest"] != digest,
+                Some(old) => Some(old) != name,
+            });
+            let mut entry = document.entry();
+            if let Some(name) = name {
+                entry["annotations"] = json!({ NAME: name });
+            }
+            images.push(entry);
+            true
+        })
+    }
+
+    /// Removes a name from the folder's index. The image stays in the folder.
+    pub fn unlist(&self, name: &str) -> Result<(), CopyError> {
+        self.change_index(|images| {
+            let before = images.len();
+            images.retain(|image| image["annotations"][NAME] != name);
+            images.len() != before
+        })
+    }
+
+    /// Changes the images in the folder's index; `change` returns whether it has changed any.
+    fn change_index(&self, change: impl FnOnce(&mut Vec<Value>) -> bool) -> Result<(), CopyError> {
         let cannot = |error: io::Error| CopyError::folder(&self.folder, error);
         // Two copies into one folder must not lose each other's entries.
         let lock = File::open(self.folder.join(MARKER)).map_err(cannot)?;
@@ -264,22 +294,10 @@ impl ImageLayout {
         let Some(images) = index["manifests"].as_array_mut() else {
             return Err(CopyError::folder(path, "it has no `manifests`"));
         };
-        let digest = document.digest.as_str();
-        let named = |image: &Value| image["annotations"][NAME].as_str().map(str::to_owned);
-        if name.is_none() && images.iter().any(|image| image["digest"] == digest) {
-            return Ok(());
+        match change(images) {
+            true => replace(&path, index.to_string().as_bytes()),
+            false => Ok(()),
         }
-        // An entry without a name only makes the image findable; one with a name does that too.
-        images.retain(|image| match named(image) {
-            None => image["digest"] != digest,
-            Some(old) => Some(old.as_str()) != name,
-        });
-        let mut entry = document.entry();
-        if let Some(name) = name {
-            entry["annotations"] = json!({ NAME: name });
-        }
-        images.push(entry);
-        replace(&path, index.to_string().as_bytes())
     }
 
     /// Returns the file of a blob. A digest is validated when it is parsed, so that it cannot lead out of the folder.

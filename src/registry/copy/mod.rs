@@ -30,6 +30,6 @@ mod upload_part;
 
 pub use endpoint::Endpoint;
 pub use memory::{CopyMemory, KeptUpload, RepositoryBlobs};
-pub use problem::CopyError;
+pub use problem::{CopyError, tags_left};
 pub use request::{Amount, Copied, CopyRequest, Place, Progress, ProgressWatcher, Tagged};
 pub use tree::{Descriptor, RawDocument};

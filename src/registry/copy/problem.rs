@@ -8,7 +8,7 @@ use crate::{
     registry::{LookupError, documents::head::Defect},
 };
 
-/// Why an image was not copied. No tag was changed.
+/// Why an image was not copied. No tag was changed, except those of [`CopyError::TagsLeft`].
 #[derive(Clone, Debug)]
 pub enum CopyError {
     /// It could not be read.
@@ -33,6 +33,12 @@ pub enum CopyError {
         there: Digest,
         /// The digest that it would have got.
         new: Digest,
+    },
+    /// A tag could not be written, and other tags that had been written by then could not be put back.
+    TagsLeft {
+        /// The images with these tags.
+        images: Vec<String>,
+        why: Box<CopyError>,
     },
     /// It lacks a platform that was asked for.
     Platform { image: String, platform: Platform },
@@ -64,6 +70,17 @@ impl CopyError {
         }
     }
 
+    /// Returns the same error with the tags that were written and could not be put back.
+    pub(super) fn with_tags_left(self, images: Vec<String>) -> Self {
+        match images.as_slice() {
+            [] => self,
+            _ => Self::TagsLeft {
+                images,
+                why: Box::new(self),
+            },
+        }
+    }
+
     /// Returns why a file or folder could not be used.
     pub(super) fn folder(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
         Self::Folder {
@@ -88,6 +105,18 @@ impl CopyError {
             _ => false,
         }
     }
+}
+
+/// Returns the error of a copy that left these tags changed, if any.
+pub fn tags_left(images: &[String], why: Error) -> Error {
+    if images.is_empty() {
+        return why;
+    }
+    let images = images.join("`, `");
+    let text = format!("not all tags were written, and these could not be put back: `{images}`");
+    Error::new(why.kind(), text)
+        .hint("copy again when the cause is removed: what is there already is not sent again")
+        .because(why)
 }
 
 impl From<CopyError> for Error {
@@ -115,6 +144,7 @@ impl From<CopyError> for Error {
                 format!("`{image}` exists and is another image: `{there}`, not `{new}`"),
                 "to move the tag: --force".into(),
             ),
+            CopyError::TagsLeft { images, why } => return tags_left(&images, Self::from(*why)),
             CopyError::Platform { image, platform } => (
                 format!("`{image}` does not exist for the platform `{platform}`"),
                 "leave out --platform to copy all platforms that it has".into(),

@@ -86,14 +86,18 @@ impl Remote {
         }
     }
 
+    /// Returns the image with a tag in this repository.
+    pub fn with_tag(&self, tag: &str) -> Result<Reference, CopyError> {
+        let image = format!("{}:{tag}", self.image.name());
+        image.parse().map_err(|_| CopyError::Malformed {
+            image: self.place(),
+            problem: format!("`{tag}` is no tag"),
+        })
+    }
+
     /// Returns the digest of a tag of this repository; `None`, if there is no such tag.
     pub async fn digest_of(&self, tag: &str) -> Result<Option<Digest>, CopyError> {
-        let Ok(image) = format!("{}:{tag}", self.image.name()).parse() else {
-            return Err(CopyError::Malformed {
-                image: self.place(),
-                problem: format!("`{tag}` is no tag"),
-            });
-        };
+        let image = self.with_tag(tag)?;
         // With permission to push: the token for it serves the rest of the copy.
         let to_push = |request_spec: RequestSpec| request_spec.with(|it| it.access = Access::Push);
         match resolve(&self.host, &image, to_push, |_| ()).await {

@@ -2,15 +2,19 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::{image::Digest, registry::client::Registries};
+use crate::{
+    image::Digest,
+    registry::{Removal, client::Registries},
+};
 
 use super::{
+    endpoint::Endpoint,
     image_copy::{AT_ONCE, ImageCopy},
     memory::CopyMemory,
     problem::CopyError,
-    request::{Amount, Copied, CopyRequest, ProgressWatcher, Tagged},
+    request::{Amount, Copied, CopyRequest, Place, ProgressWatcher, Tagged},
     subset,
-    tree::RawDocument,
+    tree::{Descriptor, RawDocument},
 };
 
 impl Registries {
@@ -18,7 +22,7 @@ impl Registries {
     ///
     /// # Errors
     ///
-    /// [`CopyError`]: then no tag was changed, and what has been copied stays for the next try.
+    /// [`CopyError`]: then no tag was changed, except those of [`CopyError::TagsLeft`], and what has been copied stays for the next try.
     pub async fn copy(
         &self,
         request: &CopyRequest,
@@ -29,6 +33,56 @@ impl Registries {
         let copied = copy.carry_out(request).await;
         copy.remember();
         copied
+    }
+
+    /// Undoes what a copy of the image with `digest` did to these tags, for a copy to several targets that must change all or none. Returns
+    /// those that stay changed. A tag that names something else by now is left alone.
+    pub async fn put_back(
+        &self,
+        to: &Place,
+        digest: &Digest,
+        tags: &[(String, Tagged)],
+    ) -> Vec<String> {
+        let changed = tags.iter().filter(|(_, it)| *it != Tagged::Unchanged);
+        let changed = changed.rev();
+        let Ok(target) = Endpoint::target(self, to) else {
+            return changed.map(|(tag, _)| tag.clone()).collect();
+        };
+        let mut left = Vec::new();
+        for (tag, tagged) in changed {
+            if !matches!(
+                self.put_one_back(&target, digest, tag, tagged).await,
+                Ok(true)
+            ) {
+                left.push(target.tagged(tag));
+            }
+        }
+        left
+    }
+
+    async fn put_one_back(
+        &self,
+        target: &Endpoint,
+        digest: &Digest,
+        tag: &str,
+        tagged: &Tagged,
+    ) -> Result<bool, CopyError> {
+        if target.digest_of(tag).await?.as_ref() != Some(digest) {
+            return Ok(true);
+        }
+        match (target, tagged) {
+            (_, Tagged::Moved(before)) => {
+                let before = target.document(Some(&Descriptor::of(before))).await?;
+                target.write(&before, Some(tag)).await?;
+                Ok(true)
+            }
+            (Endpoint::Layout(layout), _) => layout.unlist(tag).map(|()| true),
+            (Endpoint::Registry(remote), _) => {
+                let removed = self.untag(&remote.with_tag(tag)?, digest, true).await;
+                let removed = removed.map_err(|error| remote.unwritten(error))?;
+                Ok(removed != Removal::Unsupported)
+            }
+        }
     }
 
     /// Checks whether a copy would be refused because a tag stands for another image; for a copy to several targets that must change all or
@@ -65,11 +119,7 @@ impl ImageCopy<'_> {
         if request.all_referrers {
             self.bring_referrers(whole).await?;
         }
-        for (tag, tagged) in request.tags.iter().zip(&tags) {
-            if *tagged != Tagged::Unchanged {
-                self.write(&root, Some(tag)).await?;
-            }
-        }
+        self.write_tags(request, &root, &tags).await?;
         if request.tags.is_empty() {
             self.to.keep(&root).await?;
         }
@@ -79,6 +129,29 @@ impl ImageCopy<'_> {
             tags,
             amount: self.amount(),
         })
+    }
+
+    /// Writes the tags that change, all or none.
+    async fn write_tags(
+        &self,
+        request: &CopyRequest,
+        root: &RawDocument,
+        tags: &[Tagged],
+    ) -> Result<(), CopyError> {
+        let all = request.tags.iter().cloned().zip(tags.iter().cloned());
+        let all: Vec<(String, Tagged)> = all.collect();
+        for (n, (tag, tagged)) in all.iter().enumerate() {
+            if *tagged == Tagged::Unchanged {
+                continue;
+            }
+            if let Err(why) = self.write(root, Some(tag)).await {
+                // This one too: only the response may have been lost.
+                let begun = all.get(..=n).unwrap_or_default();
+                let left = self.registries.put_back(&request.to, &root.digest, begun);
+                return Err(why.with_tags_left(left.await));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the present digest of each tag at the target.

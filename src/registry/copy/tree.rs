@@ -43,6 +43,20 @@ pub struct Descriptor {
     pub annotations: BTreeMap<String, String>,
 }
 
+impl Descriptor {
+    /// Returns the descriptor of a document of which only the digest is known.
+    pub fn of(digest: &Digest) -> Self {
+        Self {
+            media_type: String::new(),
+            artifact_type: String::new(),
+            digest: digest.clone(),
+            size: 0,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
 /// A manifest or an index, with the bytes that its digest is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawDocument {

@@ -125,6 +125,49 @@ async fn existing_tag_of_another_image_is_kept_without_force() {
 }
 
 #[tokio::test]
+async fn folder_that_has_lost_a_layer_is_completed() {
+    let source = Distribution::start();
+    let image = source.layered("base", "seed", &[b"layer"]).await;
+    source.put("base", "1", &image).await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("copies");
+    let mut wanted = request(&source.image("base:1"), "localhost/unused:1", "own");
+    wanted.to = Place::Layout {
+        folder: folder.clone(),
+        name: None,
+    };
+    copy(&anonymous(), &wanted).await.unwrap();
+    let layer = folder.join(format!(
+        "blobs/{}",
+        documents::digest_of(b"layer").replace(':', "/")
+    ));
+    for force in [false, true] {
+        std::fs::remove_file(&layer).unwrap();
+        wanted.force = force;
+        let copied = copy(&anonymous(), &wanted).await.unwrap();
+        assert_eq!(copied.tags, [Tagged::Unchanged]);
+        assert_eq!(copied.amount.sent, 1);
+        assert_eq!(std::fs::read(&layer).unwrap(), b"layer");
+    }
+}
+
+#[tokio::test]
+async fn forced_copy_looks_for_each_blob_of_an_image_that_is_there() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    index(&source, "base").await;
+    let mut wanted = request(&source.image("base:1"), &target.image("base:1"), "1");
+    copy(&anonymous(), &wanted).await.unwrap();
+    let before = target.requests().await.len();
+    wanted.force = true;
+    let copied = copy(&anonymous(), &wanted).await.unwrap();
+    assert_eq!(copied.tags, [Tagged::Unchanged]);
+    assert_eq!((copied.amount.present, copied.amount.sent), (7, 0));
+    let asked = target.requests().await.split_off(before);
+    assert_eq!(count(&asked, "HEAD /v2/base/blobs/"), 7, "{asked:?}");
+    assert_eq!(count(&asked, "P"), 0, "{asked:?}");
+}
+
+#[tokio::test]
 async fn existing_tag_is_kept_where_the_registry_answers_only_get() {
     let source = Distribution::start();
     source.push("base:1", "new").await;

@@ -55,6 +55,8 @@ pub struct ImageCopy<'a> {
     pub from: Endpoint,
     pub to: Endpoint,
     context: CopyContext<'a>,
+    /// Whether each blob is looked for, also those of documents that are there.
+    sees_all: bool,
     /// Where its blobs may be mounted from, if the target is a registry.
     mounts: Option<Mounts<'a>>,
     amount: RefCell<Amount>,
@@ -80,6 +82,7 @@ impl<'a> ImageCopy<'a> {
         let mounts = target.map(|target| Mounts::new(registries, memory, target, from.remote()));
         Ok(Self {
             registries,
+            sees_all: request.force,
             mounts,
             from,
             to,
@@ -104,7 +107,7 @@ impl<'a> ImageCopy<'a> {
     pub async fn bring(&self, root: &RawDocument) -> Result<Vec<Digest>, CopyError> {
         let mut all = vec![root.digest.clone()];
         let asked = Instant::now();
-        if self.to.has_document(&root.digest).await? {
+        if self.to.has_document(&root.digest).await? && !self.sees_all {
             return Ok(all);
         }
         // The request before has opened the connection.
@@ -132,7 +135,7 @@ impl<'a> ImageCopy<'a> {
         self.bring_blobs(levels.iter().flatten()).await?;
         for level in levels.iter().rev() {
             stream::iter(level)
-                .map(|document| self.write(document, None))
+                .map(|document| self.write_missing(document))
                 .buffer_unordered(AT_ONCE)
                 .try_collect::<Vec<()>>()
                 .await?;
@@ -143,7 +146,7 @@ impl<'a> ImageCopy<'a> {
     /// Reads those documents that are missing at the target.
     async fn missing(&self, children: &[Descriptor]) -> Result<Vec<RawDocument>, CopyError> {
         let read = stream::iter(children).map(async |child| {
-            if self.to.has_document(&child.digest).await? {
+            if !self.sees_all && self.to.has_document(&child.digest).await? {
                 return Ok(None);
             }
             let document = self.from.document(Some(child)).await?;
@@ -269,6 +272,14 @@ impl<'a> ImageCopy<'a> {
         if let Some(mounts) = &self.mounts {
             mounts.remember();
         }
+    }
+
+    /// Writes a document by its digest, unless it is known to be there: some registries refuse to write the same again.
+    async fn write_missing(&self, document: &RawDocument) -> Result<(), CopyError> {
+        if self.sees_all && self.to.has_document(&document.digest).await? {
+            return Ok(());
+        }
+        self.write(document, None).await
     }
 
     /// Writes a document as a tag, or by digest alone.

@@ -163,7 +163,8 @@ impl ImageCopy<'_> {
             .await
     }
 
-    /// Returns the result at once if all tags already stand for the source image: two requests, and nothing is read.
+    /// Returns the result at once if all tags already stand for the source image: two requests, and nothing is read. A folder may have lost
+    /// files, and with `--force` nothing is taken for complete unseen.
     async fn nothing_to_do(
         &self,
         request: &CopyRequest,
@@ -173,7 +174,8 @@ impl ImageCopy<'_> {
             return Ok(None);
         };
         let alike = before.iter().all(|it| it.as_ref() == Some(digest));
-        if !alike || !request.platforms.is_empty() || request.all_referrers {
+        let sees_all = request.force || matches!(self.to, Endpoint::Layout(_));
+        if !alike || sees_all || !request.platforms.is_empty() || request.all_referrers {
             return Ok(None);
         }
         let source = self.from.digest().await?;

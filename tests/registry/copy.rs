@@ -124,6 +124,60 @@ async fn existing_tag_of_another_image_is_kept_without_force() {
     assert_eq!(copied.tags, [Tagged::Moved(old.parse().unwrap())]);
 }
 
+/// A registry that answers the first request with bytes of a blob with 429 and this `Retry-After`.
+fn limiting(seconds: u64) -> Scripted {
+    let limited = AtomicUsize::new(0);
+    Scripted::start(move |request, n| match request.method.as_str() {
+        "POST" => Answer::status(202).header("Location", format!("/v2/own/blobs/uploads/{n}")),
+        "PUT" if !request.target.contains("/uploads/") => Answer::status(201),
+        "PUT" if limited.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Answer::status(429).header("Retry-After", seconds.to_string())
+        }
+        "PUT" => Answer::status(201),
+        "DELETE" => Answer::status(204),
+        "GET" if request.target.contains("/uploads/") => Answer::status(204).header("Range", "0-0"),
+        _ => Answer::status(404),
+    })
+}
+
+#[tokio::test]
+async fn limit_on_the_bytes_of_a_blob_is_waited_out_or_reported() {
+    let source = Distribution::start();
+    source.push("base:1", "new").await;
+    for (seconds, puts) in [(7, 2), (3600, 1)] {
+        let target = limiting(seconds);
+        let (registries, clock) = client(&nobody(), Vec::new());
+        let start = clock.now();
+        let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+        let copied = copy(&registries, &wanted).await;
+        let asked = target.requests();
+        assert_eq!(
+            count(&asked, "PUT /v2/own/blobs/uploads/"),
+            puts,
+            "{asked:?}"
+        );
+        if seconds == 7 {
+            copied.unwrap();
+            let waited = clock.now().duration_since(start).as_secs();
+            assert!((7..20).contains(&waited), "{waited}");
+            // The upload that has no byte is canceled.
+            assert_eq!(
+                count(&asked, "DELETE /v2/own/blobs/uploads/"),
+                1,
+                "{asked:?}"
+            );
+            continue;
+        }
+        let error = copied.unwrap_err();
+        let until = match &error {
+            CopyError::Write { why, .. } => why.retry_at(),
+            _ => None,
+        };
+        let pause = until.map(|until| until.duration_since(start).as_secs());
+        assert_eq!(pause, Some(3600), "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn folder_that_has_lost_a_layer_is_completed() {
     let source = Distribution::start();

@@ -147,13 +147,23 @@ impl Remote {
                     upload.forget();
                     return Err(error);
                 }
+                // No request may be sent for longer than is waited here. The upload can go on after that.
+                PartOutcome::Broken(error) if error.is_limited() => {
+                    return Err(self.unwritten(error));
+                }
                 PartOutcome::Broken(error) => error,
             };
             upload.go_on_after_break(reader.reached()).await?;
             tries = if upload.gets_on() { 1 } else { tries + 1 };
             match retry::pause(tries).filter(|_| tries < TRIES) {
                 Some(pause) => context.clock.sleep(pause).await,
-                None => return Err(self.unwritten(torn)),
+                None => {
+                    // Another process may continue one that is stored.
+                    if upload.kept.is_none() {
+                        self.give_up(upload.url).await;
+                    }
+                    return Err(self.unwritten(torn));
+                }
             }
         }
     }
@@ -298,6 +308,7 @@ impl<'a> Upload<'a> {
                 Ok(())
             }
             None => {
+                self.target.give_up(self.url.clone()).await;
                 let mode = match self.mode {
                     UploadMode::Rest if self.blob.size > PIECE => UploadMode::Pieces,
                     same => same,

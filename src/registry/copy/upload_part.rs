@@ -22,7 +22,7 @@ use crate::{
         auth::flow::Authorization,
         client::refusal,
         problem::{FailedRequest, LookupError, LookupFailure},
-        requests::{ask::Answer, attempt::Attempt},
+        requests::{ask::Answer, attempt::Attempt, outcome::NextStep},
         transport::{
             http_client::{self, Response, TransportError},
             request_spec::RequestSpec,
@@ -159,18 +159,29 @@ impl Remote {
             let why = LookupFailure::Refused { login: None };
             return PartOutcome::Broken(LookupError::unknown(why, answer.asked));
         }
-        match retry::verdict(status, None) {
+        let asked_pause = self.host.asked_pause(&answer.response);
+        match retry::verdict(status, asked_pause) {
             RetryVerdict::Final if status == 404 => {
                 let problem = "it has forgotten the upload".to_owned();
                 PartOutcome::Broken(LookupError::bad_reply(problem, answer.asked))
             }
             RetryVerdict::Final => PartOutcome::Refused(refusal(&answer)),
-            RetryVerdict::Again | RetryVerdict::Limited(_) => {
-                let until = self.host.now();
-                let why = LookupFailure::Server { until };
-                PartOutcome::Broken(LookupError::unknown(why, answer.asked))
+            RetryVerdict::Limited(pause) => {
+                match self.host.limited(pause, 1, answer.asked.clone()) {
+                    NextStep::Failed(error) => PartOutcome::Broken(error),
+                    NextStep::Again(_) | NextStep::Done(_) => {
+                        PartOutcome::Broken(self.faulty(answer))
+                    }
+                }
             }
+            RetryVerdict::Again => PartOutcome::Broken(self.faulty(answer)),
         }
+    }
+
+    /// Returns that the registry had a temporary error.
+    fn faulty(&self, answer: Answer) -> LookupError {
+        let until = self.host.now();
+        LookupError::unknown(LookupFailure::Server { until }, answer.asked)
     }
 
     /// Reads the URL and the offset at which an upload continues after a chunk: the registry may have stored fewer bytes than were sent.

@@ -91,7 +91,8 @@ impl Host {
         }
     }
 
-    fn limited(
+    /// Pauses requests to the registry, because a response asks for that or limits them.
+    pub fn limited(
         &self,
         asked_pause: Option<Duration>,
         tries: usize,
@@ -135,7 +136,7 @@ impl Host {
     }
 
     /// Returns the pause that a response asks for, by the server's clock where it sends the time.
-    fn asked_pause(&self, response: &Response) -> Option<Duration> {
+    pub fn asked_pause(&self, response: &Response) -> Option<Duration> {
         let header = |name| response.headers.get(name)?.to_str().ok();
         let now = header(DATE)
             .and_then(retry::http_date)

@@ -260,7 +260,11 @@ fn decode(key: &str, entry: &Value) -> Result<Option<Credential>, String> {
             Ok(Some(Credential::Identity(Secret::new(token))))
         }
         Ok(DockerCredential::UsernamePassword(username, password)) => {
-            Ok(credential(username, Secret::new(password)))
+            // docker fills passwords of a fixed length with these, and trims them, too.
+            Ok(credential(
+                username,
+                Secret::new(password.trim_matches('\0')),
+            ))
         }
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
         Err(CredentialRetrievalError::CredentialDecodingError) => {
@@ -370,6 +374,7 @@ mod tests {
                 "a.azurecr.io":{"auth":"MDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwOg==","identitytoken":"idt"},
                 "b":{"registrytoken":"rt"},
                 "c":{"auth":"dTpwOnE="},
+                "nul":{"auth":"dTpwAAA="},
                 "d":{"auth":"","identitytoken":""},
                 "e":{}
             }}"#,
@@ -383,6 +388,7 @@ mod tests {
             Credential::Token(Secret::new("rt"))
         );
         assert_eq!(found(&file, "c", "x").unwrap().0, password("u", "p:q"));
+        assert_eq!(found(&file, "nul", "x").unwrap().0, password("u", "p"));
         assert_eq!(found(&file, "d", "x"), None);
         assert_eq!(found(&file, "e", "x"), None);
     }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
+use rustls::{AlertDescription, CertificateError};
 
 use crate::{
     error::{Error, Kind},
@@ -338,8 +339,26 @@ fn network_advice(registry: &str, cause: &(dyn std::error::Error + 'static)) -> 
         Some(rustls::Error::InvalidMessage(_)) => format!(
             "`{registry}` seems to speak plain http: set `plainHttp: true` for it in the config file"
         ),
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => format!(
+            "its certificate is for other names: use one of them for `{registry}`, or a certificate with this one"
+        ),
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) => format!(
+            "renew the certificate of `{registry}`, or correct the clock of this machine: acrt check-health"
+        ),
         Some(rustls::Error::InvalidCertificate(_)) => format!(
             "if its certificate is from a private authority, set `caFile` for `{registry}` in the config file"
+        ),
+        Some(rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired | AlertDescription::BadCertificate,
+        )) => format!(
+            "`{registry}` wants a client certificate: set `clientCertificate` and `clientKey` for it in the config file"
         ),
         _ => format!("see what answers there: acrt check-health {registry}"),
     }
@@ -463,13 +482,28 @@ mod tests {
     }
 
     #[test]
-    fn private_certificate_authority_error_is_distinguished_from_other_network_errors() {
-        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let cause = std::io::Error::other(unknown);
-        let error = LookupError::unknown(LookupFailure::Network(Arc::new(cause)), asked());
-        assert_eq!(
-            error.advice(),
-            "if its certificate is from a private authority, set `caFile` for `ghcr.io` in the config file"
-        );
+    fn advice_about_tls_fits_what_is_wrong_with_the_certificate() {
+        for (error, advice) in [
+            (
+                rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer),
+                "if its certificate is from a private authority, set `caFile` for `ghcr.io` in the config file",
+            ),
+            (
+                rustls::Error::InvalidCertificate(CertificateError::NotValidForName),
+                "its certificate is for other names: use one of them for `ghcr.io`, or a certificate with this one",
+            ),
+            (
+                rustls::Error::InvalidCertificate(CertificateError::Expired),
+                "renew the certificate of `ghcr.io`, or correct the clock of this machine: acrt check-health",
+            ),
+            (
+                rustls::Error::AlertReceived(AlertDescription::CertificateRequired),
+                "`ghcr.io` wants a client certificate: set `clientCertificate` and `clientKey` for it in the config file",
+            ),
+        ] {
+            let cause = std::io::Error::other(error);
+            let error = LookupError::unknown(LookupFailure::Network(Arc::new(cause)), asked());
+            assert_eq!(error.advice(), advice);
+        }
     }
 }

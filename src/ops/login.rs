@@ -94,6 +94,8 @@ async fn check(app: &App, registry: &str, is_new: bool) -> Result<()> {
         .login
         .map_err(|problem| unusable("read the login for", registry, problem))?;
     match health.api {
+        // A registry that answers everybody proves nothing about a login.
+        Ok(()) if login.is_none() && !is_new => Err(no_login(registry)),
         Ok(()) => Ok(()),
         Err(error) if error.is_refused() && is_new => Err(Error::new(
             Kind::Unknown,
@@ -101,14 +103,17 @@ async fn check(app: &App, registry: &str, is_new: bool) -> Result<()> {
         )
         .because(error)
         .hint("no login was saved; try again")),
-        Err(error) if error.is_refused() && login.is_none() => Err(Error::new(
-            Kind::Unknown,
-            format!("there is no login for `{registry}`"),
-        )
-        .because(error)
-        .hint("give one: acrt login --name REGISTRY --username USER --password-stdin")),
+        Err(error) if error.is_refused() && login.is_none() => {
+            Err(no_login(registry).because(error))
+        }
         Err(error) => Err(error.into()),
     }
+}
+
+fn no_login(registry: &str) -> Error {
+    Error::new(Kind::Unknown, format!("there is no login for `{registry}`")).hint(format!(
+        "give one: acrt login --name {registry} --username USER --password-stdin"
+    ))
 }
 
 fn unusable(what: &str, registry: &str, problem: String) -> Error {

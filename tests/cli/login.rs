@@ -201,3 +201,12 @@ fn expose_token_shows_a_token_of_the_token_service_and_stores_nothing() {
     let refused = world.acrt(&words).exits(4);
     assert!(!refused.to_string().contains("wrong-canary"), "{refused}");
 }
+
+#[test]
+fn login_without_a_user_is_an_error_if_none_is_stored_even_at_an_open_registry() {
+    let (world, registry) = (World::new(), Registry::start());
+    let checked = world.acrt(&["login", "-n", &registry.host()]).exits(4);
+    let hint = format!("acrt login --name {} --username", registry.host());
+    let checked = checked.says(&["there is no login", &hint]);
+    assert_eq!(checked.stdout, "");
+}

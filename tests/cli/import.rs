@@ -172,6 +172,30 @@ fn import_names_and_registries_are_parsed_as_by_az() {
         .acrt(&["import", "--source", "No Image", "-n", &to])
         .exits(2)
         .says(&["cannot use the source `No Image`"]);
+    // Archives are read by way of a folder.
+    for source in ["docker-archive:/tmp/x.tar", "oci-archive:x.tar", "dir:./x"] {
+        let hint = format!("skopeo copy {source} oci:FOLDER:NAME");
+        let line = ["import", "--source", source, "-n", &to];
+        world.acrt(&line).exits(2).says(&[&hint]);
+    }
+    let line = [
+        "import",
+        "--source",
+        &image,
+        "-t",
+        "docker-archive:/tmp/x.tar",
+        "-n",
+        &to,
+    ];
+    let hint = "skopeo copy oci:FOLDER:NAME docker-archive:/tmp/x.tar";
+    world.acrt(&line).exits(2).says(&[hint]);
+    let line = [
+        "import", "--source", &image, "-t", "a.io/x:1", "-t", "b.io/x:1",
+    ];
+    world
+        .acrt(&line)
+        .exits(2)
+        .says(&["on different ones, `a.io`, `b.io`", "--registry"]);
 }
 
 #[test]

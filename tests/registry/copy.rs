@@ -179,6 +179,30 @@ async fn limit_on_the_bytes_of_a_blob_is_waited_out_or_reported() {
 }
 
 #[tokio::test]
+async fn missing_manifest_of_an_index_is_named() {
+    let (image, gone) = (documents::manifest(b"there"), documents::manifest(b"gone"));
+    let list = documents::index(&[
+        documents::entry(&image, "linux/amd64"),
+        documents::entry(&gone, "linux/arm64"),
+    ]);
+    let source = Scripted::start(move |request, _| match request.path() {
+        "/v2/base/manifests/1" => documents::answer(&list),
+        path if path.ends_with(&image.digest()) => documents::answer(&image),
+        _ => Answer::status(404),
+    });
+    let target = Distribution::start();
+    let wanted = request(&source.image("base:1"), &target.image("own:1"), "1");
+    let error = copy(&anonymous(), &wanted).await.unwrap_err();
+    let error = acrt::Error::from(error).one_line();
+    let expected = format!(
+        "cannot copy `{}`, which is malformed: `{}`: its index lists this manifest, which does not exist",
+        source.image("base:1"),
+        gone.digest()
+    );
+    assert_eq!(error, expected);
+}
+
+#[tokio::test]
 async fn folder_that_has_lost_a_layer_is_completed() {
     let source = Distribution::start();
     let image = source.layered("base", "seed", &[b"layer"]).await;

@@ -14,6 +14,16 @@ use crate::ops::{App, task::registry_for};
 /// The prefix for a folder in the OCI image layout, as in skopeo and buildah.
 const FOLDER: &str = "oci:";
 
+/// Other places of skopeo and podman, which acrt does not read or write. `dir:` is only one if a path follows.
+const OTHERS: [&str; 6] = [
+    "docker-archive:",
+    "oci-archive:",
+    "docker-daemon:",
+    "containers-storage:",
+    "dir:/",
+    "dir:.",
+];
+
 /// A repository or folder that a copy goes to, with the tags that it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -69,6 +79,14 @@ pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<Place> {
     let of = || format!("cannot use the source `{}`", text.escape_debug());
     if let Some(place) = folder(text).context(Kind::Invalid, of)? {
         return Ok(place);
+    }
+    if OTHERS.iter().any(|other| text.starts_with(other)) {
+        let text = text.escape_debug();
+        return Err(Error::new(Kind::Invalid, of())
+            .because(anyhow::anyhow!("only registries and folders of the OCI image layout are read"))
+            .hint(format!(
+                "make such a folder: skopeo copy {text} oci:FOLDER:NAME; then: --source oci:FOLDER:NAME"
+            )));
     }
     let image = match registry {
         Some(registry) => Reference::within(&app.settings.login_server(registry), text),
@@ -137,6 +155,14 @@ pub fn image(registry: &str, text: &str) -> Result<Target> {
             tags: name.into_iter().collect(),
             place: Place::Layout { folder, name: None },
         });
+    }
+    if OTHERS.iter().any(|other| text.starts_with(other)) {
+        let text = text.escape_debug();
+        return Err(Error::new(Kind::Invalid, of())
+            .because(anyhow::anyhow!("only registries and folders of the OCI image layout are written"))
+            .hint(format!(
+                "copy to such a folder: --image oci:FOLDER:NAME; then: skopeo copy oci:FOLDER:NAME {text}"
+            )));
     }
     let image = Reference::within(registry, text).context(Kind::Invalid, of)?;
     if image.digest().is_some() {

@@ -1,5 +1,7 @@
 //! Resolves the names that the user typed to a task and a registry.
 
+use std::collections::BTreeSet;
+
 use crate::{
     error::{Error, Kind, Result},
     image::reference::meant_registry,
@@ -134,17 +136,22 @@ fn registry_or(
         None => match images_registry(images).or_else(|| default_registry(app)) {
             Some(registry) => registry,
             None => {
+                let mut text = format!("cannot tell which registry {which}");
+                let named: Vec<String> = named_hosts(images).into_iter().collect();
                 let hint = match crate::sys::environment::variable("AZURE_DEFAULTS_ACR") {
+                    _ if named.len() > 1 => {
+                        text = format!(
+                            "{text}: the names are on different ones, `{}`",
+                            named.join("`, `")
+                        );
+                        "say which is the main one, with --registry or ACRT_REGISTRY: names keep the registry that they begin with".to_owned()
+                    }
                     Some(name) => {
                         format!("$AZURE_DEFAULTS_ACR is for az alone: set ACRT_REGISTRY={name}")
                     }
                     None => hint.into(),
                 };
-                return Err(Error::new(
-                    Kind::Invalid,
-                    format!("cannot tell which registry {which}"),
-                )
-                .hint(hint));
+                return Err(Error::new(Kind::Invalid, text).hint(hint));
             }
         },
     };
@@ -167,15 +174,25 @@ fn registry_or(
 
 /// Returns the registry that all images name, if it is the same.
 fn images_registry(images: &[String]) -> Option<String> {
-    let mut registries = images.iter().map(|image| {
-        let host = image.split_once('/')?.0;
-        let is_host = host.contains(['.', ':']) || host.eq_ignore_ascii_case("localhost");
-        is_host.then(|| host.to_ascii_lowercase())
-    });
+    let mut registries = images.iter().map(|image| named_host(image));
     let first = registries.next()??;
     registries
         .all(|registry| registry.as_ref() == Some(&first))
         .then_some(first)
+}
+
+/// Returns the registries that images name.
+fn named_hosts(images: &[String]) -> BTreeSet<String> {
+    images
+        .iter()
+        .filter_map(|image| named_host(image))
+        .collect()
+}
+
+fn named_host(image: &str) -> Option<String> {
+    let host = image.split_once('/')?.0;
+    let is_host = host.contains(['.', ':']) || host.eq_ignore_ascii_case("localhost");
+    is_host.then(|| host.to_ascii_lowercase())
 }
 
 /// Refuses a name that differs from an existing one only in case: on some machines both would be the same file, and it is likely a mistake.

@@ -149,7 +149,15 @@ impl<'a> ImageCopy<'a> {
             if !self.sees_all && self.to.has_document(&child.digest).await? {
                 return Ok(None);
             }
-            let document = self.from.document(Some(child)).await?;
+            let document = self.from.document(Some(child)).await;
+            let document = document.map_err(|error| match error.is_absent() {
+                true => CopyError::malformed(
+                    &self.from.name(),
+                    &child.digest,
+                    "its index lists this manifest, which does not exist",
+                ),
+                false => error,
+            })?;
             self.within(&self.documents, document.bytes.len() as u64, MAX_DOCUMENTS)?;
             Ok(Some(document))
         });

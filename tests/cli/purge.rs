@@ -538,6 +538,7 @@ fn purge_keeps_a_manifest_whose_tag_the_registry_does_not_list() {
     let first = registry.digest("web:ca1").unwrap();
     registry.push_image("base:1", &made(2, "two"));
     world.run("web").ok();
+    world.set("ACRT_NOW", "2026-06-11T12:00:00Z");
     let options = ["--filter", "web:.*", "--ago", "0d", "--untagged-only"];
     purge(&world, &host, &options)
         .ok()

@@ -184,8 +184,6 @@ fn import_names_and_registries_are_parsed_as_by_az() {
         &image,
         "-t",
         "docker-archive:/tmp/x.tar",
-        "-n",
-        &to,
     ];
     let hint = "skopeo copy oci:FOLDER:NAME docker-archive:/tmp/x.tar";
     world.acrt(&line).exits(2).says(&[hint]);

@@ -101,10 +101,14 @@ pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<Place> {
 ///
 /// [`Kind::Invalid`] where a name is not valid, or its registry is not known.
 pub fn targets(app: &App, import: &Import, source: &Place) -> Result<Vec<Target>> {
-    let needs_registry = |names: &[String]| names.iter().any(|name| !name.starts_with(FOLDER));
+    for name in &import.images {
+        refuse_other_place(name)?;
+    }
     let nothing = import.images.is_empty() && import.repositories.is_empty();
-    let registry = if nothing || needs_registry(&import.images) || !import.repositories.is_empty() {
-        let names = [import.images.as_slice(), &import.repositories].concat();
+    let names = import.images.iter().chain(&import.repositories);
+    let names = names.filter(|name| !name.starts_with(FOLDER));
+    let names: Vec<String> = names.cloned().collect();
+    let registry = if nothing || !names.is_empty() {
         registry_for(app, import.registry.as_deref(), &names)?
     } else {
         String::new()
@@ -120,6 +124,23 @@ pub fn targets(app: &App, import: &Import, source: &Place) -> Result<Vec<Target>
         add(&mut targets, repository(&registry, name)?);
     }
     Ok(targets)
+}
+
+/// Refuses a target that only skopeo writes to.
+fn refuse_other_place(text: &str) -> Result<()> {
+    if !OTHERS.iter().any(|other| text.starts_with(other)) {
+        return Ok(());
+    }
+    let text = text.escape_debug();
+    let problem = "only registries and folders of the OCI image layout are written";
+    Err(Error::new(
+        Kind::Invalid,
+        format!("cannot use the image name `{text}`"),
+    )
+    .because(anyhow::anyhow!(problem))
+    .hint(format!(
+        "copy to such a folder: --image oci:FOLDER:NAME; then: skopeo copy oci:FOLDER:NAME {text}"
+    )))
 }
 
 /// Adds a target. Tags of the same repository become one target: its blobs are copied once, and its tags change at the end.
@@ -155,14 +176,6 @@ pub fn image(registry: &str, text: &str) -> Result<Target> {
             tags: name.into_iter().collect(),
             place: Place::Layout { folder, name: None },
         });
-    }
-    if OTHERS.iter().any(|other| text.starts_with(other)) {
-        let text = text.escape_debug();
-        return Err(Error::new(Kind::Invalid, of())
-            .because(anyhow::anyhow!("only registries and folders of the OCI image layout are written"))
-            .hint(format!(
-                "copy to such a folder: --image oci:FOLDER:NAME; then: skopeo copy oci:FOLDER:NAME {text}"
-            )));
     }
     let image = Reference::within(registry, text).context(Kind::Invalid, of)?;
     if image.digest().is_some() {

@@ -1,6 +1,9 @@
 //! Every image that a build needs, on all of its platforms.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +108,8 @@ struct FoundBases {
     bases: Vec<(usize, BaseImage)>,
     /// The parts that only another frontend can read.
     unread: Vec<Problem>,
+    /// As [`Dockerfile::forced_platforms`].
+    forced: BTreeMap<Platform, Platform>,
 }
 
 /// What one place of the file names on some of the platforms.
@@ -139,6 +144,12 @@ impl Dockerfile {
             }
         });
         Ok(located.collect())
+    }
+
+    /// Returns the platforms of the build for which `FROM --platform=` makes the image for another one, each with that one.
+    pub fn forced_platforms(&self, build: &Build) -> BTreeMap<Platform, Platform> {
+        // `bases` reports the errors of the build itself.
+        self.find_bases(build).unwrap_or_default().forced
     }
 
     /// Returns, in the order of the file, the parts that only the file's own frontend can read, if it is not Docker's.
@@ -192,6 +203,7 @@ impl Dockerfile {
         };
         let mut uses = Vec::new();
         let mut unread = Vec::new();
+        let mut forced = BTreeMap::new();
         for platform in platforms {
             let graph = StageGraph::new(GraphInput {
                 file: &self.stages,
@@ -203,6 +215,9 @@ impl Dockerfile {
                 platform,
             })?;
             let (found, problems) = graph.uses()?;
+            let own = found.iter().filter(|it| it.runtime);
+            let other = own.filter(|it| *it.platform != *platform);
+            forced.extend(other.map(|it| (platform.clone(), it.platform.clone().into_owned())));
             uses.extend(found);
             unread.extend(problems);
         }
@@ -223,7 +238,11 @@ impl Dockerfile {
             let others = std::iter::from_fn(|| uses.next_if(|next| next.name.key() == key));
             bases.extend(of_place(first, others, &runtime));
         }
-        Ok(FoundBases { bases, unread })
+        Ok(FoundBases {
+            bases,
+            unread,
+            forced,
+        })
     }
 
     fn frontend_base(&self, build: &Build) -> Result<Option<(usize, BaseImage)>, Problem> {
@@ -492,6 +511,33 @@ mod tests {
     }
 
     const FOREIGN: &str = "# syntax=x/y\nFROM alpine AS a\nINCLUDE b\nFROM node\nFROM ./c\n";
+
+    #[test]
+    fn platform_is_forced_only_by_from_of_the_last_stage_and_only_to_another_one() {
+        let build = Build {
+            platforms: vec![platform("linux/arm64"), platform("linux/amd64")],
+            ..build()
+        };
+        let forced = |text: &str| {
+            let found = Dockerfile::parse(text.as_bytes()).unwrap();
+            let found = found.forced_platforms(&build).into_iter();
+            let found = found.map(|(platform, forced)| format!("{platform} to {forced}"));
+            found.collect::<Vec<_>>()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(forced("FROM a\n"), none);
+        assert_eq!(forced("FROM --platform=$TARGETPLATFORM a\n"), none);
+        // The same image, for the machine that builds, is only copied from.
+        let copied = "FROM --platform=linux/amd64 a AS b\nFROM a\nCOPY --from=b /x /\n";
+        assert_eq!(forced(copied), none);
+        let always = ["linux/arm64 to linux/amd64"];
+        assert_eq!(forced("FROM --platform=linux/amd64 a\n"), always);
+        assert_eq!(forced("FROM --platform=linux/amd64 scratch\n"), always);
+        assert_eq!(
+            forced("FROM --platform=linux/amd64 a AS b\nFROM b\n"),
+            always
+        );
+    }
 
     #[test]
     fn lines_of_another_frontend_are_reported_once_for_all_platforms() {

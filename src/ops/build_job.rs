@@ -132,7 +132,7 @@ impl BuildJob<'_> {
                 let built = platforms::built(&on.builder, &request).await;
                 let named = platforms::named(built.as_ref());
                 outcome.platforms = pushed::in_words_of(&inputs.build.platforms, named);
-                judge_platforms(&outcome.platforms, &request.platforms, resolved)?;
+                judge_platforms(&outcome.platforms, &request.platforms, inputs)?;
                 let built = unchanged::parts(&on.builder, &request, built).await;
                 if let Some(traces) = &traces {
                     traces.note(built.iter(), &request.images, pulled())?;

@@ -265,28 +265,36 @@ impl Inputs {
         self.bases_for(&self.build.platforms)
     }
 
-    /// In each part, `BUILDPLATFORM` is the platform of its own builder.
-    fn bases_for(&self, platforms: &[Platform]) -> Result<Vec<BaseImage>> {
+    /// Returns the platforms of the build for which the Dockerfile itself makes the image for another one, each with that one.
+    pub fn forced_platforms(&self) -> BTreeMap<Platform, Platform> {
+        let builds = self.builds_for(&self.build.platforms).into_iter();
+        let forced = builds.flat_map(|build| self.dockerfile.forced_platforms(&build));
+        forced.collect()
+    }
+
+    /// Returns the build of each part that has some of `platforms`. In each, `BUILDPLATFORM` is the platform of its own builder.
+    fn builds_for(&self, platforms: &[Platform]) -> Vec<Build> {
         let own = (self.build.build_platform.clone(), platforms.to_vec());
         let parts = if self.parts.is_empty() {
             std::slice::from_ref(&own)
         } else {
             &self.parts
         };
+        let builds = parts.iter().map(|(build_platform, its)| Build {
+            build_platform: build_platform.clone(),
+            platforms: its
+                .iter()
+                .filter(|it| platforms.contains(it))
+                .cloned()
+                .collect(),
+            ..self.build.clone()
+        });
+        builds.filter(|build| !build.platforms.is_empty()).collect()
+    }
+
+    fn bases_for(&self, platforms: &[Platform]) -> Result<Vec<BaseImage>> {
         let mut all: Vec<BaseImage> = Vec::new();
-        for (build_platform, its) in parts {
-            let build = Build {
-                build_platform: build_platform.clone(),
-                platforms: its
-                    .iter()
-                    .filter(|it| platforms.contains(it))
-                    .cloned()
-                    .collect(),
-                ..self.build.clone()
-            };
-            if build.platforms.is_empty() {
-                continue;
-            }
+        for build in self.builds_for(platforms) {
             let bases = self.dockerfile.bases(&build);
             let others = all.len();
             let bases = bases

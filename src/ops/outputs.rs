@@ -14,7 +14,6 @@ use super::{
     execution::{Execution, Failure},
     inputs::Inputs,
     local, pushed,
-    resolve::Resolved,
 };
 
 /// Returns what the last successful run of the task has pushed.
@@ -70,7 +69,8 @@ pub(super) async fn stored(
     Ok(outputs)
 }
 
-/// Returns the platforms of a build: from the pushed images, else from the builder, else the planned ones.
+/// Returns the platforms of a build: from the pushed images, else from the builder, else the planned ones. Refuses images for other platforms
+/// than the wanted ones.
 pub(super) async fn platforms_of(
     execution: &Execution<'_>,
     outputs: &[ImageDescriptor],
@@ -78,17 +78,29 @@ pub(super) async fn platforms_of(
     inputs: &Inputs,
 ) -> Result<BTreeSet<Platform>, Failure> {
     let planned = &inputs.build.platforms;
+    let reading = async {
+        let pushed = pushed::platforms(execution.app, outputs, planned).await?;
+        let configured = if inputs.wanted.is_empty() {
+            BTreeSet::new()
+        } else {
+            pushed::configured(execution.app, outputs, planned).await?
+        };
+        Ok((pushed, configured))
+    };
     let pushed = tokio::select! {
-        pushed = pushed::platforms(execution.app, outputs, planned) => pushed,
+        pushed = reading => pushed,
         failure = execution.cut_short(execution.stop) => return Err(failure),
     };
-    let made = match pushed {
-        Ok(pushed) if pushed.is_empty() => built,
-        Ok(pushed) => pushed,
+    let (made, configured) = match pushed {
+        Ok((pushed, configured)) if pushed.is_empty() => (built, configured),
+        Ok(read) => read,
         // The tag was found by its digest, and the builder has reported its platforms.
-        Err(_) if !built.is_empty() => built,
+        Err(_) if !built.is_empty() => (built, BTreeSet::new()),
         Err(error) => return Err(Failure::unsure(error)),
     };
+    for platforms in [&made, &configured] {
+        judge_platforms(platforms, &inputs.wanted, inputs).map_err(Failure::unsure)?;
+    }
     Ok(if made.is_empty() {
         planned.iter().cloned().collect()
     } else {
@@ -100,9 +112,9 @@ pub(super) async fn platforms_of(
 pub(super) fn judge_platforms(
     made: &BTreeSet<Platform>,
     wanted: &[Platform],
-    resolved: &Resolved,
+    inputs: &Inputs,
 ) -> Result<()> {
-    match pushed::mismatch(made, wanted, &resolved.forced) {
+    match pushed::mismatch(made, wanted, &inputs.forced_platforms()) {
         None => Ok(()),
         Some(mismatch) => Err(Error::new(Kind::Failed, mismatch).hint(
             "build on an image that is made for it, or with another builder: not every builder respects --platform",

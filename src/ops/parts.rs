@@ -180,9 +180,9 @@ async fn make_part(job: &BuildJob<'_>, work: BuilderWork<'_>) -> Result<PushedPa
             }
         };
         let pinned = image.at(digest.clone());
-        let reading = async { Ok(registries.made_for(&pinned).await?) };
+        let reading = async { Ok(registries.configured_for(&pinned).await?) };
         let made = pushed::in_words_of(&on.platforms, job.execution.unless_stopped(reading).await?);
-        judge_platforms(&made, &on.platforms, job.resolved)?;
+        judge_platforms(&made, &on.platforms, job.inputs)?;
         part.insert(image.name(), digest);
     }
     let digests: BTreeSet<&Digest> = part.values().collect();

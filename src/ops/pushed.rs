@@ -179,6 +179,29 @@ pub(super) async fn platforms(
     outputs: &[ImageDescriptor],
     planned: &[Platform],
 ) -> Result<BTreeSet<Platform>> {
+    let read = async |image: Reference| app.registries().made_for(&image).await;
+    read_each(outputs, planned, read).await
+}
+
+/// As [`platforms`], by the configs of the images: whoever writes an index may write into it what was asked for, and not what was made.
+///
+/// # Errors
+///
+/// As [`platforms`].
+pub(super) async fn configured(
+    app: &App,
+    outputs: &[ImageDescriptor],
+    planned: &[Platform],
+) -> Result<BTreeSet<Platform>> {
+    let read = async |image: Reference| app.registries().configured_for(&image).await;
+    read_each(outputs, planned, read).await
+}
+
+async fn read_each(
+    outputs: &[ImageDescriptor],
+    planned: &[Platform],
+    read_one: impl AsyncFn(Reference) -> Result<BTreeSet<Platform>, LookupError>,
+) -> Result<BTreeSet<Platform>> {
     let mut read = BTreeSet::new();
     let mut made = BTreeSet::new();
     for output in outputs {
@@ -186,7 +209,7 @@ pub(super) async fn platforms(
             continue;
         };
         if read.insert(digest.clone()) {
-            let found = app.registries().made_for(&image.at(digest)).await;
+            let found = read_one(image.at(digest)).await;
             made.extend(found.map_err(|error| unseen(&image, error))?);
         }
     }
@@ -224,23 +247,23 @@ pub(super) fn in_words_of(
 
 /// Returns an error text if an image is not for the wanted platforms.
 ///
-/// `forced` are the platforms that the Dockerfile itself sets for its last stage. `None` where the platforms are right, where none are
-/// wanted, or where those of the image are not known.
+/// `forced` are the platforms for which the Dockerfile itself makes the image for another one, each with that one. `None` where the
+/// platforms are right, where none are wanted, or where those of the image are not known.
 pub(super) fn mismatch(
     made: &BTreeSet<Platform>,
     wanted: &[Platform],
-    forced: &BTreeSet<Platform>,
+    forced: &BTreeMap<Platform, Platform>,
 ) -> Option<String> {
     let wanted: BTreeSet<Platform> = wanted.iter().cloned().collect();
-    if wanted.is_empty() || made.is_empty() || *made == wanted {
-        return None;
-    }
-    let is_forced = !forced.is_subset(&wanted);
-    if is_forced
-        && made
-            .iter()
-            .all(|it| wanted.contains(it) || forced.contains(it))
-    {
+    let instead: BTreeSet<&Platform> = wanted.iter().filter_map(|it| forced.get(it)).collect();
+    let is_made = |it: &Platform| {
+        made.contains(it) || forced.get(it).is_some_and(|other| made.contains(other))
+    };
+    let is_right = || {
+        made.iter()
+            .all(|it| wanted.contains(it) || instead.contains(it))
+    };
+    if wanted.is_empty() || made.is_empty() || (wanted.iter().all(is_made) && is_right()) {
         return None;
     }
     Some(format!(
@@ -298,23 +321,31 @@ mod tests {
 
     #[test]
     fn image_for_an_unrequested_platform_is_reported() {
-        let found = |made: &[&str], wanted: &[&str], forced: &[&str]| {
-            mismatch(&set(made), &list(wanted), &set(forced))
+        let found = |made: &[&str], wanted: &[&str], forced: &[(&str, &str)]| {
+            let parsed = |text: &str| text.parse::<Platform>().unwrap();
+            let forced = forced.iter();
+            let forced = forced.map(|(platform, other)| (parsed(platform), parsed(other)));
+            mismatch(&set(made), &list(wanted), &forced.collect())
         };
         assert_eq!(
-            found(&["linux/amd64"], &["windows/amd64"], &["windows/amd64"]).as_deref(),
+            found(&["linux/amd64"], &["windows/amd64"], &[]).as_deref(),
             Some("the builder made an image for linux/amd64 where one for windows/amd64 is wanted")
         );
         let two = ["linux/amd64", "linux/arm64"];
-        assert!(found(&["linux/amd64"], &two, &two).is_some());
-        assert_eq!(found(&two, &two, &two), None);
+        assert!(found(&["linux/amd64"], &two, &[]).is_some());
+        assert!(found(&two, &["linux/amd64"], &[]).is_some());
+        assert_eq!(found(&two, &two, &[]), None);
         assert_eq!(found(&["linux/arm64"], &[], &[]), None);
         assert_eq!(found(&[], &two, &[]), None);
         // `FROM --platform=linux/amd64` sets it, whatever is wanted.
-        assert_eq!(
-            found(&["linux/amd64"], &["linux/arm64"], &["linux/amd64"]),
-            None
-        );
+        let amd64 = [("linux/arm64", "linux/amd64")];
+        assert_eq!(found(&["linux/amd64"], &["linux/arm64"], &amd64), None);
+        assert_eq!(found(&["linux/amd64"], &two, &amd64), None);
+        // Builders of an index may name the platforms that were asked for.
+        assert_eq!(found(&two, &two, &amd64), None);
+        // A part for one platform is not excused by what is set for another one.
+        assert!(found(&["linux/amd64"], &["linux/s390x"], &amd64).is_some());
+        assert!(found(&["linux/s390x"], &["linux/arm64"], &amd64).is_some());
     }
 
     #[test]

@@ -75,6 +75,41 @@ impl Registries {
         Ok(images.into_iter().filter_map(|one| one.platform).collect())
     }
 
+    /// Returns the platforms of an image as [`Self::made_for`], but by the configs of its images where they name another operating system or
+    /// architecture than the index: a builder may write the wanted platform into the index, whatever it has made. Configs seldom name a
+    /// variant.
+    pub async fn configured_for(
+        &self,
+        image: &Reference,
+    ) -> Result<BTreeSet<Platform>, LookupError> {
+        let listed = match image.digest() {
+            Some(digest) => match &*self.document(image, digest).await? {
+                Document::Index(entries) => self.flatten(image, entries).await?,
+                _ => return self.made_for(image).await,
+            },
+            None => return Ok(BTreeSet::new()),
+        };
+        let mut found = BTreeSet::new();
+        for entry in listed {
+            let configured = match self.platform_of(image, &entry.digest).await {
+                Ok(configured) => configured,
+                Err(error) if error.is_no_image() => continue,
+                Err(error) => return Err(error),
+            };
+            let is_same = |it: &Platform| {
+                let listed = entry.platform.as_ref();
+                listed.is_some_and(|listed| {
+                    (it.os(), it.architecture()) == (listed.os(), listed.architecture())
+                })
+            };
+            found.extend(match configured {
+                Some(configured) if !is_same(&configured) => Some(configured),
+                _ => entry.platform,
+            });
+        }
+        Ok(found)
+    }
+
     /// Tells whether `digest` is that of an image or an index within the index `image`, which is given by digest.
     pub async fn lists(&self, image: &Reference, digest: &Digest) -> Result<bool, LookupError> {
         let Some(index) = image.digest() else {

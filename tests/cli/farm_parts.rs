@@ -171,6 +171,49 @@ fn failed_platform_build_stops_the_others_and_moves_no_tag() {
 }
 
 #[test]
+fn platform_build_that_makes_an_image_for_another_platform_fails_and_moves_no_tag() {
+    let (world, registry) = (World::new(), Registry::start());
+    let script = "exec skopeo --override-arch amd64 copy $3 --quiet --preserve-digests --src-tls-verify=false --dest-tls-verify=false \
+         \"docker://${4:-$(sed -n 's/^FROM //p' \"$1\")}\" \"docker://$2\"";
+    world.fake("copy", script);
+    push_base(&registry, &[("linux/amd64", "1"), ("linux/arm64", "1")]);
+    // An index that names the wanted platform, of an image for another one.
+    registry.push_index("lie:1", &[image("linux/amd64", "1")]);
+    let mut lie = registry.document("lie:1");
+    lie["manifests"][0]["platform"]["architecture"] = "arm64".into();
+    let index = "application/vnd.oci.image.index.v1+json";
+    let lie = registry.put_untagged("lie", index, &lie);
+    registry.retag("lie:1", &lie);
+    let config = |more: &str| {
+        let entry = |name: &str, architecture: &str, more: &str| {
+            format!(
+                "  {name}: {{kind: command, platforms: [linux/{architecture}], build: [copy, '{{dockerfile}}', '{{image}}'{more}]}}\n"
+            )
+        };
+        let entries = entry("amd", "amd64", "") + &entry("arm", "arm64", more);
+        world.config(&format!(
+            "builders:\n{entries}pools: {{farm: {{builders: [amd, arm]}}}}\ndefaults: {{builder: farm}}\n"
+        ));
+    };
+    config("");
+    let options = ["--platform", "linux/amd64,linux/arm64"];
+    world.task_with(&registry, "web", &from_base(&registry), &options);
+    let why = "the builder made an image for linux/amd64 where one for linux/arm64 is wanted";
+    let part = "the part for linux/arm64 on builder arm failed";
+    world.run("web").exits(1).says(&[part, why]);
+    config(&format!(", --all, '{}'", registry.image("lie:1")));
+    world.run("web").exits(1).says(&[part, why]);
+    assert_eq!(registry.digest("web:latest"), None);
+    // The Dockerfile itself may set the platform of its image.
+    config("");
+    let set = format!("FROM --platform=linux/amd64 {}\n", registry.image("base:1"));
+    world.write("web/Dockerfile", &set);
+    world.fake("copy", &script.replace("^FROM ", "^FROM [^ ]* "));
+    world.run("web").ok();
+    assert_eq!(world.state_of("web"), "current");
+}
+
+#[test]
 fn acrt_killed_during_platform_builds_moves_no_tag_and_the_next_run_builds_again() {
     let (world, registry) = farm(&[("amd", "linux/amd64"), ("arm", "linux/arm64")]);
     world.task_with(&registry, "web", &from_base(&registry), &BOTH_PLATFORMS);

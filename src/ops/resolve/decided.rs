@@ -30,8 +30,6 @@ pub struct Resolved {
     pub pulled: BTreeMap<Reference, BTreeSet<Platform>>,
     /// The images that are pulled from a mirror, with the mirror.
     pub mirrored: Vec<(Reference, Reference)>,
-    /// The platforms that the Dockerfile itself sets for the base of the last stage.
-    pub forced: BTreeSet<Platform>,
     /// The answer about each image.
     pub(super) answers: BTreeMap<Reference, Resolution>,
 }
@@ -194,11 +192,6 @@ pub fn conclude(
             .filter_map(|(source, answer)| Some((source.clone(), answer.mirror()?.usable()?)))
             .collect(),
         pulled,
-        forced: bases
-            .iter()
-            .filter(|base| base.kind == BaseKind::Runtime)
-            .flat_map(|base| base.platforms.iter().cloned())
-            .collect(),
         answers,
     }
 }

@@ -99,7 +99,7 @@ async fn run_lines(
                 let built = unchanged::parts(builder, request, built).await;
                 traces.note(built.iter(), &request.images, pulled())?;
             }
-            judge_platforms(&made, &inputs.wanted, resolved)?;
+            judge_platforms(&made, &inputs.wanted, inputs)?;
         }
     }
     Ok(made)

@@ -114,8 +114,6 @@ async fn settle(
         let own: Vec<ImageDescriptor> = others.extract_if(.., |one| is_own(one)).collect();
         let made = outputs::platforms_of(execution, &own, build.platforms, &build.inputs);
         let made = made.await?;
-        outputs::judge_platforms(&made, &build.inputs.wanted, &build.resolved)
-            .map_err(Failure::unsure)?;
         let settled = build.resolved.made_for(execution.app, &build.inputs, &made);
         execution.unless_stopped(settled).await?;
         let resolved = &build.resolved;

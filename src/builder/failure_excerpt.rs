@@ -53,6 +53,15 @@ impl FailureExcerpt {
     }
 
     fn line(&mut self) {
+        // Of these a program may print millions.
+        let is_blank = |line: &[u8]| {
+            line.iter()
+                .all(|b| b.is_ascii() && !b.is_ascii_alphanumeric())
+        };
+        if is_blank(&self.pending) || self.last.back() == Some(&self.pending) {
+            self.pending.clear();
+            return;
+        }
         let line = std::mem::take(&mut self.pending);
         let text = cleaned(&line);
         let text = text.as_str();
@@ -69,6 +78,15 @@ impl FailureExcerpt {
             keep(&mut self.errors, error);
         }
         keep(&mut self.last, line);
+    }
+
+    /// Returns the last line that is no progress: of a builder that has exited with a failure, its own message. What a build prints is above
+    /// it, whatever that says.
+    pub fn last(&mut self) -> Option<String> {
+        if !self.pending.is_empty() {
+            self.line();
+        }
+        self.last.back().map(|line| cleaned(line))
     }
 
     /// Returns its last lines about an error, else its last lines; each at most once, without control characters and within bounds. Empty
@@ -273,9 +291,8 @@ pub fn refusal<'b>(
     })
 }
 
-/// Tells whether the client's last message is that it has lost its daemon, in the words of docker, BuildKit and podman. The output of a
-/// `RUN` is further up: the last message of a broken build is the client's.
-pub fn has_lost_its_daemon(said: &[String]) -> bool {
+/// Tells whether the last message of a client is that it has lost its daemon, in the words of docker, BuildKit and podman.
+pub fn has_lost_its_daemon(last: &str) -> bool {
     const BEGINNINGS: [&str; 8] = [
         "error during connect",
         "cannot connect to the docker daemon",
@@ -286,21 +303,21 @@ pub fn has_lost_its_daemon(said: &[String]) -> bool {
         "failed to solve: unavailable:",
         "rpc error: code = unavailable",
     ];
-    let Some(last) = said.last() else {
-        return false;
-    };
     let last = last.to_lowercase();
     let last = last.strip_prefix("error: ").unwrap_or(&last);
+    let last = last.strip_prefix("failed to build: ").unwrap_or(last);
     BEGINNINGS.iter().any(|it| last.starts_with(it))
 }
 
-/// Tells whether a builder's last messages say that its disk is full.
-pub fn is_out_of_disk(said: &[String]) -> bool {
-    const PHRASES: [&str; 3] = ["no space left on device", "enospc", "disk quota exceeded"];
-    let small = said.iter().map(|line| line.to_lowercase());
-    small
-        .into_iter()
-        .any(|line| PHRASES.iter().any(|phrase| line.contains(phrase)))
+/// Tells whether the last message of a builder is that its disk is full. The kernel's reason is at the end of the message; a `RUN` that
+/// failed is quoted before its exit code.
+pub fn is_out_of_disk(last: &str) -> bool {
+    const REASONS: [&str; 2] = ["no space left on device", "disk quota exceeded"];
+    let last = last.to_lowercase();
+    // containerd adds the code of an error.
+    let last = last.strip_suffix(": unknown").unwrap_or(&last);
+    let last = last.trim_end_matches(|c: char| !c.is_alphanumeric());
+    REASONS.iter().any(|reason| last.ends_with(reason))
 }
 
 impl Refusal {
@@ -392,23 +409,49 @@ mod tests {
         assert_eq!(lines.last().map(String::as_str), Some("Error: evil"));
     }
 
+    /// Returns the last message of a builder that has printed this.
+    fn last(printed: &str) -> String {
+        let mut words = FailureExcerpt::default();
+        words.take(printed.as_bytes());
+        words.last().unwrap_or_default()
+    }
+
     #[test]
-    fn full_disk_is_recognized_by_its_error_text() {
-        let is_full = |line: &str| is_out_of_disk(&["x".to_owned(), line.to_owned()]);
-        assert!(is_full(
-            "ERROR: failed to solve: write /d: no space left on device"
-        ));
-        assert!(is_full("npm ERR! ENOSPC: no space"));
-        assert!(is_full("Error: mkdir /var/lib: Disk quota exceeded"));
-        assert!(!is_full("Error: no space between words"));
+    fn full_disk_is_recognized_by_the_end_of_the_last_message_of_a_builder() {
+        for line in [
+            "ERROR: failed to solve: write /d: no space left on device",
+            "Error processing tar file(exit status 1): write /noise: no space left on device",
+            "Error: mkdir /var/lib: Disk quota exceeded",
+            "ERROR: failed to solve: mount callback failed on /m: write /m/noise: no space left on device: unknown",
+            "time=\"2026-01-01T00:00:00Z\" level=error msg=\"write /d: no space left on device\"",
+        ] {
+            assert!(is_out_of_disk(&last(&format!("x\n{line}\n"))), "{line}");
+        }
+        let printed = "Error: ENOSPC: no space left on device, watch /src: no space left on device";
+        for line in [
+            format!("STEP 2/2: RUN test\n{printed}\nError: building at STEP \"RUN test\": while running runtime: exit status 1\n"),
+            format!("#5 0.1 {printed}\nERROR: failed to solve: process \"/bin/sh -c test\" did not complete successfully: exit code: 1\n"),
+            format!("{printed}\nThe command '/bin/sh -c test' returned a non-zero code: 1\n"),
+            // An earlier line that contains the last one does not replace it.
+            format!("Error: building at STEP: exit status 1: {printed}\nError: building at STEP: exit status 1\n"),
+            // The echo of what was run.
+            "Error: building at STEP \"RUN echo no space left on device\": exit status 1".to_owned(),
+            "ERROR: failed to solve: process \"/bin/sh -c echo no space left on device\" did not complete successfully: exit code: 1".to_owned(),
+            "Step 2/2 : RUN echo no space left on device\nCOPY failed: no such file\n".to_owned(),
+            "npm ERR! ENOSPC: System limit for number of file watchers reached".to_owned(),
+            "Error: no space between words".to_owned(),
+        ] {
+            assert!(!is_out_of_disk(&last(&line)), "{line}");
+        }
     }
 
     #[test]
     fn lost_daemon_is_recognized_by_the_last_line_of_its_client() {
-        let is_lost = |line: &str| has_lost_its_daemon(&["x".to_owned(), line.to_owned()]);
+        let is_lost = |line: &str| has_lost_its_daemon(&last(&format!("x\n{line}\n")));
         for line in [
             "error: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
             "ERROR: failed to solve: Unavailable: error reading from server: EOF",
+            "ERROR: failed to build: failed to solve: Unavailable: error reading from server: EOF",
             "error during connect: Post \"http://old/v1.24/build\": EOF",
             "unexpected EOF",
             "Error: unexpected EOF",
@@ -419,14 +462,11 @@ mod tests {
             "ERROR: failed to solve: node:20: unexpected status from HEAD request: 503 Service Unavailable",
             "ERROR: failed to solve: process \"/bin/sh -c docker ps\" did not complete successfully: exit code: 1",
             "error: connection refused",
+            // Printed by a step; the client's own message does not look like an error.
+            "error during connect: x\nCOPY failed: no such file",
         ] {
             assert!(!is_lost(line), "{line}");
         }
-        let printed_by_a_step = [
-            "error during connect: x".to_owned(),
-            "Error: building at STEP".to_owned(),
-        ];
-        assert!(!has_lost_its_daemon(&printed_by_a_step));
     }
 
     #[test]

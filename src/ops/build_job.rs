@@ -179,7 +179,7 @@ fn failed(
         CommandFailure::Exit(command) => {
             let how = command.how("the builder's exit code", "the builder");
             let error = Error::new(Kind::Failed, format!("{purpose} failed: {how}"));
-            with_last_words(error, &command.said, &on.builder, purpose, request).into()
+            with_last_words(error, &command, &on.builder, purpose, request).into()
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     builder::CacheLimits,
     error::{Error, Kind, Result},
-    task::RunStatus,
+    task::{RunStatus, name},
 };
 
 use super::{
@@ -63,6 +63,9 @@ pub(super) async fn with_builder_fault(
     };
     let error = Error::new(Kind::BuilderAway, format!("builder {name} {how}")).because(why);
     match fault {
+        Fault::Full if is_quick(execution) => error.hint(format!(
+            "to remove its unused cache: acrt builder prune {name}"
+        )),
         Fault::Full => error.hint(
             "it is tried again in five minutes; to see what fills it: acrt builder list -o table",
         ),
@@ -75,7 +78,7 @@ pub(super) async fn with_builder_fault(
 fn record_lost_run(execution: &Execution<'_>, name: &str, fault: Fault) -> Result<u32> {
     let (app, key) = (execution.app, execution.task.key());
     let mut counts = execution.recorded;
-    if fault == Fault::Full {
+    if fault == Fault::Full && !is_quick(execution) {
         // While the builder is full for all tasks, no task is to blame; except where the run was placed on no builder, which gets runs even
         // while it is full.
         counts &= !app.store.builders().is_full(name) || execution.placed.is_empty();
@@ -88,13 +91,18 @@ fn record_lost_run(execution: &Execution<'_>, name: &str, fault: Fault) -> Resul
     }
 }
 
-/// Prunes the builder, once in a run. Returns whether another try is worthwhile.
+/// Returns whether a run belongs to no task. Its failure affects no other run, and what its builder keeps is not removed for it.
+fn is_quick(execution: &Execution<'_>) -> bool {
+    execution.task.name.as_str() == name::QUICK_RUN
+}
+
+/// Prunes the builder of a task, once in a run. Returns whether another try is worthwhile.
 pub(super) async fn free_disk(
     execution: &Execution<'_>,
     name: &str,
     lines: &PrefixedLog<'_>,
 ) -> bool {
-    if !execution.pruned.borrow_mut().insert(name.to_owned()) {
+    if is_quick(execution) || !execution.pruned.borrow_mut().insert(name.to_owned()) {
         return false;
     }
     lines.say(&format!(

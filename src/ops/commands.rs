@@ -43,6 +43,8 @@ pub(super) struct FailedCommand {
     how: Exit,
     /// The last lines that it printed.
     pub said: Vec<String>,
+    /// Its own last message; `None` where it was killed, so that the last line may be that of a program which it had started.
+    pub last: Option<String>,
     /// The beginning of its output.
     pub printed: Vec<u8>,
 }
@@ -96,8 +98,9 @@ impl Commands<'_> {
             Ended::TimedOut => return Err(self.too_long().into()),
         };
         Err(CommandFailure::Exit(FailedCommand {
-            how,
             said: words.said(),
+            last: words.last().filter(|_| matches!(how, Exit::Code(_))),
+            how,
             printed,
         }))
     }

@@ -7,7 +7,7 @@ use crate::{
     task::{Task, TaskKey},
 };
 
-use super::{App, answer::resume, steps};
+use super::{App, answer::resume, commands::FailedCommand, steps};
 
 /// The last lines of a builder's output.
 #[derive(Debug, thiserror::Error)]
@@ -33,19 +33,21 @@ pub fn has_lost_the_builder(error: &Error) -> bool {
 /// Adds the last lines of a builder, and if a registry has refused it, how to give it a login.
 pub fn with_last_words(
     error: Error,
-    said: &[String],
+    command: &FailedCommand,
     builder: &Builder,
     purpose: &Purpose,
     request: &BuildRequest,
 ) -> Error {
+    let said = &command.said;
     if said.is_empty() {
         return error;
     }
+    let is_last = |is_it: fn(&str) -> bool| command.last.as_deref().is_some_and(is_it);
     let refused = refusal(said, purpose, request.bases.keys());
     let error = error.because(BuilderWords {
         text: said.join("; "),
-        is_out_of_disk: is_out_of_disk(said),
-        has_lost_its_daemon: has_lost_its_daemon(said),
+        is_out_of_disk: is_last(is_out_of_disk),
+        has_lost_its_daemon: is_last(has_lost_its_daemon),
     });
     match refused {
         Some(refused) => {

@@ -10,7 +10,8 @@ use crate::support::{Calls, Receiver, Registry, World, program};
 /// `NAME.down` exists, and is lost in the middle of a build while `NAME.dies` exists. It pushes the Dockerfile's base,
 /// and records its start and end. Of an index it uses the image for its platform, and pushes that by its digest if
 /// requested. It takes a minute while `NAME.slow` exists; its disk is full while `NAME.full` exists, and full of cache
-/// while `NAME.cached` exists. A build fails at `# BROKEN`, and at `# BROKEN PLATFORM` for that platform.
+/// while `NAME.cached` exists. A build fails at `# BROKEN`, and at `# BROKEN PLATFORM` for that platform; at `# ENOSPC` a
+/// test in it prints that, and fails.
 pub fn buildctl(world: &World) -> Calls {
     let script = format!(
         r##"address=${{1#--addr=unix://}} name=${{1##*/}}
@@ -40,6 +41,11 @@ if [ -e "$address.restarts" ]; then
     exit 1
 fi
 if grep -qx "# BROKEN\( $platform\)\{{0,1\}}" "$folder/Dockerfile"; then echo 'error: connection refused' >&2; exit 1; fi
+if grep -qx '# ENOSPC' "$folder/Dockerfile"; then
+    echo '#5 0.345 Error: ENOSPC: no space left on device' >&2
+    echo 'error: failed to solve: process "/bin/sh -c test" did not complete successfully: exit code: 1' >&2
+    exit 1
+fi
 if [ -e "$address.full" ] || [ -e "$address.cached" ]; then
     echo 'error: failed to solve: write /layer: no space left on device' >&2
     exit 1
@@ -399,6 +405,39 @@ fn broken_build_fails_the_run_whatever_it_prints() {
         world.acrt(&["builder", "check"]).ok().json()[0]["state"],
         "ready"
     );
+}
+
+#[test]
+fn failed_test_that_prints_enospc_prunes_nothing_and_stops_no_other_task() {
+    let (world, registry) = farm("by: order");
+    let from = from(&registry, "base:1");
+    let options = ["--builder", "a"];
+    world.task_with(&registry, "web", &from, &options);
+    world.task_with(&registry, "api", &from, &options);
+    world.write("web/Dockerfile", &format!("{from}# ENOSPC\n"));
+    world.run("web").exits(1).says(&["ENOSPC", "exit code: 1"]);
+    assert_eq!(world.history(), ["web Failed"]);
+    world.run("api").ok();
+    // A builder that is full is pruned for a task, and never for a quick build.
+    toggle(&world, "a.cached");
+    let (host, context) = (registry.host(), world.context("api", &from));
+    let build = [
+        "build",
+        "-r",
+        &host,
+        "-t",
+        "x:1",
+        "--builder",
+        "a",
+        &context,
+    ];
+    world
+        .acrt(&build)
+        .exits(4)
+        .says(&["builder a is out of disk", "acrt builder prune a"]);
+    assert!(world.path("a.cached").exists());
+    world.run("api").ok();
+    assert!(!world.path("a.cached").exists());
 }
 
 #[test]

@@ -120,8 +120,8 @@ impl<'a> StepRun<'a> {
         let builder = &self.shared.on.builder;
         let ran = self.process(line, GRACE).await;
         ran.map_err(|why| {
-            self.failed(&purpose.to_string(), why, |error, said| {
-                with_last_words(error, said, builder, purpose, request)
+            self.failed(&purpose.to_string(), why, |error, command| {
+                with_last_words(error, command, builder, purpose, request)
             })
         })
     }
@@ -152,7 +152,7 @@ impl<'a> StepRun<'a> {
         &self,
         what: &str,
         why: CommandFailure,
-        add_words: impl FnOnce(Error, &[String]) -> Error,
+        add_words: impl FnOnce(Error, &FailedCommand) -> Error,
     ) -> StepFailure {
         let command: FailedCommand = match why {
             CommandFailure::Exit(command) => command,
@@ -161,7 +161,7 @@ impl<'a> StepRun<'a> {
         let how = command.how(&format!("the exit code of {what}"), what);
         let text = format!("step `{}` failed: {how}", self.step.id);
         StepFailure::Exit {
-            error: add_words(Error::new(Kind::Failed, text), &command.said),
+            error: add_words(Error::new(Kind::Failed, text), &command),
             printed: command.printed,
         }
     }
@@ -187,8 +187,8 @@ impl<'a> StepRun<'a> {
 }
 
 /// Adds the last lines of a container to an error, without advice about the builder.
-fn because_of_words(error: Error, said: &[String]) -> Error {
-    match said {
+fn because_of_words(error: Error, command: &FailedCommand) -> Error {
+    match command.said.as_slice() {
         [] => error,
         said => error.because(anyhow::anyhow!(said.join("; "))),
     }

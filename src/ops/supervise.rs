@@ -237,7 +237,7 @@ pub async fn supervise(
     let id = held.run.run_id;
     let input = WorkerInput::of(app, request).text()?;
     let marker = app.store.layout().run_folder(id).display().to_string();
-    let mut line = own_command(app)?.env(MARKER, marker);
+    let mut line = own_command(app)?.env(MARKER, &marker);
     if !app.clock.is_real() {
         line = line.env("ACRT_NOW", app.clock.now().to_string());
     }
@@ -269,6 +269,13 @@ pub async fn supervise(
             ..Execution::of(app, task.clone(), Secrets::default(), &never)
         };
         return execute::fail(&execution, held, failure, events);
+    }
+    if matches!(held.run.status, RunStatus::Timeout | RunStatus::Canceled) {
+        // The process of the run has ended the process group of its builder; a child of that may have left the group.
+        let ended = process::end_marked_processes(MARKER, &marker).await;
+        if let Err(error) = ended {
+            events.send(Event::Problem(error));
+        }
     }
     let run = app.store.end_run(held)?;
     events.send(Event::Ended {

@@ -144,6 +144,7 @@ async fn carry_out(
         deadline: allowed.timeout.map(|timeout| Instant::now() + timeout),
         ending: None,
         kill_at: None,
+        is_killed: false,
         running: true,
         is_own: input.is_some(),
     };
@@ -152,15 +153,19 @@ async fn carry_out(
     let status = loop {
         tokio::select! {
             biased;
-            read = pipe.read(&mut buffer), if open => match read {
-                Ok(count) if count > 0 => output(&buffer[..count]),
-                _ => open = false,
-            },
-            () = &mut feed, if !is_fed => is_fed = true,
             status = child.wait() => break status.context(Kind::Failed, || {
                 format!("cannot wait for `{}`", line.program.display())
             })?,
             () = stopper.next(stop) => {}
+            () = &mut feed, if !is_fed => is_fed = true,
+            read = pipe.read(&mut buffer), if open => {
+                match read {
+                    Ok(count) if count > 0 => output(&buffer[..count]),
+                    _ => open = false,
+                }
+                // Without this, timers and signals have to wait for many reads of a process that prints without a pause.
+                tokio::task::yield_now().await;
+            }
         }
     };
     stopper.running = false;
@@ -523,6 +528,7 @@ struct Stopper {
     deadline: Option<Instant>,
     ending: Option<Ended>,
     kill_at: Option<Instant>,
+    is_killed: bool,
     running: bool,
     /// Whether the process is one of acrt and gets the same signal as this one, because it reports by which signal it ended.
     is_own: bool,
@@ -555,9 +561,10 @@ impl Stopper {
             }
             Some(kill_at) => {
                 tokio::select! {
-                    () = stop.wait_again() => {}
+                    () = stop.wait_again(), if !self.is_killed => {}
                     () = tokio::time::sleep_until(kill_at) => {}
                 }
+                self.is_killed = true;
                 self.send(Kill::KILL);
                 // Processes that fork while they are killed are killed again soon.
                 self.kill_at = Some(Instant::now() + Duration::from_millis(50));
@@ -731,6 +738,33 @@ mod tests {
         let (ended, text) = run_sh(script, limits(2_000)).await;
         assert_eq!((ended, text.len()), (Ended::TimedOut, 65_536));
         assert!(before.elapsed() < Duration::from_secs(30));
+    }
+
+    #[tokio::test]
+    async fn process_that_prints_without_a_pause_is_stopped_and_timed_out_at_once() {
+        let (halt, stop) = Stop::never().or_halt();
+        let reads_after = std::cell::Cell::new(0);
+        let mut ask = |_: &[u8]| {
+            halt.ask();
+            reads_after.set(reads_after.get() + 1);
+        };
+        let line = CommandLine::new("yes");
+        let ended = run(&line, &limits(60_000), &stop, &mut ask).await.unwrap();
+        assert!(matches!(ended, Ended::Stopped(_)), "{ended:?}");
+        // What was in the pipe, and what it printed before the signal reached it.
+        assert!(reads_after.get() < 32, "{}", reads_after.get());
+        let mut late = Duration::ZERO;
+        let (allowed, before) = (limits(200), std::time::Instant::now());
+        let mut busy = |_: &[u8]| {
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < Duration::from_millis(20) {
+                std::hint::spin_loop();
+            }
+            late = before.elapsed();
+        };
+        let ended = run(&line, &allowed, &Stop::never(), &mut busy).await;
+        assert_eq!(ended.unwrap(), Ended::TimedOut);
+        assert!(late < Duration::from_millis(2_000), "{late:?}");
     }
 
     #[tokio::test]

@@ -132,6 +132,30 @@ fn manual_run_has_one_timeout_for_fetch_and_build() {
 }
 
 #[test]
+fn child_that_has_left_the_process_group_of_its_builder_ends_with_a_run_that_times_out() {
+    let world = World::new();
+    world.fake("slow", "setsid sh -c 'trap \"\" TERM; sleep 600' & wait");
+    world.config("builders: {command: {build: [slow]}}\n");
+    let context = world.context("web", "FROM scratch\n");
+    let build = [
+        "build",
+        "-r",
+        "localhost:5000",
+        "-t",
+        "web:1",
+        "--no-push",
+        "--builder",
+        "command",
+        "--timeout",
+        "1",
+        &context,
+    ];
+    world.acrt(&build).exits(1).says(&["longer than 1 second"]);
+    let left = world.processes();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn manual_run_has_resource_limits_and_its_builder_has_none() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();

@@ -58,6 +58,8 @@ struct Subscription {
     is_base: bool,
     /// When a task last pushed it.
     pushed_at: Option<Timestamp>,
+    /// When the last run began that was built on it.
+    run_at: Option<Timestamp>,
     /// The builder that has it, if a local task makes it: the builder of this name, or the machine's.
     local: Option<Option<String>>,
 }
@@ -67,18 +69,23 @@ impl TagSubscriptions {
     pub fn by(nodes: &[Node<'_>]) -> Self {
         let mut tags = BTreeMap::new();
         let local = made_locally(nodes);
-        for (tag, dependency) in nodes.iter().flat_map(|node| node.followed()) {
-            let subscription = entry(&mut tags, tag, || dependency.image.reference());
-            subscription.is_base = true;
-            subscription.local = local.get(tag).cloned();
-            subscription.add_name(&dependency.image);
-            if let Some(digest) = &dependency.image.digest
-                && !subscription.built_on.contains(digest)
-            {
-                subscription.built_on.push(digest.clone());
+        for node in nodes {
+            let run_at = node.baseline.recorded;
+            let run_at = run_at.filter(|_| node.baseline.run_id.is_some());
+            for (tag, dependency) in node.followed() {
+                let subscription = entry(&mut tags, tag, || dependency.image.reference());
+                subscription.is_base = true;
+                subscription.run_at = subscription.run_at.max(run_at);
+                subscription.local = local.get(tag).cloned();
+                subscription.add_name(&dependency.image);
+                if let Some(digest) = &dependency.image.digest
+                    && !subscription.built_on.contains(digest)
+                {
+                    subscription.built_on.push(digest.clone());
+                }
+                let platforms = dependency.manifests.keys();
+                subscription.platforms.extend(platforms.cloned());
             }
-            let platforms = dependency.manifests.keys();
-            subscription.platforms.extend(platforms.cloned());
         }
         Self(tags)
     }
@@ -114,6 +121,14 @@ impl TagSubscriptions {
         self.0.get(tag)?.pushed_at
     }
 
+    /// Returns whether a run has begun since the last look at a tag, which gave no answer, and was built on the tag. The tag is looked at
+    /// again then, whatever pause that look has caused: its registry may answer, and a run says more than an older error.
+    pub fn has_new_answer(&self, tag: &Reference, tags: &Tags) -> bool {
+        let run_at = self.0.get(tag).and_then(|one| one.run_at);
+        let record = tags.get(tag).filter(|record| record.error.is_some());
+        record.is_some_and(|record| run_at > record.last_looked)
+    }
+
     /// Returns a tag by the name that the first task uses, for messages.
     pub fn spelled<'t>(&'t self, tag: &'t Reference) -> &'t Reference {
         self.0.get(tag).map_or(tag, |one| &one.spelled)
@@ -124,7 +139,7 @@ impl TagSubscriptions {
         let open = which.iter().filter_map(|tag| {
             let subscription = self.0.get(tag)?;
             let record = tags.get(tag);
-            if record.is_some_and(|record| record.rests(now)) {
+            if record.is_some_and(|record| record.rests(now)) && !self.has_new_answer(tag, tags) {
                 return None;
             }
             Some(LookQuestion {
@@ -150,6 +165,7 @@ impl Subscription {
             platforms: BTreeSet::new(),
             is_base: false,
             pushed_at: None,
+            run_at: None,
             local: None,
         }
     }

@@ -278,7 +278,9 @@ impl<'a> Watcher<'a> {
             .into_iter()
             .filter(|tag| {
                 if wanted.is_base(tag) {
-                    all || outdated.contains(tag) || is_due(app, &tags, tag, now)
+                    all || outdated.contains(tag)
+                        || wanted.has_new_answer(tag, &tags)
+                        || is_due(app, &tags, tag, now)
                 } else {
                     is_output_due(app, &wanted, &tags, tag)
                 }

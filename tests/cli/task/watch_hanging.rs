@@ -324,6 +324,29 @@ fn digest_announced_by_webhook_is_looked_up_until_the_registry_shows_it() {
 }
 
 #[test]
+fn run_that_a_registry_answers_ends_the_pause_after_an_error() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let proxy = Proxy::to(&registry);
+    registry.push("base:1", &[("version", "one")]);
+    world.tracked_task(
+        &registry,
+        "web",
+        &format!("FROM {}\n", proxy.image("base:1")),
+    );
+    proxy.refuse(None, "429 Too Many Requests\r\nRetry-After: 600");
+    assert_eq!(world.state_of("web"), "unknown");
+    proxy.requests();
+    assert_eq!(world.state_of("web"), "unknown");
+    assert_eq!(proxy.requests(), [""; 0]);
+    world.run("web").ok();
+    proxy.requests();
+    assert_eq!(world.state_of("web"), "current");
+    assert_eq!(proxy.requests().len(), 1);
+    world.watch_once().ok().silent();
+}
+
+#[test]
 fn retry_after_of_a_registry_holds_in_all_rounds_of_the_loop() {
     let place = Place::new();
     let proxy = Proxy::to(&place.registry);

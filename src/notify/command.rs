@@ -7,8 +7,11 @@ use crate::{
     sys::{
         command::CommandLine,
         process::{self, Ended},
+        signal::Stop,
     },
 };
+
+use super::delivery_error::DeliveryError;
 
 /// The timeout of a program and its children.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -16,14 +19,23 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How much of a failing program's output is shown, in bytes.
 const SHOWN: usize = 300;
 
-/// Runs a program with `message` on its standard input, and returns its output, in which `masks` hides secrets.
+/// Runs a program with `message` on its standard input, and returns its output, in which `masks` hides secrets. If acrt is to stop, the
+/// program is killed.
 ///
 /// # Errors
 ///
 /// How the program failed, with the end of its output.
-pub async fn deliver(line: &CommandLine, message: &[u8], masks: &Masks) -> Result<Vec<u8>, String> {
-    let reply = process::converse_for(PATIENCE, line, message).await;
-    let reply = reply.map_err(|error| error.one_line())?;
+pub async fn deliver(
+    line: &CommandLine,
+    message: &[u8],
+    masks: &Masks,
+    stop: &Stop,
+) -> Result<Vec<u8>, DeliveryError> {
+    let reply = tokio::select! {
+        reply = process::converse_for(PATIENCE, line, message) => reply,
+        _ = stop.wait() => return Err(DeliveryError::Stopped),
+    };
+    let reply = reply.map_err(|error| DeliveryError::Failed(error.one_line()))?;
     // Masked before it is cut, so that no part of a secret is left.
     let printed = masks.hide([reply.output, reply.errors].concat());
     let how = match reply.ended {
@@ -33,10 +45,10 @@ pub async fn deliver(line: &CommandLine, message: &[u8], masks: &Masks) -> Resul
         Ended::TimedOut => format!("it took longer than {} seconds", PATIENCE.as_secs()),
         Ended::Stopped(signal) => format!("it was stopped by {signal}"),
     };
-    Err(match last_words(&printed) {
+    Err(DeliveryError::Failed(match last_words(&printed) {
         Some(words) => format!("{how}: {words}"),
         None => how,
-    })
+    }))
 }
 
 /// Returns the last line of a text, or the end of that line if it is long.
@@ -55,32 +67,26 @@ mod tests {
         CommandLine::new("/bin/sh").args(["-c", script])
     }
 
+    async fn told(script: &str, message: &[u8]) -> Result<Vec<u8>, DeliveryError> {
+        deliver(&shell(script), message, &Masks::default(), &Stop::never()).await
+    }
+
     #[tokio::test]
     async fn notification_program_gets_the_message_and_its_output_is_recorded() {
-        let printed = deliver(&shell("cat; echo"), b"{\"a\":1}", &Masks::default())
-            .await
-            .unwrap();
+        let printed = told("cat; echo", b"{\"a\":1}").await.unwrap();
         assert_eq!(printed, b"{\"a\":1}\n");
     }
 
     #[tokio::test]
     async fn failed_notification_program_is_reported_with_its_last_output_line() {
-        let why = deliver(
-            &shell("echo one; echo two >&2; exit 3"),
-            b"",
-            &Masks::default(),
-        )
-        .await;
-        assert_eq!(why.unwrap_err(), "its exit code is 3: two");
+        let why = told("echo one; echo two >&2; exit 3", b"").await;
+        let expected = DeliveryError::Failed("its exit code is 3: two".into());
+        assert_eq!(why.unwrap_err(), expected);
     }
 
     #[tokio::test]
     async fn notification_program_that_ignores_its_input_is_no_failure() {
         let message = vec![b'x'; 1 << 20];
-        assert!(
-            deliver(&shell("exec <&-; exit 0"), &message, &Masks::default())
-                .await
-                .is_ok()
-        );
+        assert!(told("exec <&-; exit 0", &message).await.is_ok());
     }
 }

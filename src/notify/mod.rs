@@ -1,6 +1,7 @@
 //! Delivers notifications to a program or to a webhook. What is worth a notification is decided elsewhere.
 
 mod command;
+mod delivery_error;
 mod payload;
 pub mod preset;
 mod webhook;
@@ -11,9 +12,10 @@ use reqwest::Url;
 
 use crate::{
     secret::{Masks, Secret, secrets_of_login},
-    sys::{clock::Clock, command::CommandLine, environment},
+    sys::{clock::Clock, command::CommandLine, environment, signal::Stop},
 };
 
+pub use delivery_error::DeliveryError;
 pub use payload::NotificationPayload;
 
 /// The receiver of notifications.
@@ -101,17 +103,18 @@ pub enum DeliveryResponse {
 ///
 /// # Errors
 ///
-/// Why the message was not accepted, without secrets.
+/// As [`DeliveryError`] says.
 pub async fn deliver(
     receiver: &Receiver,
     event: &str,
     payload: &NotificationPayload,
     clock: &Clock,
-) -> Result<DeliveryResponse, String> {
+    stop: &Stop,
+) -> Result<DeliveryResponse, DeliveryError> {
     let mut masks = Masks::of(&payload.secrets);
     masks.add(&environment::proxy_secrets());
     let response = match receiver {
-        Receiver::Command(line) => command::deliver(line, &payload.body, &masks)
+        Receiver::Command(line) => command::deliver(line, &payload.body, &masks, stop)
             .await
             .map(DeliveryResponse::Printed),
         Receiver::Webhook { url, secret } => {
@@ -123,12 +126,18 @@ pub async fn deliver(
                 payload,
                 masks: &masks,
             };
-            webhook::send(&request, clock)
-                .await
-                .map(DeliveryResponse::Answered)
+            let sent = tokio::select! {
+                sent = webhook::send(&request, clock) => sent,
+                _ = stop.wait() => Err(DeliveryError::Stopped),
+            };
+            sent.map(DeliveryResponse::Answered)
         }
     };
-    response.map_err(|why| masks.hide_in(&why))
+    response.map_err(|error| match error {
+        DeliveryError::Failed(why) => DeliveryError::Failed(masks.hide_in(&why)),
+        DeliveryError::Refused(why) => DeliveryError::Refused(masks.hide_in(&why)),
+        DeliveryError::Stopped => DeliveryError::Stopped,
+    })
 }
 
 #[cfg(test)]

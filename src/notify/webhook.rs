@@ -15,7 +15,7 @@ use crate::{
     sys::{clock::Clock, settings},
 };
 
-use super::payload::NotificationPayload;
+use super::{delivery_error::DeliveryError, payload::NotificationPayload};
 
 /// The timeout of one attempt.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,11 +41,26 @@ pub struct Request<'a> {
 }
 
 /// How an attempt failed.
-enum AttemptError {
-    /// A retry may succeed.
-    Passing(String),
-    /// The server refuses the message.
-    Final(String),
+struct AttemptError {
+    error: DeliveryError,
+    /// Whether a retry may succeed at once.
+    is_passing: bool,
+}
+
+impl AttemptError {
+    fn passing(why: String) -> Self {
+        Self {
+            error: DeliveryError::Failed(why),
+            is_passing: true,
+        }
+    }
+
+    fn lasting(error: DeliveryError) -> Self {
+        Self {
+            error,
+            is_passing: false,
+        }
+    }
 }
 
 /// Sends a message until it is accepted or a retry makes no sense. Returns the response.
@@ -53,33 +68,34 @@ enum AttemptError {
 /// # Errors
 ///
 /// Why the message was not accepted, without its URL.
-pub async fn send(request: &Request<'_>, clock: &Clock) -> Result<String, String> {
-    let client = client(request.url)?;
+pub async fn send(request: &Request<'_>, clock: &Clock) -> Result<String, DeliveryError> {
+    let client = client(request.url).map_err(DeliveryError::Failed)?;
     let mut pauses = PAUSES.iter();
     loop {
-        let why = match once(&client, request).await {
+        let failed = match once(&client, request).await {
             Ok(answer) => return Ok(answer),
-            Err(AttemptError::Final(why)) => return Err(why),
-            Err(AttemptError::Passing(why)) => why,
+            Err(failed) => failed,
         };
-        match pauses.next() {
+        match pauses.next().filter(|_| failed.is_passing) {
             Some(pause) => clock.sleep(*pause).await,
-            None => return Err(why),
+            None => return Err(failed.error),
         }
     }
 }
 
 async fn once(client: &Client, request: &Request<'_>) -> Result<String, AttemptError> {
+    let headers = headers(request.payload);
+    let headers = headers.map_err(|why| AttemptError::lasting(DeliveryError::Failed(why)))?;
     let mut post = client
         .post(request.url.clone())
         .header(EVENT, request.event)
-        .headers(headers(request.payload).map_err(AttemptError::Final)?)
+        .headers(headers)
         .body(request.payload.body.clone());
     if let Some(secret) = request.secret {
         post = post.header(SIGNATURE, signature(secret, &request.payload.body));
     }
     let answer = post.send().await;
-    let answer = answer.map_err(|error| AttemptError::Passing(words(error.without_url())))?;
+    let answer = answer.map_err(|error| AttemptError::passing(words(error.without_url())))?;
     let status = answer.status();
     let said = beginning(answer, request.masks).await;
     let told = match said.as_str() {
@@ -89,11 +105,23 @@ async fn once(client: &Client, request: &Request<'_>) -> Result<String, AttemptE
     match status {
         _ if status.is_success() => Ok(told),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-            Err(AttemptError::Passing(told))
+            Err(AttemptError::passing(told))
         }
-        _ if status.is_server_error() => Err(AttemptError::Passing(told)),
-        _ => Err(AttemptError::Final(told)),
+        _ if status.is_server_error() => Err(AttemptError::passing(told)),
+        _ if is_of_message(status) => Err(AttemptError::lasting(DeliveryError::Refused(told))),
+        _ => Err(AttemptError::lasting(DeliveryError::Failed(told))),
     }
+}
+
+/// Tells whether a status is about the message, and not about the URL or the login, which may be mended.
+fn is_of_message(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::UNPROCESSABLE_ENTITY
+    )
 }
 
 /// Returns the headers of a message; without a Content-Type from its templates, the body is JSON where it parses as JSON, else

@@ -99,7 +99,7 @@ pub async fn run(
         if !is_quick {
             app.registries_with(logins(&secrets)?);
             answers = old_enough(app, &task, events).await?;
-            prepare_notifications(app, &task, events).await;
+            prepare_notifications(app, &task, stop, events).await;
         }
         let place = placing::place(app, &task, stop, events).await?;
         Ok((answers, place))
@@ -186,8 +186,8 @@ pub(super) async fn pin(
 }
 
 /// Prepares the receivers of notifications for the run. A failure is reported, and does not prevent the run.
-async fn prepare_notifications(app: &App, task: &Task, events: &EventSink<'_>) {
-    if let Err(error) = notify::before_run(app, task, events).await {
+async fn prepare_notifications(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
+    if let Err(error) = notify::before_run(app, task, stop, events).await {
         events.send(Event::Problem(error));
     }
 }
@@ -207,7 +207,7 @@ pub async fn run_if_free(
     };
     recover_crashed_runs_of(app, key, events).await?;
     let (task, _) = prepare(app, &request)?;
-    let held = triggered(app, &task, cause, events).await?;
+    let held = triggered(app, &task, cause, stop, events).await?;
     let request = RunRequest {
         run: Some(held.run.run_id),
         ..request
@@ -231,8 +231,8 @@ pub(super) async fn fail_if_free(
         return Ok(None);
     };
     let (task, secrets) = prepare(app, request)?;
-    let held = triggered(app, &task, cause, events).await?;
     let stop = Stop::never();
+    let held = triggered(app, &task, cause, &stop, events).await?;
     let execution = Execution {
         recorded: true,
         ..Execution::of(app, task, secrets, &stop)
@@ -245,6 +245,7 @@ async fn triggered(
     app: &App,
     task: &Task,
     cause: &Cause,
+    stop: &Stop,
     events: &EventSink<'_>,
 ) -> Result<HeldRun> {
     let held = app
@@ -255,7 +256,7 @@ async fn triggered(
         task: &task.key(),
         is_build: false,
     });
-    prepare_notifications(app, task, events).await;
+    prepare_notifications(app, task, stop, events).await;
     Ok(held)
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::task::{RunId, TaskKey, TaskName};
+use crate::{
+    image::Digest,
+    task::{RunId, TaskKey, TaskName},
+};
 
 /// Every path in a state directory.
 #[derive(Clone, Debug)]
@@ -76,9 +79,15 @@ impl Layout {
         self.root.join("notified.json")
     }
 
-    /// Returns the lock of the process that sends notifications.
+    /// Returns the lock of the process that changes that file.
     pub fn notified_lock(&self) -> PathBuf {
         self.root.join("notified.lock")
+    }
+
+    /// Returns the lock of the process that sends notifications to a receiver. An abandoned one is removed with other temporary files.
+    pub fn receiver_lock(&self, id: &str) -> PathBuf {
+        let digest = Digest::of(id.as_bytes());
+        self.root.join(format!(".tmp-receiver-{}", digest.hex()))
     }
 
     /// Returns the lock of the process that changes a definition or its secrets.

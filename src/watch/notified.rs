@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::task::{RunId, TaskKey};
@@ -106,6 +106,21 @@ pub struct NotifiedState {
     /// When its last digest was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digested: Option<Timestamp>,
+    /// The messages that could not be delivered, by the task or problem that they are about: they wait, and others are sent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retries: BTreeMap<String, MessageRetry>,
+    /// The tasks with news for which another process is to send: it was sending to this receiver when the news came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<TaskKey>,
+}
+
+/// When a message is sent again that could not be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageRetry {
+    /// How many times in a row it could not be delivered.
+    pub failures: u32,
+    pub next_try: Timestamp,
 }
 
 /// A problem that a receiver has been told of.
@@ -189,22 +204,55 @@ impl NotifiedState {
 
     /// Tells whether sending still pauses after a failure.
     pub fn rests(&self, now: Timestamp) -> bool {
-        // A clock that was set back must not silence notifications for long.
         self.next_try
-            .filter(|next| *next <= backoff::next_try(self.failures.max(1), now))
-            .is_some_and(|next| now < next)
+            .is_some_and(|next| pauses(self.failures, next, now))
     }
 
-    /// Records that sending failed.
+    /// Records that the receiver cannot be reached.
     pub fn failed(&mut self, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         self.next_try = Some(backoff::next_try(self.failures, now));
     }
 
-    /// Records that sending succeeded.
-    pub fn reached(&mut self) {
+    /// Records that the receiver has got a message about these tasks or problems.
+    pub fn reached(&mut self, subjects: &[String]) {
         self.failures = 0;
         self.next_try = None;
+        for subject in subjects {
+            self.retries.remove(subject);
+        }
+    }
+
+    /// Records that a message about these tasks or problems could not be delivered.
+    pub fn hold_back(&mut self, subjects: &[String], now: Timestamp) {
+        for subject in subjects {
+            let last = self.retries.get(subject).map_or(0, |retry| retry.failures);
+            let failures = last.saturating_add(1);
+            let next_try = backoff::next_try(failures, now);
+            let retry = MessageRetry { failures, next_try };
+            self.retries.insert(subject.clone(), retry);
+        }
+    }
+
+    /// Tells whether messages about a task or problem still wait after one that could not be delivered.
+    pub fn holds_back(&self, subject: &str, now: Timestamp) -> bool {
+        self.retries
+            .get(subject)
+            .is_some_and(|retry| pauses(retry.failures, retry.next_try, now))
+    }
+
+    /// Tells whether nothing about a task is to be sent or recorded.
+    pub fn is_up_to_date(
+        &self,
+        task: &TaskKey,
+        baseline: &Baseline,
+        remind: Option<Timestamp>,
+    ) -> bool {
+        let notified = self.of(task);
+        let is_gone = baseline.failure.is_none() && !baseline.is_tracking();
+        let is_settled =
+            (baseline.is_stalled() || !notified.stalled) && !(is_gone && notified.failing);
+        is_settled && self.due_events(task, baseline, remind).is_empty()
     }
 
     /// Returns the events of a task that are due, in the order in which they are sent. `StillFailing` is due where the failure was last
@@ -297,15 +345,29 @@ impl NotifiedState {
         }
     }
 
-    /// Removes tasks that do not exist any more.
-    pub fn keep_only(&mut self, is_task: impl Fn(&str) -> bool) {
+    /// Removes tasks that do not exist any more, and retries whose messages are no longer due.
+    pub fn keep_only(&mut self, is_task: impl Fn(&str) -> bool, now: Timestamp) {
         self.tasks.retain(|task, _| is_task(task));
+        self.waiting.retain(|task| is_task(&task.full()));
+        // What is still due is tried in the first round after its time.
+        let is_due = |retry: &MessageRetry| now.duration_since(retry.next_try) < FORGOTTEN_AFTER;
+        self.retries
+            .retain(|subject, retry| is_task(subject) || is_due(retry));
     }
 
     fn of(&self, task: &TaskKey) -> NotifiedTask {
         self.tasks.get(&task.full()).cloned().unwrap_or_default()
     }
 }
+
+/// Tells whether sending still pauses at `now`, after `failures` in a row, until `next`. A clock that was set back must not silence
+/// notifications for long.
+fn pauses(failures: u32, next: Timestamp, now: Timestamp) -> bool {
+    now < next && next <= backoff::next_try(failures.max(1), now)
+}
+
+/// After how long a message that was not tried again is no longer due: its problem is solved.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(48);
 
 /// Up to how many images of a registry, or tasks with broken files, are told one by one.
 const FEW: usize = 10;
@@ -566,8 +628,40 @@ mod tests {
         // A clock that is set back by years does not silence for years.
         notified.next_try = Some(at(1_000_000));
         assert!(!notified.rests(at(200)));
-        notified.reached();
+        notified.reached(&[]);
         assert!(!notified.rests(at(0)));
+    }
+
+    #[test]
+    fn undelivered_message_waits_with_growing_backoff_until_it_is_delivered_and_no_other_does() {
+        let (web, api) = (["r.io/web".to_owned()], ["r.io/api".to_owned()]);
+        let mut notified = NotifiedState::from(at(0));
+        notified.hold_back(&web, at(0));
+        notified.hold_back(&web, at(60));
+        assert!(notified.holds_back("r.io/web", at(179)));
+        assert!(!notified.holds_back("r.io/web", at(180)));
+        assert!(!notified.holds_back("r.io/api", at(61)) && !notified.rests(at(61)));
+        notified.reached(&api);
+        assert_eq!(notified.retries["r.io/web"].failures, 2);
+        notified.reached(&web);
+        assert!(notified.retries.is_empty());
+        notified.hold_back(&["r.io".to_owned()], at(0));
+        notified.keep_only(|_| false, at(3600));
+        assert!(!notified.retries.is_empty());
+        notified.keep_only(|_| false, at(3 * 86_400));
+        assert!(notified.retries.is_empty());
+    }
+
+    #[test]
+    fn receiver_is_up_to_date_where_nothing_is_due_and_no_recorded_state_is_over() {
+        let mut notified = NotifiedState::from(at(10));
+        let stalled = failed(succeeded(1, 20), 5);
+        assert!(!notified.is_up_to_date(&key(), &stalled, None));
+        notify(&mut notified, &stalled);
+        assert!(notified.is_up_to_date(&key(), &stalled, None));
+        // Recreated, or no longer stalled: nothing is sent, but the state changes.
+        assert!(!notified.is_up_to_date(&key(), &Baseline::default(), None));
+        assert!(!notified.is_up_to_date(&key(), &failed(succeeded(1, 20), 1), None));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     error::{Error, Result},
     image::Digest,
-    notify::{Address, DeliveryResponse, NotificationPayload, Receiver, deliver},
+    notify::{Address, DeliveryError, DeliveryResponse, NotificationPayload, Receiver, deliver},
     ops::{
         App,
         credential::resolved,
@@ -16,6 +16,7 @@ use crate::{
         config::{DigestTime, NotificationKind, NotifySettings},
         environment, process,
         secret::Secret,
+        signal::Stop,
     },
     task::{SourceKind, Task, TaskKey, UpdatePayload},
     watch::notified::NotificationEvent,
@@ -107,19 +108,19 @@ impl Channel {
         (payload, why)
     }
 
-    /// Sends one message. The error says why it was not accepted, without secrets.
+    /// Sends one message with its payload. The error says why it was not accepted, without secrets.
     pub async fn send(
         &self,
         app: &App,
         event: &str,
-        message: &serde_json::Value,
-        payload: &NotificationPayload,
-    ) -> Result<DeliveryResponse, String> {
+        (message, payload): (&serde_json::Value, &NotificationPayload),
+        stop: &Stop,
+    ) -> Result<DeliveryResponse, DeliveryError> {
         let receiver = match with_variables(&self.receiver, message) {
             Receiver::Command(line) => Receiver::Command(app.within_reach(line)),
             webhook => webhook,
         };
-        deliver(&receiver, event, payload, &app.clock).await
+        deliver(&receiver, event, payload, &app.clock, stop).await
     }
 
     /// Returns whether it is notified of a task.

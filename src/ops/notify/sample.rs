@@ -6,10 +6,11 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Reference},
     notify::{
-        DeliveryResponse,
+        DeliveryError, DeliveryResponse,
         preset::{self, Preset},
     },
     ops::App,
+    sys::signal::Stop,
     task::{Cause, ImageDescriptor, Run, RunId, RunStatus, TaskKey, Triggers},
     watch::{
         Baseline, ProblemKind,
@@ -122,14 +123,18 @@ async fn sample(
     let log = if event.is_of_failed_run() { LOG } else { "" };
     let (payload, broken) = channel.payload(message, || last_lines(log.as_bytes()));
     let broken = broken.map(|why| format!("cannot use its templates: {why}"));
-    let sent = channel.send(app, event.word(), message, &payload).await;
-    let (answer, error) = match sent {
+    let never = Stop::never();
+    let sent = channel.send(app, event.word(), (message, &payload), &never);
+    let (answer, error) = match sent.await {
         Ok(DeliveryResponse::Printed(printed)) => (
             Some(String::from_utf8_lossy(&printed).trim().to_owned()),
             broken,
         ),
         Ok(DeliveryResponse::Answered(answer)) => (Some(answer), broken),
-        Err(why) => (None, broken.or(Some(why))),
+        Err(DeliveryError::Failed(why) | DeliveryError::Refused(why)) => {
+            (None, broken.or(Some(why)))
+        }
+        Err(DeliveryError::Stopped) => (None, broken),
     };
     SampleAnswer {
         receiver: channel.name.clone(),

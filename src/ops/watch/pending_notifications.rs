@@ -2,7 +2,9 @@
 
 use std::{collections::VecDeque, convert::Infallible, rc::Rc};
 
-use futures_util::{FutureExt as _, future::LocalBoxFuture};
+use futures_util::{
+    FutureExt as _, StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered,
+};
 
 use crate::{
     ops::{
@@ -15,11 +17,15 @@ use crate::{
     watch::{Node, Problem, Round, Snapshot, Verdict},
 };
 
+/// How many of them are sent at once.
+const MOST_AT_ONCE: usize = 32;
+
 /// The queue of notifications to send.
 pub struct PendingNotifications<'a> {
     stop: &'a Stop,
     events: &'a EventSink<'a>,
-    current: Option<LocalBoxFuture<'a, ()>>,
+    /// Those being sent: a receiver that hangs delays only what goes to it.
+    current: FuturesUnordered<LocalBoxFuture<'a, ()>>,
     /// The runs to send notifications about, after `current`.
     runs: VecDeque<(Rc<App>, TaskKey)>,
     /// The problems that the last round has found. They replace those of an earlier round that have not been sent, which are the same or no
@@ -36,7 +42,7 @@ impl<'a> PendingNotifications<'a> {
         Self {
             stop,
             events,
-            current: None,
+            current: FuturesUnordered::new(),
             runs: VecDeque::new(),
             round: None,
         }
@@ -61,14 +67,14 @@ impl<'a> PendingNotifications<'a> {
     /// Sends everything.
     pub async fn all(&mut self) {
         loop {
-            if self.current.is_none() {
-                self.current = self.next();
+            while self.current.len() < MOST_AT_ONCE
+                && let Some(next) = self.next()
+            {
+                self.current.push(next);
             }
-            let Some(current) = &mut self.current else {
+            if self.current.next().await.is_none() {
                 return;
-            };
-            current.await;
-            self.current = None;
+            }
         }
     }
 

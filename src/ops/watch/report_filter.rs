@@ -102,12 +102,11 @@ impl ReportFilter {
         if said == self.before {
             return Ok(());
         }
-        let work = async {
-            let _lock = notify::hold(app).await?;
-            let mut file = recall::notified(app, events)?;
-            file.said = said;
-            app.store.save_notified(&file)
+        let Some(_lock) = notify::hold(app, stop).await? else {
+            return Ok(());
         };
-        notify::unless_stopped(work, stop).await
+        let mut file = recall::notified(app, events)?;
+        file.said = said;
+        app.store.save_notified(&file)
     }
 }

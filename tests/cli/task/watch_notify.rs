@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::support::{Receiver, Registry, World};
+use crate::support::{Receiver, Registry, World, eventually};
 
 const SECRET: &str = "notify-canary-4711";
 
@@ -164,6 +164,84 @@ fn notification_is_retried_after_server_errors_and_queued_while_the_receiver_is_
     let last = receiver.messages().len();
     assert_eq!(receiver.messages()[last - 1].status, 404);
     assert_ne!(receiver.messages()[last - 2].status, 404);
+}
+
+#[test]
+fn receiver_that_hangs_delays_neither_other_receivers_nor_other_runs_and_gets_every_message() {
+    let (world, registry, receiver) = world();
+    let from = format!("FROM {}\n", registry.image("base:1"));
+    world.task(&registry, "web", &from);
+    let (hung, free) = (world.path("hung"), world.path("free"));
+    world.task_with(&registry, "other", &from, &["--on-success", "/bin/true"]);
+    world.config(&format!(
+        "notify:\n- command: [/bin/sh, -c, 'echo $ACRT_TASK >> {}; until [ -e {} ]; do sleep 0.02; done']\n  on: [success]\n- {{url: '{}', on: [success]}}\n",
+        hung.display(),
+        free.display(),
+        receiver.url("/")
+    ));
+    let hangs = world.spawn(&["task", "run", "--name", "web"]);
+    eventually("the program that hangs", || hung.exists().then_some(()));
+    eventually("the other receiver", || {
+        (receiver.told() == ["success web"]).then_some(())
+    });
+    world.run("other").ok();
+    assert_eq!(receiver.told(), ["success web", "success other"]);
+    assert_eq!(fs::read_to_string(&hung).unwrap(), "web\n");
+    // The sender that was there looks at what the second one could not send.
+    fs::write(&free, "").unwrap();
+    hangs.wait().ok();
+    assert_eq!(fs::read_to_string(&hung).unwrap(), "web\nother\n");
+    world.watch_once().ok().silent();
+    assert_eq!(fs::read_to_string(&hung).unwrap(), "web\nother\n");
+    assert_eq!(receiver.told().len(), 2);
+    assert_eq!(world.temporary_files(), [""; 0]);
+}
+
+#[test]
+fn hook_that_runs_another_task_ends_and_each_success_is_notified_once() {
+    let (world, registry, receiver) = world();
+    world.config(&format!(
+        "notify: [{{url: '{}', on: [success]}}]\n",
+        receiver.url("/")
+    ));
+    let from = format!("FROM {}\n", registry.image("base:1"));
+    let hook = format!("{} task run --name other", env!("CARGO_BIN_EXE_acrt"));
+    world.task_with(&registry, "web", &from, &["--on-success", &hook]);
+    world.task(&registry, "other", &from);
+    world.run("web").ok();
+    let mut told = receiver.told();
+    told.sort();
+    assert_eq!(told, ["success other", "success web"]);
+    world.watch_once().ok().silent();
+    assert_eq!(world.history(), ["web Succeeded", "other Succeeded"]);
+}
+
+#[test]
+fn message_that_is_refused_or_undeliverable_does_not_keep_back_those_about_other_tasks() {
+    let (world, registry, receiver) = world();
+    let log = world.path("log");
+    world.config(&format!(
+        "notify:\n- {{name: ops, url: '{}', on: [success]}}\n- name: script\n  command: [/bin/sh, -c, 'echo $ACRT_TASK >> {}; [ $ACRT_TASK != web ]']\n  on: [success]\n",
+        receiver.url("/"),
+        log.display()
+    ));
+    minute(&world, 0);
+    receiver.answers(&[400]);
+    let from = format!("FROM {}\n", registry.image("base:1"));
+    world.task(&registry, "web", &from);
+    world.task(&registry, "other", &from);
+    world.run("web").ok().says(&[
+        "cannot notify `ops` of success: it answers 400",
+        "not sent again",
+        "cannot notify `script` of success: its exit code is 1; it is tried again",
+    ]);
+    let other = world.run("other").ok();
+    assert!(!other.stderr.contains("cannot notify"), "{other}");
+    assert_eq!(receiver.told(), ["success other"]);
+    minute(&world, 2);
+    world.watch_once().ok().says(&["cannot notify `script`"]);
+    assert_eq!(receiver.messages().len(), 2);
+    assert_eq!(fs::read_to_string(&log).unwrap(), "web\nother\nweb\n");
 }
 
 #[test]

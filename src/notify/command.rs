@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const SHOWN: usize = 300;
 
 /// Runs a program with `message` on its standard input, and returns its output, in which `masks` hides secrets. If acrt is to stop, the
-/// program is killed.
+/// program is told to end, whatever it makes of that: it is run again later.
 ///
 /// # Errors
 ///
@@ -31,10 +31,7 @@ pub async fn deliver(
     masks: &Masks,
     stop: &Stop,
 ) -> Result<Vec<u8>, DeliveryError> {
-    let reply = tokio::select! {
-        reply = process::converse_for(PATIENCE, line, message) => reply,
-        _ = stop.wait() => return Err(DeliveryError::Stopped),
-    };
+    let reply = process::converse_until(stop, PATIENCE, line, message).await;
     let reply = reply.map_err(|error| DeliveryError::Failed(error.one_line()))?;
     // Masked before it is cut, so that no part of a secret is left.
     let printed = masks.hide([reply.output, reply.errors].concat());
@@ -43,7 +40,7 @@ pub async fn deliver(
         Ended::Exited(code) => format!("its exit code is {code}"),
         Ended::Killed(signal) => format!("it was killed by signal {signal}"),
         Ended::TimedOut => format!("it took longer than {} seconds", PATIENCE.as_secs()),
-        Ended::Stopped(signal) => format!("it was stopped by {signal}"),
+        Ended::Stopped(_) => return Err(DeliveryError::Stopped),
     };
     Err(DeliveryError::Failed(match last_words(&printed) {
         Some(words) => format!("{how}: {words}"),

@@ -32,6 +32,9 @@ const DRAIN: Duration = Duration::from_millis(300);
 /// How long processes left by a killed acrt may take to end after SIGTERM, and again after SIGKILL.
 const LEFT_OVER: Duration = Duration::from_secs(5);
 
+/// How long a process that answers may take to end after SIGTERM, before SIGKILL.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
 /// The timeout of a short query, such as a program's version.
 const QUESTION: Duration = Duration::from_secs(10);
 
@@ -239,6 +242,17 @@ pub async fn converse(line: &CommandLine, input: &[u8]) -> Result<Reply> {
 
 /// Runs a process as [`converse`] does, with the timeout `patience`.
 pub async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) -> Result<Reply> {
+    converse_until(&Stop::never(), patience, line, input).await
+}
+
+/// Runs a process as [`converse_for`] does. If acrt is to stop, the process and its children get SIGTERM, and SIGKILL after ten seconds or
+/// at the second signal.
+pub async fn converse_until(
+    stop: &Stop,
+    patience: Duration,
+    line: &CommandLine,
+    input: &[u8],
+) -> Result<Reply> {
     let mut command = tokio::process::Command::from(prepared(line));
     command
         .process_group(0)
@@ -249,47 +263,56 @@ pub async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) 
     let mut child =
         limits::lifted(|| command.spawn()).map_err(|problem| cannot_start(line, problem))?;
     let group = group_of(&child);
+    let send = |signal| group.map(|group| kill_process_group(group, signal));
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let mut reply = Reply {
-        ended: Ended::TimedOut,
-        output: Vec::new(),
-        errors: Vec::new(),
-    };
-    let tell = feed(stdin, Some(input));
-    let talk = async {
-        let mut listen = std::pin::pin!(async {
-            tokio::join!(
-                keep(stdout, &mut reply.output),
-                keep(stderr, &mut reply.errors)
-            )
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let status = {
+        let tell = feed(stdin, Some(input));
+        let mut talk = std::pin::pin!(async {
+            let mut listen = std::pin::pin!(async {
+                tokio::join!(keep(stdout, &mut output), keep(stderr, &mut errors))
+            });
+            let mut end = std::pin::pin!(async { tokio::join!(tell, child.wait()).1 });
+            let mut open = true;
+            let status = loop {
+                tokio::select! {
+                    _ = &mut listen, if open => open = false,
+                    status = &mut end => break status,
+                }
+            };
+            if open {
+                // A grandchild that holds the pipe open must not block acrt.
+                let _ = tokio::time::timeout(DRAIN, &mut listen).await;
+            }
+            status
         });
-        let mut end = std::pin::pin!(async { tokio::join!(tell, child.wait()).1 });
-        let mut open = true;
-        let status = loop {
-            tokio::select! {
-                _ = &mut listen, if open => open = false,
-                status = &mut end => break status,
+        tokio::select! {
+            biased;
+            talked = tokio::time::timeout(patience, &mut talk) => talked.map_err(|_| Ended::TimedOut),
+            signal = stop.wait() => {
+                send(Kill::TERM);
+                tokio::select! {
+                    _ = tokio::time::timeout(STOP_GRACE, &mut talk) => {}
+                    () = stop.wait_again() => {}
+                }
+                Err(Ended::Stopped(signal))
             }
-        };
-        if open {
-            // A grandchild that holds the pipe open must not block acrt.
-            let _ = tokio::time::timeout(DRAIN, &mut listen).await;
         }
-        status
     };
-    match tokio::time::timeout(patience, talk).await {
-        Ok(status) => {
-            reply.ended = ended(status.context(Kind::Failed, || {
-                format!("cannot wait for `{}`", line.program.display())
-            })?);
+    let ended = match status {
+        Ok(status) => ended(status.context(Kind::Failed, || {
+            format!("cannot wait for `{}`", line.program.display())
+        })?),
+        Err(how) => {
+            send(Kill::KILL);
+            how
         }
-        Err(_) => {
-            if let Some(group) = group {
-                let _ = kill_process_group(group, Kill::KILL);
-            }
-        }
-    }
-    Ok(reply)
+    };
+    Ok(Reply {
+        ended,
+        output,
+        errors,
+    })
 }
 
 /// Reads a stream to its end, and keeps as much of it as an answer may have.

@@ -64,7 +64,7 @@ impl<'a> PendingNotifications<'a> {
         std::future::pending().await
     }
 
-    /// Sends everything.
+    /// Sends everything. If acrt is to stop, only waits for what is being sent: the next watcher sends the rest.
     pub async fn all(&mut self) {
         loop {
             while self.current.len() < MOST_AT_ONCE
@@ -80,6 +80,9 @@ impl<'a> PendingNotifications<'a> {
 
     fn next(&mut self) -> Option<LocalBoxFuture<'a, ()>> {
         let (stop, events) = (self.stop, self.events);
+        if stop.requested().is_some() {
+            return None;
+        }
         if let Some((app, key)) = self.runs.pop_front() {
             let telling = async move {
                 match app.store.task(&key) {

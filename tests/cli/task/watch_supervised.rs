@@ -257,6 +257,29 @@ fn manual_run_out_of_memory_is_a_failed_run() {
 }
 
 #[test]
+fn hook_that_runs_when_the_loop_is_stopped_gets_sigterm_and_is_not_started_again() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    let log = world.path("log");
+    let hook = format!(
+        "/bin/sh -c \"trap 'echo term >>{0}; exit' TERM; echo start >>{0}; sleep 1000 & wait\"",
+        log.display()
+    );
+    world
+        .acrt(&["task", "update", "-n", "web", "--on-success", &hook])
+        .ok();
+    registry.push("base:1", &[("version", "two")]);
+    let watch = world.spawn(&["task", "watch", "--settle", "0"]);
+    eventually("the hook", || log.exists().then_some(()));
+    watch.ends_within_grace();
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "start\nterm\n");
+    assert!(world.processes().is_empty());
+}
+
+#[test]
 fn hook_that_ignores_sigterm_ends_with_the_loop_within_the_grace_period() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();

@@ -71,12 +71,12 @@ pub async fn after_run(app: &App, task: &Task, stop: &Stop, events: &EventSink<'
     notify_of_run(app, task, &channels.usable, stop, events).await;
 }
 
-/// As [`after_run`], for one of several runs of a round: receivers that group events are notified after the round.
+/// As [`after_run`], for one of several runs of a round: receivers that group events are notified after the round, which also reports those
+/// that cannot be used.
 pub async fn after_run_of_round(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
-    let mut channels = Channels::of(app, std::iter::once(task));
-    channels.report(events);
-    channels.usable.retain(|channel| !channel.groups);
-    notify_of_run(app, task, &channels.usable, stop, events).await;
+    let mut channels = Channels::of(app, std::iter::once(task)).usable;
+    channels.retain(|channel| !channel.groups);
+    notify_of_run(app, task, &channels, stop, events).await;
 }
 
 async fn notify_of_run(
@@ -104,10 +104,12 @@ async fn notify_of_run(
     }
 }
 
-/// Sends notifications about the problems that a round has found, and those that could not be sent before.
+/// Sends notifications about the problems that a round has found, and those that could not be sent before. `report` is called with the
+/// receivers that cannot be used, before anything is sent.
 pub async fn after_round(
     app: &App,
     problems: &[(TaskKey, Vec<Problem>)],
+    report: impl FnOnce(Vec<Error>),
     stop: &Stop,
     events: &EventSink<'_>,
 ) {
@@ -119,7 +121,7 @@ pub async fn after_round(
             .collect();
         let mut channels = Channels::of(app, followed.iter().map(|(task, _)| task));
         let is_complete = channels.broken.is_empty();
-        channels.report(events);
+        report(std::mem::take(&mut channels.broken));
         if channels.usable.is_empty() {
             return Ok(());
         }

@@ -26,7 +26,7 @@ use crate::{
     watch::{hints::HintThrottle, metrics::Metrics},
 };
 
-use super::round_result::RoundResult;
+use super::{reported::LastReported, round_result::RoundResult};
 
 /// How long the loop waits for further webhooks of a burst after the first one: a push of several tags sends several.
 const GATHER: Duration = Duration::from_millis(100);
@@ -52,6 +52,8 @@ pub struct Hooks {
     metrics: Arc<Mutex<Metrics>>,
     loop_health: LoopHealth,
     page: Option<StatusPage>,
+    /// Why the metrics could not be written the last time.
+    reported: LastReported,
 }
 
 impl Hooks {
@@ -102,6 +104,7 @@ impl Hooks {
             metrics,
             loop_health,
             page,
+            reported: LastReported::default(),
         })
     }
 
@@ -199,12 +202,13 @@ impl Hooks {
     }
 
     /// Writes the metrics to a file, if one is configured. A failure is reported, and has no other effect.
-    pub fn write_metrics(&self, path: Option<&Path>, events: &EventSink<'_>) {
+    pub fn write_metrics(&mut self, path: Option<&Path>, events: &EventSink<'_>) {
         let Some(path) = path else {
             return;
         };
         let text = locked(&self.metrics).text();
-        if let Err(error) = file::publish(path, text.as_bytes()) {
+        let failed = file::publish(path, text.as_bytes()).err();
+        for error in self.reported.new_problems(failed.into_iter().collect()) {
             events.send(Event::Problem(error));
         }
     }

@@ -86,7 +86,7 @@ pub async fn once(
 ) -> Result<RoundResult> {
     let _lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
-    let hooks = Hooks::open(app, None, false, events)?;
+    let mut hooks = Hooks::open(app, None, false, events)?;
     let measure = hooks.measure(app);
     let out = events;
     let report_filter = if options.repeat {

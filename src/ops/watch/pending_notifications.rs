@@ -1,6 +1,6 @@
 //! The queue of notifications to send. It is processed concurrently with the rounds, which do not wait for it.
 
-use std::{collections::VecDeque, convert::Infallible, rc::Rc};
+use std::{cell::RefCell, collections::VecDeque, convert::Infallible, rc::Rc};
 
 use futures_util::{
     FutureExt as _, StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered,
@@ -17,6 +17,8 @@ use crate::{
     watch::{Node, Problem, Round, Snapshot, Verdict},
 };
 
+use super::reported::LastReported;
+
 /// How many of them are sent at once.
 const MOST_AT_ONCE: usize = 32;
 
@@ -31,6 +33,8 @@ pub struct PendingNotifications<'a> {
     /// The problems that the last round has found. They replace those of an earlier round that have not been sent, which are the same or no
     /// longer true.
     round: Option<(Rc<App>, Problems)>,
+    /// The receivers that could not be used after the last round.
+    reported: Rc<RefCell<LastReported>>,
 }
 
 /// The problems of tasks.
@@ -45,6 +49,7 @@ impl<'a> PendingNotifications<'a> {
             current: FuturesUnordered::new(),
             runs: VecDeque::new(),
             round: None,
+            reported: Rc::default(),
         }
     }
 
@@ -95,7 +100,14 @@ impl<'a> PendingNotifications<'a> {
             return Some(telling.boxed_local());
         }
         let (app, problems) = self.round.take()?;
-        let telling = async move { notify::after_round(&app, &problems, stop, events).await };
+        let reported = Rc::clone(&self.reported);
+        let report = move |broken| {
+            for error in reported.borrow_mut().new_problems(broken) {
+                events.send(Event::Problem(error));
+            }
+        };
+        let telling =
+            async move { notify::after_round(&app, &problems, report, stop, events).await };
         Some(telling.boxed_local())
     }
 }

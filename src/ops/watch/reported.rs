@@ -19,12 +19,12 @@ pub struct LastReported {
     tasks: HashMap<TaskKey, Verdict>,
     /// Registries and git repositories that do not answer: why, and whether several tasks wait.
     silent: BTreeMap<String, (String, bool)>,
-    /// The files of tasks that could not be used in the last round, by what was wrong with each.
+    /// The files or receivers that could not be used in the last round, by what was wrong with each.
     broken: BTreeSet<String>,
 }
 
 impl LastReported {
-    /// Returns those of the problems with files of tasks that the last round did not have.
+    /// Returns those of the problems with files or receivers that the last round did not have.
     pub fn new_problems(&mut self, mut found: Vec<Error>) -> Vec<Error> {
         let now = found.iter().map(Error::one_line).collect();
         let last = std::mem::replace(&mut self.broken, now);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rustix::process::Signal;
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -242,6 +243,28 @@ fn message_that_is_refused_or_undeliverable_does_not_keep_back_those_about_other
     world.watch_once().ok().says(&["cannot notify `script`"]);
     assert_eq!(receiver.messages().len(), 2);
     assert_eq!(fs::read_to_string(&log).unwrap(), "web\nother\nweb\n");
+}
+
+#[test]
+fn receiver_and_metrics_file_that_cannot_be_used_are_reported_once_by_the_loop() {
+    let (world, _, _) = world();
+    world.config("notify: [{name: lost, url: 'env:NO_SUCH_URL'}]\nwatch: {everySeconds: 1}\n");
+    let nowhere = world.path("nowhere/acrt.prom");
+    let nowhere = nowhere.to_str().unwrap();
+    let watch = world.spawn(&["task", "watch", "--metrics-file", nowhere]);
+    watch.stderr_has("`NO_SUCH_URL`");
+    for reloads in 1..=3 {
+        watch.signal(Signal::HUP);
+        eventually("another round", || {
+            let seen = watch.stderr().matches("read the config file").count();
+            (seen == reloads).then_some(())
+        });
+    }
+    watch.signal(Signal::TERM);
+    let output = watch.wait().exits(143);
+    let count = |text: &str| output.stderr.matches(text).count();
+    assert_eq!(count("NO_SUCH_URL"), 1, "{output}");
+    assert_eq!(count("cannot write"), 1, "{output}");
 }
 
 #[test]

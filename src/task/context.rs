@@ -175,8 +175,10 @@ impl FromStr for Context {
             "http" | "https" => {
                 if has_password(text) {
                     Err(InvalidContext::Password)
-                } else if text.contains('#') {
-                    Err(InvalidContext::Archive(excerpt(text)))
+                } else if let Some((address, _)) = text.split_once('#') {
+                    // Without its query, which is often a signature.
+                    let address = address.split('?').next().unwrap_or(address);
+                    Err(InvalidContext::Archive(excerpt(address)))
                 } else {
                     Ok(Self::Tarball(text.into()))
                 }
@@ -425,10 +427,15 @@ mod tests {
 
     #[test]
     fn query_of_an_archive_is_stored_and_not_shown() {
-        let url = "https://example.com/web.tgz?sig=hunter2#hunter2";
+        let url = "https://example.com/web.tgz?sig=hunter2";
         let archive = context(url);
         assert_eq!(archive.to_string(), "https://example.com/web.tgz?***");
         assert_eq!(String::from(archive), url);
+        let refused = format!("{url}#sub").parse::<Context>().unwrap_err();
+        assert_eq!(
+            refused,
+            InvalidContext::Archive("https://example.com/web.tgz".into())
+        );
     }
 
     #[test]

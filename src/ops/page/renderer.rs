@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn definition_on_the_page_hides_credentials_of_its_context_url() {
-        let yaml = "schema: 1\nname: web\nregistry: r.io\nstep: {type: Docker, contextPath: 'https://host/a/b.tgz?sig=canary#canary', dockerFilePath: Dockerfile}\n";
+        let yaml = "schema: 1\nname: web\nregistry: r.io\nstep: {type: Docker, contextPath: 'https://host/a/b.tgz?sig=canary', dockerFilePath: Dockerfile}\n";
         let task: Task = serde_yaml::from_str(yaml).unwrap();
         let shown = definition(task);
         assert!(

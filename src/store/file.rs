@@ -68,9 +68,23 @@ pub fn replace_with(
         write(file.as_file_mut())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
-        fs::File::open(folder)?.sync_all()
+        sync_folder(folder)
     };
     replace().context(Kind::Failed, cannot)
+}
+
+/// Lets the new name of a file survive a power failure. Some network file systems cannot synchronize folders: they need it as little as they
+/// offer it.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match fs::File::open(folder)?.sync_all() {
+        Err(error)
+            if error.kind() == ErrorKind::InvalidInput
+                || error.kind() == ErrorKind::Unsupported =>
+        {
+            Ok(())
+        }
+        synced => synced,
+    }
 }
 
 /// Makes a temporary file of mode 0600 in `folder`, so that a rename stays on one file system. The file is locked while it is open, which

@@ -65,7 +65,11 @@ impl Store {
             )
             .hint(format!("chmod 600 '{}'", path.display())));
         }
-        Ok(file::read_secret_yaml(&path)?.unwrap_or_default())
+        let Some(secrets) = file::read_secret_yaml::<Secrets>(&path)? else {
+            return Ok(Secrets::default());
+        };
+        file::check_schema(&path, secrets.schema, Secrets::SCHEMA)?;
+        Ok(secrets)
     }
 
     /// Returns the tasks that have secrets.
@@ -119,6 +123,13 @@ mod tests {
         store.save_secrets(&key, &secrets).unwrap();
         assert_eq!(store.secrets(&key).unwrap(), secrets);
         let path = store.layout().secrets(&key);
+        let later = Secrets {
+            schema: Secrets::SCHEMA + 1,
+            ..secrets
+        };
+        store.save_secrets(&key, &later).unwrap();
+        let error = store.secrets(&key).unwrap_err();
+        assert!(error.causes()[0].starts_with("it has schema 2"), "{error}");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         let error = store.secrets(&key).unwrap_err();
         assert!(error.to_string().ends_with("others may read it"));

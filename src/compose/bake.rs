@@ -1,6 +1,7 @@
 //! Reads `docker-bake.json` and the output of `docker buildx bake --print` for a bake file of any kind.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
@@ -17,6 +18,12 @@ const MAX_TARGETS: usize = 1000;
 
 /// How deep targets may inherit and groups may name groups.
 const MAX_DEPTH: usize = 32;
+
+/// How large the targets may be together, in bytes, with what they inherit and with their variables replaced.
+const MAX_SIZE: usize = 64 * 1024 * 1024;
+
+/// What a value counts beside its text.
+const SIZE_OF_A_VALUE: usize = 64;
 
 /// Tells whether something was left out only because it needs an evaluator for HCL.
 pub fn has_expression(recipes: &ComposeBuilds) -> bool {
@@ -53,9 +60,11 @@ pub fn bake(
         targets: object(&document, "target"),
         groups: object(&document, "group"),
         variables: object(&document, "variable"),
+        size: Cell::new(0),
     };
     let mut recipes = ComposeBuilds::default();
     let wanted = reader.wanted();
+    reader.size.set(0);
     for (name, target) in &reader.targets {
         if !wanted.contains(name) {
             recipes.left_out.push((name.clone(), LeftOut::NoDefault));
@@ -95,6 +104,8 @@ struct Reader<'a> {
     targets: Map<String, Value>,
     groups: Map<String, Value>,
     variables: Map<String, Value>,
+    /// How much was read, of [`MAX_SIZE`].
+    size: Cell<usize>,
 }
 
 impl Reader<'_> {
@@ -102,7 +113,7 @@ impl Reader<'_> {
     fn wanted(&self) -> BTreeSet<String> {
         let mut wanted = BTreeSet::new();
         if self.groups.contains_key("default") {
-            self.add_group("default", &mut wanted, 0);
+            self.add_group("default", &mut wanted, &mut BTreeSet::new(), 0);
         } else if self.targets.contains_key("default") {
             wanted.insert("default".to_owned());
         } else {
@@ -110,31 +121,46 @@ impl Reader<'_> {
             wanted.extend(own.cloned());
         }
         // A target may use, as a context, another one that was not named.
-        for _ in 0..MAX_DEPTH {
-            let named: Vec<String> = wanted
-                .iter()
-                .filter_map(|name| self.whole(name, 0).ok())
-                .flat_map(|target| object(&target, "contexts"))
-                .filter_map(|(_, place)| Some(place.as_str()?.strip_prefix("target:")?.to_owned()))
-                .filter(|name| !wanted.contains(name))
-                .collect();
-            if named.is_empty() {
-                break;
-            }
-            wanted.extend(named);
+        let mut open: Vec<String> = wanted.iter().cloned().collect();
+        while let Some(name) = open.pop() {
+            let whole = self.whole(&name, 0).unwrap_or_default();
+            let places = object(&whole, "contexts").into_iter();
+            let named =
+                places.filter_map(|(_, it)| Some(it.as_str()?.strip_prefix("target:")?.to_owned()));
+            open.extend(named.filter(|name| wanted.insert(name.clone())));
         }
         wanted
     }
 
-    fn add_group(&self, name: &str, wanted: &mut BTreeSet<String>, depth: usize) {
+    fn add_group(
+        &self,
+        name: &str,
+        wanted: &mut BTreeSet<String>,
+        seen: &mut BTreeSet<String>,
+        depth: usize,
+    ) {
         let Some(group) = self.groups.get(name).filter(|_| depth < MAX_DEPTH) else {
             wanted.insert(name.to_owned());
             return;
         };
+        if !seen.insert(name.to_owned()) {
+            return;
+        }
         for member in group["targets"].as_array().into_iter().flatten() {
             if let Some(member) = member.as_str().filter(|it| !wanted.contains(*it)) {
-                self.add_group(member, wanted, depth + 1);
+                self.add_group(member, wanted, seen, depth + 1);
             }
+        }
+    }
+
+    /// Counts what is read, because a few targets that inherit from each other several times stand for millions.
+    fn charge(&self, size: usize, key: &str) -> Result<(), Problem> {
+        self.size.set(self.size.get().saturating_add(size));
+        if self.size.get() > MAX_SIZE {
+            let why = "the targets are too large, with all that they inherit";
+            Err(problem(self.file, key, why))
+        } else {
+            Ok(())
         }
     }
 
@@ -147,6 +173,7 @@ impl Reader<'_> {
                 "targets inherit from each other in a cycle, or too deeply",
             ));
         }
+        self.charge(SIZE_OF_A_VALUE, &key)?;
         let own = self.targets.get(name).and_then(Value::as_object);
         let own = own.ok_or_else(|| told("there is no such target"))?;
         let mut whole = Map::new();
@@ -162,6 +189,7 @@ impl Reader<'_> {
         whole.remove("matrix");
         whole.remove("name");
         lay_over(&mut whole, own.clone());
+        self.charge(whole.values().map(size).sum(), &key)?;
         Ok(whole)
     }
 
@@ -185,6 +213,9 @@ impl Reader<'_> {
                     "its matrix expands to too many targets",
                 ));
             }
+            let cells = rows.len().saturating_mul(values.len());
+            let axes = rows.first().map_or(0, BTreeMap::len) + 1;
+            self.charge(cells * axes * SIZE_OF_A_VALUE, &key)?;
             let with = |row: &BTreeMap<String, String>, value: &Value| {
                 let mut row = row.clone();
                 row.insert(axis.clone(), plain(value));
@@ -203,6 +234,7 @@ impl Reader<'_> {
                     "it has a `matrix`, but no `name` for its targets",
                 ));
             };
+            self.charge(whole.values().map(size).sum(), &key)?;
             let name = self.filled(pattern, row, &key)?;
             self.recipe(&name, &whole, row)
         });
@@ -343,6 +375,7 @@ impl Reader<'_> {
                 let text = format!("`{}` {EXPRESSION}", shown.escape_debug());
                 return Err(problem(self.file, key, &text));
             };
+            self.charge(value.len(), key)?;
             result.push_str(&value);
             rest = &inside[end + 1..];
         }
@@ -406,9 +439,85 @@ fn lay_over(into: &mut Map<String, Value>, over: Map<String, Value>) {
     }
 }
 
+/// Returns about how many bytes a value takes.
+fn size(value: &Value) -> usize {
+    SIZE_OF_A_VALUE
+        + match value {
+            Value::Array(items) => items.iter().map(size).sum(),
+            Value::Object(entries) => {
+                let entries = entries.iter();
+                entries.map(|(name, value)| name.len() + size(value)).sum()
+            }
+            Value::String(text) => text.len(),
+            _ => 0,
+        }
+}
+
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde_json::json;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl ComposeInputs for Nothing {
+        fn read(&self, _: &Path) -> Result<Option<String>, String> {
+            Ok(None)
+        }
+
+        fn variable(&self, _: &str) -> Option<String> {
+            None
+        }
+    }
+
+    fn read(document: &Value) -> ComposeBuilds {
+        let file = PathBuf::from("/p/docker-bake.json");
+        bake(&Nothing, &file, &document.to_string()).unwrap()
+    }
+
+    #[test]
+    fn bake_targets_and_groups_that_name_each_other_many_times_are_refused() {
+        let (mut targets, mut groups) = (Map::new(), Map::new());
+        for n in 0..30 {
+            let next = vec![format!("t{}", n + 1); 10];
+            targets.insert(format!("t{n}"), json!({"inherits": next, "tags": ["x:1"]}));
+            let next = vec![format!("g{}", n + 1); 10];
+            groups.insert(format!("g{n}"), json!({"targets": next}));
+        }
+        targets.insert("t30".into(), json!({"args": {"A": "1"}}));
+        groups.insert("g30".into(), json!({"targets": ["t0", "t29"]}));
+        groups.insert("default".into(), json!({"targets": ["g0"]}));
+        let found = read(&json!({"target": targets, "group": groups}));
+        assert!(found.recipes.is_empty());
+        let problem = format!("{:?}", found.left_out);
+        assert!(problem.contains("the targets are too large"), "{problem}");
+    }
+
+    #[test]
+    fn large_bake_target_that_many_inherit_is_limited_together() {
+        let mut targets = Map::new();
+        targets.insert(
+            "_base".into(),
+            json!({"dockerfile-inline": "x".repeat(500_000)}),
+        );
+        for n in 0..1000 {
+            targets.insert(format!("t{n}"), json!({"inherits": ["_base"]}));
+        }
+        let found = read(&json!({"target": targets}));
+        assert!(
+            (10..200).contains(&found.recipes.len()),
+            "{}",
+            found.recipes.len()
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::variables::Variables;
+use super::variables::{MAX_TEXT, Variables};
 
 /// Reads a file of variables. Values may refer to earlier lines and to `outer`. An invalid line is an error with its number.
 pub fn read(
@@ -10,6 +10,8 @@ pub fn read(
     outer: &dyn Fn(&str) -> Option<String>,
 ) -> Result<BTreeMap<String, String>, (usize, String)> {
     let mut found: BTreeMap<String, String> = BTreeMap::new();
+    // For all lines together: each may repeat what the lines before it say.
+    let mut left = MAX_TEXT;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.lines().enumerate();
     while let Some((n, line)) = lines.next() {
@@ -43,14 +45,17 @@ pub fn read(
             None => (unquoted(value).to_owned(), false),
             Some(quote) => {
                 let mut whole = value[1..].to_owned();
+                // A line end is never part of a quote or of an escape that matters: each line can be looked at by itself.
+                let mut begin = 0;
                 let end = loop {
-                    if let Some(end) = end_of(&whole, quote) {
-                        break end;
+                    if let Some(end) = end_of(&whole[begin..], quote) {
+                        break begin + end;
                     }
                     let Some((_, next)) = lines.next() else {
                         return Err((n + 1, "a quote is not closed".to_owned()));
                     };
                     whole.push('\n');
+                    begin = whole.len();
                     whole.push_str(next);
                 };
                 whole.truncate(end);
@@ -62,9 +67,9 @@ pub fn read(
         }
         if !is_literal {
             let lookup = |name: &str| outer(name).or_else(|| found.get(name).cloned());
-            value = Variables::new(&lookup)
-                .expand(&value)
-                .map_err(|why| (n + 1, why))?;
+            let mut variables = Variables::within(&lookup, left);
+            value = variables.expand(&value).map_err(|why| (n + 1, why))?;
+            left = variables.left();
         }
         found.insert(name.to_owned(), value);
     }
@@ -153,5 +158,26 @@ mod tests {
         assert_eq!(line("A='1\n"), 1);
         assert_eq!(line("A=1\n\na b\n"), 3);
         assert_eq!(line("A=${B:?}\n"), 1);
+    }
+
+    #[test]
+    fn growth_of_dotenv_values_by_each_other_is_limited_for_the_file() {
+        let mut text = format!("A0={}\n", "x".repeat(1000));
+        for n in 1..100 {
+            text.push_str(&format!("A{n}={}\n", format!("$A{}", n - 1).repeat(10)));
+        }
+        let (line, why) = read(&text, &|_| None).unwrap_err();
+        assert!(line < 10 && why.contains("too long"), "{line}: {why}");
+        // Values that are looked up and not used count too.
+        let unused = format!("A={}\nB={}\n", "x".repeat(1_000_000), "${A:+}".repeat(20));
+        assert_eq!(read(&unused, &|_| None).unwrap_err().0, 2);
+    }
+
+    #[test]
+    fn open_quote_of_many_lines_is_read_in_linear_time() {
+        let text = format!("A='{}", "x\n".repeat(400_000));
+        assert_eq!(read(&text, &|_| None).unwrap_err().0, 1);
+        let found = read("A='x\\\n' B", &|_| None).unwrap();
+        assert_eq!(found["A"], "x\\\n");
     }
 }

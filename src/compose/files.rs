@@ -10,12 +10,20 @@ use crate::{secret::MaskedText, steps};
 
 use super::{
     ComposeInputs, Problem, dotenv, is_remote, seen_from,
-    tree::{Node, Value},
+    tree::{Node, TEXT_OF_A_NODE, Value},
     variables::Variables,
 };
 
 /// How many files a project may have.
 const MAX_FILES: usize = 200;
+
+/// How large a project may be: the nodes of its files, counted again each time that a file is included or a service is extended, because a
+/// few small files that include each other several times stand for millions of files.
+const MAX_SIZE: usize = 1_000_000;
+
+/// What reading a file counts beside its text, and what using it once more counts beside its nodes.
+const SIZE_OF_READING: usize = 500;
+const SIZE_OF_USING: usize = 100;
 
 /// The keys of a service that decide what is built.
 const KEYS: [&str; 5] = ["build", "image", "profiles", "platform", "extends"];
@@ -57,6 +65,8 @@ pub struct Files<'a> {
     pub unset: BTreeSet<String>,
     /// Parsed files, because several services may extend one file.
     parsed: BTreeMap<PathBuf, steps::YamlValue>,
+    /// How much was read and merged, of [`MAX_SIZE`].
+    size: usize,
 }
 
 impl<'a> Files<'a> {
@@ -66,7 +76,31 @@ impl<'a> Files<'a> {
             read: BTreeSet::new(),
             unset: BTreeSet::new(),
             parsed: BTreeMap::new(),
+            size: 0,
         }
+    }
+
+    /// Counts what is read or merged.
+    ///
+    /// # Errors
+    ///
+    /// What the project is, where it is too large.
+    pub fn charge(&mut self, size: usize) -> Result<(), &'static str> {
+        self.size = self.size.saturating_add(size);
+        if self.size > MAX_SIZE {
+            Err("the project is too large, with all that its files include and its services extend")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn charge_for(&mut self, file: &Path, size: usize) -> Result<(), Problem> {
+        self.charge(size).map_err(|why| Problem {
+            file: file.to_owned(),
+            line: None,
+            key: String::new(),
+            text: why.to_owned(),
+        })
     }
 
     /// Reads files of variables. Values from the environment or `parent` take precedence.
@@ -77,6 +111,8 @@ impl<'a> Files<'a> {
     ) -> Result<BTreeMap<String, String>, Problem> {
         let mut all = parent.clone();
         for path in paths {
+            let size: usize = all.iter().map(|(name, it)| name.len() + it.len()).sum();
+            self.charge_for(path, size / TEXT_OF_A_NODE)?;
             let Some(text) = self.read(path)? else {
                 continue;
             };
@@ -109,7 +145,10 @@ impl<'a> Files<'a> {
                 "the project has more than {MAX_FILES} files"
             )));
         }
-        self.outside.read(path).map_err(problem)
+        let text = self.outside.read(path).map_err(problem)?;
+        let size = text.as_ref().map_or(0, String::len) / TEXT_OF_A_NODE;
+        self.charge_for(path, SIZE_OF_READING + size)?;
+        Ok(text)
     }
 
     /// Finds the files that docker compose would use in a folder.
@@ -172,6 +211,7 @@ impl<'a> Files<'a> {
         folder: &Path,
         variables: &BTreeMap<String, String>,
     ) -> Result<Option<Node>, Problem> {
+        self.charge_for(file, SIZE_OF_USING)?;
         let Some(yaml) = self.parsed(file)? else {
             return Ok(None);
         };
@@ -189,6 +229,7 @@ impl<'a> Files<'a> {
         if !matches!(root.value, Value::Map(_) | Value::Null) {
             return Err(root.problem("", "it must be a mapping with `services`"));
         }
+        self.charge_for(file, root.size())?;
         root.keep_only(&["name", "include", "services", "secrets"]);
         let home = self.outside.variable("HOME").map(PathBuf::from);
         let from = Origin { folder, home };

@@ -1,7 +1,6 @@
 //! Merges the files of a compose project: overrides, `include` and `extends`.
 
 use std::{
-    cell::Cell,
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
@@ -20,8 +19,8 @@ const MAX_DEPTH: usize = 16;
 /// The variable with a project's name, which its files may refer to.
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 
-/// How many nodes the services of a project may have together.
-const MAX_NODES: usize = 500_000;
+/// How many services a project may have, and how many secrets.
+const MAX_SERVICES: usize = 5000;
 
 /// Reads a compose project: its files merged, relative to `folder`.
 ///
@@ -35,7 +34,6 @@ pub fn open(
 ) -> Result<ComposeBuilds, Problem> {
     let mut loader = Loader {
         files: Files::new(outside),
-        nodes: Cell::new(0),
     };
     let none = BTreeMap::new();
     let beside = loader.files.variables(&[folder.join(".env")], &none)?;
@@ -140,7 +138,6 @@ struct Part {
 
 struct Loader<'a> {
     files: Files<'a>,
-    nodes: Cell<usize>,
 }
 
 impl Loader<'_> {
@@ -192,7 +189,8 @@ impl Loader<'_> {
                 };
                 for (name, node) in found.entries(key)? {
                     let key = format!("{key}.{name}");
-                    lay_over(into, name, node.clone(), &key, &self.nodes)?;
+                    self.count(node, &key)?;
+                    lay_over(into, name, node.clone(), &key)?;
                 }
             }
             let includes = document.get("include");
@@ -200,7 +198,7 @@ impl Loader<'_> {
                 let included = self.include(include, folder, variables, depth)?;
                 for (name, node) in included.services {
                     if !part.services.iter().any(|(other, _)| *other == name) {
-                        part.services.push((name, node));
+                        lay_over(&mut part.services, &name, node, "include")?;
                     }
                 }
                 part.secrets.extend(included.secrets);
@@ -339,19 +337,15 @@ impl Loader<'_> {
                 self.extended(&other, &from, variables, way)
             }
         }?;
-        count(&base, &key, &self.nodes)?;
+        self.count(&base, &key)?;
         let mut whole = base.under(own.clone());
         whole.keep_only(&["build", "image", "profiles", "platform"]);
         Ok(whole)
     }
-}
 
-fn count(node: &Node, key: &str, nodes: &Cell<usize>) -> Result<(), Problem> {
-    nodes.set(nodes.get() + node.size());
-    if nodes.get() > MAX_NODES {
-        Err(node.problem(key, "the services of the project are too large"))
-    } else {
-        Ok(())
+    fn count(&mut self, node: &Node, key: &str) -> Result<(), Problem> {
+        let counted = self.files.charge(node.size());
+        counted.map_err(|why| node.problem(key, why))
     }
 }
 
@@ -360,12 +354,81 @@ fn lay_over(
     name: &str,
     node: Node,
     key: &str,
-    nodes: &Cell<usize>,
 ) -> Result<(), Problem> {
-    count(&node, key, nodes)?;
-    match into.iter_mut().find(|(other, _)| other == name) {
-        Some((_, old)) => old.cover(node),
-        None => into.push((name.to_owned(), node)),
+    if let Some((_, old)) = into.iter_mut().find(|(other, _)| other == name) {
+        old.cover(node);
+    } else if into.len() < MAX_SERVICES {
+        into.push((name.to_owned(), node));
+    } else {
+        let why = format!("the project has more than {MAX_SERVICES} of them");
+        return Err(node.problem(key, why));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files by their path.
+    struct Given(BTreeMap<String, String>);
+
+    impl ComposeInputs for Given {
+        fn read(&self, path: &Path) -> Result<Option<String>, String> {
+            Ok(self.0.get(&*path.to_string_lossy()).cloned())
+        }
+
+        fn variable(&self, _: &str) -> Option<String> {
+            None
+        }
+    }
+
+    fn opened(files: impl IntoIterator<Item = (String, String)>) -> Result<ComposeBuilds, Problem> {
+        let named = |(name, text)| (format!("/p/{name}"), text);
+        let given = Given(files.into_iter().map(named).collect());
+        open(&given, Path::new("/p"), &FileSelection::Beside)
+    }
+
+    #[test]
+    fn compose_files_that_include_each_other_many_times_are_refused() {
+        let one = |n: usize| {
+            (
+                format!("f{n}.yaml"),
+                "include:\n".to_owned() + &format!("- f{}.yaml\n", n + 1).repeat(10),
+            )
+        };
+        let mut files: BTreeMap<String, String> = (0..12).map(one).collect();
+        files.insert("f12.yaml".into(), "services: {}".into());
+        files.insert(
+            "compose.yaml".into(),
+            "include: [f9.yaml]\nservices: {a: {build: .}}".into(),
+        );
+        assert_eq!(opened(files.clone()).unwrap().recipes.len(), 1);
+        files.insert("compose.yaml".into(), "include: [f0.yaml]".into());
+        let problem = opened(files).unwrap_err().to_string();
+        assert!(problem.contains("the project is too large"), "{problem}");
+    }
+
+    #[test]
+    fn compose_services_that_all_extend_a_large_one_are_limited_together() {
+        let large = format!(
+            "services: {{base: {{build: {{dockerfile_inline: '{}'}}}}}}",
+            "x".repeat(500_000)
+        );
+        let services: String = (0..1000)
+            .map(|n| format!("  s{n}: {{extends: {{file: base.yaml, service: base}}}}\n"))
+            .collect();
+        let files = [
+            ("base.yaml".to_owned(), large),
+            ("compose.yaml".to_owned(), format!("services:\n{services}")),
+        ];
+        let read = opened(files).unwrap();
+        assert!(
+            (10..200).contains(&read.recipes.len()),
+            "{}",
+            read.recipes.len()
+        );
+        let why = format!("{:?}", read.left_out.last().unwrap());
+        assert!(why.contains("the project is too large"), "{why}");
+    }
 }

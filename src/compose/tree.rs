@@ -1,10 +1,17 @@
 //! Compose files as trees whose nodes know file and line, and the merging of trees.
 
-use std::{path::PathBuf, rc::Rc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    rc::Rc,
+};
 
 use crate::steps::{MergeTag, YamlNode};
 
 use super::{Problem, scalar};
+
+/// How many bytes of text are as large as a node.
+pub const TEXT_OF_A_NODE: usize = 100;
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -162,7 +169,9 @@ impl Node {
             return self.clone();
         };
         let mut entries: Vec<(String, Self)> = Vec::new();
-        for item in items {
+        let mut names: HashSet<&str> = HashSet::new();
+        // From the end, because the last value of a name counts.
+        for item in items.iter().rev() {
             let Value::Text(text) = &item.value else {
                 // Reading the item as text reports its error later.
                 entries.push((String::new(), item.clone()));
@@ -172,9 +181,11 @@ impl Node {
                 Some((name, value)) => (name, Value::Text(value.to_owned())),
                 None => (text.as_str(), Value::Null),
             };
-            entries.retain(|(other, _)| other != name);
-            entries.push((name.to_owned(), item.with(value)));
+            if names.insert(name) {
+                entries.push((name.to_owned(), item.with(value)));
+            }
         }
+        entries.reverse();
         self.with(Value::Map(entries))
     }
 
@@ -191,9 +202,12 @@ impl Node {
         };
         let value = match (self.value, over.value) {
             (Value::Map(mut entries), Value::Map(others)) => {
+                let names = entries.iter().enumerate();
+                let places: HashMap<String, usize> =
+                    names.map(|(at, (name, _))| (name.clone(), at)).collect();
                 for (name, node) in others {
-                    match entries.iter_mut().find(|(other, _)| *other == name) {
-                        Some((_, old)) => old.cover(node),
+                    match places.get(&name) {
+                        Some(at) => entries[*at].1.cover(node),
                         None if node.tag == Some(MergeTag::Reset) => {}
                         None => entries.push((name, node)),
                     }
@@ -201,15 +215,12 @@ impl Node {
                 Value::Map(entries)
             }
             (Value::List(mut items), Value::List(others)) => {
-                for node in others {
-                    let is_same = |old: &Self| match (&old.value, &node.value) {
-                        (Value::Text(old), Value::Text(new)) => old == new,
-                        _ => false,
-                    };
-                    if !items.iter().any(is_same) {
-                        items.push(node);
-                    }
-                }
+                let texts = items.iter().filter_map(Self::own_text);
+                let mut texts: HashSet<String> = texts.collect();
+                items.extend(others.into_iter().filter(|node| {
+                    let text = node.own_text();
+                    text.is_none_or(|text| texts.insert(text))
+                }));
                 Value::List(items)
             }
             (value, Value::Null) | (_, value) => value,
@@ -222,18 +233,26 @@ impl Node {
         }
     }
 
+    fn own_text(&self) -> Option<String> {
+        match &self.value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
     /// Merges another tree over this one, in place.
     pub fn cover(&mut self, over: Self) {
         let nothing = self.with(Value::Null);
         *self = std::mem::replace(self, nothing).under(over);
     }
 
-    /// Returns the number of nodes.
+    /// Returns the number of nodes; long texts count as several.
     pub fn size(&self) -> usize {
         1 + match &self.value {
             Value::List(items) => items.iter().map(Self::size).sum(),
             Value::Map(entries) => entries.iter().map(|(_, node)| node.size()).sum(),
-            _ => 0,
+            Value::Text(text) | Value::Bad(text) => text.len() / TEXT_OF_A_NODE,
+            Value::Null => 0,
         }
     }
 }

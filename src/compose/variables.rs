@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 /// How deep defaults may nest.
 const MAX_DEPTH: usize = 32;
 
-/// How many bytes all texts may have after replacement.
-const MAX_TEXT: usize = 8 * 1024 * 1024;
+/// How many bytes all texts may have after replacement, and all values that are looked up for them.
+pub const MAX_TEXT: usize = 8 * 1024 * 1024;
+
+const TOO_LONG: &str = "its variables make it too long";
 
 /// Replaces variables by their values, and records missing ones.
 pub struct Variables<'a> {
@@ -26,6 +28,19 @@ impl<'a> Variables<'a> {
             unset: BTreeSet::new(),
             left: MAX_TEXT,
         }
+    }
+
+    /// Returns an expander that takes values from `lookup`, and may produce only what another one has left.
+    pub fn within(lookup: &'a dyn Fn(&str) -> Option<String>, left: usize) -> Self {
+        Self {
+            left,
+            ..Self::new(lookup)
+        }
+    }
+
+    /// Returns how many bytes may still be produced.
+    pub fn left(&self) -> usize {
+        self.left
     }
 
     /// Returns the variables without a value and a default.
@@ -55,7 +70,7 @@ impl<'a> Variables<'a> {
                 result.push('$');
                 rest = after;
             } else if !name.is_empty() {
-                result.push_str(&self.value(name));
+                result.push_str(&self.value(name)?);
                 rest = &after[name.len()..];
             } else if let Some(inside) = after.strip_prefix('{') {
                 let end = closing(inside).ok_or_else(|| invalid(text))?;
@@ -65,7 +80,7 @@ impl<'a> Variables<'a> {
                 return Err(invalid(text));
             }
             if result.len() > self.left {
-                return Err("its variables make it too long".to_owned());
+                return Err(TOO_LONG.to_owned());
             }
         }
         result.push_str(rest);
@@ -73,14 +88,20 @@ impl<'a> Variables<'a> {
         Ok(result)
     }
 
-    fn value(&mut self, name: &str) -> String {
-        match (self.lookup)(name) {
-            Some(value) => value,
-            None => {
-                self.unset.insert(name.to_owned());
-                String::new()
-            }
-        }
+    fn value(&mut self, name: &str) -> Result<String, String> {
+        let value = self.looked_up(name)?;
+        Ok(value.unwrap_or_else(|| {
+            self.unset.insert(name.to_owned());
+            String::new()
+        }))
+    }
+
+    /// Returns the value of a variable, and counts it, even where it is not used.
+    fn looked_up(&mut self, name: &str) -> Result<Option<String>, String> {
+        let value = (self.lookup)(name);
+        let size = value.as_ref().map_or(0, String::len);
+        self.left = self.left.checked_sub(size).ok_or(TOO_LONG)?;
+        Ok(value)
     }
 
     /// Returns the replacement of an expression in braces.
@@ -91,13 +112,13 @@ impl<'a> Variables<'a> {
             return Err(invalid(&format!("${{{inside}}}")));
         }
         if rest.is_empty() {
-            return Ok(self.value(name));
+            return self.value(name);
         }
         let Some(operator) = OPERATORS.iter().find(|it| rest.starts_with(**it)) else {
             return Err(invalid(&format!("${{{inside}}}")));
         };
         let word = &rest[operator.len()..];
-        let value = (self.lookup)(name);
+        let value = self.looked_up(name)?;
         let value = value.filter(|value| !operator.starts_with(':') || !value.is_empty());
         match (operator.trim_start_matches(':'), value) {
             ("+", Some(_)) | ("-", None) => self.expand_at(word, depth + 1),

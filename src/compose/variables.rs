@@ -154,19 +154,19 @@ fn name_of(text: &str) -> &str {
     &text[..end.map_or(text.len(), |(at, _)| at)]
 }
 
-/// Returns the position of the brace that closes the one opened before `text`.
+/// Returns the position of the brace that closes the one opened before `text`. Each brace within counts, so that a default may be JSON; where
+/// they are not in pairs, the last one of the line closes it, as in compose-go.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 0_usize;
-    let bytes = text.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
+    for (at, byte) in text.bytes().enumerate() {
         match byte {
-            b'{' if at > 0 && bytes[at - 1] == b'$' => open += 1,
+            b'{' => open += 1,
             b'}' if open == 0 => return Some(at),
             b'}' => open -= 1,
             _ => {}
         }
     }
-    None
+    text.split('\n').next()?.rfind('}')
 }
 
 #[cfg(test)]
@@ -196,6 +196,14 @@ mod tests {
             ("${U:-${E:-${A}x}}", "ax"),
             ("${U:-a-b:?c}", "a-b:?c"),
             ("${U}$U", ""),
+            ("${U:-{}}|${A:-{}}", "{}|a"),
+            (
+                "${U:-{\"a\":{\"b\":1}}}|${U:-{a}-${A}}",
+                "{\"a\":{\"b\":1}}|{a}-a",
+            ),
+            ("${U:-{a}b}c}{${U:-{${A}}}", "{a}bc}{{a}"),
+            ("${U:-{}x", "{x"),
+            ("${U:-{${A}}", "{a"),
             ("plain", "plain"),
         ] {
             assert_eq!(expanded(text).as_deref(), Ok(wanted), "{text}");

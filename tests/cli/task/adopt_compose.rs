@@ -231,7 +231,7 @@ fn adopt_reads_compose_files_of_every_shape_as_docker_compose_does() {
 
 #[test]
 fn adopt_expands_compose_variables_as_docker_compose_does() {
-    const FORMS: [&str; 30] = [
+    const FORMS: [&str; 36] = [
         "$SET",
         "${SET}",
         "${SET:-d}",
@@ -262,6 +262,12 @@ fn adopt_expands_compose_variables_as_docker_compose_does() {
         "${UNSET:-a:b-c?d}",
         "${UNSET:-}",
         "${FILE}${OUTER}",
+        "${SET:-{}}",
+        "${UNSET:-{}}",
+        "${UNSET:-{a:{b}}}-{${SET}}",
+        "${UNSET:-{a}b}c}",
+        "${UNSET:-{}x",
+        "${UNSET:-{${SET}}",
     ];
     let world = World::new();
     let args: String = (0..)

@@ -173,9 +173,12 @@ fn name_of(step: &Step) -> Result<TaskName> {
             .ok()
             .and_then(|source: Reference| last(source.repository())),
         step => match step.context() {
-            Some(Context::Local(folder)) => folder
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned()),
+            Some(Context::Local(folder)) => {
+                // `..` has a name of its own only when it is followed.
+                let whole = folder.canonicalize().ok();
+                let name = folder.file_name().or_else(|| whole.as_ref()?.file_name());
+                name.map(|name| name.to_string_lossy().into_owned())
+            }
             Some(Context::Git(git)) => {
                 let path = git.folder.as_deref().unwrap_or(&git.url);
                 last(path.trim_end_matches('/').trim_end_matches(".git"))

@@ -30,6 +30,9 @@ pub struct FoundFiles {
 /// The names of bake files: the first one that exists is used.
 const BAKE: [&str; 2] = ["docker-bake.json", "docker-bake.hcl"];
 
+/// Why a path is refused: no answer in JSON and no definition could name it.
+const NOT_UTF8: &str = "its path is not UTF-8";
+
 /// The largest ignore file that is read, in bytes.
 const MAX_IGNORE: u64 = 1024 * 1024;
 
@@ -42,9 +45,12 @@ pub fn find(paths: &[PathBuf], search: &Search) -> Result<FoundFiles> {
     let mut found = FoundFiles::default();
     for path in paths {
         let cannot = || format!("cannot look in `{}`", path.display());
-        let path = std::path::absolute(path).context(Kind::Invalid, cannot)?;
-        let path: PathBuf = path.components().collect();
+        let path = whole(path).context(Kind::Invalid, cannot)?;
         let metadata = std::fs::metadata(&path).context(Kind::Invalid, cannot)?;
+        if path.to_str().is_none() {
+            let why = anyhow::anyhow!("{NOT_UTF8}");
+            return Err(Error::new(Kind::Invalid, cannot()).because(why));
+        }
         if metadata.is_dir() {
             folder(&path, search, &mut found)?
         } else {
@@ -53,6 +59,19 @@ pub fn find(paths: &[PathBuf], search: &Search) -> Result<FoundFiles> {
     }
     found.compose.dedup();
     Ok(found)
+}
+
+/// Returns the one path of a file or folder, however it was typed: without `..`, and without links in its folders.
+///
+/// # Errors
+///
+/// Where its folder does not exist.
+pub fn whole(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) if !path.is_dir() => Ok(folder.canonicalize()?.join(name)),
+        _ => path.canonicalize(),
+    }
 }
 
 /// Adds a file that the user named; what it is follows from its name.
@@ -148,18 +167,22 @@ fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
             }
         };
         let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
-        let Some(name) = entry.file_name().to_str().filter(|_| is_file) else {
+        let name = entry.file_name().to_string_lossy();
+        let is_wanted =
+            FILE_NAMES.contains(&&*name) || BAKE.contains(&&*name) || is_dockerfile(&name);
+        let Some(parent) = entry.path().parent().filter(|_| is_file && is_wanted) else {
             continue;
         };
-        let Some(parent) = entry.path().parent() else {
+        if entry.path().to_str().is_none() {
+            let file = entry.path().to_owned();
+            let problem = LeftOut::problem(file, String::new(), NOT_UTF8.to_owned());
+            found.left_out.push(problem);
             continue;
-        };
-        if FILE_NAMES.contains(&name) || BAKE.contains(&name) || is_dockerfile(name) {
-            folders
-                .entry(parent.to_owned())
-                .or_default()
-                .push(name.to_owned());
         }
+        folders
+            .entry(parent.to_owned())
+            .or_default()
+            .push(name.into_owned());
     }
     if names_files(root) {
         folders.entry(root.to_owned()).or_default();
@@ -285,5 +308,26 @@ mod tests {
         ] {
             assert!(!is_dockerfile(name), "{name}");
         }
+    }
+
+    #[test]
+    fn searched_path_is_the_same_however_it_is_typed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("shop/web")).unwrap();
+        std::os::unix::fs::symlink("shop", root.join("link")).unwrap();
+        std::fs::write(root.join("real"), "").unwrap();
+        std::os::unix::fs::symlink("../real", root.join("shop/Dockerfile")).unwrap();
+        for typed in ["shop", "shop/web/..", "link", "link/.", "shop/./"] {
+            assert_eq!(
+                whole(&root.join(typed)).unwrap(),
+                root.join("shop"),
+                "{typed}"
+            );
+        }
+        // The name of a file says what it is: a link stays.
+        let file = whole(&root.join("link/web/../Dockerfile")).unwrap();
+        assert_eq!(file, root.join("shop/Dockerfile"));
+        assert!(whole(&root.join("missing/x")).is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! The options of `task adopt`, and the tasks that it proposes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     image::Platform,
@@ -138,6 +138,8 @@ impl Proposal {
 /// An entry that becomes no task, and why.
 #[derive(Clone, Debug, Serialize)]
 pub struct LeftOut {
+    /// Its path, which may be what is wrong: it may not be UTF-8.
+    #[serde(serialize_with = "lossy")]
     pub file: PathBuf,
     /// The service, the target, or the name of the file.
     pub key: String,
@@ -145,6 +147,10 @@ pub struct LeftOut {
     /// Whether that is an error, and not just a service without a build.
     #[serde(rename = "isProblem")]
     pub is_problem: bool,
+}
+
+fn lossy<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
 }
 
 impl LeftOut {

@@ -87,9 +87,7 @@ pub async fn gather(
         ..BuildEntries::default()
     };
     for path in &options.paths {
-        gathered
-            .searched
-            .extend(std::path::absolute(path).map(|it| it.components().collect()));
+        gathered.searched.extend(find::whole(path));
     }
     let mut included: BTreeSet<PathBuf> = BTreeSet::new();
     for (folder, choice) in found.compose {
@@ -151,8 +149,7 @@ pub fn compose_project(
         key: String::new(),
         text,
     };
-    let whole = std::path::absolute(path).map_err(|error| absent(error.to_string()))?;
-    let whole: PathBuf = whole.components().collect();
+    let whole = find::whole(path).map_err(|error| absent(error.to_string()))?;
     let (folder, main, choice) = if whole.is_dir() {
         let main = find::main_of(&whole).unwrap_or_else(|| whole.clone());
         let choice = find::of_folder(&whole);

@@ -1,34 +1,62 @@
 //! Compares proposed tasks with the existing ones, and writes them.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::{Path, PathBuf},
+};
 
 use crate::{
+    compose::seen_from,
     error::Result,
     ops::{
         App,
         event::{Event, EventSink},
         task::{TaskOptions, create, delete},
     },
-    task::{Task, TaskSource},
+    task::{SourceKind, Task, TaskSource},
 };
 
 use super::{
     draft::tagged,
+    find,
     proposal::{AdoptAnswer, AdoptOptions, Change, Destination, Proposal},
     read::{BuildEntries, BuildEntry},
 };
 
-pub struct Existing(Vec<Task>);
+/// Where a build comes from: the file, and the service, target or Dockerfile in it.
+type Place = (PathBuf, SourceKind, String);
+
+/// Returns where a task was adopted from, for comparisons: paths may have been stored with `..` or links in them.
+fn place_of(source: &TaskSource) -> Place {
+    (whole(&source.path), source.kind, source.key.clone())
+}
+
+fn whole(path: &Path) -> PathBuf {
+    find::whole(path).unwrap_or_else(|_| seen_from(Path::new("/"), &path.to_string_lossy()))
+}
+
+pub struct Existing {
+    tasks: Vec<Task>,
+    /// Which of them was adopted from a place.
+    by_place: HashMap<Place, usize>,
+}
 
 impl Existing {
     pub fn load(app: &App) -> Result<Self> {
         let stored = app.store.tasks()?;
-        Ok(Self(stored.filter_map(|stored| stored.task.ok()).collect()))
+        let tasks: Vec<Task> = stored.filter_map(|stored| stored.task.ok()).collect();
+        let mut by_place = HashMap::new();
+        for (n, task) in tasks.iter().enumerate() {
+            if let Some(source) = &task.source {
+                by_place.entry(place_of(source)).or_insert(n);
+            }
+        }
+        Ok(Self { tasks, by_place })
     }
 
     /// Returns the names that are taken, in lower case.
     pub fn names(&self) -> BTreeSet<String> {
-        self.0
+        self.tasks
             .iter()
             .map(|task| task.name.as_str().to_lowercase())
             .collect()
@@ -36,11 +64,8 @@ impl Existing {
 
     /// Returns the task that was adopted from an entry.
     pub fn of(&self, entry: &BuildEntry) -> Option<&Task> {
-        let is_its = |source: &TaskSource| {
-            (&source.path, source.kind, &source.key) == (&entry.file, entry.kind, &entry.recipe.key)
-        };
-        let mut tasks = self.0.iter();
-        let own = tasks.find(|task| task.source.as_deref().is_some_and(is_its));
+        let place = (whole(&entry.file), entry.kind, entry.recipe.key.clone());
+        let own = self.by_place.get(&place).map(|n| &self.tasks[*n]);
         own.or_else(|| self.moved(entry))
     }
 
@@ -53,7 +78,7 @@ impl Existing {
                 && source.path.file_name() == entry.file.file_name()
                 && !source.path.exists()
         };
-        let mut found = self.0.iter().filter(|task| {
+        let mut found = self.tasks.iter().filter(|task| {
             let is_same_image = task.step.image_names().first() == Some(&image);
             is_same_image && task.source.as_deref().is_some_and(is_it)
         });
@@ -88,28 +113,26 @@ impl Existing {
         gathered: &BuildEntries,
         proposals: &[Proposal],
     ) -> Vec<Proposal> {
+        let read: BTreeSet<PathBuf> = gathered.read.iter().map(|it| whole(it)).collect();
         let is_gone = |task: &&Task| {
             let Some(source) = &task.source else {
                 return false;
             };
-            let is_searched = gathered
-                .searched
-                .iter()
-                .any(|path| source.path.starts_with(path));
+            let path = whole(&source.path);
+            let is_searched = gathered.searched.iter().any(|it| path.starts_with(it));
             // A file that cannot be read at the moment, or was not searched this time, may still mention it.
-            let is_known = gathered.read.contains(&source.path)
-                || source.path.try_exists().is_ok_and(|is| !is);
+            let is_known = read.contains(&path) || source.path.try_exists().is_ok_and(|is| !is);
             // An entry that cannot be used at the moment is not gone.
             let is_left_out = gathered
                 .left_out
                 .iter()
-                .any(|out| out.is_problem && out.file == source.path && out.key == source.key);
+                .any(|out| out.is_problem && out.key == source.key && whole(&out.file) == path);
             let is_there = proposals
                 .iter()
                 .any(|one| one.definition.key() == task.key());
             is_searched && is_known && !is_left_out && !is_there && options.prune
         };
-        let gone = self.0.iter().filter(is_gone).filter_map(|task| {
+        let gone = self.tasks.iter().filter(is_gone).filter_map(|task| {
             let why = "its file no longer mentions it".to_owned();
             Proposal::of(task.clone(), Change::Gone, why)
         });
@@ -207,7 +230,7 @@ pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Res
             .and_then(|(key, _)| {
                 // If the task has moved to another registry, delete the old one.
                 let source = task.definition.source.as_ref();
-                let old = existing.0.iter().find(|old| {
+                let old = existing.tasks.iter().find(|old| {
                     let is_its = old.source.as_ref().zip(source);
                     old.key() != key && is_its.is_some_and(|(old, new)| old.is_same_place(new))
                 });

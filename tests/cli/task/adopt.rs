@@ -1,6 +1,10 @@
 //! `acrt task adopt`: what it finds, what it proposes, and what it writes.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+};
 
 use serde_json::Value;
 
@@ -497,4 +501,67 @@ fn adopt_reports_each_line_of_a_change_on_a_line_of_its_own() {
     let output = world.acrt(&line).ok();
     let output = output.says(&["task `api` changes:\n"]);
     assert!(!output.stderr.contains("\\n"), "{}", output.stderr);
+}
+
+#[test]
+fn folder_that_is_typed_in_another_way_is_not_adopted_twice() {
+    let world = World::new();
+    world.write("shop/api/Dockerfile", "FROM scratch\n");
+    world.write("shop/web/Dockerfile", "FROM scratch\n");
+    world.write("shop/compose.yaml", "services: {api: {build: ./api}}\n");
+    std::os::unix::fs::symlink("shop", world.path("link")).unwrap();
+    for (typed, change) in [("shop", "new"), ("shop/web/..", "same"), ("link", "same")] {
+        let line = [
+            "task", "adopt", typed, "-r", "r.test", "--yes", "-o", "json",
+        ];
+        let answer = world.acrt(&line).ok().json();
+        assert_eq!(texts(&answer, "name"), ["api", "web"], "{typed}");
+        assert_eq!(texts(&answer, "change"), [change; 2], "{typed}");
+        assert_eq!(
+            answer["tasks"][0]["images"][0], "r.test/shop-api:latest",
+            "{typed}"
+        );
+    }
+    // A path that was stored with `..` is still the same one.
+    let web = world.state().join("tasks/r.test/web.yaml");
+    let text = fs::read_to_string(&web).unwrap();
+    let path = world.path("shop/web/Dockerfile").display().to_string();
+    let stored = world
+        .path("shop/api/../web/Dockerfile")
+        .display()
+        .to_string();
+    fs::write(&web, text.replace(&path, &stored)).unwrap();
+    assert!(fs::read_to_string(&web).unwrap().contains("/../"));
+    let answer = proposals(&world, "shop").ok().json();
+    assert_eq!(texts(&answer, "name"), ["api", "web"]);
+    // A task is named after the folder that `..` is.
+    let create = [
+        "task",
+        "create",
+        "-r",
+        "r.test",
+        "-t",
+        "x:1",
+        "-c",
+        "shop/api/..",
+        "-f",
+        "web/Dockerfile",
+    ];
+    world.acrt(&create).ok();
+    world.acrt(&["task", "show", "-n", "shop"]).ok();
+}
+
+#[test]
+fn file_whose_path_is_not_utf8_is_left_out_and_the_rest_adopted() {
+    let world = World::new();
+    world.write("shop/web/Dockerfile", "FROM scratch\n");
+    let odd = world.path("shop").join(OsStr::from_bytes(b"d\xff/api"));
+    fs::create_dir_all(&odd).unwrap();
+    fs::write(odd.join("Dockerfile"), "FROM scratch\n").unwrap();
+    let line = [
+        "task", "adopt", "shop", "-r", "r.test", "--yes", "-o", "json",
+    ];
+    let answer = world.acrt(&line).ok().json();
+    assert_eq!(texts(&answer, "name"), ["web"]);
+    assert_eq!(left_out(&answer, "api/Dockerfile"), "its path is not UTF-8");
 }

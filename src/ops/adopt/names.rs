@@ -29,8 +29,20 @@ pub fn unique(wanted: &[String], taken: &BTreeSet<String>) -> Option<TaskName> {
     }
     let last = names.last().map_or("task", TaskName::as_str);
     let last: String = last.chars().take(LONGEST - 5).collect();
-    let mut numbered = (2..10_000).filter_map(|n| valid(&format!("{last}-{n}")));
-    numbered.find(is_free)
+    numbered(&last)
+        .filter_map(|name| valid(&name))
+        .find(is_free)
+}
+
+/// Returns a name with numbers appended, one after the other.
+pub fn numbered(name: &str) -> impl Iterator<Item = String> + use<'_> {
+    (2..10_000).map(move |n| format!("{name}-{n}"))
+}
+
+/// Tells whether a name is another one with a number appended.
+pub fn is_numbered(name: &str, of: &str) -> bool {
+    let number = name.strip_prefix(of).and_then(|it| it.strip_prefix('-'));
+    number.is_some_and(|it| it.parse::<u16>().is_ok())
 }
 
 /// Makes a repository name of a folder's name; `None` where nothing is left.

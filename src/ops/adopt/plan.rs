@@ -1,6 +1,6 @@
 //! Makes task definitions for the files that were found: names, images, and which is built on which.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     compose::ComposeBuild,
@@ -27,7 +27,7 @@ pub fn plan(
 ) -> Result<Vec<Proposal>> {
     let existing = Existing::load(app)?;
     let entries = std::mem::take(&mut gathered.entries);
-    let entries = without_twins(entries, &mut gathered.left_out);
+    let entries = without_twins(entries, &existing, &mut gathered.left_out);
     let options = &existing.destination(options, &entries);
     let mut taken: BTreeSet<String> = existing.names();
     let mut drafts: Vec<Draft> = Vec::new();
@@ -69,31 +69,45 @@ pub fn plan(
     Ok(proposals)
 }
 
-/// Leaves out each entry that makes the same image as an earlier one: one task is enough.
-fn without_twins(entries: Vec<BuildEntry>, out: &mut Vec<LeftOut>) -> Vec<BuildEntry> {
-    let mut kept: Vec<BuildEntry> = Vec::new();
-    for mut entry in entries {
-        let image = |entry: &BuildEntry| entry.recipe.images.first().and_then(|it| it.parse().ok());
-        let own: Option<Reference> = image(&entry);
-        let twin = kept
-            .iter()
-            .find(|other| own.is_some() && image(other) == own);
-        let Some(twin) = twin else {
-            kept.push(entry);
-            continue;
-        };
-        // A Dockerfile names no image: use the longer of its candidate names.
-        if entry.names.len() > 1 && !entry.recipe.is_named && entry.project.is_empty() {
-            let longer = entry.names[1].clone();
-            if !kept
-                .iter()
-                .any(|other| other.recipe.images.contains(&longer))
-            {
-                entry.recipe.images = vec![longer];
-                kept.push(entry);
-                continue;
+/// Leaves out each entry that makes the same image as another one: one task is enough. An entry that has a task already keeps its image,
+/// whatever was found before it this time.
+fn without_twins(
+    entries: Vec<BuildEntry>,
+    existing: &Existing,
+    out: &mut Vec<LeftOut>,
+) -> Vec<BuildEntry> {
+    let mut entries: Vec<(usize, BuildEntry)> = entries.into_iter().enumerate().collect();
+    entries.sort_by_cached_key(|(n, entry)| (existing.of(entry).is_none(), *n));
+    let mut kept: Vec<(usize, BuildEntry)> = Vec::new();
+    // The images of the kept entries.
+    let mut made: BTreeMap<Reference, usize> = BTreeMap::new();
+    for (n, mut entry) in entries {
+        let names_image = entry.recipe.is_named || entry.kind != SourceKind::Dockerfile;
+        if let Some(image) = existing.image_of(&entry).filter(|_| !names_image) {
+            entry.recipe.images = vec![image];
+        }
+        let mut own: Option<Reference> = entry.recipe.images.first().and_then(|it| it.parse().ok());
+        let mut twin = own.as_ref().and_then(|own| made.get(own)).copied();
+        // A Dockerfile names no image: use the first of its candidate names that is free.
+        if twin.is_some() && !names_image {
+            let numbered = entry.names.last().map(|last| names::numbered(last));
+            let candidates = entry.names.iter().cloned();
+            let mut candidates = candidates.chain(numbered.into_iter().flatten());
+            let free = candidates.find_map(|name| {
+                let image: Reference = name.parse().ok()?;
+                (!made.contains_key(&image)).then_some((name, image))
+            });
+            if let Some((name, image)) = free {
+                entry.recipe.images = vec![name];
+                (own, twin) = (Some(image), None);
             }
         }
+        let Some(twin) = twin else {
+            made.extend(own.map(|own| (own, kept.len())));
+            kept.push((n, entry));
+            continue;
+        };
+        let (_, twin) = &kept[twin];
         let is_same = {
             let bare = |recipe: &ComposeBuild| ComposeBuild {
                 key: String::new(),
@@ -103,22 +117,24 @@ fn without_twins(entries: Vec<BuildEntry>, out: &mut Vec<LeftOut>) -> Vec<BuildE
             };
             digest(&bare(&twin.recipe)) == digest(&bare(&entry.recipe))
         };
-        let (name, shown) = (
-            twin.recipe.key.escape_debug(),
-            own.map(|it| it.familiar()).unwrap_or_default(),
-        );
+        let mut name = format!("`{}`", twin.recipe.key.escape_debug());
+        if twin.file != entry.file {
+            name.push_str(&format!(" of `{}`", twin.file.display()));
+        }
+        let shown = own.map(|it| it.familiar()).unwrap_or_default();
         out.push(LeftOut {
             why: if is_same {
-                format!("it is the same build as `{name}`")
+                format!("it is the same build as {name}")
             } else {
-                format!("it makes the same image `{shown}` as `{name}`, in another way")
+                format!("it makes the same image `{shown}` as {name}, in another way")
             },
             is_problem: !is_same,
             file: entry.file,
             key: entry.recipe.key,
         });
     }
-    kept
+    kept.sort_by_key(|(n, _)| *n);
+    kept.into_iter().map(|(_, entry)| entry).collect()
 }
 
 fn proposal(draft: Draft, depends_on: Vec<TaskName>, existing: &Existing) -> Option<Proposal> {

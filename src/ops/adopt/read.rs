@@ -28,6 +28,9 @@ use super::{
 /// The largest compose or bake file, in bytes. The size of what YAML expands to has limits of its own.
 const MAX_FILE: u64 = 1024 * 1024;
 
+/// How many folders above its own the name of an image may be made of.
+const MAX_PREFIXES: usize = 5;
+
 /// One service, target or Dockerfile that is built.
 #[derive(Debug)]
 pub struct BuildEntry {
@@ -312,17 +315,20 @@ fn dockerfile(path: &Path, root: &Path) -> Option<BuildEntry> {
         Some(variant) => format!("{base}-{variant}"),
         None => base.clone(),
     };
-    let above = folder
-        .parent()
-        .filter(|it| it.starts_with(root))
-        .and_then(name_of);
-    let longer = above.map_or_else(|| own.clone(), |above| format!("{above}-{own}"));
+    // `web`, `shop-web`, `all-shop-web`: one folder more each time, as far as the search went.
+    let above = folder.ancestors().skip(1);
+    let above = above.take_while(|it| it.starts_with(root));
+    let mut names = vec![own.clone()];
+    for name in above.filter_map(name_of).take(MAX_PREFIXES) {
+        let last = names.last().unwrap_or(&own);
+        names.push(format!("{name}-{last}"));
+    }
     Some(BuildEntry {
         file: path.to_owned(),
         kind: SourceKind::Dockerfile,
         project: String::new(),
         files: Vec::new(),
-        names: vec![own.clone(), longer],
+        names,
         recipe: ComposeBuild {
             key: file.to_owned(),
             images: vec![own],

@@ -18,7 +18,7 @@ use crate::{
 
 use super::{
     draft::tagged,
-    find,
+    find, names,
     proposal::{AdoptAnswer, AdoptOptions, Change, Destination, Proposal},
     read::{BuildEntries, BuildEntry},
 };
@@ -67,6 +67,15 @@ impl Existing {
         let place = (whole(&entry.file), entry.kind, entry.recipe.key.clone());
         let own = self.by_place.get(&place).map(|n| &self.tasks[*n]);
         own.or_else(|| self.moved(entry))
+    }
+
+    /// Returns the image that the task of an entry makes, if that is one of the entry's candidate names.
+    pub fn image_of(&self, entry: &BuildEntry) -> Option<String> {
+        let image = self.of(entry)?.step.image_names().first()?;
+        let name = image.strip_suffix(":latest")?;
+        let is_numbered = || names::is_numbered(name, entry.names.last()?).then_some(());
+        let is_its = entry.names.iter().any(|it| it == name) || is_numbered().is_some();
+        is_its.then(|| name.to_owned())
     }
 
     /// Returns the task of an entry whose file was moved: the old file is gone, and the entry makes the same image.

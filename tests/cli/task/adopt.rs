@@ -504,6 +504,56 @@ fn adopt_reports_each_line_of_a_change_on_a_line_of_its_own() {
 }
 
 #[test]
+fn new_dockerfiles_take_no_image_of_an_adopted_one_and_get_longer_names() {
+    let world = World::new();
+    let (shop, of) = (
+        world.path("shop").display().to_string(),
+        "src/web/Dockerfile",
+    );
+    let line = [
+        "task", "adopt", &shop, "-r", "r.test", "--yes", "-o", "json",
+    ];
+    world.write(&format!("shop/c/{of}"), "FROM scratch\n");
+    world.acrt(&line).ok();
+    let label = |name: &str| format!("FROM scratch\nLABEL of={name}\n");
+    for name in ["a", "b", "d"] {
+        world.write(&format!("shop/{name}/{of}"), &label(name));
+    }
+    // Two folders with the same names all the way up.
+    world.write("shop/A-/src/web/Dockerfile", &label("A"));
+    for changes in [["new", "new", "new", "same", "new"], ["same"; 5]] {
+        let answer = world.acrt(&line).ok().json();
+        assert_eq!(answer["leftOut"], serde_json::json!([]));
+        let files = texts(&answer, "file");
+        let image = |name: &str| {
+            let at = files
+                .iter()
+                .position(|file| *file == format!("{shop}/{name}/{of}"));
+            answer["tasks"][at.unwrap()]["images"][0]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(
+            ["c", "A-", "a", "b", "d"].map(image),
+            ["web", "src-web", "a-src-web", "b-src-web", "d-src-web"]
+                .map(|image| format!("r.test/{image}:latest"))
+        );
+        assert_eq!(texts(&answer, "change"), changes);
+    }
+    // A folder has no more names than folders above it: then a number is appended.
+    for name in ["x", "X", "x-"] {
+        world.write(&format!("few/{name}/Dockerfile"), &label(name));
+    }
+    let few = world.path("few").display().to_string();
+    let images = texts(&proposals(&world, &few).ok().json(), "images");
+    assert!(
+        images.iter().any(|it| it.contains("r.test/few-x-2:latest")),
+        "{images:?}"
+    );
+}
+
+#[test]
 fn folder_that_is_typed_in_another_way_is_not_adopted_twice() {
     let world = World::new();
     world.write("shop/api/Dockerfile", "FROM scratch\n");

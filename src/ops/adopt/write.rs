@@ -189,7 +189,25 @@ fn diff(before: &Task, now: &Task) -> Vec<String> {
         let text = serde_yaml::to_string(&task.bare()).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     };
-    let (old, new) = (lines(before), lines(now));
+    line_diff(&lines(before), &lines(now))
+}
+
+/// How many pairs of lines are compared. Where there are more, all lines between the first and the last change are shown.
+const MAX_PAIRS: usize = 4_000_000;
+
+fn line_diff(old: &[String], new: &[String]) -> Vec<String> {
+    let pairs = old.iter().zip(new);
+    let same = pairs.take_while(|(old, new)| old == new).count();
+    let (old, new) = (&old[same..], &new[same..]);
+    let pairs = old.iter().rev().zip(new.iter().rev());
+    let same = pairs.take_while(|(old, new)| old == new).count();
+    let (old, new) = (&old[..old.len() - same], &new[..new.len() - same]);
+    if old.len().saturating_mul(new.len()) > MAX_PAIRS {
+        let gone = old.iter().map(|line| format!("- {line}"));
+        return gone
+            .chain(new.iter().map(|line| format!("+ {line}")))
+            .collect();
+    }
     // The longest common subsequence of lines, computed from the end so that it can be read from the beginning.
     let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
     for o in (0..old.len()).rev() {
@@ -254,4 +272,47 @@ pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Res
     }
     answer.written = true;
     problem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn changed_lines_are_shown_and_common_ones_are_not() {
+        for (old, new, wanted) in [
+            ("a b c", "a b c", &[][..]),
+            ("a b c", "a x c", &["- b", "+ x"]),
+            ("a b c d e", "a c x e", &["- b", "- d", "+ x"]),
+            ("a", "a a", &["+ a"]),
+            ("a a", "a", &["- a"]),
+            ("", "a", &["+ a"]),
+        ] {
+            assert_eq!(
+                line_diff(&lines(old), &lines(new)),
+                wanted,
+                "{old} -> {new}"
+            );
+        }
+    }
+
+    #[test]
+    fn change_of_many_lines_is_shown_without_comparing_all_of_them() {
+        let many = |ends: &str| {
+            let mut all = vec![ends.to_owned()];
+            all.extend((0..100_000).map(|n| n.to_string()));
+            all.push(ends.to_owned());
+            all
+        };
+        let told = line_diff(&many("a"), &many("b"));
+        assert_eq!(told.len(), 200_004);
+        assert_eq!((&*told[0], &*told[100_002]), ("- a", "+ b"));
+        let mut one = many("a");
+        one[50_000] = "x".to_owned();
+        assert_eq!(line_diff(&many("a"), &one), ["- 49999", "+ x"]);
+    }
 }

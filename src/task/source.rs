@@ -52,10 +52,3 @@ impl fmt::Display for SourceKind {
         })
     }
 }
-
-impl TaskSource {
-    /// Tells whether two tasks come from the same service, target or Dockerfile.
-    pub fn is_same_place(&self, other: &Self) -> bool {
-        (&self.path, self.kind, &self.key) == (&other.path, other.kind, &other.key)
-    }
-}

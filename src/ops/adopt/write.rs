@@ -13,6 +13,7 @@ use crate::{
         event::{Event, EventSink},
         task::{TaskOptions, create, delete},
     },
+    store::secrets::Secrets,
     task::{SourceKind, Task, TaskSource},
 };
 
@@ -247,22 +248,7 @@ pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Res
         let done = match task.change {
             Change::Same | Change::Kept => Ok(()),
             Change::Gone => delete(app, &task.task_key()),
-            Change::New | Change::Changed => create(
-                app,
-                task.definition.clone(),
-                TaskOptions::default(),
-                false,
-                events,
-            )
-            .and_then(|(key, _)| {
-                // If the task has moved to another registry, delete the old one.
-                let source = task.definition.source.as_ref();
-                let old = existing.tasks.iter().find(|old| {
-                    let is_its = old.source.as_ref().zip(source);
-                    old.key() != key && is_its.is_some_and(|(old, new)| old.is_same_place(new))
-                });
-                old.map_or(Ok(()), |old| delete(app, &old.key()))
-            }),
+            Change::New | Change::Changed => replace(app, &task.definition, &existing, events),
         };
         if let Err(error) = done {
             let told = error.one_line();
@@ -272,6 +258,33 @@ pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Res
     }
     answer.written = true;
     problem
+}
+
+/// Writes one task. If it has moved to another registry, it takes its secrets along, and the old one is deleted.
+fn replace(app: &App, task: &Task, existing: &Existing, events: &EventSink<'_>) -> Result<()> {
+    let key = task.key();
+    let place = task.source.as_deref().map(place_of);
+    let old = place.and_then(|place| existing.by_place.get(&place));
+    let old = old.map(|n| existing.tasks[*n].key());
+    let is_free = !app.store.layout().task(&key).exists();
+    let old = old.filter(|old| *old != key);
+    if let Some(old) = old.as_ref().filter(|_| is_free) {
+        let secrets = app.store.secrets(old)?;
+        app.store.prepare()?;
+        let _lock = app.store.lock_tasks()?;
+        app.store.save_secrets(&key, &secrets)?;
+    }
+    let created = create(app, task.clone(), TaskOptions::default(), false, events);
+    match (created, old) {
+        (Ok(_), Some(old)) => delete(app, &old),
+        (Ok(_), None) => Ok(()),
+        (Err(error), old) => {
+            if old.is_some() && is_free {
+                app.store.save_secrets(&key, &Secrets::default())?;
+            }
+            Err(error)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -64,12 +64,15 @@ pub fn create(
     task.trigger.source_triggers =
         source_trigger::of_new(&task_options.source, &task.step, has_token)?;
     source_trigger::report_pull_requests(&task.trigger.source_triggers, events);
-    // A replaced task keeps its logins: they are no options of `create`.
+    // A replaced task keeps its logins: they are no options of `create`. No file that a task is adopted from has a token.
     let kept = app.store.secrets(&key)?;
+    let is_adopted = task.source.is_some();
+    let is_git = task.step.context().and_then(Context::git).is_some();
     let mut secrets = Secrets {
         schema: Secrets::SCHEMA,
         update_trigger_token: kept.update_trigger_token,
         credentials: kept.credentials,
+        git_access_token: kept.git_access_token.filter(|_| is_adopted && is_git),
         ..Secrets::default()
     };
     task_options.secrets.apply(&mut secrets);
@@ -85,7 +88,6 @@ pub fn create(
     }
     let written = Some(task.fingerprint());
     let adopted = task.source.take();
-    let is_adopted = adopted.is_some();
     task.source = adopted.map(|source| Box::new(TaskSource { written, ..*source }));
     let replaces = app.store.layout().task(&key).exists();
     let had_run = app.store.baseline(&key).is_ok_and(|it| it.is_tracking());

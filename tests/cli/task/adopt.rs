@@ -615,3 +615,54 @@ fn file_whose_path_is_not_utf8_is_left_out_and_the_rest_adopted() {
     assert_eq!(texts(&answer, "name"), ["web"]);
     assert_eq!(left_out(&answer, "api/Dockerfile"), "its path is not UTF-8");
 }
+
+#[test]
+fn adopted_task_keeps_its_secrets_when_its_file_changes_and_in_another_registry() {
+    let world = World::new();
+    let compose = |args: &str| {
+        let build = format!("{{context: 'https://git.test/a/b.git#main', args: {{{args}}}}}");
+        world.write(
+            "shop/compose.yaml",
+            &format!("services: {{a: {{build: {build}}}}}\n"),
+        );
+    };
+    compose("");
+    let adopt = |registry: &str| {
+        world
+            .acrt(&[
+                "task", "adopt", "shop", "-r", registry, "--yes", "-o", "json",
+            ])
+            .ok()
+            .json()
+    };
+    adopt("r.test");
+    let token = ["--git-access-token", "env:TOKEN"];
+    world
+        .acrt(&[&["task", "update", "-n", "a"][..], &token].concat())
+        .ok();
+    let login = [
+        "--login-server",
+        "other.test",
+        "-u",
+        "me",
+        "-p",
+        "env:PASSWORD",
+    ];
+    world
+        .acrt(&[&["task", "credential", "add", "-n", "a"][..], &login].concat())
+        .ok();
+    let secrets = |registry: &str| {
+        fs::read_to_string(world.state().join(format!("secrets/{registry}/a.yaml")))
+    };
+    let before = secrets("r.test").unwrap();
+    assert!(
+        before.contains("env:TOKEN") && before.contains("other.test"),
+        "{before}"
+    );
+    compose("A: '1'");
+    assert_eq!(texts(&adopt("r.test"), "change"), ["changed"]);
+    assert_eq!(secrets("r.test").unwrap(), before);
+    adopt("elsewhere.test");
+    assert_eq!(secrets("elsewhere.test").unwrap(), before);
+    assert!(secrets("r.test").is_err());
+}

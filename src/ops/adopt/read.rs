@@ -14,10 +14,11 @@ use crate::{
     ops::{
         App,
         event::{Event, EventSink},
+        joined::joined,
         platforms,
     },
     sys::{beneath, command::CommandLine, environment, process},
-    task::{SourceKind, Task, TaskSource},
+    task::{Argument, SourceKind, Step, Task, TaskSource},
 };
 
 use super::{
@@ -406,8 +407,8 @@ pub fn digest(recipe: &ComposeBuild) -> Digest {
     Digest::of(&serde_json::to_vec(recipe).unwrap_or_default())
 }
 
-/// Says how the file that a task was adopted from differs from its state at that time, and returns the files that were read for that. `None`
-/// where it is the same, or where it cannot be read without running a program.
+/// Says how the file that a task was adopted from differs from its state at that time, with what to do, and returns the files that were read for
+/// that. `None` where it is the same, or where it cannot be read without running a program.
 pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
     let Some(source) = &task.source else {
         return (None, Vec::new());
@@ -429,18 +430,52 @@ pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
     };
     let (shown, key) = (source.path.display(), source.key.escape_debug());
     match read {
-        Err(problem) => (Some(problem.to_string()), vec![source.path.clone()]),
+        // Adopting it would fail too.
+        Err(problem) => (
+            Some(format!("{problem}; correct the file")),
+            vec![source.path.clone()],
+        ),
         Ok(read) if compose::has_expression(&read) => (None, read.files),
         Ok(read) => {
             let now = read.recipes.iter().find(|recipe| recipe.key == source.key);
             let told = match now {
                 None => Some(format!("`{shown}` no longer builds `{key}`")),
-                Some(recipe) if digest(recipe) != *entry => {
-                    Some(format!("`{shown}` now describes `{key}` differently"))
-                }
+                Some(recipe) if digest(recipe) != *entry => Some(format!(
+                    "`{shown}` now describes `{key}` differently{}",
+                    unset_since(task, recipe, &read.unset)
+                )),
                 Some(_) => None,
             };
+            let told = told.map(|told| {
+                format!("{told}; to take it over: acrt task adopt, with the same path")
+            });
             (told, read.files)
         }
     }
+}
+
+/// Says which variables of a file are not set now: cron has none of those that the shell had in which the file was adopted.
+fn unset_since(task: &Task, recipe: &ComposeBuild, unset: &[String]) -> String {
+    let arguments: &[Argument] = match &task.step {
+        Step::Docker(step) => &step.arguments,
+        _ => &[],
+    };
+    // An argument without a value in the file has that of the variable of its name.
+    let arguments = arguments.iter().map(|argument| &argument.name);
+    let gone = arguments.filter(|name| !recipe.args.iter().any(|(other, _)| other == *name));
+    let gone = gone.filter(|name| environment::variable(name).is_none());
+    let names: BTreeSet<&String> = unset.iter().chain(gone).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let (s, are) = if names.len() == 1 {
+        ("", "is")
+    } else {
+        ("s", "are")
+    };
+    format!(
+        ", as variable{s} {} {are} not set here: if the shell of the adoption had a value, set it in `.env` beside the file",
+        joined(&names, ", ")
+    )
 }

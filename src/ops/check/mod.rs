@@ -577,9 +577,7 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
         }
         Verdict::Current => String::new(),
         Verdict::FollowsNothing => "nothing that it depends on is followed".into(),
-        Verdict::Changed(change) if let Some(source) = &change.source => {
-            format!("{source}; to take it over: acrt task adopt, with the same path")
-        }
+        Verdict::Changed(change) if let Some(source) = &change.source => source.clone(),
         Verdict::Changed(change) => format!(
             "its files name other images than it was built on: {}; to build on them: {}",
             names_of(&change.named),

@@ -254,6 +254,37 @@ fn edited_compose_file_makes_its_local_tasks_changed() {
 }
 
 #[test]
+fn unset_variable_of_an_adopted_compose_file_is_named_and_a_broken_file_is_not_to_be_adopted() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("from:1", &[("version", "one")]);
+    let compose = "services:\n  web: {build: {context: ., args: {V: '${V}', W: }}}\n";
+    world.write("shop/compose.yaml", compose);
+    let dockerfile = format!("FROM {}\nARG V\nARG W\n", registry.image("from:1"));
+    world.write("shop/Dockerfile", &dockerfile);
+    let mut adopt = world.command(env!("CARGO_BIN_EXE_acrt"));
+    let registry = registry.host();
+    let line = ["task", "adopt", "shop", "-r", &registry, "--yes", "--run"];
+    adopt.env("V", "7").env("W", "8").args(line);
+    world.start(adopt, "acrt task adopt".into()).wait().ok();
+    let (word, reason) = state(&world, "web");
+    assert_eq!(word, "changed");
+    assert!(
+        reason.contains("as variables `V`, `W` are not set here") && reason.contains("`.env`"),
+        "{reason}"
+    );
+    world.write("shop/.env", "V=7\nW=8\n");
+    assert_eq!(state(&world, "web").0, "current");
+    world.write("shop/compose.yaml", "services: [\n");
+    let (word, reason) = state(&world, "web");
+    assert_eq!(word, "changed");
+    assert!(
+        reason.ends_with("; correct the file") && !reason.contains("acrt task adopt"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn thirty_adopted_services_in_chains_are_built_in_order_and_rebuilt_when_a_base_moves() {
     let (world, registry) = (World::new(), Registry::start());
     world.newer_docker();

@@ -198,10 +198,9 @@ fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
         if dockerfiles.peek().is_none() {
             continue;
         }
-        let ignoring = ignoring(root, &folder);
         for name in dockerfiles {
             let path = folder.join(name);
-            match &ignoring {
+            match ignoring(root, &path) {
                 Some(by) => found.left_out.push(LeftOut {
                     why: format!("`{}` leaves its folder out", by.display()),
                     key: name.clone(),
@@ -249,8 +248,10 @@ fn is_dockerfile(name: &str) -> bool {
     is_called && !NOT.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Returns the `.dockerignore` file in a parent folder that excludes this folder from builds of the parent.
-fn ignoring(root: &Path, folder: &Path) -> Option<PathBuf> {
+/// Returns the `.dockerignore` file in a parent folder that excludes the folder of this Dockerfile, and the Dockerfile too, from builds of the
+/// parent.
+fn ignoring(root: &Path, dockerfile: &Path) -> Option<PathBuf> {
+    let folder = dockerfile.parent()?;
     let above = folder.ancestors().skip(1);
     let above = above.take_while(|it| it.starts_with(root));
     for parent in above {
@@ -258,24 +259,31 @@ fn ignoring(root: &Path, folder: &Path) -> Option<PathBuf> {
         let Ok(bytes) = beneath::read(&file, MAX_IGNORE) else {
             continue;
         };
-        let mut rules = GitignoreBuilder::new(parent);
+        // As in docker, the last line counts that matches the path or a folder above it.
+        let (mut is_folder_out, mut is_file_out) = (false, false);
         for line in String::from_utf8_lossy(&bytes).lines().map(str::trim) {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             // Its patterns are relative to its own folder, wherever they contain a slash.
-            let (sign, pattern) = match line.strip_prefix('!') {
-                Some(pattern) => ("!", pattern),
-                None => ("", line),
+            let (is_out, pattern) = match line.strip_prefix('!') {
+                Some(pattern) => (false, pattern),
+                None => (true, line),
             };
             let pattern = pattern.trim_start_matches("./").trim_start_matches('/');
-            // A line that is no valid pattern excludes nothing.
-            let _ = rules.add_line(None, &format!("{sign}/{pattern}"));
+            let mut rule = GitignoreBuilder::new(parent);
+            // A line that is no valid pattern matches nothing.
+            let _ = rule.add_line(None, &format!("/{pattern}"));
+            let Ok(rule) = rule.build() else { continue };
+            let matches = |path, is_dir| rule.matched_path_or_any_parents(path, is_dir).is_ignore();
+            if matches(folder, true) {
+                is_folder_out = is_out;
+            }
+            if matches(dockerfile, false) {
+                is_file_out = is_out;
+            }
         }
-        let is_out = rules
-            .build()
-            .is_ok_and(|rules| rules.matched_path_or_any_parents(folder, true).is_ignore());
-        if is_out {
+        if is_folder_out && is_file_out {
             return Some(file);
         }
     }
@@ -307,6 +315,29 @@ mod tests {
             "Dockerfile~",
         ] {
             assert!(!is_dockerfile(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn folder_is_left_out_where_the_last_matching_line_of_dockerignore_excludes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let dockerfile = folder.path().join("web/deep/Dockerfile");
+        for (ignore, is_out) in [
+            ("web\n", true),
+            ("*\n", true),
+            ("web/\n", true),
+            ("**/deep\n", true),
+            ("*\n!web/**\n", false),
+            ("*\n!web\n", false),
+            ("*\n!web/deep\n", false),
+            ("*\n!web\nweb/deep\n", true),
+            ("web/*\n!web\n", false),
+            ("**/Dockerfile\n", false),
+            ("other\n[\n", false),
+        ] {
+            std::fs::write(folder.path().join(".dockerignore"), ignore).unwrap();
+            let found = ignoring(folder.path(), &dockerfile).is_some();
+            assert_eq!(found, is_out, "{ignore:?}");
         }
     }
 

@@ -34,6 +34,70 @@ pub fn has_expression(recipes: &ComposeBuilds) -> bool {
 
 const EXPRESSION: &str = "is an expression that only docker buildx reads";
 
+/// The file that is merged over `docker-bake.json` in the same folder.
+pub const OVERRIDE: &str = "docker-bake.override.json";
+
+/// Keys of a target that acrt ignores, though they say how it is built or pushed.
+const UNHEEDED: [&str; 8] = [
+    "no-cache-filter",
+    "cache-from",
+    "cache-to",
+    "pull",
+    "attest",
+    "annotations",
+    "output",
+    "call",
+];
+
+/// Reads a JSON bake file, as [`bake`], and what docker buildx merges over it.
+///
+/// # Errors
+///
+/// [`Problem`] where a file as a whole cannot be read.
+pub fn bake_file(outside: &dyn ComposeInputs, file: &Path) -> Result<ComposeBuilds, Problem> {
+    let read = |file: &Path| outside.read(file).map_err(|why| problem(file, "", &why));
+    let text = read(file)?.ok_or_else(|| problem(file, "", "there is no such file"))?;
+    let mut document = parsed(file, &text)?;
+    let mut files = vec![file.to_owned()];
+    if file
+        .file_name()
+        .is_some_and(|name| name == "docker-bake.json")
+    {
+        let over = file.with_file_name(OVERRIDE);
+        if let Some(text) = read(&over)? {
+            merge(&mut document, parsed(&over, &text)?);
+        }
+        files.push(over);
+    }
+    Ok(ComposeBuilds {
+        files,
+        ..of_document(outside, file, &document)
+    })
+}
+
+/// Merges another file over one: targets key by key, groups and variables as a whole.
+fn merge(document: &mut Map<String, Value>, over: Map<String, Value>) {
+    for (kind, over) in over {
+        let Value::Object(over) = over else { continue };
+        let into = document.entry(&kind).or_insert_with(|| Map::new().into());
+        let Value::Object(into) = into else { continue };
+        for (name, over) in over {
+            match (into.get_mut(&name), over) {
+                (Some(Value::Object(old)), Value::Object(mut new)) if kind == "target" => {
+                    // What a target inherits is added.
+                    let more = new.get_mut("inherits").and_then(Value::as_array_mut);
+                    let own = old.get("inherits").and_then(Value::as_array);
+                    if let Some((more, own)) = more.zip(own) {
+                        more.splice(0..0, own.iter().cloned());
+                    }
+                    lay_over(old, new);
+                }
+                (_, over) => drop(into.insert(name, over)),
+            }
+        }
+    }
+}
+
 /// Reads a JSON bake file: the targets of the group `default`, or all where there is none.
 ///
 /// # Errors
@@ -44,22 +108,34 @@ pub fn bake(
     file: &Path,
     text: &str,
 ) -> Result<ComposeBuilds, Problem> {
+    Ok(of_document(outside, file, &parsed(file, text)?))
+}
+
+fn parsed(file: &Path, text: &str) -> Result<Map<String, Value>, Problem> {
     let document: Value = serde_json::from_str(text).map_err(|error| Problem {
         file: file.to_owned(),
         line: (error.line() > 0).then(|| error.line()),
         key: String::new(),
         text: error.to_string(),
     })?;
-    let Value::Object(document) = document else {
-        return Err(problem(file, "", "it must be an object with `target`"));
-    };
+    match document {
+        Value::Object(document) => Ok(document),
+        _ => Err(problem(file, "", "it must be an object with `target`")),
+    }
+}
+
+fn of_document(
+    outside: &dyn ComposeInputs,
+    file: &Path,
+    document: &Map<String, Value>,
+) -> ComposeBuilds {
     let reader = Reader {
         outside,
         file,
         folder: file.parent().unwrap_or(Path::new("/")),
-        targets: object(&document, "target"),
-        groups: object(&document, "group"),
-        variables: object(&document, "variable"),
+        targets: object(document, "target"),
+        groups: object(document, "group"),
+        variables: object(document, "variable"),
         size: Cell::new(0),
     };
     let mut recipes = ComposeBuilds::default();
@@ -78,7 +154,7 @@ pub fn bake(
         }
     }
     recipes.files = vec![file.to_owned()];
-    Ok(recipes)
+    recipes
 }
 
 fn problem(file: &Path, key: &str, text: &str) -> Problem {
@@ -296,6 +372,7 @@ impl Reader<'_> {
                 .map(|of| format!("--allow={of}")),
         );
         options.extend(texts("ulimits")?.iter().map(|of| format!("--ulimit={of}")));
+        options.extend(self.hosts(target, row, &key("extra-hosts"))?);
         options.extend(text("shm-size")?.map(|size| format!("--shm-size={size}")));
         for (of, option) in [("ssh", "--ssh"), ("secret", "--secret")] {
             let items = target
@@ -330,12 +407,35 @@ impl Reader<'_> {
             contexts: contexts.collect(),
             needs: needs(&options),
             options,
+            unheeded: unheeded(target),
             no_cache: target
                 .get("no-cache")
                 .and_then(Value::as_bool)
                 .unwrap_or(false),
             ..ComposeBuild::default()
         })
+    }
+
+    /// Returns the options for `extra-hosts`: a host has one address, or several.
+    fn hosts(
+        &self,
+        target: &Map<String, Value>,
+        row: &BTreeMap<String, String>,
+        key: &str,
+    ) -> Result<Vec<String>, Problem> {
+        let mut options = Vec::new();
+        for (host, addresses) in object(target, "extra-hosts") {
+            let addresses = match addresses {
+                Value::Null => Vec::new(),
+                Value::Array(several) => several,
+                one => vec![one],
+            };
+            for address in addresses {
+                let address = self.filled(&plain(&address), row, key)?;
+                options.push(format!("--add-host={host}:{address}"));
+            }
+        }
+        Ok(options)
     }
 
     /// Replaces `${NAME}`. Other expressions of HCL are left to docker buildx.
@@ -367,14 +467,20 @@ impl Reader<'_> {
             };
             let value = inside.find('}').and_then(|end| {
                 let name = inside[..end].trim();
-                let value = row.get(name).cloned().or_else(|| self.variable(name))?;
-                Some((value, end)).filter(|_| sign == "${")
+                let value = row.get(name).cloned().map(Some);
+                let value = value.or_else(|| self.variable(name))?;
+                Some((name, value, end)).filter(|_| sign == "${")
             });
-            let Some((value, end)) = value else {
+            let Some((name, value, end)) = value else {
                 let shown: String = after.chars().take(40).collect();
                 let text = format!("`{}` {EXPRESSION}", shown.escape_debug());
                 return Err(problem(self.file, key, &text));
             };
+            let value = value.ok_or_else(|| {
+                let shown = name.escape_debug();
+                let why = format!("variable `{shown}` has to be set: its default is null");
+                problem(self.file, key, &why)
+            })?;
             self.charge(value.len(), key)?;
             result.push_str(&value);
             rest = &inside[end + 1..];
@@ -383,12 +489,22 @@ impl Reader<'_> {
         Ok(result)
     }
 
-    fn variable(&self, name: &str) -> Option<String> {
-        let declared = self.variables.get(name)?;
-        let default = declared.get("default");
-        let own = || default.map(plain).unwrap_or_default();
-        Some(self.outside.variable(name).unwrap_or_else(own))
+    /// Returns the value of a variable, which is `None` inside where its default is null; `None` where it is not declared.
+    fn variable(&self, name: &str) -> Option<Option<String>> {
+        let default = match self.variables.get(name)?.get("default") {
+            Some(Value::Null) => None,
+            Some(default) => Some(plain(default)),
+            None => Some(String::new()),
+        };
+        Some(self.outside.variable(name).or(default))
     }
+}
+
+/// Returns the keys of a target that are ignored.
+fn unheeded(target: &Map<String, Value>) -> Vec<String> {
+    let is_given = |of: &&&str| target.get(**of).is_some_and(|it| !it.is_null());
+    let given = UNHEEDED.iter().filter(is_given);
+    given.map(|of| (*of).to_owned()).collect()
 }
 
 /// Formats an object of `secret` or `ssh` as the equivalent text.
@@ -429,11 +545,15 @@ fn with_paths(of: &str, text: &str, here: &dyn Fn(&str) -> String) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-/// Merges a target into what it inherits: mappings key by key, other values replaced.
+/// Merges a target into what it inherits: mappings key by key, other values replaced. Null replaces nothing.
 fn lay_over(into: &mut Map<String, Value>, over: Map<String, Value>) {
     for (name, value) in over {
         match (into.get_mut(&name), value) {
-            (Some(Value::Object(old)), Value::Object(new)) => old.extend(new),
+            (Some(_), Value::Null) => {}
+            (Some(Value::Object(old)), Value::Object(new)) => {
+                let new = new.into_iter();
+                old.extend(new.filter(|(_, value)| !value.is_null()));
+            }
             (_, value) => drop(into.insert(name, value)),
         }
     }
@@ -501,6 +621,46 @@ mod tests {
         assert!(found.recipes.is_empty());
         let problem = format!("{:?}", found.left_out);
         assert!(problem.contains("the targets are too large"), "{problem}");
+    }
+
+    #[test]
+    fn null_in_a_bake_target_keeps_what_it_inherits_and_is_no_value_of_a_variable() {
+        let found = read(&json!({
+            "variable": {"TAG": {"default": null}, "EMPTY": {}},
+            "target": {
+                "_base": {
+                    "args": {"A": "1", "N": null},
+                    "labels": {"l": "1"},
+                    "tags": ["x:1"],
+                    "extra-hosts": {"a": "10.0.0.1", "b": ["::1", "10.0.0.2"]},
+                    "no-cache-filter": ["x"],
+                },
+                "child": {"inherits": ["_base"], "args": {"A": null, "B": "b${EMPTY}"}, "tags": null},
+                "unset": {"tags": ["child:${TAG}"]},
+            }
+        }));
+        let [child] = &found.recipes[..] else {
+            panic!("{found:?}")
+        };
+        let args = [("A", "1"), ("B", "b")];
+        assert_eq!(
+            child.args,
+            args.map(|(name, it)| (name.to_owned(), it.to_owned()))
+        );
+        assert_eq!(child.images, ["x:1"]);
+        let hosts = ["a:10.0.0.1", "b:::1", "b:10.0.0.2"].map(|it| format!("--add-host={it}"));
+        assert_eq!(
+            child.options,
+            [&["--label=l=1".to_owned()], &hosts[..]].concat()
+        );
+        assert_eq!(child.unheeded, ["no-cache-filter"]);
+        let unset = found.left_out.iter().find(|(name, _)| name == "unset");
+        let why = format!("{:?}", unset.unwrap());
+        assert!(
+            why.contains("variable `TAG` has to be set: its default is null"),
+            "{why}"
+        );
+        assert!(!has_expression(&found));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::{
 
 use serde::Serialize;
 
-pub use bake::{bake, has_expression};
+pub use bake::{OVERRIDE as BAKE_OVERRIDE, bake, bake_file, has_expression};
 pub use files::{FileSelection, MAIN as FILE_NAMES, OVERRIDES};
 pub use project::{open, project_variable};
 

@@ -8,7 +8,7 @@ use std::{
 use ignore::{WalkBuilder, gitignore::GitignoreBuilder, overrides::OverrideBuilder};
 
 use crate::{
-    compose::{FILE_NAMES, FileSelection},
+    compose::{BAKE_OVERRIDE, FILE_NAMES, FileSelection},
     error::{Context as _, Error, Kind, Result},
     sys::{beneath, environment},
 };
@@ -27,8 +27,16 @@ pub struct FoundFiles {
     pub left_out: Vec<LeftOut>,
 }
 
-/// The names of bake files: the first one that exists is used.
+/// The names of bake files: the first one that exists is the main one.
 const BAKE: [&str; 2] = ["docker-bake.json", "docker-bake.hcl"];
+
+/// The names of all files that docker buildx merges by default, each over those before it.
+const MERGED_BAKE: [&str; 4] = [
+    "docker-bake.json",
+    BAKE_OVERRIDE,
+    "docker-bake.hcl",
+    "docker-bake.override.hcl",
+];
 
 /// Why a path is refused: no answer in JSON and no definition could name it.
 const NOT_UTF8: &str = "its path is not UTF-8";
@@ -124,6 +132,18 @@ pub fn of_folder(folder: &Path) -> FileSelection {
 pub fn main_of(folder: &Path) -> Option<PathBuf> {
     let mut paths = FILE_NAMES.iter().map(|name| folder.join(name));
     paths.find(|path| path.exists())
+}
+
+/// Returns a bake file with those that docker buildx merges with it by default.
+pub fn bake_files(file: &Path) -> Vec<PathBuf> {
+    let is_default = file
+        .file_name()
+        .is_some_and(|name| BAKE.iter().any(|it| name == *it));
+    let Some(folder) = file.parent().filter(|_| is_default) else {
+        return vec![file.to_owned()];
+    };
+    let paths = MERGED_BAKE.iter().map(|name| folder.join(name));
+    paths.filter(|path| path == file || path.exists()).collect()
 }
 
 /// Returns whether `COMPOSE_FILE`, in the environment or in `.env`, names the files of a folder's project.

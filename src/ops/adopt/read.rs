@@ -121,8 +121,12 @@ pub async fn gather(
     }
     for file in found.bake {
         match bake(app, &file).await {
-            Ok(recipes) => {
-                gathered.read.insert(file.clone());
+            Ok((recipes, not_read)) => {
+                if let Some((other, why)) = not_read {
+                    gathered.unreadable(&other, why);
+                } else {
+                    gathered.read.insert(file.clone());
+                }
                 gathered.take(&file, SourceKind::Bake, recipes);
             }
             Err(why) => gathered.unreadable(&file, why),
@@ -340,31 +344,36 @@ fn dockerfile(path: &Path, root: &Path) -> Option<BuildEntry> {
     })
 }
 
-/// Reads a bake file: a JSON file directly, where no HCL has to be evaluated.
-async fn bake(app: &App, file: &Path) -> std::result::Result<ComposeBuilds, String> {
-    let outside = disk(file);
-    if file.extension().is_some_and(|ending| ending == "json") {
-        let text = outside
-            .read(file)
-            .map_err(|why| format!("`{}`: {why}", file.display()))?;
-        let text = text.ok_or_else(|| format!("there is no `{}`", file.display()))?;
-        let read = compose::bake(&outside, file, &text).map_err(|problem| problem.to_string())?;
-        if !compose::has_expression(&read) {
-            return Ok(read);
-        }
-        return Ok(printed(app, file, &outside).await.unwrap_or(read));
+/// What a bake file builds, and a file that docker buildx would merge over it and that could not be read, with the reason.
+type ReadBake = (ComposeBuilds, Option<(PathBuf, String)>);
+
+/// Reads a bake file with those that docker buildx merges over it: JSON files directly, where no HCL has to be evaluated.
+async fn bake(app: &App, file: &Path) -> std::result::Result<ReadBake, String> {
+    let files = find::bake_files(file);
+    let hcl = files.iter().find(|it| is_hcl(it));
+    if is_hcl(file) {
+        return Ok((printed(app, file, &files).await?, None));
     }
-    printed(app, file, &outside).await
+    let read = compose::bake_file(&disk(file), file).map_err(|problem| problem.to_string())?;
+    if hcl.is_none() && !compose::has_expression(&read) {
+        return Ok((read, None));
+    }
+    match (printed(app, file, &files).await, hcl) {
+        (Ok(printed), _) => Ok((printed, None)),
+        (Err(why), Some(hcl)) => Ok((read, Some((hcl.clone(), why)))),
+        (Err(_), None) => Ok((read, None)),
+    }
 }
 
-/// Lets docker buildx evaluate a bake file and print it.
+/// Lets docker buildx evaluate a bake file, merged with others, and print it.
 async fn printed(
     app: &App,
     file: &Path,
-    outside: &Disk,
+    files: &[PathBuf],
 ) -> std::result::Result<ComposeBuilds, String> {
-    let shown = file.display();
-    if !outside.is_own {
+    let shown = files.iter().find(|it| is_hcl(it));
+    let shown = shown.map_or(file, PathBuf::as_path).display();
+    if !files.iter().all(|file| beneath::is_own(file)) {
         return Err(format!(
             "`{shown}` belongs to another user, and is not given to docker buildx"
         ));
@@ -376,9 +385,10 @@ async fn printed(
     if plugin.is_none() {
         return Err(format!("`{shown}` {not_read}"));
     }
-    let mut line = CommandLine::new(docker)
-        .args(["buildx", "bake", "--print", "--file"])
-        .arg(file);
+    let mut line = CommandLine::new(docker).args(["buildx", "bake", "--print"]);
+    for file in files {
+        line = line.arg("--file").arg(file);
+    }
     line.dir = file.parent().map(Path::to_owned);
     let reply = process::converse(&line, b"")
         .await
@@ -399,7 +409,7 @@ async fn printed(
     let text = String::from_utf8_lossy(&reply.output).into_owned();
     // In the output all variables are expanded already: a dollar sign is literal.
     let text = text.replace("${", "$${").replace("%{", "%%{");
-    compose::bake(outside, file, &text).map_err(|problem| problem.to_string())
+    compose::bake(&disk(file), file, &text).map_err(|problem| problem.to_string())
 }
 
 /// Returns a digest of what a file says about one build.
@@ -420,13 +430,11 @@ pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
     let read = match source.kind {
         SourceKind::Dockerfile => return (None, Vec::new()),
         SourceKind::Compose => of_source(source),
-        SourceKind::Bake if source.path.extension().is_none_or(|it| it != "json") => {
+        SourceKind::Bake if find::bake_files(&source.path).iter().any(|it| is_hcl(it)) => {
             return (None, Vec::new());
         }
-        SourceKind::Bake => match outside.read(&source.path) {
-            Ok(Some(text)) => compose::bake(&outside, &source.path, &text),
-            _ => Ok(ComposeBuilds::default()),
-        },
+        SourceKind::Bake if !source.path.exists() => Ok(ComposeBuilds::default()),
+        SourceKind::Bake => compose::bake_file(&outside, &source.path),
     };
     let (shown, key) = (source.path.display(), source.key.escape_debug());
     match read {
@@ -478,4 +486,8 @@ fn unset_since(task: &Task, recipe: &ComposeBuild, unset: &[String]) -> String {
         ", as variable{s} {} {are} not set here: if the shell of the adoption had a value, set it in `.env` beside the file",
         joined(&names, ", ")
     )
+}
+
+fn is_hcl(file: &Path) -> bool {
+    file.extension().is_none_or(|ending| ending != "json")
 }

@@ -666,3 +666,30 @@ fn adopted_task_keeps_its_secrets_when_its_file_changes_and_in_another_registry(
     assert_eq!(secrets("elsewhere.test").unwrap(), before);
     assert!(secrets("r.test").is_err());
 }
+
+#[test]
+fn adopt_merges_the_bake_files_that_docker_buildx_merges_by_default() {
+    let world = World::new();
+    let bakery = bakery(&world);
+    world.write("bakery/docker-bake.json", BAKE);
+    let over = r#"{"target": {"app": {"tags": ["example/other:${TAG}"], "args": {"A": "3"}}}, "group": {"default": {"targets": ["app"]}}}"#;
+    world.write("bakery/docker-bake.override.json", over);
+    let line = [
+        "task", "adopt", &bakery, "-r", "r.test", "--yes", "-o", "json",
+    ];
+    let answer = world.acrt(&line).ok().json();
+    assert_eq!(texts(&answer, "name"), ["base", "app", "tool"]);
+    let app = &answer["tasks"][1];
+    assert_eq!(app["images"][0], "r.test/example/other:dev");
+    let args = app["definition"]["step"]["arguments"].as_array().unwrap();
+    let values: Vec<&Value> = args.iter().map(|argument| &argument["value"]).collect();
+    assert_eq!(values, ["3", "2"]);
+    let hcl = "target \"app\" { tags = [\"example/hcl:1\"] }\n";
+    world.write("bakery/docker-bake.hcl", hcl);
+    let answer = world.acrt(&line).ok().json();
+    assert!(left_out(&answer, "docker-bake.hcl").contains("only docker buildx reads HCL"));
+    assert_eq!(texts(&answer, "change"), ["same"; 3]);
+    world.newer_docker();
+    let answer = proposals(&world, &bakery).ok().json();
+    assert_eq!(answer["tasks"][1]["images"][0], "r.test/example/hcl:1");
+}

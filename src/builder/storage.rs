@@ -1,4 +1,4 @@
-//! The disk usage of a builder, and what of it may be removed.
+//! The disk usage of a builder, what of it may be removed, and whether its cache can be stored on a registry.
 
 use crate::sys::command::CommandLine;
 
@@ -32,6 +32,20 @@ impl Builder {
                 read: total,
             }),
             Self::Buildah(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// Returns the query whether its cache can be stored on a registry; `None` where it needs none. The BuildKit in a Docker daemon can do so
+    /// only with containerd's image store.
+    pub fn can_export_cache(&self) -> Option<Question<bool>> {
+        match self {
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => Some(Question {
+                line: program
+                    .call(&["--debug", "buildx", "inspect"])
+                    .args(super::connection::chosen(&program.build_args)),
+                read: exports_cache,
+            }),
+            Self::Podman(_) | Self::Buildah(_) | Self::Buildctl(_) | Self::Command(_) => None,
         }
     }
 
@@ -124,10 +138,34 @@ fn total(text: &str) -> Option<String> {
     Some(format!("cache: {}", total.trim().to_lowercase()))
 }
 
+/// Reads the output of `docker --debug buildx inspect`. Early versions of buildx name no features.
+fn exports_cache(text: &str) -> bool {
+    let field = |name: &str| {
+        let mut lines = text.lines().map(str::trim);
+        lines.find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+    };
+    match field("Cache export:") {
+        Some(feature) => feature == "true",
+        None => field("Driver:").is_none_or(|driver| driver != "docker"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::builder::Program;
+
+    #[test]
+    fn cache_export_is_a_feature_or_follows_from_the_driver() {
+        assert!(!exports_cache(
+            "Driver: docker\n\nFeatures:\n Cache export:         false\n"
+        ));
+        assert!(exports_cache(
+            "Driver: docker\n\nFeatures:\n Cache export:         true\n"
+        ));
+        assert!(!exports_cache("Name:   default\nDriver: docker\n"));
+        assert!(exports_cache("Name:   far\nDriver: remote\n"));
+    }
 
     #[test]
     fn storage_sizes_are_parsed_and_keep_limits_passed_in_the_form_of_each_builder() {

@@ -902,3 +902,16 @@ fn buildah_runs_steps_on_the_network_of_the_machine_or_one_after_the_other() {
     );
     run(&world, &registry, &redundant, &[]).ok();
 }
+
+#[test]
+fn cache_of_a_step_is_left_out_where_the_docker_daemon_cannot_store_it() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.docker();
+    crate::support::builders::add_buildx(&world);
+    world.write("src/Dockerfile", "FROM scratch\nCOPY Dockerfile /d\n");
+    let file = "version: v1.1.0\nsteps:\n- build: -t $Registry/web:1 .\n  cache: enabled\n- push: [$Registry/web:1]\n";
+    run(&world, &registry, file, &[])
+        .ok()
+        .says(&["stores no cache on its registry"]);
+    assert_eq!(registry.tags("web"), ["1"]);
+}

@@ -49,7 +49,8 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     for line in resolve::unpinned(&inputs.bases()?) {
         work.lines.say(&line);
     }
-    let request = request(work, build, &inputs, &resolved)?;
+    let mut request = request(work, build, &inputs, &resolved)?;
+    leave_out_unsupported_cache(work, &mut request).await;
     // Version control files are already left out of the workspace, except those that steps have made.
     let ignore = inputs.context.ignore_file_of(&inputs.path)?;
     assemble::place_dockerfile(&request, &resolved, ignore.as_deref())?;
@@ -251,6 +252,23 @@ fn request(
     };
     let request = assemble::request(shared.execution, shared.run, inputs, resolved, asked);
     Ok(request?)
+}
+
+/// Leaves out the cache on a registry where the builder would fail because it cannot store one. A builder that does not say is tried.
+async fn leave_out_unsupported_cache(work: &StepRun<'_>, request: &mut BuildRequest) {
+    let builder = &work.shared.on.builder;
+    let asked = builder
+        .can_export_cache()
+        .filter(|_| request.cache.is_some());
+    let Some(question) = asked else { return };
+    let printed = platforms::answer(&question.line).await;
+    if printed.is_some_and(|it| !question.read(&String::from_utf8_lossy(&it))) {
+        request.cache = None;
+        work.warn(&format!(
+            "step `{}` stores no cache on its registry: the Docker daemon can do so only with containerd's image store; else choose another BuildKit with `docker buildx create --use`",
+            work.step.id
+        ));
+    }
 }
 
 /// Replaces a path in an option by the folder of the volume that the file mounts at this path.

@@ -97,13 +97,23 @@ pub(super) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     loop {
         let file = tempfile::Builder::new()
             .prefix(TEMPORARY)
-            .tempfile_in(folder)?;
+            .tempfile_in(folder)
+            .map_err(without_name)?;
         // On a file system without locks, [`remove_abandoned`] cannot lock the file either, and leaves it.
         let _ = file.as_file().lock();
         // The file may have been removed before it was locked.
         if file.as_file().metadata()?.nlink() > 0 {
             return Ok(file);
         }
+    }
+}
+
+/// Returns an error without the random name of a temporary file, so that the same problem has the same message each time.
+fn without_name(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.rsplit_once(" at path ") {
+        Some((why, _)) => io::Error::new(error.kind(), why.to_owned()),
+        None => error,
     }
 }
 
@@ -200,7 +210,8 @@ pub fn publish(path: &Path, content: &[u8]) -> Result<()> {
         _ => Path::new("."),
     };
     let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".").tempfile_in(folder)?;
+        let file = tempfile::Builder::new().prefix(".").tempfile_in(folder);
+        let mut file = file.map_err(without_name)?;
         file.write_all(content)?;
         file.as_file()
             .set_permissions(fs::Permissions::from_mode(0o644))?;
@@ -402,6 +413,15 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", &path).unwrap();
         let error = read_json::<Vec<u8>>(&path).unwrap_err().one_line();
         assert!(error.contains("x.json`: No such file"), "{error}");
+    }
+
+    #[test]
+    fn file_that_cannot_be_written_has_the_same_error_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nowhere/x");
+        let error = publish(&path, b"").unwrap_err().one_line();
+        assert_eq!(error, publish(&path, b"").unwrap_err().one_line());
+        assert!(error.contains("No such file"), "{error}");
     }
 
     #[test]

@@ -361,9 +361,9 @@ impl NotifiedState {
 }
 
 /// Tells whether sending still pauses at `now`, after `failures` in a row, until `next`. A clock that was set back must not silence
-/// notifications for long.
+/// notifications for longer than the next pause.
 fn pauses(failures: u32, next: Timestamp, now: Timestamp) -> bool {
-    now < next && next <= backoff::next_try(failures.max(1), now)
+    now < next && next <= backoff::next_try(failures.saturating_add(1), now)
 }
 
 /// After how long a message that was not tried again is no longer due: its problem is solved.

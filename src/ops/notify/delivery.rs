@@ -120,7 +120,8 @@ impl Delivery<'_> {
         }
         drop(lock);
         let due = channels.iter().filter(|channel| {
-            let notified = file.receivers.remove(&channel.id).unwrap_or_default();
+            // Two entries of the config file with one name share their state.
+            let notified = file.receivers.get(&channel.id).cloned().unwrap_or_default();
             !notified.rests(now) && self.notifier(channel, notified).has_work(&self.tasks)
         });
         let due: Vec<&Channel> = due.collect();

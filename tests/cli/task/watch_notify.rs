@@ -175,7 +175,7 @@ fn receiver_that_hangs_delays_neither_other_receivers_nor_other_runs_and_gets_ev
     let (hung, free) = (world.path("hung"), world.path("free"));
     world.task_with(&registry, "other", &from, &["--on-success", "/bin/true"]);
     world.config(&format!(
-        "notify:\n- command: [/bin/sh, -c, 'echo $ACRT_TASK >> {}; until [ -e {} ]; do sleep 0.02; done']\n  on: [success]\n- {{url: '{}', on: [success]}}\n",
+        "notify:\n- command: [/bin/sh, -c, 'echo $ACRT_TASK >> {}; until [ -e {} ]; do /bin/sleep 0.02; done']\n  on: [success]\n- {{url: '{}', on: [success]}}\n",
         hung.display(),
         free.display(),
         receiver.url("/")

@@ -265,7 +265,7 @@ fn hook_that_runs_when_the_loop_is_stopped_gets_sigterm_and_is_not_started_again
     world.tracked_task(&registry, "web", &dockerfile);
     let log = world.path("log");
     let hook = format!(
-        "/bin/sh -c \"trap 'echo term >>{0}; exit' TERM; echo start >>{0}; sleep 1000 & wait\"",
+        "/bin/sh -c \"trap 'echo term >>{0}; exit' TERM; echo start >>{0}; /bin/sleep 1000 & wait\"",
         log.display()
     );
     world

@@ -10,8 +10,8 @@ use std::{
 };
 
 use axum::http::{
-    HeaderMap,
-    header::{AUTHORIZATION, COOKIE, HOST},
+    HeaderMap, StatusCode,
+    header::{AUTHORIZATION, COOKIE, HOST, ORIGIN},
 };
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
@@ -199,13 +199,45 @@ impl Access {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.map(str::to_ascii_lowercase).unwrap_or_default();
         let own = self.url.as_deref().and_then(host_of);
-        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((address, _)) => address,
-            None => host.split_once(':').map_or(host.as_str(), |(name, _)| name),
-        };
-        let is_loopback = name.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
-        is_loopback || name == "localhost" || own.is_some_and(|own| own == host)
+        is_local_name(&host) || own.is_some_and(|own| own == host)
     }
+}
+
+/// Tells whether a host, with its port if it has one, is a name of this machine.
+fn is_local_name(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host.as_str(), |(name, _)| name),
+    };
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
+}
+
+/// Returns the response to a request that a website may have made in a browser on this machine: with a `Host` that is not a name of this
+/// machine, or from a page of another `Origin`.
+pub fn refusal_of_website(headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
+    if !text(HOST).is_some_and(is_local_name) {
+        return Some((
+            StatusCode::MISDIRECTED_REQUEST,
+            "without a secret, webhooks are only for names of this machine, as localhost; a sender under `listen` in the config file of acrt may have one\n",
+        ));
+    }
+    let is_own = |origin: &str| {
+        origin
+            .split_once("://")
+            .is_some_and(|(_, host)| is_local_name(host))
+    };
+    text(ORIGIN)
+        .is_some_and(|origin| !is_own(origin))
+        .then_some((
+            StatusCode::FORBIDDEN,
+            "without a secret, no website may send webhooks\n",
+        ))
 }
 
 /// Parses an address or a network: `10.0.0.7`, `10.0.0.0/8`.
@@ -307,6 +339,30 @@ mod tests {
             by_host(&plain, "192.0.2.1", "localhost"),
             Admission::NotByProxy
         );
+    }
+
+    #[test]
+    fn request_of_a_website_is_recognized_by_its_host_or_origin() {
+        let status = |all: &[(HeaderName, &str)]| {
+            refusal_of_website(&headers(all)).map(|(status, _)| status.as_u16())
+        };
+        let local = (HOST, "127.0.0.1:8585");
+        assert_eq!(status(std::slice::from_ref(&local)), None);
+        assert_eq!(status(&[(HOST, "evil.example")]), Some(421));
+        assert_eq!(status(&[]), Some(421));
+        for (origin, expected) in [
+            ("http://localhost:8585", None),
+            ("https://[::1]", None),
+            ("http://evil.example", Some(403)),
+            ("http://localhost.evil.example", Some(403)),
+            ("null", Some(403)),
+        ] {
+            assert_eq!(
+                status(&[local.clone(), (ORIGIN, origin)]),
+                expected,
+                "{origin}"
+            );
+        }
     }
 
     #[test]

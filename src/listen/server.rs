@@ -44,7 +44,7 @@ use crate::{
 };
 
 use super::{
-    access::Access,
+    access::{self, Access},
     body,
     connection_limiter::{ConnectionLimiter, Slot},
     inbox::{Counts, Inbox, Outcome},
@@ -478,6 +478,11 @@ async fn received(site: &ServerState, name: Option<&str>, request: Request) -> R
     let now = site.clock.now();
     let note = |outcome, hints| site.inbox.put(&name, outcome, hints, now);
     let (parts, body) = request.into_parts();
+    if source.secret.is_none()
+        && let Some(refusal) = access::refusal_of_website(&parts.headers)
+    {
+        return refusal.into_response();
+    }
     let proof = source.secret.as_ref().map(|secret| {
         let query = parts.uri.query().unwrap_or_default();
         (secret, Proof::of(secret, &parts.headers, query))

@@ -657,6 +657,11 @@ fn webhook_on_loopback_is_accepted_without_a_configured_source() {
     assert_eq!(watch.post("/hooks", &[], body.as_bytes()).status, 202);
     watch.running.stdout_has("web: rebuilt");
     assert_eq!(watch.post("/hooks/some", &[], body.as_bytes()).status, 202);
+    // A website in a browser on this machine shows itself by its own name.
+    let website = [("Host", "evil.example")];
+    assert_eq!(watch.post("/hooks", &website, body.as_bytes()).status, 421);
+    let website = [("Origin", "http://evil.example")];
+    assert_eq!(watch.post("/hooks", &website, body.as_bytes()).status, 403);
 }
 
 #[test]

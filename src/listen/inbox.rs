@@ -8,9 +8,11 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::hint::Hint;
+use crate::image::Reference;
 
-/// How many different hints may wait. With more, everything is looked at.
+use super::hint::{Hint, SourceHint};
+
+/// How many different images and how many different repositories may wait. With more, everything is looked at.
 const ROOM: usize = 1000;
 
 /// The inbox between the server, which adds hints, and the watch loop, which takes them.
@@ -28,13 +30,17 @@ struct InboxState {
     waiting: InboxContents,
     counts: Counts,
     noticed: BTreeSet<UselessRequest>,
+    /// The repositories and tags that tasks depend on, once they are known.
+    followed: Option<BTreeSet<(String, String)>>,
 }
 
 /// What has come in since the last call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InboxContents {
-    /// The hints, each once.
-    pub hints: BTreeSet<Hint>,
+    /// The pushed images, each once.
+    pub images: BTreeSet<Reference>,
+    /// The changes of git repositories, each once.
+    pub sources: BTreeSet<SourceHint>,
     /// Whether more hints came than fit, so that everything must be looked at.
     pub everything: bool,
     /// Messages for people.
@@ -121,15 +127,17 @@ impl Inbox {
             }
         }
         for hint in hints {
-            if state.waiting.hints.len() < ROOM {
-                state.waiting.hints.insert(hint);
-            } else if !state.waiting.hints.contains(&hint) {
-                state.waiting.everything = true;
-            }
+            state.add(hint);
         }
         if !state.waiting.is_empty() {
             self.0.arrived.notify_one();
         }
+    }
+
+    /// Sets the repositories and tags that tasks depend on. Where more images are named than may wait, only these count: whoever invents names
+    /// causes no looks.
+    pub fn follow(&self, names: BTreeSet<(String, String)>) {
+        self.state().followed = Some(names);
     }
 
     /// Waits until something has come in; returns at once if something is waiting.
@@ -154,9 +162,45 @@ impl Inbox {
     }
 }
 
+impl InboxState {
+    fn add(&mut self, hint: Hint) {
+        let waiting = &mut self.waiting;
+        match hint {
+            Hint::Image(image) => {
+                if waiting.images.len() < ROOM {
+                    waiting.images.insert(image);
+                } else if !waiting.images.contains(&image)
+                    && self
+                        .followed
+                        .as_ref()
+                        .is_none_or(|all| is_among(all, &image))
+                {
+                    waiting.everything = true;
+                }
+            }
+            Hint::Source(source) => {
+                if waiting.sources.len() < ROOM {
+                    waiting.sources.insert(source);
+                } else if !waiting.sources.contains(&source) {
+                    waiting.everything = true;
+                }
+            }
+        }
+    }
+}
+
+/// Tells whether an image is among these, under any name of its registry.
+fn is_among(followed: &BTreeSet<(String, String)>, image: &Reference) -> bool {
+    let tag = image.tag().unwrap_or_default();
+    followed.contains(&(image.repository().to_owned(), tag.to_owned()))
+}
+
 impl InboxContents {
     fn is_empty(&self) -> bool {
-        self.hints.is_empty() && self.notices.is_empty() && !self.everything
+        self.images.is_empty()
+            && self.sources.is_empty()
+            && self.notices.is_empty()
+            && !self.everything
     }
 }
 
@@ -165,9 +209,14 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::listen::Change;
+
+    fn image(tag: usize) -> Reference {
+        format!("r.io/base:{tag}").parse().unwrap()
+    }
 
     fn hint(tag: usize) -> Hint {
-        Hint::Image(format!("r.io/base:{tag}").parse().unwrap())
+        Hint::Image(image(tag))
     }
 
     fn at(second: i64) -> Timestamp {
@@ -180,7 +229,7 @@ mod tests {
         for second in 0..50 {
             inbox.put("lan", Outcome::Hinted, vec![hint(1)], at(second));
         }
-        assert_eq!(inbox.take().hints, BTreeSet::from([hint(1)]));
+        assert_eq!(inbox.take().images, BTreeSet::from([image(1)]));
         assert_eq!(inbox.take(), InboxContents::default());
         let counts = inbox.counts();
         assert_eq!(counts.requests[&("lan".to_owned(), Outcome::Hinted)], 50);
@@ -196,7 +245,55 @@ mod tests {
         inbox.put("lan", Outcome::Hinted, vec![hint(ROOM)], at(0));
         let arrivals = inbox.take();
         assert!(arrivals.everything);
-        assert_eq!(arrivals.hints.len(), ROOM);
+        assert_eq!(arrivals.images.len(), ROOM);
+    }
+
+    #[test]
+    fn hints_over_the_limit_for_images_that_no_task_follows_mark_nothing_due() {
+        let inbox = Inbox::default();
+        let followed = ("base".to_owned(), (ROOM + 1).to_string());
+        inbox.follow([followed].into());
+        inbox.put(
+            "lan",
+            Outcome::Hinted,
+            (0..=ROOM).map(hint).collect(),
+            at(0),
+        );
+        assert!(!inbox.0.state.lock().unwrap().waiting.everything);
+        let alias = Hint::Image(format!("127.0.0.1:5000/base:{}", ROOM + 1).parse().unwrap());
+        inbox.put("lan", Outcome::Hinted, vec![alias], at(0));
+        assert!(inbox.take().everything);
+    }
+
+    #[test]
+    fn git_webhook_after_a_burst_of_images_is_kept() {
+        let inbox = Inbox::default();
+        let source = |n: usize| {
+            Hint::Source(SourceHint {
+                repository: vec![format!("https://git.example/{n}.git")],
+                change: Change::Push {
+                    branch: "main".into(),
+                    commit: "1".into(),
+                },
+            })
+        };
+        inbox.follow(BTreeSet::new());
+        inbox.put(
+            "lan",
+            Outcome::Hinted,
+            (0..=ROOM).map(hint).collect(),
+            at(0),
+        );
+        inbox.put("lan", Outcome::Hinted, vec![source(0)], at(0));
+        let arrivals = inbox.take();
+        assert!(arrivals.sources.len() == 1 && !arrivals.everything);
+        inbox.put(
+            "lan",
+            Outcome::Hinted,
+            (0..=ROOM).map(source).collect(),
+            at(0),
+        );
+        assert!(inbox.take().everything);
     }
 
     #[test]

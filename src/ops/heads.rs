@@ -48,6 +48,12 @@ impl Heads {
             .retain(|git, _| !places.contains(&place(&git.url)));
     }
 
+    /// Forgets all answers; the repositories that do not answer keep their pauses.
+    pub fn forget_all(&mut self) {
+        self.said
+            .retain(|_, said| matches!(said.head, Head::Unknown { .. }));
+    }
+
     /// Reads which repositories did not answer an earlier process, at the first call.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! What a hint that a tag was pushed changes: only when that tag is looked at next.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -43,17 +43,29 @@ impl HintThrottle {
             if let Some(digest) = pushed.digest() {
                 tags.entry(tag).expect(digest.clone());
             }
-            self.make_due(tags, tag, now);
+            self.make_due(tags, tag, now, now);
         }
         meant
     }
 
-    /// Makes all tags due.
-    pub fn mark_all_due(&mut self, tags: &mut Tags, now: Timestamp) {
-        let all: Vec<Reference> = tags.records().keys().cloned().collect();
+    /// Makes all tags due: at once, or `pause` after their last look.
+    pub fn mark_all_due(
+        &mut self,
+        tags: &mut Tags,
+        pause: impl Fn(&Reference) -> Duration,
+        now: Timestamp,
+    ) {
+        let all: Vec<(Reference, Option<Timestamp>)> = tags
+            .records()
+            .iter()
+            .map(|(tag, record)| (tag.clone(), record.last_looked))
+            .collect();
         self.forget_past(now);
-        for tag in &all {
-            self.make_due(tags, tag, now);
+        for (tag, looked) in &all {
+            // A clock that was set back ends all pauses.
+            let rested = looked.filter(|looked| *looked <= now);
+            let rested = rested.and_then(|looked| looked.checked_add(pause(tag)).ok());
+            self.make_due(tags, tag, rested.unwrap_or(now), now);
         }
     }
 
@@ -62,12 +74,17 @@ impl HintThrottle {
         self.0.retain(|_, last| rests_until(*last, now).is_some());
     }
 
-    fn make_due(&mut self, tags: &mut Tags, tag: &Reference, now: Timestamp) {
+    fn make_due(&mut self, tags: &mut Tags, tag: &Reference, earliest: Timestamp, now: Timestamp) {
         let rest = self.0.get(tag).and_then(|last| rests_until(*last, now));
         let record = tags.entry(tag);
         record.is_hinted = true;
         let not_before = record.not_before.filter(|_| record.rests(now));
-        let due = rest.into_iter().chain(not_before).max().unwrap_or(now);
+        let due = rest
+            .into_iter()
+            .chain(not_before)
+            .max()
+            .unwrap_or(now)
+            .max(earliest);
         record.next_look = Some(record.next_look.map_or(due, |next| next.min(due)));
         self.0.insert(tag.clone(), due);
     }
@@ -227,8 +244,21 @@ mod tests {
     fn hint_for_all_tags_makes_all_due_and_keeps_earlier_due_times() {
         let mut tags = tags(&["r.io/a:1", "docker.io/library/a:1"]);
         tags.entry(&image("r.io/a:1")).next_look = Some(at(3));
-        HintThrottle::default().mark_all_due(&mut tags, at(10));
+        HintThrottle::default().mark_all_due(&mut tags, |_| Duration::ZERO, at(10));
         assert_eq!(due(&tags, "r.io/a:1"), 3);
         assert_eq!(due(&tags, "docker.io/library/a:1"), 10);
+    }
+
+    #[test]
+    fn hint_for_all_tags_keeps_the_pause_of_public_registries() {
+        let mut tags = tags(&["r.io/a:1", "docker.io/library/a:1"]);
+        for name in ["r.io/a:1", "docker.io/library/a:1"] {
+            tags.entry(&image(name)).last_looked = Some(at(5));
+        }
+        let pause =
+            |tag: &Reference| Duration::from_secs(if is_public(tag.registry()) { 600 } else { 0 });
+        HintThrottle::default().mark_all_due(&mut tags, pause, at(10));
+        assert_eq!(due(&tags, "r.io/a:1"), 10);
+        assert_eq!(due(&tags, "docker.io/library/a:1"), 605);
     }
 }

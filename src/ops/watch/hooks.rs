@@ -1,7 +1,7 @@
 //! The HTTP interface of `task watch`: webhooks in, metrics out.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     error::Result,
     image::Reference,
-    listen::{self, Counts, Hint, Pages, Server, Source, SourceHint, Sources},
+    listen::{self, Counts, Pages, Server, Source, SourceHint, Sources},
     ops::{
         App,
         event::{Event, EventSink},
@@ -23,7 +23,7 @@ use crate::{
     store::file,
     sys::{clock::Clock, loop_health::LoopHealth},
     task::definition::DEFAULT_TIMEOUT,
-    watch::{hints::HintThrottle, metrics::Metrics},
+    watch::{Tags, hints::HintThrottle, metrics::Metrics, schedule::is_public},
 };
 
 use super::{reported::LastReported, round_result::RoundResult};
@@ -164,19 +164,17 @@ impl Hooks {
             everything: arrivals.everything,
             ..HintedTargets::default()
         };
+        server.inbox().follow(names(&tags));
         if hinted.everything {
-            self.hint_throttle.mark_all_due(&mut tags, now);
+            let pause = |tag: &Reference| pause_of_public(app, tag);
+            self.hint_throttle.mark_all_due(&mut tags, pause, now);
         }
-        for hint in arrivals.hints {
-            match hint {
-                Hint::Image(pushed) => {
-                    let pushed = app.canonical(&pushed);
-                    let meant = self.hint_throttle.mark_due(&mut tags, &pushed, now);
-                    hinted.tags.extend(meant);
-                }
-                Hint::Source(source) => hinted.sources.push(source),
-            }
+        for pushed in &arrivals.images {
+            let pushed = app.canonical(pushed);
+            let meant = self.hint_throttle.mark_due(&mut tags, &pushed, now);
+            hinted.tags.extend(meant);
         }
+        hinted.sources.extend(arrivals.sources);
         if hinted.everything || !hinted.tags.is_empty() {
             app.store.note_tags(&mut tags)?;
         }
@@ -224,6 +222,27 @@ impl Hooks {
             }
             Err(_) => metrics.round_failed(),
         }
+    }
+}
+
+/// Returns the repositories and tags that tasks depend on, under whatever name of their registry.
+fn names(tags: &Tags) -> BTreeSet<(String, String)> {
+    let all = tags.records().keys();
+    all.map(|image| {
+        let tag = image.tag().unwrap_or_default();
+        (image.repository().to_owned(), tag.to_owned())
+    })
+    .collect()
+}
+
+/// Returns how long a tag of a public registry must have rested to be looked at because of a webhook that did not name it.
+fn pause_of_public(app: &App, tag: &Reference) -> Duration {
+    let settings = app.settings.registry(tag.registry());
+    let is_public = settings.public.unwrap_or(is_public(tag.registry()));
+    if is_public {
+        app.settings.config.watch.pause(&settings, true).0
+    } else {
+        Duration::ZERO
     }
 }
 

@@ -219,6 +219,9 @@ pub async fn forever(
                 Ok(hinted) => {
                     let all = hinted.sources.iter();
                     all.for_each(|source| watcher.ask_again(&source.repository));
+                    if hinted.everything {
+                        watcher.ask_all_again();
+                    }
                     part = watcher.part_for(&app, &hinted);
                 }
                 Err(error) => events.send(Event::Problem(error)),

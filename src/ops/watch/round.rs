@@ -111,6 +111,11 @@ impl<'a> Watcher<'a> {
         });
     }
 
+    /// Makes the next round ask all repositories that answered when they were asked.
+    pub fn ask_all_again(&mut self) {
+        self.heads.forget_all();
+    }
+
     /// Returns the tasks that webhooks concern, if the next round may be limited to them; `None` where it must be over all.
     pub fn part_for(&self, app: &App, hinted: &HintedTargets) -> Option<FamilySubset> {
         // A pending answer may concern other tasks.

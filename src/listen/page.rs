@@ -127,7 +127,21 @@ async fn answer_any(page: &Page<'_>, request: Request) -> Response {
         }
         refused => return refuse(source, refused, &wanted).await,
     }
+    // The form for someone who needs none would ask again after each reload.
+    if wanted.path == LOGIN {
+        return see_other(&own_path(&wanted.field("next").unwrap_or_default()));
+    }
     send(source(wanted).await, &parts.headers, slot)
+}
+
+/// Redirects to a path of this server.
+fn see_other(path: &str) -> Response {
+    let mut answer = StatusCode::SEE_OTHER.into_response();
+    let headers = answer.headers_mut();
+    let home = HeaderValue::from_static("/");
+    headers.insert(LOCATION, HeaderValue::from_str(path).unwrap_or(home));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
 }
 
 /// Redirects a browser to the login form, and tells all others why access is refused.
@@ -202,14 +216,11 @@ async fn log_in(page: &Page<'_>, peer: IpAddr, typed: &[u8]) -> Response {
     if let Some((status, why)) = wrong {
         return form(page.source, status, &[("next", &next), ("why", why)]).await;
     }
-    let mut answer = StatusCode::SEE_OTHER.into_response();
-    let headers = answer.headers_mut();
-    let value = |text: &str| HeaderValue::from_str(text).ok();
-    if let Some(cookie) = cookie.as_deref().and_then(value) {
-        headers.insert(SET_COOKIE, cookie);
+    let mut answer = see_other(&next);
+    let cookie = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok());
+    if let Some(cookie) = cookie {
+        answer.headers_mut().insert(SET_COOKIE, cookie);
     }
-    let home = HeaderValue::from_static("/");
-    headers.insert(LOCATION, value(&next).unwrap_or(home));
     answer
 }
 

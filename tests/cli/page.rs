@@ -349,6 +349,15 @@ fn page_off_loopback_requires_a_token_or_proxy_and_sets_a_cookie() {
     let seen = page.send("GET", "/", &[("Cookie", value)], "");
     assert_eq!(seen.status, 200);
     seen.has(&["covert"]).lacks(&[TOKEN]);
+    // The form is not shown to someone who needs none.
+    for (path, to) in [
+        ("/login", "/"),
+        ("/login?next=%2Fruns", "/runs"),
+        ("/login?next=https%3A%2F%2Fevil.example", "/"),
+    ] {
+        let form = page.send("GET", path, &[("Cookie", value)], "");
+        assert_eq!((form.status, form.header("location")), (303, to));
+    }
     let bearer = format!("Bearer {TOKEN}");
     let json = page.send("GET", "/status.json", &[("Authorization", &bearer)], "");
     assert_eq!(json.status, 200);

@@ -66,6 +66,9 @@ const REQUESTS: usize = 100;
 /// The largest head of a request, in bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
 
+/// How many threads read files for the status page.
+const BLOCKING: usize = 2;
+
 /// The pause after a connection could not be accepted, as when file descriptors run out.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -270,6 +273,8 @@ impl Server {
         let bound = listener.local_addr().context(Kind::Failed, cannot)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            // Logs are read on other threads, of which a few are enough.
+            .max_blocking_threads(BLOCKING)
             .build()
             .context(Kind::Failed, cannot)?;
         let site = Arc::new(ServerState {

@@ -10,7 +10,7 @@ use crate::{
     listen::{PageBody, PageRequest, PageResponse},
     page::Lines,
     store::{Store, lock, log::LogReader},
-    sys::clock::Clock,
+    sys::{blocking::run_blocking, clock::Clock},
     task::RunId,
 };
 
@@ -96,18 +96,24 @@ impl EventStream {
             if Instant::now() >= self.end {
                 return None;
             }
-            let period = match &mut self.log {
+            let period = match self.log.take() {
                 None => ALIVE,
-                Some(log) => {
-                    // Checked before the log is read: what is written in between is read in the next turn.
-                    let goes_on = lock::is_held(&log.open);
-                    if let Some(lines) = log.next() {
-                        return Some(lines);
-                    }
-                    if !goes_on {
-                        let rest = log.rest();
-                        self.log = None;
+                Some(mut log) => {
+                    // On another thread: this one also receives webhooks.
+                    let read = run_blocking(move |_| {
+                        // Checked before the log is read: what is written in between is read in the next turn.
+                        let goes_on = lock::is_held(&log.open);
+                        let lines = log.next();
+                        let rest = (lines.is_none() && !goes_on).then(|| log.rest());
+                        Ok((log, lines, rest))
+                    });
+                    let (log, lines, rest) = read.await.ok()?;
+                    if let Some(rest) = rest {
                         return Some(rest + "event: change\ndata: ended\n\n");
+                    }
+                    self.log = Some(log);
+                    if lines.is_some() {
+                        return lines;
                     }
                     FOLLOW
                 }
@@ -168,10 +174,11 @@ pub fn log(store: &Store, id: RunId) -> PageResponse {
     });
     let reader = (store.read_log(id), vec![0; PIECE]);
     let stream = stream::unfold(reader, |(mut reader, mut piece)| async move {
-        match reader.read(&mut piece) {
-            Ok(read @ 1..) => Some((Bytes::copy_from_slice(&piece[..read]), (reader, piece))),
-            Ok(0) | Err(_) => None,
-        }
+        let read = run_blocking(move |_| {
+            let read = reader.read(&mut piece)?;
+            Ok((Bytes::copy_from_slice(&piece[..read]), (reader, piece)))
+        });
+        read.await.ok().filter(|(bytes, _)| !bytes.is_empty())
     });
     PageResponse {
         status: if found.is_some() { 200 } else { 404 },

@@ -30,7 +30,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -512,8 +512,9 @@ async fn received(site: &ServerState, name: Option<&str>, request: Request) -> R
     if let (Some(_), Some(slot)) = (&proof, parts.extensions.get::<Arc<Slot>>()) {
         slot.has_proven();
     }
-    let told = body::json(&parts.headers, &body)
-        .map(|json| payload::read(&parts.headers, &json, source.registry.as_deref()));
+    let json = body::json(&parts.headers, &body)
+        .or_else(|| payload::needs_no_body(&parts.headers).then_some(Value::Null));
+    let told = json.map(|json| payload::read(&parts.headers, &json, source.registry.as_deref()));
     match told {
         Some(Ok(ParsedWebhook::Hints(hints))) if !hints.is_empty() => {
             note(Outcome::Hinted, hints);

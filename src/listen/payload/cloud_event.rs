@@ -63,7 +63,16 @@ pub fn binary(
         let reference: Reference = name.parse().ok()?;
         let host = registry.unwrap_or(reference.registry());
         let digest = reference.digest().map(Digest::as_str);
-        image(host, reference.repository(), reference.tag()?, digest)
+        let repository = reference.repository();
+        // Only on Docker Hub does a name without a folder mean one in `library`.
+        let is_short = registry.is_some() && !name.contains('/');
+        let written = repository.strip_prefix("library/").filter(|_| is_short);
+        image(
+            host,
+            written.unwrap_or(repository),
+            reference.tag()?,
+            digest,
+        )
     };
     named.into_iter().filter_map(hint).collect()
 }

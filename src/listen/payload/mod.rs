@@ -26,6 +26,11 @@ pub enum ParsedWebhook {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUnderstood;
 
+/// Tells whether a request says where to look without a body in JSON: a CloudEvent in binary mode has its attributes in headers.
+pub fn needs_no_body(headers: &HeaderMap) -> bool {
+    headers.contains_key("ce-type")
+}
+
 /// Parses a body. `registry` replaces the sender's name for the registry of every image.
 pub fn read(
     headers: &HeaderMap,
@@ -80,6 +85,8 @@ fn by_shape(body: &Value, registry: Option<&str>) -> Result<ParsedWebhook, NotUn
 
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
     use super::*;
     use crate::listen::{Change, SourceHint};
 
@@ -133,6 +140,29 @@ mod tests {
                 "192.168.100.227:5000/team/hello-world:1.2",
                 "@sha256:fea8895f450959fa676bcc1df0611ea93823a735a01205fd8622846041d0c7cf"
             )])
+        );
+    }
+
+    #[test]
+    fn cloud_event_in_headers_names_its_image_without_a_body() {
+        let headers = [("ce-type", "x"), ("ce-subject", "r.io/base:1")];
+        assert_eq!(parsed(&headers, "null"), images(&["r.io/base:1"]));
+        let with = |name| {
+            HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static("x"))])
+        };
+        assert!(needs_no_body(&with("ce-type")) && !needs_no_body(&with("ce-id")));
+    }
+
+    #[test]
+    fn image_of_a_cloud_event_without_a_registry_is_in_that_of_its_source_as_written() {
+        let body = r#"{"specversion": "1.0", "data": {"image": ["b15:1", "docker.io/node:20"]}}"#;
+        assert_eq!(
+            parsed_for(&[], body, Some("r.io")),
+            images(&["r.io/b15:1", "r.io/library/node:20"])
+        );
+        assert_eq!(
+            parsed(&[], body),
+            images(&["docker.io/library/b15:1", "docker.io/library/node:20"])
         );
     }
 

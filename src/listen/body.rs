@@ -6,9 +6,10 @@ use axum::{
     body::Body,
     http::{
         HeaderMap, StatusCode,
-        header::{CONTENT_LENGTH, CONTENT_TYPE},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
     },
 };
+use futures_util::StreamExt as _;
 use serde_json::Value;
 
 /// The largest body in bytes. Docker Hub includes the whole README and Dockerfile.
@@ -17,23 +18,55 @@ pub const LARGEST: usize = 1024 * 1024;
 /// The timeout for a body.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How much of a refused body is read after the response, in bytes.
+const LARGEST_DISCARDED: usize = 8 * LARGEST;
+
 /// Reads a body.
 ///
 /// # Errors
 ///
-/// 413 if it is too large, before it is read where its length is given; 408 if it takes too long.
+/// 413 if it is too large, before it is read where its length is given; 408 if it takes too long; 400 if it is cut short or malformed.
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, StatusCode> {
     let length = headers.get(CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > LARGEST) {
+        discard(headers, body);
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    match tokio::time::timeout(PATIENCE, axum::body::to_bytes(body, LARGEST)).await {
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
-        // A sender whose connection broke sees no response at all.
-        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Ok(Ok(bytes)) => Ok(bytes.into()),
+    let (mut bytes, mut pieces) = (Vec::new(), body.into_data_stream());
+    let whole = async {
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|_| StatusCode::BAD_REQUEST)?;
+            if bytes.len() + piece.len() > LARGEST {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(())
+    };
+    let read = tokio::time::timeout(PATIENCE, whole).await;
+    let read = read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT));
+    if read == Err(StatusCode::PAYLOAD_TOO_LARGE) {
+        discard(headers, Body::from_stream(pieces));
     }
+    read.map(|()| bytes)
+}
+
+/// Reads the rest of a refused body in the background, up to a limit: if a connection is closed before its bytes have been read, it is
+/// reset, and the sender sees no response.
+pub fn discard(headers: &HeaderMap, body: Body) {
+    // Such a sender waits for the response before it sends the body.
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    tokio::spawn(tokio::time::timeout(PATIENCE, async move {
+        let (mut left, mut pieces) = (LARGEST_DISCARDED, body.into_data_stream());
+        while left > 0
+            && let Some(Ok(piece)) = pieces.next().await
+        {
+            left = left.saturating_sub(piece.len());
+        }
+    }));
 }
 
 /// Parses a body as JSON. By default, GitHub sends it in the field `payload` of a form.
@@ -96,5 +129,12 @@ mod tests {
             read(&length, Body::empty()).await,
             Err(StatusCode::PAYLOAD_TOO_LARGE)
         );
+    }
+
+    #[tokio::test]
+    async fn malformed_body_is_a_bad_request_and_not_too_large() {
+        let broken = futures_util::stream::iter([Ok("{"), Err(std::io::Error::other("bad chunk"))]);
+        let read = read(&HeaderMap::new(), Body::from_stream(broken)).await;
+        assert_eq!(read, Err(StatusCode::BAD_REQUEST));
     }
 }

@@ -476,16 +476,18 @@ async fn receive(
 /// Handles one webhook. A sender with the secret gets a success, whatever it sent: after an error, Docker Distribution repeats the same
 /// event for ever and sends no other, and Quay and GitLab give up.
 async fn received(site: &ServerState, name: Option<&str>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
     let found = site.sources().find(name, site.is_local);
     let Some((name, source)) = found else {
+        body::discard(&parts.headers, body);
         return StatusCode::NOT_FOUND.into_response();
     };
     let now = site.clock.now();
     let note = |outcome, hints| site.inbox.put(&name, outcome, hints, now);
-    let (parts, body) = request.into_parts();
     if source.secret.is_none()
         && let Some(refusal) = access::refusal_of_website(&parts.headers)
     {
+        body::discard(&parts.headers, body);
         return refusal.into_response();
     }
     let proof = source.secret.as_ref().map(|secret| {
@@ -494,6 +496,7 @@ async fn received(site: &ServerState, name: Option<&str>, request: Request) -> R
     });
     if let Some((_, Proof::Missing)) = proof {
         note(Outcome::Refused, Vec::new());
+        body::discard(&parts.headers, body);
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let body = match body::read(&parts.headers, body).await {

@@ -288,7 +288,9 @@ fn latest_end(now: Timestamp, timeout: u32) -> Timestamp {
 fn said(notice: &listen::UselessRequest) -> String {
     let why = match notice.outcome {
         listen::Outcome::Refused => "is not authenticated by its secret",
-        listen::Outcome::CutShort => "is larger than 1 MiB, or takes longer than 10 seconds",
+        listen::Outcome::CutShort => {
+            "is larger than 1 MiB, takes longer than 10 seconds, or breaks off"
+        }
         _ => "is of an unknown kind",
     };
     format!(

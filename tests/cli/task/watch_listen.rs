@@ -399,6 +399,15 @@ fn oversized_webhook_body_and_slow_sender_are_cut_off() {
     )
     .unwrap();
     assert!(line(&mut large).starts_with("HTTP/1.1 413 "));
+    // The sender sees the response also if it sends the whole body first.
+    for (headers, status) in [(vec![("Authorization", bearer())], 413), (vec![], 401)] {
+        let headers: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let body = vec![b' '; 5_000_000];
+        assert_eq!(watch.post("/hooks/lan", &headers, &body).status, status);
+    }
 
     // More connections than are served at once, none of which finishes its headers.
     let slow: Vec<TcpStream> = (0..70)

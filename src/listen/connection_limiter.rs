@@ -1,11 +1,11 @@
 //! Limits the number of connections, and decides which are closed when there are too many.
 //!
-//! Every connection is accepted, unless very many come at once: then the one is closed that has been open the longest without having shown
-//! a secret. So idle connections delay no other for longer than [`FAIR`].
+//! A connection for which there is no room waits: after [`FAIR`], the one is closed for it that has been open the longest without having
+//! shown a secret. Where very many wait, further ones are closed.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -34,7 +34,7 @@ const FAIR: Duration = Duration::from_secs(2);
 /// How many addresses are remembered that have shown a secret.
 const KNOWN: usize = 1000;
 
-/// The origin of a connection: an address, or for IPv6 the network that one customer gets.
+/// The origin of a connection: an address, or for IPv6 the network that one customer gets. All of 127.0.0.0/8 is this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin(IpAddr);
 
@@ -45,6 +45,7 @@ impl From<IpAddr> for Origin {
                 let network = u128::from(address) & !u128::from(u64::MAX);
                 Self(Ipv6Addr::from(network).into())
             }
+            address if address.is_loopback() => Self(Ipv4Addr::LOCALHOST.into()),
             address => Self(address),
         }
     }
@@ -381,6 +382,7 @@ mod tests {
         assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));
         assert_ne!(of("2001:db8:1:2::"), of("2001:db8:1:3::"));
         assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+        assert_eq!(of("127.9.8.7"), of("127.0.0.1"));
     }
 
     #[tokio::test]

@@ -187,3 +187,33 @@ pub fn log(store: &Store, id: RunId) -> PageResponse {
         body: PageBody::Stream(Box::pin(stream)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, StreamExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn log_of_an_open_page_is_read_on_another_thread() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, id) = (Store::at(folder.path()), RunId::new(1));
+        std::fs::create_dir_all(store.layout().run_folder(id)).unwrap();
+        std::fs::write(store.layout().log(id), "one\n").unwrap();
+        let request = PageRequest {
+            path: "/events".into(),
+            query: "run=ca1&after=0.0".into(),
+            last_event: None,
+        };
+        let (_changed, changes) = watch::channel(0);
+        let made = events(changes, &store, &Clock::System, &request);
+        let PageBody::Events(mut events) = made.body else {
+            panic!("no stream");
+        };
+        assert!(events.next().await.unwrap().starts_with(b"retry"));
+        // The server's thread goes on with other connections meanwhile.
+        assert_eq!(events.next().now_or_never(), None);
+        let lines = events.next().await.unwrap();
+        assert!(String::from_utf8_lossy(&lines).contains("one"));
+    }
+}

@@ -250,8 +250,7 @@ fn request(
         auth_dir: shared.auth_dir.clone(),
         ..BuildRequest::default()
     };
-    let request = assemble::request(shared.execution, shared.run, inputs, resolved, asked);
-    Ok(request?)
+    assemble::request(shared.execution, shared.run, inputs, resolved, asked)
 }
 
 /// Leaves out the cache on a registry where the builder would fail because it cannot store one. A builder that does not say is tried.

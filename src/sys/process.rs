@@ -26,6 +26,9 @@ use super::{
     signal::{Signal, Stop},
 };
 
+/// The most output that a process can have left in its pipe, in bytes: the largest pipe of Linux, see pipe(7).
+const LEFT_IN_PIPE: usize = 1024 * 1024;
+
 /// How long the output of an ended process is read while its children keep it open.
 const DRAIN: Duration = Duration::from_millis(300);
 
@@ -176,16 +179,18 @@ async fn carry_out(
     if stopper.ending.is_some() || status.signal().is_some() {
         stopper.send(Kill::KILL);
     }
-    let rest = async {
-        while open {
-            match pipe.read(&mut buffer).await {
-                Ok(count) if count > 0 => output(&buffer[..count]),
-                _ => open = false,
+    // A grandchild that holds the pipe open must not block acrt, whether it is silent or prints without a pause; but what the process itself
+    // has left in the pipe is read, however slow this machine is: after the time is over, what can be read without waiting.
+    let (until, mut most) = (Instant::now() + DRAIN, LEFT_IN_PIPE);
+    while open && most > 0 {
+        match tokio::time::timeout_at(until, pipe.read(&mut buffer)).await {
+            Ok(Ok(count)) if count > 0 => {
+                output(&buffer[..count]);
+                most = most.saturating_sub(count);
             }
+            _ => open = false,
         }
-    };
-    // A grandchild that holds the pipe open must not block acrt.
-    let _ = tokio::time::timeout(DRAIN, rest).await;
+    }
     Ok(stopper.ending.unwrap_or_else(|| ended(status)))
 }
 

@@ -24,6 +24,19 @@ put() { # mode, file, destination below the prefix
     fi
 }
 
+name_program() { # unit: lets it start the installed program
+    # systemd splits at blanks, and % begins a specifier; sed takes &, | and \ for itself.
+    local program=${prefix//%/%%}/bin/acrt
+    case $program in
+        *[!A-Za-z0-9/._+@:,=%-]*)
+            program=${program//\\/\\\\}
+            program="\"${program//\"/\\\"}\""
+            ;;
+    esac
+    program=$(printf '%s' "$program" | sed 's/[&|\]/\\&/g')
+    sed -i "s|^ExecStart=[^ ]*/acrt |ExecStart=$program |" "$1"
+}
+
 put 755 "$acrt" bin/acrt
 for page in "$repository"/docs/man/*.1; do
     put 644 "$page" "share/man/man1/${page##*/}"
@@ -41,10 +54,10 @@ units=lib/systemd/user
 [ "$prefix" != "${HOME:-}/.local" ] || units=share/systemd/user
 for unit in acrt-watch.service acrt-watch-once.service acrt-watch-once.timer; do
     put 644 "$repository/docs/systemd/$unit" "$units/$unit"
-    [ -n "$uninstall" ] || sed -i "s|^ExecStart=[^ ]*/acrt |ExecStart=$prefix/bin/acrt |" "$root/$units/$unit"
+    [ -n "$uninstall" ] || name_program "$root/$units/$unit"
 done
 put 644 "$repository/docs/systemd/system/acrt-watch.service" share/doc/acrt/examples/acrt-watch.system.service
-[ -n "$uninstall" ] || sed -i "s|^ExecStart=[^ ]*/acrt |ExecStart=$prefix/bin/acrt |" "$root/share/doc/acrt/examples/acrt-watch.system.service"
+[ -n "$uninstall" ] || name_program "$root/share/doc/acrt/examples/acrt-watch.system.service"
 
 if [ -n "$uninstall" ]; then
     # Only empty folders are removed: others are shared with other programs.

@@ -65,6 +65,11 @@ fn install_adds_man_pages_completions_and_units_and_uninstall_removes_them() {
             "share/zsh/site-functions",
             "share/systemd/user",
         ),
+        (
+            "/opt/50% of it",
+            "share/zsh/site-functions",
+            "lib/systemd/user",
+        ),
     ] {
         install(&[program], tree.path(), prefix);
         let placed = files(&tree.path().join(&prefix[1..]));
@@ -85,10 +90,13 @@ fn install_adds_man_pages_completions_and_units_and_uninstall_removes_them() {
         assert_eq!(placed, wanted, "{prefix}");
         let unit = format!("{prefix}/{units}/acrt-watch.service");
         let unit = fs::read_to_string(tree.path().join(&unit[1..])).unwrap();
-        assert!(
-            unit.contains(&format!("\nExecStart={prefix}/bin/acrt task watch")),
-            "{unit}"
-        );
+        // systemd splits at blanks, and `%` begins a specifier.
+        let program = match prefix {
+            "/opt/50% of it" => "\"/opt/50%% of it/bin/acrt\"".to_owned(),
+            plain => format!("{plain}/bin/acrt"),
+        };
+        let start = format!("\nExecStart={program} task watch");
+        assert!(unit.contains(&start), "{unit}");
         install(&["-u", program], tree.path(), prefix);
         assert_eq!(files(tree.path()), BTreeSet::new(), "{prefix}");
     }

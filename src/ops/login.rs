@@ -34,7 +34,7 @@ pub async fn login(
 ) -> Result<()> {
     let login = given(registry, login)?;
     app.registries_with(login.iter().cloned().collect());
-    check(app, registry, login.is_some()).await?;
+    check(app, registry, login.is_some(), events).await?;
     let Some(login) = login else {
         return Ok(());
     };
@@ -88,15 +88,20 @@ fn given(registry: &str, login: Option<StoredLogin>) -> Result<Option<Login>> {
 }
 
 /// Checks the login with a request to the registry's API.
-async fn check(app: &App, registry: &str, is_new: bool) -> Result<()> {
+async fn check(app: &App, registry: &str, is_new: bool, events: &EventSink<'_>) -> Result<()> {
     let health = app.registries().health(registry).await;
     let login = health
         .login
         .map_err(|problem| unusable("read the login for", registry, problem))?;
     match health.api {
-        // A registry that answers everybody proves nothing about a login.
-        Ok(()) if login.is_none() && !is_new => Err(no_login(registry)),
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            if login.is_none() && !is_new {
+                events.send(Event::Warning(format!(
+                    "no login for `{registry}` is stored; it answers without one"
+                )));
+            }
+            Ok(())
+        }
         Err(error) if error.is_refused() && is_new => Err(Error::new(
             Kind::Unknown,
             format!("`{registry}` does not accept this user and password"),
@@ -104,16 +109,13 @@ async fn check(app: &App, registry: &str, is_new: bool) -> Result<()> {
         .because(error)
         .hint("no login was saved; try again")),
         Err(error) if error.is_refused() && login.is_none() => {
-            Err(no_login(registry).because(error))
+            let none = format!("there is no login for `{registry}`");
+            Err(Error::new(Kind::Unknown, none).because(error).hint(format!(
+                "give one: acrt login --name {registry} --username USER --password-stdin"
+            )))
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn no_login(registry: &str) -> Error {
-    Error::new(Kind::Unknown, format!("there is no login for `{registry}`")).hint(format!(
-        "give one: acrt login --name {registry} --username USER --password-stdin"
-    ))
 }
 
 fn unusable(what: &str, registry: &str, problem: String) -> Error {

@@ -50,13 +50,22 @@ impl Browser {
             .env("HOME", world.path("home"))
             .env("TMPDIR", world.path("tmp"))
             .env("XDG_CONFIG_HOME", world.path("config"));
-        let service = Service::start(&line, &out, &err);
-        let port = eventually("chromedriver", || {
-            let said = std::fs::read_to_string(&out).unwrap_or_default();
-            let (_, rest) = said.split_once("started successfully on port ")?;
-            let (port, _) = rest.split_once('.')?;
-            port.parse::<u16>().ok()
-        });
+        // The port that it chooses may be in use for the other version of IP: then it exits.
+        let (service, port) = (0..5)
+            .find_map(|_| {
+                let service = Service::start(&line, &out, &err);
+                let port = eventually("chromedriver", || {
+                    let said = std::fs::read_to_string(&out).unwrap_or_default();
+                    if said.contains("Exiting") {
+                        return Some(None);
+                    }
+                    let (_, rest) = said.split_once("started successfully on port ")?;
+                    let (port, _) = rest.split_once('.')?;
+                    port.parse::<u16>().ok().map(Some)
+                });
+                Some((service, port?))
+            })
+            .expect("a port for chromedriver");
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let mut browser = Self {
             agent: config.build().into(),

@@ -91,11 +91,11 @@ fn install_adds_man_pages_completions_and_units_and_uninstall_removes_them() {
         let unit = format!("{prefix}/{units}/acrt-watch.service");
         let unit = fs::read_to_string(tree.path().join(&unit[1..])).unwrap();
         // systemd splits at blanks, and `%` begins a specifier.
-        let program = match prefix {
+        let started = match prefix {
             "/opt/50% of it" => "\"/opt/50%% of it/bin/acrt\"".to_owned(),
             plain => format!("{plain}/bin/acrt"),
         };
-        let start = format!("\nExecStart={program} task watch");
+        let start = format!("\nExecStart={started} task watch");
         assert!(unit.contains(&start), "{unit}");
         install(&["-u", program], tree.path(), prefix);
         assert_eq!(files(tree.path()), BTreeSet::new(), "{prefix}");

@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ignore::{WalkBuilder, gitignore::GitignoreBuilder, overrides::OverrideBuilder};
+use ignore::{
+    WalkBuilder,
+    gitignore::{Gitignore, GitignoreBuilder},
+    overrides::OverrideBuilder,
+};
 
 use crate::{
     compose::{BAKE_OVERRIDE, FILE_NAMES, FileSelection},
@@ -177,7 +181,7 @@ fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
         let entry = match entry {
             Ok(entry) => entry,
             Err(problem) => {
-                let file = place_of(&problem).unwrap_or(root).to_owned();
+                let file = unsearched(&problem).unwrap_or(root).to_owned();
                 let why = problem.io_error().map(|error| error.kind().to_string());
                 let why = why.unwrap_or_else(|| problem.to_string());
                 found
@@ -207,6 +211,7 @@ fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
     if names_files(root) {
         folders.entry(root.to_owned()).or_default();
     }
+    let mut ignore_files = IgnoreFiles::new();
     for (folder, names) in folders {
         let has_usual = names.iter().any(|name| FILE_NAMES.contains(&name.as_str()));
         if has_usual || folder == root && names_files(root) {
@@ -220,7 +225,7 @@ fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
         }
         for name in dockerfiles {
             let path = folder.join(name);
-            match ignoring(root, &path) {
+            match ignoring(root, &path, &mut ignore_files) {
                 Some(by) => found.left_out.push(LeftOut {
                     why: format!("`{}` leaves its folder out", by.display()),
                     key: name.clone(),
@@ -235,13 +240,13 @@ fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
 }
 
 /// Returns the file or folder that could not be searched.
-fn place_of(problem: &ignore::Error) -> Option<&Path> {
+fn unsearched(problem: &ignore::Error) -> Option<&Path> {
     match problem {
         ignore::Error::WithPath { path, .. } => Some(path),
         ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
-            place_of(err)
+            unsearched(err)
         }
-        ignore::Error::Partial(problems) => problems.iter().find_map(place_of),
+        ignore::Error::Partial(problems) => problems.iter().find_map(unsearched),
         _ => None,
     }
 }
@@ -268,43 +273,49 @@ fn is_dockerfile(name: &str) -> bool {
     is_called && !NOT.iter().any(|ending| name.ends_with(ending))
 }
 
+/// The lines of the `.dockerignore` files that have been read, by their folders: what each matches, and whether it excludes that.
+type IgnoreFiles = BTreeMap<PathBuf, Vec<(bool, Gitignore)>>;
+
+/// Reads the lines of the `.dockerignore` file in a folder; none if it cannot be read.
+fn ignore_lines(folder: &Path) -> Vec<(bool, Gitignore)> {
+    let bytes = beneath::read(&folder.join(".dockerignore"), MAX_IGNORE).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rule = |line: &str| {
+        // Its patterns are relative to its own folder, wherever they contain a slash.
+        let (is_out, pattern) = match line.strip_prefix('!') {
+            Some(pattern) => (false, pattern),
+            None => (true, line),
+        };
+        let pattern = pattern.trim_start_matches("./").trim_start_matches('/');
+        let mut rule = GitignoreBuilder::new(folder);
+        // A line that is no valid pattern matches nothing.
+        let _ = rule.add_line(None, &format!("/{pattern}"));
+        Some((is_out, rule.build().ok()?))
+    };
+    lines.filter_map(rule).collect()
+}
+
 /// Returns the `.dockerignore` file in a parent folder that excludes the folder of this Dockerfile, and the Dockerfile too, from builds of the
-/// parent.
-fn ignoring(root: &Path, dockerfile: &Path) -> Option<PathBuf> {
+/// parent. Each file is read once into `read`.
+fn ignoring(root: &Path, dockerfile: &Path, read: &mut IgnoreFiles) -> Option<PathBuf> {
     let folder = dockerfile.parent()?;
     let above = folder.ancestors().skip(1);
     let above = above.take_while(|it| it.starts_with(root));
     for parent in above {
-        let file = parent.join(".dockerignore");
-        let Ok(bytes) = beneath::read(&file, MAX_IGNORE) else {
-            continue;
-        };
-        // As in docker, the last line counts that matches the path or a folder above it.
-        let (mut is_folder_out, mut is_file_out) = (false, false);
-        for line in String::from_utf8_lossy(&bytes).lines().map(str::trim) {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            // Its patterns are relative to its own folder, wherever they contain a slash.
-            let (is_out, pattern) = match line.strip_prefix('!') {
-                Some(pattern) => (false, pattern),
-                None => (true, line),
-            };
-            let pattern = pattern.trim_start_matches("./").trim_start_matches('/');
-            let mut rule = GitignoreBuilder::new(parent);
-            // A line that is no valid pattern matches nothing.
-            let _ = rule.add_line(None, &format!("/{pattern}"));
-            let Ok(rule) = rule.build() else { continue };
-            let matches = |path, is_dir| rule.matched_path_or_any_parents(path, is_dir).is_ignore();
-            if matches(folder, true) {
-                is_folder_out = is_out;
-            }
-            if matches(dockerfile, false) {
-                is_file_out = is_out;
-            }
+        if !read.contains_key(parent) {
+            read.insert(parent.to_owned(), ignore_lines(parent));
         }
-        if is_folder_out && is_file_out {
-            return Some(file);
+        // As in docker, the last line counts that matches the path or a folder above it.
+        let is_out = |path: &Path, is_dir: bool| {
+            let lines = read.get(parent).into_iter().flatten().rev();
+            let mut lines = lines
+                .filter(|(_, rule)| rule.matched_path_or_any_parents(path, is_dir).is_ignore());
+            lines.next().is_some_and(|(is_out, _)| *is_out)
+        };
+        if is_out(folder, true) && is_out(dockerfile, false) {
+            return Some(parent.join(".dockerignore"));
         }
     }
     None
@@ -356,7 +367,8 @@ mod tests {
             ("other\n[\n", false),
         ] {
             std::fs::write(folder.path().join(".dockerignore"), ignore).unwrap();
-            let found = ignoring(folder.path(), &dockerfile).is_some();
+            let mut read = IgnoreFiles::new();
+            let found = ignoring(folder.path(), &dockerfile, &mut read).is_some();
             assert_eq!(found, is_out, "{ignore:?}");
         }
     }

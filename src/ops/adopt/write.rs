@@ -74,8 +74,9 @@ impl Existing {
     pub fn image_of(&self, entry: &BuildEntry) -> Option<String> {
         let image = self.of(entry)?.step.image_names().first()?;
         let name = image.strip_suffix(":latest")?;
-        let is_numbered = || names::is_numbered(name, entry.names.last()?).then_some(());
-        let is_its = entry.names.iter().any(|it| it == name) || is_numbered().is_some();
+        let mut names = entry.names.iter();
+        let is_its = names.any(|it| it == name)
+            || (entry.names.last()).is_some_and(|last| names::is_numbered(name, last));
         is_its.then(|| name.to_owned())
     }
 
@@ -123,6 +124,9 @@ impl Existing {
         gathered: &BuildEntries,
         proposals: &[Proposal],
     ) -> Vec<Proposal> {
+        if !options.prune {
+            return Vec::new();
+        }
         let read: BTreeSet<PathBuf> = gathered.read.iter().map(|it| whole(it)).collect();
         let is_gone = |task: &&Task| {
             let Some(source) = &task.source else {
@@ -140,7 +144,7 @@ impl Existing {
             let is_there = proposals
                 .iter()
                 .any(|one| one.definition.key() == task.key());
-            is_searched && is_known && !is_left_out && !is_there && options.prune
+            is_searched && is_known && !is_left_out && !is_there
         };
         let gone = self.tasks.iter().filter(is_gone).filter_map(|task| {
             let why = "its file no longer mentions it".to_owned();

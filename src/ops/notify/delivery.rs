@@ -5,6 +5,7 @@
 //! news of; the first one looks at them before it ends.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
@@ -140,11 +141,13 @@ impl Delivery<'_> {
         };
         let mut notifier = self.notifier(channel, notified);
         let mut waiting = std::mem::take(&mut notifier.notified.waiting);
-        let mut tasks = self.tasks.clone();
+        // Copied only if another sender has left word: there may be thousands.
+        let mut tasks = Cow::Borrowed(self.tasks.as_slice());
         loop {
             for key in waiting {
                 if !tasks.iter().any(|(known, _)| *known == key) {
-                    tasks.push((key.clone(), self.app.store.baseline(&key)?));
+                    let baseline = self.app.store.baseline(&key)?;
+                    tasks.to_mut().push((key, baseline));
                 }
             }
             let goes_on = notifier.all(&tasks).await.is_continue();
@@ -164,7 +167,7 @@ impl Delivery<'_> {
                 // Before the file is unlocked: who finds the receiver busy must be able to leave word.
                 return claim.remove();
             }
-            tasks.clear();
+            tasks = Cow::Owned(Vec::new());
         }
     }
 

@@ -39,14 +39,22 @@ pub fn without_login(address: &str) -> String {
     }
 }
 
-/// Returns the secrets in an argument of a command line that is an address with a login, or an option with such a value.
+/// Returns the secrets in an argument of a command line that is an address with a login or a query, which is often a signature, or an option
+/// with such a value.
 #[must_use]
 pub fn secrets_of_argument(argument: &str) -> Vec<Secret> {
     let value = match argument.split_once('=') {
         Some((option, value)) if option.starts_with('-') => value,
         _ => argument,
     };
-    login_in(value).map_or_else(Vec::new, |login| secrets_of_login(&value[login]))
+    let mut secrets =
+        login_in(value).map_or_else(Vec::new, |login| secrets_of_login(&value[login]));
+    let query = value
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split_once('?'));
+    let query = query.and_then(|(_, query)| query.split('#').next());
+    secrets.extend(query.map(Secret::new));
+    secrets
 }
 
 /// Returns the secrets in the login of a URL, `user:password` or a token alone: the password or token, and the login as it is sent.
@@ -94,6 +102,8 @@ mod tests {
         }
         let secrets = secrets_of_argument("--context=https://me:hunter2@example.com/x=y");
         assert!(secrets.contains(&Secret::new("hunter2")));
+        let secrets = secrets_of_argument("--context=https://example.com/x.tgz?sig=hunter2#:y");
+        assert!(secrets.contains(&Secret::new("sig=hunter2")));
         assert!(secrets_of_argument("--context=https://example.com").is_empty());
     }
 }

@@ -471,6 +471,7 @@ fn login_in_an_address_on_the_command_line_is_in_no_error() {
         "task create -n a -r r.io --context https://user:hunter2@example.com/x.git",
         "task create -n a -r r.io --context=ssh://user:hunter2@example.com/x.git",
         "task create -n a -r r.io -c https://user:hunter2@example.com/x.tar.gz",
+        "task create -n a -r r.io -c https://example.com/x.tar.gz?sig=hunter2#:sub",
         "task create -n a -r r.io -c ftp://user:hunter2@example.com/x",
         "task create -n a -r r.io -c oci://user:hunter2@r.io/x:1",
         "build -r r.io https://hunter2@example.com/x.git",

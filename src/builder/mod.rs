@@ -101,6 +101,16 @@ impl Builder {
         }
     }
 
+    /// Tells whether it pulls the frontend that a Dockerfile names with `# syntax=` to read it, and does not read it itself. A custom program
+    /// may.
+    pub fn pulls_frontends(&self, settings: &Settings) -> bool {
+        match self {
+            Self::Docker { can, .. } => can.load || settings.has_buildkit,
+            Self::Podman(_) | Self::Buildah(_) => false,
+            Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => true,
+        }
+    }
+
     /// Tells whether it can push an image without a tag. Other builders push an image by its name in their store.
     pub fn pushes_by_digest(&self) -> bool {
         match self {

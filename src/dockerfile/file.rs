@@ -79,15 +79,17 @@ impl Dockerfile {
         }
     }
 
-    /// Returns the image of the frontend that the file asks for with `# syntax=`, as written.
-    pub fn frontend(&self) -> Option<&str> {
-        self.frontend.as_ref().map(|token| token.text.as_str())
+    /// Returns the image of the frontend that a build with these arguments asks for, as written: that of the build argument
+    /// `BUILDKIT_SYNTAX`, else that of `# syntax=`.
+    pub fn frontend<'a>(&'a self, args: &'a BTreeMap<String, MaskedText>) -> Option<&'a str> {
+        let of_file = self.frontend.as_ref().map(|token| token.text.as_str());
+        given_frontend(args).or(of_file)
     }
 
     /// Tells whether a build with these arguments uses a frontend other than Docker's.
     pub(super) fn is_foreign(&self, args: &BTreeMap<String, MaskedText>) -> bool {
-        let frontend = given_frontend(args).or(self.frontend());
-        frontend.is_some_and(|image| !frontend::is_dockers(image))
+        self.frontend(args)
+            .is_some_and(|image| !frontend::is_dockers(image))
     }
 
     /// Returns why Docker's own frontend cannot find the images of the file; `None` where another frontend reads it.

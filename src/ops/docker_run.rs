@@ -38,7 +38,7 @@ pub(super) async fn work(
     let names: Vec<&str> = builders.iter().map(|on| on.name.as_str()).collect();
     held.run.builder = Some(names.join(placing::BETWEEN));
     let settling = async {
-        run_builders::settle_platforms(app, &task.platforms, &mut inputs, &builders).await;
+        run_builders::settle(app, &task.platforms, &mut inputs, &builders).await;
         Ok(())
     };
     execution.unless_stopped(settling).await?;
@@ -116,7 +116,7 @@ pub(super) async fn plan(
     let mut inputs = inputs::read(app, task, step, &execution.secrets)?;
     inputs.local = local::images_for(app, task)?;
     let builders = run_builders::all(execution).await?;
-    run_builders::settle_platforms(app, &task.platforms, &mut inputs, &builders).await;
+    run_builders::settle(app, &task.platforms, &mut inputs, &builders).await;
     let baseline = app.store.baseline(&task.key())?;
     let holder = holder(&builders);
     let resolved = resolve::resolve(app, &mut inputs, &holder, &baseline, events).await?;

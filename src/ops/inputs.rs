@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     builder::BuilderPlatforms,
-    dockerfile::{BaseImage, Build, Dockerfile},
+    dockerfile::{BaseImage, BaseKind, Build, Dockerfile},
     error::{Context as _, Error, Kind, Result, excerpt},
     image::{Digest, Platform, Reference},
     secret::{MaskedText, Masks, Secret},
@@ -24,6 +24,9 @@ use super::{
 
 /// Why an image is untracked that only a frontend other than Docker's can read.
 pub const UNREAD: &str = "read by another frontend";
+
+/// Why a frontend is untracked that no builder pulls.
+const NO_FRONTEND: &str = "the builder reads Dockerfiles itself, without a frontend";
 
 /// The inputs of a build, as far as they are known without a registry.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub struct Inputs {
     pub made: BTreeSet<Reference>,
     /// Images that the task itself pushes: none of them is used as a mirror of what it depends on.
     pub own: Vec<Reference>,
+    /// Whether a builder pulls the frontend that the Dockerfile names. If not, the build does not depend on it.
+    pub has_frontend: bool,
     /// Images that local tasks make, by canonical name: no registry is asked for them. Set by a run.
     pub local: BTreeSet<Reference>,
     /// A digest of the Dockerfile and the definition: when it changes, a failed task is tried again.
@@ -142,6 +147,7 @@ fn of_bytes(
         parts: Vec::new(),
         made: BTreeSet::new(),
         own: Vec::new(),
+        has_frontend: true,
         local: BTreeSet::new(),
     })
 }
@@ -301,6 +307,9 @@ impl Inputs {
                 .context(Kind::Invalid, || cannot_read(&self.path))
                 .map_err(|error| without_secrets(error, &build))?;
             for base in bases {
+                if base.kind == BaseKind::Frontend && !self.has_frontend {
+                    continue;
+                }
                 refuse_secret_name(&self.path, &build, &base)?;
                 let place = (base.line, base.column, base.kind);
                 let is_it = |other: &&mut BaseImage| {
@@ -323,14 +332,21 @@ impl Inputs {
         files
     }
 
-    /// Returns the places in the Dockerfile that only its frontend can read: images there are untracked.
-    pub fn unread(&self) -> Vec<Untracked> {
+    /// Returns what the Dockerfile names and no run follows: the frontend, if no builder pulls it, and the places that only a frontend can
+    /// read.
+    pub fn untracked(&self) -> Vec<Untracked> {
+        let frontend = self.dockerfile.frontend(&self.build.args);
+        let frontend = frontend.filter(|_| !self.has_frontend);
         let unread = self.dockerfile.unread(&self.build).into_iter();
-        let untracked = unread.map(|unread| Untracked {
-            image: unread.written,
-            reason: UNREAD.to_owned(),
-        });
-        untracked.collect()
+        let untracked = |image, reason: &str| Untracked {
+            image,
+            reason: reason.to_owned(),
+        };
+        frontend
+            .map(|image| untracked(image.to_owned(), NO_FRONTEND))
+            .into_iter()
+            .chain(unread.map(|unread| untracked(unread.written, UNREAD)))
+            .collect()
     }
 
     /// Returns the images that the build needs, each once.

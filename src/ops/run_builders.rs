@@ -74,13 +74,16 @@ pub(super) fn holder(builders: &[PlacedBuilder]) -> Builder {
     }
 }
 
-/// Sets the platforms of a build; `named` are those of the task, if it names any.
-pub(super) async fn settle_platforms(
+/// Sets what depends on the builders of a build: its platforms, and whether a frontend is pulled. `named` are the platforms of the task, if it
+/// names any.
+pub(super) async fn settle(
     app: &App,
     named: &[Platform],
     inputs: &mut Inputs,
     builders: &[PlacedBuilder],
 ) {
+    let mut all = builders.iter();
+    inputs.has_frontend = all.any(|on| on.builder.pulls_frontends(&app.settings));
     if let [one] = builders {
         inputs.build_with(&platforms::of(app, &one.builder).await, named);
         return;

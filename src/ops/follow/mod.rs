@@ -401,7 +401,7 @@ impl Candidate<'_> {
             untracked.extend(row.untracked());
         }
         self.refuse_further_bases(app, judge).await?;
-        untracked.extend(self.inputs.unread());
+        untracked.extend(self.inputs.untracked());
         let mut once = BTreeSet::new();
         untracked.retain(|one| once.insert(one.image.clone()));
         let (now, task) = (app.clock.now(), self.task);

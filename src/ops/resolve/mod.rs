@@ -83,7 +83,7 @@ pub async fn resolve(
     let name = |base: &BaseImage| decided(&answers, base);
     let pinned = inputs.dockerfile.rewritten(&bases, &name);
     let mut resolved = conclude(pinned, &bases, answers);
-    resolved.untracked.extend(inputs.unread());
+    resolved.untracked.extend(inputs.untracked());
     Ok(resolved)
 }
 

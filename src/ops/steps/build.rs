@@ -196,6 +196,8 @@ fn inputs(work: &StepRun<'_>, build: &BuildStep, fetched: Option<&Fetched>) -> R
         &build.platforms
     };
     inputs.build_with(&work.shared.platforms, named);
+    let builder = &work.shared.on.builder;
+    inputs.has_frontend = builder.pulls_frontends(&work.shared.execution.app.settings);
     inputs.made = made_before(&work.shared.read.graph, work.step);
     Ok(inputs)
 }

@@ -704,6 +704,44 @@ fn dockerfile_of_another_frontend_is_followed_as_far_as_it_can_be_read() {
 }
 
 #[test]
+fn frontend_is_not_asked_for_with_a_builder_that_reads_dockerfiles_itself() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    // Docker Hub does not answer.
+    world.set("HTTPS_PROXY", "http://127.0.0.1:1");
+    registry.push("base:1", &[("version", "one")]);
+    let dockerfile = format!(
+        "# syntax=docker/dockerfile:1\nFROM {}\n",
+        registry.image("base:1")
+    );
+    world.task_with(
+        &registry,
+        "web",
+        &dockerfile,
+        &["--base-image-trigger-type=All"],
+    );
+    world.run("web").ok();
+    let run = &world.runs()[0];
+    assert_eq!(
+        run["untrackedImages"],
+        serde_json::json!([{
+            "image": "docker/dockerfile:1",
+            "reason": "the builder reads Dockerfiles itself, without a frontend"
+        }])
+    );
+    assert_eq!(run["baseImageDependencies"].as_array().unwrap().len(), 1);
+    assert_eq!(world.state_of("web"), "current");
+
+    registry.push("base:1", &[("version", "two")]);
+    world.watch_once().ok();
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+    assert_eq!(world.state_of("web"), "current");
+}
+
+#[test]
 fn stage_name_of_another_frontend_is_not_taken_for_an_image() {
     let (world, registry) = (World::new(), Registry::start());
     including_builder(&world);

@@ -1,6 +1,6 @@
 //! Refuses dependency cycles among tasks: each run would be the cause of the next.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -11,102 +11,159 @@ use crate::{
 
 use super::{App, reading, steps};
 
-/// Returns the other tasks that push one of the same images under a stable name.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] where the state directory cannot be read.
-pub fn others_that_push(app: &App, task: &Task, pushes: &[Reference]) -> Result<Vec<TaskKey>> {
-    let own: HashSet<Reference> = pushes.iter().map(|image| app.canonical(image)).collect();
-    if own.is_empty() {
-        return Ok(Vec::new());
-    }
-    let others = app.store.tasks()?.filter(|it| it.key != task.key());
-    let others = others.filter_map(|stored| stored.task.ok());
-    let same = others.filter(|other| {
-        let mut images = other.stable_images().into_iter();
-        images.any(|image| own.contains(&app.canonical(&image)))
-    });
-    Ok(same.map(|other| other.key()).collect())
+/// The stored tasks by the stable images that they push. They are read once, when they are first needed; who writes a task then says so.
+pub struct ImageMakers<'a> {
+    pub app: &'a App,
+    read: Option<MakersByImage>,
 }
 
-/// Follows the dependencies of `task` upwards, through the tasks that make its bases. If the caller knows all tasks and passes what depends
-/// on its images as `known`, no other task is read. Nor is one read where the task depends on and pushes the same as in its last successful
-/// run: a new cycle then goes through another task that depends on or pushes something new, and that task is refused.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] with the path of the cycle, if the dependencies lead back to an image that `task` pushes.
-pub fn refuse_cycles(
-    app: &App,
-    task: &Task,
-    pushes: &[Reference],
-    bases: &[Reference],
-    known: Option<&Descendants>,
-) -> Result<()> {
-    // Compare canonical names: one image may have several names.
-    let pushes: &[Reference] = &pushes
-        .iter()
-        .map(|it| app.canonical(it))
-        .collect::<Vec<_>>();
-    if let Some(own) = bases
-        .iter()
-        .find(|base| pushes.contains(&app.canonical(base)))
-    {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("task `{}` pushes `{own}` and depends on it: each run would be the cause of the next", task.name),
-        )
-        .hint("give the image another tag, or build on another one"));
+#[derive(Default)]
+struct MakersByImage {
+    tasks: HashMap<TaskKey, Task>,
+    /// The keys by the canonical names of the images.
+    keys: HashMap<Reference, BTreeSet<TaskKey>>,
+}
+
+impl<'a> ImageMakers<'a> {
+    pub fn of(app: &'a App) -> Self {
+        Self { app, read: None }
     }
-    if pushes.is_empty() || bases.is_empty() {
-        return Ok(());
+
+    /// Returns the tasks that push an image under a stable name.
+    fn of_image(&mut self, image: &Reference) -> Result<Vec<&Task>> {
+        let image = self.app.canonical(image);
+        let read = self.read()?;
+        let keys = read.keys.get(&image).into_iter().flatten();
+        Ok(keys.filter_map(|key| read.tasks.get(key)).collect())
     }
-    // Tasks can depend on stable names only. What a multi-step file pushes is known only when it can be read.
-    let stable: Vec<Reference> = match &task.step {
-        Step::Docker(_) | Step::Import(_) => {
-            let images = task.stable_images().into_iter();
-            images.map(|image| app.canonical(&image)).collect()
+
+    /// Returns the keys of the other tasks that push one of the same images under a stable name.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where the state directory cannot be read.
+    pub fn others_that_push(
+        &mut self,
+        key: &TaskKey,
+        pushes: &[Reference],
+    ) -> Result<Vec<TaskKey>> {
+        let mut others = BTreeSet::new();
+        for image in pushes {
+            let makers = self.of_image(image)?.into_iter();
+            others.extend(makers.map(Task::key).filter(|other| other != key));
         }
-        Step::FileTask(_) | Step::EncodedTask(_) => pushes.to_vec(),
-    };
-    if let Some(known) = known.filter(|known| known.are_of(&stable)) {
-        let bases: Vec<Reference> = bases.iter().map(|base| app.canonical(base)).collect();
-        return match known.way_from(&bases) {
-            Some(way) => Err(cycle(task, way.into_iter().map(ToString::to_string))),
-            None => Ok(()),
+        Ok(others.into_iter().collect())
+    }
+
+    /// Takes over a task that has been written.
+    pub fn written(&mut self, task: &Task) {
+        self.deleted(&task.key());
+        let app = self.app;
+        if let Some(read) = &mut self.read {
+            read.add(app, task.clone());
+        }
+    }
+
+    /// Takes over that a task has been deleted.
+    pub fn deleted(&mut self, key: &TaskKey) {
+        let app = self.app;
+        if let Some(read) = &mut self.read
+            && let Some(old) = read.tasks.remove(key)
+        {
+            for image in old.stable_images() {
+                if let Some(keys) = read.keys.get_mut(&app.canonical(&image)) {
+                    keys.remove(key);
+                }
+            }
+        }
+    }
+
+    /// Follows the dependencies of `task` upwards, through the tasks that make its bases. If the caller knows all tasks and passes what depends
+    /// on its images as `known`, no other task is read. Nor is one read where the task depends on and pushes the same as in its last successful
+    /// run: a new cycle then goes through another task that depends on or pushes something new, and that task is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] with the path of the cycle, if the dependencies lead back to an image that `task` pushes.
+    pub fn refuse_cycles(
+        &mut self,
+        task: &Task,
+        pushes: &[Reference],
+        bases: &[Reference],
+        known: Option<&Descendants>,
+    ) -> Result<()> {
+        let app = self.app;
+        // Compare canonical names: one image may have several names.
+        let pushes: &[Reference] = &pushes
+            .iter()
+            .map(|it| app.canonical(it))
+            .collect::<Vec<_>>();
+        if let Some(own) = bases
+            .iter()
+            .find(|base| pushes.contains(&app.canonical(base)))
+        {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("task `{}` pushes `{own}` and depends on it: each run would be the cause of the next", task.name),
+            )
+            .hint("give the image another tag, or build on another one"));
+        }
+        if pushes.is_empty() || bases.is_empty() {
+            return Ok(());
+        }
+        // Tasks can depend on stable names only. What a multi-step file pushes is known only when it can be read.
+        let stable: Vec<Reference> = match &task.step {
+            Step::Docker(_) | Step::Import(_) => {
+                let images = task.stable_images().into_iter();
+                images.map(|image| app.canonical(&image)).collect()
+            }
+            Step::FileTask(_) | Step::EncodedTask(_) => pushes.to_vec(),
         };
-    }
-    if has_done_so(app, task, &stable, bases) {
-        return Ok(());
-    }
-    let others: Vec<Task> = app
-        .store
-        .tasks()?
-        .filter(|stored| stored.key != task.key())
-        .filter_map(|stored| stored.task.ok())
-        .map(|mut task| {
-            steps::read::find_pushes(app, &mut task);
-            task
-        })
-        .collect();
-    let mut makers: HashMap<Reference, Vec<&Task>> = HashMap::new();
-    for other in &others {
-        for image in other.stable_images() {
-            makers.entry(app.canonical(&image)).or_default().push(other);
+        if let Some(known) = known.filter(|known| known.are_of(&stable)) {
+            let bases: Vec<Reference> = bases.iter().map(|base| app.canonical(base)).collect();
+            return match known.way_from(&bases) {
+                Some(way) => Err(cycle(task, way.into_iter().map(ToString::to_string))),
+                None => Ok(()),
+            };
         }
+        if has_done_so(app, task, &stable, bases) {
+            return Ok(());
+        }
+        let mut search = CycleSearch {
+            makers: self,
+            goal: pushes,
+            seen: HashSet::from([task.key()]),
+        };
+        let mut path = Vec::new();
+        if search.leads_back(bases, &mut path)? {
+            return Err(cycle(task, path.iter().map(|key| key.name.to_string())));
+        }
+        Ok(())
     }
-    let mut search = CycleSearch {
-        app,
-        makers,
-        goal: pushes,
-        seen: HashSet::new(),
-    };
-    let mut path = Vec::new();
-    if search.leads_back(bases, &mut path) {
-        return Err(cycle(task, path.iter().map(|key| key.name.to_string())));
+
+    fn read(&mut self) -> Result<&MakersByImage> {
+        if self.read.is_none() {
+            let mut read = MakersByImage::default();
+            let stored = self.app.store.tasks()?;
+            for task in stored.filter_map(|stored| stored.task.ok()) {
+                read.add(self.app, task);
+            }
+            self.read = Some(read);
+        }
+        Ok(self.read.get_or_insert_default())
     }
-    Ok(())
+}
+
+impl MakersByImage {
+    fn add(&mut self, app: &App, mut task: Task) {
+        steps::read::find_pushes(app, &mut task);
+        let key = task.key();
+        for image in task.stable_images() {
+            let keys = self.keys.entry(app.canonical(&image)).or_default();
+            keys.insert(key.clone());
+        }
+        self.tasks.insert(key, task);
+    }
 }
 
 /// Returns whether the last successful run of a task depended on all these bases, and pushed all these images.
@@ -143,47 +200,45 @@ fn cycle(task: &Task, between: impl Iterator<Item = String>) -> Error {
     .hint("build one of them on an image that none of the others makes")
 }
 
-struct CycleSearch<'a> {
-    app: &'a App,
-    makers: HashMap<Reference, Vec<&'a Task>>,
-    goal: &'a [Reference],
+struct CycleSearch<'s, 'a> {
+    makers: &'s mut ImageMakers<'a>,
+    goal: &'s [Reference],
     seen: HashSet<TaskKey>,
 }
 
-impl CycleSearch<'_> {
+impl CycleSearch<'_, '_> {
     /// Returns whether the makers of these images depend, directly or not, on an image that the task pushes. `path` collects the makers on
     /// the way, nearest first.
-    fn leads_back(&mut self, bases: &[Reference], path: &mut Vec<TaskKey>) -> bool {
+    fn leads_back(&mut self, bases: &[Reference], path: &mut Vec<TaskKey>) -> Result<bool> {
+        let app = self.makers.app;
         for base in bases {
-            let base = self.app.canonical(base);
-            let makers = self.makers.get(&base).cloned().unwrap_or_default();
+            let makers: Vec<Task> = self.makers.of_image(base)?.into_iter().cloned().collect();
             for maker in makers {
                 if !self.seen.insert(maker.key()) {
                     continue;
                 }
                 path.push(maker.key());
-                let above = self.bases_of(maker);
-                let mut bases = above.iter().map(|base| self.app.canonical(base));
-                if bases.any(|base| self.goal.contains(&base)) || self.leads_back(&above, path) {
-                    return true;
+                let above = bases_of(app, &maker);
+                let mut bases = above.iter().map(|base| app.canonical(base));
+                if bases.any(|base| self.goal.contains(&base)) || self.leads_back(&above, path)? {
+                    return Ok(true);
                 }
                 path.pop();
             }
         }
-        false
+        Ok(false)
     }
+}
 
-    /// Returns the dependencies of a task: those of its Dockerfile now, else those that its last run recorded.
-    fn bases_of(&self, task: &Task) -> Vec<Reference> {
-        let secrets = self.app.store.secrets(&task.key()).unwrap_or_default();
-        let now = reading::survey(self.app, task, &secrets).map(|survey| survey.bases);
-        now.unwrap_or_else(|_| {
-            let baseline = self.app.store.baseline(&task.key()).unwrap_or_default();
-            baseline
-                .dependencies
-                .iter()
-                .filter_map(|dependency| dependency.image.reference())
-                .collect()
-        })
-    }
+/// Returns the dependencies of a task: those of its Dockerfile now, else those that its last run recorded.
+fn bases_of(app: &App, task: &Task) -> Vec<Reference> {
+    let secrets = app.store.secrets(&task.key()).unwrap_or_default();
+    let now = reading::survey(app, task, &secrets).map(|survey| survey.bases);
+    now.unwrap_or_else(|_| {
+        let baseline = app.store.baseline(&task.key()).unwrap_or_default();
+        let dependencies = baseline.dependencies.iter();
+        dependencies
+            .filter_map(|dependency| dependency.image.reference())
+            .collect()
+    })
 }

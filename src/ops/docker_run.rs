@@ -11,7 +11,7 @@ use crate::{
 use super::{
     assemble,
     build_job::{BuildJob, BuildOutcome, BuilderWork},
-    chain,
+    chain::ImageMakers,
     event::EventSink,
     execution::{Execution, Failure},
     inputs, local, outputs, parts, placing, push_login, pushed,
@@ -48,7 +48,7 @@ pub(super) async fn work(
     let resolving = resolve::resolve(app, &mut inputs, &holder, &baseline, log.events);
     let mut resolved = execution.unless_stopped(resolving).await?;
     let (bases, known) = (bases_of(&resolved), execution.descendants.as_ref());
-    chain::refuse_cycles(app, task, &images, &bases, known)?;
+    ImageMakers::of(app).refuse_cycles(task, &images, &bases, known)?;
     let pushed: &[Reference] = if step.is_push_enabled { &images } else { &[] };
     if !step.is_local
         && let Some(on) = builders.first()

@@ -17,6 +17,7 @@ use crate::{
     ops::{
         self, App,
         adopt::LOCAL,
+        chain::ImageMakers,
         run::RunRequest,
         task::{absolute, registry_for},
     },
@@ -113,8 +114,13 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         task_options.patch.base_image_trigger_type,
     ) = (None, None);
     task_options.source.name = Some(args.source_trigger_name);
-    let (key, is_first) =
-        ops::task::create(app, task, task_options, named.is_none(), &report.events())?;
+    let (key, is_first) = ops::task::create(
+        &mut ImageMakers::of(app),
+        task,
+        task_options,
+        named.is_none(),
+        &report.events(),
+    )?;
     if args.run {
         return followed(
             app,

@@ -10,11 +10,12 @@ use crate::{
     error::Result,
     ops::{
         App,
+        chain::ImageMakers,
         event::{Event, EventSink},
         task::{TaskOptions, create, delete},
     },
     store::secrets::Secrets,
-    task::{SourceKind, Task, TaskSource},
+    task::{SourceKind, Task, TaskKey, TaskSource},
 };
 
 use super::{
@@ -248,11 +249,14 @@ fn line_diff(old: &[String], new: &[String]) -> Vec<String> {
 pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Result<()> {
     let mut problem = Ok(());
     let existing = Existing::load(app)?;
+    let mut makers = ImageMakers::of(app);
     for task in &answer.tasks {
         let done = match task.change {
             Change::Same | Change::Kept => Ok(()),
-            Change::Gone => delete(app, &task.task_key()),
-            Change::New | Change::Changed => replace(app, &task.definition, &existing, events),
+            Change::Gone => removed(&mut makers, &task.task_key()),
+            Change::New | Change::Changed => {
+                replace(&mut makers, &task.definition, &existing, events)
+            }
         };
         if let Err(error) = done {
             let told = error.one_line();
@@ -264,8 +268,20 @@ pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Res
     problem
 }
 
+fn removed(makers: &mut ImageMakers<'_>, key: &TaskKey) -> Result<()> {
+    delete(makers.app, key)?;
+    makers.deleted(key);
+    Ok(())
+}
+
 /// Writes one task. If it has moved to another registry, it takes its secrets along, and the old one is deleted.
-fn replace(app: &App, task: &Task, existing: &Existing, events: &EventSink<'_>) -> Result<()> {
+fn replace(
+    makers: &mut ImageMakers<'_>,
+    task: &Task,
+    existing: &Existing,
+    events: &EventSink<'_>,
+) -> Result<()> {
+    let app = makers.app;
     let key = task.key();
     let place = task.source.as_deref().map(place_of);
     let old = place.and_then(|place| existing.by_place.get(&place));
@@ -278,9 +294,9 @@ fn replace(app: &App, task: &Task, existing: &Existing, events: &EventSink<'_>) 
         let _lock = app.store.lock_tasks()?;
         app.store.save_secrets(&key, &secrets)?;
     }
-    let created = create(app, task.clone(), TaskOptions::default(), false, events);
+    let created = create(makers, task.clone(), TaskOptions::default(), false, events);
     match (created, old) {
-        (Ok(_), Some(old)) => delete(app, &old),
+        (Ok(_), Some(old)) => removed(makers, &old),
         (Ok(_), None) => Ok(()),
         (Err(error), old) => {
             if old.is_some() && is_free {

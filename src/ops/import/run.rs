@@ -4,7 +4,8 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     ops::{
-        App, chain,
+        App,
+        chain::ImageMakers,
         commands::{CommandFailure, Commands},
         execution::{Execution, Failure, GRACE},
         outputs,
@@ -55,7 +56,7 @@ pub(in crate::ops) async fn work(
         .filter_map(|name| name.parse().ok())
         .collect();
     let known = execution.descendants.as_ref();
-    chain::refuse_cycles(app, task, &images, &bases, known)?;
+    ImageMakers::of(app).refuse_cycles(task, &images, &bases, known)?;
     held.run.base_image_dependencies = Some(decided.dependencies.clone());
     held.run.untracked_images.clone_from(&decided.untracked);
     held.run.advance(RunStatus::Running, app.clock.now());

@@ -10,7 +10,8 @@ use crate::{
     image::{Digest, Platform, Reference},
     ops::{
         assemble::{self, PlacedLogins},
-        builder_fault, chain,
+        builder_fault,
+        chain::ImageMakers,
         event::{Event, EventSink},
         execution::{Execution, Failure},
         joined::joined,
@@ -64,7 +65,7 @@ pub(in crate::ops) async fn work(
         PlacedBuilder::none()
     };
     let known = execution.descendants.as_ref();
-    chain::refuse_cycles(app, task, &survey.pushes, &survey.bases, known)?;
+    ImageMakers::of(app).refuse_cycles(task, &survey.pushes, &survey.bases, known)?;
     push_login::try_pushes(execution, &read.graph, &on.builder, log).await?;
     held.run.advance(RunStatus::Running, app.clock.now());
     app.store.save_run(&held.run)?;

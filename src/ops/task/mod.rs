@@ -18,7 +18,8 @@ use crate::{
 };
 
 use super::{
-    App, chain,
+    App,
+    chain::ImageMakers,
     event::{Event, EventSink},
     reading,
     source_trigger::{self, SourceTriggerPatch},
@@ -48,12 +49,13 @@ pub struct TaskOptions {
 /// [`Kind::Invalid`] where the definition is not valid: its Dockerfile is missing or broken, an image name cannot be parsed, it depends on
 /// itself.
 pub fn create(
-    app: &App,
+    makers: &mut ImageMakers<'_>,
     task: Task,
     task_options: TaskOptions,
     is_named_after: bool,
     events: &EventSink<'_>,
 ) -> Result<(TaskKey, bool)> {
+    let app = makers.app;
     let key = task.key();
     refuse_other_case(app, &key)?;
     check_fit(&task_options.patch, &task.step, key.name.as_str())?;
@@ -91,7 +93,7 @@ pub fn create(
     task.source = adopted.map(|source| Box::new(TaskSource { written, ..*source }));
     let replaces = app.store.layout().task(&key).exists();
     let had_run = app.store.baseline(&key).is_ok_and(|it| it.is_tracking());
-    validate(app, &task, &secrets, events)?;
+    validate(makers, &task, &secrets, events)?;
     if replaces && !is_adopted {
         events.send(Event::Warning(format!(
             "task `{key}` exists and is replaced; its runs are kept"
@@ -102,6 +104,7 @@ pub fn create(
     secrets.credentials = app.store.secrets(&key)?.credentials;
     save(app, old.as_ref(), &task, &secrets, events)?;
     drop(lock);
+    makers.written(&task);
     // If a task had run before, [`save`] has reported whether it must be run again.
     Ok((key, !had_run))
 }
@@ -283,7 +286,7 @@ pub fn update(
     let timers = std::mem::take(&mut task.trigger.timer_triggers);
     task.trigger.timer_triggers = timer::as_before(timers, &old.trigger.timer_triggers);
     timer::count_anew(&old, &mut task, app.clock.now());
-    validate(app, &task, &secrets, events)?;
+    validate(&mut ImageMakers::of(app), &task, &secrets, events)?;
     let _lock = app.store.lock_tasks()?;
     if app.store.task(&key)?.as_ref() != Some(&old) || app.store.secrets(&key)? != before {
         let why = format!("another command has changed task `{key}` meanwhile");
@@ -360,7 +363,13 @@ fn normal(path: &Path) -> std::path::PathBuf {
 }
 
 /// Checks all that can be checked without a registry or a builder.
-fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -> Result<()> {
+fn validate(
+    makers: &mut ImageMakers<'_>,
+    task: &Task,
+    secrets: &Secrets,
+    events: &EventSink<'_>,
+) -> Result<()> {
+    let app = makers.app;
     let sample = task.run_variables(RunId::new(1), app.clock.now(), Some("0"));
     let images = task.images(&sample).context(Kind::Invalid, || {
         format!("cannot use the images of task `{}`", task.name)
@@ -393,13 +402,13 @@ fn validate(app: &App, task: &Task, secrets: &Secrets, events: &EventSink<'_>) -
             "the context is a guest's, and runs will be refused without --trust-context: {refused}"
         )));
     }
-    for other in chain::others_that_push(app, task, &survey.pushes)? {
+    for other in makers.others_that_push(&task.key(), &survey.pushes)? {
         events.send(Event::Warning(format!(
             "task `{other}` pushes the same tag: each run replaces the image of the other; give one of them another tag, or end it: acrt task delete {}",
             option_of(app, &other)
         )));
     }
-    chain::refuse_cycles(app, task, &survey.pushes, &survey.bases, None)
+    makers.refuse_cycles(task, &survey.pushes, &survey.bases, None)
 }
 
 /// Returns a hint about how to write an image name, with the most likely mistake corrected.

@@ -54,6 +54,42 @@ fn left_out(answer: &Value, key: &str) -> String {
 }
 
 #[test]
+fn adopted_task_that_closes_a_cycle_through_another_one_is_refused() {
+    let world = World::new();
+    world.write("last/Dockerfile", "FROM r.test/two:latest\n");
+    let last = world.path("last").display().to_string();
+    world
+        .acrt(&[
+            "task",
+            "create",
+            "-r",
+            "r.test",
+            "-n",
+            "last",
+            "-t",
+            "last:latest",
+            "-c",
+            &last,
+        ])
+        .ok();
+    world.write("all/one/Dockerfile", "FROM r.test/last:latest\n");
+    world.write("all/two/Dockerfile", "FROM r.test/one:latest\n");
+    let all = world.path("all").display().to_string();
+    world
+        .acrt(&["task", "adopt", &all, "-r", "r.test", "--yes"])
+        .exits(2)
+        .says(&["tasks would depend on each other: two <- one <- last <- two"]);
+    let tasks = world.acrt(&["task", "list"]).ok().json();
+    let names: Vec<_> = tasks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["name"])
+        .collect();
+    assert_eq!(names, ["last", "one"]);
+}
+
+#[test]
 fn adopt_makes_tasks_of_compose_services_in_dependency_order_with_resolved_images() {
     let world = World::new();
     let shop = shop(&world);

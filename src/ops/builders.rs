@@ -164,17 +164,15 @@ async fn ask(app: &App, name: &str) -> Result<BuilderAnswer> {
         }
     };
     if let Some(version) = builder.version() {
-        let said = platforms::answer(&version).await;
-        let said = said.map(|said| String::from_utf8_lossy(&said).trim().to_owned());
-        answer.version = said.and_then(|said| said.lines().next().map(str::to_owned));
+        let said = platforms::text(&version).await;
+        answer.version = said.and_then(|said| said.trim().lines().next().map(str::to_owned));
     }
     if answer.platforms.is_empty() {
         let own = platforms::of(app, &builder).await.own;
         answer.platforms.push(own.to_string());
     }
     if let Some(usage) = builder.disk_usage() {
-        let printed = platforms::answer(&usage.line).await;
-        answer.disk = printed.and_then(|printed| usage.read(&String::from_utf8_lossy(&printed)));
+        answer.disk = platforms::ask(&usage).await.flatten();
     }
     Ok(answer)
 }
@@ -231,8 +229,8 @@ pub(super) async fn prune_one(
 ) -> Result<PruneAnswer> {
     let builder = builder::detect(Some(name), &app.settings).await?;
     if let Some(list) = builder.dangling_images(TASK_LABEL, None) {
-        let ids = platforms::answer(&list).await.unwrap_or_default();
-        for id in String::from_utf8_lossy(&ids).split_whitespace() {
+        let ids = platforms::text(&list).await.unwrap_or_default();
+        for id in ids.split_whitespace() {
             // An image that a container still uses stays.
             if let Some(line) = builder.remove_image(id) {
                 platforms::answer(&line).await;

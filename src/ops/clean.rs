@@ -232,8 +232,7 @@ impl<'a> BuilderTraces<'a> {
     async fn held(&self, name: &str) -> Option<HeldImage> {
         let mut held = platforms::inspected(&self.on.builder.inspect_image(name)?).await?;
         if let Some(list) = self.on.builder.list_tags() {
-            let printed = platforms::answer(&list).await?;
-            held.take_tags(&String::from_utf8_lossy(&printed));
+            held.take_tags(&platforms::text(&list).await?);
         }
         Some(held)
     }
@@ -246,8 +245,7 @@ impl<'a> BuilderTraces<'a> {
             return self.held(&builder.id_text(id)).await;
         };
         if list.is_none() {
-            let printed = platforms::answer(&line).await?;
-            *list = Some(String::from_utf8_lossy(&printed).into_owned());
+            *list = Some(platforms::text(&line).await?);
         }
         HeldImage::listed(id, list.as_deref()?)
     }

@@ -1,7 +1,7 @@
 //! Asks builders for which platforms they build, and what they say of images in their store.
 
 use crate::{
-    builder::{BuildRequest, Builder, BuilderPlatforms, HeldImage},
+    builder::{BuildRequest, Builder, BuilderPlatforms, HeldImage, Question},
     image::Platform,
     sys::{
         command::CommandLine,
@@ -29,10 +29,7 @@ async fn own(app: &App, builder: &Builder) -> Platform {
         if let Some(platform) = known {
             return platform;
         }
-        let answer = answer(&question.line).await;
-        if let Some(platform) =
-            answer.and_then(|printed| question.read(&String::from_utf8_lossy(&printed)))
-        {
+        if let Some(platform) = ask(&question).await.flatten() {
             let mut all = app.builder_platforms.borrow_mut();
             all.insert(asked, platform.clone());
             return platform;
@@ -54,6 +51,16 @@ pub async fn inspected(line: &CommandLine) -> Option<HeldImage> {
 /// Returns the platforms of an image; empty where its builder does not say.
 pub fn named(image: Option<&HeldImage>) -> Vec<Platform> {
     image.map_or_else(Vec::new, |image| image.platforms.clone())
+}
+
+/// Returns the answer of a builder to a question; `None` where it gives none.
+pub async fn ask<T>(question: &Question<T>) -> Option<T> {
+    Some(question.read(&text(&question.line).await?))
+}
+
+/// Returns the output of a command as text; `None` where it fails.
+pub async fn text(line: &CommandLine) -> Option<String> {
+    Some(String::from_utf8_lossy(&answer(line).await?).into_owned())
 }
 
 /// Returns the output of a command; `None` where it fails.

@@ -171,9 +171,7 @@ async fn ask(call: &[String]) -> Result<(), String> {
     })
     .await;
     let ended = ended.map_err(|error| error.one_line())?;
-    let printed = String::from_utf8_lossy(&printed);
-    let last = printed.lines().rev().find(|line| !line.trim().is_empty());
-    let said = last.map_or(String::new(), |line| format!(": {}", line.trim()));
+    let said = process::last_line(&printed).map_or(String::new(), |line| format!(": {line}"));
     match ended {
         Ended::Exited(0) => Ok(()),
         Ended::Exited(code) => Err(format!("`{program}` ended with {code}{said}")),

@@ -258,9 +258,7 @@ async fn answer(line: &CommandLine) -> Result<Vec<u8>> {
     if reply.ended == Ended::Exited(0) {
         return Ok(reply.output);
     }
-    let errors = String::from_utf8_lossy(&reply.errors);
-    let last = errors.lines().rfind(|line| !line.trim().is_empty());
-    let last = last.unwrap_or("it failed").trim();
+    let last = process::last_line(&reply.errors).unwrap_or_else(|| "it failed".to_owned());
     let cannot = format!("`{line}` failed: {}", last.escape_debug());
     Err(Error::new(Kind::Unknown, cannot))
 }

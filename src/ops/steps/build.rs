@@ -262,8 +262,7 @@ async fn leave_out_unsupported_cache(work: &StepRun<'_>, request: &mut BuildRequ
         .can_export_cache()
         .filter(|_| request.cache.is_some());
     let Some(question) = asked else { return };
-    let printed = platforms::answer(&question.line).await;
-    if printed.is_some_and(|it| !question.read(&String::from_utf8_lossy(&it))) {
+    if platforms::ask(&question).await == Some(false) {
         request.cache = None;
         work.warn(&format!(
             "step `{}` stores no cache on its registry: the Docker daemon can do so only with containerd's image store; else choose another BuildKit with `docker buildx create --use`",

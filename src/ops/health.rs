@@ -38,6 +38,12 @@ pub enum CheckStatus {
     Failed,
 }
 
+impl CheckStatus {
+    fn warning_if(is_off: bool) -> Self {
+        if is_off { Self::Warning } else { Self::Ok }
+    }
+}
+
 /// The result of a check of one thing.
 #[derive(Debug, Serialize)]
 pub struct Finding {
@@ -171,30 +177,20 @@ async fn builder(app: &App) -> Finding {
     let Some(line) = builder.version() else {
         return Finding::new("builder", name, CheckStatus::Ok, "called by its template");
     };
-    let path = line.program.display().to_string();
-    match process::ask(&line).await {
-        Ok(answer) if answer.succeeded() => {
-            let text = answer.text();
-            let version = text.lines().next().unwrap_or_default();
-            Finding::new(
-                "builder",
-                name,
-                CheckStatus::Ok,
-                format!("{path}: {version}"),
-            )
-        }
-        Ok(answer) => {
-            let text = answer.text();
-            let last = text.lines().last().unwrap_or("it ended without any output");
-            Finding::new(
-                "builder",
-                name,
-                CheckStatus::Failed,
-                format!("{path}: {last}"),
-            )
-        }
-        Err(error) => Finding::of_error("builder", name, &error),
-    }
+    let answer = match process::ask(&line).await {
+        Ok(answer) => answer,
+        Err(error) => return Finding::of_error("builder", name, &error),
+    };
+    let text = answer.text();
+    let mut lines = text.lines();
+    let (status, said) = if answer.succeeded() {
+        (CheckStatus::Ok, lines.next().unwrap_or_default())
+    } else {
+        let last = lines.last().unwrap_or("it ended without any output");
+        (CheckStatus::Failed, last)
+    };
+    let detail = format!("{}: {said}", line.program.display());
+    Finding::new("builder", name, status, detail)
 }
 
 fn state_directory(app: &App) -> Vec<Finding> {
@@ -207,39 +203,24 @@ fn state_directory(app: &App) -> Vec<Finding> {
     if let Err(problem) = tempfile::tempfile_in(root) {
         return vec![unwritable(check, subject, &problem)];
     }
-    let mut findings = Vec::new();
     let mode = std::fs::metadata(root).map_or(0o700, |metadata| metadata.mode() & 0o777);
-    findings.push(if mode & 0o077 == 0 {
-        Finding::new(
-            check,
-            subject.clone(),
-            CheckStatus::Ok,
-            "can be written, by its owner alone",
-        )
-    } else {
-        Finding {
-            hint: Some(format!("chmod 700 '{subject}'")),
-            ..Finding::new(
-                check,
-                subject.clone(),
-                CheckStatus::Warning,
-                format!("others may enter it: its mode is {mode:o}"),
-            )
-        }
-    });
+    let is_open = mode & 0o077 != 0;
+    let detail = match is_open {
+        true => format!("others may enter it: its mode is {mode:o}"),
+        false => "can be written, by its owner alone".to_owned(),
+    };
+    let status = CheckStatus::warning_if(is_open);
+    let mut findings = vec![Finding {
+        hint: is_open.then(|| format!("chmod 700 '{subject}'")),
+        ..Finding::new(check, subject.clone(), status, detail)
+    }];
     if let Ok(space) = rustix::fs::statvfs(root) {
         let free = space.f_bavail.saturating_mul(space.f_frsize) / (1024 * 1024);
-        let status = if free < LITTLE_SPACE {
-            CheckStatus::Warning
-        } else {
-            CheckStatus::Ok
-        };
-        findings.push(Finding::new(
-            "free space",
-            subject,
-            status,
+        let (status, detail) = (
+            CheckStatus::warning_if(free < LITTLE_SPACE),
             format!("{free} MiB"),
-        ));
+        );
+        findings.push(Finding::new("free space", subject, status, detail));
     }
     findings
 }
@@ -305,15 +286,12 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
             found("registry", CheckStatus::Ok, detail)
         }
         Err(error) => {
-            let finding = Finding::of_error("registry", registry.clone(), &Error::from(error));
+            let mut finding = Finding::of_error("registry", registry.clone(), &error.into());
             // Most advice about a registry that does not answer is this command.
-            let is_itself = |hint: &String| hint.starts_with("see ") && hint.contains(ITSELF);
-            match finding.hint.as_ref().is_some_and(is_itself) {
-                true => Finding {
-                    hint: Some("check its name and port, and that it is running".into()),
-                    ..finding
-                },
-                false => finding,
+            let is_itself = |hint: &str| hint.starts_with("see ") && hint.contains(ITSELF);
+            if let Some(hint) = finding.hint.as_mut().filter(|hint| is_itself(hint)) {
+            finding
+                *hint = "check its name and port, and that it is running".to_owned();
             }
         }
     });
@@ -327,11 +305,10 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
                 ..found("login", CheckStatus::Warning, detail)
             }
         }
-        Ok(None) => found(
-            "login",
-            CheckStatus::Ok,
-            format!("none; looked into {looked}"),
-        ),
+        Ok(None) => {
+            let detail = format!("none; looked into {looked}");
+            found("login", CheckStatus::Ok, detail)
+        }
         Err(problem) => found("login", CheckStatus::Failed, problem),
     });
     if app.settings.registry(&registry).skip_verify {
@@ -357,12 +334,7 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
             2.. => format!("{seconds} seconds ahead of ours"),
             _ => format!("{} seconds behind ours", -seconds),
         };
-        let is_off = seconds.abs() > CLOCK_TOLERANCE;
-        let status = if is_off {
-            CheckStatus::Warning
-        } else {
-            CheckStatus::Ok
-        };
+        let status = CheckStatus::warning_if(seconds.abs() > CLOCK_TOLERANCE);
         findings.push(found("clock", status, detail));
     }
     findings

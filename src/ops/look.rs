@@ -23,14 +23,7 @@ use crate::{
     },
 };
 
-use super::{
-    App,
-    event::Event,
-    fetch,
-    heads::server,
-    local,
-    verify::{Refusal, Verifier},
-};
+use super::{App, event::Event, fetch, heads::server, local, verify::Verifier};
 
 /// How many answers are processed at once. Each registry has lower limits of its own, so that a registry whose indexes come slowly delays no
 /// other.
@@ -73,7 +66,8 @@ impl TagSubscriptions {
             let run_at = node.baseline.recorded;
             let run_at = run_at.filter(|_| node.baseline.run_id.is_some());
             for (tag, dependency) in node.followed() {
-                let subscription = entry(&mut tags, tag, || dependency.image.reference());
+                let new = || Subscription::of(tag, dependency.image.reference());
+                let subscription = tags.entry(tag.clone()).or_insert_with(new);
                 subscription.is_base = true;
                 subscription.run_at = subscription.run_at.max(run_at);
                 subscription.local = local.get(tag).cloned();
@@ -98,7 +92,8 @@ impl TagSubscriptions {
             let outputs = node.outputs.iter().zip(&node.baseline.outputs);
             for (tag, output) in outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output))) {
                 if which(tag) {
-                    let subscription = entry(&mut self.0, tag, || output.reference());
+                    let new = || Subscription::of(tag, output.reference());
+                    let subscription = self.0.entry(tag.clone()).or_insert_with(new);
                     subscription.pushed_at = subscription.pushed_at.max(node.baseline.pushed_at());
                     subscription.local = local.get(tag).cloned();
                 }
@@ -157,9 +152,10 @@ impl TagSubscriptions {
 }
 
 impl Subscription {
-    fn of(spelled: Reference) -> Self {
+    /// Returns a subscription of nothing yet; `spelled` is the name that a task uses.
+    fn of(tag: &Reference, spelled: Option<Reference>) -> Self {
         Self {
-            spelled,
+            spelled: spelled.unwrap_or_else(|| tag.clone()),
             others: BTreeSet::new(),
             built_on: Vec::new(),
             platforms: BTreeSet::new(),
@@ -176,20 +172,6 @@ impl Subscription {
             self.others.extend(image.reference());
         }
     }
-}
-
-fn entry<'m>(
-    tags: &'m mut BTreeMap<Reference, Subscription>,
-    tag: &Reference,
-    spelled: impl Fn() -> Option<Reference>,
-) -> &'m mut Subscription {
-    // Clone once for each distinct tag, and not for each of ten thousand dependencies.
-    if !tags.contains_key(tag) {
-        let spelled = spelled().unwrap_or_else(|| tag.clone());
-        tags.insert(tag.clone(), Subscription::of(spelled));
-    }
-    tags.entry(tag.clone())
-        .or_insert_with(|| Subscription::of(tag.clone()))
 }
 
 /// Returns the images that local tasks make, each with the builder that its task names.
@@ -222,17 +204,10 @@ impl LookQuestion {
     }
 }
 
-/// The result of one look at a tag.
-#[derive(Debug)]
-pub struct Look {
-    tag: Reference,
-    looked: LookResult,
-}
-
 /// The answer of a registry or a git repository, also if it is an error.
 #[derive(Debug)]
 pub enum LookAnswer {
-    Tag(Box<Look>),
+    Tag(Reference, Box<LookResult>),
     Source(GitContext, Head),
 }
 
@@ -305,7 +280,7 @@ impl PendingLooks {
             self.work.spawn_local(async move {
                 for question in stored {
                     let look = look_in_store(&settings, choice.as_deref(), question, now).await;
-                    let _ = sender.send(LookAnswer::Tag(Box::new(look)));
+                    let _ = sender.send(look);
                 }
             });
         }
@@ -314,7 +289,7 @@ impl PendingLooks {
         self.work.spawn_local(async move {
             look(registries, verifier, questions, now, |look| {
                 // If the receiver is gone, the answer is not needed.
-                let _ = sender.send(LookAnswer::Tag(Box::new(look)));
+                let _ = sender.send(look);
             })
             .await;
         });
@@ -409,7 +384,7 @@ impl LookAnswer {
     /// Returns whether the question was answered without an error.
     pub fn is_good(&self) -> bool {
         match self {
-            Self::Tag(look) => look.looked.result.is_ok(),
+            Self::Tag(_, looked) => looked.result.is_ok(),
             Self::Source(_, head) => matches!(head, Head::At(_)),
         }
     }
@@ -417,7 +392,7 @@ impl LookAnswer {
     /// Returns the question that this answers.
     pub fn awaited(&self) -> QuestionTarget {
         match self {
-            Self::Tag(look) => QuestionTarget::Tag(look.tag.clone()),
+            Self::Tag(tag, _) => QuestionTarget::Tag(tag.clone()),
             Self::Source(git, _) => QuestionTarget::Source(git.clone()),
         }
     }
@@ -425,12 +400,13 @@ impl LookAnswer {
 
 /// Applies an answer, and decides when its tag is looked at next.
 pub fn take_in(app: &App, wanted: &TagSubscriptions, tags: &mut Tags, answer: LookAnswer) {
-    let look = match answer {
-        LookAnswer::Tag(look) => *look,
-        LookAnswer::Source(git, head) => return tags.set_head(git, head),
-    };
-    let pauses = pauses(app, wanted.is_base(&look.tag), &look.tag);
-    tags.take_in(&look.tag, look.looked, pauses, app.clock.now());
+    match answer {
+        LookAnswer::Tag(tag, looked) => {
+            let pauses = pauses(app, wanted.is_base(&tag), &tag);
+            tags.take_in(&tag, *looked, pauses, app.clock.now());
+        }
+        LookAnswer::Source(git, head) => tags.set_head(git, head),
+    }
 }
 
 /// Returns the pauses between looks at a tag: those of its registry, or those for pushed images that no task depends on.
@@ -451,7 +427,7 @@ async fn look_in_store(
     choice: Option<&str>,
     question: LookQuestion,
     asked: Timestamp,
-) -> Look {
+) -> LookAnswer {
     let Subscription {
         spelled,
         platforms,
@@ -473,19 +449,14 @@ async fn look_in_store(
             kind: LookErrorKind::Absent,
             ..FailedLook::unknown(format!("the builder has no `{}`", spelled.familiar()))
         }),
-        Err(error) => Err(FailedLook {
-            hint: error.advice().map(str::to_owned),
-            ..FailedLook::unknown(error.one_line())
-        }),
+        Err(error) => Err(failed(&error, LookErrorKind::Unknown)),
     };
-    Look {
-        tag: question.tag,
-        looked: LookResult {
-            asked,
-            result,
-            not_before: None,
-        },
-    }
+    let looked = LookResult {
+        asked,
+        result,
+        not_before: None,
+    };
+    LookAnswer::Tag(question.tag, Box::new(looked))
 }
 
 /// Looks at tags, and sends each answer as soon as it arrives.
@@ -494,7 +465,7 @@ async fn look(
     verifier: Rc<Verifier>,
     questions: Vec<LookQuestion>,
     asked: Timestamp,
-    tell: impl Fn(Look),
+    tell: impl Fn(LookAnswer),
 ) {
     let questions: HashMap<Reference, LookQuestion> = questions
         .into_iter()
@@ -511,14 +482,12 @@ async fn look(
             Ok(seen) => observation(&registries, &verifier, &question, seen).await,
             Err(error) => Err(miss(error)),
         };
-        Some(Look {
-            tag: question.tag,
-            looked: LookResult {
-                asked,
-                result,
-                not_before,
-            },
-        })
+        let looked = LookResult {
+            asked,
+            result,
+            not_before,
+        };
+        Some(LookAnswer::Tag(question.tag, Box::new(looked)))
     });
     let mut looks = std::pin::pin!(looks.buffer_unordered(READ_AT_ONCE));
     while let Some(look) = looks.next().await {
@@ -551,7 +520,10 @@ fn miss(error: LookupError) -> FailedLook {
         error if error.is_no_image() => LookErrorKind::NoImage,
         _ => LookErrorKind::Unknown,
     };
-    let error = Error::from(error);
+    failed(&error.into(), kind)
+}
+
+fn failed(error: &Error, kind: LookErrorKind) -> FailedLook {
     FailedLook {
         message: error.one_line(),
         hint: error.advice().map(str::to_owned),
@@ -577,7 +549,10 @@ async fn observation(
             .map_err(miss)?;
         let image = spelled.at(seen.digest.clone());
         let verified = verifier.verify(spelled, &image).await;
-        verified.map_err(|refusal| refused(refusal, &seen.digest))?;
+        verified.map_err(|refusal| FailedLook {
+            rejected: Some(seen.digest.clone()),
+            ..failed(&refusal.into(), LookErrorKind::Unverified)
+        })?;
     }
     let manifests = manifests(registries, question, &seen).await.map_err(miss)?;
     let platform = question.wanted.platforms.first();
@@ -595,16 +570,6 @@ async fn observation(
         manifests,
         created,
     })
-}
-
-fn refused(refusal: Refusal, digest: &Digest) -> FailedLook {
-    let error = Error::from(refusal);
-    FailedLook {
-        message: error.one_line(),
-        hint: error.advice().map(str::to_owned),
-        kind: LookErrorKind::Unverified,
-        rejected: Some(digest.clone()),
-    }
 }
 
 /// Returns the manifest for each wanted platform, as far as it is not known yet.

@@ -235,7 +235,8 @@ pub struct PendingLooks {
     work: JoinSet<()>,
     sender: mpsc::UnboundedSender<LookAnswer>,
     receiver: mpsc::UnboundedReceiver<LookAnswer>,
-    asked: OpenQuestions,
+    /// What has not been answered yet. A question counts as pending until it is removed here.
+    pub asked: OpenQuestions,
 }
 
 impl Default for PendingLooks {
@@ -344,18 +345,7 @@ impl PendingLooks {
         });
     }
 
-    /// Returns what has not been answered yet.
-    pub fn asked(&self) -> &OpenQuestions {
-        &self.asked
-    }
-
-    /// Returns the same for changes, to note what happened since the questions were asked.
-    pub fn asked_mut(&mut self) -> &mut OpenQuestions {
-        &mut self.asked
-    }
-
-    /// Waits for the next answer; `None` where nothing is pending. The question counts as pending until it is removed from
-    /// [`Self::asked_mut`].
+    /// Waits for the next answer; `None` where nothing is pending.
     pub async fn next(&mut self) -> Option<LookAnswer> {
         if self.asked.is_empty() {
             return None;

@@ -29,7 +29,7 @@ pub struct ManifestAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     config_media_type: Option<String>,
     created_time: Option<Timestamp>,
-    digest: Digest,
+    pub digest: Digest,
     image_size: u64,
     last_update_time: Option<Timestamp>,
     media_type: String,
@@ -58,10 +58,6 @@ impl From<ManifestAnswer> for ShortAnswer {
 }
 
 impl ManifestAnswer {
-    pub fn digest(&self) -> &Digest {
-        &self.digest
-    }
-
     fn new(described: &Described, tags: Vec<String>) -> Self {
         let manifest = &described.manifest;
         let platform = described.platform.as_ref();

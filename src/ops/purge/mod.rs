@@ -197,7 +197,7 @@ impl PurgeWork<'_> {
         snapshot = match options.dry_run {
             true => without,
             // Read again: something may have been pushed meanwhile.
-            false => survey::again(&inventory, &snapshot, remover.deferred()).await?,
+            false => survey::again(&inventory, &snapshot, &remover.deferred).await?,
         };
         let plan = survey::dangling(&inventory, &mut snapshot, &policy).await?;
         self.report_kept(repository, &plan.kept);

@@ -51,8 +51,8 @@ pub fn removes_nothing(registry: &str) -> Error {
 pub struct Remover<'a> {
     context: PurgeContext<'a>,
     inventory: &'a Inventory,
-    /// The tags that are removed with their manifests, because the registry cannot remove tags.
-    deferred: BTreeMap<String, Digest>,
+    /// The tags that are still there and are removed with their manifests, because the registry cannot remove tags.
+    pub deferred: BTreeMap<String, Digest>,
     /// Whether the registry has shown that it cannot remove tags.
     keeps_tags: Cell<bool>,
 }
@@ -75,11 +75,6 @@ impl<'a> Remover<'a> {
             deferred: BTreeMap::new(),
             keeps_tags: Cell::new(false),
         }
-    }
-
-    /// Returns the tags that are still there and will be removed with their manifests.
-    pub fn deferred(&self) -> &BTreeMap<String, Digest> {
-        &self.deferred
     }
 
     /// Removes tags. If the registry cannot remove tags, those of the manifests in `goes` are left to be removed with these.

@@ -118,7 +118,7 @@ async fn repository(
             let all = manifest::list(app, Some(&registry), name, listing).await?;
             say(format!("Listing manifests for the {name:?} repository:"));
             for manifest in all {
-                say(image('@', manifest.digest().as_str())?.to_string());
+                say(image('@', manifest.digest.as_str())?.to_string());
             }
         }
         (Some(tags), false) => {

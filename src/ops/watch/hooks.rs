@@ -50,7 +50,8 @@ pub struct Hooks {
     server: Option<Server>,
     hint_throttle: HintThrottle,
     metrics: Arc<Mutex<Metrics>>,
-    loop_health: LoopHealth,
+    /// The pulse, which shows whether the loop is alive.
+    pub loop_health: LoopHealth,
     page: Option<StatusPage>,
     /// Why the metrics could not be written the last time.
     reported: LastReported,
@@ -114,11 +115,6 @@ impl Hooks {
             app.page_url = page_url(server.address());
         }
         app
-    }
-
-    /// Returns the pulse, which shows whether the loop is alive.
-    pub fn loop_health(&self) -> &LoopHealth {
-        &self.loop_health
     }
 
     /// Applies the senders and secrets of the new config file, and returns the app made of it.

@@ -114,7 +114,7 @@ pub async fn once(
     let round = watcher
         .round(&app, None, None::<std::future::Pending<()>>)
         .await;
-    watcher.finish_notifying().await;
+    watcher.notifications.all().await;
     let result = round.map(|(round_result, _)| round_result);
     drop(watcher);
     hooks.measure_round(&app, &result);
@@ -148,7 +148,7 @@ pub async fn forever(
     let mut lock = lock_watcher(app)?;
     app.store.remove_abandoned_files();
     let mut hooks = Hooks::open(app, options.listen, options.page, events)?;
-    let service = Service::ready(hooks.loop_health().clone(), app.clock.clone());
+    let service = Service::ready(hooks.loop_health.clone(), app.clock.clone());
     let measure = hooks.measure(app);
     let events = EventSink::new(|event| {
         measure(&event);
@@ -164,7 +164,7 @@ pub async fn forever(
     let mut part = None;
     loop {
         let mut due = None;
-        hooks.loop_health().turns(app.clock.now());
+        hooks.loop_health.turns(app.clock.now());
         let round = match keep_lock(&app, &mut lock) {
             Ok(()) => {
                 let early = outside(&app, &hooks, &mut hangup);
@@ -201,7 +201,7 @@ pub async fn forever(
                 let sleep = time_to_sleep(&app, due, &watcher);
                 let next = app.clock.now().saturating_add(sleep);
                 let until = next.as_ref().map_or(Timestamp::MAX, |next| *next);
-                hooks.loop_health().sleeps(until);
+                hooks.loop_health.sleeps(until);
                 let next = next.map_or(String::new(), |t| t.strftime("%H:%M:%SZ").to_string());
                 events.send(Event::Doing(format!("watching, next look at {next}")));
                 let sleep = Duration::try_from(sleep).unwrap_or(Duration::from_secs(1));
@@ -209,7 +209,7 @@ pub async fn forever(
                     () = app.clock.sleep(sleep) => LoopWakeReason::Due,
                     woken = outside(&app, &hooks, &mut hangup) => woken,
                     signal = stop.wait() => LoopWakeReason::Stopped(signal),
-                    never = watcher.continue_notifying() => match never {},
+                    never = watcher.notifications.go_on() => match never {},
                 }
             }
         };
@@ -220,7 +220,7 @@ pub async fn forever(
                     let all = hinted.sources.iter();
                     all.for_each(|source| watcher.ask_again(&source.repository));
                     if hinted.everything {
-                        watcher.ask_all_again();
+                        watcher.heads.forget_all();
                     }
                     part = watcher.part_for(&app, &hinted);
                 }

@@ -38,9 +38,10 @@ impl StateFingerprint {
 /// The result of the last round over all tasks.
 #[derive(Debug)]
 pub struct LastFullRound {
-    families: Rc<Families>,
+    pub families: Rc<Families>,
     state: StateFingerprint,
-    until: Timestamp,
+    /// When the next round over all tasks is due.
+    pub until: Timestamp,
 }
 
 impl LastFullRound {
@@ -61,16 +62,6 @@ impl LastFullRound {
             state,
             until: now.saturating_add(pause).unwrap_or(Timestamp::MAX),
         })
-    }
-
-    /// Returns when the next round over all tasks is due.
-    pub fn until(&self) -> Timestamp {
-        self.until
-    }
-
-    /// Returns how many tasks the round was over.
-    pub fn count(&self) -> usize {
-        self.families.count()
     }
 
     /// Returns the tasks that webhooks concern; `None` where these may be any, or a round over all tasks is needed anyway.

@@ -66,9 +66,9 @@ pub struct Watcher<'a> {
     begun: u64,
     /// The result of the last round over all tasks, if there are many.
     whole: Option<LastFullRound>,
-    heads: Heads,
+    pub heads: Heads,
     reported: LastReported,
-    notifications: PendingNotifications<'a>,
+    pub notifications: PendingNotifications<'a>,
 }
 
 /// Why a round stops waiting.
@@ -105,28 +105,23 @@ impl<'a> Watcher<'a> {
     pub fn ask_again(&mut self, urls: &[String]) {
         self.heads.forget(urls);
         let places: Vec<String> = urls.iter().map(|url| place(url)).collect();
-        self.pending.asked_mut().overtake(|what| match what {
+        self.pending.asked.overtake(|what| match what {
             QuestionTarget::Source(git) => places.contains(&place(&git.url)),
             QuestionTarget::Tag(_) => false,
         });
-    }
-
-    /// Makes the next round ask all repositories that answered when they were asked.
-    pub fn ask_all_again(&mut self) {
-        self.heads.forget_all();
     }
 
     /// Returns the tasks that webhooks concern, if the next round may be limited to them; `None` where it must be over all.
     pub fn part_for(&self, app: &App, hinted: &HintedTargets) -> Option<FamilySubset> {
         // A pending answer may concern other tasks.
         let whole = self.whole.as_ref();
-        let whole = whole.filter(|_| self.pending.asked().is_empty())?;
+        let whole = whole.filter(|_| self.pending.asked.is_empty())?;
         whole.part_for(app, hinted, self.begun)
     }
 
     /// Returns whether runs or looks of an earlier round are in progress.
     pub fn is_busy(&self) -> bool {
-        !self.jobs.is_empty() || !self.pending.asked().is_empty()
+        !self.jobs.is_empty() || !self.pending.asked.is_empty()
     }
 
     /// Waits for the runs in progress, which have been told to stop.
@@ -134,17 +129,7 @@ impl<'a> Watcher<'a> {
         while let Some(made) = self.jobs.next().await {
             self.running.remove(&made.task);
         }
-        self.finish_notifying().await;
-    }
-
-    /// Waits until all notifications have been sent; if acrt is to stop, the next watcher sends the rest.
-    pub async fn finish_notifying(&mut self) {
         self.notifications.all().await;
-    }
-
-    /// Sends notifications between two rounds.
-    pub async fn continue_notifying(&mut self) -> std::convert::Infallible {
-        self.notifications.go_on().await
     }
 
     /// Runs one round over all tasks, or over a `part` of them, which leaves to the next round what concerns all. In the loop, `outside` ends
@@ -167,7 +152,7 @@ impl<'a> Watcher<'a> {
         let until = part
             .as_ref()
             .and(self.whole.as_ref())
-            .map(LastFullRound::until);
+            .map(|whole| whole.until);
         let now = app.clock.now();
         let (mut loaded, registries) = match &part {
             Some(part) => {
@@ -207,7 +192,7 @@ impl<'a> Watcher<'a> {
             nodes: &nodes,
             wanted: &wanted,
             tags,
-            round: Round::beside(nodes.clone(), self.pending.asked(), &self.running)
+            round: Round::beside(nodes.clone(), &self.pending.asked, &self.running)
                 .of_selection(self.options.selection)
                 .of_part(part),
             queue: PlacementQueue::default(),
@@ -218,7 +203,7 @@ impl<'a> Watcher<'a> {
         work.end()?;
         self.report(&mut work, &mut round_result)?;
         self.heads.save(app)?;
-        round_result.next = work.next_due(self.pending.asked());
+        round_result.next = work.next_due(&self.pending.asked);
         if until.is_none() {
             if let Some(problems) = problems_to_notify(app, &loaded, &work.round) {
                 self.notifications.round(app, problems);
@@ -229,7 +214,7 @@ impl<'a> Watcher<'a> {
         }
         // With a simulated clock, nothing else would send them.
         if !app.clock.is_real() {
-            self.finish_notifying().await;
+            self.notifications.all().await;
         }
         Ok((round_result, woken))
     }
@@ -237,7 +222,10 @@ impl<'a> Watcher<'a> {
     /// Reads a part of the tasks, and reports how many.
     fn load_part(&self, app: &App, part: &FamilySubset, broken: &mut usize) -> Vec<Snapshot> {
         let keys = part.tasks();
-        let all = self.whole.as_ref().map_or(0, LastFullRound::count);
+        let all = self
+            .whole
+            .as_ref()
+            .map_or(0, |whole| whole.families.count());
         self.events.send(Event::Detail(format!(
             "a webhook concerns {} of {all} tasks",
             keys.len()
@@ -300,7 +288,7 @@ impl<'a> Watcher<'a> {
 
     /// Marks pending looks as overtaken whose tags have become due again since the look started.
     fn overtake(&mut self, due: &[Reference], tags: &Tags) {
-        let asked = self.pending.asked_mut();
+        let asked = &mut self.pending.asked;
         for tag in due {
             let what = QuestionTarget::Tag(tag.clone());
             let since = asked.since(&what);
@@ -338,7 +326,7 @@ impl<'a> Watcher<'a> {
                 return Ok(None);
             }
             let due = if is_loop {
-                let asked = self.pending.asked();
+                let asked = &self.pending.asked;
                 deadline.until_due(app.clock.now(), || work.next_due(asked))
             } else {
                 Some(Duration::MAX)
@@ -350,7 +338,7 @@ impl<'a> Watcher<'a> {
                 biased;
                 _ = self.stop.wait() => RoundWakeReason::Stopped,
                 made = self.jobs.next(), if !self.jobs.is_empty() => RoundWakeReason::Made(made),
-                answer = self.pending.next(), if !self.pending.asked().is_empty() => RoundWakeReason::Answer(answer),
+                answer = self.pending.next(), if !self.pending.asked.is_empty() => RoundWakeReason::Answer(answer),
                 given = &mut outside => RoundWakeReason::Outside(given),
                 never = self.notifications.go_on() => match never {},
                 () = app.clock.sleep(due), if is_loop => RoundWakeReason::Due,
@@ -371,8 +359,8 @@ impl<'a> Watcher<'a> {
 
     fn answered(&mut self, work: &mut RoundWork<'_>, answer: LookAnswer) {
         let (now, awaited) = (work.app.clock.now(), answer.awaited());
-        let asked = self.pending.asked().since(&awaited).unwrap_or(now);
-        let is_overtaken = self.pending.asked_mut().answered(&awaited);
+        let asked = self.pending.asked.since(&awaited).unwrap_or(now);
+        let is_overtaken = self.pending.asked.answered(&awaited);
         if is_overtaken && answer.is_good() && self.ask_once_more(work, &awaited) {
             return;
         }
@@ -398,7 +386,7 @@ impl<'a> Watcher<'a> {
                 self.pending.ask_sources(sources, now, self.stop);
             }
         }
-        self.pending.asked().has(what)
+        self.pending.asked.has(what)
     }
 
     /// Decides tasks as far as possible, and starts as many runs as may be in progress at once.
@@ -457,7 +445,7 @@ impl<'a> Watcher<'a> {
         self.pending.ask_tags(app, wanted, &images, &mut work.tags);
         for image in images {
             let awaited = QuestionTarget::Tag(image);
-            if self.pending.asked().has(&awaited) {
+            if self.pending.asked.has(&awaited) {
                 work.round.await_answer(awaited);
             }
         }
@@ -487,7 +475,7 @@ impl<'a> Watcher<'a> {
         if made.outcome == Outcome::Succeeded {
             for image in work.round.pushes(&made.task) {
                 let what = QuestionTarget::Tag(image);
-                self.pending.asked_mut().overtake(|other| *other == what);
+                self.pending.asked.overtake(|other| *other == what);
             }
             work.pushed(&made);
             let images = work.round.wanted_images(&made.task);

@@ -89,23 +89,14 @@ pub async fn once(
     let mut hooks = Hooks::open(app, None, false, events)?;
     let measure = hooks.measure(app);
     let out = events;
-    let report_filter = if options.repeat {
-        None
-    } else {
-        match ReportFilter::recall(app, out) {
-            Ok(report_filter) => Some(report_filter),
-            Err(error) => {
-                out.send(Event::Problem(error));
-                None
-            }
-        }
-    };
+    let report_filter = (!options.repeat).then(|| ReportFilter::recall(app, out));
+    let report_filter = report_filter.and_then(|recalled| {
+        let report = |error| out.send(Event::Problem(error));
+        recalled.map_err(report).ok()
+    });
     let events = EventSink::new(|event| {
         measure(&event);
-        if report_filter
-            .as_ref()
-            .is_none_or(|report_filter| report_filter.has(&event))
-        {
+        if report_filter.as_ref().is_none_or(|it| it.has(&event)) {
             out.send(event);
         }
     });
@@ -123,12 +114,9 @@ pub async fn once(
         for place in report_filter.answer_again() {
             out.send(Event::AnswersAgain(&place));
         }
-    }
-    if let Some(report_filter) = &report_filter
-        && result.is_ok()
-        && let Err(error) = report_filter.keep(&app, stop, out).await
-    {
-        out.send(Event::Problem(error));
+        if let Err(error) = report_filter.keep(&app, stop, out).await {
+            out.send(Event::Problem(error));
+        }
     }
     result
 }

@@ -30,7 +30,6 @@ use crate::{
 
 use super::{
     read::{arguments_of, build_of, made_before},
-    resolved_images,
     step_context::StepBuild,
     step_run::{StepFailure, StepRun, inside},
     workspace::copy_beneath,
@@ -42,10 +41,10 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     // The fetched context is removed when the step ends.
     let fetched = fetch(work, build).await?;
     let mut inputs = inputs(work, build, fetched.as_ref())?;
-    let mut resolved = resolved_images::warned(work, async |events| {
+    let resolving = work.resolve(async |events| {
         resolve::resolve(execution.app, &mut inputs, builder, shared.baseline, events).await
-    })
-    .await?;
+    });
+    let mut resolved = resolving.await?;
     for line in resolve::unpinned(&inputs.bases()?) {
         work.lines.say(&line);
     }

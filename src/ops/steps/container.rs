@@ -18,7 +18,6 @@ use crate::{
 use super::{
     LABEL,
     read::made_before,
-    resolved_images,
     step_run::{StepFailure, StepRun},
 };
 
@@ -85,10 +84,10 @@ async fn image_of(work: &StepRun<'_>, cmd: &CmdStep) -> Result<Reference, StepFa
         platform: named.unwrap_or(&shared.platforms.containers),
     };
     let (builder, baseline) = (&shared.on.builder, shared.baseline);
-    let resolved = resolved_images::warned(work, async |events| {
+    let resolving = work.resolve(async |events| {
         resolve::image(execution.app, asked, builder, baseline, events).await
-    })
-    .await?;
+    });
+    let resolved = resolving.await?;
     let pinned = resolved.pulled.keys().next();
     Ok(pinned.unwrap_or(&cmd.image).clone())
 }

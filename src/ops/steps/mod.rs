@@ -8,7 +8,6 @@ mod networks;
 mod one;
 mod push;
 pub mod read;
-mod resolved_images;
 pub(super) mod run;
 mod schedule;
 mod step_context;

@@ -1,6 +1,6 @@
 //! One step in progress: its deadline, its log, and how its processes are run.
 
-use std::{path::PathBuf, time::Duration};
+use std::{cell::RefCell, path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
@@ -8,9 +8,11 @@ use crate::{
     builder::{BuildRequest, Purpose},
     error::{Error, Kind, Result},
     ops::{
+        assemble,
         commands::{CommandFailure, Commands, FailedCommand},
-        event::Event,
+        event::{Event, EventSink},
         execution::Failure,
+        resolve::Resolved,
         run_log::PrefixedLog,
         trust::Trust,
         why_failed::with_last_words,
@@ -90,6 +92,37 @@ impl<'a> StepRun<'a> {
             result = operation => Ok(result?),
             failure = self.shared.execution.cut_short(&self.shared.stop) => Err(failure),
         }
+    }
+
+    /// Resolves images, unless the step is stopped. The result is recorded and logged, and warnings become those of the step.
+    pub async fn resolve(
+        &self,
+        resolve: impl AsyncFnOnce(&EventSink<'_>) -> Result<Resolved>,
+    ) -> Result<Resolved, Failure> {
+        let warnings = RefCell::new(Vec::new());
+        let resolved = {
+            let events = EventSink::new(|event| {
+                if let Event::Warning(text) = event {
+                    warnings.borrow_mut().push(text);
+                }
+            });
+            self.unless_stopped(resolve(&events)).await?
+        };
+        let (app, mut found) = (self.shared.execution.app, self.shared.found.borrow_mut());
+        found.take(&self.step.id, &resolved.dependencies, &resolved.untracked);
+        for line in resolved.in_words() {
+            self.lines.say(&line);
+        }
+        for registry in assemble::unverified(app, resolved.pulled.keys()) {
+            let skips = app.settings.registry(&registry).skip_verify;
+            if skips && found.unverified.insert(registry.clone()) {
+                self.lines.log.say(&assemble::not_verified(&registry));
+            }
+        }
+        for text in warnings.take() {
+            self.warn(&text);
+        }
+        Ok(resolved)
     }
 
     /// Waits, unless the run is to stop.

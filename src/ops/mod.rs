@@ -7,7 +7,6 @@ mod build_job;
 mod builder_fault;
 pub mod builders;
 mod cache_traces;
-pub mod cancel_run;
 pub mod chain;
 pub mod check;
 mod clean;

@@ -1,4 +1,4 @@
-//! Lists and shows runs, and reads their logs.
+//! Lists, shows and cancels runs, and reads their logs.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::Reference,
     store::lock,
+    sys::process,
     task::{Run, RunId, RunStatus, TaskKey, TaskName},
 };
 
@@ -21,6 +22,12 @@ const FOLLOW: Duration = Duration::from_millis(200);
 
 /// How many bytes of a log are in memory at once.
 const PIECE: usize = 64 * 1024;
+
+/// How often the run is checked while it ends.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a run may take to end: its builder has ten seconds after it was asked to stop, and is then killed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A filter for runs.
 #[derive(Clone, Debug, Default)]
@@ -190,6 +197,49 @@ pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
             run.run_id
         )),
         (None, Some(name)) => match named(name) {
+/// Asks the process that carries out a run to stop, and waits until the run has ended.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such run; [`Kind::Failed`] if it has ended already, or does not end.
+pub async fn cancel(app: &App, id: RunId) -> Result<Run> {
+    let run = existing(app, id)?;
+    let ended = |run: &Run| {
+        Error::new(
+            Kind::Failed,
+            format!(
+                "run `{id}` cannot be canceled: it has ended with {}",
+                run.status
+            ),
+        )
+        .hint("those that go on: acrt task list-runs --run-status Running")
+    };
+    let Some(pid) = run.pid.filter(|_| run.status.is_open()) else {
+        return Err(ended(&run));
+    };
+    let held = app.store.layout().open_run(id);
+    // The lock, not the process id, proves that this process is the one that carries out the run.
+    if !lock::is_held(&held) {
+        return Err(ended(&existing(app, id)?));
+    }
+    process::interrupt(pid)?;
+    let mut waited = Duration::ZERO;
+    while lock::is_held(&held) {
+        if waited > PATIENCE {
+            return Err(Error::new(
+                Kind::Failed,
+                format!("run `{id}` was asked to stop, and goes on in process {pid}"),
+            )
+            .hint(format!(
+                "kill -9 {pid}; the next command cleans up after it"
+            )));
+        }
+        app.clock.pause(LOOK).await;
+        waited += LOOK;
+    }
+    existing(app, id)
+}
+
             Some(key) => error.hint(format!("start one: acrt task run {}", option_of(app, key))),
             None => error.hint("there is no such task; to list all: acrt task list"),
         },

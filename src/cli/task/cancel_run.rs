@@ -23,7 +23,7 @@ pub struct CancelRunArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: CancelRunArgs) -> Result<Outcome> {
-    let run = app.wait(ops::cancel_run::cancel(app, args.run.find(app)?))?;
+    let run = app.wait(ops::runs::cancel(app, args.run.find(app)?))?;
     report.note(&format!("run {} ended with {}", run.run_id, run.status));
     Ok(Outcome::default())
 }

@@ -35,7 +35,6 @@ pub mod login;
 pub mod look;
 pub mod manifest;
 pub mod mirror;
-mod mirror_settings;
 pub mod notify;
 mod outputs;
 pub mod page;
@@ -148,7 +147,7 @@ impl App {
             windows: config_values::windows(&settings.config)?,
             store,
             clock: Clock::new(settings.now.as_deref())?,
-            mirrors: mirror_settings::mirrors(&settings)?,
+            mirrors: config_values::mirrors(&settings)?,
             aliases: settings.aliases(),
             page_url: settings.config.page.url.clone(),
             settings,

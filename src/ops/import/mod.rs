@@ -2,7 +2,6 @@
 
 mod memory;
 mod places;
-mod request;
 pub(super) mod run;
 mod survey;
 
@@ -30,9 +29,9 @@ use super::{
 };
 
 use memory::StoredCopies;
+pub use places::Import;
 use places::Target;
 pub(super) use places::source;
-pub use request::Import;
 pub use survey::survey;
 
 /// The result of a copy.

@@ -1,14 +1,14 @@
-//! Resolves the names of a copy: which image, which registry, which folder.
+//! The options of a copy, and its names: which image, which registry, which folder.
 
 use std::path::PathBuf;
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    image::Reference,
+    image::{Platform, Reference},
     registry::copy::Place,
+    store::secrets::StoredLogin,
 };
 
-use super::request::Import;
 use crate::ops::{App, task::registry_for};
 
 /// The prefix for a folder in the OCI image layout, as in skopeo and buildah.
@@ -23,6 +23,28 @@ const OTHERS: [&str; 6] = [
     "dir:/",
     "dir:.",
 ];
+
+/// The options of a copy.
+#[derive(Clone, Debug, Default)]
+pub struct Import {
+    /// The image to copy, or the folder that contains it.
+    pub source: String,
+    /// The registry of the source, if its name has none.
+    pub source_registry: Option<String>,
+    /// The names of the copy; if empty, the name of the source.
+    pub images: Vec<String>,
+    /// Repositories that get the copy without a tag.
+    pub repositories: Vec<String>,
+    /// The registry of the copy, if its names have none.
+    pub registry: Option<String>,
+    /// The platforms to copy; if empty, all.
+    pub platforms: Vec<Platform>,
+    /// Whether its referrers are copied too.
+    pub all_referrers: bool,
+    /// Whether tags that point to another image are moved.
+    pub force: bool,
+    pub login: Option<StoredLogin>,
+}
 
 /// A repository or folder that a copy goes to, with the tags that it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@
 mod model;
 mod renderer;
 mod responses;
-mod serve;
 mod streams;
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
@@ -16,22 +16,28 @@ use std::{
     time::Duration,
 };
 
+use jiff::SignedDuration;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    listen::{Access, PageRequest, PageResponse, PageSource},
+    listen::{Access, PageRequest, PageResponse, PageSource, Pages, Server, Sources},
     page,
     store::Store,
-    sys::clock::Clock,
+    sys::{
+        clock::Clock,
+        loop_health::LoopHealth,
+        signal::{Signal, Stop},
+    },
 };
 
-use super::{App, GlobalOptions};
+use super::{
+    App, GlobalOptions,
+    event::{Event, EventSink},
+};
 
 use renderer::PageRenderer;
 use responses::{busy, login, whole};
-
-pub use serve::serve;
 
 /// How many requests may be in the queue of the thread.
 const WAITING: usize = 64;
@@ -70,6 +76,33 @@ pub fn access(app: &App) -> Result<Access> {
         &settings.trust_proxy,
         settings.url.clone(),
     )
+}
+
+/// Serves the page at an address without the loop, from the state directory alone, until it is stopped. Changes nothing.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where the page would be public without a token; [`Kind::Failed`] where the address cannot be
+/// bound.
+pub async fn serve(
+    app: &App,
+    address: SocketAddr,
+    stop: &Stop,
+    events: &EventSink<'_>,
+) -> Result<Signal> {
+    let page = StatusPage::start(app)?;
+    let pages = Pages {
+        metrics: None,
+        page: Some(page.source()),
+        loop_health: LoopHealth::new(app.clock.now(), SignedDuration::MAX),
+    };
+    let sources = Sources::default().with_page(access(app)?);
+    let server = Server::start(address, sources, app.clock.clone(), pages)?;
+    events.send(Event::Note(format!(
+        "the page is at http://{}",
+        server.address()
+    )));
+    Ok(stop.wait().await)
 }
 
 impl StatusPage {

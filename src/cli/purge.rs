@@ -7,7 +7,7 @@ use crate::{
         App,
         credential::all_logins,
         event::{Event, EventSink},
-        purge::{self, Filters, Purge, PurgeOptions},
+        purge::{self, Filters, PurgeOptions},
     },
     view::View,
 };
@@ -89,10 +89,7 @@ pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
         event => report.event(event),
     });
     app.registries_with(all_logins(app, &mut 0, &events)?);
-    let purged = app.wait(async {
-        let purge = Purge { options, run: None };
-        purge::purge(app, &purge, &events).await
-    })?;
+    let purged = app.wait(purge::purge(app, &options, None, &events))?;
     if is_for_programs {
         return Ok(Outcome::answer(View::of(purged, &[])));
     }

@@ -37,22 +37,19 @@ const WIDEST: usize = 32;
 /// How many names are listed of what is kept.
 const NAMED: usize = 5;
 
-/// A purge, and the run that it is part of.
-#[derive(Clone, Debug)]
-pub struct Purge {
-    pub options: PurgeOptions,
-    /// The run that does it, if any: what this run itself uses may be removed.
-    pub run: Option<RunId>,
-}
-
 /// Removes the selected tags and manifests, and logs the same lines as acr-cli. What is selected and kept all the same is reported as a note.
+/// What the run `own` uses, if a run does it, may be removed.
 ///
 /// # Errors
 ///
 /// [`Kind::Invalid`] where no registry is named; [`Kind::Unknown`] where it does not answer; [`Kind::Failed`] where it fails to remove
 /// something. What was removed by then stays removed.
-pub async fn purge(app: &App, purge: &Purge, events: &EventSink<'_>) -> Result<Purged> {
-    let options = &purge.options;
+pub async fn purge(
+    app: &App,
+    options: &PurgeOptions,
+    own: Option<RunId>,
+    events: &EventSink<'_>,
+) -> Result<Purged> {
     let registry = named_registry(app, options.registry.as_deref(), None)?;
     let say = |line: &str| events.send(Event::Log(format!("{line}\n").as_bytes()));
     if options.dry_run {
@@ -62,7 +59,7 @@ pub async fn purge(app: &App, purge: &Purge, events: &EventSink<'_>) -> Result<P
     }
     let width = width(options.concurrency, &say);
     let times = Rc::new(PushTimes::of(app, &registry)?);
-    let needed = needed::of(app, &registry, purge.run)?;
+    let needed = needed::of(app, &registry, own)?;
     let work = PurgeWork {
         app,
         options,

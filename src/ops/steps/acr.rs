@@ -8,7 +8,7 @@ use crate::{
     ops::{
         event::{Event, EventSink},
         manifest,
-        purge::{self, ACR_HELP, AcrCommand, Purge, RepositoryOptions},
+        purge::{self, ACR_HELP, AcrCommand, RepositoryOptions},
         repository::{self, Listing},
         trust::Trust,
     },
@@ -72,9 +72,8 @@ async fn carry_out_command(
         AcrCommand::Repository(options) => repository(work, &options, events).await,
         AcrCommand::Purge(mut options) => {
             options.registry = Some(registry_of(work, options.registry));
-            let run = Some(work.shared.run.run_id);
-            let purge = Purge { options, run };
-            let purged = purge::purge(work.shared.execution.app, &purge, events).await;
+            let (app, run) = (work.shared.execution.app, work.shared.run.run_id);
+            let purged = purge::purge(app, &options, Some(run), events).await;
             purged.map(|_| ())
         }
     }

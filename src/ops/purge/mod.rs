@@ -119,7 +119,7 @@ struct PurgeWork<'a> {
     app: &'a App,
     options: &'a PurgeOptions,
     times: Rc<PushTimes>,
-    needed: &'a RequiredContent,
+    needed: &'a RequiredContent<'a>,
     context: PurgeContext<'a>,
 }
 
@@ -184,7 +184,7 @@ impl PurgeWork<'_> {
         }
         self.context
             .say(&format!("{of_manifests} for repository: {repository}"));
-        if let Some(busy) = self.needed.pushing(repository) {
+        if let Some(busy) = &self.needed.of(repository).pushing {
             self.context.events.send(Event::Note(format!(
                 "kept the manifests of {}/{repository}: {busy} pushes to it now",
                 self.context.registry

@@ -22,7 +22,7 @@ use super::needed::RequiredContent;
 pub async fn survey(
     inventory: &Inventory,
     meant: &impl Fn(&str) -> Result<bool>,
-    needed: &RequiredContent,
+    needed: &RequiredContent<'_>,
     whole: bool,
 ) -> Result<Snapshot> {
     let needed = needed.of(inventory.repository.repository());

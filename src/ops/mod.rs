@@ -215,6 +215,11 @@ impl App {
         self.aliases.registry(one) == self.aliases.registry(other)
     }
 
+    /// Returns whether a list of those of the registry `only`, or of all, shows a task of this registry.
+    fn is_shown(&self, only: Option<&str>, registry: &str) -> bool {
+        only.is_none_or(|only| self.is_same_registry(only, registry))
+    }
+
     /// Returns the mirror that the config file names for an image, whichever alias of its registry is used.
     pub fn copy_of(&self, image: &Reference) -> Option<Reference> {
         if self.mirrors.is_empty() {

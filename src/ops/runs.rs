@@ -44,18 +44,11 @@ pub struct RunFilter {
 
 impl RunFilter {
     fn takes(&self, app: &App, run: &Run) -> bool {
-        self.task
-            .as_ref()
-            .is_none_or(|task| run.task.as_ref() == Some(task))
-            && self
-                .registry
-                .as_ref()
-                .is_none_or(|registry| app.is_same_registry(&run.registry, registry))
+        let image = self.image.as_ref();
+        (self.task.is_none() || self.task == run.task)
+            && app.is_shown(self.registry.as_deref(), &run.registry)
             && self.status.is_none_or(|status| run.status == status)
-            && self
-                .image
-                .as_ref()
-                .is_none_or(|image| self.has_image(app, run, image))
+            && image.is_none_or(|image| self.has_image(app, run, image))
     }
 
     fn has_image(&self, app: &App, run: &Run, image: &str) -> bool {
@@ -197,6 +190,13 @@ pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
             run.run_id
         )),
         (None, Some(name)) => match named(name) {
+            Some(key) => error.hint(format!("start one: acrt task run {}", option_of(app, key))),
+            None => error.hint("there is no such task; to list all: acrt task list"),
+        },
+        (None, None) => error.hint("start one: acrt task run NAME"),
+    })
+}
+
 /// Asks the process that carries out a run to stop, and waits until the run has ended.
 ///
 /// # Errors
@@ -238,13 +238,6 @@ pub async fn cancel(app: &App, id: RunId) -> Result<Run> {
         waited += LOOK;
     }
     existing(app, id)
-}
-
-            Some(key) => error.hint(format!("start one: acrt task run {}", option_of(app, key))),
-            None => error.hint("there is no such task; to list all: acrt task list"),
-        },
-        (None, None) => error.hint("start one: acrt task run NAME"),
-    })
 }
 
 /// Passes on a run's log, and follows it until the run has ended or the reader has gone.

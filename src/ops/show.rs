@@ -80,12 +80,8 @@ pub struct TaskList {
 pub fn list(app: &App, registry: Option<&str>, events: &EventSink<'_>) -> Result<TaskList> {
     let registry = registry.map(|name| app.settings.login_server(name));
     let mut files = app.store.follow()?;
-    let is_shown = |key: &TaskKey| {
-        let is_same = |wanted: &String| app.is_same_registry(wanted, &key.registry);
-        registry.as_ref().is_none_or(is_same)
-    };
     for (key, error) in files.take_broken() {
-        if is_shown(&key) {
+        if app.is_shown(registry.as_deref(), &key.registry) {
             events.send(Event::Problem(error));
         }
     }
@@ -113,8 +109,7 @@ impl TaskList {
     }
 
     fn is_shown(&self, task: &Task) -> bool {
-        let is_same = |wanted: &String| self.app.is_same_registry(wanted, &task.registry);
-        self.registry.as_ref().is_none_or(is_same)
+        self.app.is_shown(self.registry.as_deref(), &task.registry)
     }
 
     fn shown(&self) -> impl Iterator<Item = &Snapshot> {

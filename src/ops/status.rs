@@ -97,10 +97,7 @@ pub async fn status(
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     let mut tags = with_runs(tags, &nodes);
     let registry = registry.map(|name| app.settings.login_server(name));
-    let is_shown = |answer: &CheckAnswer| {
-        let is_same = |wanted: &String| app.is_same_registry(wanted, &answer.registry);
-        registry.as_ref().is_none_or(is_same)
-    };
+    let is_shown = |answer: &CheckAnswer| app.is_shown(registry.as_deref(), &answer.registry);
     let broken = (broken > 0).then_some(Kind::Failed);
     let mut report = report(&nodes, &mut tags, is_shown, app.clock.now());
     report.worst = worst_of(report.worst.into_iter().chain(broken));

@@ -172,9 +172,7 @@ fn has_done_so(app: &App, task: &Task, stable: &[Reference], bases: &[Reference]
         return false;
     };
     let canonical = |image: Reference| app.canonical(&image);
-    let depended = baseline.dependencies.iter();
-    let depended = depended.filter_map(|dependency| dependency.image.reference());
-    let depended: HashSet<Reference> = depended.map(canonical).collect();
+    let depended: HashSet<Reference> = baseline.bases().map(canonical).collect();
     let pushed = baseline.outputs.iter();
     let pushed: HashSet<Reference> = pushed
         .filter_map(|image| image.reference())
@@ -236,9 +234,6 @@ fn bases_of(app: &App, task: &Task) -> Vec<Reference> {
     let now = reading::survey(app, task, &secrets).map(|survey| survey.bases);
     now.unwrap_or_else(|_| {
         let baseline = app.store.baseline(&task.key()).unwrap_or_default();
-        let dependencies = baseline.dependencies.iter();
-        dependencies
-            .filter_map(|dependency| dependency.image.reference())
-            .collect()
+        baseline.bases().collect()
     })
 }

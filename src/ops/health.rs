@@ -155,9 +155,7 @@ fn used(app: &App) -> Result<BTreeSet<String>> {
             registries.insert(key.registry.clone());
             continue;
         };
-        let bases = baseline.dependencies.iter();
-        let bases = bases.filter_map(|dependency| dependency.image.reference());
-        let bases = bases.filter(|base| !local.contains(base));
+        let bases = baseline.bases().filter(|base| !local.contains(base));
         registries.extend(bases.map(|base| base.registry().to_owned()));
         if !task.is_local() {
             registries.insert(key.registry.clone());
@@ -290,9 +288,9 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
             // Most advice about a registry that does not answer is this command.
             let is_itself = |hint: &str| hint.starts_with("see ") && hint.contains(ITSELF);
             if let Some(hint) = finding.hint.as_mut().filter(|hint| is_itself(hint)) {
-            finding
                 *hint = "check its name and port, and that it is running".to_owned();
             }
+            finding
         }
     });
     let looked = joined(health.looked_into.iter().map(|path| path.display()), ", ");

@@ -172,11 +172,10 @@ fn compared(app: &App, baseline: &Baseline, survey: Survey) -> Reading {
         Some(named) => named.iter().map(own).collect(),
         // Version 0.1 recorded all resolved images, which are more than those that the files name.
         None => {
-            let followed = baseline.dependencies.iter();
-            let followed = followed.filter_map(|dependency| dependency.image.reference());
             let untracked = baseline.untracked.iter();
             let untracked = untracked.filter_map(|untracked| untracked.image.parse().ok());
-            followed.chain(untracked).map(|image| own(&image)).collect()
+            let all = baseline.bases().chain(untracked);
+            all.map(|image| own(&image)).collect()
         }
     };
     let is_same = match baseline.named {

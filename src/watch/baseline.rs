@@ -213,6 +213,12 @@ impl Baseline {
         Duration::try_from(took).ok()
     }
 
+    /// Returns the images that the last image was built on.
+    pub fn bases(&self) -> impl Iterator<Item = Reference> {
+        let dependencies = self.dependencies.iter();
+        dependencies.filter_map(|dependency| dependency.image.reference())
+    }
+
     pub fn succeeded(run_id: RunId, built: Built, now: Timestamp) -> Self {
         Self {
             run_id: Some(run_id),

@@ -26,8 +26,7 @@ pub fn scope(app: &App) -> Result<String> {
         } else {
             never.push(key.name)
         }
-        let bases = baseline.dependencies.iter();
-        tags.extend(bases.filter_map(|base| base.image.reference()));
+        tags.extend(baseline.bases());
     }
     if tasks + never.len() == 0
         && let Some(none) = task::none_yet(app)?

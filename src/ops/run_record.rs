@@ -128,11 +128,7 @@ pub(super) fn prune(execution: &Execution<'_>, events: &EventSink<'_>) {
 
 /// Returns the last line of a log, in ACR's words.
 pub(super) fn closing_line(run: &Run) -> String {
-    let seconds = match (run.start_time, run.finish_time) {
-        (Some(start), Some(end)) => end.duration_since(start).as_secs().max(0),
-        _ => 0,
-    };
-    let id = run.run_id;
+    let (id, seconds) = (run.run_id, run.seconds());
     match run.status {
         RunStatus::Succeeded => format!("Run ID: {id} was successful after {seconds}s"),
         RunStatus::Canceled => format!("Run ID: {id} was canceled after {seconds}s"),

@@ -253,6 +253,14 @@ impl Run {
         }
     }
 
+    /// Returns how many seconds it took, if it has ended.
+    pub fn seconds(&self) -> i64 {
+        match (self.start_time, self.finish_time) {
+            (Some(start), Some(end)) => end.duration_since(start).as_secs().max(0),
+            _ => 0,
+        }
+    }
+
     /// Returns a new queued run.
     pub fn queued(id: RunId, registry: &str, cause: &Cause, now: Timestamp) -> Self {
         let (run_type, triggers) = match cause {

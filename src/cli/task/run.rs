@@ -250,10 +250,6 @@ fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
 
 /// Summarizes a successful run; the pushed images can be copied from the line.
 fn summary(run: &Run) -> String {
-    let seconds = match (run.start_time, run.finish_time) {
-        (Some(start), Some(end)) => end.duration_since(start).as_secs().max(0),
-        _ => 0,
-    };
     let pushed = run.output_images.iter().flatten().map(|image| {
         let digest = image.digest.as_ref().map(|digest| format!("@{digest}"));
         format!("{}{}", image.tagged(), digest.unwrap_or_default())
@@ -265,7 +261,9 @@ fn summary(run: &Run) -> String {
         pushed.join(", ")
     };
     format!(
-        "run {}: {} in {seconds}s, pushed {pushed}",
-        run.run_id, run.status
+        "run {}: {} in {}s, pushed {pushed}",
+        run.run_id,
+        run.status,
+        run.seconds()
     )
 }

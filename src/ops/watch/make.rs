@@ -168,11 +168,8 @@ async fn answers(app: &App, bases: &[Dependency]) -> CacheExport {
 
 /// Returns the line about a task that was rebuilt.
 fn rebuilt(key: &TaskKey, why: &str, run: &Run) -> String {
-    let seconds = match (run.start_time, run.finish_time) {
-        (Some(start), Some(end)) => end.duration_since(start).as_secs(),
-        _ => 0,
-    };
-    format!("{key}: rebuilt, {why}, run {}, {seconds}s", run.run_id)
+    let (id, seconds) = (run.run_id, run.seconds());
+    format!("{key}: rebuilt, {why}, run {id}, {seconds}s")
 }
 
 fn failed(key: &TaskKey, run: &Run, cause: Option<Error>) -> Error {

@@ -59,7 +59,7 @@ pub struct DepsAnswer {
 }
 
 /// A place in the Dockerfile that names an image, or may do so.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct DepsImage {
     line: usize,
     written: String,
@@ -238,8 +238,7 @@ fn image(base: &BaseImage) -> DepsImage {
         kind: Some(base.kind),
         tracked: !fixed && base.kind == BaseKind::Runtime,
         reason: reason.to_owned(),
-        digest: None,
-        rewritten: None,
+        ..DepsImage::default()
     }
 }
 
@@ -247,12 +246,8 @@ fn unread(unread: UnreadPart) -> DepsImage {
     DepsImage {
         line: unread.line,
         written: unread.written,
-        reference: None,
-        kind: None,
-        tracked: false,
         reason: format!("untracked: {UNREAD}"),
-        digest: None,
-        rewritten: None,
+        ..DepsImage::default()
     }
 }
 

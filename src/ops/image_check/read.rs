@@ -67,7 +67,7 @@ pub struct ImageFacts {
 }
 
 /// The manifest of an image for one platform, not read yet.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct ManifestEntry {
     /// `None` for the document that the image's name points to.
     descriptor: Option<Descriptor>,
@@ -157,13 +157,7 @@ async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<ManifestEntry>
         let entries = match parsed {
             Document::NoImage { what, .. } => return Err(format!("it is not an image but {what}")),
             Document::Manifest { .. } => {
-                found.push(above.unwrap_or(ManifestEntry {
-                    descriptor: None,
-                    platform: None,
-                    annotations: BTreeMap::new(),
-                    attestations: Vec::new(),
-                    index: None,
-                }));
+                found.push(above.unwrap_or_default());
                 continue;
             }
             Document::Index(entries) => entries,

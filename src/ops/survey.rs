@@ -24,15 +24,5 @@ pub struct Survey {
     /// How the file that the task was adopted from has changed since.
     pub source: Option<String>,
     /// What the file asks for and may not have, because it is a guest's.
-    pub refused: Option<Refused>,
-}
-
-/// What a file asks for and may not have, as a message.
-#[derive(Clone, Debug)]
-pub struct Refused(pub(super) String);
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
+    pub refused: Option<String>,
 }

@@ -27,7 +27,7 @@ use super::super::{
     credential::resolved,
     inputs,
     purge::parse_command,
-    survey::{Refused, Survey},
+    survey::Survey,
     trust::{self, Trust},
 };
 
@@ -52,7 +52,7 @@ pub struct MultiStep {
     pub folder: Option<PathBuf>,
     pub trust: Trust,
     /// What the file asks for and may not have, because it is a guest's.
-    pub refused: Option<Refused>,
+    pub refused: Option<String>,
     /// A digest of its inputs: when it changes, a failed task is tried again.
     pub digest: Digest,
     /// The secrets, which must not be in the log.
@@ -68,8 +68,8 @@ impl MultiStep {
     ///
     /// [`Kind::Invalid`] with the file, its line and the step, and the option that would allow it.
     pub fn refuse_guest(&self) -> Result<()> {
-        match &self.refused {
-            Some(refused) => Err(Error::new(Kind::Invalid, refused.to_string()).hint(TRUST_HINT)),
+        match self.refused.clone() {
+            Some(refused) => Err(Error::new(Kind::Invalid, refused).hint(TRUST_HINT)),
             None => Ok(()),
         }
     }
@@ -490,7 +490,7 @@ fn secret(
                 what: format!("{what} from `{place}` of this machine"),
             };
             Err(
-                Error::new(Kind::Invalid, sources.refused(&refusal).to_string()).hint(format!(
+                Error::new(Kind::Invalid, sources.refused(&refusal)).hint(format!(
                     "declare it yourself: --set-secret {}={place}; or {TRUST_HINT}",
                     source.id
                 )),
@@ -613,11 +613,8 @@ impl TaskSources {
         Error::new(Kind::Invalid, format!("cannot use {}", self.name)).because(problem)
     }
 
-    fn refused(&self, refusal: &guest::GuestViolation) -> Refused {
-        Refused(format!(
-            "cannot use {}, which is a guest's: {refusal}",
-            self.name
-        ))
+    fn refused(&self, refusal: &guest::GuestViolation) -> String {
+        format!("cannot use {}, which is a guest's: {refusal}", self.name)
     }
 }
 

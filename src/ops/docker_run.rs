@@ -17,7 +17,7 @@ use super::{
     inputs, local, outputs, parts, placing, push_login, pushed,
     resolve::{self, Resolved},
     run_builders::{self, PlacedBuilder, holder},
-    run_log::{PrefixedLog, RunLog},
+    run_log::RunLog,
     run_record, tidy,
 };
 
@@ -155,10 +155,7 @@ async fn build(
     let work = BuilderWork {
         on,
         request,
-        lines: PrefixedLog {
-            log,
-            prefix: String::new(),
-        },
+        lines: log.lines(),
         stop: execution.stop,
     };
     job.build_on(work).await

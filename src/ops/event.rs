@@ -1,7 +1,5 @@
 //! The events of a long operation, and the sink that receives them.
 
-use std::fmt;
-
 pub use crate::registry::copy::Progress;
 
 use crate::{
@@ -86,11 +84,5 @@ impl<'a> EventSink<'a> {
 
     pub fn send(&self, event: Event<'_>) {
         (self.0)(event);
-    }
-}
-
-impl fmt::Debug for EventSink<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("EventSink")
     }
 }

@@ -17,7 +17,6 @@ use crate::{
 use super::event::{Event, EventSink};
 
 /// Writes the log of a run, and sends events about it. It is shared by the concurrent parts of a run.
-#[derive(Debug)]
 pub struct RunLog<'a> {
     log: RefCell<Log>,
     /// Receives everything that is not a line of the log, too.
@@ -50,6 +49,14 @@ impl<'a> RunLog<'a> {
     /// Writes a line of acrt's own among those of a builder.
     pub fn say(&self, text: &str) {
         self.line(&format!("acrt: {text}"));
+    }
+
+    /// Returns the lines of a run without parts.
+    pub fn lines(&'a self) -> PrefixedLog<'a> {
+        PrefixedLog {
+            log: self,
+            prefix: String::new(),
+        }
     }
 
     /// Reports what is being done from now on.
@@ -93,7 +100,7 @@ impl<'a> RunLog<'a> {
 }
 
 /// The lines of one part of a run in its log, each with a prefix. The prefix is empty if the run has no other parts.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PrefixedLog<'a> {
     pub log: &'a RunLog<'a>,
     /// The prefix of each line.

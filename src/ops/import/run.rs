@@ -10,7 +10,7 @@ use crate::{
         execution::{Execution, Failure, GRACE},
         outputs,
         resolve::found,
-        run_log::{PrefixedLog, RunLog},
+        run_log::RunLog,
         run_record,
     },
     registry::copy::Place,
@@ -245,10 +245,7 @@ impl Copy<'_> {
         let commands = Commands {
             execution: self.execution,
             run: self.run,
-            lines: &PrefixedLog {
-                log: self.log,
-                prefix: String::new(),
-            },
+            lines: &self.log.lines(),
             stop: self.execution.stop,
             limit: None,
         };

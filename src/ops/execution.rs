@@ -56,19 +56,15 @@ impl Failure {
             Signal::Interrupt => "it was canceled, by Ctrl-C or `acrt task cancel-run`".into(),
             _ => format!("the run was stopped by {signal}"),
         };
-        Self {
-            status: RunStatus::Canceled,
-            error: Error::new(signal.kind(), why),
-        }
+        let (status, error) = (RunStatus::Canceled, Error::new(signal.kind(), why));
+        Self { status, error }
     }
 
     /// The failure of a run that took longer than its task allows.
     pub(super) fn too_long(task: &Task) -> Self {
         let why = format!("the run took longer than {} seconds", task.timeout);
-        Self {
-            status: RunStatus::Timeout,
-            error: Error::new(Kind::Failed, why),
-        }
+        let (status, error) = (RunStatus::Timeout, Error::new(Kind::Failed, why));
+        Self { status, error }
     }
 }
 

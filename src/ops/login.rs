@@ -81,10 +81,8 @@ pub async fn logout(app: &App, registry: &str) -> Result<bool> {
 }
 
 fn given(registry: &str, login: Option<StoredLogin>) -> Result<Option<Login>> {
-    let Some(login) = login else {
-        return Ok(None);
-    };
-    looked_up(registry.to_owned(), &login, "").map(Some)
+    let login = login.map(|login| looked_up(registry.to_owned(), &login, ""));
+    login.transpose()
 }
 
 /// Checks the login with a request to the registry's API.

@@ -47,7 +47,6 @@ pub(super) struct BuilderWork<'a> {
     pub stop: &'a Stop,
 }
 
-/// The result of a build.
 #[derive(Debug, Default)]
 pub(super) struct BuildOutcome {
     /// The digests that the builder reported.

@@ -18,7 +18,6 @@ use super::{
 /// After so many runs of one task in a row that lost their builder, the task is taken to be the cause.
 const MOST_LOST: u32 = 3;
 
-/// What is wrong with a builder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Away,

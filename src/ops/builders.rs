@@ -30,7 +30,6 @@ const PRUNE_LIMIT: Duration = Duration::from_mins(30);
 /// How long it has to exit by itself when it is told to stop.
 const PRUNE_GRACE: Duration = Duration::from_secs(10);
 
-/// The state of a builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BuilderState {
@@ -60,14 +59,12 @@ pub struct BuilderAnswer {
     is_default: bool,
 }
 
-/// The result of pruning one builder.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PruneAnswer {
     name: String,
     /// The last line that the builder printed, or why it failed.
     result: String,
-    /// Whether the builder was pruned.
     pub is_pruned: bool,
 }
 

@@ -25,7 +25,6 @@ pub(super) struct Commands<'a> {
     pub execution: &'a Execution<'a>,
     pub run: RunId,
     pub lines: &'a PrefixedLog<'a>,
-    /// Stops the command lines.
     pub stop: &'a Stop,
     /// A deadline earlier than that of the run, and the error for a command line that exceeds it.
     pub limit: Option<(Instant, String)>,

@@ -139,7 +139,6 @@ pub fn default_format<F: FromStr<Err: Display>>(around: &GlobalOptions) -> Resul
     }
 }
 
-/// Returns the keys that a config file may have.
 pub fn keys() -> Vec<String> {
     config_file::KEYS
         .iter()

@@ -21,7 +21,6 @@ use super::{
     resolve::{self, MAX_ON_BUILD},
 };
 
-/// The options of `acrt deps`.
 #[derive(Clone, Debug)]
 pub struct DepsRequest {
     /// The folder to which `file` is relative.
@@ -42,7 +41,6 @@ pub struct DepsRequest {
     pub rewrite: Vec<String>,
 }
 
-/// The images that a Dockerfile depends on.
 #[derive(Debug, Serialize)]
 pub struct DepsAnswer {
     /// The images that the final stage depends on.

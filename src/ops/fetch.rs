@@ -77,7 +77,6 @@ pub struct Destination {
     pub root: PathBuf,
     /// The folder of the run, for temporary files.
     pub beside: PathBuf,
-    /// Whether `.git` is kept.
     pub keeps_vcs: bool,
     /// Whose the context is: what a guest's repository names itself is fetched without logins.
     pub trust: Trust,

@@ -54,7 +54,6 @@ impl GraphNode {
     }
 }
 
-/// The dependency graph.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GraphAnswer {

@@ -32,7 +32,6 @@ pub struct Heads {
     is_saved: bool,
 }
 
-/// The answer of a repository.
 #[derive(Clone, Debug)]
 struct HeadAnswer {
     asked: Timestamp,

@@ -26,11 +26,9 @@ const CLOCK_TOLERANCE: i64 = 60;
 /// Free space below this, in MiB, gives a warning: a run's log and an image's layers need more.
 const LITTLE_SPACE: u64 = 500;
 
-/// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckStatus {
-    /// It works.
     Ok,
     /// It works, but something about it should be known.
     Warning,

@@ -81,7 +81,6 @@ impl PushTimes {
     }
 }
 
-/// A tag, and what it points to.
 #[derive(Clone, Debug)]
 pub struct Tag {
     pub name: String,

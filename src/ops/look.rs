@@ -106,12 +106,10 @@ impl TagSubscriptions {
         self.0.keys().cloned().collect()
     }
 
-    /// Returns whether a task depends on this tag.
     pub fn is_base(&self, tag: &Reference) -> bool {
         self.0.get(tag).is_some_and(|one| one.is_base)
     }
 
-    /// Returns when a task last pushed this tag.
     pub fn pushed_at(&self, tag: &Reference) -> Option<Timestamp> {
         self.0.get(tag)?.pushed_at
     }

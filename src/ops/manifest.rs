@@ -123,7 +123,6 @@ pub async fn list(
     Ok(answers)
 }
 
-/// Returns the metadata of the manifest that an image names.
 pub async fn metadata(app: &App, image: &Reference) -> Result<ManifestAnswer> {
     let inventory = Inventory::of(app, image.registry(), image.repository())?;
     let (digest, tags) = super::repository::named_with(app, image).await?;

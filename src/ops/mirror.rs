@@ -11,12 +11,10 @@ use crate::{
 
 use super::App;
 
-/// The mirror of an image, and its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
     /// The mirror, with the tag or digest of its source.
     pub image: Reference,
-    /// How it compares with its source.
     pub state: MirrorState,
 }
 

@@ -210,7 +210,6 @@ impl App {
         }
     }
 
-    /// Returns whether two names belong to the same registry.
     pub fn is_same_registry(&self, one: &str, other: &str) -> bool {
         self.aliases.registry(one) == self.aliases.registry(other)
     }

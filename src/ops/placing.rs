@@ -54,7 +54,6 @@ pub(super) struct Place {
     _locks: Vec<Lock>,
 }
 
-/// The result of asking for a place.
 #[derive(Debug)]
 pub(super) enum PlaceOutcome {
     On(Place),

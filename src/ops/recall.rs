@@ -28,7 +28,6 @@ pub fn tags(app: &App, events: &EventSink<'_>) -> Result<Tags> {
 pub struct ReadTags(Option<JoinHandle<Result<ReadResult<Tags>>>>);
 
 impl ReadTags {
-    /// Starts to read.
     pub fn begin(app: &App) -> Self {
         let (store, now) = (app.store.clone(), app.clock.now());
         let reader = thread::Builder::new().name("tags".to_owned());

@@ -8,7 +8,6 @@ use crate::{
 
 use super::{App, execution::Execution, inputs::Inputs, placing, platforms};
 
-/// A builder of a run.
 #[derive(Debug)]
 pub(super) struct PlacedBuilder {
     /// The name in the config file, else its kind.

@@ -24,7 +24,6 @@ pub struct RunLog<'a> {
 }
 
 impl<'a> RunLog<'a> {
-    /// Appends to a log.
     pub const fn new(log: Log, events: &'a EventSink<'a>) -> Self {
         let log = RefCell::new(log);
         Self { log, events }
@@ -93,7 +92,6 @@ impl<'a> RunLog<'a> {
         }
     }
 
-    /// Closes the log.
     pub fn finish(self) {
         self.log.into_inner().finish();
     }
@@ -103,7 +101,6 @@ impl<'a> RunLog<'a> {
 #[derive(Clone)]
 pub struct PrefixedLog<'a> {
     pub log: &'a RunLog<'a>,
-    /// The prefix of each line.
     pub prefix: String,
 }
 

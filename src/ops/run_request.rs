@@ -46,7 +46,6 @@ pub struct Overrides {
     pub keep_vcs: bool,
 }
 
-/// A request for a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunRequest {
     pub registry: String,

@@ -29,12 +29,10 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a run may take to end: its builder has ten seconds after it was asked to stop, and is then killed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A filter for runs.
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
     pub task: Option<TaskName>,
     pub registry: Option<String>,
-    /// Only runs with this status.
     pub status: Option<RunStatus>,
     /// Only runs that pushed this image, which is on `registry`, else on the default registry, else on the run's own, unless it names one.
     pub image: Option<String>,
@@ -270,7 +268,6 @@ pub async fn logs(
     }
 }
 
-/// Returns the filter for the runs of one task.
 pub fn of_task(key: &TaskKey) -> RunFilter {
     RunFilter {
         task: Some(key.name.clone()),

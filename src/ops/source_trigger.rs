@@ -36,7 +36,6 @@ pub fn of_new(
     changed(&patch, Vec::new(), step)
 }
 
-/// Changes the source triggers of a task.
 pub fn changed(
     patch: &SourceTriggerPatch,
     old: Vec<SourceTrigger>,

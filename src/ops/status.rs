@@ -26,7 +26,6 @@ use super::{
     timer::{self, TimerAnswer},
 };
 
-/// The status of one task.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskStatus {
@@ -45,7 +44,6 @@ pub struct TaskStatus {
     pub(super) timers: Vec<TimerAnswer>,
 }
 
-/// The last run of a task.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LastRun {
@@ -63,7 +61,6 @@ pub(super) struct NextEvent {
     pub(super) time: AzTimestamp,
 }
 
-/// The status of all tasks.
 #[derive(Debug)]
 pub struct StatusReport {
     /// Each task, the worst first.

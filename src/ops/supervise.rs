@@ -41,19 +41,14 @@ const LAST_WORDS: usize = 2048;
 /// six bytes at worst.
 const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 
-/// The messages of a run's process to its supervisor, one line of JSON each.
+/// The messages of a run's process to its supervisor, one line of JSON each: the events of the same names, and the end of the run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum WorkerMessage {
-    /// [`Event::Doing`]
     Doing(String),
-    /// [`Event::Note`]
     Note(String),
-    /// [`Event::Warning`]
     Warning(String),
-    /// [`Event::Problem`]
     Problem(ErrorText),
-    /// [`Event::Detail`]
     Detail(String),
     /// [`Event::Log`], with a character for each byte, because a builder's output may not be UTF-8.
     Log(String),
@@ -139,7 +134,6 @@ impl WorkerMessage {
         }
     }
 
-    /// Returns the message as a line.
     pub fn line(&self) -> String {
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }

@@ -151,7 +151,6 @@ pub fn list(app: &App, key: &TaskKey) -> Result<Vec<TimerAnswer>> {
     Ok(answers(&existing(app, key)?, app.clock.now()))
 }
 
-/// Makes the answers about the timers of a task.
 pub fn answers(task: &Task, now: Timestamp) -> Vec<TimerAnswer> {
     let answer = |timer: &TimerTrigger| {
         let fires = task.status == Status::Enabled && timer.status == Status::Enabled;

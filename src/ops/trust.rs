@@ -7,7 +7,6 @@ use crate::{
 
 use super::App;
 
-/// Whose a context is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// The owner's, like the task's definition; or trusted like that, because the definition says so.

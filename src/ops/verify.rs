@@ -34,7 +34,6 @@ pub struct Verifier {
     store: Store,
 }
 
-/// Why an image is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{image}` is not verified: {why}")]
 pub struct Refusal {

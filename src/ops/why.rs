@@ -31,7 +31,6 @@ const MOST: usize = 30;
 /// The maximum length of a value that is shown, in characters.
 const LONGEST: usize = 200;
 
-/// Why a task was rebuilt, or would be.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WhyAnswer {
@@ -59,7 +58,6 @@ pub struct BaseDifference {
     problem: Option<String>,
 }
 
-/// One difference.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
@@ -179,7 +177,6 @@ async fn read_both(app: &App, update: &BaseUpdate) -> Result<(ImageSummary, Imag
     ))
 }
 
-/// Returns how two images differ.
 fn differences(before: &ImageSummary, after: &ImageSummary) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut one = |what: &str, before: Option<String>, after: Option<String>| {

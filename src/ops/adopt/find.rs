@@ -19,7 +19,6 @@ use crate::{
 
 use super::proposal::{LeftOut, Search};
 
-/// The files that were found.
 #[derive(Debug, Default)]
 pub struct FoundFiles {
     /// Compose projects: their folder, and which files belong to them.
@@ -251,7 +250,6 @@ fn unsearched(problem: &ignore::Error) -> Option<&Path> {
     }
 }
 
-/// Returns whether a file of this name is a Dockerfile.
 fn is_dockerfile(name: &str) -> bool {
     const NOT: [&str; 8] = [
         ".dockerignore",

@@ -35,7 +35,6 @@ pub enum Destination {
     Local,
 }
 
-/// The options of `task adopt`.
 #[derive(Clone, Debug)]
 pub struct AdoptOptions {
     /// Files and folders to look in.
@@ -68,7 +67,6 @@ pub enum Change {
     Gone,
 }
 
-/// A task that is proposed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proposal {
@@ -129,7 +127,6 @@ impl Proposal {
         })
     }
 
-    /// Returns the key of the task.
     pub fn task_key(&self) -> TaskKey {
         self.definition.key()
     }
@@ -172,12 +169,10 @@ pub struct AdoptAnswer {
     /// The tasks, parents first.
     pub tasks: Vec<Proposal>,
     pub left_out: Vec<LeftOut>,
-    /// Whether the tasks have been written.
     pub written: bool,
 }
 
 impl AdoptAnswer {
-    /// Returns whether there is anything to write.
     pub fn has_changes(&self) -> bool {
         self.tasks.iter().any(|task| match task.change {
             Change::New | Change::Changed | Change::Gone => true,

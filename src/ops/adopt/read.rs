@@ -79,7 +79,6 @@ impl ComposeInputs for Disk {
     }
 }
 
-/// Reads what is built in files and folders.
 pub async fn gather(
     app: &App,
     options: &AdoptOptions,

@@ -32,7 +32,6 @@ pub struct SecretAnswer {
 }
 
 impl CredentialsAnswer {
-    /// Makes the answer, without secrets.
     pub fn new(secrets: &Secrets) -> Self {
         let shown = secrets.credentials.iter().map(|(server, login)| {
             let answer = CredentialAnswer {
@@ -51,7 +50,6 @@ impl CredentialsAnswer {
         Self(shown.collect())
     }
 
-    /// Returns whether there are no logins.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

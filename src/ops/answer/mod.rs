@@ -171,7 +171,6 @@ struct StepRow<'a> {
 }
 
 impl TaskAnswer {
-    /// Returns what tables show of it.
     pub fn row(&self) -> TaskRow<'_> {
         TaskRow {
             name: &self.name,
@@ -208,7 +207,6 @@ impl TaskAnswer {
         self.step.reveal(&of.step, secrets);
     }
 
-    /// Makes the answer about a task.
     pub fn new(task: &Task, baseline: &Baseline, last: LastRecorded) -> Self {
         let dependencies = baseline
             .is_tracking()

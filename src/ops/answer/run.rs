@@ -101,7 +101,6 @@ pub struct RunAnswer {
     update_trigger_token: Option<()>,
     pub run_id: RunId,
     name: RunId,
-    /// The task that was run.
     pub task: Option<TaskName>,
     registry: String,
     pub status: RunStatus,

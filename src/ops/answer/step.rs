@@ -55,7 +55,6 @@ impl From<&Argument> for ArgumentAnswer {
     }
 }
 
-/// The step of a task, in az's shape for each type of step.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum StepAnswer {
@@ -98,7 +97,6 @@ impl StepAnswer {
         }
     }
 
-    /// Makes the answer about a step.
     pub fn new(step: &Step, dependencies: Option<Vec<DependencyAnswer>>) -> Self {
         let (kind, place) = match step {
             Step::Docker(step) => return Self::Docker(DockerAnswer::new(step, dependencies)),

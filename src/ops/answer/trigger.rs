@@ -10,7 +10,6 @@ use crate::{
     },
 };
 
-/// The triggers of a task.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TriggerAnswer {
@@ -20,7 +19,6 @@ pub struct TriggerAnswer {
 }
 
 impl TriggerAnswer {
-    /// Makes the answer about the triggers of a task.
     pub fn new(task: &Task) -> Self {
         let trigger = &task.trigger;
         let timers = trigger.timer_triggers.iter().map(Into::into);
@@ -73,7 +71,6 @@ pub struct SourceTriggerAnswer {
     status: Status,
 }
 
-/// A git repository.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryAnswer {

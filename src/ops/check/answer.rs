@@ -46,7 +46,6 @@ pub struct CheckAnswer {
     pub turn: Option<usize>,
 }
 
-/// The state of an image that a task pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputState {
@@ -90,7 +89,6 @@ pub struct ImageAnswer {
     pub(in crate::ops) mirror: Option<MirrorAnswer>,
 }
 
-/// The mirror of an image.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MirrorAnswer {

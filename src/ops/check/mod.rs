@@ -196,7 +196,6 @@ pub(super) fn snapshot(app: &App, found: Found) -> Snapshot {
     snapshot
 }
 
-/// The result of a check of all tasks.
 #[derive(Debug)]
 pub struct CheckReport {
     pub tasks: Vec<CheckAnswer>,
@@ -436,7 +435,6 @@ impl CheckAnswer {
         }
     }
 
-    /// Returns the key of the task.
     pub(super) fn key(&self) -> TaskKey {
         TaskKey {
             registry: self.registry.clone(),

@@ -63,7 +63,6 @@ pub struct SeenTag<'a> {
 }
 
 impl SeenTag<'_> {
-    /// Returns the image by its digest.
     pub fn pinned(&self) -> Reference {
         self.image.at(self.seen.digest.clone())
     }

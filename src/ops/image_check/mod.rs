@@ -36,7 +36,6 @@ use subject::{Subject, SubjectPlace};
 /// How many images of one registry are read at once; its own limits may be lower.
 const READ_AT_ONCE: usize = 16;
 
-/// The options of `image check`.
 #[derive(Clone, Debug, Default)]
 pub struct ImageCheckRequest {
     /// The images as the user wrote them.
@@ -51,7 +50,6 @@ pub struct ImageCheckRequest {
     pub assumed: AssumedBase,
 }
 
-/// The result for all images.
 #[derive(Debug)]
 pub struct ImageCheckReport {
     /// Each image, for each of its platforms.

@@ -11,7 +11,6 @@ use super::held;
 /// Archives by skopeo's prefixes; only skopeo can read them.
 const ARCHIVES: [&str; 2] = ["docker-archive:", "oci-archive:"];
 
-/// An image to check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// The name as the user wrote it.
@@ -46,7 +45,6 @@ impl Subject {
     }
 }
 
-/// Where an image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubjectPlace {
     /// In a registry or a folder.

@@ -34,7 +34,6 @@ use places::Target;
 pub(super) use places::source;
 pub use survey::survey;
 
-/// The result of a copy.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportAnswer {
@@ -199,7 +198,6 @@ struct Options<'a> {
     force: bool,
 }
 
-/// The result for one target.
 struct MadeCopy {
     digest: Digest,
     source: Digest,

@@ -39,7 +39,6 @@ pub struct Import {
     pub registry: Option<String>,
     /// The platforms to copy; if empty, all.
     pub platforms: Vec<Platform>,
-    /// Whether its referrers are copied too.
     pub all_referrers: bool,
     /// Whether tags that point to another image are moved.
     pub force: bool,
@@ -73,7 +72,6 @@ impl Target {
     }
 }
 
-/// Returns the name of a place.
 pub fn name(place: &Place) -> String {
     match place {
         Place::Registry(image) => image.to_string(),

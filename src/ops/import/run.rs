@@ -111,7 +111,6 @@ pub(in crate::ops) fn plan(
     Ok(lines.map(|line| line.to_string()).collect())
 }
 
-/// Returns where the copy goes.
 fn targets(execution: &Execution<'_>, step: &ImportStep, run: &Run) -> Result<Vec<Target>> {
     let mut targets = Vec::new();
     for name in execution.image_names(run)? {
@@ -181,7 +180,6 @@ async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<ResolvedSou
     })
 }
 
-/// A copy made by a run.
 struct Copy<'a> {
     execution: &'a Execution<'a>,
     step: &'a ImportStep,

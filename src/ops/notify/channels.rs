@@ -35,7 +35,6 @@ const BY_DEFAULT: [NotificationEvent; 4] = [
     NotificationEvent::CheckFailing,
 ];
 
-/// A receiver of notifications.
 pub struct Channel {
     /// The key of its state; another receiver has another id.
     pub id: String,
@@ -123,7 +122,6 @@ impl Channel {
         deliver(&receiver, event, payload, &app.clock, stop).await
     }
 
-    /// Returns whether it is notified of a task.
     pub fn hears_of(&self, task: &TaskKey) -> bool {
         match &self.of {
             Scope::All => true,
@@ -148,7 +146,6 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// Returns the receivers for these tasks.
     pub fn of<'t>(app: &App, tasks: impl Iterator<Item = &'t Task>) -> Self {
         let mut channels = Self::default();
         of_config(app).for_each(|channel| channels.take(channel));
@@ -288,7 +285,6 @@ pub fn of_config(app: &App) -> impl Iterator<Item = Result<Channel>> {
     all.map(|(place, settings)| configured(settings, place))
 }
 
-/// Returns a receiver of the config file.
 fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
     let what = match &settings.name {
         Some(name) => format!("`{name}` of `notify` in the config file"),

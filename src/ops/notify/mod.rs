@@ -28,7 +28,6 @@ use super::{
 use channels::{Channel, Channels};
 use delivery::{Delivery, forget};
 
-/// Returns why receivers of the config file cannot be used.
 pub fn broken_receivers(app: &App) -> Vec<Error> {
     channels::of_config(app).filter_map(Result::err).collect()
 }

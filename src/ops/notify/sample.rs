@@ -24,7 +24,6 @@ use super::{
     templates::last_lines,
 };
 
-/// The log of the sample.
 const LOG: &str = "Step 2/3 : RUN npm ci\nnpm error 404 Not Found: left-pad@9.9.9\n";
 
 /// The templates of a service.
@@ -36,7 +35,6 @@ pub struct PresetAnswer {
     preset: Preset,
 }
 
-/// The result of a sample.
 #[derive(Debug, Serialize)]
 pub struct SampleAnswer {
     receiver: String,
@@ -72,7 +70,6 @@ pub fn presets(name: Option<&str>) -> Result<Vec<PresetAnswer>> {
     }
 }
 
-/// Returns the names of the events.
 pub fn events() -> Vec<&'static str> {
     NotificationEvent::ALL.iter().map(|it| it.word()).collect()
 }

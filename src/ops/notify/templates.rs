@@ -24,7 +24,6 @@ pub const LOG_LINES: usize = 10;
 /// The maximum length of such a line, in characters.
 const LONGEST_LINE: usize = 300;
 
-/// The templates of a receiver.
 #[derive(Debug)]
 pub struct MessageTemplates {
     title: Option<String>,

@@ -45,7 +45,6 @@ const WAITING: usize = 64;
 /// How often the state directory is checked for changes while a stream is open.
 const TICK: Duration = Duration::from_millis(500);
 
-/// A job for the thread.
 enum Job {
     Page(PageRequest, oneshot::Sender<PageResponse>),
     /// Read the config file again.

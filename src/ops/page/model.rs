@@ -31,7 +31,6 @@ const RUNS: u64 = 2000;
 /// How many problems are shown.
 const PROBLEMS: usize = 20;
 
-/// The snapshot of all tasks.
 #[derive(Debug)]
 pub struct PageSnapshot {
     /// The part of the page above the list of tasks.
@@ -42,9 +41,7 @@ pub struct PageSnapshot {
     pub report: StatusReport,
     pub graph: GraphAnswer,
     pub tags: Tags,
-    /// The newest runs.
     pub runs: BTreeMap<RunId, Run>,
-    /// The body of `status.json`.
     pub json: String,
     /// A version that changes with the content.
     pub version: u64,
@@ -138,7 +135,6 @@ impl PageSnapshot {
         })
     }
 
-    /// Returns the row and the status of a task.
     pub fn task(&self, key: &TaskKey) -> Option<(&TaskRow, &TaskStatus)> {
         let place = self.rows.iter().position(|row| row.key == *key)?;
         Some((self.rows.get(place)?, self.report.tasks.get(place)?))
@@ -158,7 +154,6 @@ impl PageSnapshot {
     }
 }
 
-/// Returns the key of a task.
 pub fn key(task: &TaskStatus) -> TaskKey {
     TaskKey {
         registry: task.registry.clone(),

@@ -107,7 +107,6 @@ impl PageRenderer {
         (self.read, self.took) = (Instant::now(), begun.elapsed());
     }
 
-    /// Returns the page for a request.
     pub fn answer(&mut self, request: &PageRequest) -> PageResponse {
         let path = request.path.strip_prefix('/').unwrap_or_default();
         if let Some(id) = path.strip_prefix("runs/").and_then(|id| id.parse().ok()) {

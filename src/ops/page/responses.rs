@@ -5,7 +5,6 @@ use crate::{
     page,
 };
 
-/// The content type of a page.
 pub const HTML: &str = "text/html; charset=utf-8";
 
 pub fn whole(status: u16, kind: &'static str, text: String) -> PageResponse {

@@ -47,7 +47,6 @@ pub fn removes_nothing(registry: &str) -> Error {
     .hint("enable deletion at the registry: Docker Distribution has `storage: {delete: {enabled: true}}`")
 }
 
-/// Removes tags and manifests from one repository.
 pub struct Remover<'a> {
     context: PurgeContext<'a>,
     inventory: &'a Inventory,
@@ -57,7 +56,6 @@ pub struct Remover<'a> {
     keeps_tags: Cell<bool>,
 }
 
-/// The result for one tag or manifest.
 enum RemovalOutcome {
     Removed,
     /// It was kept, and that was logged.

@@ -120,7 +120,6 @@ fn with_variables(work: &StepRun<'_>, line: CommandLine, build: &BuildStep) -> C
     })
 }
 
-/// Fetches the remote context of a build.
 async fn fetch(work: &StepRun<'_>, build: &BuildStep) -> Result<Option<Fetched>, StepFailure> {
     let Some(remote) = &build.remote else {
         return Ok(None);

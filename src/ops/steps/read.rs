@@ -373,7 +373,6 @@ pub fn made_before(graph: &Graph, step: &steps::Step) -> BTreeSet<Reference> {
         .collect()
 }
 
-/// Returns the images that a step pushes.
 pub fn pushes_of(action: &Action) -> Vec<Reference> {
     match action {
         Action::Push(pushed) => pushed.iter().map(|one| one.image.clone()).collect(),

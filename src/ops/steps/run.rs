@@ -213,7 +213,6 @@ async fn in_workspace(
     Ok((shared.found.take(), outcome))
 }
 
-/// Returns whether any step needs a builder.
 fn needs_builder(graph: &Graph) -> bool {
     let is_own = |step: &Step| match &step.action {
         Action::Cmd(cmd) => matches!(cmd.own(), Some(BuiltinCommand::Acr(_))),

@@ -24,7 +24,6 @@ use crate::{
 
 use super::{read::MultiStep, workspace::Workspace};
 
-/// What the steps of one run share.
 pub(super) struct StepContext<'a> {
     pub execution: &'a Execution<'a>,
     pub run: &'a Run,
@@ -42,7 +41,6 @@ pub(super) struct StepContext<'a> {
     pub found: RefCell<StepResults>,
 }
 
-/// The results of steps so far.
 #[derive(Debug, Default)]
 pub(super) struct StepResults {
     /// The dependencies of each step, in the order in which they were resolved.
@@ -56,7 +54,6 @@ pub(super) struct StepResults {
     pub unverified: BTreeSet<String>,
 }
 
-/// The build of one step.
 #[derive(Debug)]
 pub(super) struct StepBuild {
     pub images: Vec<Reference>,

@@ -25,7 +25,6 @@ use crate::{
 
 use super::super::App;
 
-/// The folders of one run.
 #[derive(Clone, Debug)]
 pub struct Workspace {
     root: PathBuf,
@@ -180,7 +179,6 @@ fn copy_folder(from: &Path, to: &Path, how: &FolderCopyOptions) -> Result<()> {
     copy_opened(&opened, from, to, how, 0)
 }
 
-/// The options for copying a folder.
 struct FolderCopyOptions {
     /// A folder that is left out of the copy.
     skip: PathBuf,

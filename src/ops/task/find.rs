@@ -88,7 +88,6 @@ pub fn option_of(app: &App, key: &TaskKey) -> String {
     }
 }
 
-/// Returns the default registry for commands.
 pub fn default_registry(app: &App) -> Option<String> {
     let name = app
         .settings
@@ -181,7 +180,6 @@ fn images_registry(images: &[String]) -> Option<String> {
         .then_some(first)
 }
 
-/// Returns the registries that images name.
 fn named_hosts(images: &[String]) -> BTreeSet<String> {
     images
         .iter()

@@ -36,7 +36,6 @@ use find::{not_found, refuse_other_case};
 pub struct TaskOptions {
     pub patch: TaskPatch,
     pub secrets: SecretPatch,
-    /// The options for its source triggers.
     pub source: SourceTriggerPatch,
 }
 

@@ -34,7 +34,6 @@ const GATHER: Duration = Duration::from_millis(100);
 /// How long after its timeout a run may take to end its builder and to record the result.
 const END_OF_BUILDER: SignedDuration = SignedDuration::from_mins(1);
 
-/// What webhooks have named.
 #[derive(Debug, Default)]
 pub struct HintedTargets {
     /// The named tags that tasks depend on.

@@ -19,7 +19,6 @@ use crate::{
     watch::{Outcome, round::Job},
 };
 
-/// The result of a job.
 #[derive(Debug)]
 pub struct JobResult {
     pub task: TaskKey,
@@ -32,11 +31,9 @@ pub struct JobResult {
     pub put_back: Option<Box<Job>>,
 }
 
-/// A job with what it needs to start.
 #[derive(Debug)]
 pub struct JobStart {
     pub job: Job,
-    /// Its place on a builder.
     pub place: Place,
     /// The dependencies of the last run of its task.
     pub bases: Vec<Dependency>,
@@ -166,7 +163,6 @@ async fn answers(app: &App, bases: &[Dependency]) -> CacheExport {
     registries.export(&tags)
 }
 
-/// Returns the line about a task that was rebuilt.
 fn rebuilt(key: &TaskKey, why: &str, run: &Run) -> String {
     let (id, seconds) = (run.run_id, run.seconds());
     format!("{key}: rebuilt, {why}, run {id}, {seconds}s")

@@ -13,7 +13,6 @@ pub enum Looks {
     Due,
 }
 
-/// The options of `task watch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchOptions {
     /// Which tags a round looks at.

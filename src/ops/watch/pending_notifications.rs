@@ -22,7 +22,6 @@ use super::reported::LastReported;
 /// How many of them are sent at once.
 const MOST_AT_ONCE: usize = 32;
 
-/// The queue of notifications to send.
 pub struct PendingNotifications<'a> {
     stop: &'a Stop,
     events: &'a EventSink<'a>,
@@ -37,11 +36,9 @@ pub struct PendingNotifications<'a> {
     reported: Rc<RefCell<LastReported>>,
 }
 
-/// The problems of tasks.
 pub type Problems = Vec<(TaskKey, Vec<Problem>)>;
 
 impl<'a> PendingNotifications<'a> {
-    /// Returns an empty queue.
     pub fn none(stop: &'a Stop, events: &'a EventSink<'a>) -> Self {
         Self {
             stop,

@@ -12,7 +12,6 @@ use crate::{
     watch::{AwayBuilder, Node, round::Job},
 };
 
-/// The queue of runs that wait for a place on a builder.
 #[derive(Debug, Default)]
 pub struct PlacementQueue {
     jobs: VecDeque<(Job, PlacementRequest)>,
@@ -20,7 +19,6 @@ pub struct PlacementQueue {
     is_held_up: bool,
 }
 
-/// The next job of the queue.
 #[derive(Debug)]
 pub enum NextJob {
     /// It can be run in this place.
@@ -30,7 +28,6 @@ pub enum NextJob {
 }
 
 impl PlacementQueue {
-    /// Adds a job to the queue.
     pub fn push(&mut self, app: &App, job: Job, node: Option<Node<'_>>) {
         // Which builders fit does not depend on their present state.
         let fleet = Fleet::idle(app);

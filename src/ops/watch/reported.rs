@@ -15,7 +15,6 @@ use crate::{
 /// What has been reported already, so that the loop reports each thing once.
 #[derive(Debug, Default)]
 pub struct LastReported {
-    /// The last reported verdicts.
     tasks: HashMap<TaskKey, Verdict>,
     /// Registries and git repositories that do not answer: why, and whether several tasks wait.
     silent: BTreeMap<String, (String, bool)>,

@@ -83,7 +83,6 @@ enum RoundWakeReason<W> {
 }
 
 impl<'a> Watcher<'a> {
-    /// Returns a watcher that has begun nothing yet.
     pub fn new(options: &'a WatchOptions, stop: &'a Stop, events: &'a EventSink<'a>) -> Self {
         Self {
             options,
@@ -551,7 +550,6 @@ impl<'a> Watcher<'a> {
     }
 }
 
-/// The state of a round in progress.
 struct RoundWork<'a> {
     app: &'a Rc<App>,
     nodes: &'a [Node<'a>],
@@ -579,7 +577,6 @@ impl RoundWork<'_> {
         }
     }
 
-    /// Adds a run to the queue for places on builders.
     fn enqueue(&mut self, job: Job) {
         let node = self.round.node_of(&job.task);
         self.queue.push(self.app, job, node);
@@ -665,7 +662,6 @@ fn is_output_due(app: &App, wanted: &TagSubscriptions, tags: &Tags, tag: &Refere
     next.is_some_and(|next| next <= now || next > after(now))
 }
 
-/// Returns whether a tag is due for a look.
 fn is_due(app: &App, tags: &Tags, tag: &Reference, now: Timestamp) -> bool {
     tags.get(tag)
         .is_none_or(|record| record.is_due(pauses(app, true, tag), now))

@@ -9,7 +9,6 @@ use crate::{
 
 use super::make::JobResult;
 
-/// The result of a round.
 #[derive(Debug, Default)]
 pub struct RoundResult {
     pub rebuilt: usize,
@@ -37,7 +36,6 @@ impl RoundResult {
         }
     }
 
-    /// Adds the verdict on a task to the result.
     pub(super) fn take_verdict(&mut self, verdict: &Verdict) {
         let kind = match verdict {
             Verdict::NoBuilder { .. } => Some(Kind::Unknown),

@@ -82,14 +82,14 @@ pub(super) fn place_lean_context(
     builder: &Builder,
     request: &mut BuildRequest,
     left_out: &LeftOut,
-) -> Result<Option<LeanContext>> {
+) -> Result<Option<PlacedFolder>> {
     let cannot = || format!("cannot read `{}`", request.context.display());
     let is_asked = !builder.reads_ignore_file_beside(&execution.app.settings)
         && left_out.is_there().context(Kind::Invalid, cannot)?;
     if !is_asked {
         return Ok(None);
     }
-    let lean = LeanContext(request.scratch.join("context"));
+    let lean = PlacedFolder(request.scratch.join("context"));
     file::make_folder(&lean.0)?;
     workspace::link_lean(execution.app, &request.context, &lean.0, left_out)?;
     request.context.clone_from(&lean.0);
@@ -97,17 +97,10 @@ pub(super) fn place_lean_context(
 }
 
 /// Writes the logins of the task where its builder finds them, until the returned value is dropped.
-pub(super) fn place_logins<'a>(
-    execution: &Execution<'a>,
-    id: RunId,
-) -> Result<Option<PlacedLogins<'a>>> {
+pub(super) fn place_logins(execution: &Execution<'_>, id: RunId) -> Result<Option<PlacedFolder>> {
     let logins = logins(&execution.secrets)?;
     let registries = execution.app.registries();
-    let folder = execution.app.store.layout().run_logins(id);
-    let placed = PlacedLogins {
-        app: execution.app,
-        id,
-    };
+    let placed = PlacedFolder(execution.app.store.layout().run_logins(id));
     for (name, format) in [
         ("config.json", AuthFormat::Docker),
         ("auth.json", AuthFormat::Containers),
@@ -115,9 +108,9 @@ pub(super) fn place_logins<'a>(
         let Some(text) = registries.auth_file(&logins, format)? else {
             return Ok(None);
         };
-        file::replace(&folder.join(name), text.reveal().as_bytes())?;
+        file::replace(&placed.0.join(name), text.reveal().as_bytes())?;
     }
-    link_docker_folders(execution.app, &folder)?;
+    link_docker_folders(execution.app, &placed.0)?;
     Ok(Some(placed))
 }
 
@@ -237,33 +230,13 @@ pub(super) fn not_verified(registry: &str) -> String {
     format!("the certificate of `{registry}` is not verified, as skipVerify says")
 }
 
-/// A context without the files that are left out of it. The folder is removed when this is dropped.
-pub(super) struct LeanContext(PathBuf);
+/// A folder within that of a run, for as long as a builder needs it. It is removed when this is dropped.
+pub(super) struct PlacedFolder(pub PathBuf);
 
-impl Drop for LeanContext {
+impl Drop for PlacedFolder {
     fn drop(&mut self) {
-        // What cannot be removed goes with the folder of the run.
+        // What cannot be removed goes with the folder of the run, and only its owner can read it.
         let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// The logins of a task in the folder of its run. They are removed when this is dropped.
-pub(super) struct PlacedLogins<'a> {
-    app: &'a App,
-    id: RunId,
-}
-
-impl PlacedLogins<'_> {
-    /// Returns the config folder that the builder is given.
-    pub fn folder(&self) -> PathBuf {
-        self.app.store.layout().run_logins(self.id)
-    }
-}
-
-impl Drop for PlacedLogins<'_> {
-    fn drop(&mut self) {
-        // If they cannot be removed, only their owner can read them.
-        let _ = std::fs::remove_dir_all(self.folder());
     }
 }
 

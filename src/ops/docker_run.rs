@@ -147,7 +147,7 @@ async fn build(
     let execution = job.execution;
     let mut request = request(job)?;
     let placed = assemble::place_logins(execution, job.run.run_id)?;
-    request.auth_dir = placed.as_ref().map(|placed| placed.folder());
+    request.auth_dir = placed.as_ref().map(|placed| placed.0.clone());
     assemble::report_left_out(execution, &request.context, log.events);
     let [on] = builders else {
         return parts::build(job, builders, request, log).await;

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     ops::{
-        assemble::{self, PlacedLogins},
+        assemble,
         builder_fault,
         chain::ImageMakers,
         event::{Event, EventSink},
@@ -203,7 +203,7 @@ async fn in_workspace(
         baseline: &app.store.baseline(&task.key())?,
         workspace,
         stop,
-        auth_dir: placed.as_ref().map(PlacedLogins::folder),
+        auth_dir: placed.as_ref().map(|placed| placed.0.clone()),
         networks: BTreeMap::new(),
         log,
         found: RefCell::default(),

@@ -54,15 +54,6 @@ pub(super) struct Place {
     _locks: Vec<Lock>,
 }
 
-#[derive(Debug)]
-pub(super) enum PlaceOutcome {
-    On(Place),
-    Full,
-    Away,
-    /// No builder builds for one of the platforms of the run.
-    Unfit,
-}
-
 /// All named builders, with their present state.
 #[derive(Debug)]
 pub(super) struct Fleet {
@@ -207,29 +198,6 @@ impl Fleet {
         placement(&self.members, placement_request)
     }
 
-    /// Takes a place on a builder that fits the request, or on each of several.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Failed`] where the state directory cannot be used.
-    pub fn take(
-        &mut self,
-        app: &App,
-        placement_request: &PlacementRequest,
-    ) -> Result<PlaceOutcome> {
-        loop {
-            let parts = match self.placement(placement_request) {
-                Placement::On(parts) => parts,
-                Placement::Full => return Ok(PlaceOutcome::Full),
-                Placement::Away => return Ok(PlaceOutcome::Away),
-                Placement::Unfit => return Ok(PlaceOutcome::Unfit),
-            };
-            if let Some(place) = self.take_on(app, &parts)? {
-                return Ok(PlaceOutcome::On(place));
-            }
-        }
-    }
-
     /// Takes a place on each of the builders; on none where another process has just taken one of these places.
     pub fn take_on(&mut self, app: &App, parts: &[RunPart]) -> Result<Option<Place>> {
         let (mut builders, mut locks) = (Vec::new(), Vec::new());
@@ -331,15 +299,18 @@ pub(super) async fn place(
             member.is_away = silent.contains(&member.name);
         }
         let placement_request = fleet.placement_request(app, task, &baseline);
-        match fleet.take(app, &placement_request)? {
-            PlaceOutcome::On(place) => {
+        match fleet.placement(&placement_request) {
+            Placement::On(parts) => {
+                let Some(place) = fleet.take_on(app, &parts)? else {
+                    continue;
+                };
                 let all = place.builders.iter().map(|one| one.builder.as_str());
                 match absent(app, all).await? {
                     Some(name) => drop(silent.insert(name.to_owned())),
                     None => return Ok(place),
                 }
             }
-            PlaceOutcome::Full => {
+            Placement::Full => {
                 if !told {
                     events.send(Event::Doing("waiting for a free builder".into()));
                     told = true;
@@ -352,8 +323,8 @@ pub(super) async fn place(
                     }
                 }
             }
-            PlaceOutcome::Away => return Err(away_error(&fleet.away(&placement_request))),
-            PlaceOutcome::Unfit => return Err(unfit(app, task)),
+            Placement::Away => return Err(away_error(&fleet.away(&placement_request))),
+            Placement::Unfit => return Err(unfit(app, task)),
         }
     }
 }
@@ -431,10 +402,6 @@ pub(super) async fn absent<'b>(
 }
 
 /// Asks a builder whether it is there, and stores the answer.
-///
-/// # Errors
-///
-/// [`Kind::Failed`] where the state directory cannot be written.
 pub(super) async fn is_there(app: &App, name: &str) -> Result<bool> {
     let why = silence(app, name).await;
     let is_there = why.is_none();

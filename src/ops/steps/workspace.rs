@@ -58,8 +58,9 @@ impl Workspace {
         fs::create_dir_all(&copy).context(Kind::Failed, || cannot_copy(&copy))?;
         if let Some(context) = context {
             let how = FolderCopyOptions {
+                skip: own_folder(app),
                 leaves_out_vcs,
-                ..FolderCopyOptions::copy(&own_folder(app))
+                links: false,
             };
             copy_folder(context, &copy, &how)?;
         }
@@ -150,8 +151,7 @@ pub fn copy_beneath(root: &Path, folder: &Path, to: &Path) -> Result<()> {
     let opened = beneath::open_folder_in(&canonical, below);
     let opened = opened.context(Kind::Failed, || cannot_copy(folder))?;
     file::make_folder(to)?;
-    let how = FolderCopyOptions::copy(Path::new(""));
-    copy_opened(&opened, folder, to, &how, 0)
+    copy_opened(&opened, folder, to, &FolderCopyOptions::default(), 0)
 }
 
 /// Links the files of a folder into another one, without those that are left out. A file that cannot be linked, because it belongs to
@@ -162,9 +162,9 @@ pub fn copy_beneath(root: &Path, folder: &Path, to: &Path) -> Result<()> {
 /// [`Kind::Failed`] with the path, where something cannot be linked or copied.
 pub fn link_lean(app: &App, from: &Path, to: &Path, left_out: &LeftOut) -> Result<()> {
     let how = FolderCopyOptions {
+        skip: own_folder(app),
         leaves_out_vcs: left_out.has_version_control(),
         links: true,
-        ..FolderCopyOptions::copy(&own_folder(app))
     };
     copy_folder(from, to, &how)
 }
@@ -179,22 +179,13 @@ fn copy_folder(from: &Path, to: &Path, how: &FolderCopyOptions) -> Result<()> {
     copy_opened(&opened, from, to, how, 0)
 }
 
+#[derive(Default)]
 struct FolderCopyOptions {
     /// A folder that is left out of the copy.
     skip: PathBuf,
     leaves_out_vcs: bool,
     /// Whether to link files where possible.
     links: bool,
-}
-
-impl FolderCopyOptions {
-    fn copy(skip: &Path) -> Self {
-        Self {
-            skip: skip.to_owned(),
-            leaves_out_vcs: false,
-            links: false,
-        }
-    }
 }
 
 /// Copies the content of an open folder. Every entry is opened relative to its folder, because the owner of the context could replace a path
@@ -318,8 +309,11 @@ mod tests {
         fs::write(from.join("sub/run.sh"), "x").unwrap();
         fs::set_permissions(from.join("sub/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
         symlink("sub/run.sh", from.join("link")).unwrap();
-        let skip = fs::canonicalize(from.join("state")).unwrap();
-        copy_folder(&from, &to, &FolderCopyOptions::copy(&skip)).unwrap();
+        let how = FolderCopyOptions {
+            skip: fs::canonicalize(from.join("state")).unwrap(),
+            ..FolderCopyOptions::default()
+        };
+        copy_folder(&from, &to, &how).unwrap();
         let mode = fs::metadata(to.join("sub/run.sh"))
             .unwrap()
             .permissions()
@@ -345,7 +339,7 @@ mod tests {
         let how = FolderCopyOptions {
             leaves_out_vcs: true,
             links: true,
-            ..FolderCopyOptions::copy(Path::new(""))
+            ..FolderCopyOptions::default()
         };
         copy_folder(&from, &to, &how).unwrap();
         assert!(!to.join(".git").exists() && !to.join("sub/.git").exists());

@@ -130,24 +130,20 @@ fn targets(execution: &Execution<'_>, step: &ImportStep, run: &Run) -> Result<Ve
 
 /// Resolves the source to its digest now: that is what is copied, however long the copy takes.
 async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<ResolvedSource> {
+    let without_base = |place, untracked| ResolvedSource {
+        place,
+        dependencies: Vec::new(),
+        untracked,
+    };
     let source = match places::source(app, &step.source, None)? {
         Place::Registry(source) => source,
-        folder => {
-            return Ok(ResolvedSource {
-                place: folder,
-                dependencies: Vec::new(),
-                untracked: Vec::new(),
-            });
-        }
+        folder => return Ok(without_base(folder, Vec::new())),
     };
     if source.digest().is_some() {
         let reason = "it is pinned by its digest and cannot move".to_owned();
         let image = step.source.clone();
-        return Ok(ResolvedSource {
-            place: Place::Registry(source),
-            dependencies: Vec::new(),
-            untracked: vec![Untracked { image, reason }],
-        });
+        let untracked = vec![Untracked { image, reason }];
+        return Ok(without_base(Place::Registry(source), untracked));
     }
     let registries = app.registries();
     let seen = registries.look_cached(&source).await.map_err(|error| {

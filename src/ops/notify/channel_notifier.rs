@@ -191,17 +191,16 @@ impl ChannelNotifier<'_> {
     ) -> ControlFlow<(), bool> {
         let (name, word) = (&self.channel.name, event.word());
         let why = match sent {
-            Ok(()) => {
+            Err(DeliveryError::Stopped) => return ControlFlow::Break(()),
+            Err(DeliveryError::Failed(why)) => why,
+            reached => {
                 self.failed_in_a_row = 0;
                 self.notified.reached(subjects);
-                return ControlFlow::Continue(true);
-            }
-            Err(DeliveryError::Refused(why)) => {
-                self.failed_in_a_row = 0;
-                self.notified.reached(subjects);
-                self.events.send(Event::Warning(format!(
-                    "cannot notify `{name}` of {word}: {why}; this message is not sent again"
-                )));
+                if let Err(DeliveryError::Refused(why)) = reached {
+                    self.events.send(Event::Warning(format!(
+                        "cannot notify `{name}` of {word}: {why}; this message is not sent again"
+                    )));
+                }
                 return ControlFlow::Continue(true);
             }
             Err(DeliveryError::Stopped) => return ControlFlow::Break(()),

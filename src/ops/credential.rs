@@ -11,11 +11,7 @@ use crate::{
     watch::Baseline,
 };
 
-use super::{
-    App,
-    event::{Event, EventSink},
-    task,
-};
+use super::{App, event::EventSink, task};
 
 pub use super::answer::CredentialsAnswer;
 pub use crate::{registry::Login, store::secrets::StoredLogin};
@@ -138,15 +134,10 @@ pub(super) fn looked_up(registry: String, login: &StoredLogin, of: &str) -> Resu
 pub fn all_logins(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec<Login>> {
     let mut of_tasks: Vec<(TaskKey, Vec<Login>)> = Vec::new();
     for key in app.store.keys_with_secrets()? {
-        let secrets = app.store.secrets(&key).unwrap_or_else(|error| {
-            *broken += 1;
-            events.send(Event::Problem(error));
-            Secrets::default()
-        });
-        let usable = each_login(&secrets).filter_map(|login| {
-            let problem = |error| events.send(Event::Problem(error));
-            login.map_err(problem).ok()
-        });
+        let secrets = events.report(app.store.secrets(&key));
+        *broken += usize::from(secrets.is_none());
+        let secrets = secrets.unwrap_or_default();
+        let usable = each_login(&secrets).filter_map(|login| events.report(login));
         let logins: Vec<Login> = usable.collect();
         if !logins.is_empty() {
             of_tasks.push((key, logins));

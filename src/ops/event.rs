@@ -85,4 +85,10 @@ impl<'a> EventSink<'a> {
     pub fn send(&self, event: Event<'_>) {
         (self.0)(event);
     }
+
+    /// Returns the value of a result. An error is sent as a problem, and the caller goes on without it.
+    pub fn report<T>(&self, result: crate::error::Result<T>) -> Option<T> {
+        let send = |error| self.send(Event::Problem(error));
+        result.map_err(send).ok()
+    }
 }

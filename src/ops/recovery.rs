@@ -34,8 +34,8 @@ pub async fn recover_crashed_runs(app: &App, events: &EventSink<'_>) {
         Ok(crashed) => recover_all(app, &crashed, events).await,
         Err(error) => vec![Err(error)],
     };
-    for error in recovered.into_iter().filter_map(Result::err) {
-        events.send(Event::Problem(error));
+    for recovered in recovered {
+        events.report(recovered);
     }
 }
 

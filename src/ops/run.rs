@@ -187,9 +187,7 @@ pub(super) async fn pin(
 
 /// Prepares the receivers of notifications for the run. A failure is reported, and does not prevent the run.
 async fn prepare_notifications(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
-    if let Err(error) = notify::before_run(app, task, stop, events).await {
-        events.send(Event::Problem(error));
-    }
+    events.report(notify::before_run(app, task, stop, events).await);
 }
 
 /// Runs a task because of a trigger. Returns `None` at once if a run of it is in progress. Notifications about the result are left to the

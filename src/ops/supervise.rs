@@ -266,10 +266,7 @@ pub async fn supervise(
     }
     if matches!(held.run.status, RunStatus::Timeout | RunStatus::Canceled) {
         // The process of the run has ended the process group of its builder; a child of that may have left the group.
-        let ended = process::end_marked_processes(MARKER, &marker).await;
-        if let Err(error) = ended {
-            events.send(Event::Problem(error));
-        }
+        events.report(process::end_marked_processes(MARKER, &marker).await);
     }
     let run = app.store.end_run(held)?;
     events.send(Event::Ended {

@@ -33,7 +33,7 @@ use super::{
     App,
     answer::{AzTimestamp, resume},
     credential::all_logins,
-    event::{Event, EventSink},
+    event::EventSink,
     heads::Heads,
     joined::joined,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},
@@ -124,12 +124,9 @@ fn snapshots(
 ) -> Vec<Snapshot> {
     let mut loaded = Vec::with_capacity(count);
     for found in found {
-        match found {
-            Ok(found) => loaded.push(snapshot(app, found)),
-            Err(error) => {
-                *broken += 1;
-                events.send(Event::Problem(error));
-            }
+        match events.report(found) {
+            Some(found) => loaded.push(snapshot(app, found)),
+            None => *broken += 1,
         }
     }
     placing::add_away(app, &mut loaded, false);

@@ -90,12 +90,8 @@ impl ChannelNotifier<'_> {
         let new: Vec<TaskKey> = self.tasks_with_news(tasks).cloned().collect();
         for key in new {
             // Another sender may have told of a newer run since the tasks were read.
-            let baseline = match self.app.store.baseline(&key) {
-                Ok(baseline) => baseline,
-                Err(error) => {
-                    self.events.send(Event::Problem(error));
-                    continue;
-                }
+            let Some(baseline) = self.events.report(self.app.store.baseline(&key)) else {
+                continue;
             };
             self.notified.settle(&key, &baseline);
             for event in self.notified.due_events(&key, &baseline, remind) {
@@ -203,8 +199,6 @@ impl ChannelNotifier<'_> {
                 }
                 return ControlFlow::Continue(true);
             }
-            Err(DeliveryError::Stopped) => return ControlFlow::Break(()),
-            Err(DeliveryError::Failed(why)) => why,
         };
         self.events.send(Event::Warning(format!(
             "cannot notify `{name}` of {word}: {why}; it is tried again"

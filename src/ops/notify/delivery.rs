@@ -14,11 +14,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::{
     error::Result,
-    ops::{
-        App,
-        event::{Event, EventSink},
-        recall,
-    },
+    ops::{App, event::EventSink, recall},
     store::lock::{self, Lock},
     sys::signal::Stop,
     task::TaskKey,
@@ -127,9 +123,7 @@ impl Delivery<'_> {
         });
         let due: Vec<&Channel> = due.collect();
         let sent = stream::iter(due).for_each_concurrent(MOST_AT_ONCE, |channel| async move {
-            if let Err(error) = self.to_one(channel).await {
-                self.events.send(Event::Problem(error));
-            }
+            self.events.report(self.to_one(channel).await);
         });
         sent.await;
         Ok(())

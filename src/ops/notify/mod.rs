@@ -19,11 +19,7 @@ use crate::{
     },
 };
 
-use super::{
-    App,
-    event::{Event, EventSink},
-    recall,
-};
+use super::{App, event::EventSink, recall};
 
 use channels::{Channel, Channels};
 use delivery::{Delivery, forget};
@@ -98,9 +94,7 @@ async fn notify_of_run(
         };
         delivery.to_all(channels).await
     };
-    if let Err(error) = work.await {
-        events.send(Event::Problem(error));
-    }
+    events.report(work.await);
 }
 
 /// Sends notifications about the problems that a round has found, and those that could not be sent before. `report` is called with the
@@ -145,7 +139,5 @@ pub async fn after_round(
         };
         delivery.to_all(&channels.usable).await
     };
-    if let Err(error) = work.await {
-        events.send(Event::Problem(error));
-    }
+    events.report(work.await);
 }

@@ -5,10 +5,7 @@ use jiff::Timestamp;
 use crate::{
     error::Result,
     image::Reference,
-    ops::{
-        App,
-        event::{Event, EventSink},
-    },
+    ops::{App, event::EventSink},
     store::lock,
     task::{RunId, TaskKey, TimerName},
     watch::{Node, ReadFile, Snapshot, Verdict},
@@ -73,10 +70,8 @@ pub fn begin_timers(
     events: &EventSink<'_>,
 ) {
     for one in loaded {
-        if let Err(error) = begin_timers_of(app, one, now) {
-            *broken += 1;
-            events.send(Event::Problem(error));
-        }
+        let begun = events.report(begin_timers_of(app, one, now));
+        *broken += usize::from(begun.is_none());
     }
 }
 

@@ -90,10 +90,7 @@ pub async fn once(
     let measure = hooks.measure(app);
     let out = events;
     let report_filter = (!options.repeat).then(|| ReportFilter::recall(app, out));
-    let report_filter = report_filter.and_then(|recalled| {
-        let report = |error| out.send(Event::Problem(error));
-        recalled.map_err(report).ok()
-    });
+    let report_filter = report_filter.and_then(|recalled| out.report(recalled));
     let events = EventSink::new(|event| {
         measure(&event);
         if report_filter.as_ref().is_none_or(|it| it.has(&event)) {
@@ -114,9 +111,7 @@ pub async fn once(
         for place in report_filter.answer_again() {
             out.send(Event::AnswersAgain(&place));
         }
-        if let Err(error) = report_filter.keep(&app, stop, out).await {
-            out.send(Event::Problem(error));
-        }
+        out.report(report_filter.keep(&app, stop, out).await);
     }
     result
 }
@@ -164,19 +159,15 @@ pub async fn forever(
             }
             Err(error) => Err(error),
         };
-        let mut woken = None;
-        let result = round.map(|(round_result, given)| {
-            woken = given;
-            round_result
-        });
+        let (result, woken) = match round {
+            Ok((round_result, woken)) => (Ok(round_result), woken),
+            Err(error) => (Err(error), None),
+        };
         hooks.measure_round(&app, &result);
         hooks.write_metrics(options.metrics_file.as_deref(), &events);
-        match result {
-            Ok(round_result) => {
-                all.rebuilt += round_result.rebuilt;
-                due = round_result.next;
-            }
-            Err(error) => events.send(Event::Problem(error)),
+        if let Some(round_result) = events.report(result) {
+            all.rebuilt += round_result.rebuilt;
+            due = round_result.next;
         }
         if let Some(signal) = stop.requested() {
             watcher.finish().await;
@@ -203,8 +194,8 @@ pub async fn forever(
         };
         match woken {
             LoopWakeReason::Due => {}
-            LoopWakeReason::Hinted => match hooks.apply_hints(&app, &events) {
-                Ok(hinted) => {
+            LoopWakeReason::Hinted => {
+                if let Some(hinted) = events.report(hooks.apply_hints(&app, &events)) {
                     let all = hinted.sources.iter();
                     all.for_each(|source| watcher.ask_again(&source.repository));
                     if hinted.everything {
@@ -212,17 +203,14 @@ pub async fn forever(
                     }
                     part = watcher.part_for(&app, &hinted);
                 }
-                Err(error) => events.send(Event::Problem(error)),
-            },
+            }
             LoopWakeReason::Reload => {
-                match app.read_again().and_then(|again| hooks.read_again(again)) {
-                    Ok(again) => {
-                        events.send(Event::Note(
-                            "read the config file and all tasks again".into(),
-                        ));
-                        app = Rc::new(again);
-                    }
-                    Err(error) => events.send(Event::Problem(error)),
+                let again = app.read_again().and_then(|again| hooks.read_again(again));
+                if let Some(again) = events.report(again) {
+                    events.send(Event::Note(
+                        "read the config file and all tasks again".into(),
+                    ));
+                    app = Rc::new(again);
                 }
             }
             LoopWakeReason::Stopped(signal) => {

@@ -87,11 +87,9 @@ impl<'a> PendingNotifications<'a> {
         }
         if let Some((app, key)) = self.runs.pop_front() {
             let telling = async move {
-                match app.store.task(&key) {
-                    Ok(Some(task)) => notify::after_run_of_round(&app, &task, stop, events).await,
-                    // The task was deleted meanwhile, with its receivers.
-                    Ok(None) => {}
-                    Err(error) => events.send(Event::Problem(error)),
+                // A task that was deleted meanwhile has no receivers any more.
+                if let Some(task) = events.report(app.store.task(&key)).flatten() {
+                    notify::after_run_of_round(&app, &task, stop, events).await;
                 }
             };
             return Some(telling.boxed_local());

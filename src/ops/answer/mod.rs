@@ -25,12 +25,6 @@ pub use trigger::TriggerAnswer;
 #[derive(Clone, Copy, Debug)]
 pub struct AzTimestamp(pub Timestamp);
 
-impl From<Timestamp> for AzTimestamp {
-    fn from(time: Timestamp) -> Self {
-        Self(time)
-    }
-}
-
 impl Serialize for AzTimestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // The format of Python's `isoformat`, which az prints: without a fraction where it is zero.
@@ -51,19 +45,17 @@ pub struct PlatformAnswer {
     variant: Option<String>,
 }
 
-impl From<&Platform> for PlatformAnswer {
-    fn from(platform: &Platform) -> Self {
+impl PlatformAnswer {
+    /// Returns the first platform, or this machine's: ACR shows only one.
+    fn first(platforms: &[Platform]) -> Self {
+        let host = Platform::host();
+        let platform = platforms.first().unwrap_or(&host);
         Self {
             os: platform.os().into(),
             architecture: platform.architecture().into(),
             variant: platform.variant().map(Into::into),
         }
     }
-}
-
-/// Returns the first platform, or this machine's: ACR shows only one.
-fn first(platforms: &[Platform]) -> PlatformAnswer {
-    PlatformAnswer::from(platforms.first().unwrap_or(&Platform::host()))
 }
 
 /// Whether the images that a task depends on are tracked. az has no such key.
@@ -225,7 +217,7 @@ impl TaskAnswer {
             tags: None,
             credentials: None,
             creation_date: task.creation_date.map(AzTimestamp),
-            platform: first(&task.platforms),
+            platform: PlatformAnswer::first(&task.platforms),
             platforms: task.platforms.clone(),
             status: task.status,
             state: last.state,

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-use super::{AzTimestamp, PlatformAnswer, first, step::DependencyAnswer};
+use super::{AzTimestamp, PlatformAnswer, step::DependencyAnswer};
 
 /// The images whose update started a run.
 #[derive(Debug, Serialize)]
@@ -24,7 +24,7 @@ impl From<&ImageUpdateTrigger> for ImageUpdateAnswer {
     fn from(trigger: &ImageUpdateTrigger) -> Self {
         Self {
             id: trigger.id.clone(),
-            timestamp: trigger.timestamp.into(),
+            timestamp: AzTimestamp(trigger.timestamp),
             images: trigger.images.clone(),
         }
     }
@@ -79,7 +79,7 @@ impl From<&TimerFiring> for OccurrenceAnswer {
     fn from(occurrence: &TimerFiring) -> Self {
         Self {
             timer_trigger_name: occurrence.timer.clone(),
-            schedule_occurrence: occurrence.time.into(),
+            schedule_occurrence: AzTimestamp(occurrence.time),
         }
     }
 }
@@ -144,11 +144,11 @@ impl From<&Run> for RunAnswer {
             registry: run.registry.clone(),
             status: run.status,
             run_type: run.run_type,
-            create_time: run.create_time.into(),
+            create_time: AzTimestamp(run.create_time),
             start_time: run.start_time.map(AzTimestamp),
             finish_time: run.finish_time.map(AzTimestamp),
-            last_updated_time: run.last_updated_time.into(),
-            platform: first(&run.platforms),
+            last_updated_time: AzTimestamp(run.last_updated_time),
+            platform: PlatformAnswer::first(&run.platforms),
             output_images: run.output_images.clone(),
             image_update_trigger: run.image_update_trigger.as_ref().map(Into::into),
             source_trigger: run.source_trigger.as_ref().map(|cause| SourceCauseAnswer {

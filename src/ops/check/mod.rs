@@ -538,9 +538,7 @@ fn outputs(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<OutputAnswer> {
             },
             pushed_digest: Some(pushed.clone()),
             current_digest: record.and_then(|record| record.digest.clone()),
-            last_looked: record
-                .and_then(|record| record.last_looked)
-                .map(AzTimestamp),
+            last_looked: record.and_then(|it| it.last_looked).map(AzTimestamp),
         }
     });
     answers.collect()
@@ -710,6 +708,7 @@ fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
         .map(|(tag, dependency)| {
             let record = tag.as_ref().and_then(|tag| tags.get(tag));
             let error = record.and_then(|record| record.error.as_ref());
+            let paused = record.filter(|record| record.rests(now));
             ImageAnswer {
                 image: dependency.image.tagged(),
                 r#type: dependency.kind,
@@ -725,15 +724,10 @@ fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
                 },
                 recorded_digest: dependency.image.digest.clone(),
                 current_digest: record.and_then(|record| record.digest.clone()),
-                first_seen: record.and_then(|record| record.first_seen).map(AzTimestamp),
-                last_looked: record
-                    .and_then(|record| record.last_looked)
-                    .map(AzTimestamp),
-                next_look: record.and_then(|record| record.next_look).map(AzTimestamp),
-                paused_until: record
-                    .filter(|record| record.rests(now))
-                    .and_then(|record| record.not_before)
-                    .map(AzTimestamp),
+                first_seen: record.and_then(|it| it.first_seen).map(AzTimestamp),
+                last_looked: record.and_then(|it| it.last_looked).map(AzTimestamp),
+                next_look: record.and_then(|it| it.next_look).map(AzTimestamp),
+                paused_until: paused.and_then(|it| it.not_before).map(AzTimestamp),
                 error: error.map(|error| error.message.clone()),
                 error_since: error.map(|error| AzTimestamp(error.since)),
                 mirror: None,

@@ -43,7 +43,7 @@ pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKe
     }
     keys.retain(|key| key.name == *name);
     match keys.len() {
-        0 => Err(not_found_on(app, name, registry)),
+        0 => Err(not_found(app, name, registry)),
         1 => Ok(keys.remove(0)),
         _ => default_registry(app)
             .and_then(|registry| {
@@ -74,7 +74,7 @@ pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKe
 pub fn existing(app: &App, key: &TaskKey) -> Result<Task> {
     app.store
         .task(key)?
-        .ok_or_else(|| not_found(app, &key.name))
+        .ok_or_else(|| not_found(app, &key.name, None))
 }
 
 /// Returns the option that names a task in a command: `--name web`, with the registry where several have a task of that name.
@@ -209,10 +209,6 @@ pub fn refuse_other_case(app: &App, key: &TaskKey) -> Result<()> {
     }
 }
 
-pub fn not_found(app: &App, name: &TaskName) -> Error {
-    not_found_on(app, name, None)
-}
-
 /// If there are no tasks, returns a message that says how to create one.
 ///
 /// # Errors
@@ -225,7 +221,7 @@ pub fn none_yet(app: &App) -> Result<Option<String>> {
 }
 
 /// Returns the error about a task that does not exist, with a task of the same name elsewhere or of a similar name.
-fn not_found_on(app: &App, name: &TaskName, registry: Option<&str>) -> Error {
+pub fn not_found(app: &App, name: &TaskName, registry: Option<&str>) -> Error {
     let on = registry.map(|registry| app.settings.login_server(registry));
     let place = on.map_or(String::new(), |registry| {
         format!(" of registry `{registry}`")

@@ -328,7 +328,7 @@ pub fn keep_update_token(app: &App, key: &TaskKey, token: &str) -> Result<()> {
 /// [`Kind::NotFound`] if there is none.
 pub fn delete(app: &App, key: &TaskKey) -> Result<()> {
     if !app.store.layout().task(key).exists() {
-        return Err(not_found(app, &key.name));
+        return Err(not_found(app, &key.name, None));
     }
     app.store.delete_task(key)
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    assemble, builder_fault,
+    assemble, builder_fault, builders,
     cache_traces::{self, CacheTraces},
     clean::BuilderTraces,
     commands::{CommandFailure, Commands},
@@ -75,7 +75,7 @@ impl BuildJob<'_> {
         let built = cache_traces::noted(traces, "", self.resolved.pulled.keys(), build).await;
         match built {
             Ok(outcome) => {
-                builder_fault::note_room(app, name)?;
+                builders::note_room(app, name)?;
                 Ok(outcome)
             }
             Err(failure) => Err(builder_fault::with_builder_fault(execution, failure, name).await),

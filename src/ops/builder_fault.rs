@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    App, builders,
+    builders,
     execution::{Execution, Failure},
     placing,
     run_log::PrefixedLog,
@@ -114,13 +114,4 @@ pub(super) async fn free_disk(
         return false;
     }
     true
-}
-
-/// Records that a builder has had room for a build.
-pub(super) fn note_room(app: &App, name: &str) -> Result<()> {
-    if app.store.builders().is_full(name) {
-        app.store.note_builder(name, None, app.clock.now())
-    } else {
-        Ok(())
-    }
 }

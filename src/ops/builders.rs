@@ -209,11 +209,18 @@ pub async fn prune(
                 continue;
             }
         }
-        if app.store.builders().is_full(&name) {
-            app.store.note_builder(&name, None, app.clock.now())?;
-        }
+        note_room(app, &name)?;
     }
     Ok(answers)
+}
+
+/// Records that a builder has room for a build.
+pub(super) fn note_room(app: &App, name: &str) -> Result<()> {
+    if app.store.builders().is_full(name) {
+        app.store.note_builder(name, None, app.clock.now())
+    } else {
+        Ok(())
+    }
 }
 
 /// As [`prune`], for one builder.

@@ -9,9 +9,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     ops::{
-        assemble,
-        builder_fault,
-        chain::ImageMakers,
+        assemble, builder_fault, builders, chain,
         event::{Event, EventSink},
         execution::{Execution, Failure},
         joined::joined,
@@ -87,7 +85,7 @@ pub(in crate::ops) async fn work(
         return Err(builder_fault::with_builder_fault(execution, failure, &on.name).await);
     }
     let mut found = found.unwrap_or_default();
-    builder_fault::note_room(app, &on.name)?;
+    builders::note_room(app, &on.name)?;
     let outputs = confirm(execution, &found.pushed, log.events).await?;
     let platforms = settle(execution, &mut found, &outputs).await?;
     held.run.base_image_dependencies = Some(found.dependencies());

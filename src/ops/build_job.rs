@@ -129,7 +129,7 @@ impl BuildJob<'_> {
             let printed = ran.map_err(|why| failed(why, on, &step.purpose, &request))?;
             if step.purpose == Purpose::Build {
                 let built = platforms::built(&on.builder, &request).await;
-                let named = platforms::named(built.as_ref());
+                let named = built.iter().flat_map(|it| it.platforms.clone());
                 outcome.platforms = pushed::in_words_of(&inputs.build.platforms, named);
                 judge_platforms(&outcome.platforms, &request.platforms, inputs)?;
                 let built = unchanged::parts(&on.builder, &request, built).await;

@@ -48,11 +48,6 @@ pub async fn inspected(line: &CommandLine) -> Option<HeldImage> {
     HeldImage::parse(&answer(line).await?)
 }
 
-/// Returns the platforms of an image; empty where its builder does not say.
-pub fn named(image: Option<&HeldImage>) -> Vec<Platform> {
-    image.map_or_else(Vec::new, |image| image.platforms.clone())
-}
-
 /// Returns the answer of a builder to a question; `None` where it gives none.
 pub async fn ask<T>(question: &Question<T>) -> Option<T> {
     Some(question.read(&text(&question.line).await?))

@@ -93,7 +93,7 @@ async fn run_lines(
         work.run_builder(line, &planned.purpose, request).await?;
         if planned.purpose == Purpose::Build {
             let built = platforms::built(builder, request).await;
-            let named = platforms::named(built.as_ref());
+            let named = built.iter().flat_map(|it| it.platforms.clone());
             made = pushed::in_words_of(&inputs.build.platforms, named);
             if let Some(traces) = &traces {
                 let built = unchanged::parts(builder, request, built).await;

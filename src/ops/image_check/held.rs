@@ -45,13 +45,13 @@ impl Store {
 
     /// Returns the store whose program is installed, Docker's first.
     pub fn at_hand(app: &App) -> Option<Self> {
-        let has_program = |store: &Self| {
-            let mut programs = store.programs().iter();
-            programs.any(|name| process::find(name, &app.settings.path).is_some())
-        };
-        [Self::Docker, Self::Containers]
-            .into_iter()
-            .find(has_program)
+        let mut stores = [Self::Docker, Self::Containers].into_iter();
+        stores.find(|store| store.program(app).is_some())
+    }
+
+    fn program(self, app: &App) -> Option<&'static str> {
+        let mut programs = self.programs().iter().copied();
+        programs.find(|name| process::find(name, &app.settings.path).is_some())
     }
 
     fn prefix(self) -> &'static str {
@@ -239,9 +239,7 @@ async fn running_in(app: &App, store: Store, program: &str) -> Result<Vec<Runnin
 }
 
 async fn find(app: &App, store: Store) -> Result<Builder> {
-    let installed = |name: &&&str| process::find(name, &app.settings.path).is_some();
-    let program = store.programs().iter().find(installed);
-    let program = program.ok_or_else(|| {
+    let program = store.program(app).ok_or_else(|| {
         let programs = store.programs().join(" nor ");
         Error::new(Kind::Invalid, format!("neither {programs} is on PATH"))
     })?;

@@ -9,12 +9,12 @@ use crate::{
 use super::{
     acr, build, container, push,
     step_context::StepContext,
-    step_run::{StepFailure, StepRun, pause},
+    step_run::{StepFailure, StepRun},
 };
 
 /// Carries out a step, with all its delays, repeats and retries.
 pub(super) async fn carry_out(shared: &StepContext<'_>, step: &Step) -> Result<(), Failure> {
-    pause(shared, step.limits.start_delay).await?;
+    shared.pause(step.limits.start_delay).await?;
     let work = StepRun::begin(shared, step);
     let mut failed = Vec::new();
     for _ in 0..=step.limits.repeat {
@@ -64,7 +64,7 @@ async fn tries(work: &StepRun<'_>) -> Result<(), StepFailure> {
         left -= 1;
         let delay = limits.retry_delay;
         work.lines.say(&format!("tried again in {delay} seconds"));
-        work.pause(delay).await?;
+        work.shared.pause(delay).await?;
     }
 }
 

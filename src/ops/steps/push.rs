@@ -109,7 +109,7 @@ async fn push_one(
             Ok(printed) => break printed,
             Err(StepFailure::Exit { .. }) if tries < PUSHES => {
                 tries += 1;
-                work.pause(tries - 1).await?;
+                work.shared.pause(tries - 1).await?;
             }
             Err(trouble) => return Err(trouble),
         }

@@ -4,13 +4,14 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    time::Duration,
 };
 
 use crate::{
     builder::BuilderPlatforms,
     image::{Digest, Platform, Reference},
     ops::{
-        execution::Execution,
+        execution::{Execution, Failure},
         inputs::Inputs,
         resolve::Resolved,
         run_builders::PlacedBuilder,
@@ -112,6 +113,17 @@ impl<'a> StepContext<'a> {
             } else {
                 format!("{step} | ")
             },
+        }
+    }
+
+    /// Waits, unless the steps are to stop.
+    pub async fn pause(&self, seconds: u32) -> Result<(), Failure> {
+        if seconds == 0 {
+            return Ok(());
+        }
+        tokio::select! {
+            () = self.execution.app.clock.sleep(Duration::from_secs(u64::from(seconds))) => Ok(()),
+            failure = self.execution.cut_short(&self.stop) => Err(failure),
         }
     }
 

@@ -33,9 +33,6 @@ const CONTAINER_GRACE: Duration = Duration::from_secs(2);
 /// How many bytes of a step's output are searched for the errors after which it is retried.
 const MAX_PRINTED: usize = 1024 * 1024;
 
-/// The warning about a secret that other users could see.
-const BARE_SECRET: &str = "a secret is among the arguments of the command, where other users of this machine can see it while it runs; hand it over in `env`";
-
 pub(super) struct StepRun<'a> {
     /// What all steps of the run share.
     pub shared: &'a StepContext<'a>,
@@ -80,7 +77,7 @@ impl<'a> StepRun<'a> {
 
     /// Warns of a secret that other users of the machine can see.
     pub fn warn_of_bare_secret(&self) {
-        self.warn(BARE_SECRET);
+        self.warn("a secret is among the arguments of the command, where other users of this machine can see it while it runs; hand it over in `env`");
     }
 
     /// Carries out an operation, and gives it up when the steps are to stop or the run has timed out.
@@ -123,11 +120,6 @@ impl<'a> StepRun<'a> {
             self.warn(&text);
         }
         Ok(resolved)
-    }
-
-    /// Waits, unless the run is to stop.
-    pub async fn pause(&self, seconds: u32) -> Result<(), Failure> {
-        pause(self.shared, seconds).await
     }
 
     /// Runs a process of the step to its end, and returns its output. `what` describes it in messages.
@@ -224,17 +216,6 @@ fn because_of_words(error: Error, command: &FailedCommand) -> Error {
     match command.said.as_slice() {
         [] => error,
         said => error.because(anyhow::anyhow!(said.join("; "))),
-    }
-}
-
-/// Waits, unless the steps are to stop.
-pub(super) async fn pause(shared: &StepContext<'_>, seconds: u32) -> Result<(), Failure> {
-    if seconds == 0 {
-        return Ok(());
-    }
-    tokio::select! {
-        () = shared.execution.app.clock.sleep(Duration::from_secs(u64::from(seconds))) => Ok(()),
-        failure = shared.execution.cut_short(&shared.stop) => Err(failure),
     }
 }
 

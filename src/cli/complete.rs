@@ -16,7 +16,7 @@ use clap_complete::{
 
 use super::flags::AZURE;
 use crate::{
-    ops::{self, App, GlobalOptions, event::EventSink},
+    ops::{self, App, EventSink, GlobalOptions},
     sys::builders::BuilderKind,
 };
 

@@ -6,8 +6,7 @@ use crate::{
     cli::{outcome::Outcome, report::Report},
     error::{Context as _, Error, Kind, Result},
     ops::{
-        self, App, GlobalOptions,
-        event::{Event, EventSink},
+        self, App, Event, EventSink, GlobalOptions,
         run::RunRequest,
         supervise::{WorkerInput, WorkerMessage},
     },

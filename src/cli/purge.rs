@@ -4,9 +4,8 @@ use crate::{
     cli::{outcome::Outcome, report::Report},
     error::{Context as _, Error, Kind, Result},
     ops::{
-        App,
+        App, Event, EventSink,
         credential::all_logins,
-        event::{Event, EventSink},
         purge::{self, Filters, PurgeOptions},
     },
     view::View,

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     ops::{
+        Event, EventSink,
         answer::resume,
         check::{outage_text, reason},
-        event::{Event, EventSink},
     },
     secret::{Masks, Secret, secrets_of_argument},
     sys::{

@@ -17,15 +17,8 @@ use crate::{
 };
 
 use super::{
-    App,
-    builders::TASK_LABEL,
-    credential::logins,
-    event::{Event, EventSink},
-    execution::Execution,
-    inputs::Inputs,
-    resolve::Resolved,
-    run_log::RunLog,
-    steps::workspace,
+    App, Event, EventSink, builders::TASK_LABEL, credential::logins, execution::Execution,
+    inputs::Inputs, resolve::Resolved, run_log::RunLog, steps::workspace,
 };
 
 /// Writes the pinned Dockerfile where the builder finds it, with an ignore file that takes precedence over the one of the context.

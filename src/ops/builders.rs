@@ -15,12 +15,7 @@ use crate::{
     },
 };
 
-use super::{
-    App,
-    answer::AzTimestamp,
-    event::{Event, EventSink},
-    placing, platforms,
-};
+use super::{App, Event, EventSink, answer::AzTimestamp, placing, platforms};
 
 pub use crate::builder::CacheLimits;
 

@@ -11,7 +11,7 @@ use crate::{
     watch::Baseline,
 };
 
-use super::{App, event::EventSink, task};
+use super::{App, EventSink, task};
 
 pub use super::answer::CredentialsAnswer;
 pub use crate::{registry::Login, store::secrets::StoredLogin};

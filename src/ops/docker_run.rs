@@ -9,10 +9,9 @@ use crate::{
 };
 
 use super::{
-    assemble,
+    EventSink, assemble,
     build_job::{BuildJob, BuildOutcome, BuilderWork},
     chain::ImageMakers,
-    event::EventSink,
     execution::{Execution, Failure},
     inputs, local, outputs, parts, placing, push_login, pushed,
     resolve::{self, Resolved},

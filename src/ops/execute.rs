@@ -7,8 +7,7 @@ use crate::{
 };
 
 use super::{
-    docker_run,
-    event::{Event, EventSink},
+    Event, EventSink, docker_run,
     execution::{Execution, Failure, Finished, Named},
     fetch::{self, Fetched},
     import, keep, reading,

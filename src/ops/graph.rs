@@ -16,9 +16,8 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, EventSink,
     check::{load_with_tags, simulated, state_of},
-    event::EventSink,
     joined::joined,
     look::TagSubscriptions,
     show::with_runs,

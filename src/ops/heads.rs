@@ -14,7 +14,7 @@ use crate::{
     watch::{Head, Node},
 };
 
-use super::{App, event::EventSink, recall};
+use super::{App, EventSink, recall};
 
 /// How long an answer is valid in the loop.
 const FRESH: SignedDuration = SignedDuration::from_secs(59);

@@ -12,13 +12,7 @@ use crate::{
     sys::process,
 };
 
-use super::{
-    App,
-    credential::all_logins,
-    event::{Event, EventSink},
-    joined::joined,
-    notify,
-};
+use super::{App, Event, EventSink, credential::all_logins, joined::joined, notify};
 
 /// Clocks that differ by more than this, in seconds, make tokens and certificates fail.
 const CLOCK_TOLERANCE: i64 = 60;

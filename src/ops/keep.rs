@@ -14,8 +14,7 @@ use crate::{
 };
 
 use super::{
-    App,
-    event::Event,
+    App, Event,
     purge::needed,
     run_log::RunLog,
     runs::{RunFilter, ids},

@@ -8,9 +8,8 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, Event, EventSink,
     credential::{StoredLogin, looked_up},
-    event::{Event, EventSink},
 };
 
 /// A token of a registry, in az's shape.

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-use super::{App, event::Event, fetch, heads::server, local, verify::Verifier};
+use super::{App, Event, fetch, heads::server, local, verify::Verifier};
 
 /// How many answers are processed at once. Each registry has lower limits of its own, so that a registry whose indexes come slowly delays no
 /// other.

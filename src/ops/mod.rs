@@ -73,6 +73,7 @@ mod why_failed;
 
 use std::{cell::RefCell, collections::BTreeMap, future::Future, path::PathBuf, rc::Rc};
 
+pub use event::{Event, EventSink};
 use verify::Verifier;
 
 use crate::{

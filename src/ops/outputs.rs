@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    event::{Event, EventSink},
+    Event, EventSink,
     execution::{Execution, Failure},
     inputs::Inputs,
     local, pushed,

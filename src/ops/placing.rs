@@ -24,12 +24,7 @@ use crate::{
     watch::{AwayBuilder, Baseline, Snapshot},
 };
 
-use super::{
-    App,
-    event::{Event, EventSink},
-    joined::joined,
-    run_request::Assignment,
-};
+use super::{App, Event, EventSink, joined::joined, run_request::Assignment};
 
 /// The pause before a builder that did not answer is asked again.
 const ASKED_AGAIN: SignedDuration = SignedDuration::from_secs(15);

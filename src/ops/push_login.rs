@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    event::Event,
+    Event,
     execution::{Execution, Failure},
     run_log::RunLog,
     steps::read::pushes_of,

@@ -9,10 +9,7 @@ use crate::{
     watch::Tags,
 };
 
-use super::{
-    App,
-    event::{Event, EventSink},
-};
+use super::{App, Event, EventSink};
 
 /// Reads the remembered tags, by canonical name.
 ///

@@ -19,11 +19,7 @@ use crate::{
     task::{RunId, TaskKey},
 };
 
-use super::{
-    App,
-    event::{Event, EventSink},
-    steps::sweep::sweep_crashed_run,
-};
+use super::{App, Event, EventSink, steps::sweep::sweep_crashed_run};
 
 /// How often to check whether another process has recovered a run.
 const WAIT: Duration = Duration::from_millis(50);

@@ -11,8 +11,7 @@ use crate::{
 };
 
 use super::{
-    App,
-    event::{Event, EventSink},
+    App, Event, EventSink,
     inventory::{Inventory, PushTimes, named},
     purge::{known_repositories, removes_nothing},
     task::named_registry,

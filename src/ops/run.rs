@@ -17,10 +17,9 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, Event, EventSink,
     check::set_min_ages,
     credential::logins,
-    event::{Event, EventSink},
     execute,
     execution::{Execution, Finished},
     notify, placing, recall,

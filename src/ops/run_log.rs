@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-use super::event::{Event, EventSink};
+use super::{Event, EventSink};
 
 /// Writes the log of a run, and sends events about it. It is shared by the concurrent parts of a run.
 pub struct RunLog<'a> {

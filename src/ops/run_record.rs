@@ -11,8 +11,7 @@ use crate::{
 };
 
 use super::{
-    App,
-    event::{Event, EventSink},
+    App, Event, EventSink,
     execution::{Execution, Failure},
     run_log::RunLog,
     why_failed::maker_of_missing,

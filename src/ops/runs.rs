@@ -11,9 +11,8 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, Event, EventSink,
     answer::RunAnswer,
-    event::{Event, EventSink},
     task::{default_registry, option_of},
 };
 

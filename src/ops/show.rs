@@ -17,13 +17,12 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, Event, EventSink,
     answer::{LastRecorded, RunAnswer, TaskAnswer},
     check::{
         self, CheckAnswer, Found, keep_makers, keep_with_ancestors, set_windows, simulate_round,
         simulated, snapshot, state_of,
     },
-    event::{Event, EventSink},
     recall::{self, ReadTags},
     runs::{self, RunFilter},
     task::existing,

@@ -5,7 +5,7 @@ use crate::{
     task::{Context, SourceEvent, SourceTrigger, Status, Step, trigger::DEFAULT_SOURCE_TRIGGER},
 };
 
-use super::event::{Event, EventSink};
+use super::{Event, EventSink};
 
 /// The options for source triggers; `None` changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

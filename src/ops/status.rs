@@ -15,13 +15,12 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, EventSink,
     answer::AzTimestamp,
     check::{
         CheckAnswer, CheckOptions, ImageAnswer, check, load_with_tags, outage_lines,
         simulate_round, worst_of,
     },
-    event::EventSink,
     show::with_runs,
     timer::{self, TimerAnswer},
 };

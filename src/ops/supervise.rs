@@ -23,9 +23,7 @@ use crate::{
 };
 
 use super::{
-    App,
-    event::{Event, EventSink},
-    execute,
+    App, Event, EventSink, execute,
     execution::{Execution, Failure, Finished, GRACE},
     recovery::remove_leftovers,
     run_request::RunRequest,

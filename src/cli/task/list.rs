@@ -5,10 +5,7 @@ use std::cell::Cell;
 use crate::{
     cli::{columns, flags::azure::AzureArgs, outcome::Outcome, report::Report},
     error::{Kind, Result},
-    ops::{
-        self, App,
-        event::{Event, EventSink},
-    },
+    ops::{self, App, Event, EventSink},
 };
 
 #[derive(Debug, clap::Args)]

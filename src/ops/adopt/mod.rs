@@ -14,7 +14,7 @@ mod write;
 
 use crate::{error::Result, task::TaskKey};
 
-use super::{App, event::EventSink};
+use super::{App, EventSink};
 
 pub use proposal::{
     AdoptAnswer, AdoptOptions, Change, Destination, LOCAL, LeftOut, Proposal, Search,

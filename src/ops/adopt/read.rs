@@ -11,12 +11,7 @@ use crate::{
     },
     error::Result,
     image::Digest,
-    ops::{
-        App,
-        event::{Event, EventSink},
-        joined::joined,
-        platforms,
-    },
+    ops::{App, Event, EventSink, joined::joined, platforms},
     sys::{beneath, command::CommandLine, environment, process},
     task::{Argument, SourceKind, Step, Task, TaskSource},
 };

@@ -9,9 +9,8 @@ use crate::{
     compose::seen_from,
     error::Result,
     ops::{
-        App,
+        App, Event, EventSink,
         chain::ImageMakers,
-        event::{Event, EventSink},
         task::{TaskOptions, create, delete},
     },
     store::secrets::Secrets,

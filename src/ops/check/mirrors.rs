@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     error::Result,
     image::Reference,
-    ops::{
-        App,
-        event::{Event, EventSink},
-        mirror,
-    },
+    ops::{App, Event, EventSink, mirror},
     task::Step,
     watch::Snapshot,
 };

@@ -30,10 +30,9 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, EventSink,
     answer::{AzTimestamp, resume},
     credential::all_logins,
-    event::EventSink,
     heads::Heads,
     joined::joined,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},

@@ -6,7 +6,7 @@ use crate::{
     compose::{Problem, ServiceImage},
     error::{Error, Kind, Result},
     image::Reference,
-    ops::{App, adopt, event::EventSink},
+    ops::{App, EventSink, adopt},
     registry::copy::Place,
 };
 

@@ -9,10 +9,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Platform, Reference},
     lineage::{Evidence, ImageRecord},
-    ops::{
-        App,
-        event::{Event, EventSink},
-    },
+    ops::{App, Event, EventSink},
     registry::copy::Place,
     sys::{
         command::CommandLine,

@@ -14,10 +14,9 @@ use crate::{
     image::{Digest, Platform, Reference},
     lineage::{Base, Evidence, ImageRecord, LayerMatch, compare},
     ops::{
-        App,
+        App, Event, EventSink,
         answer::AzTimestamp,
         check::MirrorAnswer,
-        event::{Event, EventSink},
         joined::joined,
         mirror::{self, Mirror, MirrorQuery},
     },

@@ -21,11 +21,7 @@ use crate::{
     registry::copy::Place,
 };
 
-use super::{
-    App, check,
-    event::{Event, EventSink},
-    look::looking_at,
-};
+use super::{App, Event, EventSink, check, look::looking_at};
 
 pub use answer::ImageCheckAnswer;
 use answer::Row;

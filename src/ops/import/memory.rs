@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     image::{Digest, Reference},
-    ops::{App, event::EventSink, recall},
+    ops::{App, EventSink, recall},
     registry::copy::{CopyMemory, KeptUpload, RepositoryBlobs},
     store::{blobs::RepositoryRecord, uploads::UploadRecord},
     sys::secret::Secret,

@@ -22,9 +22,7 @@ use crate::{
 };
 
 use super::{
-    App,
-    event::{Event, EventSink},
-    pushed,
+    App, Event, EventSink, pushed,
     run_request::{Quick, RunRequest},
 };
 

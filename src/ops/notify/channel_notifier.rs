@@ -7,10 +7,7 @@ use serde::Serialize;
 
 use crate::{
     notify::{DeliveryError, DeliveryResponse, NotificationPayload},
-    ops::{
-        App,
-        event::{Event, EventSink},
-    },
+    ops::{App, Event, EventSink},
     sys::{
         command::CommandLine,
         process::{self, Ended},

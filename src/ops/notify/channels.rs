@@ -6,11 +6,7 @@ use crate::{
     error::{Error, Result},
     image::Digest,
     notify::{Address, DeliveryError, DeliveryResponse, NotificationPayload, Receiver, deliver},
-    ops::{
-        App,
-        credential::resolved,
-        event::{Event, EventSink},
-    },
+    ops::{App, Event, EventSink, credential::resolved},
     sys::{
         command::CommandLine,
         config::{DigestTime, NotificationKind, NotifySettings},

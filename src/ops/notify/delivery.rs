@@ -14,7 +14,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::{
     error::Result,
-    ops::{App, event::EventSink, recall},
+    ops::{App, EventSink, recall},
     store::lock::{self, Lock},
     sys::signal::Stop,
     task::TaskKey,

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-use super::{App, event::EventSink, recall};
+use super::{App, EventSink, recall};
 
 use channels::{Channel, Channels};
 use delivery::{Delivery, forget};

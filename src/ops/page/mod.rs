@@ -31,10 +31,7 @@ use crate::{
     },
 };
 
-use super::{
-    App, GlobalOptions,
-    event::{Event, EventSink},
-};
+use super::{App, Event, EventSink, GlobalOptions};
 
 use renderer::PageRenderer;
 use responses::{busy, login, whole};

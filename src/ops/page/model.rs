@@ -12,10 +12,9 @@ use crate::{
     error::Result,
     image::Reference,
     ops::{
-        App,
+        App, Event, EventSink,
         answer::AzTimestamp,
         check::load_with_tags,
-        event::{Event, EventSink},
         graph::{GraphAnswer, graph_of},
         show::with_runs,
         status::{StatusReport, TaskStatus, report},

@@ -14,8 +14,7 @@ use crate::{
 };
 
 use super::{
-    App,
-    event::{Event, EventSink},
+    App, Event, EventSink,
     inventory::{Inventory, PushTimes, named},
     joined::joined_first,
     task::named_registry,

@@ -7,10 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use crate::{
     error::{Error, Kind, Result},
     image::Digest,
-    ops::{
-        event::{Event, EventSink},
-        inventory::Inventory,
-    },
+    ops::{Event, EventSink, inventory::Inventory},
     registry::Removal,
     retention::Snapshot,
 };

@@ -6,8 +6,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     image::Digest,
     ops::{
-        event::{Event, EventSink},
-        manifest,
+        Event, EventSink, manifest,
         purge::{self, ACR_HELP, AcrCommand, RepositoryOptions},
         repository::{self, Listing},
         trust::Trust,

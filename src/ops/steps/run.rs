@@ -9,8 +9,8 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     ops::{
-        assemble, builder_fault, builders, chain,
-        event::{Event, EventSink},
+        Event, EventSink, assemble, builder_fault, builders,
+        chain::ImageMakers,
         execution::{Execution, Failure},
         joined::joined,
         outputs, platforms, push_login, pushed,

@@ -8,9 +8,8 @@ use crate::{
     builder::{BuildRequest, Purpose},
     error::{Error, Kind, Result},
     ops::{
-        assemble,
+        Event, EventSink, assemble,
         commands::{CommandFailure, Commands, FailedCommand},
-        event::{Event, EventSink},
         execution::Failure,
         resolve::Resolved,
         run_log::PrefixedLog,

@@ -18,9 +18,8 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, Event, EventSink,
     chain::ImageMakers,
-    event::{Event, EventSink},
     reading,
     source_trigger::{self, SourceTriggerPatch},
     timer,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::{
     error::Result,
     image::Reference,
-    ops::{App, event::EventSink},
+    ops::{App, EventSink},
     store::lock,
     task::{RunId, TaskKey, TimerName},
     watch::{Node, ReadFile, Snapshot, Verdict},

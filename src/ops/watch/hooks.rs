@@ -15,8 +15,7 @@ use crate::{
     image::Reference,
     listen::{self, Counts, Pages, Server, Source, SourceHint, Sources},
     ops::{
-        App,
-        event::{Event, EventSink},
+        App, Event, EventSink,
         page::{self, StatusPage},
         recall,
     },

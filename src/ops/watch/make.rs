@@ -6,9 +6,8 @@ use crate::{
     error::{Error, Kind},
     image::{Digest, Reference},
     ops::{
-        App,
+        App, Event, EventSink,
         check::reasons_text,
-        event::{Event, EventSink},
         placing::{Place, absent},
         run::{RunRequest, fail_if_free, pin, run_if_free},
         task::option_of,

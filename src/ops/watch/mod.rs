@@ -30,10 +30,9 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, Event, EventSink,
     check::{CheckAnswer, load_with_tags, look_at_all, simulate_round},
     credential::all_logins,
-    event::{Event, EventSink},
 };
 
 use hooks::Hooks;

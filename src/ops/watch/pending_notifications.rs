@@ -7,11 +7,7 @@ use futures_util::{
 };
 
 use crate::{
-    ops::{
-        App,
-        event::{Event, EventSink},
-        notify,
-    },
+    ops::{App, Event, EventSink, notify},
     sys::signal::Stop,
     task::TaskKey,
     watch::{Node, Problem, Round, Snapshot, Verdict},

@@ -4,11 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet};
 
 use crate::{
     error::Result,
-    ops::{
-        App,
-        event::{Event, EventSink},
-        notify, recall,
-    },
+    ops::{App, Event, EventSink, notify, recall},
     store::lock,
     sys::{clock::Clock, signal::Stop},
     task::RunStatus,

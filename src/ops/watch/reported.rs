@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     error::Error,
-    ops::event::{Event, EventSink},
+    ops::{Event, EventSink},
     task::TaskKey,
     watch::{
         ProblemKind, Verdict,

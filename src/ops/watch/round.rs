@@ -18,10 +18,9 @@ use crate::{
     error::{Kind, Result},
     image::Reference,
     ops::{
-        App,
+        App, Event, EventSink,
         check::{load_of, load_some},
         credential::all_logins,
-        event::{Event, EventSink},
         heads::{Heads, place},
         look::{LookAnswer, PendingLooks, TagSubscriptions, aged, looking_at, pauses, take_in},
         placing, recall,

@@ -8,29 +8,17 @@ use crate::{
 
 use super::{BuildRequest, DigestSource, Program, Purpose, Step};
 
-pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
-    containers(program, request)
-}
-
 /// Returns the commands of a build by buildah or podman, which take the same options.
-pub(super) fn containers(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
+pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
     let list = gathered(request)?;
     let mut steps = pulls(program, request);
-    let mut build = common(program.call(&["build"]), program, request);
-    for (name, value) in &request.annotations {
-        build = build.flag("--annotation", format!("{name}={value}"));
-    }
-    if all_plain(request) {
-        build = build.flag("--tls-verify", "false");
-    }
-    match &list {
-        Some(list) => build = build.flag("--manifest", list),
-        None => {
-            for image in &request.images {
-                build = build.flag("--tag", image.to_string());
-            }
-        }
-    }
+    let build = common(program.call(&["build"]), program, request)
+        .pairs("--annotation", &request.annotations)
+        .flags("--tls-verify", all_plain(request).then_some("false"));
+    let build = match &list {
+        Some(list) => build.flag("--manifest", list),
+        None => build.flags("--tag", request.image_names()),
+    };
     let build = with_auth(build, request).arg("--").arg(&request.context);
     steps.push(Step::new(Purpose::Build, build));
     if request.push {
@@ -38,8 +26,8 @@ pub(super) fn containers(program: &Program, request: &BuildRequest) -> Result<Ve
             steps.push(push(program, request, n, image, list.as_deref()));
         }
     } else if let Some(list) = &list {
-        let names = request.images.iter().map(ToString::to_string);
-        let tag = program.call(&["tag", "--", list]).args(names);
+        let tag = program.call(&["tag", "--", list]);
+        let tag = tag.args(request.image_names());
         steps.push(Step::new(Purpose::Tidy, tag));
     }
     if let Some(list) = &list {
@@ -77,33 +65,22 @@ pub(super) fn gathered(request: &BuildRequest) -> Result<Option<String>> {
 pub(super) fn common(build: CommandLine, program: &Program, request: &BuildRequest) -> CommandLine {
     let mut line = build
         .args(program.args_for(request))
-        .flag("--file", &request.dockerfile);
-    for (name, value) in &request.args {
-        line = line.flag("--build-arg", format!("{name}={value}"));
-    }
+        .flag("--file", &request.dockerfile)
+        .pairs("--build-arg", request.args.iter().map(|(k, v)| (k, v)));
     for (name, value) in &request.secret_args {
         // Without a value the builder takes it from its environment, which other users cannot read.
         line = line
             .flag("--build-arg", name)
             .secret_env(name, value.clone());
     }
-    for (name, value) in &request.labels {
-        line = line.flag("--label", format!("{name}={value}"));
-    }
-    if let Some(target) = &request.target {
-        line = line.flag("--target", target);
-    }
-    if !request.platforms.is_empty() {
-        line = line.flag("--platform", request.platform_list());
-    }
-    if request.no_cache {
-        line = line.arg("--no-cache");
-    }
-    for (name, place) in &request.contexts {
-        let place = request.decided_place(place);
-        line = line.flag("--build-context", format!("{name}={place}"));
-    }
-    line.args(&request.options)
+    let contexts = request.contexts.iter();
+    let contexts = contexts.map(|(name, place)| format!("{name}={}", request.decided_place(place)));
+    line.pairs("--label", &request.labels)
+        .flags("--target", &request.target)
+        .flags("--platform", request.platform_list())
+        .args(request.no_cache.then_some("--no-cache"))
+        .flags("--build-context", contexts)
+        .args(&request.options)
 }
 
 /// Returns pulls of the bases from registries without TLS, one by one, where the build also takes bases from registries with TLS: the build
@@ -148,10 +125,9 @@ pub(super) fn push(
         Some(_) => program.call(&["manifest", "push", "--all"]),
         None => program.call(&["push"]),
     };
-    line = line.flag("--digestfile", &file);
-    if request.is_plain(image) {
-        line = line.flag("--tls-verify", "false");
-    }
+    line = line
+        .flag("--digestfile", &file)
+        .flags("--tls-verify", request.is_plain(image).then_some("false"));
     line = with_auth(line, request).arg("--");
     line = match list {
         Some(list) => line.arg(list).arg(format!("docker://{image}")),
@@ -200,6 +176,23 @@ mod tests {
                 "/usr/bin/buildah --storage-driver=vfs push --digestfile=/state/runs/ca1/digest-2 -- ghcr.io/a/web:1",
             ]
         );
+    }
+
+    #[test]
+    fn podman_takes_the_arguments_of_buildah() {
+        let program = Program {
+            path: "/usr/bin/podman".into(),
+            global_args: vec![],
+            build_args: vec![],
+        };
+        let lines = printed(&plan(&program, &full()).unwrap());
+        assert!(
+            lines[0]
+                .starts_with("TOKEN=*** /usr/bin/podman build --file=/state/runs/ca1/Dockerfile "),
+            "{}",
+            lines[0]
+        );
+        assert_eq!(lines.len(), 3);
     }
 
     #[test]

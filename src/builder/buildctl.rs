@@ -80,48 +80,34 @@ fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandL
             .flag("--local", pair("dockerfile", folder.as_os_str()))
             .flag("--opt", pair("filename", name));
     }
-    for (option, value) in options(request) {
-        line = line.flag("--opt", format!("{option}={value}"));
-    }
+    line = line.flags("--opt", options(request));
     for (name, place) in &request.contexts {
         line = with_context(line, name, place);
     }
-    if request.no_cache && !pass.again {
-        line = line.arg("--no-cache");
-    }
-    if let Some(cache) = &request.cache {
-        line = line
-            .flag(
-                "--export-cache",
-                format!("type=registry,ref={cache},mode=max"),
-            )
-            .flag("--import-cache", format!("type=registry,ref={cache}"));
-    }
-    if !pass.images.is_empty() {
-        line = line.flag("--output", output(request, pass));
-    }
-    if pass.push {
-        line = line.flag("--metadata-file", &pass.metadata);
-    }
+    let cache = || request.cache.iter();
+    let exported = cache().map(|cache| format!("type=registry,ref={cache},mode=max"));
+    let imported = cache().map(|cache| format!("type=registry,ref={cache}"));
+    let has_image = !pass.images.is_empty();
+    line = line
+        .args((request.no_cache && !pass.again).then_some("--no-cache"))
+        .flags("--export-cache", exported)
+        .flags("--import-cache", imported)
+        .flags("--output", has_image.then(|| output(request, pass)))
+        .flags("--metadata-file", pass.push.then_some(&pass.metadata));
     with_auth(line, request)
 }
 
-/// Returns the options of the Dockerfile frontend: names and values as BuildKit's `frontend/dockerui` takes them.
-fn options(request: &BuildRequest) -> Vec<(String, String)> {
-    let mut options: Vec<(String, String)> = Vec::new();
-    for (name, value) in &request.args {
-        options.push((format!("build-arg:{name}"), value.clone()));
-    }
-    for (name, value) in &request.labels {
-        options.push((format!("label:{name}"), value.clone()));
-    }
-    if let Some(target) = &request.target {
-        options.push(("target".into(), target.clone()));
-    }
-    if !request.platforms.is_empty() {
-        options.push(("platform".into(), request.platform_list()));
-    }
-    options
+/// Returns the options of the Dockerfile frontend, as BuildKit's `frontend/dockerui` takes them.
+fn options(request: &BuildRequest) -> impl Iterator<Item = String> {
+    let args = request.args.iter();
+    let args = args.map(|(name, value)| format!("build-arg:{name}={value}"));
+    let labels = request.labels.iter();
+    let labels = labels.map(|(name, value)| format!("label:{name}={value}"));
+    let target = request.target.iter().map(|it| format!("target={it}"));
+    let platforms = request.platform_list();
+    args.chain(labels)
+        .chain(target)
+        .chain(platforms.map(|it| format!("platform={it}")))
 }
 
 /// Adds a named context: an address unchanged, a folder under a name of its own.

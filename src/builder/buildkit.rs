@@ -4,13 +4,10 @@ use std::path::PathBuf;
 
 use crate::image::{Digest, Reference};
 
-use super::{BuildRequest, DigestSource, Purpose, program::csv_field};
+use super::{BuildRequest, DigestSource, Purpose, program::csv_field, request::IMAGE};
 
 /// The build argument that names the frontend, the image that reads the Dockerfile.
 const SYNTAX: &str = "BUILDKIT_SYNTAX";
-
-/// The prefix of an image in the value of a named context.
-const IMAGE: &str = "docker-image://";
 
 /// The images that one command pushes, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,30 +106,21 @@ pub(super) fn passes(request: &BuildRequest) -> Vec<PushGroup> {
 /// A named context replaces every image of its name, wherever that is used; the image that a named context or `BUILDKIT_SYNTAX` names is
 /// pinned there. See `docker buildx build --build-context`.
 pub(super) fn pinned(request: &BuildRequest) -> BuildRequest {
-    let mut request = request.clone();
-    let pin = |text: &str| -> Option<Reference> {
-        let named: Reference = text.parse().ok()?;
-        let unpinned = request.unpinned.iter().find(|one| one.image == named)?;
-        Some(unpinned.pinned())
-    };
-    for place in request.contexts.values_mut() {
-        if let Some(image) = place.strip_prefix(IMAGE).and_then(pin) {
-            *place = format!("{IMAGE}{image}");
-        }
+    let mut pinned = request.clone();
+    for place in pinned.contexts.values_mut() {
+        *place = request.decided_place(place);
     }
-    for (name, value) in &mut request.args {
-        if name == SYNTAX
-            && let Some(image) = pin(value)
-        {
+    for (_, value) in pinned.args.iter_mut().filter(|(name, _)| name == SYNTAX) {
+        if let Some(image) = request.pinned(value) {
             *value = image.to_string();
         }
     }
     for unpinned in &request.unpinned {
         let place = format!("{IMAGE}{}", unpinned.pinned());
         let name = unpinned.image.shortest();
-        request.contexts.entry(name).or_insert(place);
+        pinned.contexts.entry(name).or_insert(place);
     }
-    request
+    pinned
 }
 
 /// Returns the digest in a metadata file: of the index, where there are several platforms; `None` where it has no digest.

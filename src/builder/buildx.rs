@@ -56,17 +56,18 @@ fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandL
     let mut build = if pass.by_digest {
         build
     } else {
-        tagged(build, &request)
+        build.flags("--tag", request.image_names())
     };
     let level = if request.platforms.len() < 2 {
         "manifest"
     } else {
         "index,manifest"
     };
-    for (name, value) in &request.annotations {
-        build = build.flag("--annotation", format!("{level}:{name}={value}"));
-    }
-    build = build.flag("--metadata-file", &pass.metadata);
+    let annotations = request.annotations.iter();
+    let annotations = annotations.map(|(name, value)| format!("{level}:{name}={value}"));
+    build = build
+        .flags("--annotation", annotations)
+        .flag("--metadata-file", &pass.metadata);
     build = match (pass.by_digest, pass.is_plain) {
         (true, _) => build.flag("--output", buildkit::written(pass.output())),
         (false, true) => build.flag("--output", "type=image,push=true,registry.insecure=true"),
@@ -90,15 +91,8 @@ fn loaded(build: CommandLine, request: &BuildRequest) -> CommandLine {
     if request.images.is_empty() {
         build
     } else {
-        tagged(build, request).arg("--load")
+        build.flags("--tag", request.image_names()).arg("--load")
     }
-}
-
-fn tagged(mut build: CommandLine, request: &BuildRequest) -> CommandLine {
-    for image in &request.images {
-        build = build.flag("--tag", image.to_string());
-    }
-    build
 }
 
 fn end(build: CommandLine, request: &BuildRequest) -> CommandLine {

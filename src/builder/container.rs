@@ -145,47 +145,28 @@ impl Builder {
 }
 
 fn run(program: &Program, request: &ContainerRequest, podman: bool) -> ContainerPlan {
-    let mut line = program.call(&["run"]).flag("--name", &request.name);
-    if request.detach {
-        line = line.arg("--detach");
-    }
-    if !request.keep && !request.detach {
-        line = line.arg("--rm");
-    }
-    for (name, value) in &request.labels {
-        line = line.flag("--label", format!("{name}={value}"));
-    }
-    if let Some(network) = &request.network {
-        line = line.flag("--network", network);
-        if let Some(alias) = &request.alias {
-            line = line.flag("--network-alias", alias);
-        }
-    }
-    for mount in &request.mounts {
-        line = line.flag("--mount", mount_text(mount, podman));
-    }
-    line = surroundings(line, request, "--workdir");
-    for (option, values) in [("--expose", &request.expose), ("--publish", &request.ports)] {
-        for value in values {
-            line = line.flag(option, value);
-        }
-    }
-    for (option, value) in [
-        ("--cpus", &request.cpus),
-        ("--entrypoint", &request.entry_point),
-    ] {
-        if let Some(value) = value {
-            line = line.flag(option, value);
-        }
-    }
-    if request.privileged {
-        line = line.arg("--privileged");
-    }
-    if podman && request.plain_http {
-        line = line.flag("--tls-verify", "false");
-    }
-    line = secret_variables(line, request);
-    line = with_logins(line, request.auth_dir.as_deref()).arg(&request.image);
+    let is_removed = !request.keep && !request.detach;
+    let alias = request.network.as_ref().and(request.alias.as_ref());
+    let mounts = request.mounts.iter();
+    let line = program
+        .call(&["run"])
+        .flag("--name", &request.name)
+        .args(request.detach.then_some("--detach"))
+        .args(is_removed.then_some("--rm"))
+        .pairs("--label", &request.labels)
+        .flags("--network", &request.network)
+        .flags("--network-alias", alias)
+        .flags("--mount", mounts.map(|mount| mount_text(mount, podman)));
+    let is_plain = podman && request.plain_http;
+    let line = surroundings(line, request, "--workdir")
+        .flags("--expose", &request.expose)
+        .flags("--publish", &request.ports)
+        .flags("--cpus", &request.cpus)
+        .flags("--entrypoint", &request.entry_point)
+        .args(request.privileged.then_some("--privileged"))
+        .flags("--tls-verify", is_plain.then_some("false"));
+    let line = secret_variables(line, request);
+    let line = with_logins(line, request.auth_dir.as_deref()).arg(&request.image);
     ContainerPlan {
         before: Vec::new(),
         run: request.args.iter().fold(line, CommandLine::text),
@@ -212,23 +193,22 @@ fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPla
         return Err(Error::new(Kind::Invalid, format!("buildah cannot {what}"))
             .hint("run the steps with --builder docker or podman"));
     }
-    let mut from = program.call(&["from"]).flag("--name", &request.name);
-    if request.plain_http {
-        from = from.flag("--tls-verify", "false");
-    }
-    from = with_logins(from, request.auth_dir.as_deref())
+    let from = program
+        .call(&["from"])
+        .flag("--name", &request.name)
+        .flags("--tls-verify", request.plain_http.then_some("false"));
+    let from = with_logins(from, request.auth_dir.as_deref())
         .arg("--")
         .arg(&request.image);
-    let mut line = program.call(&["run"]);
-    if let Some(network) = &request.network {
-        line = line.flag("--network", network);
-    }
-    for mount in &request.mounts {
+    let volumes = request.mounts.iter().map(|mount| {
         let end = if mount.read_only { ":ro" } else { "" };
-        let text = format!("{}:{}{end}", mount.from.display(), mount.to);
-        line = line.flag("--volume", text);
-    }
-    line = surroundings(line, request, "--workingdir")
+        format!("{}:{}{end}", mount.from.display(), mount.to)
+    });
+    let line = program
+        .call(&["run"])
+        .flags("--network", &request.network)
+        .flags("--volume", volumes);
+    let mut line = surroundings(line, request, "--workingdir")
         .arg("--")
         .arg(&request.name);
     let has_command = request.entry_point.is_some() || !request.args.is_empty();
@@ -287,19 +267,10 @@ fn secret_variables(line: CommandLine, request: &ContainerRequest) -> CommandLin
 }
 
 /// Adds the options of `run` that all builders share.
-fn surroundings(mut line: CommandLine, request: &ContainerRequest, folder: &str) -> CommandLine {
-    for (name, value) in &request.env {
-        line = line.flag("--env", format!("{name}={value}"));
-    }
-    for (option, value) in [
-        (folder, &request.working_directory),
-        ("--user", &request.user),
-    ] {
-        if let Some(value) = value {
-            line = line.flag(option, value);
-        }
-    }
-    line
+fn surroundings(line: CommandLine, request: &ContainerRequest, folder: &str) -> CommandLine {
+    line.pairs("--env", request.env.iter().map(|(k, v)| (k, v)))
+        .flags(folder, &request.working_directory)
+        .flags("--user", &request.user)
 }
 
 /// Writes a mount as comma-separated fields, as docker and podman read them.

@@ -143,8 +143,7 @@ fn arguments(argument: &str, request: &BuildRequest, image: Option<&Reference>) 
 fn list_in(argument: &str, request: &BuildRequest) -> Option<(&'static str, Vec<String>)> {
     let pair = |(name, value): (&String, &String)| format!("{name}={value}");
     if argument.contains("{images}") {
-        let images = request.images.iter().map(ToString::to_string);
-        Some(("images", images.collect()))
+        Some(("images", request.image_names().collect()))
     } else if argument.contains("{args}") {
         let args = request.args.iter().map(|(name, value)| (name, value));
         Some(("args", args.map(pair).collect()))
@@ -187,7 +186,7 @@ fn value(name: &str, request: &BuildRequest, image: Option<&Reference>) -> Optio
         "image" => image.map(ToString::to_string).unwrap_or_default(),
         "runId" => request.run_id.clone(),
         "target" => request.target.clone().unwrap_or_default(),
-        "platform" => request.platform_list(),
+        "platform" => request.platform_list().unwrap_or_default(),
         "noCache" => request.no_cache.to_string(),
         _ => return None,
     })

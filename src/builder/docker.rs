@@ -29,16 +29,12 @@ pub(super) fn plan(
         return Ok(buildx::plan(program, true, request));
     }
     // `docker build` uses buildx where the plugin is installed, and the classic builder where not. DOCKER_BUILDKIT is left to the user.
-    let mut build = common(program.call(&["build"]), program, request);
-    for image in &request.images {
-        build = build.flag("--tag", image.to_string());
-    }
+    let mut build =
+        common(program.call(&["build"]), program, request).flags("--tag", request.image_names());
     if can.load {
-        build = buildx::plain(build);
         // The push that follows needs the image in the daemon, and BUILDX_BUILDER may name a builder that keeps it elsewhere.
-        if !request.images.is_empty() {
-            build = build.arg("--load");
-        }
+        let load = (!request.images.is_empty()).then_some("--load");
+        build = buildx::plain(build).args(load);
     }
     let build = with_auth(build, request).arg("--").arg(&request.context);
     let mut steps = vec![Step::new(Purpose::Build, build)];

@@ -23,16 +23,11 @@ impl Builder {
         labels: &BTreeMap<String, String>,
     ) -> Option<CommandLine> {
         let program = self.containers()?;
-        let mut line = program.call(&["network", "create"]);
-        if let Some(driver) = driver {
-            line = line.flag("--driver", driver);
-        }
-        if ipv6 {
-            line = line.arg("--ipv6");
-        }
-        for (name, value) in labels {
-            line = line.flag("--label", format!("{name}={value}"));
-        }
+        let line = program
+            .call(&["network", "create"])
+            .flags("--driver", driver)
+            .args(ipv6.then_some("--ipv6"))
+            .pairs("--label", labels);
         Some(line.arg("--").arg(name))
     }
 

@@ -18,7 +18,6 @@ pub mod leftovers;
 pub mod placement;
 pub mod platform;
 mod platform_args;
-pub mod podman;
 pub mod program;
 pub mod request;
 mod same_image;
@@ -57,8 +56,9 @@ impl Builder {
             Self::Buildx { program, in_daemon } => {
                 (program, buildx::plan(program, *in_daemon, request))
             }
-            Self::Podman(program) => (program, podman::plan(program, request)?),
-            Self::Buildah(program) => (program, buildah::plan(program, request)?),
+            Self::Podman(program) | Self::Buildah(program) => {
+                (program, buildah::plan(program, request)?)
+            }
             Self::Buildctl(program) => (program, buildctl::plan(program, request)?),
             Self::Command(template) => return template.plan(request),
         };
@@ -181,19 +181,15 @@ fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec
     let mut steps = Vec::new();
     for unpinned in &request.unpinned {
         let (image, fixed) = (&unpinned.image, unpinned.pinned());
-        let mut pull = program.call(&["pull"]);
+        let pull = program.call(&["pull"]);
         // A build for a named platform would not accept an image for another one. docker by itself refuses an image that does not state the
         // platform as it is written; podman and buildah warn.
-        if let Some(platform) = unpinned
-            .platform
-            .as_ref()
-            .filter(|_| has_tls_flag || program.is_for_named_platforms(request))
-        {
-            pull = pull.flag("--platform", platform.to_string());
-        }
-        if has_tls_flag && request.is_plain(image) {
-            pull = pull.flag("--tls-verify", "false");
-        }
+        let takes_platform = has_tls_flag || program.is_for_named_platforms(request);
+        let platform = unpinned.platform.iter().filter(|_| takes_platform);
+        let is_plain = has_tls_flag && request.is_plain(image);
+        let pull = pull
+            .flags("--platform", platform.map(ToString::to_string))
+            .flags("--tls-verify", is_plain.then_some("false"));
         let pull = program::with_logins(pull, request.auth_dir.as_deref())
             .arg("--")
             .arg(fixed.to_string());

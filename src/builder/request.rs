@@ -11,6 +11,9 @@ use crate::{
     sys::{command::CommandLine, secret::Secret},
 };
 
+/// The prefix of an image in the value of a named context.
+pub(super) const IMAGE: &str = "docker-image://";
+
 /// What is to be built. No field is an option of a particular builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildRequest {
@@ -71,24 +74,28 @@ impl Unpinned {
 }
 
 impl BuildRequest {
-    /// Returns the platforms in the form of builder options: `linux/amd64,linux/arm64`.
-    pub(super) fn platform_list(&self) -> String {
+    /// Returns the platforms in the form of builder options, `linux/amd64,linux/arm64`; `None` for the builder's own.
+    pub(super) fn platform_list(&self) -> Option<String> {
         let platforms: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
-        platforms.join(",")
+        (!platforms.is_empty()).then(|| platforms.join(","))
+    }
+
+    /// Returns the names of its images, as options and arguments take them.
+    pub(super) fn image_names(&self) -> impl Iterator<Item = String> {
+        self.images.iter().map(ToString::to_string)
     }
 
     /// Returns the value of a named context as resolved: an image by digest.
     pub fn decided_place(&self, place: &str) -> String {
-        const IMAGE: &str = "docker-image://";
-        let named = place.strip_prefix(IMAGE).and_then(|it| it.parse().ok());
-        let named: Option<Reference> = named;
-        let decided = named.and_then(|named| {
-            let mut unpinned = self.unpinned.iter();
-            unpinned
-                .find(|one| one.image == named)
-                .map(Unpinned::pinned)
-        });
+        let decided = place.strip_prefix(IMAGE).and_then(|it| self.pinned(it));
         decided.map_or_else(|| place.to_owned(), |image| format!("{IMAGE}{image}"))
+    }
+
+    /// Returns the image of this name by digest, where it is one that cannot be pinned in the Dockerfile.
+    pub(super) fn pinned(&self, name: &str) -> Option<Reference> {
+        let named: Reference = name.parse().ok()?;
+        let unpinned = self.unpinned.iter().find(|one| one.image == named)?;
+        Some(unpinned.pinned())
     }
 
     /// Tells whether the registry of an image is reached without TLS.

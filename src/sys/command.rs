@@ -86,6 +86,26 @@ impl CommandLine {
         self.arg(flag)
     }
 
+    /// Adds [`Self::flag`] for each value: of an option without a value, nothing.
+    #[must_use]
+    pub fn flags<T: Into<OsString>>(self, name: &str, values: impl IntoIterator<Item = T>) -> Self {
+        let values = values.into_iter();
+        values.fold(self, |line, value| line.flag(name, value))
+    }
+
+    /// Adds `--name=KEY=VALUE` for each pair.
+    #[must_use]
+    pub fn pairs<'p>(
+        self,
+        name: &str,
+        pairs: impl IntoIterator<Item = (&'p String, &'p String)>,
+    ) -> Self {
+        let values = pairs
+            .into_iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        self.flags(name, values)
+    }
+
     /// Sets a variable that may be printed.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

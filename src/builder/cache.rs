@@ -2,7 +2,7 @@
 
 use crate::{image::Digest, sys::command::CommandLine};
 
-use super::{Builder, connection::chosen};
+use super::Builder;
 
 /// What `du` prints before the name of a base, for a record that is a layer of that base.
 const PULLED: &str = "pulled from ";
@@ -95,16 +95,10 @@ impl Builder {
     /// Begins a call of the client of the BuildKit that it builds with.
     fn buildkit(&self, verb: &str) -> Option<CommandLine> {
         match self {
-            Self::Docker { program, can } if can.buildx => Some(
-                program
-                    .call(&["buildx", verb])
-                    .args(chosen(&program.build_args)),
-            ),
-            Self::Buildx { program, .. } => Some(
-                program
-                    .call(&["buildx", verb])
-                    .args(chosen(&program.build_args)),
-            ),
+            Self::Docker { program, can } if can.buildx => {
+                Some(program.call_buildx(&["buildx", verb]))
+            }
+            Self::Buildx { program, .. } => Some(program.call_buildx(&["buildx", verb])),
             Self::Buildctl(program) => Some(program.call(&[verb])),
             _ => None,
         }

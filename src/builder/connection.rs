@@ -69,20 +69,6 @@ pub(super) fn build_arguments(
     named.into_iter().collect()
 }
 
-/// Returns the argument in `build_args` that chooses the BuildKit, if there is one; the last one counts.
-pub(super) fn chosen(build_args: &[String]) -> Option<String> {
-    let mut chosen = None;
-    for (n, argument) in build_args.iter().enumerate() {
-        let name = match argument.strip_prefix("--builder") {
-            Some("") => build_args.get(n + 1).map(String::as_str),
-            Some(rest) => rest.strip_prefix('='),
-            None => None,
-        };
-        chosen = name.map(|name| format!("--builder={name}")).or(chosen);
-    }
-    chosen
-}
-
 /// Finds the program of a builder, with the arguments that choose its daemon.
 pub(super) fn program(
     kind: BuilderKind,
@@ -125,9 +111,9 @@ pub fn presence(name: &str, settings: &Settings) -> Option<Question<bool>> {
     match kind {
         BuilderKind::Docker => Some(ask(&program, &SERVER_VERSION, |_| true)),
         BuilderKind::Buildx => {
-            let mut question = ask(&program, &["buildx", "inspect"], is_node_there);
-            question.line = question.line.args(chosen(&program.build_args));
-            Some(question)
+            let line = program.call_buildx(&["buildx", "inspect"]);
+            let read = is_node_there;
+            Some(Question { line, read })
         }
         BuilderKind::Podman => {
             let is_remote = program.global_args.iter().any(|it| it == "--remote");

@@ -7,7 +7,7 @@ use crate::{
 
 use super::{
     Builder, BuilderKind, Program,
-    connection::{self, SERVER_VERSION, WORKERS, chosen, program},
+    connection::{self, SERVER_VERSION, WORKERS, program},
     custom::Template,
     docker::DockerFeatures,
 };
@@ -175,10 +175,7 @@ async fn buildx(program: Program) -> Result<Builder> {
         }
         Some(_) => {}
     }
-    let inspect = program
-        .call(&["buildx", "inspect"])
-        .args(chosen(&program.build_args));
-    let answer = process::ask(&inspect).await?;
+    let answer = process::ask(&program.call_buildx(&["buildx", "inspect"])).await?;
     let text = answer.text();
     let field = |name: &str| {
         text.lines()

@@ -4,7 +4,6 @@ use crate::image::Platform;
 
 use super::{
     Builder, Program, Question,
-    connection::chosen,
     platform_args::{Named, read_all},
 };
 
@@ -41,9 +40,7 @@ impl Builder {
         };
         // The BuildKit of a build may be on another machine than the daemon.
         let node = |program: &Program| Question {
-            line: program
-                .call(&["buildx", "inspect"])
-                .args(chosen(&program.build_args)),
+            line: program.call_buildx(&["buildx", "inspect"]),
             read: of_node,
         };
         match self {

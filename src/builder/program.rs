@@ -24,6 +24,25 @@ impl Program {
             .args(command.iter().copied())
     }
 
+    /// Begins a call of buildx about the BuildKit that the settings choose.
+    pub(super) fn call_buildx(&self, command: &[&str]) -> CommandLine {
+        self.call(command).args(self.chosen_buildkit())
+    }
+
+    /// Returns the argument of every build that chooses the BuildKit, if there is one; the last one counts.
+    fn chosen_buildkit(&self) -> Option<String> {
+        let mut chosen = None;
+        for (n, argument) in self.build_args.iter().enumerate() {
+            let name = match argument.strip_prefix("--builder") {
+                Some("") => self.build_args.get(n + 1).map(String::as_str),
+                Some(rest) => rest.strip_prefix('='),
+                None => None,
+            };
+            chosen = name.map(|name| format!("--builder={name}")).or(chosen);
+        }
+        chosen
+    }
+
     /// Returns the arguments that the settings add to every build, without platforms where the build names its own.
     pub(super) fn args_for(&self, request: &BuildRequest) -> Vec<String> {
         if request.platforms.is_empty() {

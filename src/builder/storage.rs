@@ -22,9 +22,7 @@ impl Builder {
                 read: kinds,
             }),
             Self::Buildx { program, .. } => Some(Question {
-                line: program
-                    .call(&["buildx", "du"])
-                    .args(super::connection::chosen(&program.build_args)),
+                line: program.call_buildx(&["buildx", "du"]),
                 read: total,
             }),
             Self::Buildctl(program) => Some(Question {
@@ -40,9 +38,7 @@ impl Builder {
     pub fn can_export_cache(&self) -> Option<Question<bool>> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } => Some(Question {
-                line: program
-                    .call(&["--debug", "buildx", "inspect"])
-                    .args(super::connection::chosen(&program.build_args)),
+                line: program.call_buildx(&["--debug", "buildx", "inspect"]),
                 read: exports_cache,
             }),
             Self::Podman(_) | Self::Buildah(_) | Self::Buildctl(_) | Self::Command(_) => None,
@@ -52,35 +48,23 @@ impl Builder {
     /// Returns the command that prunes unused records of its cache; `None` for a builder without a cache of its own.
     pub fn prune_cache(&self, keep: &CacheLimits) -> Option<CommandLine> {
         let by_docker = |line: CommandLine| {
-            let line = match keep.bytes {
-                Some(bytes) => line.flag("--keep-storage", bytes.to_string()),
-                None => line,
-            };
-            match keep.hours {
-                Some(hours) => line.flag("--filter", format!("until={hours}h")),
-                None => line,
-            }
+            let unused = keep.hours.map(|hours| format!("until={hours}h"));
+            line.flags("--keep-storage", keep.bytes.map(|it| it.to_string()))
+                .flags("--filter", unused)
         };
         match self {
             Self::Docker { program, .. } => {
                 Some(by_docker(program.call(&["builder", "prune", "--force"])))
             }
             Self::Buildx { program, .. } => {
-                let line = program.call(&["buildx", "prune", "--force"]);
-                Some(by_docker(
-                    line.args(super::connection::chosen(&program.build_args)),
-                ))
+                let line = program.call_buildx(&["buildx", "prune", "--force"]);
+                Some(by_docker(line))
             }
             Self::Buildctl(program) => {
-                let mut line = program.call(&["prune"]);
-                if let Some(bytes) = keep.bytes {
-                    // In megabytes of 1000 × 1000 bytes.
-                    line = line.flag("--keep-storage", (bytes / 1_000_000).to_string());
-                }
-                if let Some(hours) = keep.hours {
-                    line = line.flag("--keep-duration", format!("{hours}h"));
-                }
-                Some(line)
+                // In megabytes of 1000 × 1000 bytes.
+                let kept = keep.bytes.map(|bytes| (bytes / 1_000_000).to_string());
+                let line = program.call(&["prune"]).flags("--keep-storage", kept);
+                Some(line.flags("--keep-duration", keep.hours.map(|it| format!("{it}h"))))
             }
             Self::Podman(_) | Self::Buildah(_) | Self::Command(_) => None,
         }

@@ -3,7 +3,6 @@
 use crate::{
     error::Result,
     ops::{self, App},
-    view::View,
 };
 
 use super::{
@@ -38,8 +37,5 @@ pub fn run(app: &App, report: &Report, args: CheckHealthArgs) -> Result<Outcome>
     let registries = args.registries.into_iter().chain(args.name).collect();
     let findings = app.wait(ops::health::check(app, registries, &report.events()))?;
     let exit = ops::health::worst(&findings);
-    Ok(Outcome {
-        view: Some(View::of(findings, columns::HEALTH)),
-        exit,
-    })
+    Ok(Outcome::of(findings, columns::HEALTH).with_exit(exit))
 }

@@ -9,7 +9,6 @@ use crate::{
     error::{Error, Kind, Result},
     ops::{App, credential::StoredLogin, login},
     sys::secret::Secret,
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +55,7 @@ pub fn run(app: &App, report: &Report, args: LoginCommandArgs) -> Result<Outcome
     };
     if args.expose_token {
         let token = app.wait(login::token(app, &registry, given))?;
-        return Ok(Outcome::answer(View::of(token, &[])));
+        return Ok(Outcome::of(token, &[]));
     }
     let events = report.events();
     app.wait(login::login(app, &registry, given, &events))?;

@@ -1,6 +1,11 @@
 //! The result of a command.
 
-use crate::{error::Kind, view::View};
+use serde::Serialize;
+
+use crate::{
+    error::Kind,
+    view::{Column, View},
+};
 
 /// The result of a command: an answer to print, and optionally the reason for an exit code other than 0.
 #[derive(Debug, Default)]
@@ -20,8 +25,18 @@ impl Outcome {
         }
     }
 
+    /// Returns the answer that [`View::of`] makes, with exit code 0.
+    pub fn of<T: Serialize + 'static>(answer: T, columns: &'static [Column]) -> Self {
+        Self::answer(View::of(answer, columns))
+    }
+
     /// Returns no answer, with the exit code of this reason.
     pub fn exit(exit: Option<Kind>) -> Self {
         Self { view: None, exit }
+    }
+
+    /// Returns the same answer with the exit code of this reason.
+    pub fn with_exit(self, exit: Option<Kind>) -> Self {
+        Self { exit, ..self }
     }
 }

@@ -8,7 +8,6 @@ use crate::{
         credential::all_logins,
         purge::{self, Filters, PurgeOptions},
     },
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -90,7 +89,7 @@ pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
     app.registries_with(all_logins(app, &mut 0, &events)?);
     let purged = app.wait(purge::purge(app, &options, None, &events))?;
     if is_for_programs {
-        return Ok(Outcome::answer(View::of(purged, &[])));
+        return Ok(Outcome::of(purged, &[]));
     }
     Ok(Outcome::default())
 }

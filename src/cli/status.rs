@@ -70,14 +70,9 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
             report.summary(line);
         }
         report.summary(summary(app, registry, &found));
-        let exit = match found.worst {
-            Some(Kind::Stale) if !args.exit_code => None,
-            worst => worst,
-        };
-        Ok(Outcome {
-            view: Some(columns::status_view(app, found.tasks)),
-            exit,
-        })
+        let worst = found.worst;
+        let exit = worst.filter(|kind| args.exit_code || *kind != Kind::Stale);
+        Ok(Outcome::answer(columns::status_view(app, found.tasks)).with_exit(exit))
     })
 }
 

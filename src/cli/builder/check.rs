@@ -4,7 +4,6 @@ use crate::{
     cli::{columns, outcome::Outcome, report::Report},
     error::Result,
     ops::{self, App},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -18,8 +17,5 @@ pub struct BuilderCheckArgs {
 pub fn run(app: &App, report: &Report, args: BuilderCheckArgs) -> Result<Outcome> {
     let answers = app.wait(ops::builders::list(app, &args.names, &report.events()))?;
     let exit = ops::builders::worst(&answers);
-    Ok(Outcome {
-        view: Some(View::of(answers, columns::BUILDER)),
-        exit,
-    })
+    Ok(Outcome::of(answers, columns::BUILDER).with_exit(exit))
 }

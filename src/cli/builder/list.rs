@@ -4,7 +4,6 @@ use crate::{
     cli::{columns, outcome::Outcome, report::Report},
     error::Result,
     ops::{self, App},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -13,5 +12,5 @@ pub struct BuilderListArgs {}
 
 pub fn run(app: &App, report: &Report, _: BuilderListArgs) -> Result<Outcome> {
     let answers = app.wait(ops::builders::list(app, &[], &report.events()))?;
-    Ok(Outcome::answer(View::of(answers, columns::BUILDER)))
+    Ok(Outcome::of(answers, columns::BUILDER))
 }

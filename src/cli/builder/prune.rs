@@ -5,7 +5,6 @@ use crate::{
     error::{Kind, Result},
     ops::{self, App, builders::CacheLimits},
     sys::signal::{OnHangup, Stop},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -34,8 +33,5 @@ pub fn run(app: &App, report: &Report, args: BuilderPruneArgs) -> Result<Outcome
         ops::builders::prune(app, &args.names, &keep, &stop, &report.events()).await
     })?;
     let is_done = answers.iter().all(|one| one.is_pruned);
-    Ok(Outcome {
-        view: Some(View::of(answers, columns::PRUNED)),
-        exit: (!is_done).then_some(Kind::Failed),
-    })
+    Ok(Outcome::of(answers, columns::PRUNED).with_exit((!is_done).then_some(Kind::Failed)))
 }

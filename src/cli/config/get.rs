@@ -4,7 +4,6 @@ use crate::{
     cli::{columns, outcome::Outcome},
     error::Result,
     ops::{self, GlobalOptions},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -18,5 +17,5 @@ pub struct GetArgs {
 
 pub fn run(around: &GlobalOptions, args: GetArgs) -> Result<Outcome> {
     let entry = ops::config::get(around, &args.key)?;
-    Ok(Outcome::answer(View::of(entry, columns::CONFIG)))
+    Ok(Outcome::of(entry, columns::CONFIG))
 }

@@ -4,7 +4,6 @@ use crate::{
     cli::{columns, outcome::Outcome},
     error::Result,
     ops::{self, GlobalOptions},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -13,5 +12,5 @@ pub struct ConfigListArgs {}
 
 pub fn run(around: &GlobalOptions, _: ConfigListArgs) -> Result<Outcome> {
     let entries = ops::config::list(around)?;
-    Ok(Outcome::answer(View::of(entries, columns::CONFIG)))
+    Ok(Outcome::of(entries, columns::CONFIG))
 }

@@ -58,12 +58,7 @@ pub fn run(app: &App, report: &Report, args: ImageCheckArgs) -> Result<Outcome> 
         },
     };
     let checked = app.wait(ops::image_check::check(app, request, &report.events()))?;
-    let exit = match checked.worst {
-        Some(Kind::Stale) if !args.exit_code => None,
-        worst => worst,
-    };
-    Ok(Outcome {
-        view: Some(columns::image_check_view(app, checked.images)),
-        exit,
-    })
+    let worst = checked.worst;
+    let exit = worst.filter(|kind| args.exit_code || *kind != Kind::Stale);
+    Ok(Outcome::answer(columns::image_check_view(app, checked.images)).with_exit(exit))
 }

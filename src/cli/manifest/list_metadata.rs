@@ -8,7 +8,6 @@ use crate::{
     },
     error::{Error, Kind, Result},
     ops::{App, manifest, task::named_registry},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -46,7 +45,7 @@ pub fn run(app: &App, report: &Report, args: ListMetadataArgs) -> Result<Outcome
     };
     args.entry.enter(app, report, &registry)?;
     let list = manifest::list(app, Some(&registry), &name, args.listing.into());
-    Ok(Outcome::answer(View::of(app.wait(list)?, &[])))
+    Ok(Outcome::of(app.wait(list)?, &[]))
 }
 
 fn unnamed(text: &str) -> Error {

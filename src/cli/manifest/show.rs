@@ -5,7 +5,6 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     image::Reference,
     ops::{App, manifest, repository},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -69,5 +68,5 @@ pub fn run(app: &App, report: &Report, args: ManifestShowArgs) -> Result<Outcome
         .context(Kind::Unknown, || {
             format!("the manifest of `{image}` is no JSON")
         })?;
-    Ok(Outcome::answer(View::of(document, &[])))
+    Ok(Outcome::of(document, &[]))
 }

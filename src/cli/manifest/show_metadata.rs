@@ -4,7 +4,6 @@ use crate::{
     cli::{outcome::Outcome, report::Report},
     error::Result,
     ops::{App, manifest},
-    view::View,
 };
 
 use super::show::ManifestArgs;
@@ -20,8 +19,6 @@ pub struct ShowMetadataArgs {
 
 pub fn run(app: &App, report: &Report, args: ShowMetadataArgs) -> Result<Outcome> {
     let image = args.image.enter(app, report)?;
-    Ok(Outcome::answer(View::of(
-        app.wait(manifest::metadata(app, &image))?,
-        &[],
-    )))
+    let metadata = app.wait(manifest::metadata(app, &image))?;
+    Ok(Outcome::of(metadata, &[]))
 }

@@ -1,11 +1,6 @@
 //! `acrt notify presets`
 
-use crate::{
-    cli::outcome::Outcome,
-    error::Result,
-    ops::notify,
-    view::{Column, View},
-};
+use crate::{cli::outcome::Outcome, error::Result, ops::notify, view::Column};
 
 const COLUMNS: &[Column] = &[
     Column::at("NAME", "/name"),
@@ -25,5 +20,5 @@ pub struct PresetsArgs {
 
 pub fn run(args: &PresetsArgs) -> Result<Outcome> {
     let presets = notify::presets(args.name.as_deref())?;
-    Ok(Outcome::answer(View::of(presets, COLUMNS)))
+    Ok(Outcome::of(presets, COLUMNS))
 }

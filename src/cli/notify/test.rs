@@ -6,7 +6,7 @@ use crate::{
     cli::outcome::Outcome,
     error::{Kind, Result},
     ops::{App, notify},
-    view::{Column, View},
+    view::Column,
 };
 
 const COLUMNS: &[Column] = &[
@@ -33,8 +33,5 @@ pub struct NotifyTestArgs {
 pub fn run(app: &App, args: &NotifyTestArgs) -> Result<Outcome> {
     let answers = app.wait(notify::test(app, args.name.as_deref(), &args.event))?;
     let is_whole = answers.iter().all(|answer| answer.error.is_none());
-    Ok(Outcome {
-        view: Some(View::of(answers, COLUMNS)),
-        exit: (!is_whole).then_some(Kind::Failed),
-    })
+    Ok(Outcome::of(answers, COLUMNS).with_exit((!is_whole).then_some(Kind::Failed)))
 }

@@ -9,7 +9,6 @@ use crate::{
     error::Result,
     image::Reference,
     ops::{App, repository},
-    view::View,
 };
 
 use super::show::RepositoryOrImageArgs;
@@ -36,7 +35,7 @@ pub fn run(app: &App, report: &Report, args: RepositoryDeleteArgs) -> Result<Out
             );
             args.yes.confirm(report, &question)?;
             let removed = app.wait(repository::delete(app, Some(&registry), &name))?;
-            Ok(Outcome::answer(View::of(removed, &[])))
+            Ok(Outcome::of(removed, &[]))
         }
         (None, image) => {
             let image = repository::image(app, Some(&registry), &image.unwrap_or_default())?;

@@ -4,7 +4,6 @@ use crate::{
     cli::{flags::registry::RegistryArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::{App, repository},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -21,5 +20,5 @@ pub fn run(app: &App, report: &Report, args: RepositoryListArgs) -> Result<Outco
     let registry = args.registry.enter(app, report, None)?;
     let events = report.events();
     let names = repository::list(app, Some(&registry), args.top, &events);
-    Ok(Outcome::answer(View::of(app.wait(names)?, &[])))
+    Ok(Outcome::of(app.wait(names)?, &[]))
 }

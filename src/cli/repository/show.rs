@@ -4,7 +4,6 @@ use crate::{
     cli::{flags::registry::RegistryArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::{App, manifest, repository},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -40,15 +39,15 @@ impl RepositoryOrImageArgs {
 pub fn run(app: &App, report: &Report, args: RepositoryShowArgs) -> Result<Outcome> {
     let registry = args.registry.enter(app, report, args.what.name())?;
     let registry = Some(registry.as_str());
-    let view = match (args.what.repository, args.what.image) {
-        (Some(name), _) => View::of(app.wait(repository::show(app, registry, &name))?, &[]),
+    let outcome = match (args.what.repository, args.what.image) {
+        (Some(name), _) => Outcome::of(app.wait(repository::show(app, registry, &name))?, &[]),
         (None, image) => {
             let image = repository::image(app, registry, &image.unwrap_or_default())?;
             match image.digest() {
-                Some(_) => View::of(app.wait(manifest::metadata(app, &image))?, &[]),
-                None => View::of(app.wait(repository::show_tag(app, &image))?, &[]),
+                Some(_) => Outcome::of(app.wait(manifest::metadata(app, &image))?, &[]),
+                None => Outcome::of(app.wait(repository::show_tag(app, &image))?, &[]),
             }
         }
     };
-    Ok(Outcome::answer(view))
+    Ok(outcome)
 }

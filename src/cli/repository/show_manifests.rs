@@ -11,7 +11,6 @@ use crate::{
         App,
         manifest::{self, ShortAnswer},
     },
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -36,13 +35,9 @@ pub fn run(app: &App, report: &Report, args: ShowManifestsArgs) -> Result<Outcom
     let listing = args.listing.into();
     let list = manifest::list(app, Some(&registry), &args.repository, listing);
     let all = app.wait(list)?;
-    let view = if args.detail {
-        View::of(all, &[])
-    } else {
-        View::of(
-            all.into_iter().map(ShortAnswer::from).collect::<Vec<_>>(),
-            &[],
-        )
-    };
-    Ok(Outcome::answer(view))
+    if args.detail {
+        return Ok(Outcome::of(all, &[]));
+    }
+    let short: Vec<_> = all.into_iter().map(ShortAnswer::from).collect();
+    Ok(Outcome::of(short, &[]))
 }

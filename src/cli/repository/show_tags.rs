@@ -8,7 +8,6 @@ use crate::{
     },
     error::Result,
     ops::{App, repository},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -32,16 +31,10 @@ pub fn run(app: &App, report: &Report, args: ShowTagsArgs) -> Result<Outcome> {
     let registry = args.registry.enter(app, report, Some(&args.repository))?;
     let (registry, name) = (Some(registry.as_str()), args.repository.as_str());
     let listing = args.listing.into();
-    let view = if args.detail {
-        View::of(
-            app.wait(repository::tags(app, registry, name, listing))?,
-            &[],
-        )
-    } else {
-        View::of(
-            app.wait(repository::tag_names(app, registry, name, listing))?,
-            &[],
-        )
-    };
-    Ok(Outcome::answer(view))
+    if args.detail {
+        let tags = app.wait(repository::tags(app, registry, name, listing))?;
+        return Ok(Outcome::of(tags, &[]));
+    }
+    let names = app.wait(repository::tag_names(app, registry, name, listing))?;
+    Ok(Outcome::of(names, &[]))
 }

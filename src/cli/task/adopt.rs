@@ -139,10 +139,7 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
     } else if answer.has_changes() {
         report.note("tasks follow nothing until they have run once: acrt task adopt --run, or acrt task run --name NAME");
     }
-    Ok(Outcome {
-        view: Some(view(answer)),
-        exit,
-    })
+    Ok(Outcome::answer(view(answer)).with_exit(exit))
 }
 
 fn view(answer: AdoptAnswer) -> View {

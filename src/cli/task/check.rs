@@ -4,7 +4,6 @@ use crate::{
     cli::{columns, flags::one_task::SomeTaskArgs, outcome::Outcome, report::Report},
     error::{Kind, Result},
     ops::{self, App, check::CheckOptions},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -30,10 +29,8 @@ pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
         images: args.images,
     };
     let checked = app.wait(ops::check::check(app, options, &report.events()))?;
-    let exit = match checked.worst {
-        Some(Kind::Stale) if !args.exit_code => None,
-        worst => worst,
-    };
+    let worst = checked.worst;
+    let exit = worst.filter(|kind| args.exit_code || *kind != Kind::Stale);
     if report.shows_tables() {
         let none = ops::task::none_yet(app)?;
         let lines = ops::check::outage_lines(&checked.tasks);
@@ -42,8 +39,5 @@ pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
             .chain(none)
             .for_each(|line| report.summary(line));
     }
-    Ok(Outcome {
-        view: Some(View::of(checked.tasks, columns::CHECK)),
-        exit,
-    })
+    Ok(Outcome::of(checked.tasks, columns::CHECK).with_exit(exit))
 }

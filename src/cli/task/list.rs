@@ -38,8 +38,6 @@ pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
         report.never_run(tasks.never_run());
         report.stalled(tasks.stalled());
     }
-    Ok(Outcome {
-        view: Some(columns::tasks_view(app, tasks)),
-        exit: broken.get().then_some(Kind::Failed),
-    })
+    Ok(Outcome::answer(columns::tasks_view(app, tasks))
+        .with_exit(broken.get().then_some(Kind::Failed)))
 }

@@ -11,7 +11,6 @@ use crate::{
     image::Reference,
     ops::{self, App, runs::RunFilter},
     task::RunStatus,
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -73,14 +72,12 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
             "no such runs; to list all: acrt task list-runs".to_owned()
         });
     }
-    Ok(Outcome::answer(View::of(
-        runs,
-        if detail {
-            columns::RUN_DETAIL
-        } else {
-            columns::RUN
-        },
-    )))
+    let columns = if detail {
+        columns::RUN_DETAIL
+    } else {
+        columns::RUN
+    };
+    Ok(Outcome::of(runs, columns))
 }
 
 /// Refuses a text that is no name of an image, with or without a registry.

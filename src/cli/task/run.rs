@@ -209,7 +209,7 @@ pub fn detached(
     let id = ops::run::detach(app, request)?;
     report.queued(id, is_build);
     let run = ops::runs::show(app, id)?;
-    Ok(Outcome::answer(View::of(run, columns::RUN)))
+    Ok(Outcome::of(run, columns::RUN))
 }
 
 /// Runs a task and waits for its end; prints the log if the request follows it, else the record.

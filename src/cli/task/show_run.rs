@@ -8,7 +8,6 @@ use crate::{
     },
     error::Result,
     ops::{self, App},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -25,5 +24,5 @@ pub struct ShowRunArgs {
 
 pub fn run(app: &App, args: ShowRunArgs) -> Result<Outcome> {
     let run = ops::runs::show(app, args.run.find(app)?)?;
-    Ok(Outcome::answer(View::of(run, columns::RUN)))
+    Ok(Outcome::of(run, columns::RUN))
 }

@@ -8,7 +8,6 @@ use crate::{
     },
     error::Result,
     ops::{self, App},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -31,5 +30,5 @@ pub struct UpdateRunArgs {
 pub fn run(app: &App, args: UpdateRunArgs) -> Result<Outcome> {
     let keep = args.no_archive.map(|no_archive| !no_archive);
     let run = ops::runs::keep(app, args.run.find(app)?, keep)?;
-    Ok(Outcome::answer(View::of(run, columns::RUN)))
+    Ok(Outcome::of(run, columns::RUN))
 }

@@ -17,7 +17,6 @@ use crate::{
         watch::{Looks, RoundResult, WatchOptions},
     },
     sys::signal::{OnHangup, Stop},
-    view::View,
 };
 
 /// The loop's default for `--settle`, in seconds: about as long as a push of several tags, or one that is reverted, takes.
@@ -122,11 +121,8 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
     }
     if args.dry_run {
         let (answers, round_result) = app.wait(ops::watch::dry_run(app, &report.events()))?;
-        let something = !answers.is_empty();
-        return Ok(Outcome {
-            exit: exit(&round_result, args.exit_code && something),
-            view: Some(View::of(answers, columns::CHECK)),
-        });
+        let exit = exit(&round_result, args.exit_code && !answers.is_empty());
+        return Ok(Outcome::of(answers, columns::CHECK).with_exit(exit));
     }
     let options = WatchOptions {
         looks: if args.once && !args.due {

@@ -6,7 +6,6 @@ use crate::{
     cli::{columns, outcome::Outcome, report::Report},
     error::Result,
     ops::App,
-    view::View,
 };
 
 use super::args::IdentityArgs;
@@ -20,5 +19,5 @@ pub struct IdentityShowArgs {
 
 pub fn run(app: &App, report: &Report, args: IdentityShowArgs) -> Result<Outcome> {
     args.identity.accept(app, report, &[])?;
-    Ok(Outcome::answer(View::of(json!({}), columns::IDENTITY)))
+    Ok(Outcome::of(json!({}), columns::IDENTITY))
 }

@@ -8,7 +8,6 @@ use crate::{
     },
     error::Result,
     ops::{self, App},
-    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -22,5 +21,5 @@ pub struct TimerListArgs {
 
 pub fn run(app: &App, args: TimerListArgs) -> Result<Outcome> {
     let timers = ops::timer::list(app, &args.task.find(app)?)?;
-    Ok(Outcome::answer(View::of(timers, columns::TIMER)))
+    Ok(Outcome::of(timers, columns::TIMER))
 }

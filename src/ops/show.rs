@@ -100,7 +100,7 @@ impl TaskList {
             return;
         };
         let tags = ReadTags::begin(&self.app);
-        self.loaded.reserve_exact(files.len());
+        self.loaded.reserve_exact(files.count());
         let found = check::read(&self.app, files).filter_map(Result::ok);
         let snapshots = found.map(|found| snapshot(&self.app, found));
         self.loaded.extend(snapshots);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::Result, image::Digest};
 
-use super::{Store, file, lock};
+use super::{Store, file, layout::lock_of, lock};
 
 /// How many blobs are remembered in all; the repositories that were not copied to for the longest time are dropped first.
 const MAX_BLOBS: usize = 10_000;
@@ -42,7 +42,7 @@ impl Store {
     ///
     /// [`crate::error::Kind::Failed`] with the path, where the file cannot be written.
     pub fn note_blobs(&self, has: &RepositoryRecord, lacks: &[RepositoryRecord]) -> Result<()> {
-        let _lock = lock::lock(&self.layout.blobs_lock())?;
+        let _lock = lock::lock(&lock_of(&self.layout.blobs()))?;
         let mut all = self.blobs();
         for lacking in lacks {
             for record in all.repositories.iter_mut().filter(|it| it.is_of(lacking)) {
@@ -60,8 +60,7 @@ impl Store {
     }
 
     fn blobs(&self) -> BlobsFile {
-        let file = file::read_json(&self.layout.blobs());
-        file.ok().flatten().unwrap_or_default()
+        file::read_json_or_default(&self.layout.blobs())
     }
 }
 

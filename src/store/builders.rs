@@ -9,6 +9,7 @@ use crate::{error::Result, task::TaskKey};
 
 use super::{
     Store, file,
+    layout::lock_of,
     lock::{self, Lock},
 };
 
@@ -56,8 +57,7 @@ impl BuildersFile {
 impl Store {
     /// Returns what is known of builders; nothing, where the file is broken.
     pub fn builders(&self) -> BuildersFile {
-        let file = file::read_json(&self.layout.builders());
-        file.ok().flatten().unwrap_or_default()
+        file::read_json_or_default(&self.layout.builders())
     }
 
     /// Records that a builder does not answer, and why; with `None`, that it answers.
@@ -102,7 +102,7 @@ impl Store {
     }
 
     fn change_builders(&self, change: impl FnOnce(&mut BuildersFile)) -> Result<()> {
-        let _lock = match lock::lock(&self.layout.builders_lock()) {
+        let _lock = match lock::lock(&lock_of(&self.layout.builders())) {
             // Who may only read does without: it only saves questions.
             Err(error) if file::is_read_only(&error) => return Ok(()),
             lock => lock?,

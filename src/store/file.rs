@@ -279,6 +279,11 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         .context(Kind::Invalid, || broken(path))
 }
 
+/// Reads a JSON record that only saves work; the default, where it is missing or broken.
+pub(super) fn read_json_or_default<T: DeserializeOwned + Default>(path: &Path) -> T {
+    read_json(path).ok().flatten().unwrap_or_default()
+}
+
 /// Reads a YAML file; `None` if there is none.
 ///
 /// # Errors
@@ -326,6 +331,14 @@ pub(super) fn check_schema(path: &Path, found: u32, known: u32) -> Result<()> {
     let cannot = format!("cannot use `{}`", path.display());
     let why = format!("it has schema {found}, and this acrt knows schema {known}");
     Err(Error::new(Kind::Invalid, cannot).because(anyhow::anyhow!(why)))
+}
+
+/// Opens a file like [`open`]; `None` if there is none.
+pub(super) fn open_if_there(path: &Path) -> io::Result<Option<fs::File>> {
+    match open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
 }
 
 /// Removes a file, if it is there.

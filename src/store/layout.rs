@@ -81,7 +81,7 @@ impl Layout {
 
     /// Returns the lock of the process that changes that file.
     pub fn notified_lock(&self) -> PathBuf {
-        self.root.join("notified.lock")
+        lock_of(&self.notified())
     }
 
     /// Returns the lock of the process that sends notifications to a receiver. An abandoned one is removed with other temporary files.
@@ -100,29 +100,14 @@ impl Layout {
         self.root.join("builders.json")
     }
 
-    /// Returns the lock of the process that changes the state of builders.
-    pub fn builders_lock(&self) -> PathBuf {
-        self.root.join("builders.lock")
-    }
-
     /// Returns the file of what runs have made on builders.
     pub fn made(&self) -> PathBuf {
         self.root.join("made.json")
     }
 
-    /// Returns the lock of the process that changes that file.
-    pub fn made_lock(&self) -> PathBuf {
-        self.root.join("made.lock")
-    }
-
     /// Returns the file of which repositories have which blobs.
     pub fn blobs(&self) -> PathBuf {
         self.root.join("blobs.json")
-    }
-
-    /// Returns the lock of the process that changes that file.
-    pub fn blobs_lock(&self) -> PathBuf {
-        self.root.join("blobs.lock")
     }
 
     /// Returns the folder of interrupted uploads.
@@ -233,6 +218,11 @@ impl Layout {
     pub fn watch_lock(&self) -> PathBuf {
         self.root.join("lock")
     }
+}
+
+/// Returns the lock of the process that changes a file of the state directory.
+pub fn lock_of(file: &Path) -> PathBuf {
+    file.with_extension("lock")
 }
 
 /// Returns the name of the task that a file in a folder of one registry's tasks is for, where files of this kind have this suffix.

@@ -91,10 +91,8 @@ impl Store {
     pub fn end_of_log(&self, id: RunId, most: u64) -> Result<Vec<u8>> {
         let path = self.layout.log(id);
         let cannot = || format!("cannot read the log `{}`", path.display());
-        let mut file = match file::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error).context(Kind::Failed, cannot),
+        let Some(mut file) = file::open_if_there(&path).context(Kind::Failed, cannot)? else {
+            return Ok(Vec::new());
         };
         let mut end = Vec::new();
         let size = file.metadata().context(Kind::Failed, cannot)?.len();
@@ -292,9 +290,8 @@ impl LogReader {
     /// [`Kind::Failed`] with the path.
     pub fn begin_at(&mut self, offset: u64) -> Result<()> {
         let mut skip = || -> std::io::Result<()> {
-            let mut file = match file::open(&self.path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-                file => file?,
+            let Some(mut file) = file::open_if_there(&self.path)? else {
+                return Ok(());
             };
             let size = file.metadata()?.len();
             file.seek(SeekFrom::Start(offset.min(size)))?;
@@ -326,13 +323,10 @@ impl LogReader {
 
     fn read_on(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let Some(mut old) = self.file.as_ref() else {
-            return match file::open(&self.path) {
-                Ok(file) => {
-                    self.file = Some(file);
-                    self.read_on(buffer)
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-                Err(error) => Err(error),
+            self.file = file::open_if_there(&self.path)?;
+            return match &self.file {
+                Some(_) => self.read_on(buffer),
+                None => Ok(0),
             };
         };
         let read = old.read(buffer)?;

@@ -65,10 +65,8 @@ impl Store {
             is_after_return: false,
         };
         let cannot = || format!("cannot read the log `{}`", path.display());
-        let file = match file::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(blank),
-            Err(error) => return Err(error).context(Kind::Failed, cannot),
+        let Some(file) = file::open_if_there(&path).context(Kind::Failed, cannot)? else {
+            return Ok(blank);
         };
         let now = file.metadata().context(Kind::Failed, cannot)?;
         let is_same = |it: &LogIndex| it.id == id && it.inode == now.ino() && it.size <= now.size();

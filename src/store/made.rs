@@ -12,7 +12,7 @@ use crate::{
     task::RunId,
 };
 
-use super::{Store, file, lock};
+use super::{Store, file, layout::lock_of, lock};
 
 /// What runs have made on one builder and is still there, as far as known. Without this record, what earlier runs have left there stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ impl Store {
         builder: &str,
         change: impl FnOnce(&mut MadeOnBuilder),
     ) -> Result<()> {
-        let _lock = lock::lock(&self.layout.made_lock())?;
+        let _lock = lock::lock(&lock_of(&self.layout.made()))?;
         let mut all = self.all_made();
         let before = all.get(builder).cloned().unwrap_or_default();
         let mut made = before.clone();
@@ -118,8 +118,7 @@ impl Store {
     }
 
     fn all_made(&self) -> BTreeMap<String, MadeOnBuilder> {
-        let all = file::read_json(&self.layout.made());
-        all.ok().flatten().unwrap_or_default()
+        file::read_json_or_default(&self.layout.made())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Runs: each has a folder, with a record and a log.
 
-use std::{collections::BTreeSet, fs, io::ErrorKind, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use jiff::Timestamp;
 
@@ -253,16 +253,8 @@ impl Store {
 
 /// Returns the run ids among the names in a folder, the newest first.
 fn ids_in(folder: &Path) -> Result<Vec<RunId>> {
-    let cannot = || format!("cannot read the folder `{}`", folder.display());
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.context(Kind::Failed, cannot)?,
-    };
-    let mut ids = Vec::new();
-    for entry in entries {
-        let name = entry.context(Kind::Failed, cannot)?.file_name();
-        ids.extend(name.to_str().and_then(|name| name.parse::<RunId>().ok()));
-    }
+    let names = file::names(folder)?.into_iter();
+    let mut ids: Vec<RunId> = names.filter_map(|name| name.parse().ok()).collect();
     ids.sort_unstable_by(newest_first);
     Ok(ids)
 }

@@ -37,15 +37,8 @@ pub struct FollowedFiles {
 
 impl FollowedFiles {
     /// Returns how many tasks there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.tasks.len()
-    }
-
-    /// Tells whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Removes and returns the broken tasks, each with its error. The others need not be read for that.

@@ -53,7 +53,7 @@ pub use outage::{brief, outage_lines, outage_text};
 /// [`Kind::Failed`] where the state directory itself cannot be read.
 pub fn load(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec<Snapshot>> {
     let files = app.store.follow()?;
-    let count = files.len();
+    let count = files.count();
     Ok(snapshots(app, count, read(app, files), broken, events))
 }
 

@@ -55,8 +55,12 @@ const UNHEEDED: [&str; 8] = [
 ///
 /// [`Problem`] where a file as a whole cannot be read.
 pub fn bake_file(outside: &dyn ComposeInputs, file: &Path) -> Result<ComposeBuilds, Problem> {
-    let read = |file: &Path| outside.read(file).map_err(|why| problem(file, "", &why));
-    let text = read(file)?.ok_or_else(|| problem(file, "", "there is no such file"))?;
+    let read = |file: &Path| {
+        outside
+            .read(file)
+            .map_err(|why| Problem::new(file, "", &why))
+    };
+    let text = read(file)?.ok_or_else(|| Problem::new(file, "", "there is no such file"))?;
     let mut document = parsed(file, &text)?;
     let mut files = vec![file.to_owned()];
     if file
@@ -113,14 +117,12 @@ pub fn bake(
 
 fn parsed(file: &Path, text: &str) -> Result<Map<String, Value>, Problem> {
     let document: Value = serde_json::from_str(text).map_err(|error| Problem {
-        file: file.to_owned(),
         line: (error.line() > 0).then(|| error.line()),
-        key: String::new(),
-        text: error.to_string(),
+        ..Problem::new(file, "", error.to_string())
     })?;
     match document {
         Value::Object(document) => Ok(document),
-        _ => Err(problem(file, "", "it must be an object with `target`")),
+        _ => Err(Problem::new(file, "", "it must be an object with `target`")),
     }
 }
 
@@ -157,20 +159,16 @@ fn of_document(
     recipes
 }
 
-fn problem(file: &Path, key: &str, text: &str) -> Problem {
-    Problem {
-        file: file.to_owned(),
-        line: None,
-        key: key.to_owned(),
-        text: text.to_owned(),
-    }
-}
-
 fn object(of: &Map<String, Value>, key: &str) -> Map<String, Value> {
     of.get(key)
         .and_then(Value::as_object)
         .cloned()
         .unwrap_or_default()
+}
+
+fn items<'m>(of: &'m Map<String, Value>, key: &str) -> impl Iterator<Item = &'m Value> {
+    let items = of.get(key).and_then(Value::as_array);
+    items.into_iter().flatten()
 }
 
 struct Reader<'a> {
@@ -185,6 +183,10 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    fn problem(&self, key: &str, text: &str) -> Problem {
+        Problem::new(self.file, key, text)
+    }
+
     /// Returns the targets that are built by default, and those that they use as contexts.
     fn wanted(&self) -> BTreeSet<String> {
         let mut wanted = BTreeSet::new();
@@ -234,7 +236,7 @@ impl Reader<'_> {
         self.size.set(self.size.get().saturating_add(size));
         if self.size.get() > MAX_SIZE {
             let why = "the targets are too large, with all that they inherit";
-            Err(problem(self.file, key, why))
+            Err(self.problem(key, why))
         } else {
             Ok(())
         }
@@ -243,7 +245,7 @@ impl Reader<'_> {
     /// Returns a target with the fields that it inherits.
     fn whole(&self, name: &str, depth: usize) -> Result<Map<String, Value>, Problem> {
         let key = format!("target.{name}");
-        let told = |text: &str| problem(self.file, &key, text);
+        let told = |text: &str| self.problem(&key, text);
         if depth >= MAX_DEPTH {
             return Err(told(
                 "targets inherit from each other in a cycle, or too deeply",
@@ -253,12 +255,7 @@ impl Reader<'_> {
         let own = self.targets.get(name).and_then(Value::as_object);
         let own = own.ok_or_else(|| told("there is no such target"))?;
         let mut whole = Map::new();
-        for parent in own
-            .get("inherits")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for parent in items(own, "inherits") {
             let parent = parent.as_str().unwrap_or_default();
             lay_over(&mut whole, self.whole(parent, depth + 1)?);
         }
@@ -273,7 +270,7 @@ impl Reader<'_> {
     fn recipes(&self, name: &str, target: &Value) -> Result<Vec<ComposeBuild>, Problem> {
         let key = format!("target.{name}");
         if !target.is_object() {
-            return Err(problem(self.file, &key, "it must be an object"));
+            return Err(self.problem(&key, "it must be an object"));
         }
         let whole = self.whole(name, 0)?;
         let Some(matrix) = whole.get("matrix").and_then(Value::as_object) else {
@@ -283,11 +280,7 @@ impl Reader<'_> {
         for (axis, values) in matrix {
             let values = values.as_array().cloned().unwrap_or_default();
             if rows.len().saturating_mul(values.len()) > MAX_TARGETS {
-                return Err(problem(
-                    self.file,
-                    &key,
-                    "its matrix expands to too many targets",
-                ));
+                return Err(self.problem(&key, "its matrix expands to too many targets"));
             }
             let cells = rows.len().saturating_mul(values.len());
             let axes = rows.first().map_or(0, BTreeMap::len) + 1;
@@ -304,11 +297,7 @@ impl Reader<'_> {
         }
         let rows = rows.iter().map(|row| {
             let Some(pattern) = whole.get("name").and_then(Value::as_str) else {
-                return Err(problem(
-                    self.file,
-                    &key,
-                    "it has a `matrix`, but no `name` for its targets",
-                ));
+                return Err(self.problem(&key, "it has a `matrix`, but no `name` for its targets"));
             };
             self.charge(whole.values().map(size).sum(), &key)?;
             let name = self.filled(pattern, row, &key)?;
@@ -327,7 +316,7 @@ impl Reader<'_> {
         let text = |of: &str| match target.get(of) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => self.filled(text, row, &key(of)).map(Some),
-            Some(_) => Err(problem(self.file, &key(of), "it must be a string")),
+            Some(_) => Err(self.problem(&key(of), "it must be a string")),
         };
         let texts = |of: &str| match target.get(of) {
             None | Some(Value::Null) => Ok(Vec::new()),
@@ -335,10 +324,10 @@ impl Reader<'_> {
                 .iter()
                 .map(|item| match item {
                     Value::String(text) => self.filled(text, row, &key(of)),
-                    _ => Err(problem(self.file, &key(of), "it must be a list of strings")),
+                    _ => Err(self.problem(&key(of), "it must be a list of strings")),
                 })
                 .collect(),
-            Some(_) => Err(problem(self.file, &key(of), "it must be a list of strings")),
+            Some(_) => Err(self.problem(&key(of), "it must be a list of strings")),
         };
         let pairs = |of: &str| {
             let pairs = object(target, of).into_iter();
@@ -375,12 +364,7 @@ impl Reader<'_> {
         options.extend(self.hosts(target, row, &key("extra-hosts"))?);
         options.extend(text("shm-size")?.map(|size| format!("--shm-size={size}")));
         for (of, option) in [("ssh", "--ssh"), ("secret", "--secret")] {
-            let items = target
-                .get(of)
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten();
-            for item in items {
+            for item in items(target, of) {
                 let written = match item {
                     Value::Object(item) => csv(of, item),
                     item => plain(item),
@@ -474,12 +458,12 @@ impl Reader<'_> {
             let Some((name, value, end)) = value else {
                 let shown: String = after.chars().take(40).collect();
                 let text = format!("`{}` {EXPRESSION}", shown.escape_debug());
-                return Err(problem(self.file, key, &text));
+                return Err(self.problem(key, &text));
             };
             let value = value.ok_or_else(|| {
                 let shown = name.escape_debug();
                 let why = format!("variable `{shown}` has to be set: its default is null");
-                problem(self.file, key, &why)
+                self.problem(key, &why)
             })?;
             self.charge(value.len(), key)?;
             result.push_str(&value);
@@ -511,8 +495,7 @@ fn unheeded(target: &Map<String, Value>) -> Vec<String> {
 fn csv(of: &str, item: &Map<String, Value>) -> String {
     let part = |name: &str| item.get(name).map(plain);
     if of == "ssh" {
-        let paths = item.get("paths").and_then(Value::as_array);
-        let paths: Vec<String> = paths.into_iter().flatten().map(plain).collect();
+        let paths: Vec<String> = items(item, "paths").map(plain).collect();
         let id = part("id").unwrap_or_else(|| "default".to_owned());
         return if paths.is_empty() {
             id

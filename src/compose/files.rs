@@ -95,12 +95,7 @@ impl<'a> Files<'a> {
     }
 
     fn charge_for(&mut self, file: &Path, size: usize) -> Result<(), Problem> {
-        self.charge(size).map_err(|why| Problem {
-            file: file.to_owned(),
-            line: None,
-            key: String::new(),
-            text: why.to_owned(),
-        })
+        self.charge(size).map_err(|why| Problem::new(file, "", why))
     }
 
     /// Reads files of variables. Values from the environment or `parent` take precedence.
@@ -121,10 +116,8 @@ impl<'a> Files<'a> {
                 own.or_else(|| all.get(name).cloned())
             };
             let found = dotenv::read(&text, &outer).map_err(|(line, text)| Problem {
-                file: path.clone(),
                 line: Some(line),
-                key: String::new(),
-                text,
+                ..Problem::new(path, "", text)
             })?;
             for (name, value) in found {
                 all.entry(name).or_insert(value);
@@ -134,12 +127,7 @@ impl<'a> Files<'a> {
     }
 
     fn read(&mut self, path: &Path) -> Result<Option<String>, Problem> {
-        let problem = |text: String| Problem {
-            file: path.to_owned(),
-            line: None,
-            key: String::new(),
-            text,
-        };
+        let problem = |text: String| Problem::new(path, "", text);
         if self.read.insert(path.to_owned()) && self.read.len() > MAX_FILES {
             return Err(problem(format!(
                 "the project has more than {MAX_FILES} files"
@@ -195,10 +183,8 @@ impl<'a> Files<'a> {
             return Ok(None);
         };
         let yaml = steps::parse_yaml(&MaskedText::from(text)).map_err(|problem| Problem {
-            file: file.to_owned(),
             line: problem.line,
-            key: String::new(),
-            text: problem.text,
+            ..Problem::new(file, "", problem.text)
         })?;
         self.parsed.insert(file.to_owned(), yaml.clone());
         Ok(Some(yaml))
@@ -234,23 +220,14 @@ impl<'a> Files<'a> {
         let home = self.outside.variable("HOME").map(PathBuf::from);
         let from = Origin { folder, home };
         root.change("services", |services| {
-            let Value::Map(entries) = &services.value else {
-                return services.clone();
-            };
-            let entries = entries.iter();
-            let entries = entries.map(|(name, it)| (name.clone(), written_out(it, &from)));
-            services.with(Value::Map(entries.collect()))
+            services.each(|service| written_out(service, &from))
         });
         root.change("secrets", |secrets| {
-            let Value::Map(entries) = &secrets.value else {
-                return secrets.clone();
-            };
-            let entries = entries.iter().map(|(name, it)| {
-                let mut it = it.clone();
-                it.change("file", |file| anchored(file, &from));
-                (name.clone(), it)
-            });
-            secrets.with(Value::Map(entries.collect()))
+            secrets.each(|secret| {
+                let mut secret = secret.clone();
+                secret.change("file", |file| anchored(file, &from));
+                secret
+            })
         });
         Ok(Some(root))
     }
@@ -289,9 +266,9 @@ fn written_out(service: &Node, from: &Origin<'_>) -> Node {
         for key in ["args", "labels", "additional_contexts", "ssh"] {
             build.change(key, Node::as_map);
         }
-        build.change("ssh", |keys| keys.each(|_, path| anchored(path, from)));
+        build.change("ssh", |keys| keys.each(|path| anchored(path, from)));
         build.change("additional_contexts", |contexts| {
-            contexts.each(|_, place| anchored_context(place, from))
+            contexts.each(|place| anchored_context(place, from))
         });
         build
     });

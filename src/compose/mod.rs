@@ -59,6 +59,16 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
+    /// Returns an error about a file, or a key of it, without a line.
+    fn new(file: &Path, key: &str, text: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            key: key.to_owned(),
+            text: text.into(),
+        }
+    }
+
     /// Formats the error without the file's name.
     pub fn within(&self) -> String {
         let line = self.line.map(|line| format!("line {line}"));

@@ -32,14 +32,12 @@ pub fn open(
     folder: &Path,
     choice: &FileSelection,
 ) -> Result<ComposeBuilds, Problem> {
-    let mut loader = Loader {
-        files: Files::new(outside),
-    };
+    let mut reader = Files::new(outside);
     let none = BTreeMap::new();
-    let beside = loader.files.variables(&[folder.join(".env")], &none)?;
+    let beside = reader.variables(&[folder.join(".env")], &none)?;
     let files = match choice {
         FileSelection::Files(files) => files.clone(),
-        choice => loader.files.found(folder, &beside, choice)?,
+        choice => reader.found(folder, &beside, choice)?,
     };
     // The project's folder is that of its first file.
     let own = files.first().and_then(|file| file.parent());
@@ -49,7 +47,7 @@ pub fn open(
             let named = outside.variable("COMPOSE_FILE").filter(|it| !it.is_empty());
             let is_of_environment = *choice == FileSelection::Environment && named.is_some();
             let parent = if is_of_environment { none } else { beside };
-            let variables = loader.files.variables(&[own.join(".env")], &parent)?;
+            let variables = reader.variables(&[own.join(".env")], &parent)?;
             (own, variables)
         }
     };
@@ -58,7 +56,7 @@ pub fn open(
         let own = own.or_else(|| variables.get(PROJECT_NAME).cloned());
         let own = own.filter(|name| !name.is_empty());
         let name = own.map_or_else(
-            || loader.name(&files, folder, &variables),
+            || reader.name(&files, folder, &variables),
             |it| Ok(Some(it)),
         )?;
         normal_name(&name.unwrap_or_else(|| {
@@ -73,7 +71,7 @@ pub fn open(
         let own = outside.variable(name).filter(|_| name != PROJECT_NAME);
         own.or_else(|| variables.get(name).cloned())
     };
-    let part = loader.part(folder, &files, &variables, 0)?;
+    let part = reader.part(folder, &files, &variables, 0)?;
     let around = ProjectContext {
         project: &project,
         folder,
@@ -83,7 +81,7 @@ pub fn open(
     let mut recipes = ComposeBuilds::default();
     let names: Vec<String> = part.services.iter().map(|(name, _)| name.clone()).collect();
     for name in names {
-        let node = loader.extended(&name, &part, &variables, &mut Vec::new());
+        let node = reader.extended(&name, &part, &variables, &mut Vec::new());
         let of_node = node.as_ref().map_err(Clone::clone);
         let image = of_node
             .clone()
@@ -98,8 +96,8 @@ pub fn open(
     }
     recipes.project = project;
     recipes.main_files = files;
-    recipes.files = loader.files.read.into_iter().collect();
-    recipes.unset = loader.files.unset.into_iter().collect();
+    recipes.files = reader.read.into_iter().collect();
+    recipes.unset = reader.unset.into_iter().collect();
     Ok(recipes)
 }
 
@@ -136,11 +134,7 @@ struct Part {
     secrets: Vec<(String, Node)>,
 }
 
-struct Loader<'a> {
-    files: Files<'a>,
-}
-
-impl Loader<'_> {
+impl Files<'_> {
     /// Returns the project's name in files; the last one wins.
     fn name(
         &mut self,
@@ -150,12 +144,12 @@ impl Loader<'_> {
     ) -> Result<Option<String>, Problem> {
         let mut found = None;
         for file in files {
-            let document = self.files.document(file, folder, variables)?;
+            let document = self.document(file, folder, variables)?;
             if let Some(name) = document.as_ref().and_then(|it| it.get("name")) {
                 found = Some(name.text("name")?.to_owned());
             }
         }
-        self.files.unset.remove(PROJECT_NAME);
+        self.unset.remove(PROJECT_NAME);
         Ok(found)
     }
 
@@ -172,13 +166,8 @@ impl Loader<'_> {
             ..Part::default()
         };
         for file in files {
-            let Some(document) = self.files.document(file, folder, variables)? else {
-                return Err(Problem {
-                    file: file.clone(),
-                    line: None,
-                    key: String::new(),
-                    text: "there is no such file".to_owned(),
-                });
+            let Some(document) = self.document(file, folder, variables)? else {
+                return Err(Problem::new(file, "", "there is no such file"));
             };
             for (key, into) in [
                 ("services", &mut part.services),
@@ -249,7 +238,7 @@ impl Loader<'_> {
             Some(files) => files.iter().map(|it| seen_from(folder, it)).collect(),
             None => vec![own_folder.join(".env")],
         };
-        let variables = self.files.variables(&env, variables)?;
+        let variables = self.variables(&env, variables)?;
         let mut part = self.part(&own_folder, &paths, &variables, depth + 1)?;
         // Included services are extended within their own project.
         let names: Vec<String> = part.services.iter().map(|(name, _)| name.clone()).collect();
@@ -278,12 +267,8 @@ impl Loader<'_> {
     ) -> Result<Node, Problem> {
         let found = part.services.iter().find(|(other, _)| other == name);
         let Some((_, own)) = found else {
-            return Err(Problem {
-                file: part.folder.clone(),
-                line: None,
-                key: format!("services.{name}"),
-                text: "there is no such service".to_owned(),
-            });
+            let key = format!("services.{name}");
+            return Err(Problem::new(&part.folder, &key, "there is no such service"));
         };
         let key = format!("services.{name}.extends");
         let Some(extends) = own.get("extends") else {
@@ -317,7 +302,7 @@ impl Loader<'_> {
             }
             Some(file) => {
                 let folder = file.parent().unwrap_or(&part.folder).to_owned();
-                let document = self.files.document(&file, &folder, variables)?;
+                let document = self.document(&file, &folder, variables)?;
                 let Some(document) = document else {
                     let shown = file.display();
                     return Err(extends.problem(&key, format!("there is no file `{shown}`")));
@@ -344,7 +329,7 @@ impl Loader<'_> {
     }
 
     fn count(&mut self, node: &Node, key: &str) -> Result<(), Problem> {
-        let counted = self.files.charge(node.size());
+        let counted = self.charge(node.size());
         counted.map_err(|why| node.problem(key, why))
     }
 }

@@ -78,10 +78,8 @@ impl Node {
 
     pub fn problem(&self, key: &str, text: impl Into<String>) -> Problem {
         Problem {
-            file: self.file.as_ref().clone(),
             line: Some(self.line),
-            key: key.to_owned(),
-            text: text.into(),
+            ..Problem::new(&self.file, key, text)
         }
     }
 
@@ -104,12 +102,12 @@ impl Node {
     }
 
     /// Returns a mapping with each value replaced.
-    pub fn each(&self, with: impl Fn(&str, &Self) -> Self) -> Self {
+    pub fn each(&self, with: impl Fn(&Self) -> Self) -> Self {
         let Value::Map(entries) = &self.value else {
             return self.clone();
         };
         let entries = entries.iter();
-        let entries = entries.map(|(name, node)| (name.clone(), with(name, node)));
+        let entries = entries.map(|(name, node)| (name.clone(), with(node)));
         self.with(Value::Map(entries.collect()))
     }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use gotmpl::{FuncMap, Value, ValueFunc};
 
 use super::budget::TemplateBudget;
-use call::Call;
+use call::{Call, CallResult};
 
 /// The functions that also have a name with `must`, such as `mustToJson`.
 const MUST: &[&str] = &[
@@ -69,20 +69,11 @@ pub(super) fn all(date: &str, budget: &Arc<TemplateBudget>) -> FuncMap {
         (format!("must{}{rest}", first.to_uppercase()), *function)
     });
     for (name, function) in named.chain(must) {
-        let budget = Arc::clone(budget);
-        let counted = move |args: &[Value]| {
-            budget.pay_steps(1 + args.len())?;
-            function(&Call::new(args, &budget))
-        };
-        map.insert(name, Arc::new(counted));
+        map.insert(name, counted(budget, function));
     }
     for (name, templates) in builtin::templates() {
-        let budget = Arc::clone(budget);
-        let counted = move |args: &[Value]| {
-            budget.pay_steps(1 + args.len())?;
-            templates.call(&Call::new(args, &budget))
-        };
-        map.insert(name.to_owned(), Arc::new(counted));
+        let function = counted(budget, move |call| templates.call(call));
+        map.insert(name.to_owned(), function);
     }
     let now = Value::String(date.into());
     map.insert(
@@ -92,14 +83,21 @@ pub(super) fn all(date: &str, budget: &Arc<TemplateBudget>) -> FuncMap {
     map
 }
 
-/// Returns a template function that maps a text to a text.
-pub(super) fn of_text(budget: &Arc<TemplateBudget>, function: fn(&str) -> String) -> ValueFunc {
+/// Returns a template function that charges each call.
+fn counted(
+    budget: &Arc<TemplateBudget>,
+    function: impl Fn(&Call<'_>) -> CallResult + Send + Sync + 'static,
+) -> ValueFunc {
     let budget = Arc::clone(budget);
     Arc::new(move |args: &[Value]| {
         budget.pay_steps(1 + args.len())?;
-        let call = Call::new(args, &budget);
-        call.made(function(&call.last_text()?))
+        function(&Call::new(args, &budget))
     })
+}
+
+/// Returns a template function that maps a text to a text.
+pub(super) fn of_text(budget: &Arc<TemplateBudget>, function: fn(&str) -> String) -> ValueFunc {
+    counted(budget, move |call| call.made(function(&call.last_text()?)))
 }
 
 /// Returns a template function that maps a number and a text to a text.
@@ -107,10 +105,7 @@ pub(super) fn of_number_and_text(
     budget: &Arc<TemplateBudget>,
     function: fn(usize, &str) -> String,
 ) -> ValueFunc {
-    let budget = Arc::clone(budget);
-    Arc::new(move |args: &[Value]| {
-        budget.pay_steps(1 + args.len())?;
-        let call = Call::new(args, &budget);
+    counted(budget, move |call| {
         let number = usize::try_from(call.whole(0)?).unwrap_or_default();
         call.made(function(number, &call.last_text()?))
     })

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::secret::MaskedText;
 
 use super::{
-    keys::items,
+    keys::{entries, items},
     problem::{FileWarnings, InvalidTaskFile},
     render::Renderer,
     yaml::{self, MAX_BYTES, YamlNode},
@@ -100,10 +100,10 @@ pub fn expand(
             is_from_context: false,
         });
     }
-    let FileAliases {
+    let Section {
         directive,
         own,
-        is_from_context,
+        sources,
     } = read(&section, renderer, load)?;
     let value = |name: &str| {
         let own = own.get(name).map(String::as_str);
@@ -117,30 +117,15 @@ pub fn expand(
             has_images: true,
         },
         notices: FileWarnings::default(),
-        is_from_context,
+        is_from_context: !sources.is_empty(),
     })
 }
 
-struct FileAliases {
-    directive: char,
-    own: BTreeMap<String, String>,
-    is_from_context: bool,
-}
-
 /// Reads the section: its own values first, then the files under `src`, of which a later one overrides an earlier one.
-fn read(
-    section: &str,
-    renderer: &Renderer,
-    load: Load<'_>,
-) -> Result<FileAliases, InvalidTaskFile> {
-    let Section {
-        directive,
-        mut own,
-        sources,
-    } = with_templates(section, renderer, &mut read_section)?;
-    let mut bytes = section.len();
-    let is_from_context = !sources.is_empty();
-    for (name, line) in sources.iter().rev() {
+fn read(text: &str, renderer: &Renderer, load: Load<'_>) -> Result<Section, InvalidTaskFile> {
+    let mut section = with_templates(text, renderer, &mut read_section)?;
+    let mut bytes = text.len();
+    for (name, line) in section.sources.iter().rev() {
         let at = |text: String| InvalidTaskFile::at(*line, text);
         if name.contains("://") {
             return Err(at(format!(
@@ -157,19 +142,16 @@ fn read(
         }
         let pairs = with_templates(&text, renderer, &mut read_file);
         for (key, value) in pairs.map_err(|problem| cannot(problem.to_string()))? {
-            own.entry(key).or_insert(value);
+            section.own.entry(key).or_insert(value);
         }
     }
-    Ok(FileAliases {
-        directive,
-        own,
-        is_from_context,
-    })
+    Ok(section)
 }
 
-/// The content of the section itself.
+/// The content of the section.
 struct Section {
     directive: char,
+    /// The values of the section itself, then also those of its files.
     own: BTreeMap<String, String>,
     /// The files under `src`, with the lines that name them.
     sources: Vec<(String, Option<usize>)>,
@@ -196,8 +178,7 @@ fn read_section(text: &str, templates: &AliasTemplates) -> Result<Section, Inval
             }
         };
     }
-    let values = alias.get("values").map(|node| node.entries());
-    for (name, node) in values.transpose()?.unwrap_or_default() {
+    for (name, node) in entries(&alias, "values")? {
         check_name(name).map_err(|text| node.problem(text))?;
         section
             .own

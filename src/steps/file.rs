@@ -12,7 +12,7 @@ use super::{
     build::{self, BuildStep},
     docker_run,
     graph::{Graph, StepStart},
-    keys::{blame, count, items, list, seconds, switch, text, value},
+    keys::{blame, count, items, list, seconds_or, switch, text, value},
     problem::{FileWarnings, InvalidTaskFile},
     render::Renderer,
     resources::{Mount, networks, secrets, volumes},
@@ -93,9 +93,7 @@ impl KeyReader<'_> {
         let (networks, network) = networks(root, notices)?;
         let volumes = volumes(root, notices)?;
         let defaults = StepDefaults {
-            timeout: seconds(root, "stepTimeout")?
-                .filter(|s| *s > 0)
-                .unwrap_or(STEP_TIMEOUT),
+            timeout: seconds_or(root, "stepTimeout", STEP_TIMEOUT)?,
             working_directory: text(root, "workingDirectory")?,
             env: env(root)?,
             network,
@@ -231,24 +229,18 @@ impl KeyReader<'_> {
         defaults: &StepDefaults,
         mounts: Vec<Mount>,
     ) -> Result<CmdStep, InvalidTaskFile> {
-        let words = shell_words::split(written).map_err(|problem| blame(node, "cmd", problem))?;
+        let invalid = |problem: String| blame(node, "cmd", problem);
+        let words = shell_words::split(written).map_err(invalid)?;
         if let Some(operator) = shell_words::operator(&words) {
-            return Err(blame(
-                node,
-                "cmd",
-                format!("no shell reads `{operator}` in `cmd`: write IMAGE sh -c '… {operator} …'"),
-            ));
+            return Err(invalid(format!(
+                "no shell reads `{operator}` in `cmd`: write IMAGE sh -c '… {operator} …'"
+            )));
         }
         if words.is_empty() {
-            return Err(blame(
-                node,
-                "cmd",
-                format!("step `{id}` has an empty `cmd`"),
-            ));
+            return Err(invalid(format!("step `{id}` has an empty `cmd`")));
         }
         let (words, is_alias) = self.without_alias(words, node)?;
-        let (options, rest) =
-            docker_run::parse(words).map_err(|problem| blame(node, "cmd", problem))?;
+        let (options, rest) = docker_run::parse(words).map_err(invalid)?;
         let mut words: Vec<MaskedText> = rest.collect();
         if !is_alias {
             // An image alias may also follow options.
@@ -259,13 +251,8 @@ impl KeyReader<'_> {
         }
         let args = words.split_off(1);
         let image = words.remove(0);
-        let image: Reference =
-            image
-                .reveal()
-                .parse()
-                .map_err(|problem: crate::image::InvalidReference| {
-                    blame(node, "cmd", problem.to_string())
-                })?;
+        let image = image.reveal().parse::<Reference>();
+        let image = image.map_err(|problem| invalid(problem.to_string()))?;
         let own = if switch(node, "disableWorkingDirectoryOverride")? {
             None
         } else {
@@ -284,8 +271,7 @@ impl KeyReader<'_> {
             expose: both(list(node, "expose")?, options.expose),
             ports: both(list(node, "ports")?, options.ports),
             cpus: options.cpus.or(text(node, "cpus")?),
-            mounts: with_mounts(mounts, options.mounts, defaults)
-                .map_err(|problem| blame(node, "cmd", problem))?,
+            mounts: with_mounts(mounts, options.mounts, defaults).map_err(invalid)?,
         };
         Ok(CmdStep {
             image,
@@ -457,14 +443,10 @@ fn mounts(node: &YamlNode<'_>, volumes: &BTreeSet<String>) -> Result<Vec<Mount>,
 
 fn limits(node: &YamlNode<'_>, timeout: u32) -> Result<Limits, InvalidTaskFile> {
     Ok(Limits {
-        timeout: seconds(node, "timeout")?
-            .filter(|s| *s > 0)
-            .unwrap_or(timeout),
-        start_delay: seconds(node, "startDelay")?.unwrap_or(0),
+        timeout: seconds_or(node, "timeout", timeout)?,
+        start_delay: seconds_or(node, "startDelay", 0)?,
         retries: count(node, "retries")?,
-        retry_delay: seconds(node, "retryDelay")?
-            .filter(|s| *s > 0)
-            .unwrap_or(RETRY_DELAY),
+        retry_delay: seconds_or(node, "retryDelay", RETRY_DELAY)?,
         retry_on: list(node, "retryOnErrors")?,
         repeat: count(node, "repeat")?,
     })

@@ -43,6 +43,14 @@ pub fn items<'a>(node: &YamlNode<'a>, key: &str) -> Result<Vec<YamlNode<'a>>, In
     node.get(key).map_or(Ok(Vec::new()), |list| list.items())
 }
 
+/// Returns the entries of a mapping; a missing one has none.
+pub fn entries<'a>(
+    node: &YamlNode<'a>,
+    key: &str,
+) -> Result<Vec<(&'a str, YamlNode<'a>)>, InvalidTaskFile> {
+    node.get(key).map_or(Ok(Vec::new()), |map| map.entries())
+}
+
 /// Reads a list of texts.
 pub fn list(node: &YamlNode<'_>, key: &str) -> Result<Vec<String>, InvalidTaskFile> {
     let items = items(node, key)?;
@@ -57,10 +65,11 @@ pub fn switch(node: &YamlNode<'_>, key: &str) -> Result<bool, InvalidTaskFile> {
     node.get(key).map_or(Ok(false), |node| node.switch())
 }
 
-/// Reads a number of seconds; a negative one is the same as missing.
-pub fn seconds(node: &YamlNode<'_>, key: &str) -> Result<Option<u32>, InvalidTaskFile> {
+/// Reads a number of seconds; `default` where it is missing or not positive.
+pub fn seconds_or(node: &YamlNode<'_>, key: &str, default: u32) -> Result<u32, InvalidTaskFile> {
     let whole = node.get(key).map(|node| node.whole()).transpose()?;
-    Ok(whole.map(|whole| u32::try_from(whole.max(0)).unwrap_or(u32::MAX)))
+    let positive = whole.filter(|whole| *whole > 0);
+    Ok(positive.map_or(default, |it| u32::try_from(it).unwrap_or(u32::MAX)))
 }
 
 /// Reads a number that must not be negative; a missing one is 0.

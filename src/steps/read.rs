@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::secret::MaskedText;
 
 use super::{
-    alias::{self, Commands, Load},
+    alias::{self, Expanded, Load},
     file,
     graph::Graph,
     problem::{FileWarning, FileWarnings, InvalidTaskFile},
@@ -32,24 +32,24 @@ pub fn read(
     load: Load<'_>,
 ) -> Result<TaskFile, InvalidTaskFile> {
     let redacted = |problem| redacted(problem, variables);
-    let mut rendered = Rendered::of(text, variables, load).map_err(redacted)?;
-    let document = yaml::parse(&rendered.text).map_err(redacted)?;
+    let (renderer, mut expanded, text) = rendered(text, variables, load).map_err(redacted)?;
+    let document = yaml::parse(&text).map_err(redacted)?;
     let reader = file::KeyReader {
         run: &variables.run,
-        commands: &rendered.commands,
-        renderer: &rendered.renderer,
+        commands: &expanded.commands,
+        renderer: &renderer,
         variables: Cell::default(),
     };
-    let graph = reader.graph(&YamlNode::root(&document), &mut rendered.notices);
+    let graph = reader.graph(&YamlNode::root(&document), &mut expanded.notices);
     let graph = graph.map_err(redacted)?;
-    let mut notices = rendered.notices.into_shown();
+    let mut notices = expanded.notices.into_shown();
     for notice in &mut notices {
         notice.text = variables.redacted(&notice.text);
     }
     Ok(TaskFile {
         graph,
         notices,
-        is_from_context: rendered.is_from_context,
+        is_from_context: expanded.is_from_context,
     })
 }
 
@@ -68,12 +68,12 @@ pub fn secrets(
         return Ok(RequestedSecrets::default());
     }
     let redacted = |problem| redacted(problem, variables);
-    let rendered = Rendered::of(text, variables, load).map_err(redacted)?;
-    let document = yaml::parse(&rendered.text).map_err(redacted)?;
+    let (_, expanded, text) = rendered(text, variables, load).map_err(redacted)?;
+    let document = yaml::parse(&text).map_err(redacted)?;
     let secrets = resources::secrets(&YamlNode::root(&document), &mut FileWarnings::default());
     Ok(RequestedSecrets {
         secrets: secrets.map_err(redacted)?,
-        is_from_context: rendered.is_from_context,
+        is_from_context: expanded.is_from_context,
     })
 }
 
@@ -86,35 +86,23 @@ pub struct RequestedSecrets {
     pub is_from_context: bool,
 }
 
-/// A file whose templates are rendered.
-struct Rendered {
-    text: MaskedText,
-    commands: Commands,
-    renderer: Renderer,
-    notices: FileWarnings,
-    is_from_context: bool,
-}
-
-impl Rendered {
-    fn of(text: &str, variables: &Variables, load: Load<'_>) -> Result<Self, InvalidTaskFile> {
-        if text.len() > MAX_BYTES {
-            return Err(InvalidTaskFile::new(TOO_LARGE));
-        }
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let renderer = Renderer::new(variables)?;
-        let expanded = alias::expand(text, &renderer, load)?;
-        let text = renderer.render(&expanded.text)?;
-        if text.reveal().trim().is_empty() {
-            return Err(InvalidTaskFile::new("the file is empty"));
-        }
-        Ok(Self {
-            text,
-            commands: expanded.commands,
-            renderer,
-            notices: expanded.notices,
-            is_from_context: expanded.is_from_context,
-        })
+/// Replaces the aliases of a file, and renders its templates.
+fn rendered(
+    text: &str,
+    variables: &Variables,
+    load: Load<'_>,
+) -> Result<(Renderer, Expanded, MaskedText), InvalidTaskFile> {
+    if text.len() > MAX_BYTES {
+        return Err(InvalidTaskFile::new(TOO_LARGE));
     }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let renderer = Renderer::new(variables)?;
+    let expanded = alias::expand(text, &renderer, load)?;
+    let text = renderer.render(&expanded.text)?;
+    if text.reveal().trim().is_empty() {
+        return Err(InvalidTaskFile::new("the file is empty"));
+    }
+    Ok((renderer, expanded, text))
 }
 
 #[cfg(test)]

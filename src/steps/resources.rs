@@ -7,7 +7,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use crate::secret::MaskedText;
 
 use super::{
-    keys::{items, switch, text},
+    keys::{entries, items, switch, text},
     problem::{FileWarnings, InvalidTaskFile},
     yaml::YamlNode,
 };
@@ -150,11 +150,7 @@ pub(super) fn volumes(
         if !seen.insert(name.clone()) {
             return Err(node.problem(format!("there are two volumes `{name}`")));
         }
-        let entries = node
-            .get("secret")
-            .map(|secret| secret.entries())
-            .transpose()?
-            .unwrap_or_default();
+        let entries = entries(&node, "secret")?;
         if entries.is_empty() {
             return Err(node.problem(format!("volume `{name}` has no files under `secret`")));
         }

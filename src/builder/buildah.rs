@@ -1,7 +1,7 @@
 //! The command lines of buildah, and those that podman shares with it.
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::Reference,
     sys::command::CommandLine,
 };
@@ -46,11 +46,10 @@ pub(super) fn gathered(request: &BuildRequest) -> Result<Option<String>> {
         return Ok(None);
     }
     if request.images.is_empty() {
-        return Err(Error::new(
-            Kind::Invalid,
-            "a build for several platforms needs an image name",
-        )
-        .hint("give the task an --image"));
+        return Err(
+            Error::invalid("a build for several platforms needs an image name")
+                .hint("give the task an --image"),
+        );
     }
     let folder = request.scratch.as_os_str().as_encoded_bytes();
     let unique = crate::image::Digest::of(folder);

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     sys::command::CommandLine,
 };
 
@@ -16,10 +16,9 @@ use super::{
 pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
     if let Some((name, _)) = request.secret_args.first() {
         // It takes build arguments only on its command line, which every user of the machine can read.
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("buildctl cannot take the secret build argument `{name}` without showing it to other users"),
-        )
+        return Err(Error::invalid(format!(
+            "buildctl cannot take the secret build argument `{name}` without showing it to other users"
+        ))
         .hint("build with --builder buildx, docker, podman or buildah"));
     }
     let passes = buildkit::passes(request);
@@ -33,11 +32,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
     Ok(steps.collect())
 }
 
-/// Translates options of `docker build` to those of buildctl.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] with an option that buildctl does not have.
+/// Translates options of `docker build` to those of buildctl. [`Error::invalid`] for one that buildctl does not have.
 fn given(options: &[String]) -> Result<Vec<String>> {
     let (mut given, mut hosts, mut limits) = (Vec::new(), Vec::new(), Vec::new());
     let mut frontend = Vec::new();
@@ -52,7 +47,7 @@ fn given(options: &[String]) -> Result<Vec<String>> {
             "--add-host" => hosts.push(value.replacen(':', "=", 1)),
             _ => {
                 let text = format!("buildctl has no option `{}`", name.escape_debug());
-                let error = Error::new(Kind::Invalid, text);
+                let error = Error::invalid(text);
                 return Err(error.hint("build with --builder buildx, docker, podman or buildah"));
             }
         }
@@ -146,6 +141,7 @@ mod tests {
         Purpose,
         request::tests::{full, printed},
     };
+    use crate::error::Kind;
 
     fn program() -> Program {
         Program {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     sys::{
         command::CommandLine,
         secret::{MaskedText, Secret},
@@ -98,8 +98,7 @@ impl Builder {
     /// [`Kind::Invalid`] for a builder without an image store on this machine.
     pub fn refuse_steps(&self) -> Result<()> {
         match self {
-            Self::Buildctl(_) => Err(Error::new(
-                Kind::Invalid,
+            Self::Buildctl(_) => Err(Error::invalid(
                 "buildctl cannot carry out multi-step tasks: it holds no images on this machine",
             )
             .hint(NO_STEPS_HINT)),
@@ -107,11 +106,7 @@ impl Builder {
         }
     }
 
-    /// Returns how a container is run.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] for an option that this builder does not support.
+    /// Returns how a container is run. [`Error::invalid`] for an option that this builder does not support.
     pub fn container(&self, request: &ContainerRequest) -> Result<ContainerPlan> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } => {
@@ -119,10 +114,10 @@ impl Builder {
             }
             Self::Podman(program) => Ok(run(program, request, true)),
             Self::Buildah(program) => buildah(program, request),
-            Self::Buildctl(_) | Self::Command(_) => Err(Error::new(
-                Kind::Invalid,
-                format!("the builder `{}` runs no containers", self.kind()),
-            )
+            Self::Buildctl(_) | Self::Command(_) => Err(Error::invalid(format!(
+                "the builder `{}` runs no containers",
+                self.kind()
+            ))
             .hint(NO_STEPS_HINT)),
         }
     }
@@ -190,7 +185,7 @@ fn buildah(program: &Program, request: &ContainerRequest) -> Result<ContainerPla
         ),
     ];
     if let Some((_, what)) = refused.iter().find(|(asked, _)| *asked) {
-        return Err(Error::new(Kind::Invalid, format!("buildah cannot {what}"))
+        return Err(Error::invalid(format!("buildah cannot {what}"))
             .hint("run the steps with --builder docker or podman"));
     }
     let from = program
@@ -243,10 +238,9 @@ fn secret_script(request: &ContainerRequest) -> Result<Option<SecretFile>> {
         let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             && !name.starts_with(|c: char| c.is_ascii_digit());
         if !is_name || name.is_empty() {
-            return Err(Error::new(
-                Kind::Invalid,
-                format!("buildah passes secrets through a shell, which cannot hold a variable `{name}`"),
-            )
+            return Err(Error::invalid(format!(
+                "buildah passes secrets through a shell, which cannot hold a variable `{name}`"
+            ))
             .hint("name it with letters, digits and `_`, or run the steps with --builder docker or podman"));
         }
         let quoted = value.reveal().replace('\'', r"'\''");

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::Reference,
     sys::{builders::BuilderSettings, command::CommandLine},
 };
@@ -21,17 +21,10 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads the templates in the config file.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] where it is missing, or has an unknown placeholder.
+    /// Reads the templates in the config file. [`Error::invalid`] where it is missing, or has an unknown placeholder.
     pub fn new(settings: &BuilderSettings) -> Result<Self> {
         if settings.build.is_empty() {
-            return Err(Error::new(
-                Kind::Invalid,
-                "the builder `command` has no command line",
-            )
+            return Err(Error::invalid("the builder `command` has no command line")
             .hint("put it into the config file: builders: {command: {build: [mybuild, --file, '{dockerfile}', '{context}']}}"));
         }
         let known: BTreeSet<&str> = [
@@ -49,9 +42,7 @@ impl Template {
         .into();
         for argument in settings.build.iter().chain(&settings.push) {
             if let Some(unknown) = gaps(argument).find(|gap| !known.contains(gap)) {
-                return Err(Error::new(
-                    Kind::Invalid,
-                    format!(
+                return Err(Error::invalid(format!(
                         "the builder `command` has `{{{unknown}}}` in `{argument}`, which is not a known placeholder"
                     ),
                 )
@@ -86,10 +77,7 @@ impl Template {
     /// Returns the command that pushes one image.
     pub(super) fn push(&self, request: &BuildRequest, image: &Reference) -> Result<Step> {
         if self.push.is_empty() {
-            return Err(Error::new(
-                Kind::Invalid,
-                "the builder `command` has no command line for pushes",
-            )
+            return Err(Error::invalid("the builder `command` has no command line for pushes")
             .hint("put it into the config file: builders: {command: {push: [mybuild, push, '{image}']}}"));
         }
         Ok(self.push_of(request, image))

@@ -1,7 +1,7 @@
 //! Chooses the builder: the named one, else the first that works.
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     sys::{builders::BuilderSettings, process, settings::Settings},
 };
 
@@ -38,18 +38,14 @@ pub fn check_name(name: &str, settings: &Settings) -> Result<()> {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "other programs can be called by a template: --builder command, see docs/builders.md".into(),
         };
-        Error::new(Kind::Invalid, problem.to_string()).hint(hint)
+        Error::invalid(problem.to_string()).hint(hint)
     })
 }
 
 /// Finds the builder that [`chosen_name`] names, else the first of docker, podman, buildah and buildctl on `PATH`. Unless they are named,
 /// docker and buildctl are skipped where no daemon answers. A `docker` that is really podman is treated as podman. For a pool this is its
-/// first builder.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] for an unknown name, for a builder that is not installed, and where there is no builder at all; [`Kind::Failed`] for
-/// buildx where no BuildKit answers.
+/// first builder. [`Error::invalid`] for an unknown name, for a builder that is not installed, and where there is no builder at all;
+/// [`Error::failed`] for buildx where no BuildKit answers.
 pub async fn detect(choice: Option<&str>, settings: &Settings) -> Result<Builder> {
     if let Some(name) = chosen_name(choice, settings) {
         let members = settings.config.pools.get(name).map(|pool| &pool.builders);
@@ -57,9 +53,9 @@ pub async fn detect(choice: Option<&str>, settings: &Settings) -> Result<Builder
             .and_then(|all| all.first())
             .map_or(name, String::as_str);
         let Some((kind, own)) = settings.config.builder(name) else {
-            return Err(check_name(name, settings).err().unwrap_or_else(|| {
-                Error::new(Kind::Invalid, format!("the pool `{name}` has no builder"))
-            }));
+            return Err(check_name(name, settings)
+                .err()
+                .unwrap_or_else(|| Error::invalid(format!("the pool `{name}` has no builder"))));
         };
         return by_name(name, kind, &own, settings).await;
     }
@@ -73,9 +69,7 @@ pub async fn detect(choice: Option<&str>, settings: &Settings) -> Result<Builder
             return ready(kind, program, &own, settings).await;
         }
     }
-    Err(Error::new(
-        Kind::Invalid,
-        format!(
+    Err(Error::invalid(format!(
             "no builder on PATH `{}`: neither docker with a running daemon, nor podman, nor buildah, nor buildctl with a running buildkitd",
             settings.path.display()
         ),
@@ -98,13 +92,10 @@ async fn by_name(
         } else {
             format!(", which `{name}` is called by,")
         };
-        Error::new(
-            Kind::Invalid,
-            format!(
-                "the builder `{kind}`{of} is not on PATH `{}`",
-                settings.path.display()
-            ),
-        )
+        Error::invalid(format!(
+            "the builder `{kind}`{of} is not on PATH `{}`",
+            settings.path.display()
+        ))
         .hint("install it, or name another one with --builder")
     })?;
     ready(kind, program, own, settings).await
@@ -158,7 +149,7 @@ async fn docker_features(program: &Program) -> Option<DockerFeatures> {
 async fn buildx(program: Program) -> Result<Builder> {
     let lacks = |what: &str, hint: &str| {
         let text = format!("`{}` {what}", program.path.display());
-        Err(Error::new(Kind::Invalid, text).hint(hint))
+        Err(Error::invalid(text).hint(hint))
     };
     match docker_features(&program).await {
         None => {
@@ -189,10 +180,7 @@ async fn buildx(program: Program) -> Result<Builder> {
         }),
         _ => {
             let why = field("Error:").or(text.lines().last()).unwrap_or_default();
-            Err(Error::new(
-                Kind::Failed,
-                "cannot find out what docker's buildx builds with",
-            )
+            Err(Error::failed("cannot find out what docker's buildx builds with")
             .because(anyhow::anyhow!("{why}"))
             .hint("start the Docker daemon, or choose another BuildKit with `docker buildx use`"))
         }
@@ -220,6 +208,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
+    use crate::error::Kind;
 
     /// Makes a `PATH` with programs that exit with these codes.
     fn machine(programs: &[(&str, i32)]) -> (tempfile::TempDir, Settings) {

@@ -1,6 +1,6 @@
 //! docker, with its classic builder or with buildx.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 use super::{
     BuildRequest, Program, Purpose, Step,
@@ -54,11 +54,10 @@ fn several_platforms(
     if can.buildx {
         return Ok(buildx::plan(program, false, request));
     }
-    Err(Error::new(
-        Kind::Invalid,
-        "docker without buildx cannot build for several platforms",
+    Err(
+        Error::invalid("docker without buildx cannot build for several platforms")
+            .hint("install docker's buildx plugin, or build with --builder podman or buildah"),
     )
-    .hint("install docker's buildx plugin, or build with --builder podman or buildah"))
 }
 
 #[cfg(test)]
@@ -68,6 +67,7 @@ mod tests {
         DigestSource,
         request::tests::{full, printed},
     };
+    use crate::error::Kind;
 
     fn program() -> Program {
         Program {

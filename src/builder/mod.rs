@@ -39,7 +39,7 @@ pub use request::{BuildRequest, DigestSource, Purpose, Step, Unpinned};
 pub use storage::CacheLimits;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::{Digest, Reference},
     sys::{command::CommandLine, settings::Settings},
 };
@@ -144,10 +144,9 @@ impl Builder {
             Self::Podman(program) | Self::Buildah(program) => {
                 Ok(buildah::push(program, request, 0, image, None))
             }
-            Self::Buildctl(_) => Err(Error::new(
-                Kind::Invalid,
-                format!("buildctl cannot push `{image}`: it holds no images on this machine"),
-            )
+            Self::Buildctl(_) => Err(Error::invalid(format!(
+                "buildctl cannot push `{image}`: it holds no images on this machine"
+            ))
             .hint(kind::NO_STEPS_HINT)),
             Self::Command(template) => template.push(request, image),
         }

@@ -123,8 +123,7 @@ pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
 fn request(app: &App, report: &Report, args: BuildArgs) -> Result<RunRequest> {
     let from_stdin = args.file.as_deref() == Some(Path::new("-"));
     if from_stdin && args.no_wait {
-        return Err(Error::new(
-            Kind::Invalid,
+        return Err(Error::invalid(
             "`--file -` cannot be used with --no-wait: standard input ends with this command",
         )
         .hint("write the Dockerfile to a file, or leave out --no-wait"));

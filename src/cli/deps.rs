@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{
         self, App,
         deps::{DepsAnswer, DepsRequest},
@@ -89,13 +89,10 @@ fn pairs(texts: &[String], option: &str) -> Result<BTreeMap<String, String>> {
         .iter()
         .map(|text| {
             let (name, value) = text.split_once('=').ok_or_else(|| {
-                Error::new(
-                    Kind::Invalid,
-                    format!(
-                        "{option} `{}` is not of the form NAME=VALUE",
-                        text.escape_debug()
-                    ),
-                )
+                Error::invalid(format!(
+                    "{option} `{}` is not of the form NAME=VALUE",
+                    text.escape_debug()
+                ))
             })?;
             Ok((name.to_owned(), value.to_owned()))
         })

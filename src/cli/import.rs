@@ -12,7 +12,7 @@ use crate::{
         report::Report,
         task::run::detached,
     },
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{
         App,
         credential::StoredLogin,
@@ -104,10 +104,8 @@ fn request(report: &Report, args: ImportArgs) -> Result<Import> {
         }),
         (None, None) => None,
         (Some(_), None) => {
-            return Err(
-                Error::new(Kind::Invalid, "a login for the source needs a password")
-                    .hint("give --password-stdin or --password env:NAME"),
-            );
+            return Err(Error::invalid("a login for the source needs a password")
+                .hint("give --password-stdin or --password env:NAME"));
         }
     };
     let source_registry = args.registry.as_deref().map(of_resource_id);

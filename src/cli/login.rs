@@ -6,7 +6,7 @@ use crate::{
         outcome::Outcome,
         report::Report,
     },
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{App, credential::StoredLogin, login},
     sys::secret::Secret,
 };
@@ -47,10 +47,8 @@ pub fn run(app: &App, report: &Report, args: LoginCommandArgs) -> Result<Outcome
         (Some(username), Some(password)) => Some(StoredLogin { username, password }),
         (None, None) => None,
         _ => {
-            return Err(
-                Error::new(Kind::Invalid, "a login needs a user and a password")
-                    .hint("give --username, and --password-stdin or --password env:NAME"),
-            );
+            return Err(Error::invalid("a login needs a user and a password")
+                .hint("give --username, and --password-stdin or --password env:NAME"));
         }
     };
     if args.expose_token {

@@ -74,7 +74,7 @@ pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
         dry_run: args.dry_run,
     };
     let options = options.checked();
-    let options = options.map_err(|problem| Error::new(Kind::Invalid, problem))?;
+    let options = options.map_err(Error::invalid)?;
     let is_for_programs = report.is_for_programs();
     let events = EventSink::new(|event| match event {
         // The lines of acr-cli make way for the answer.

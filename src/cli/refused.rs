@@ -8,10 +8,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::{
-    error::{Error, Kind},
-    sys::near::near,
-};
+use crate::{error::Error, sys::near::near};
 
 /// Commands of az, as typed behind `acr`, and the alternatives: one per line.
 const REFUSED: &str = "\
@@ -130,7 +127,7 @@ pub fn refusal(usage: &clap::Error, args: &[OsString], root: fn() -> Command) ->
 
 fn option_refused(option: &str) -> Option<Error> {
     let (_, advice) = OPTIONS.iter().find(|(name, _)| *name == option)?;
-    Some(Error::new(Kind::Invalid, format!("there is no option `{option}` here")).hint(*advice))
+    Some(Error::invalid(format!("there is no option `{option}` here")).hint(*advice))
 }
 
 fn command_refused(word: &str, args: &[OsString], root: &Command) -> Option<Error> {
@@ -152,18 +149,14 @@ fn command_refused(word: &str, args: &[OsString], root: &Command) -> Option<Erro
             .find_subcommand("task")
             .filter(|task| path.len() == 1 && task.find_subcommand(word).is_some())
             .map(|_| format!("; for a task: `acrt task {word}`"));
-        return Some(Error::new(
-            Kind::Invalid,
-            format!(
-                "acrt has no `{typed}`, which `az acr` has: {advice}{}",
-                of_task.unwrap_or_default()
-            ),
-        ));
+        return Some(Error::invalid(format!(
+            "acrt has no `{typed}`, which `az acr` has: {advice}{}",
+            of_task.unwrap_or_default()
+        )));
     }
     let meant = meant(word, &path[..path.len() - 1], root)?;
     Some(
-        Error::new(Kind::Invalid, format!("there is no command `acrt {typed}`"))
-            .hint(format!("acrt {meant}")),
+        Error::invalid(format!("there is no command `acrt {typed}`")).hint(format!("acrt {meant}")),
     )
 }
 

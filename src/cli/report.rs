@@ -60,7 +60,7 @@ pub struct Report {
 const PIECE: usize = 64 * 1024;
 
 fn undrawable(problem: CannotRender) -> Error {
-    Error::new(Kind::Invalid, problem.to_string())
+    Error::invalid(problem.to_string())
 }
 
 impl Report {
@@ -501,7 +501,7 @@ pub fn usage(usage: &clap::Error, args: &[OsString]) -> ExitCode {
     }
     match printed {
         Err(problem) if problem.kind() != ErrorKind::BrokenPipe => {
-            let error = Error::new(Kind::Failed, UNWRITTEN).because(problem);
+            let error = Error::failed(UNWRITTEN).because(problem);
             let _ = io::stderr().lock().write_all(plain(&error).as_bytes());
             ExitCode::from(error.kind().exit_code())
         }

@@ -19,7 +19,7 @@ use crate::{
         report::Report,
         task::run::{detached, followed, planned},
     },
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{
         self, App,
         run::{Quick, RunRequest},
@@ -123,13 +123,10 @@ fn request(app: &App, report: &Report, args: &QuickRunArgs) -> Result<RunRequest
         None => wanted.step()?,
     };
     let step = step.ok_or_else(|| {
-        Error::new(
-            Kind::Invalid,
-            format!(
-                "`{}` is not a multi-step file: its name must end with .yaml or .yml",
-                file.unwrap_or_default().display()
-            ),
-        )
+        Error::invalid(format!(
+            "`{}` is not a multi-step file: its name must end with .yaml or .yml",
+            file.unwrap_or_default().display()
+        ))
         .hint("to build a Dockerfile, create a task: acrt task create --help")
     })?;
     let quick = QuickTask {

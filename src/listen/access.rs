@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     sys::secret::Secret,
 };
 
@@ -73,9 +73,9 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] for a token that is too short, an invalid address of a proxy, or an invalid URL.
+    /// [`Error::invalid`] for a token that is too short, an invalid address of a proxy, or an invalid URL.
     pub fn new(token: Option<Secret>, proxies: &[String], url: Option<String>) -> Result<Self> {
-        let invalid = |problem: String| Err(Error::new(Kind::Invalid, problem));
+        let invalid = |problem: String| Err(Error::invalid(problem));
         if token
             .as_ref()
             .is_some_and(|it| it.reveal().len() < SHORTEST_TOKEN)

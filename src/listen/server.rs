@@ -166,13 +166,10 @@ impl Sources {
                 metrics,
                 page: None,
             }),
-            Some(name) => Err(Error::new(
-                Kind::Invalid,
-                format!(
-                    "webhook source `{}` must be letters, digits, `.`, `_` or `-`: it is the end of a path",
-                    name.escape_debug()
-                ),
-            )),
+            Some(name) => Err(Error::invalid(format!(
+                "webhook source `{}` must be letters, digits, `.`, `_` or `-`: it is the end of a path",
+                name.escape_debug()
+            ))),
         }
     }
 
@@ -221,9 +218,7 @@ impl Sources {
         if let Some(access) = &self.page
             && !access.requires_authentication()
         {
-            return Err(Error::new(
-                Kind::Invalid,
-                format!(
+            return Err(Error::invalid(format!(
                     "cannot show the page on `{address}`, where others than this machine can see it: it names tasks and images, and asks for no token"
                 ),
             )
@@ -240,12 +235,9 @@ impl Sources {
             None if self.named.is_empty() => "no webhook source has a secret".to_owned(),
             None => return Ok(()),
         };
-        Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "cannot listen on `{address}`, where others than this machine can send: {problem}"
-            ),
-        )
+        Err(Error::invalid(format!(
+            "cannot listen on `{address}`, where others than this machine can send: {problem}"
+        ))
         .hint(
             "give each source under `listen` in the config file a `secret`, or listen on 127.0.0.1",
         ))

@@ -272,11 +272,8 @@ impl Registries {
             .auth_file(logins, format)
             .map(Some)
             .map_err(|problem| {
-                Error::new(
-                    error::Kind::Invalid,
-                    "cannot write the logins for the builder",
-                )
-                .because(anyhow::anyhow!(problem))
+                Error::invalid("cannot write the logins for the builder")
+                    .because(anyhow::anyhow!(problem))
             })
     }
 

@@ -112,7 +112,7 @@ impl<'a> Unpacking<'a> {
             None if start.is_empty() => "it is empty".to_owned(),
             None => return self.entries(name, input),
         };
-        Err(Error::new(Kind::Failed, cannot())
+        Err(Error::failed(cannot())
             .because(anyhow::Error::msg(why))
             .hint("archives are read as tar, and as tar compressed with gzip"))
     }
@@ -141,7 +141,7 @@ impl<'a> Unpacking<'a> {
         }
         for thing in (1..self.tree.len()).rev() {
             if self.wanted.is_over() {
-                return Err(Error::new(Kind::Failed, cannot()).because(Cancelled));
+                return Err(Error::failed(cannot()).because(Cancelled));
             }
             if let tree::Kind::Link(target) = self.tree.kind(thing) {
                 let path = self.root.join(self.tree.path(thing));
@@ -385,7 +385,7 @@ fn refused(name: &str, path: &Path, why: &impl std::error::Error) -> Error {
         text = format!("{text}: {below}");
         cause = below.source();
     }
-    Error::new(Kind::Failed, format!("cannot unpack `{name}`")).because(anyhow::anyhow!(
+    Error::failed(format!("cannot unpack `{name}`")).because(anyhow::anyhow!(
         "`{}` {text}",
         path.to_string_lossy().escape_debug()
     ))

@@ -228,15 +228,14 @@ impl<'a> Git<'a> {
                 } else {
                     ("is missing on this machine", "install git-lfs")
                 };
-                return Err(Error::new(
-                    Kind::Failed,
-                    format!("cannot use the context `{}`", self.context),
-                )
-                .because(anyhow::anyhow!(
-                    "it keeps files in Git LFS, such as `{}`, and git-lfs {problem}",
-                    name.escape_debug()
-                ))
-                .hint(hint));
+                return Err(
+                    Error::failed(format!("cannot use the context `{}`", self.context))
+                        .because(anyhow::anyhow!(
+                            "it keeps files in Git LFS, such as `{}`, and git-lfs {problem}",
+                            name.escape_debug()
+                        ))
+                        .hint(hint),
+                );
             }
         }
         Ok(())
@@ -296,11 +295,8 @@ impl<'a> Git<'a> {
             return Ok(root.to_owned());
         };
         let cannot = |problem: &str| {
-            Error::new(
-                Kind::Failed,
-                format!("cannot use the context `{}`", self.context),
-            )
-            .because(anyhow::anyhow!("{problem}"))
+            Error::failed(format!("cannot use the context `{}`", self.context))
+                .because(anyhow::anyhow!("{problem}"))
         };
         let path = root.join(folder);
         let real = path.canonicalize();
@@ -551,7 +547,7 @@ pub fn settle(root: &Path, keeps_vcs: bool, time: i64, wanted: &Cancellation) ->
         let cannot = || format!("cannot settle `{}`", folder.display());
         for entry in fs::read_dir(&folder).context(Kind::Failed, cannot)? {
             if wanted.is_over() {
-                return Err(Error::new(Kind::Failed, cannot()));
+                return Err(Error::failed(cannot()));
             }
             let entry = entry.context(Kind::Failed, cannot)?;
             let is_folder = entry.file_type().context(Kind::Failed, cannot)?.is_dir();

@@ -35,7 +35,7 @@ impl LocalContext {
         let metadata = std::fs::metadata(folder).context(Kind::Invalid, cannot);
         let metadata = metadata.map_err(|error| error.hint("name an existing folder"))?;
         if !metadata.is_dir() {
-            return Err(Error::new(Kind::Invalid, cannot())
+            return Err(Error::invalid(cannot())
                 .because(anyhow::anyhow!("it is not a folder"))
                 .hint("name its folder, and the file in it with --file"));
         }
@@ -152,11 +152,8 @@ impl LocalContext {
 
     fn unreadable(&self, what: &str, path: &Path, problem: Unreadable) -> Error {
         let is_outside = matches!(problem, Unreadable::Outside);
-        let error = Error::new(
-            Kind::Invalid,
-            format!("cannot read {what}`{}`", path.display()),
-        )
-        .because(problem);
+        let error =
+            Error::invalid(format!("cannot read {what}`{}`", path.display())).because(problem);
         if is_outside {
             error.hint(TRUST_HINT)
         } else {

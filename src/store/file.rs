@@ -259,8 +259,9 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
         .read_to_end(&mut content)
         .context(Kind::Failed, cannot)?;
     if content.len() as u64 > limit {
-        return Err(Error::new(Kind::Invalid, cannot())
-            .because(anyhow::anyhow!("it is larger than {limit} bytes")));
+        return Err(
+            Error::invalid(cannot()).because(anyhow::anyhow!("it is larger than {limit} bytes"))
+        );
     }
     Ok(Some(content))
 }
@@ -330,7 +331,7 @@ pub(super) fn check_schema(path: &Path, found: u32, known: u32) -> Result<()> {
     }
     let cannot = format!("cannot use `{}`", path.display());
     let why = format!("it has schema {found}, and this acrt knows schema {known}");
-    Err(Error::new(Kind::Invalid, cannot).because(anyhow::anyhow!(why)))
+    Err(Error::invalid(cannot).because(anyhow::anyhow!(why)))
 }
 
 /// Opens a file like [`open`]; `None` if there is none.

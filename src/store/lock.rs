@@ -71,9 +71,7 @@ pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
 pub fn take_new(path: &Path) -> Result<Lock> {
     let cannot = || format!("cannot make the lock `{}`", path.display());
     if is_held(path) {
-        return Err(
-            Error::new(Kind::Failed, cannot()).because(anyhow::anyhow!("another process holds it"))
-        );
+        return Err(Error::failed(cannot()).because(anyhow::anyhow!("another process holds it")));
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     file::make_folder(folder)?;

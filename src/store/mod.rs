@@ -1,6 +1,9 @@
 //! The state directory. Every file is written atomically, and every error names the file.
 //!
 //! The files are plain: YAML for what a person may edit, JSON for what acrt records. `docs/state.md` is their contract.
+//!
+//! A function whose documentation says nothing else about errors fails with [`Error::failed`] and the path, where a file or a folder cannot be
+//! read, written, locked or removed.
 
 pub mod baselines;
 pub mod bases;
@@ -29,7 +32,7 @@ mod yaml_places;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     sys::ownership,
 };
 
@@ -69,10 +72,10 @@ impl Store {
     pub fn check_owner(&self) -> Result<()> {
         let root = self.layout.root();
         match std::fs::metadata(root) {
-            Ok(metadata) if !metadata.is_dir() => Err(Error::new(
-                Kind::Invalid,
-                format!("the state directory `{}` is not a folder", root.display()),
-            )
+            Ok(metadata) if !metadata.is_dir() => Err(Error::invalid(format!(
+                "the state directory `{}` is not a folder",
+                root.display()
+            ))
             .hint("name a folder with --state-dir or ACRT_STATE_DIR")),
             Ok(metadata) => ownership::check("the state directory", root, &metadata),
             // A missing directory is made later; an unreadable one is reported when it is read.

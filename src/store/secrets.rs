@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     sys::secret::Secret,
     task::TaskKey,
 };
@@ -51,18 +51,15 @@ impl Secrets {
 }
 
 impl Store {
-    /// Reads the secrets of a task; none, where there is no file.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] with the file and none of its values, where it does not parse or others may read it.
+    /// Reads the secrets of a task; none, where there is no file. [`Error::invalid`] with the file and none of its values, where it does not
+    /// parse or others may read it.
     pub fn secrets(&self, key: &TaskKey) -> Result<Secrets> {
         let path = self.layout.secrets(key);
         if path.is_file() && file::is_open_to_others(&path) {
-            return Err(Error::new(
-                Kind::Invalid,
-                format!("cannot use `{}`: others may read it", path.display()),
-            )
+            return Err(Error::invalid(format!(
+                "cannot use `{}`: others may read it",
+                path.display()
+            ))
             .hint(format!("chmod 600 '{}'", path.display())));
         }
         let Some(secrets) = file::read_secret_yaml::<Secrets>(&path)? else {

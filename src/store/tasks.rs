@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::reference::is_registry,
     sys::workers,
     task::{Task, TaskKey},
@@ -90,11 +90,7 @@ impl FollowedFiles {
 }
 
 impl Store {
-    /// Reads one definition; `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] with the file and the place, where it cannot be used.
+    /// Reads one definition; `None` if there is none. [`Error::invalid`] with the file and the place, where it cannot be used.
     pub fn task(&self, key: &TaskKey) -> Result<Option<Task>> {
         let path = self.layout.task(key);
         match file::read_yaml::<Task>(&path)? {
@@ -207,7 +203,7 @@ fn checked(mut task: Task, key: &TaskKey, path: &Path) -> Result<Task> {
     }
     if task.key() != *key {
         let cannot = format!("cannot use `{}`", path.display());
-        return Err(Error::new(Kind::Invalid, cannot).because(anyhow::anyhow!(
+        return Err(Error::invalid(cannot).because(anyhow::anyhow!(
             "it defines the task `{}` of `{}`, but its path says `{}` of `{}`",
             task.name,
             task.registry,
@@ -225,7 +221,7 @@ fn refuse_other_suffix(path: &Path) -> Result<()> {
         return Ok(());
     }
     let cannot = format!("cannot use `{}`", other.display());
-    Err(Error::new(Kind::Invalid, cannot)
+    Err(Error::invalid(cannot)
         .because(anyhow::anyhow!("the name of a definition ends in `.yaml`"))
         .hint(format!("mv '{}' '{}'", other.display(), path.display())))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// The source of the time.
 #[derive(Clone, Debug)]
@@ -20,11 +20,8 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// Returns the machine's clock, or one that starts at `now`: seconds since 1970, or an RFC 3339 time.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Invalid`] if `now` is neither.
+    /// Returns the machine's clock, or one that starts at `now`: seconds since 1970, or an RFC 3339 time. Anything else is
+    /// [`Error::invalid`].
     pub fn new(now: Option<&str>) -> Result<Self> {
         let Some(text) = now else {
             return Ok(Self::System);
@@ -35,10 +32,9 @@ impl Clock {
         };
         match time {
             Ok(time) => Ok(Self::Manual(Arc::new(Mutex::new(time)))),
-            Err(problem) => Err(Error::new(
-                Kind::Invalid,
-                format!("cannot use the time `{text}` that ACRT_NOW gives"),
-            )
+            Err(problem) => Err(Error::invalid(format!(
+                "cannot use the time `{text}` that ACRT_NOW gives"
+            ))
             .because(problem)
             .hint("give seconds since 1970, or a time like 2026-01-31T08:00:00Z")),
         }

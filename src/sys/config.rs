@@ -384,8 +384,9 @@ impl Config {
             .read_to_string(&mut text)
             .context(Kind::Invalid, cannot)?;
         if text.len() as u64 > MAX_CONFIG {
-            return Err(Error::new(Kind::Invalid, cannot())
-                .because(anyhow::anyhow!("it is larger than 1 MiB")));
+            return Err(
+                Error::invalid(cannot()).because(anyhow::anyhow!("it is larger than 1 MiB"))
+            );
         }
         Ok(Some(text))
     }

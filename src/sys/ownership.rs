@@ -3,7 +3,7 @@
 
 use std::{fmt, fs::Metadata, os::unix::fs::MetadataExt as _, path::Path};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// The variable that allows the use of files that other users may write.
 pub const INSIST: &str = "ACRT_ALLOW_UNSAFE_PERMISSIONS";
@@ -62,7 +62,7 @@ pub fn check(what: &str, path: &Path, metadata: &Metadata) -> Result<()> {
         Fault::Writable(_) => format!("type: chmod go-w '{}'", path.display()),
     };
     let refused = format!("refused to use {what} `{}`", path.display());
-    Err(Error::new(Kind::Invalid, refused)
+    Err(Error::invalid(refused)
         .because(anyhow::anyhow!("{fault}"))
         .hint(format!(
             "{mend}; or insist on it: --allow-unsafe-permissions, or {INSIST}=true"

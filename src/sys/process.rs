@@ -357,7 +357,7 @@ pub fn detach(line: &CommandLine, input: &[u8]) -> Result<String> {
     }
     if answer.is_empty() {
         let ended = child.wait().context(Kind::Failed, cannot)?;
-        return Err(Error::new(Kind::Failed, cannot()).because(anyhow::anyhow!(
+        return Err(Error::failed(cannot()).because(anyhow::anyhow!(
             "it ended before it had said anything: {ended}"
         )));
     }
@@ -372,7 +372,7 @@ pub fn detach(line: &CommandLine, input: &[u8]) -> Result<String> {
 pub fn interrupt(pid: u32) -> Result<()> {
     let cannot = || format!("cannot signal the process {pid}");
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    let process = process.ok_or_else(|| Error::new(Kind::Failed, cannot()))?;
+    let process = process.ok_or_else(|| Error::failed(cannot()))?;
     rustix::process::kill_process(process, Kill::INT).context(Kind::Failed, cannot)
 }
 
@@ -424,10 +424,10 @@ async fn end_marked_within(name: &str, value: &str, grace: Duration) -> Result<u
         was_empty = left.is_empty();
         let waited = begun.elapsed();
         if let Some(process) = left.first().filter(|_| waited > LEFT_OVER + grace) {
-            return Err(Error::new(
-                Kind::Failed,
-                format!("the process {} was killed, and does not end", process.pid),
-            )
+            return Err(Error::failed(format!(
+                "the process {} was killed, and does not end",
+                process.pid
+            ))
             .hint(format!(
                 "see what holds it: cat /proc/{}/status",
                 process.pid
@@ -529,11 +529,8 @@ fn prepared(line: &CommandLine) -> std::process::Command {
 
 fn cannot_start(line: &CommandLine, problem: std::io::Error) -> Error {
     let missing = problem.kind() == std::io::ErrorKind::NotFound;
-    let error = Error::new(
-        Kind::Failed,
-        format!("cannot start `{}`", line.program.display()),
-    )
-    .because(problem);
+    let error =
+        Error::failed(format!("cannot start `{}`", line.program.display())).because(problem);
     if missing {
         error.hint("install it, or put its folder on PATH")
     } else {

@@ -81,10 +81,9 @@ impl SecretPlace {
             }
         };
         if text.is_empty() {
-            return Err(Error::new(
-                Kind::Invalid,
-                format!("{what} is in {place}, which is empty or unset"),
-            ));
+            return Err(Error::invalid(format!(
+                "{what} is in {place}, which is empty or unset"
+            )));
         }
         Ok(Secret::new(text))
     }

@@ -174,7 +174,7 @@ impl Settings {
             .or_else(|| self.state_dir.clone())
             .or_else(platform)
             .ok_or_else(|| {
-                Error::new(Kind::Invalid, "cannot tell where the state directory is")
+                Error::invalid("cannot tell where the state directory is")
                     .hint("set ACRT_STATE_DIR or give --state-dir")
             })?;
         std::path::absolute(&chosen).context(Kind::Invalid, || {

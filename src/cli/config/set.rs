@@ -2,7 +2,7 @@
 
 use crate::{
     cli::outcome::Outcome,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{self, GlobalOptions},
     view::Format,
 };
@@ -30,10 +30,10 @@ fn pairs(words: &[String]) -> Result<Vec<(String, String)>> {
     }
     let pair = |word: &String| {
         let (key, value) = word.split_once('=').ok_or_else(|| {
-            Error::new(
-                Kind::Invalid,
-                format!("`{}` is not of the form KEY=VALUE", word.escape_debug()),
-            )
+            Error::invalid(format!(
+                "`{}` is not of the form KEY=VALUE",
+                word.escape_debug()
+            ))
         })?;
         Ok((key.to_owned(), value.to_owned()))
     };

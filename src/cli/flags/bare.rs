@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// Returns the value of a bare argument or an option; both may be given if they are equal.
 pub fn one_of<T: PartialEq + Display>(
@@ -11,10 +11,9 @@ pub fn one_of<T: PartialEq + Display>(
     option: &str,
 ) -> Result<Option<T>> {
     match (bare, given) {
-        (Some(bare), Some(given)) if bare != given => Err(Error::new(
-            Kind::Invalid,
-            format!("`{bare}` and `{option} {given}` contradict each other"),
-        )
+        (Some(bare), Some(given)) if bare != given => Err(Error::invalid(format!(
+            "`{bare}` and `{option} {given}` contradict each other"
+        ))
         .hint("leave one of the two out")),
         (bare, given) => Ok(bare.or(given)),
     }

@@ -27,7 +27,7 @@ pub fn standard_input() -> Result<Vec<u8>> {
         .context(Kind::Invalid, cannot)?;
     if text.len() as u64 > MAX_FILE {
         let why = anyhow::anyhow!("it is larger than {} MiB", MAX_FILE >> 20);
-        return Err(Error::new(Kind::Invalid, cannot()).because(why));
+        return Err(Error::invalid(cannot()).because(why));
     }
     Ok(text)
 }

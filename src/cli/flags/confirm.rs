@@ -2,7 +2,7 @@
 
 use crate::{
     cli::report::Report,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
 };
 
 // `--yes`
@@ -25,16 +25,15 @@ impl YesArgs {
             return Ok(());
         }
         if !report.can_ask() {
-            return Err(Error::new(
-                Kind::Invalid,
-                "unable to prompt for confirmation as no tty available",
-            )
-            .hint("use --yes"));
+            return Err(
+                Error::invalid("unable to prompt for confirmation as no tty available")
+                    .hint("use --yes"),
+            );
         }
         let answer = report.ask(&format!("{question} (y/n): "))?;
         match answer.to_lowercase().as_str() {
             "y" | "yes" => Ok(()),
-            _ => Err(Error::new(Kind::Failed, "operation cancelled")),
+            _ => Err(Error::failed("operation cancelled")),
         }
     }
 }

@@ -78,13 +78,10 @@ impl LoginArgs {
             (Some(username), Some(password)) => {
                 Ok((parts.server, StoredLogin { username, password }))
             }
-            _ => Err(Error::new(
-                Kind::Invalid,
-                format!(
-                    "the login for `{}` needs a user and a password",
-                    parts.server
-                ),
-            )
+            _ => Err(Error::invalid(format!(
+                "the login for `{}` needs a user and a password",
+                parts.server
+            ))
             .hint("give --username, and --password-stdin or --password env:NAME")),
         }
     }
@@ -120,10 +117,7 @@ fn standard_input() -> Result<Secret> {
         })?;
     let password = text.trim_end_matches(['\n', '\r']);
     if password.is_empty() {
-        return Err(Error::new(
-            Kind::Invalid,
-            "standard input gives no password",
-        ));
+        return Err(Error::invalid("standard input gives no password"));
     }
     Ok(Secret::new(password))
 }

@@ -1,7 +1,7 @@
 //! Options that name one task, with `--name` as in az or as a bare argument.
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{App, task::find},
     task::{TaskKey, TaskName},
 };
@@ -41,7 +41,7 @@ impl OneTaskArgs {
     /// Finds the task.
     pub fn find(self, app: &App) -> Result<TaskKey> {
         let found = SomeTaskArgs::from(self).find(app)?;
-        found.ok_or_else(|| Error::new(Kind::Invalid, "no task was given"))
+        found.ok_or_else(|| Error::invalid("no task was given"))
     }
 }
 

@@ -54,11 +54,10 @@ pub fn quick_file(report: &Report, context: &Context, file: &Path) -> Result<Qui
             beneath.display()
         ));
     } else if file.file_name().is_none_or(|name| name != "Dockerfile") {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("unable to find `{}`", file.display()),
-        )
-        .hint("name it with --file, relative to the current folder"));
+        return Err(
+            Error::invalid(format!("unable to find `{}`", file.display()))
+                .hint("name it with --file, relative to the current folder"),
+        );
     }
     Ok(QuickFile::Inside(file.to_owned()))
 }

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use crate::{
     cli::{flags::AZURE, report::Report},
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::reference::{is_registry, meant_registry},
     ops::{
         App,
@@ -82,10 +82,8 @@ impl RegistryLoginArgs {
             }
             (None, _) => {}
             (Some(_), None) => {
-                return Err(
-                    Error::new(Kind::Invalid, "a login needs a user and a password")
-                        .hint("give --password env:NAME, or log in once: acrt login"),
-                );
+                return Err(Error::invalid("a login needs a user and a password")
+                    .hint("give --password env:NAME, or log in once: acrt login"));
             }
         }
         app.registries_with(logins);

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, fmt, str::FromStr};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{self, App},
     task::RunId,
 };
@@ -52,7 +52,7 @@ impl OneRunArgs {
     /// Returns the id.
     pub fn find(self, app: &App) -> Result<RunId> {
         one_of(self.bare_run_id, self.run_id, "--run-id")?
-            .ok_or_else(|| Error::new(Kind::Invalid, "no run was given"))?
+            .ok_or_else(|| Error::invalid("no run was given"))?
             .find(app)
     }
 }

@@ -135,8 +135,7 @@ impl StepOptions<'_> {
     /// Returns the text of a file that is stored in the definition; `None` where the file stays in the context.
     pub fn content(&self) -> Result<Option<String>> {
         match (self.command, self.file) {
-            (Some(_), Some(_)) => Err(Error::new(
-                Kind::Invalid,
+            (Some(_), Some(_)) => Err(Error::invalid(
                 "`--cmd` and `--file` cannot be used together",
             )),
             (Some(command), None) => Ok(Some(file_of_command(command, self.timeout))),

@@ -6,7 +6,7 @@ use crate::{
         outcome::Outcome,
         report::Report,
     },
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{App, manifest, task::named_registry},
 };
 
@@ -49,12 +49,9 @@ pub fn run(app: &App, report: &Report, args: ListMetadataArgs) -> Result<Outcome
 }
 
 fn unnamed(text: &str) -> Error {
-    Error::new(
-        Kind::Invalid,
-        format!(
-            "cannot tell which repository is meant by `{}`",
-            text.escape_debug()
-        ),
-    )
+    Error::invalid(format!(
+        "cannot tell which repository is meant by `{}`",
+        text.escape_debug()
+    ))
     .hint("name it with its registry, as localhost:5000/web, or give -r and -n")
 }

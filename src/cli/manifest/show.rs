@@ -40,11 +40,11 @@ impl ManifestArgs {
     pub fn enter(self, app: &App, report: &Report) -> Result<Reference> {
         let image = match (self.manifest_id, self.name) {
             (Some(id), _) if !id.contains('/') => {
-                return Err(Error::new(
-                    Kind::Invalid,
-                    format!("`{}` names no registry", id.escape_debug()),
-                )
-                .hint("name it with its registry, as localhost:5000/web:1, or give -r and -n"));
+                return Err(
+                    Error::invalid(format!("`{}` names no registry", id.escape_debug())).hint(
+                        "name it with its registry, as localhost:5000/web:1, or give -r and -n",
+                    ),
+                );
             }
             (Some(id), _) => repository::image(app, None, &id)?,
             (None, name) => {

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{flags::registry::RegistryArgs, outcome::Outcome, report::Report},
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{App, repository},
 };
 
@@ -20,10 +20,9 @@ pub fn run(app: &App, report: &Report, args: UntagArgs) -> Result<Outcome> {
     let registry = args.registry.enter(app, report, Some(&args.image))?;
     let image = repository::image(app, Some(&registry), &args.image)?;
     if image.digest().is_some() {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("`{image}` names a digest, and only a tag can be removed by itself"),
-        )
+        return Err(Error::invalid(format!(
+            "`{image}` names a digest, and only a tag can be removed by itself"
+        ))
         .hint("to remove the image: acrt repository delete --image"));
     }
     app.wait(repository::untag(app, &image))?;

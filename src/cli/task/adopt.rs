@@ -97,7 +97,7 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
     let mut answer = app.wait(adopt::propose(app, &options, &events))?;
     report_changes(report, &answer);
     if answer.tasks.is_empty() {
-        let error = Error::new(Kind::Invalid, "nothing was found that builds an image");
+        let error = Error::invalid("nothing was found that builds an image");
         return Err(error.hint("name a folder with a compose file, a bake file or Dockerfiles"));
     }
     if args.dry_run {
@@ -108,8 +108,7 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
     }
     if answer.has_changes() && !args.yes.is_yes() {
         if !report.can_ask() {
-            return Err(Error::new(
-                Kind::Invalid,
+            return Err(Error::invalid(
                 "nothing was written: there is no terminal to ask for confirmation on",
             )
             .hint("use --yes, or --dry-run to see what would be written"));

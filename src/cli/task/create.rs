@@ -157,14 +157,11 @@ fn context(definition: &DefinitionArgs) -> Result<Context> {
     if here.join(file).exists() {
         Ok(Context::Local(here))
     } else {
-        Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "cannot tell what to build: there is no `{}` in `{}`",
-                file.display(),
-                here.display()
-            ),
-        )
+        Err(Error::invalid(format!(
+            "cannot tell what to build: there is no `{}` in `{}`",
+            file.display(),
+            here.display()
+        ))
         .hint("name its folder with --context FOLDER, or an image to copy with --import IMAGE"))
     }
 }

@@ -7,7 +7,7 @@ use crate::{
         outcome::Outcome,
         report::Report,
     },
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::Reference,
     ops::{self, App, runs::RunFilter},
     task::RunStatus,
@@ -83,6 +83,6 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
 /// Refuses a text that is no name of an image, with or without a registry.
 pub(super) fn checked(image: String) -> Result<String> {
     let read = Reference::within("localhost", &image);
-    read.map_err(|problem| Error::new(Kind::Invalid, problem.to_string()))?;
+    read.map_err(|problem| Error::invalid(problem.to_string()))?;
     Ok(image)
 }

@@ -8,13 +8,11 @@ use crate::secret::without_login;
 const MOST_QUOTED: usize = 200;
 
 /// Returns a text from outside as an error quotes it: its beginning, and without a login.
-#[must_use]
 pub fn excerpt(text: &str) -> String {
     cut(without_login(text), MOST_QUOTED)
 }
 
 /// Returns the first characters of a text, with `…` if there are more.
-#[must_use]
 pub fn cut(mut text: String, most: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(most) {
         text.truncate(end);
@@ -51,7 +49,6 @@ pub enum Kind {
 
 impl Kind {
     /// Returns the kind for a run that ended with this kind of error: [`Kind::Failed`] unless the kind says more.
-    #[must_use]
     pub const fn of_run(self) -> Self {
         match self {
             Self::Unknown | Self::BuilderAway | Self::Interrupted | Self::Terminated => self,
@@ -60,7 +57,6 @@ impl Kind {
     }
 
     /// Returns the exit code. The numbers are frozen; scripts and cron jobs rely on them.
-    #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Failed => 1,
@@ -148,13 +144,11 @@ impl Error {
         }
     }
 
-    #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
     /// Returns the messages of the causes, outermost first.
-    #[must_use]
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = Vec::new();
         for cause in self.cause.iter().flat_map(anyhow::Error::chain) {
@@ -168,14 +162,12 @@ impl Error {
     }
 
     /// Returns the first error of this type among the causes.
-    #[must_use]
     pub fn find<E: std::error::Error + Send + Sync + 'static>(&self) -> Option<&E> {
         let mut causes = self.cause.iter().flat_map(anyhow::Error::chain);
         causes.find_map(|cause| cause.downcast_ref::<E>())
     }
 
     /// Returns the hint of this error, or else of the first of its causes that has one.
-    #[must_use]
     pub fn advice(&self) -> Option<&str> {
         self.hint.as_deref().or_else(|| {
             self.cause
@@ -186,7 +178,6 @@ impl Error {
     }
 
     /// Returns the message and the causes on one line.
-    #[must_use]
     pub fn one_line(&self) -> String {
         let mut text = self.message.clone();
         for cause in self.causes() {

@@ -25,7 +25,6 @@ pub struct CacheRecord {
 
 impl CacheRecord {
     /// Parses the whole output.
-    #[must_use]
     pub fn parse_all(text: &str) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         let mut is_start = true;
@@ -56,7 +55,6 @@ impl CacheRecord {
     }
 
     /// Returns the digest of the image that it is a layer of; `None` where it is no layer of an image.
-    #[must_use]
     pub fn base(&self) -> Option<Digest> {
         let name = self.what.strip_prefix(PULLED)?;
         name.rsplit_once('@')?.1.parse().ok()
@@ -64,7 +62,6 @@ impl CacheRecord {
 
     /// Tells whether it is a layer, the result of a step, or a copy of files that the client sent. The contents of `RUN --mount=type=cache`
     /// and frontends are none of these.
-    #[must_use]
     pub fn is_of_a_build(&self) -> bool {
         ["", "regular", "source.local"].contains(&self.kind.as_str())
     }
@@ -72,13 +69,11 @@ impl CacheRecord {
 
 impl Builder {
     /// Returns the command that prints the records of the cache, for [`CacheRecord::parse_all`]; `None` for a builder that is not BuildKit.
-    #[must_use]
     pub fn list_cache(&self) -> Option<CommandLine> {
         Some(self.buildkit("du")?.arg("--verbose"))
     }
 
     /// Returns the commands that remove records from the cache, unless they are in use or other records are based on them.
-    #[must_use]
     pub fn remove_cache(&self, ids: &[String]) -> Vec<CommandLine> {
         // BuildKit takes the ids as a regular expression. Without one, it would remove all records.
         let ids = ids.chunks(AT_ONCE).map(|ids| ids.join("|"));

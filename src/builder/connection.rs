@@ -125,7 +125,6 @@ pub fn presence(name: &str, settings: &Settings) -> Option<Question<bool>> {
 }
 
 /// Tells whether a client failed because it lacks something itself, whatever its daemon does: a docker without buildx.
-#[must_use]
 pub fn lacks_buildx(errors: &str) -> bool {
     let words = [
         "'buildx' is not a docker command",

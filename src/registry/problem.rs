@@ -231,7 +231,6 @@ impl LookupError {
     }
 
     /// Returns the same failure for writing to `place`, a repository or an image.
-    #[must_use]
     pub fn of_writing(self, place: &str) -> Error {
         let registry = self.asked().registry.clone();
         let message = match &self {

@@ -71,7 +71,6 @@ impl FileWarnings {
     }
 
     /// Returns the warnings to show.
-    #[must_use]
     pub fn into_shown(mut self) -> Vec<FileWarning> {
         if self.more > 0 {
             self.first.push(FileWarning {

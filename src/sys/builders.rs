@@ -37,7 +37,6 @@ impl BuilderKind {
     ];
 
     /// Returns its name, as `--builder` takes it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",

@@ -197,7 +197,6 @@ impl TryFrom<String> for DigestTime {
 
 impl DigestTime {
     /// Returns the last such time up to `now`.
-    #[must_use]
     pub fn last(self, now: Timestamp) -> Option<Timestamp> {
         let today = now.to_zoned(TimeZone::UTC).date();
         let days = (0..=7).filter_map(|back| today.checked_sub(back.days()).ok());

@@ -31,7 +31,6 @@ pub enum OnHangup {
 
 impl Signal {
     /// Returns the kind of error for a stop by this signal. Its exit code is 128 plus the signal's number, as in a shell.
-    #[must_use]
     pub fn kind(self) -> Kind {
         match self {
             Self::Interrupt => Kind::Interrupted,

@@ -86,7 +86,6 @@ impl ImageDescriptor {
     }
 
     /// Returns the login server.
-    #[must_use]
     pub fn registry(&self) -> &str {
         match &self.name {
             ImageName::Tagged(reference) => reference.registry(),
@@ -95,7 +94,6 @@ impl ImageDescriptor {
     }
 
     /// Returns the repository.
-    #[must_use]
     pub fn repository(&self) -> &str {
         match &self.name {
             ImageName::Tagged(reference) => reference.repository(),
@@ -104,7 +102,6 @@ impl ImageDescriptor {
     }
 
     /// Returns the tag, if it has one.
-    #[must_use]
     pub fn tag(&self) -> Option<&str> {
         match &self.name {
             ImageName::Tagged(reference) => reference.tag(),
@@ -113,7 +110,6 @@ impl ImageDescriptor {
     }
 
     /// Returns the same image with another digest.
-    #[must_use]
     pub fn with_digest(&self, digest: Option<Digest>) -> Self {
         Self {
             name: self.name.clone(),

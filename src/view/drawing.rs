@@ -42,7 +42,6 @@ pub enum VertexStatus {
 
 impl VertexStatus {
     /// Returns the number of its ANSI escape sequence.
-    #[must_use]
     pub fn ansi(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,

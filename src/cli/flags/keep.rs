@@ -15,7 +15,6 @@ pub struct KeepArgs {
 
 impl KeepArgs {
     /// Returns the changes; 0 keeps all tags, as without the option.
-    #[must_use]
     pub fn patch(self) -> (Patch<u32>, Patch<u32>) {
         let patch = |count: Option<u32>| match count {
             Some(0) => Patch::Clear,

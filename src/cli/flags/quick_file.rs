@@ -19,7 +19,6 @@ pub enum QuickFile {
 
 impl QuickFile {
     /// Returns the path to use from the context.
-    #[must_use]
     pub fn into_path(self) -> PathBuf {
         match self {
             Self::Inside(path) | Self::Outside(path) => path,

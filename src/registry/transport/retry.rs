@@ -66,7 +66,6 @@ pub enum NetworkFailure {
 
 impl NetworkFailure {
     /// Tells whether another try makes sense after `tries` of them.
-    #[must_use]
     pub fn is_worth(self, tries: usize) -> bool {
         match self {
             Self::Hopeless | Self::Slow => false,
@@ -76,7 +75,6 @@ impl NetworkFailure {
     }
 
     /// Tells whether every other request to the same host would fail, too.
-    #[must_use]
     pub fn is_of_the_host(self) -> bool {
         match self {
             Self::Hopeless | Self::Unreachable => true,

@@ -25,7 +25,6 @@ use crate::{
         run::{Quick, RunRequest},
         task::QuickTask,
     },
-    sys::secret::Secret,
     task::{Context, DockerStep, Step},
 };
 
@@ -33,6 +32,8 @@ use crate::{
 #[command(
     after_help = "Examples:\n  acrt build --registry localhost:5000 --image web:latest .\n  acrt build -r localhost:5000 -t web:{{.Run.ID}} -f web/Dockerfile.prod ./web\n  acrt build -t ghcr.io/acme/web:1 --build-arg NODE=20 \\\n    https://github.com/acme/web.git#main:app"
 )]
+#[command(mut_arg("args", |arg| arg.long("build-arg")))]
+#[command(mut_arg("secret_args", |arg| arg.long("secret-build-arg")))]
 pub struct BuildArgs {
     /// Folder, git repository, archive or artifact
     #[arg(value_name = "CONTEXT")]
@@ -54,7 +55,7 @@ pub struct BuildArgs {
     #[command(flatten)]
     trust: TrustOnceArgs,
     #[command(flatten)]
-    arguments: BuildArgumentArgs,
+    arguments: ArgumentArgs,
     /// Stage to build, if not the last
     #[arg(long, help_heading = "What is built", value_name = "STAGE")]
     target: Option<String>,
@@ -84,25 +85,6 @@ pub struct BuildArgs {
     no_format: bool,
     #[command(flatten)]
     azure: AzureQuickArgs,
-}
-
-// `--build-arg` and `--secret-build-arg`; for a task these are `--arg` and `--secret-arg`.
-#[derive(Debug, Default, clap::Args)]
-struct BuildArgumentArgs {
-    /// Build argument, NAME=VALUE; without a value it is taken from the environment (can be repeated)
-    #[arg(
-        long = "build-arg",
-        help_heading = "What is built",
-        value_name = "NAME[=VALUE]"
-    )]
-    args: Vec<String>,
-    /// Build argument whose value is never shown, NAME=VALUE (can be repeated)
-    #[arg(
-        long = "secret-build-arg",
-        help_heading = "What is built",
-        value_name = "NAME[=VALUE]"
-    )]
-    secret_args: Vec<Secret>,
 }
 
 pub fn run(app: &App, report: &Report, args: BuildArgs) -> Result<Outcome> {
@@ -138,9 +120,8 @@ fn request(app: &App, report: &Report, args: BuildArgs) -> Result<RunRequest> {
         Some(file) if !from_stdin => quick_file(report, &args.context, file)?.into_path(),
         _ => "Dockerfile".into(),
     };
-    let arguments = ArgumentArgs::of(args.arguments.args, args.arguments.secret_args);
-    arguments.warn_of_unset(report);
-    let (arguments, secret_arguments) = arguments.arguments();
+    args.arguments.warn_of_unset(report);
+    let (arguments, secret_arguments) = args.arguments.arguments();
     let quick = QuickTask {
         registry: args.registry.as_deref(),
         step: Step::Docker(DockerStep {

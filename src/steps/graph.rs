@@ -112,18 +112,6 @@ impl Graph {
         })
     }
 
-    /// Returns which step waits for which; `None` is the start of the run.
-    pub fn edges(&self) -> Vec<(Option<&StepId>, &StepId)> {
-        let mut edges = Vec::new();
-        for step in &self.steps {
-            if step.after.is_empty() {
-                edges.push((None, &step.id));
-            }
-            edges.extend(step.after.iter().map(|before| (Some(before), &step.id)));
-        }
-        edges
-    }
-
     /// Tells whether the `other`th step has ended when the `n`th starts, both counted from 0.
     pub fn is_before(&self, other: usize, n: usize) -> bool {
         let bits = self.before.get(n).and_then(|bits| bits.get(other / 64));

@@ -52,11 +52,6 @@ pub struct ArgumentArgs {
 }
 
 impl ArgumentArgs {
-    /// Returns the group from the values of options with other names.
-    pub fn of(args: Vec<String>, secret_args: Vec<Secret>) -> Self {
-        Self { args, secret_args }
-    }
-
     /// Tells whether any argument was given.
     pub fn is_given(&self) -> bool {
         !self.args.is_empty() || !self.secret_args.is_empty()

@@ -13,7 +13,6 @@ const AT_ONCE: usize = 200;
 /// A record of BuildKit's cache, as `docker buildx du --verbose` and `buildctl du --verbose` print it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CacheRecord {
-    /// Its id.
     pub id: String,
     /// The records that it is built on.
     pub parents: Vec<String>,

@@ -136,7 +136,6 @@ impl Step {
 }
 
 impl Purpose {
-    /// Returns the images that it pushes.
     pub fn pushes(&self) -> &[Reference] {
         match self {
             Self::Push(image) => std::slice::from_ref(image),

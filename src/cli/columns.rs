@@ -22,7 +22,6 @@ pub const TASK: &[Column] = &[
     Column::at("LOOKED", "/looked"),
 ];
 
-/// Shows a task.
 pub fn task_view(app: &App, task: TaskAnswer) -> View {
     View::of(task, TASK).with_rows(ages(app))
 }
@@ -161,12 +160,10 @@ pub const GRAPH: &[Column] = &[
     Column::at("REBUILDS", "/rebuilds"),
 ];
 
-/// Returns the colour of a state.
 fn paint(state: &str) -> Option<&'static str> {
     tone(Some(state)).ansi()
 }
 
-/// Returns the tone of a state.
 pub fn tone(state: Option<&str>) -> VertexStatus {
     match state {
         None | Some("") => VertexStatus::Plain,

@@ -225,7 +225,6 @@ impl Report {
         EventSink::new(|event| self.event(event))
     }
 
-    /// Prints an event.
     pub fn event(&self, event: Event<'_>) {
         match event {
             Event::Doing(text) => {
@@ -354,7 +353,6 @@ impl Report {
         }
     }
 
-    /// Prints a note.
     pub fn note(&self, text: &str) {
         if !self.only_errors {
             self.line("info", &format!("{}\n", harmless(text)), text, json!({}));
@@ -375,7 +373,6 @@ impl Report {
         }
     }
 
-    /// Prints a warning.
     pub fn warning(&self, text: &str) {
         if !self.only_errors {
             let plain = format!("{} {}\n", tagged("warning"), harmless(text));

@@ -182,7 +182,6 @@ pub enum LeftOut {
     Unusable(Problem),
 }
 
-/// Tells whether a context is remote.
 fn is_remote(context: &str) -> bool {
     const BEGINNINGS: [&str; 3] = ["git@", "github.com/", "ssh:"];
     context.contains("://") || BEGINNINGS.iter().any(|it| context.starts_with(it))

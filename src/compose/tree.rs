@@ -22,7 +22,6 @@ pub struct Node {
     tag: Option<MergeTag>,
 }
 
-/// The value of a node.
 #[derive(Clone, Debug)]
 pub enum Value {
     Null,

@@ -35,7 +35,6 @@ struct Manifest {
 }
 
 impl ArtifactFile {
-    /// Returns its name, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.layer.annotations.get(TITLE).map(String::as_str)
     }

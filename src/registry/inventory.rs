@@ -80,7 +80,6 @@ struct ListedManifest {
 }
 
 impl Inspected {
-    /// Tells whether it is an index.
     pub fn is_index(&self) -> bool {
         self.config.is_none() && self.layers.is_empty() && !self.children.is_empty()
             || self.media_type.contains("index")

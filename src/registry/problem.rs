@@ -73,7 +73,6 @@ pub enum LookupFailure {
     Settings(String),
 }
 
-/// The request that failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FailedRequest {
     /// The login server, as in the names of images.
@@ -172,7 +171,6 @@ impl LookupError {
         }
     }
 
-    /// Returns the request that failed.
     pub fn asked(&self) -> &FailedRequest {
         match self {
             Self::Absent { asked, .. } | Self::Unknown { asked, .. } => asked,

@@ -20,10 +20,8 @@ use super::{
 /// The annotation in which the copy of a manifest differs.
 const REMOVED: &str = "io.acrt.removed";
 
-/// The result of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// It was removed.
     Removed,
     /// It did not exist any more.
     Absent,

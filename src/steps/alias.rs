@@ -148,7 +148,6 @@ fn read(text: &str, renderer: &Renderer, load: Load<'_>) -> Result<Section, Inva
     Ok(section)
 }
 
-/// The content of the section.
 struct Section {
     directive: char,
     /// The values of the section itself, then also those of its files.

@@ -73,7 +73,6 @@ const OPTIONS: &[OptionGroup] = &[
     ),
 ];
 
-/// Parses the words of a `build`.
 pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
     let mut step = BuildStep::default();
     let mut context: Option<&MaskedText> = None;

@@ -10,14 +10,12 @@ use super::{
     step::{Action, CmdStep, Step, StepId},
 };
 
-/// When a step starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StepStart {
     /// No `when`: after the previous step in the file.
     Previous,
     /// `-`: immediately.
     AtOnce,
-    /// After these steps.
     After(Vec<StepId>),
 }
 

@@ -15,7 +15,6 @@ pub(super) const CLOSE: char = '\u{fdd1}';
 
 const BOTH: [char; 2] = [OPEN, CLOSE];
 
-/// Tells whether a text contains marks.
 pub(super) fn has_marks(text: &str) -> bool {
     text.contains(BOTH)
 }

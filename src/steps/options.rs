@@ -6,7 +6,6 @@ use crate::secret::MaskedText;
 /// follows.
 pub(super) type OptionGroup = (OptionUse, &'static str);
 
-/// The treatment of an option.
 #[derive(Clone, Copy)]
 pub(super) enum OptionUse {
     /// The option is a property of the step.

@@ -60,7 +60,6 @@ pub struct FileWarnings {
 }
 
 impl FileWarnings {
-    /// Adds a warning.
     pub fn add(&mut self, line: Option<usize>, text: impl Into<String>) {
         if self.first.len() == MOST {
             self.more += 1;

@@ -67,12 +67,10 @@ impl<'g> Progress<'g> {
         self.states.insert(&step.id, state);
     }
 
-    /// Returns the state of a step.
     pub fn state(&self, id: &StepId) -> State {
         self.states.get(id).copied().unwrap_or(State::Skipped)
     }
 
-    /// Tells whether a step has failed.
     pub fn has_failed(&self) -> bool {
         self.states.values().any(|state| *state == State::Failed)
     }

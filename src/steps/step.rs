@@ -33,7 +33,6 @@ impl StepId {
         Self(format!("acb_step_{n}"))
     }
 
-    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -84,7 +83,6 @@ pub struct Limits {
     pub start_delay: u32,
     /// How often the step is retried after a failure.
     pub retries: u32,
-    /// The delay before a retry.
     pub retry_delay: u32,
     /// If not empty, the step is retried only after a failure that printed one of these texts.
     pub retry_on: Vec<String>,

@@ -590,7 +590,6 @@ pub struct YamlNode<'a> {
 }
 
 impl<'a> YamlNode<'a> {
-    /// Returns the root of a document.
     pub fn root(document: &'a YamlValue) -> Self {
         Self {
             document,

@@ -89,7 +89,6 @@ struct Place {
     sum: u32,
 }
 
-/// An entry of the index.
 struct Entry<'a> {
     registry: &'a str,
     name: &'a str,

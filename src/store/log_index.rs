@@ -36,7 +36,6 @@ pub struct LogIndex {
     is_after_return: bool,
 }
 
-/// Some lines of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogLines {
     /// The number of the first line, counted from 1.

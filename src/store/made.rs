@@ -50,7 +50,6 @@ pub struct MadeRecord {
     /// The step that made the record, in a multi-step run; else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub step: String,
-    /// The run that made the record.
     pub run: RunId,
     /// The bases of the build that the record belongs to, directly or not.
     pub bases: BTreeSet<Digest>,

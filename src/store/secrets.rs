@@ -12,7 +12,6 @@ use crate::{
 
 use super::{Store, file, tasks::keys_in};
 
-/// The secrets of one task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Secrets {
@@ -69,11 +68,6 @@ impl Store {
         Ok(secrets)
     }
 
-    /// Returns the tasks that have secrets.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Failed`] with the path, where a folder cannot be read.
     pub fn keys_with_secrets(&self) -> Result<Vec<TaskKey>> {
         keys_in(&self.layout.secrets_folder())
     }

@@ -26,7 +26,6 @@ pub enum BuilderKind {
 }
 
 impl BuilderKind {
-    /// All kinds.
     pub const ALL: [Self; 6] = [
         Self::Docker,
         Self::Buildx,

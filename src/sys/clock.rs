@@ -40,7 +40,6 @@ impl Clock {
         }
     }
 
-    /// Returns the time.
     #[expect(clippy::disallowed_methods, reason = "the one place")]
     pub fn now(&self) -> Timestamp {
         match self {

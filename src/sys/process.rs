@@ -44,7 +44,6 @@ const QUESTION: Duration = Duration::from_secs(10);
 /// How much of the answer to a short query is kept, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// By itself, with this code.
@@ -57,7 +56,6 @@ pub enum Ended {
     Stopped(Signal),
 }
 
-/// The limits of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How long it may take.

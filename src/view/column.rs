@@ -26,12 +26,10 @@ pub struct Column {
 /// What happens to the cells of a column on a narrow terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Narrow {
-    /// They are cut.
     #[default]
     Cut,
     /// They stay whole, because a part of one would be useless.
     Whole,
-    /// They are wrapped.
     Wrapped,
 }
 

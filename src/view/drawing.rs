@@ -9,7 +9,6 @@ use super::{
     column::harmless,
 };
 
-/// A vertex of a graph.
 #[derive(Clone, Debug)]
 pub struct Vertex {
     pub name: String,
@@ -76,7 +75,6 @@ pub enum Picture {
     Svg,
 }
 
-/// Draws a graph.
 pub(super) fn draw(vertices: &[Vertex], picture: Picture, canvas: Canvas) -> String {
     match picture {
         Picture::Text => text(vertices, canvas),
@@ -303,7 +301,6 @@ fn columns(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     columns
 }
 
-/// Escapes a text for XML.
 fn escaped(text: &str) -> String {
     let text = harmless(text).replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;")

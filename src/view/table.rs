@@ -31,7 +31,6 @@ pub(super) fn draw(value: &Value, columns: Option<&[Column]>, canvas: Canvas) ->
     }
 }
 
-/// Returns the cells of one row.
 pub(super) fn row(item: &Value, columns: &[Column]) -> Vec<String> {
     columns.iter().map(|column| column.text(item)).collect()
 }

@@ -154,7 +154,6 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
-    /// Returns the stamp of a file.
     pub fn of(metadata: &Metadata) -> Self {
         Self {
             inode: metadata.ino(),

@@ -25,7 +25,6 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Builds the graph.
     pub fn new(vertices: &[Vertex<'_>]) -> Self {
         let mut made_by: HashMap<&Reference, Vec<usize>> = HashMap::new();
         for (n, vertex) in vertices.iter().enumerate() {

@@ -12,7 +12,6 @@ use super::{
     tags::{LookErrorKind, Tags},
 };
 
-/// All metrics.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     pub rounds: u64,
@@ -30,7 +29,6 @@ pub struct Metrics {
     pub last_webhooks: Vec<(String, Timestamp)>,
 }
 
-/// The metrics of one round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundMetrics {
     pub ended: Timestamp,

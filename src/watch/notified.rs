@@ -16,7 +16,6 @@ use super::{
     decide::{Problem, ProblemKind},
 };
 
-/// A kind of notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotificationEvent {
@@ -46,7 +45,6 @@ impl NotificationEvent {
         Self::Digest,
     ];
 
-    /// Tells whether it is about a failed run.
     pub fn is_of_failed_run(self) -> bool {
         match self {
             Self::Failure | Self::Stalled | Self::StillFailing => true,
@@ -151,7 +149,6 @@ impl From<StoredOutage> for KnownProblem {
     }
 }
 
-/// The notified state of one task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotifiedTask {

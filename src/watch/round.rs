@@ -183,7 +183,6 @@ impl<'a> Round<'a> {
         Self { part, ..self }
     }
 
-    /// Returns the families of the tasks.
     pub fn families(&self) -> Families {
         Families::new(&self.nodes, &self.graph, &self.children)
     }

@@ -400,7 +400,6 @@ impl Tags {
         &self.records
     }
 
-    /// Returns the record of one tag.
     pub fn get(&self, tag: &Reference) -> Option<&TagRecord> {
         self.records.get(tag)
     }

@@ -52,7 +52,6 @@ pub struct ArgumentArgs {
 }
 
 impl ArgumentArgs {
-    /// Tells whether any argument was given.
     pub fn is_given(&self) -> bool {
         !self.args.is_empty() || !self.secret_args.is_empty()
     }

@@ -14,7 +14,6 @@ pub struct YesArgs {
 }
 
 impl YesArgs {
-    /// Tells whether `--yes` was given.
     pub fn is_yes(self) -> bool {
         self.yes
     }

@@ -59,7 +59,6 @@ impl LoginArgs {
         is_alone
     }
 
-    /// Returns the parts that were given.
     pub fn parts(self, report: &Report) -> Result<Parts> {
         if self.use_identity.is_some() {
             report.warning("without effect outside Azure: --use-identity");

@@ -38,7 +38,6 @@ pub struct OneTaskArgs {
 }
 
 impl OneTaskArgs {
-    /// Finds the task.
     pub fn find(self, app: &App) -> Result<TaskKey> {
         let found = SomeTaskArgs::from(self).find(app)?;
         found.ok_or_else(|| Error::invalid("no task was given"))

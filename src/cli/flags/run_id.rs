@@ -29,7 +29,6 @@ impl fmt::Display for TypedRunId {
 }
 
 impl TypedRunId {
-    /// Returns the id.
     pub fn find(&self, app: &App) -> Result<RunId> {
         let parsed = self.0.parse();
         parsed.map_err(|_| ops::runs::not_found(app, &self.0))
@@ -49,7 +48,6 @@ pub struct OneRunArgs {
 }
 
 impl OneRunArgs {
-    /// Returns the id.
     pub fn find(self, app: &App) -> Result<RunId> {
         one_of(self.bare_run_id, self.run_id, "--run-id")?
             .ok_or_else(|| Error::invalid("no run was given"))?

@@ -61,12 +61,10 @@ pub struct TrustOnceArgs {
 }
 
 impl ValueArgs {
-    /// Tells whether any value was given.
     pub fn has_values(&self) -> bool {
         !self.set.is_empty() || !self.set_secret.is_empty()
     }
 
-    /// Returns the file of values.
     pub fn file(&self) -> Option<&PathBuf> {
         self.values.as_ref()
     }

@@ -16,7 +16,6 @@ pub struct Challenge {
     pub params: Vec<(String, String)>,
 }
 
-/// The challenge that is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SelectedChallenge {
     /// A token from a token service.

@@ -93,7 +93,6 @@ pub enum ScopeOrigin {
 }
 
 impl Authorization {
-    /// Returns the value of the `Authorization` header.
     pub fn header(&self) -> Option<&HeaderValue> {
         match self {
             Self::Nothing => None,

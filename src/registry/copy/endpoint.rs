@@ -30,7 +30,6 @@ pub enum BlobTransfer {
 }
 
 impl Endpoint {
-    /// Returns the source of a copy.
     pub fn source(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
         match place {
             Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
@@ -104,7 +103,6 @@ impl Endpoint {
         }
     }
 
-    /// Returns the referrers of a document.
     pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
         match self {
             Self::Registry(remote) => remote.referrers(digest).await,

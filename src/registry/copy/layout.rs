@@ -223,7 +223,6 @@ impl ImageLayout {
             .is_ok_and(|file| file.is_file() && file.len() == blob.size)
     }
 
-    /// Begins to write a blob.
     pub fn begin(&self, digest: &Digest) -> Result<NewBlob, CopyError> {
         let path = self.blob_path(digest);
         let folder = path.parent().unwrap_or(&self.folder);

@@ -62,7 +62,6 @@ impl CopyError {
         }
     }
 
-    /// Returns that a document of the image has a defect.
     pub(super) fn defect(image: &str, defect: &Defect) -> Self {
         Self::Malformed {
             image: image.to_owned(),

@@ -154,13 +154,11 @@ impl Remote {
         Ok(chunks)
     }
 
-    /// Tells whether a document is there.
     pub async fn has_document(&self, digest: &Digest) -> Result<bool, CopyError> {
         let request_spec = RequestSpec::head_at_to_push(&self.image, digest);
         self.is_there(&request_spec).await
     }
 
-    /// Tells whether a blob is there.
     pub async fn has_blob(&self, digest: &Digest) -> Result<bool, CopyError> {
         let request_spec = RequestSpec::head_blob(&self.image, digest);
         self.is_there(&request_spec).await

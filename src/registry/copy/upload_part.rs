@@ -68,7 +68,6 @@ pub enum PartOutcome {
 }
 
 impl Remote {
-    /// Sends bytes of a blob.
     pub async fn send_part(
         &self,
         reader: &mut BlobReader<'_>,

@@ -7,7 +7,6 @@ use crate::sys::secret::Secret;
 /// The user name that marks an identity token, in the protocol of credential helpers.
 const IDENTITY_USER: &str = "<token>";
 
-/// A login of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// The login server, as `docker login` takes it.
@@ -20,7 +19,6 @@ pub struct Login {
     pub repositories: BTreeSet<String>,
 }
 
-/// A credential for a registry.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
     Password {
@@ -61,7 +59,6 @@ impl Credential {
 }
 
 impl Login {
-    /// Returns its credential.
     pub(super) fn credential(&self) -> Option<Credential> {
         credential(self.username.clone(), self.secret.clone())
     }

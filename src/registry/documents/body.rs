@@ -11,7 +11,6 @@ use super::{
     manifest::{self, Document},
 };
 
-/// A document that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadDocument {
     pub seen: ResolvedTag,

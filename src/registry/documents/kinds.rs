@@ -25,7 +25,6 @@ const VAGUE_CONFIGS: [&str; 5] = [
     "text/plain",
 ];
 
-/// Tells whether a config is that of an image.
 pub fn is_image_config(media_type: &str) -> bool {
     matches!(
         media_type,

@@ -110,7 +110,6 @@ impl Cache {
         lock(&self.documents).get(digest)
     }
 
-    /// Stores a document that was read.
     pub fn keep_document(&self, read: &ReadDocument) {
         lock(&self.documents).keep(&read.seen.digest, Arc::clone(&read.document));
     }
@@ -120,7 +119,6 @@ impl Cache {
         lock(&self.configs).get(digest)
     }
 
-    /// Stores the config of an image that was read.
     pub fn keep_config(&self, digest: &Digest, config: &Arc<ImageConfig>) {
         lock(&self.configs).keep(digest, Arc::clone(config));
     }

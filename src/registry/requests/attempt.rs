@@ -27,7 +27,6 @@ pub struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// Prepares a request.
     pub fn new(host: &'a Host, request_spec: &'a RequestSpec) -> Self {
         Self {
             destination: Destination::new(host, request_spec),

@@ -129,7 +129,6 @@ impl Host {
         })
     }
 
-    /// Returns the time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

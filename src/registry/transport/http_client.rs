@@ -251,7 +251,6 @@ impl HttpClient {
     }
 }
 
-/// Adds the response to the description of a request.
 pub fn with_response(asked: FailedRequest, response: &Response) -> FailedRequest {
     FailedRequest {
         status: Some(response.status),

@@ -135,7 +135,6 @@ impl RequestSpec {
         Self::manifest(Method::HEAD, image, digest.as_str()).with(|more| more.access = Access::Push)
     }
 
-    /// Requests the referrers of a document.
     pub fn referrers(image: &Reference, digest: &Digest) -> Self {
         Self {
             thing: format!("referrers/{digest}"),
@@ -211,7 +210,6 @@ impl RequestSpec {
         self
     }
 
-    /// Returns the access that it needs.
     pub fn access(&self) -> &Access {
         self.more
             .as_ref()
@@ -249,7 +247,6 @@ impl RequestSpec {
         path.strip_suffix(self.thing.as_str())?.strip_suffix('/')
     }
 
-    /// Returns the HTTP request to a URL.
     pub fn request(&self, url: &Url, authorization: Option<&HeaderValue>) -> Request {
         let mut request = Request::new(self.method.clone(), url.clone());
         let headers = request.headers_mut();

@@ -33,7 +33,6 @@ pub enum AddressClass {
 }
 
 impl AddressClass {
-    /// Returns the class of an address.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),

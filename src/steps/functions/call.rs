@@ -46,7 +46,6 @@ impl<'a> Call<'a> {
         self.text(self.args.len().saturating_sub(1))
     }
 
-    /// Returns a value as text.
     pub(super) fn text_of(&self, value: &Value) -> Result<String, TemplateError> {
         let marked = self.budget.shown(value)?;
         if !marks::has_marks(&marked) {

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use clap::ValueEnum as _;
 use jiff::SignedDuration;
 
 use crate::{
@@ -37,10 +38,10 @@ pub struct WatchArgs {
     #[arg(long, conflicts_with_all = ["once", "dry_run", "listen", "print_crontab"])]
     print_unit: bool,
     /// Look only at tags whose time has come, as the loop does, instead of at all
-    #[arg(long, requires = "once")]
+    #[arg(long, requires = "once", conflicts_with = "print_unit")]
     due: bool,
     /// Report all problems, also those that an earlier round of the last day has reported
-    #[arg(long, requires = "once")]
+    #[arg(long, requires = "once", conflicts_with = "print_unit")]
     repeat: bool,
     /// How long a moved tag must be quiet before anything is built on it, ten times as long at most [default: 60; 0 with --once]
     #[arg(long, value_parser = seconds, value_name = "TIME")]
@@ -62,15 +63,14 @@ pub struct WatchArgs {
     /// Show the status page at the address of --listen too: see docs/page.md
     #[arg(long, requires = "listen", conflicts_with_all = ["once", "dry_run", "print_crontab", "print_unit"])]
     page: bool,
-    /// Format of the lines on stderr: text, or json with one object on each line
+    /// Format of the lines on stderr: text, or json with one object on each line [default: text; json with --print-unit]
     #[arg(
         long,
-        default_value = "text",
         ignore_case = true,
         hide_possible_values = true,
         value_name = "FORMAT"
     )]
-    log_format: LogFormat,
+    log_format: Option<LogFormat>,
     /// File to write metrics to after each round, for the textfile collector of node_exporter
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     metrics_file: Option<PathBuf>,
@@ -89,7 +89,11 @@ impl WatchArgs {
             "cannot use the file of --metrics-file".to_owned()
         })?;
         let file = file.map(|path| path.display().to_string());
+        let default = self.print_unit.then_some(LogFormat::Json);
+        let format = self.log_format.or(default);
+        let format = format.and_then(|it| Some(it.to_possible_value()?.get_name().to_owned()));
         let named = [
+            ("--log-format", format),
             ("--settle", settle),
             ("--jobs", jobs),
             ("--metrics-file", file),
@@ -98,15 +102,19 @@ impl WatchArgs {
             .into_iter()
             .filter_map(|(name, value)| Some([name.to_owned(), value?]));
         let mut words: Vec<String> = named.flatten().collect();
-        if self.exit_code {
-            words.push("--exit-code".to_owned());
-        }
+        let flags = [
+            ("--due", self.due),
+            ("--repeat", self.repeat),
+            ("--exit-code", self.exit_code),
+        ];
+        let given = flags.into_iter().filter(|(_, is_given)| *is_given);
+        words.extend(given.map(|(name, _)| name.to_owned()));
         Ok(words)
     }
 }
 
 pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
-    if args.log_format == LogFormat::Json {
+    if args.log_format == Some(LogFormat::Json) {
         report.log_as_json(app.clock.clone());
     }
     if args.print_crontab || args.print_unit {

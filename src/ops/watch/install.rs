@@ -126,7 +126,7 @@ pub fn crontab(app: &App, options: &[String]) -> Result<String> {
 
 /// Returns the systemd unit that packages install, with the paths of this program and its folders, and these options of `task watch`.
 pub fn unit(app: &App, options: &[String]) -> Result<String> {
-    let call = Call::of(app, &["--log-format", "json"], options)?;
+    let call = Call::of(app, &[], options)?;
     let words = call
         .words
         .iter()

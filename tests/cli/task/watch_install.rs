@@ -101,6 +101,22 @@ fn printed_crontab_line_and_unit_keep_the_given_options() {
         "HTTPS_PROXY=http://proxy.lan:3128 ",
     ]);
     assert!(!crontab.stdout.contains("hunter2"), "{crontab}");
+    let due = [
+        "task",
+        "watch",
+        "--print-crontab",
+        "--due",
+        "--repeat",
+        "--log-format=json",
+    ];
+    world
+        .acrt(&due)
+        .ok()
+        .prints(&[" --once --log-format json --due --repeat\n"]);
+    let text = ["task", "watch", "--print-unit", "--log-format=text"];
+    world.acrt(&text).ok().prints(&[" --log-format text\n"]);
+    let due = ["task", "watch", "--print-unit", "--due"];
+    world.acrt(&due).exits(2).says(&["cannot be used with"]);
     for option in ["--once", "--print-unit"] {
         let both = ["task", "watch", option, "--page"];
         world.acrt(&both).exits(2).says(&["cannot be used with"]);

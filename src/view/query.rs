@@ -8,7 +8,7 @@ use std::{
 
 use jmespath::{
     Context, Expression, JmespathError, Rcvar, Runtime, SearchResult, Variable,
-    ast::{Ast, KeyValuePair},
+    ast::{Ast, Comparator, KeyValuePair},
     functions::{ArgumentType, CustomFunction, Function, Signature},
 };
 use serde_json::Value;
@@ -23,6 +23,9 @@ const DEEPEST: usize = 64;
 
 /// A function that no expression can name: it returns its argument without the order of its keys.
 const PLAIN: &str = "\u{0}plain";
+
+/// A function that no expression can name: it compares its arguments by [`compared`].
+const ORDER: &str = "\u{0}order";
 
 /// The functions that would take the order for one more key.
 const LOOK_AT_KEYS: [&str; 5] = ["keys", "length", "merge", "to_string", "values"];
@@ -48,8 +51,28 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let plain = |args: &[Rcvar], _: &mut Context<'_>| Ok(without_order(&args[0]));
     let plain = CustomFunction::new(signature, Box::new(plain));
     runtime.register_function(PLAIN, Box::new(plain));
+    let signature = Signature::new(vec![ArgumentType::Any, ArgumentType::Any], None);
+    let order = |args: &[Rcvar], _: &mut Context<'_>| Ok(Arc::new(compared(&args[0], &args[1])));
+    let order = CustomFunction::new(signature, Box::new(order));
+    runtime.register_function(ORDER, Box::new(order));
     runtime
 });
+
+/// Returns -1, 0 or 1 for two numbers or two texts, as jmespath.py compares them; null for anything else.
+fn compared(one: &Variable, other: &Variable) -> Variable {
+    let order = match (one, other) {
+        (Variable::Number(one), Variable::Number(other)) => {
+            let (one, other) = (one.as_f64(), other.as_f64());
+            one.zip(other)
+                .and_then(|(one, other)| one.partial_cmp(&other))
+        }
+        (Variable::String(one), Variable::String(other)) => Some(one.cmp(other)),
+        _ => None,
+    };
+    order.map_or(Variable::Null, |order| {
+        Variable::Number((order as i8).into())
+    })
+}
 
 /// A parsed JMESPath expression.
 #[derive(Clone)]
@@ -166,19 +189,20 @@ fn order(ast: &mut Ast) {
         // The order must not be among an object's values.
         Ast::ObjectValues { offset, node } => plain(*offset, node),
         Ast::Comparison {
-            offset, lhs, rhs, ..
+            offset,
+            comparator,
+            lhs,
+            rhs,
         } => {
             plain(*offset, lhs);
             plain(*offset, rhs);
+            if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
+                compare_texts_too(*offset, lhs, rhs);
+            }
         }
         Ast::Condition {
             predicate: first,
             then: second,
-            ..
-        }
-        | Ast::Projection {
-            lhs: first,
-            rhs: second,
             ..
         }
         | Ast::And {
@@ -199,6 +223,11 @@ fn order(ast: &mut Ast) {
             order(first);
             order(second);
         }
+        Ast::Projection { lhs, rhs, .. } => {
+            order(lhs);
+            order(rhs);
+            end_at_object(ast);
+        }
         Ast::Expref { ast: node, .. } | Ast::Flatten { node, .. } | Ast::Not { node, .. } => {
             order(node);
         }
@@ -211,6 +240,48 @@ fn order(ast: &mut Ast) {
         | Ast::Index { .. }
         | Ast::Literal { .. }
         | Ast::Slice { .. } => {}
+    }
+}
+
+/// Makes `a < b` the comparison of [`compared`] with 0: the library compares numbers only.
+fn compare_texts_too(offset: usize, lhs: &mut Ast, rhs: &mut Ast) {
+    let value = Arc::new(Variable::Number(0.into()));
+    let zero = Ast::Literal { offset, value };
+    let rhs = std::mem::replace(rhs, zero);
+    let lhs_before = std::mem::replace(lhs, Ast::Identity { offset });
+    *lhs = Ast::Function {
+        offset,
+        name: ORDER.to_owned(),
+        args: vec![lhs_before, rhs],
+    };
+}
+
+/// Ends a projection at the object that it makes of each element: in jmespath.py, `[0]` in `[].{a: b}[0]` means the first of the objects. The
+/// library takes it for a part of the projection.
+fn end_at_object(ast: &mut Ast) {
+    let Ast::Projection { offset, rhs, .. } = ast else {
+        return;
+    };
+    let each = match &mut **rhs {
+        Ast::Condition { then, .. } => then,
+        _ => rhs,
+    };
+    let first = leftmost(each);
+    if !matches!(first, Ast::MultiHash { .. }) {
+        return;
+    }
+    let identity = Ast::Identity { offset: *offset };
+    let object = std::mem::replace(first, identity.clone());
+    let behind = std::mem::replace(&mut **each, object);
+    let projection = std::mem::replace(ast, behind);
+    *leftmost(ast) = projection;
+}
+
+/// Returns the expression whose value the others of a chain take: `a` of `a.b[0].c`.
+fn leftmost(ast: &mut Ast) -> &mut Ast {
+    match ast {
+        Ast::Subexpr { lhs, .. } | Ast::Projection { lhs, .. } => leftmost(lhs),
+        first => first,
     }
 }
 
@@ -322,6 +393,32 @@ mod tests {
                 expected.to_string(),
                 "{query}"
             );
+        }
+    }
+
+    #[test]
+    fn query_compares_texts_and_ends_projections_at_objects_as_in_python() {
+        let all = json!([{"x": 1, "s": "a"}, {"x": 2, "s": "b"}]);
+        for (query, expected) in [
+            ("[?s < 'b'].x", json!([1])),
+            ("[?s <= 'b'].x", json!([1, 2])),
+            ("[?'b' > s].x", json!([1])),
+            ("[?s >= 'b' && x > `1`].x", json!([2])),
+            ("[?x >= `1.5`].x", json!([2])),
+            ("[?s < x].x", json!([])),
+            ("[?x < `true`].x", json!([])),
+            ("[?s < y].x", json!([])),
+            ("[].{a: x}[0]", json!({"a": 1})),
+            ("[].{a: x}[0].a", json!(1)),
+            ("[*].{a: x}[-1:]", json!([{"a": 2}])),
+            ("[?x > `1`].{a: x}[0].a", json!(2)),
+            ("[*].{a: x}[?a == `1`].a", json!([1])),
+            ("[].{a: x}.a", json!(null)),
+            ("[].{a: x} | [0].a", json!(1)),
+            ("[0].{a: x}.a", json!(1)),
+            ("[].{a: {b: x}}[1].a.b", json!(2)),
+        ] {
+            assert_eq!(pick(query, &all), expected, "{query}");
         }
     }
 

@@ -15,6 +15,7 @@ use crate::{
         Event, EventSink,
         answer::resume,
         check::{outage_text, reason},
+        joined::joined_first,
     },
     secret::{Masks, Secret, secrets_of_argument},
     sys::{
@@ -335,7 +336,7 @@ impl Report {
         if !names.is_empty() {
             self.note(&format!(
                 "nothing is followed until a run has succeeded: {}",
-                names.join(", ")
+                joined_first(names, 10)
             ));
         }
     }

@@ -9,7 +9,7 @@ pub(super) fn joined(items: impl IntoIterator<Item: Display>, between: &str) -> 
 }
 
 /// Joins the first `most` items, and adds how many more there are.
-pub(super) fn joined_first<I>(items: I, most: usize) -> String
+pub fn joined_first<I>(items: I, most: usize) -> String
 where
     I: IntoIterator<Item: Display, IntoIter: ExactSizeIterator>,
 {

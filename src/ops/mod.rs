@@ -28,7 +28,7 @@ pub mod image_check;
 pub mod import;
 mod inputs;
 mod inventory;
-mod joined;
+pub mod joined;
 mod keep;
 mod local;
 pub mod login;

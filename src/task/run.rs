@@ -372,13 +372,18 @@ impl Run {
                 .iter()
                 .map(|it| format!("timer {}", it.timer)),
         );
-        if parts.is_empty() {
-            "by hand".to_owned()
-        } else {
-            parts.join(", ")
+        let more = parts.len().saturating_sub(MOST_CAUSES);
+        parts.truncate(MOST_CAUSES);
+        match more {
+            0 if parts.is_empty() => "by hand".to_owned(),
+            0 => parts.join(", "),
+            more => format!("{} and {more} more", parts.join(", ")),
         }
     }
 }
+
+/// How many causes one line names: a missed day of a timer for each minute has 1,440.
+const MOST_CAUSES: usize = 10;
 
 /// Orders runs with the newest first, as every listing shows them.
 pub fn newest_first(a: &RunId, b: &RunId) -> Ordering {
@@ -442,6 +447,21 @@ mod tests {
     fn node() -> ImageDescriptor {
         let new = crate::image::Digest::of(b"new");
         ImageDescriptor::new(&"node:20-alpine".parse().unwrap(), Some(new))
+    }
+
+    #[test]
+    fn run_cause_of_very_many_timers_names_some_and_counts_the_rest() {
+        let firing = |second| TimerFiring {
+            timer: "minute".parse().unwrap(),
+            time: Timestamp::from_second(second).unwrap(),
+        };
+        let cause = run(Triggers {
+            timers: (0..1440).map(firing).collect(),
+            ..Triggers::default()
+        })
+        .cause();
+        assert!(cause.ends_with("timer minute and 1430 more"), "{cause}");
+        assert_eq!(cause.matches("timer").count(), 10);
     }
 
     #[test]

@@ -92,16 +92,16 @@ pub fn create(
     let replaces = app.store.layout().task(&key).exists();
     let had_run = app.store.baseline(&key).is_ok_and(|it| it.is_tracking());
     validate(makers, &task, &secrets, events)?;
-    if replaces && !is_adopted {
-        events.send(Event::Warning(format!(
-            "task `{key}` exists and is replaced; its runs are kept"
-        )));
-    }
     let lock = app.store.lock_tasks()?;
     // Another command may have added a login since.
     secrets.credentials = app.store.secrets(&key)?.credentials;
     save(app, old.as_ref(), &task, &secrets, events)?;
     drop(lock);
+    if replaces && !is_adopted {
+        events.send(Event::Warning(format!(
+            "task `{key}` exists and is replaced; its runs are kept"
+        )));
+    }
     makers.written(&task);
     // If a task had run before, [`save`] has reported whether it must be run again.
     Ok((key, !had_run))

@@ -117,12 +117,13 @@ async fn work(
     log: &RunLog<'_>,
 ) -> Result<(), Failure> {
     let _fetched = fetch_context(execution, held, log).await?;
-    if execution.recorded && execution.stored.is_none() {
+    if execution.recorded {
         // A problem with the files is reported by the step that needs them.
-        let (app, task) = (execution.app, &execution.task);
+        let (app, task) = (execution.app, execution.definition());
         let survey = reading::survey_with_source(app, task, &execution.secrets).ok();
         execution.named = survey.map(|survey| Named {
             bases: survey.bases,
+            usage: survey.usage,
             files: survey.files,
         });
     }

@@ -87,10 +87,11 @@ pub struct Finished {
     pub error: Option<Error>,
 }
 
-/// The bases that the files of a local context name, and these files.
+/// The bases that the files of a local context name, how they use them, and these files.
 #[derive(Debug)]
 pub struct Named {
     pub(super) bases: Vec<Reference>,
+    pub(super) usage: Option<Digest>,
     pub(super) files: Vec<ReadFile>,
 }
 

@@ -348,13 +348,6 @@ impl Inputs {
             .chain(unread.map(|unread| untracked(unread.written, UNREAD)))
             .collect()
     }
-
-    /// Returns the images that the build needs, each once.
-    pub fn references(&self) -> Result<Vec<Reference>> {
-        let bases = self.bases()?;
-        let unique: BTreeSet<Reference> = bases.into_iter().map(|base| base.reference).collect();
-        Ok(unique.into_iter().collect())
-    }
 }
 
 #[cfg(test)]

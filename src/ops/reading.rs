@@ -17,7 +17,7 @@ use super::{
     App, adopt, import,
     inputs::{is_unchanged, read, stamped},
     steps,
-    survey::Survey,
+    survey::{Survey, usage, uses},
 };
 
 /// Returns what can be said about a task without a run and without a registry.
@@ -55,9 +55,10 @@ pub fn survey_with_source(app: &App, task: &Task, secrets: &Secrets) -> Result<S
 }
 
 fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
-    if task.step.context().is_some_and(Context::is_remote) {
+    if is_remote(task) {
         // A remote context is read by the run that fetches it.
         return Ok(Survey {
+            usage: Some(task.input_digest()),
             pushes: task.stable_images(),
             ..Survey::default()
         });
@@ -70,8 +71,11 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         }
     };
     let inputs = read(app, task, step, secrets)?;
+    let bases = inputs.bases()?;
+    let names: BTreeSet<&Reference> = bases.iter().map(|base| &base.reference).collect();
     Ok(Survey {
-        bases: inputs.references()?,
+        bases: names.into_iter().cloned().collect(),
+        usage: Some(usage(uses(app, &bases))),
         pushes: task.stable_images(),
         files: stamped(inputs.files()),
         digest: Some(inputs.digest),
@@ -93,11 +97,15 @@ pub fn is_as_read(task: &Task, baseline: &Baseline, definition: Option<(&Path, u
 }
 
 fn is_compared(task: &Task, baseline: &Baseline) -> bool {
-    baseline.is_tracking() && !task.step.context().is_some_and(Context::is_remote)
+    baseline.is_tracking() && (!is_remote(task) || baseline.usage.is_some())
+}
+
+fn is_remote(task: &Task) -> bool {
+    task.step.context().is_some_and(Context::is_remote)
 }
 
 /// Reads what the files of a task say now, where that matters: if the last run failed, or a file has changed since the last run read it,
-/// which [`is_as_read`] says. Remote contexts are not read.
+/// which [`is_as_read`] says. Of a task with a remote context only the definition is read.
 pub fn reading(app: &App, task: &Task, baseline: &Baseline, is_as_read: bool) -> Option<Reading> {
     let is_compared = is_compared(task, baseline);
     if baseline.failure.is_none() && (!is_compared || is_as_read) {
@@ -110,7 +118,7 @@ pub fn reading(app: &App, task: &Task, baseline: &Baseline, is_as_read: bool) ->
     };
     let read = secrets.and_then(|secrets| {
         let survey = survey_with_source(app, task, &secrets)?;
-        if is_compared {
+        if is_compared && !is_remote(task) {
             steps::read::refuse_broken(app, task, &secrets)?;
             refuse_vanished(baseline, &survey)?;
         }
@@ -164,7 +172,7 @@ fn refuse_vanished(baseline: &Baseline, survey: &Survey) -> Result<()> {
     }
 }
 
-/// Compares the images that the files name now with those that they named in the last run, by canonical name.
+/// Compares the images that the files name now, and how they use them, with the last run.
 fn compared(app: &App, baseline: &Baseline, survey: Survey) -> Reading {
     let own = |image: &Reference| app.canonical(image);
     let names: BTreeSet<Reference> = survey.bases.iter().map(own).collect();
@@ -178,10 +186,11 @@ fn compared(app: &App, baseline: &Baseline, survey: Survey) -> Reading {
             all.map(|image| own(&image)).collect()
         }
     };
-    let is_same = match baseline.named {
+    let has_same_names = match baseline.named {
         Some(_) => before == names,
         None => names.is_subset(&before),
     };
+    let is_same = has_same_names && (baseline.usage.is_none() || baseline.usage == survey.usage);
     let mut reading = Reading {
         source: survey.source.clone(),
         digest: survey.digest,

@@ -45,6 +45,7 @@ pub(super) fn succeeded(
         outputs: held.run.output_images.clone().unwrap_or_default(),
         platforms,
         named: named.map(|named| named.bases.clone()),
+        usage: named.and_then(|named| named.usage.clone()),
         files: named.map_or_else(Vec::new, |named| named.files.clone()),
     };
     let baseline = Baseline::succeeded(held.run.run_id, built, started);

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::image::{Digest, InvalidReference, Platform, Reference};
 
@@ -399,31 +400,39 @@ impl Task {
 
     /// Tells whether a record of this task's dependencies would also be true of `other`.
     pub fn depends_on_the_same_as(&self, other: &Self) -> bool {
-        let same = match (&self.step, &other.step) {
-            (Step::Docker(mine), Step::Docker(theirs)) => {
-                mine.context_path == theirs.context_path
-                    && mine.docker_file_path == theirs.docker_file_path
-                    && mine.target == theirs.target
-                    && mine.arguments == theirs.arguments
-                    && mine.docker_file_content == theirs.docker_file_content
-                    && mine.contexts == theirs.contexts
-            }
-            (Step::FileTask(mine), Step::FileTask(theirs)) => {
-                mine.context_path == theirs.context_path
-                    && mine.task_file_path == theirs.task_file_path
-                    && mine.values_file_path == theirs.values_file_path
-                    && mine.values == theirs.values
-            }
-            (Step::EncodedTask(mine), Step::EncodedTask(theirs)) => {
-                mine.context_path == theirs.context_path
-                    && mine.encoded_task_content == theirs.encoded_task_content
-                    && mine.encoded_values_content == theirs.encoded_values_content
-                    && mine.values == theirs.values
-            }
-            (Step::Import(mine), Step::Import(theirs)) => mine.source == theirs.source,
-            _ => false,
+        self.input_digest() == other.input_digest()
+    }
+
+    /// Returns a digest of what the definition says about what its images are built from.
+    pub fn input_digest(&self) -> Digest {
+        let step = match &self.step {
+            Step::Docker(step) => json!([
+                "Docker",
+                step.context_path,
+                step.docker_file_path,
+                step.target,
+                step.arguments,
+                step.docker_file_content,
+                step.contexts,
+            ]),
+            Step::FileTask(step) => json!([
+                "FileTask",
+                step.context_path,
+                step.task_file_path,
+                step.values_file_path,
+                step.values,
+            ]),
+            Step::EncodedTask(step) => json!([
+                "EncodedTask",
+                step.context_path,
+                step.encoded_task_content,
+                step.encoded_values_content,
+                step.values,
+            ]),
+            Step::Import(step) => json!(["Import", step.source]),
         };
-        same && self.platforms == other.platforms
+        let all = json!([step, self.platforms]);
+        Digest::of(all.to_string().as_bytes())
     }
 }
 

@@ -38,10 +38,14 @@ pub struct Baseline {
     /// The images that it depended on and that are not followed.
     #[serde(default)]
     pub untracked: Vec<Untracked>,
-    /// The images that the files of a local context named when it was built; `None` where the context is not on this machine, and in
-    /// files of version 0.1.
+    /// The images that the files of a local context named when it was built, none for a context that is not on this machine; `None` in files
+    /// of version 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<Vec<Reference>>,
+    /// A digest of how the files used these images: as the base of the last stage or of another one, and for which platforms. For a context
+    /// that is not on this machine, a digest of what the definition says about it. `None` in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Digest>,
     /// The files that name these images, in the state in which they were read.
     #[serde(
         default,
@@ -116,6 +120,8 @@ pub struct Built {
     pub untracked: Vec<Untracked>,
     /// See [`Baseline::named`].
     pub named: Option<Vec<Reference>>,
+    /// See [`Baseline::usage`].
+    pub usage: Option<Digest>,
     /// See [`Baseline::files`].
     pub files: Vec<ReadFile>,
     /// See [`Baseline::platforms`].
@@ -238,6 +244,7 @@ impl Baseline {
             dependencies,
             untracked,
             named,
+            usage,
             files,
             platforms,
             outputs,
@@ -248,6 +255,7 @@ impl Baseline {
             dependencies,
             untracked,
             named,
+            usage,
             files,
             platforms,
             outputs,

@@ -570,11 +570,19 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
         Verdict::Current => String::new(),
         Verdict::FollowsNothing => "nothing that it depends on is followed".into(),
         Verdict::Changed(change) if let Some(source) = &change.source => source.clone(),
-        Verdict::Changed(change) => format!(
-            "its files name other images than it was built on: {}; to build on them: {}",
-            names_of(&change.named),
-            resume(key)
-        ),
+        Verdict::Changed(change) => {
+            let named = joined(&change.named, ", ");
+            let how = if named.is_empty() {
+                "what it is built from has changed".to_owned()
+            } else if change.added.is_empty() {
+                format!(
+                    "its files use fewer images than it was built on, or these in another way: {named}"
+                )
+            } else {
+                format!("its files name other images than it was built on: {named}")
+            };
+            format!("{how}; to build it anew: {}", resume(key))
+        }
         Verdict::ImageMissing { images, since } => {
             let images = joined(images.iter().map(|image| format!("`{image}`")), ", ");
             format!(
@@ -639,13 +647,6 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
     }
 }
 
-fn names_of(images: &[Reference]) -> String {
-    if images.is_empty() {
-        return "no image".to_owned();
-    }
-    joined(images, ", ")
-}
-
 fn said(problem: &Problem) -> String {
     let Problem {
         subject, why, kind, ..
@@ -691,7 +692,10 @@ pub fn reasons_text(reasons: &Reasons) -> String {
     let change = reasons
         .change
         .iter()
-        .map(|change| format!("its files name {} now", joined(&change.named, ", ")));
+        .map(|change| match change.named.as_slice() {
+            [] => "what it is built from has changed".to_owned(),
+            named => format!("its files name {} now", joined(named, ", ")),
+        });
     let by_hand = reasons.by_hand.then(|| "asked for by hand".to_owned());
     let all = moves.chain(change).chain(source).chain(timers);
     joined(all.chain(by_hand), ", ")

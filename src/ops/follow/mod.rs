@@ -412,6 +412,7 @@ impl Candidate<'_> {
         let built = Built {
             untracked,
             named: Some(survey.bases),
+            usage: survey.usage,
             files: survey.files,
             platforms: self.rows.iter().map(|row| row.platform.clone()).collect(),
             outputs: self.outputs,

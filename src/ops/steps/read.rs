@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    dockerfile::{Build, Dockerfile},
+    dockerfile::{BaseImage, Build, Dockerfile},
     error::{Context as _, Error, Kind, Result},
     image::{Digest, Platform, Reference},
     source::local::{LocalContext, TRUST_HINT},
@@ -27,7 +27,7 @@ use super::super::{
     credential::resolved,
     inputs,
     purge::parse_command,
-    survey::Survey,
+    survey::{Survey, usage, uses},
     trust::{self, Trust},
 };
 
@@ -271,7 +271,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         None => None,
     };
     let context = context.transpose()?;
-    let mut bases = BTreeSet::new();
+    let (mut bases, mut used) = (BTreeSet::new(), Vec::new());
     let mut made_of = vec![first.digest.to_string().into_bytes()];
     let made = MadeImages::of(&first.graph);
     let mut room = MAX_DOCKERFILES;
@@ -303,7 +303,8 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
                     )
                 })?;
                 made_of.push(bytes);
-                found
+                used.extend(uses(app, &found));
+                found.into_iter().map(|base| base.reference).collect()
             }
         };
         bases.extend(found.into_iter().filter(|image| !made.has(image, n)));
@@ -315,6 +316,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         .filter(|step| matches!(&step.action, Action::Cmd(cmd) if cmd.privileged));
     Ok(Survey {
         bases: bases.into_iter().collect(),
+        usage: Some(usage(used)),
         pushes: one.intersection(&other).cloned().collect(),
         digest: Some(Digest::of(&made_of.concat())),
         privileged: privileged.map(|step| step.id.to_string()).collect(),
@@ -385,7 +387,7 @@ fn built_on(
     context: Option<&LocalContext>,
     build: &BuildStep,
     task: &Task,
-) -> (Vec<Reference>, Vec<u8>) {
+) -> (Vec<BaseImage>, Vec<u8>) {
     let bytes = context
         .zip(dockerfile_of(build))
         .and_then(|(context, path)| {
@@ -399,8 +401,7 @@ fn built_on(
     let bases = Dockerfile::parse_with(&bytes, &wanted.args)
         .ok()
         .and_then(|dockerfile| dockerfile.bases(&wanted).ok());
-    let references = bases.into_iter().flatten().map(|base| base.reference);
-    (references.collect(), bytes)
+    (bases.unwrap_or_default(), bytes)
 }
 
 /// Makes the input for the Dockerfile reader of a build step.

@@ -141,7 +141,7 @@ impl BuildJob<'_> {
                     unchanged = self.unchanged(&built).await?;
                 }
             }
-            if let Some(digest) = pushed::digest(&step.digest, &printed)? {
+            if let Some(digest) = pushed::digest(&step.purpose, &step.digest, &printed)? {
                 let images = step.purpose.pushes().iter().cloned();
                 let pushed = images.map(|image| (image, digest.clone()));
                 outcome.digests.extend(pushed);

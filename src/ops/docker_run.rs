@@ -1,7 +1,9 @@
 //! The run of a task that builds a Dockerfile: resolves the bases, builds, checks what was pushed, and records it.
 
+use std::collections::BTreeMap;
+
 use crate::{
-    builder::BuildRequest,
+    builder::{BuildRequest, Builder},
     error::Result,
     image::Reference,
     store::runs::HeldRun,
@@ -79,7 +81,11 @@ pub(super) async fn work(
     let outputs = if step.is_local {
         outputs::stored(execution, &holder, &images).await?
     } else {
-        let before = outputs::before(execution);
+        let before = match holder {
+            // It never says what it has pushed, and may make the same image again.
+            Builder::Command(_) => BTreeMap::new(),
+            _ => outputs::before(execution),
+        };
         outputs::confirm(execution, pushed, &outcome.digests, &before, log.events).await?
     };
     let on_registries = if step.is_local { &[][..] } else { &outputs };

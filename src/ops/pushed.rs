@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    builder::{self, DigestSource},
+    builder::{self, DigestSource, Purpose},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     registry::{LookupError, ResolvedTag},
@@ -30,13 +30,22 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 ///
 /// # Errors
 ///
-/// [`crate::error::Kind`] of [`file::read`] and [`file::remove`].
-pub(super) fn digest(source: &DigestSource, printed: &[u8]) -> Result<Option<Digest>> {
+/// [`Kind::Failed`] where the command has written no digest into its file, and the kinds of [`file::read`] and [`file::remove`].
+pub(super) fn digest(
+    purpose: &Purpose,
+    source: &DigestSource,
+    printed: &[u8],
+) -> Result<Option<Digest>> {
     Ok(match source {
         DigestSource::File(path) => {
-            let bytes = file::read(path, MAX_DIGEST)?.unwrap_or_default();
+            // podman as a client of a remote service writes no file.
+            let Some(bytes) = file::read(path, MAX_DIGEST)? else {
+                return Ok(None);
+            };
             file::remove(path)?;
-            String::from_utf8_lossy(&bytes).trim().parse().ok()
+            let digest = String::from_utf8_lossy(&bytes).trim().parse();
+            // `buildah manifest push` ends with 0 and an empty file where the registry has refused the push.
+            Some(digest.map_err(|_| not_reported(purpose))?)
         }
         DigestSource::Metadata(path) => {
             let bytes = file::read(path, MAX_METADATA)?.unwrap_or_default();
@@ -49,8 +58,8 @@ pub(super) fn digest(source: &DigestSource, printed: &[u8]) -> Result<Option<Dig
 }
 
 /// Looks at each pushed tag, and returns the pushed images with their digests: the digest that the builder or the copy reported, or that of
-/// an index which contains it. A tag without a digest in `reported` only has to exist. If another client has moved the tag since, it is enough that
-/// the image is in the registry; a tag that still has its digest of `before`, from before the push, has not moved.
+/// an index which contains it. A tag without a digest in `reported` only has to have moved. If another client has moved the tag since, it is
+/// enough that the image is in the registry; a tag that still has its digest of `before`, from before the push, has not moved.
 ///
 /// # Errors
 ///
@@ -70,10 +79,15 @@ pub(super) async fn confirmed(
         let mut moved = Vec::new();
         for (image, looked) in app.registries().look_all(open).await {
             let now = looked.as_ref().ok().map(|seen| &seen.digest);
-            if now.is_some() && now != before.get(&image) {
+            let stays = now.is_some() && now == before.get(&image);
+            if now.is_some() && !stays {
                 moved.push(image.clone());
             }
-            match judge(app, &image, looked, reported.get(&image)).await {
+            let judged = match reported.get(&image) {
+                None if stays => Err(not_moved(&image)),
+                reported => judge(app, &image, looked, reported).await,
+            };
+            match judged {
                 Ok(digest) => drop(found.insert(image, digest)),
                 Err(problem) => drop(problems.insert(image, problem)),
             }
@@ -161,6 +175,30 @@ fn not_there(image: &Reference, reported: Option<&Digest>) -> Error {
         "something in front of `{}` may answer pushes in its place; to see what answers: acrt check-health {0}",
         image.registry()
     ))
+}
+
+fn not_moved(image: &Reference) -> Error {
+    Error::new(
+        Kind::Failed,
+        format!("the push of `{image}` has not arrived: the tag still has the image from before"),
+    )
+    .hint(can_push(image))
+}
+
+fn not_reported(purpose: &Purpose) -> Error {
+    let failed = Error::new(
+        Kind::Failed,
+        format!("{purpose} failed: the builder does not say what it has pushed"),
+    );
+    match purpose.pushes().first() {
+        Some(image) => failed.hint(can_push(image)),
+        None => failed,
+    }
+}
+
+fn can_push(image: &Reference) -> String {
+    let registry = image.registry();
+    format!("see whether `{registry}` takes pushes: acrt check-health {registry}")
 }
 
 fn unseen(image: &Reference, error: LookupError) -> Error {
@@ -348,24 +386,48 @@ mod tests {
         assert!(found(&["linux/s390x"], &["linux/arm64"], &amd64).is_some());
     }
 
+    fn push() -> Purpose {
+        Purpose::Push("localhost:5000/web:1".parse().unwrap())
+    }
+
     #[test]
     fn digest_file_of_a_builder_is_read_and_removed() {
         let folder = tempfile::tempdir().unwrap();
         let wanted = Digest::of(b"x");
         let path = folder.path().join("digest-1");
         std::fs::write(&path, format!("{wanted}\n")).unwrap();
-        let found = digest(&DigestSource::File(path.clone()), b"").unwrap();
+        let found = digest(&push(), &DigestSource::File(path.clone()), b"").unwrap();
         assert_eq!(found.as_ref(), Some(&wanted));
         std::fs::write(&path, format!(r#"{{"containerimage.digest":"{wanted}"}}"#)).unwrap();
-        let found = digest(&DigestSource::Metadata(path.clone()), b"").unwrap();
+        let found = digest(&push(), &DigestSource::Metadata(path.clone()), b"").unwrap();
         assert_eq!(found, Some(wanted));
         assert!(!path.exists());
     }
 
     #[test]
+    fn empty_digest_file_of_a_builder_is_a_failed_push() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("digest-1");
+        std::fs::write(&path, "").unwrap();
+        let failed = digest(&push(), &DigestSource::File(path), b"").unwrap_err();
+        assert_eq!(
+            failed.to_string(),
+            "the push of `localhost:5000/web:1` failed: the builder does not say what it has pushed"
+        );
+        assert_eq!(
+            failed.advice(),
+            Some("see whether `localhost:5000` takes pushes: acrt check-health localhost:5000")
+        );
+    }
+
+    #[test]
     fn missing_builder_digest_is_looked_up_in_the_registry() {
-        let nowhere = DigestSource::Metadata("/nowhere/metadata.json".into());
-        assert_eq!(digest(&nowhere, b"").unwrap(), None);
-        assert_eq!(digest(&DigestSource::Registry, b"digest: x").unwrap(), None);
+        for nowhere in [
+            DigestSource::Metadata("/nowhere/metadata.json".into()),
+            DigestSource::File("/nowhere/digest-1".into()),
+            DigestSource::Registry,
+        ] {
+            assert_eq!(digest(&push(), &nowhere, b"digest: x").unwrap(), None);
+        }
     }
 }

@@ -1,7 +1,12 @@
 //! Builds for several platforms with podman and buildah, whose bases are indexes with names that differ between the
 //! platforms.
 
-use crate::support::{Authority, BOTH_PLATFORMS, Calls, Image, Registry, World};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::support::{Authority, BOTH_PLATFORMS, Calls, Gateway, Image, Registry, World};
 
 /// Pushes bases for each platform, with their texts: an index for its own platform only, one for both, and one for all.
 fn push(registry: &Registry, amd64: &str, arm64: &str) {
@@ -116,4 +121,32 @@ fn buildah_pulls_each_platform_from_a_registry_without_tls() {
 #[test]
 fn podman_pulls_each_platform_from_a_registry_without_tls() {
     builds_on_registries_with_and_without_tls(World::podman);
+}
+
+#[test]
+fn buildah_push_of_several_platforms_that_the_registry_refuses_is_a_failed_run() {
+    let (world, registry) = (World::new(), Registry::start());
+    let refuses = Arc::new(AtomicBool::new(false));
+    let is_on = Arc::clone(&refuses);
+    let gateway = Gateway::start(&registry, move |head| {
+        let is_push = head.starts_with("PUT /v2/web/manifests/1 ");
+        (is_push && is_on.load(Ordering::SeqCst)).then_some(
+            "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        )
+    });
+    world.buildah();
+    registry.push_both("base:1", "one", "one");
+    let context = world.context("web", &format!("FROM {}\n", registry.image("base:1")));
+    let image = gateway.image("web:1");
+    let create = ["task", "create", "-n", "web", "-c", &context, "-t", &image];
+    world.acrt(&[&create[..], &BOTH_PLATFORMS].concat()).ok();
+    world.run("web").ok();
+    let before = registry.digest("web:1");
+    registry.push_both("base:1", "two", "two");
+    refuses.store(true, Ordering::SeqCst);
+    let failed =
+        format!("the push of `{image}` failed: the builder does not say what it has pushed");
+    world.watch_once().exits(1).says(&[&failed]);
+    assert_eq!(registry.digest("web:1"), before);
+    assert_eq!(world.state_of("web"), "backing-off");
 }

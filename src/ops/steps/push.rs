@@ -114,5 +114,5 @@ async fn push_one(
             Err(trouble) => return Err(trouble),
         }
     };
-    Ok(pushed::digest(&planned.digest, &printed)?)
+    Ok(pushed::digest(&planned.purpose, &planned.digest, &printed)?)
 }

@@ -229,6 +229,12 @@ impl Platform {
         self.text.splitn(3, '/').nth(n)
     }
 
+    /// Returns whether both are for the same operating system and architecture, whatever their versions and variants: the configs of images
+    /// seldom name these.
+    pub fn has_architecture_of(&self, other: &Self) -> bool {
+        self.os() == other.os() && self.architecture() == other.architecture()
+    }
+
     /// Returns how well an image for `self` runs on `wanted`: 0 is an exact match, larger is worse, `None` is not at
     /// all.
     ///
@@ -238,7 +244,7 @@ impl Platform {
         if self == wanted {
             return Some(0);
         }
-        if self.os() != wanted.os() || self.architecture() != wanted.architecture() {
+        if !self.has_architecture_of(wanted) {
             return None;
         }
         let version = self.version_distance(wanted)?;

@@ -33,7 +33,8 @@ impl Registries {
     /// - `None` says that it is missing: the index gives the platforms of its images, and this one is not among them.
     /// - Where the index does not give them, a single image is for every platform; of several images, the configs tell. If
     ///   those do not either, the value is the digest of the index itself, which changes with whatever is in it.
-    /// - A single manifest is for every platform.
+    /// - A single manifest is for the operating system and the architecture in its config, whatever the variant; for every platform, if the
+    ///   config names none.
     ///
     /// Where `windows/amd64` is wanted and there are images for several versions of Windows, it gets the first, and there is one more entry
     /// for each version, `windows(10.0.20348.1)/amd64`. A platform with a version gets the image of that version, else of the same build,
@@ -44,19 +45,19 @@ impl Registries {
         seen: &ResolvedTag,
         wanted: &[Platform],
     ) -> Result<BTreeMap<Platform, Option<Digest>>, LookupError> {
-        let document = match seen.kind {
-            // It need not be read; but if it has been, its contents count.
-            Kind::Manifest => self.cache().document(&seen.digest),
-            Kind::Index => Some(self.named_document(image, &seen.digest).await?),
-        };
-        let mut entries = match document.as_deref() {
-            Some(Document::Index(entries)) => self.flatten(image, entries).await?,
-            Some(Document::NoImage { what, .. }) => {
+        let mut entries = match &*self.named_document(image, &seen.digest).await? {
+            Document::Index(entries) => self.flatten(image, entries).await?,
+            Document::NoImage { what, .. } => {
                 return Err(self.no_image(image, &seen.digest, what));
             }
-            Some(Document::Manifest { .. }) | None => {
-                let same = |platform: &Platform| (platform.clone(), Some(seen.digest.clone()));
-                return Ok(wanted.iter().map(same).collect());
+            Document::Manifest { config } => {
+                let config = self.config_at(image, config).await?;
+                let made = config.platform.as_ref();
+                let found = |wanted: &Platform| {
+                    let fits = made.is_none_or(|made| made.has_architecture_of(wanted));
+                    (wanted.clone(), fits.then(|| seen.digest.clone()))
+                };
+                return Ok(wanted.iter().map(found).collect());
             }
         };
         let is_open = |platform| index::choose(&entries, platform) == Choice::Open;

@@ -96,12 +96,9 @@ impl Registries {
                 Err(error) if error.is_no_image() => continue,
                 Err(error) => return Err(error),
             };
-            let is_same = |it: &Platform| {
-                let listed = entry.platform.as_ref();
-                listed.is_some_and(|listed| {
-                    (it.os(), it.architecture()) == (listed.os(), listed.architecture())
-                })
-            };
+            let listed = entry.platform.as_ref();
+            let is_same =
+                |it: &Platform| listed.is_some_and(|listed| it.has_architecture_of(listed));
             found.extend(match configured {
                 Some(configured) if !is_same(&configured) => Some(configured),
                 _ => entry.platform,

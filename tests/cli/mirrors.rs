@@ -25,10 +25,12 @@ fn from(upstream: &Registry) -> String {
     format!("FROM {}\n", upstream.image("lib/base:1"))
 }
 
+/// Returns how many blobs the builder has pulled. acrt itself reads the config of the source.
 fn pulls(registry: &Registry) -> usize {
     let requests = registry.requests().into_iter();
     requests
         .filter(|request| request.path.contains("/blobs/") && request.method == "GET")
+        .filter(|request| !request.agent.starts_with("acrt/"))
         .count()
 }
 

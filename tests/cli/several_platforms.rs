@@ -150,3 +150,36 @@ fn buildah_push_of_several_platforms_that_the_registry_refuses_is_a_failed_run()
     assert_eq!(registry.digest("web:1"), before);
     assert_eq!(world.state_of("web"), "backing-off");
 }
+
+#[test]
+fn base_tag_overwritten_by_an_image_for_another_platform_is_missing_and_fails_runs() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_both("base:1", "one", "one");
+    let from = format!("FROM {}\n", registry.image("base:1"));
+    world.task_with(&registry, "both", &from, &BOTH_PLATFORMS);
+    world.task_with(&registry, "arm", &from, &["--platform", "linux/arm64"]);
+    world.task(&registry, "own", &from);
+    for name in ["both", "arm", "own"] {
+        world.run(name).ok();
+    }
+    let other = |platform: &str| Image::of(&[("version", "two")]).platform(platform);
+    registry.push_image("base:1", &other("linux/amd64"));
+    world.watch_once().prints(&["own: rebuilt"]);
+    let says = ["is not made for linux/arm64"];
+    for name in ["both", "arm"] {
+        assert_eq!(world.state_of(name), "missing", "{name}");
+        world.run(name).exits(1).says(&says);
+    }
+    registry.push_image("base:1", &other("linux/arm64"));
+    assert_eq!(world.state_of("own"), "missing");
+    world
+        .run("own")
+        .exits(1)
+        .says(&["is not made for linux/amd64"]);
+    registry.push_both("base:1", "three", "three");
+    world
+        .watch_once()
+        .ok()
+        .prints(&["both: rebuilt", "arm: rebuilt", "own: rebuilt"]);
+}

@@ -172,18 +172,24 @@ async fn nested_index_is_resolved() {
 }
 
 #[tokio::test]
-async fn single_manifest_serves_every_platform_and_may_become_an_index() {
+async fn single_manifest_serves_the_platform_in_its_config_and_may_become_an_index() {
     let registry = Distribution::start();
     let image = registry.image_of("base", "image").await;
     registry.put("base", "1", &image).await;
     let registries = anonymous();
     let tag = registry.image("base:1");
-    let both = ["linux/amd64", "linux/arm64"];
+    let all = ["linux/amd64", "linux/amd64/v3", "linux/arm64"];
     assert_eq!(
-        manifests(&registries, &tag, &both).await,
-        map(&[("linux/amd64", Some(&image)), ("linux/arm64", Some(&image))])
+        manifests(&registries, &tag, &all).await,
+        map(&[
+            ("linux/amd64", Some(&image)),
+            ("linux/amd64/v3", Some(&image)),
+            ("linux/arm64", None)
+        ])
     );
-    assert_eq!(registry.requests().await.len(), 1);
+    // HEAD, the manifest, the config.
+    assert_eq!(registry.requests().await.len(), 3);
+    let both = ["linux/amd64", "linux/arm64"];
 
     registry
         .put("base", "1", &index(&[entry(&image, "linux/amd64")]))
@@ -192,6 +198,18 @@ async fn single_manifest_serves_every_platform_and_may_become_an_index() {
     assert_eq!(
         manifests(&registries, &tag, &both).await,
         map(&[("linux/amd64", Some(&image)), ("linux/arm64", None)])
+    );
+}
+
+#[tokio::test]
+async fn single_manifest_whose_config_names_no_platform_serves_every_platform() {
+    let registry = Distribution::start();
+    let image = registry.image_with("base", br#"{"config":{}}"#).await;
+    registry.put("base", "1", &image).await;
+    let both = ["linux/amd64", "linux/arm64"];
+    assert_eq!(
+        manifests(&anonymous(), &registry.image("base:1"), &both).await,
+        map(&[("linux/amd64", Some(&image)), ("linux/arm64", Some(&image))])
     );
 }
 

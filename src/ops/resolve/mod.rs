@@ -10,7 +10,7 @@ use crate::{
     dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
     error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
-    registry::{LookupError, ResolvedTag},
+    registry::{self, LookupError, ResolvedTag},
     task::Dependency,
     watch::Baseline,
 };
@@ -78,6 +78,7 @@ pub async fn resolve(
         bases = inputs.bases()?;
     }
     for base in &bases {
+        refuse_other_platform(app, base, answers.get(&base.reference), inputs, baseline)?;
         warn_of_held(base, answers.get(&base.reference), events);
     }
     let name = |base: &BaseImage| decided(&answers, base);
@@ -102,6 +103,39 @@ fn held_triggers(
         (!triggers.is_empty()).then(|| (base.reference.clone(), triggers.clone()))
     });
     triggers.collect()
+}
+
+/// Refuses to build on a single image for another platform than the wanted one, or than the one that the last run was built for: builders use
+/// it, and some call the result an image for the wanted platform. Files may still be copied from it.
+fn refuse_other_platform(
+    app: &App,
+    base: &BaseImage,
+    answer: Option<&Resolution>,
+    inputs: &Inputs,
+    baseline: &Baseline,
+) -> Result<()> {
+    let Some(Resolution::Found {
+        seen, manifests, ..
+    }) = answer
+    else {
+        return Ok(());
+    };
+    if base.kind != BaseKind::Runtime || seen.kind != registry::Kind::Manifest {
+        return Ok(());
+    }
+    let before = followed(app, baseline, &base.reference).map(|before| &before.manifests);
+    let was_made = |platform| before.is_some_and(|it| matches!(it.get(platform), Some(Some(_))));
+    let other = manifests.iter().find(|(platform, manifest)| {
+        manifest.is_none() && (!inputs.wanted.is_empty() || was_made(platform))
+    });
+    let Some((platform, _)) = other else {
+        return Ok(());
+    };
+    let (image, line) = (&base.reference, base.line);
+    let text = format!("`{image}`, which line {line} depends on, is not made for {platform}");
+    Err(Error::new(Kind::Failed, text).hint(
+        "push it for this platform again, or build for the platform that it is made for: --platform",
+    ))
 }
 
 /// Warns of the use of an image in the builder's own store.
@@ -381,7 +415,7 @@ impl Resolver<'_> {
             let reason = format!("{why}; the builder's own copy is used");
             self.verify_held(&base.reference, &image).await?;
             let held = FallbackImage { image, reason };
-            match self.followed(&base.reference) {
+            match followed(self.app, self.baseline, &base.reference) {
                 None if absent || !is_its => return Ok(Resolution::Local(held)),
                 None => return Ok(Resolution::Kept(held)),
                 // An image that was tracked so far stays tracked, even if it is missing for a while.
@@ -408,16 +442,6 @@ impl Resolver<'_> {
         };
         let text = format!("cannot find out what `{}` is{line}", base.reference);
         Err(Error::new(kind.unwrap_or(told.kind()), text).because(told))
-    }
-
-    /// Returns the dependency of the last successful run on an image, if it is tracked.
-    fn followed(&self, image: &Reference) -> Option<&Dependency> {
-        let image = self.app.canonical(image);
-        let mut dependencies = self.baseline.dependencies.iter();
-        dependencies.find(|dependency| {
-            let before = dependency.image.reference();
-            before.is_some_and(|before| self.app.canonical(&before) == image)
-        })
     }
 
     /// Returns the image in the builder's own store that a build would use, and whether it is the one in the registry: podman and buildah
@@ -465,6 +489,16 @@ pub async fn on_build<'b>(
         }
     }
     Ok(triggers)
+}
+
+/// Returns the dependency of the last successful run on an image, if it is tracked.
+fn followed<'b>(app: &App, baseline: &'b Baseline, image: &Reference) -> Option<&'b Dependency> {
+    let image = app.canonical(image);
+    let mut dependencies = baseline.dependencies.iter();
+    dependencies.find(|dependency| {
+        let before = dependency.image.reference();
+        before.is_some_and(|before| app.canonical(&before) == image)
+    })
 }
 
 /// Returns whether an image in the builder's own store is the one that the last successful run was built on, or that run had no digest.

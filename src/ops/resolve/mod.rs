@@ -418,9 +418,7 @@ impl Resolver<'_> {
             match followed(self.app, self.baseline, &base.reference) {
                 None if absent || !is_its => return Ok(Resolution::Local(held)),
                 None => return Ok(Resolution::Kept(held)),
-                // An image that was tracked so far stays tracked, even if it is missing for a while.
-                Some(_) if absent => return Ok(Resolution::Kept(held)),
-                // A task must not fall back to an older image just because a registry is down for a moment.
+                // A task must not fall back to an older image just because a registry is down, or a tag is gone, for a moment.
                 Some(before) if is_its && is_same(before, &held.image, &base.reference) => {
                     return Ok(Resolution::Kept(held));
                 }

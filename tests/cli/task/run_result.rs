@@ -775,6 +775,26 @@ fn follows_a_base_whose_registry_was_away(put_on_path: impl Fn(&World) -> Calls,
 }
 
 #[test]
+fn run_without_the_tag_of_its_base_uses_the_builders_copy_only_if_the_last_run_did() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    pull(&world, "buildah", &registry.image("base:1"));
+    let two = registry.push("base:1", &[("version", "two")]);
+    world.write("web/own", "mine");
+    world.task(&registry, "web", &from(&registry.image("base:1")));
+    world.run("web").ok();
+    registry.delete("base", &two);
+    let says = ["cannot find out what", "base:1"];
+    world.run("web").exits(1).says(&says);
+    assert_eq!(
+        registry.file("web:latest", "version").as_deref(),
+        Some("two")
+    );
+    assert_eq!(world.state_of("web"), "missing");
+}
+
+#[test]
 fn docker_build_on_a_cached_base_follows_it_after_its_registry_was_unreachable() {
     follows_a_base_whose_registry_was_away(World::docker, "docker");
 }

@@ -416,8 +416,10 @@ impl Resolver<'_> {
             self.verify_held(&base.reference, &image).await?;
             let held = FallbackImage { image, reason };
             match followed(self.app, self.baseline, &base.reference) {
-                None if absent || !is_its => return Ok(Resolution::Local(held)),
-                None => return Ok(Resolution::Kept(held)),
+                None if is_its && (!absent || self.is_pushed_by_task(&base.reference)?) => {
+                    return Ok(Resolution::Kept(held));
+                }
+                None => return Ok(Resolution::Local(held)),
                 // A task must not fall back to an older image just because a registry is down, or a tag is gone, for a moment.
                 Some(before) if is_its && is_same(before, &held.image, &base.reference) => {
                     return Ok(Resolution::Kept(held));
@@ -440,6 +442,21 @@ impl Resolver<'_> {
         };
         let text = format!("cannot find out what `{}` is{line}", base.reference);
         Err(Error::new(kind.unwrap_or(told.kind()), text).because(told))
+    }
+
+    /// Returns whether a stored task pushes an image to a registry: a tag that is gone then comes back.
+    fn is_pushed_by_task(&self, image: &Reference) -> Result<bool> {
+        let image = self.app.canonical(image);
+        let stored = self
+            .app
+            .store
+            .tasks()?
+            .filter_map(|stored| stored.task.ok());
+        let mut tasks = stored.filter(|task| !task.is_local());
+        Ok(tasks.any(|task| {
+            let images = task.stable_images();
+            images.iter().any(|it| self.app.canonical(it) == image)
+        }))
     }
 
     /// Returns the image in the builder's own store that a build would use, and whether it is the one in the registry: podman and buildah

@@ -795,6 +795,32 @@ fn run_without_the_tag_of_its_base_uses_the_builders_copy_only_if_the_last_run_d
 }
 
 #[test]
+fn task_whose_first_run_finds_the_tag_of_its_parent_gone_follows_the_parent() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    world.write("parent/own", "mine");
+    world.task(&registry, "parent", &from(&registry.image("base:1")));
+    world.run("parent").ok();
+    let child = format!("FROM {}\n", registry.image("parent:latest"));
+    world.task(&registry, "child", &child);
+    registry.delete("parent", &registry.digest("parent:latest").unwrap());
+    world
+        .run("child")
+        .ok()
+        .says(&["is followed as soon as its registry answers"]);
+    assert_eq!(world.state_of("child"), "missing");
+    registry.push("base:1", &[("version", "two")]);
+    world
+        .watch_once()
+        .prints(&["parent: rebuilt", "child: rebuilt"]);
+    assert_eq!(
+        registry.file("child:latest", "version").as_deref(),
+        Some("two")
+    );
+}
+
+#[test]
 fn docker_build_on_a_cached_base_follows_it_after_its_registry_was_unreachable() {
     follows_a_base_whose_registry_was_away(World::docker, "docker");
 }

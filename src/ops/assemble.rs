@@ -8,12 +8,12 @@ use std::{
 use crate::{
     builder::{BuildRequest, Builder},
     error::{Context as _, Error, Kind, Result},
-    image::Reference,
+    image::{Platform, Reference},
     registry::AuthFormat,
     source::left_out::LeftOut,
     store::file,
     sys::secret::{MaskedText, Secret},
-    task::{Context, Run, RunId, Task},
+    task::{Context, Run, RunId},
 };
 
 use super::{
@@ -147,7 +147,7 @@ fn refuse_state_in_contexts(app: &App, contexts: &BTreeMap<String, String>) -> R
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] for a named context with the state directory in it.
+/// [`Kind::Invalid`] for a named context with the state directory in it, and as [`labels`].
 pub(super) fn request(
     execution: &Execution<'_>,
     run: &Run,
@@ -156,7 +156,7 @@ pub(super) fn request(
     asked: BuildRequest,
 ) -> Result<BuildRequest> {
     refuse_state_in_contexts(execution.app, &inputs.build.contexts)?;
-    let annotations = labels(&execution.task, run, resolved);
+    let annotations = labels(execution, run, inputs, resolved, &inputs.build.platforms)?;
     let mut labels = annotations.clone();
     labels.extend(asked.labels);
     let images = asked.images.iter().chain(resolved.pulled.keys());
@@ -233,24 +233,29 @@ impl Drop for PlacedFolder {
     }
 }
 
-/// Labels that lead from an image to the task that makes it and to its bases. None of them changes from run to run: the same inputs give the
-/// same image, so that nothing which depends on it becomes stale.
-pub(super) fn labels(task: &Task, run: &Run, resolved: &Resolved) -> BTreeMap<String, String> {
+/// Labels of an image for `platforms` that lead to the task that makes it and to its base. None of them changes from run to run: the same
+/// inputs give the same image, so that nothing which depends on it becomes stale.
+///
+/// # Errors
+///
+/// As [`Inputs::bases`].
+pub(super) fn labels(
+    execution: &Execution<'_>,
+    run: &Run,
+    inputs: &Inputs,
+    resolved: &Resolved,
+    platforms: &[Platform],
+) -> Result<BTreeMap<String, String>> {
     let mut labels = BTreeMap::new();
     if run.task.is_some() {
-        labels.insert(TASK_LABEL.to_owned(), task.name.to_string());
+        labels.insert(TASK_LABEL.to_owned(), execution.task.name.to_string());
     }
-    if let Some((name, digest)) = &resolved.runtime {
-        labels.insert(
-            "org.opencontainers.image.base.name".into(),
-            name.to_string(),
-        );
+    if let Some((name, digest)) = resolved.runtime(inputs, platforms)? {
+        let of_base = |key: &str| format!("org.opencontainers.image.base.{key}");
+        labels.insert(of_base("name"), name.to_string());
         if let Some(digest) = digest {
-            labels.insert(
-                "org.opencontainers.image.base.digest".into(),
-                digest.to_string(),
-            );
+            labels.insert(of_base("digest"), digest.to_string());
         }
     }
-    labels
+    Ok(labels)
 }

@@ -137,7 +137,7 @@ pub(super) async fn plan(
     let request = request(&job)?;
     let mut lines = Vec::new();
     for on in &builders {
-        let steps = on.builder.plan(&parts::part_of(execution, &request, on))?;
+        let steps = on.builder.plan(&parts::part_of(&job, &request, on)?)?;
         lines.extend(steps.iter().map(|step| step.line.to_string()));
     }
     Ok(lines)

@@ -298,7 +298,7 @@ impl Inputs {
         builds.filter(|build| !build.platforms.is_empty()).collect()
     }
 
-    fn bases_for(&self, platforms: &[Platform]) -> Result<Vec<BaseImage>> {
+    pub fn bases_for(&self, platforms: &[Platform]) -> Result<Vec<BaseImage>> {
         let mut all: Vec<BaseImage> = Vec::new();
         for build in self.builds_for(platforms) {
             let bases = self.dockerfile.bases(&build);

@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    App,
+    App, assemble,
     build_job::{BuildJob, BuildOutcome, BuilderWork},
     execution::{Execution, Failure},
     joined::joined,
@@ -30,23 +30,36 @@ use super::{
 /// What a part has pushed: its digest in each repository, by the repository's name.
 type PushedPart = BTreeMap<String, Digest>;
 
-/// Returns the request for one builder's part of the build `whole`.
+/// Returns the request for one builder's part of the build `whole`. Its labels name its own base.
+///
+/// # Errors
+///
+/// As [`assemble::labels`].
 pub(super) fn part_of(
-    execution: &Execution<'_>,
+    job: &BuildJob<'_>,
     whole: &BuildRequest,
     on: &PlacedBuilder,
-) -> BuildRequest {
+) -> Result<BuildRequest> {
     let mut request = whole.clone();
     let Some(first) = on.platforms.first() else {
-        return request;
+        return Ok(request);
     };
     request.platforms.clone_from(&on.platforms);
+    let labels = assemble::labels(
+        job.execution,
+        job.run,
+        job.inputs,
+        job.resolved,
+        &on.platforms,
+    )?;
+    request.labels.extend(labels.clone());
+    request.annotations = labels;
     request.by_digest = on.builder.pushes_by_digest();
     let mut repositories = BTreeSet::new();
     let images = whole.images.iter();
     request.images = images
         .filter(|image| repositories.insert(image.name()))
-        .filter_map(|image| temporary(execution, image, first, &whole.run_id))
+        .filter_map(|image| temporary(job.execution, image, first, &whole.run_id))
         .collect();
     let is_of_other = |it: &Platform| whole.platforms.contains(it) && !on.platforms.contains(it);
     for unpinned in &mut request.unpinned {
@@ -60,7 +73,7 @@ pub(super) fn part_of(
             platforms.retain(|it| !is_of_other(it));
         }
     }
-    request
+    Ok(request)
 }
 
 /// Returns the temporary tag of a part. It is the same in each run of a task, so that the next run removes the tag of a run that was killed.
@@ -95,7 +108,7 @@ pub(super) async fn build(
 ) -> Result<BuildOutcome, Failure> {
     let mut requests = Vec::new();
     for (n, on) in builders.iter().enumerate() {
-        let mut request = part_of(job.execution, &whole, on);
+        let mut request = part_of(job, &whole, on)?;
         request.scratch = whole.scratch.join(format!("part-{}", n + 1));
         file::make_folder(&request.scratch)?;
         request.dockerfile = request.scratch.join("Dockerfile");

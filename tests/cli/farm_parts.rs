@@ -336,3 +336,30 @@ fn daemon_killed_during_its_platform_build_is_replaced() {
     );
     assert_eq!(registry.tags("web"), ["latest"]);
 }
+
+#[test]
+fn part_of_a_build_whose_platforms_have_different_bases_names_its_own_base() {
+    let platforms = ["linux/amd64", "linux/arm64"];
+    let (world, registry) = farm(&[("one", platforms[0]), ("two", platforms[1])]);
+    for (platform, name) in platforms.iter().zip(["base-amd64:1", "base-arm64:1"]) {
+        registry.push_image(name, &image(platform, "1"));
+    }
+    let from = format!(
+        "ARG TARGETARCH\nFROM {}/base-$TARGETARCH:1\n",
+        registry.host()
+    );
+    world.task_with(&registry, "web", &from, &BOTH_PLATFORMS);
+    let dry = world.acrt(&["task", "run", "--name", "web", "--dry-run"]);
+    let plan = dry.ok().stdout;
+    let named: Vec<(bool, bool)> = plan
+        .lines()
+        .map(|line| {
+            let names = |base: &str| {
+                let name = registry.image(base);
+                line.contains(&format!("label:org.opencontainers.image.base.name={name}"))
+            };
+            (names("base-amd64:1"), names("base-arm64:1"))
+        })
+        .collect();
+    assert_eq!(named, [(true, false), (false, true)], "{plan}");
+}

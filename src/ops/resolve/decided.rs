@@ -5,8 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     builder::{HeldImage, Unpinned},
     dockerfile::{BaseImage, BaseKind, Pinning, Unpinnable},
+    error::Result,
     image::{Digest, Platform, Reference},
-    ops::mirror::{self, Mirror},
+    ops::{
+        inputs::Inputs,
+        mirror::{self, Mirror},
+    },
     registry::ResolvedTag,
     task::{
         Dependency, DependencyKind, ImageDescriptor, Manifests, MirrorUse, Untracked, one_manifest,
@@ -22,8 +26,6 @@ pub struct Resolved {
     pub dependencies: Vec<Dependency>,
     /// The untracked images, and why.
     pub untracked: Vec<Untracked>,
-    /// The image that the final stage depends on, for the labels.
-    pub runtime: Option<(Reference, Option<Digest>)>,
     /// The images from registries that cannot be pinned in the Dockerfile.
     pub unpinned: Vec<Unpinned>,
     /// The pinned images that the build pulls from registries, or from mirrors where these are used, with their platforms.
@@ -42,6 +44,36 @@ impl Resolved {
         let mirrored = mirrored.map(|(source, copy)| format!("{source} is taken from {copy}"));
         let untracked = self.untracked.iter().map(ToString::to_string);
         found.chain(mirrored).chain(untracked)
+    }
+
+    /// Returns the image that the target is built on, for the labels, with its digest if that is known; `None` where there is none, where it
+    /// is not the same for all of these platforms, or where a local task makes it: its id means nothing to a registry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inputs::bases`].
+    pub fn runtime(
+        &self,
+        inputs: &Inputs,
+        platforms: &[Platform],
+    ) -> Result<Option<(Reference, Option<Digest>)>> {
+        let mut images = BTreeSet::new();
+        for platform in platforms {
+            let bases = inputs.bases_for(std::slice::from_ref(platform))?;
+            let runtime = bases.into_iter().find(|it| it.kind == BaseKind::Runtime);
+            images.insert(runtime.map(|it| it.reference));
+        }
+        let (Some(Some(image)), None) = (images.pop_first(), images.pop_first()) else {
+            return Ok(None);
+        };
+        let digest = match self.answers.get(&image) {
+            Some(Resolution::Stored(_)) => return Ok(None),
+            Some(Resolution::Found { seen, .. }) => Some(seen.digest.clone()),
+            Some(Resolution::Fixed { digest, .. }) => Some(digest.clone()),
+            Some(Resolution::Kept(held)) => held.image.digests_of(&image).into_iter().next(),
+            _ => None,
+        };
+        Ok(Some((image, digest)))
     }
 }
 
@@ -166,26 +198,10 @@ pub fn conclude(
         }
     }
     untracked.dedup();
-    // The id of a local image means nothing to a registry, so that no label names it.
-    let is_stored =
-        |base: &&BaseImage| matches!(answers.get(&base.reference), Some(Resolution::Stored(_)));
-    let runtime = bases.iter().find(|base| base.kind == BaseKind::Runtime);
-    let runtime = runtime.filter(|base| !is_stored(base));
     Resolved {
         pinned,
         dependencies: dependencies.into_values().collect(),
         untracked,
-        runtime: runtime.map(|base| {
-            let digest = match answers.get(&base.reference) {
-                Some(Resolution::Found { seen, .. }) => Some(seen.digest.clone()),
-                Some(Resolution::Fixed { digest, .. }) => Some(digest.clone()),
-                Some(Resolution::Kept(held)) => {
-                    held.image.digests_of(&base.reference).into_iter().next()
-                }
-                _ => None,
-            };
-            (base.reference.clone(), digest)
-        }),
         unpinned: unpinned.into_values().collect(),
         mirrored: answers
             .iter()

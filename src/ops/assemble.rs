@@ -253,9 +253,9 @@ pub(super) fn labels(
     if let Some((name, digest)) = resolved.runtime(inputs, platforms)? {
         let of_base = |key: &str| format!("org.opencontainers.image.base.{key}");
         labels.insert(of_base("name"), name.to_string());
-        if let Some(digest) = digest {
-            labels.insert(of_base("digest"), digest.to_string());
-        }
+        // Without it, the image would inherit the label of its base, with the digest of another image.
+        let digest = digest.map_or_else(String::new, |digest| digest.to_string());
+        labels.insert(of_base("digest"), digest);
     }
     Ok(labels)
 }

@@ -821,6 +821,23 @@ fn task_whose_first_run_finds_the_tag_of_its_parent_gone_follows_the_parent() {
 }
 
 #[test]
+fn image_on_a_base_of_no_registry_does_not_inherit_the_digest_in_a_label_of_the_base() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let label = "org.opencontainers.image.base.digest";
+    let base = Image::of(&[("version", "one")]).label(label, &format!("sha256:{}", "1".repeat(64)));
+    let digest = registry.push_image("base:1", &base);
+    let name = registry.image("base:1");
+    pull(&world, "buildah", &name);
+    registry.delete("base", &digest);
+    world.task(&registry, "web", &format!("FROM {name}\n"));
+    world.run("web").ok().says(&["is not followed"]);
+    assert_eq!(registry.label("web:latest", label).as_deref(), Some(""));
+    let of_name = registry.label("web:latest", "org.opencontainers.image.base.name");
+    assert_eq!(of_name, Some(name));
+}
+
+#[test]
 fn docker_build_on_a_cached_base_follows_it_after_its_registry_was_unreachable() {
     follows_a_base_whose_registry_was_away(World::docker, "docker");
 }

@@ -58,13 +58,13 @@ fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandL
     } else {
         build.flags("--tag", request.image_names())
     };
-    let level = if request.platforms.len() < 2 {
-        "manifest"
-    } else {
-        "index,manifest"
-    };
-    let annotations = request.annotations.iter();
-    let annotations = annotations.map(|(name, value)| format!("{level}:{name}={value}"));
+    // buildx 0.13 takes a list of levels, `index,manifest:`, for a part of the name.
+    let levels = ["manifest", "index"].into_iter();
+    let levels = levels.take(request.platforms.len().clamp(1, 2));
+    let annotations = levels.flat_map(|level| {
+        let annotations = request.annotations.iter();
+        annotations.map(move |(name, value)| format!("{level}:{name}={value}"))
+    });
     build = build
         .flags("--annotation", annotations)
         .flag("--metadata-file", &pass.metadata);
@@ -205,7 +205,7 @@ mod tests {
         let lines = printed(&plan(&program(), true, &request));
         assert_eq!(lines.len(), 1);
         assert!(
-            lines[0].contains(" --annotation=index,manifest:n=2 "),
+            lines[0].contains(" --annotation=manifest:n=2 --annotation=index:n=2 "),
             "{}",
             lines[0]
         );

@@ -18,7 +18,7 @@ use super::{
     commands::{CommandFailure, Commands},
     execution::{Execution, Failure, GRACE},
     inputs::Inputs,
-    outputs::judge_platforms,
+    outputs::judge_built,
     platforms, pushed,
     resolve::Resolved,
     run_builders::PlacedBuilder,
@@ -131,7 +131,7 @@ impl BuildJob<'_> {
                 let built = platforms::built(&on.builder, &request).await;
                 let named = built.iter().flat_map(|it| it.platforms.clone());
                 outcome.platforms = pushed::in_words_of(&inputs.build.platforms, named);
-                judge_platforms(&outcome.platforms, &request.platforms, inputs)?;
+                judge_built(&on.builder, &outcome.platforms, &request.platforms, inputs)?;
                 let built = unchanged::parts(&on.builder, &request, built).await;
                 if let Some(traces) = &traces {
                     traces.note(built.iter(), &request.images, pulled())?;

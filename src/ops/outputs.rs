@@ -108,6 +108,23 @@ pub(super) async fn platforms_of(
     })
 }
 
+/// Refuses an image in the builder's store that is made for other platforms than the wanted ones.
+pub(super) fn judge_built(
+    builder: &Builder,
+    made: &BTreeSet<Platform>,
+    wanted: &[Platform],
+    inputs: &Inputs,
+) -> Result<()> {
+    let judged = judge_platforms(made, wanted, inputs);
+    if !matches!(builder, Builder::Podman(_)) || wanted.len() < 2 {
+        return judged;
+    }
+    // podman 4 does not compare platforms when it looks for a layer in its cache.
+    judged.map_err(|error| {
+        error.hint("if the base has the same layers for several platforms, or is `scratch`, podman's cache mixes them up; in the config file: builders: {podman: {buildArgs: [--layers=false]}}")
+    })
+}
+
 /// Refuses an image that is made for other platforms than the wanted ones.
 pub(super) fn judge_platforms(
     made: &BTreeSet<Platform>,

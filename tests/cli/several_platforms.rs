@@ -188,3 +188,25 @@ fn base_tag_overwritten_by_an_image_for_another_platform_is_missing_and_fails_ru
         .ok()
         .prints(&["both: rebuilt", "arm: rebuilt", "own: rebuilt"]);
 }
+
+#[test]
+fn error_of_platforms_that_podmans_layer_cache_mixes_up_names_the_option() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.podman();
+    world.write("web/own", "mine");
+    world.task_with(
+        &registry,
+        "web",
+        "FROM scratch\nCOPY own /own\n",
+        &BOTH_PLATFORMS,
+    );
+    // Later versions may compare the platforms.
+    if world.shell("podman --version").ok().stdout.contains(" 4.3") {
+        world
+            .run("web")
+            .exits(1)
+            .says(&["buildArgs: [--layers=false]"]);
+    }
+    world.config("builders: {podman: {buildArgs: [--layers=false]}}\n");
+    world.run("web").ok();
+}

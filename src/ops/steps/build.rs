@@ -15,7 +15,7 @@ use crate::{
         clean::BuilderTraces,
         fetch::{self, Destination, Fetched},
         inputs::{self, Inputs},
-        outputs::judge_platforms,
+        outputs::judge_built,
         platforms, pushed,
         resolve::{self, Resolved},
         trust::Trust,
@@ -99,7 +99,7 @@ async fn run_lines(
                 let built = unchanged::parts(builder, request, built).await;
                 traces.note(built.iter(), &request.images, pulled())?;
             }
-            judge_platforms(&made, &inputs.wanted, inputs)?;
+            judge_built(builder, &made, &inputs.wanted, inputs)?;
         }
     }
     Ok(made)

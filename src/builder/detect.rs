@@ -167,7 +167,7 @@ async fn buildx(program: Program) -> Result<Builder> {
         Some(_) => {}
     }
     let answer = process::ask(&program.call_buildx(&["buildx", "inspect"])).await?;
-    let text = answer.text();
+    let (text, problem) = (answer.text(), answer.problem());
     let field = |name: &str| {
         text.lines()
             .find_map(|line| line.strip_prefix(name))
@@ -179,7 +179,9 @@ async fn buildx(program: Program) -> Result<Builder> {
             program,
         }),
         _ => {
-            let why = field("Error:").or(text.lines().last()).unwrap_or_default();
+            let why = field("Error:")
+                .or(problem.lines().last())
+                .unwrap_or_default();
             Err(Error::failed("cannot find out what docker's buildx builds with")
             .because(anyhow::anyhow!("{why}"))
             .hint("start the Docker daemon, or choose another BuildKit with `docker buildx use`"))

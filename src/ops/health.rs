@@ -171,13 +171,15 @@ async fn builder(app: &App) -> Finding {
         Ok(answer) => answer,
         Err(error) => return Finding::of_error("builder", name, &error),
     };
-    let text = answer.text();
-    let mut lines = text.lines();
+    let (text, problem) = (answer.text(), answer.problem());
     let (status, said) = if answer.succeeded() {
-        (CheckStatus::Ok, lines.next().unwrap_or_default())
+        (CheckStatus::Ok, text.lines().next().unwrap_or_default())
     } else {
-        let last = lines.last().unwrap_or("it ended without any output");
-        (CheckStatus::Failed, last)
+        let last = problem.lines().last();
+        (
+            CheckStatus::Failed,
+            last.unwrap_or("it ended without any output"),
+        )
     };
     let detail = format!("{}: {said}", line.program.display());
     Finding::new("builder", name, status, detail)

@@ -351,18 +351,13 @@ impl<'a> Git<'a> {
             timeout: Some(patience),
             grace: Duration::from_secs(2),
         };
-        let mut printed = Vec::new();
-        let ended = process::run(line, &limits, self.stop, &mut |bytes| {
-            let room = MAX_OUTPUT.saturating_sub(printed.len());
-            printed.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        })
-        .await?;
-        if printed.len() == MAX_OUTPUT {
+        let reply = process::run_apart(line, &limits, self.stop, MAX_OUTPUT).await?;
+        if reply.output.len().max(reply.errors.len()) == MAX_OUTPUT {
             let why = anyhow::anyhow!("git prints more than {} MiB", MAX_OUTPUT >> 20);
             return Err(self.cannot().because(why));
         }
-        if ended == Ended::Exited(0) {
-            return Ok(String::from_utf8_lossy(&printed).into_owned());
+        if reply.succeeded() {
+            return Ok(String::from_utf8_lossy(&reply.output).into_owned());
         }
         // git passes on what the server says, which may repeat the token, or the login as it was sent.
         let login = self
@@ -370,9 +365,9 @@ impl<'a> Git<'a> {
             .map(|token| login_as_sent(&format!("{USER}:{}", token.reveal())));
         let mut masks = Masks::of(&environment::proxy_secrets());
         masks.add(self.token.into_iter().chain(&login));
-        let printed = masks.hide(printed);
-        let text = String::from_utf8_lossy(&printed);
-        let problem = match ended {
+        let errors = masks.hide(reply.errors);
+        let text = String::from_utf8_lossy(&errors);
+        let problem = match reply.ended {
             Ended::Stopped(signal) => {
                 return Err(Error::new(
                     signal.kind(),

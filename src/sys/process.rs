@@ -64,23 +64,34 @@ pub struct Limits {
     pub grace: Duration,
 }
 
-/// The output of a process, and how it ended.
+/// The answer of a process: its two outputs, and how it ended. What it says on the second one is no part of what was asked for, but a warning,
+/// or its reason if it fails.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Reply {
     pub ended: Ended,
-    /// Its output, of both streams.
     pub output: Vec<u8>,
+    pub errors: Vec<u8>,
 }
 
-impl Answer {
+impl Reply {
     /// Tells whether it exited by itself with code 0.
     pub fn succeeded(&self) -> bool {
         self.ended == Ended::Exited(0)
     }
 
-    /// Returns what it printed as text, trimmed.
+    /// Returns its output as text, trimmed.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.output).trim().to_owned()
+    }
+
+    /// Returns what it says of why it failed: its errors, or else its output.
+    pub fn problem(&self) -> String {
+        let errors = String::from_utf8_lossy(&self.errors).trim().to_owned();
+        if errors.is_empty() {
+            self.text()
+        } else {
+            errors
+        }
     }
 }
 
@@ -94,7 +105,31 @@ pub async fn run(
     stop: &Stop,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Ended> {
-    carry_out(line, None, limits, stop, output).await
+    carry_out(line, None, limits, stop, (output, None)).await
+}
+
+/// Runs a process to its end, as [`run`] does, and keeps at most `most` bytes of each of its two outputs apart.
+pub async fn run_apart(
+    line: &CommandLine,
+    limits: &Limits,
+    stop: &Stop,
+    most: usize,
+) -> Result<Reply> {
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let keep = |kept: &mut Vec<u8>, bytes: &[u8]| {
+        let room = most.saturating_sub(kept.len());
+        kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    };
+    let (mut seen, mut said) = (
+        |bytes: &[u8]| keep(&mut output, bytes),
+        |bytes: &[u8]| keep(&mut errors, bytes),
+    );
+    let ended = carry_out(line, None, limits, stop, (&mut seen, Some(&mut said))).await?;
+    Ok(Reply {
+        ended,
+        output,
+        errors,
+    })
 }
 
 /// Runs another process of acrt to its end, as [`run`] does: it reads `input`, and starts a session of its own with [`leave_session`].
@@ -105,7 +140,59 @@ pub async fn work(
     stop: &Stop,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Ended> {
-    carry_out(line, Some(input), limits, stop, output).await
+    carry_out(line, Some(input), limits, stop, (output, None)).await
+}
+
+/// What takes an output of a process.
+type Sink<'a> = &'a mut dyn FnMut(&[u8]);
+
+/// An output of a process while it is read.
+struct OutputPipe<'a> {
+    reader: pipe::Receiver,
+    buffer: Vec<u8>,
+    is_open: bool,
+    sink: Sink<'a>,
+}
+
+impl<'a> OutputPipe<'a> {
+    /// Makes a pipe, and returns its other end with it.
+    fn new(sink: Sink<'a>) -> std::io::Result<(Self, std::io::PipeWriter)> {
+        let (reader, writer) = std::io::pipe()?;
+        let pipe = Self {
+            reader: pipe::Receiver::from_owned_fd(reader.into())?,
+            buffer: vec![0; 64 * 1024],
+            is_open: true,
+            sink,
+        };
+        Ok((pipe, writer))
+    }
+
+    /// Passes on what is read next, and returns its length.
+    async fn pass_on(&mut self) -> usize {
+        match self.reader.read(&mut self.buffer).await {
+            Ok(count @ 1..) => {
+                (self.sink)(&self.buffer[..count]);
+                count
+            }
+            _ => {
+                self.is_open = false;
+                0
+            }
+        }
+    }
+
+    /// Passes on what an ended process has left. A grandchild that holds the pipe open must not block acrt, whether it is silent or prints
+    /// without a pause; but what the process itself has left in the pipe is read, however slow this machine is: after the time is over, what
+    /// can be read without waiting.
+    async fn drain(&mut self, until: Instant) {
+        let mut most = LEFT_IN_PIPE;
+        while self.is_open && most > 0 {
+            match tokio::time::timeout_at(until, self.pass_on()).await {
+                Ok(count) => most = most.saturating_sub(count),
+                Err(_) => self.is_open = false,
+            }
+        }
+    }
 }
 
 async fn carry_out(
@@ -113,10 +200,17 @@ async fn carry_out(
     input: Option<&[u8]>,
     allowed: &Limits,
     stop: &Stop,
-    output: &mut dyn FnMut(&[u8]),
+    (output, errors): (Sink<'_>, Option<Sink<'_>>),
 ) -> Result<Ended> {
     let cannot = || format!("cannot start `{}`", line.program.display());
-    let (reader, writer) = std::io::pipe().context(Kind::Failed, cannot)?;
+    let (mut output, writer) = OutputPipe::new(output).context(Kind::Failed, cannot)?;
+    let (mut errors, error_writer) = match errors {
+        Some(sink) => {
+            let (errors, writer) = OutputPipe::new(sink).context(Kind::Failed, cannot)?;
+            (Some(errors), writer)
+        }
+        None => (None, writer.try_clone().context(Kind::Failed, cannot)?),
+    };
     let mut command = tokio::process::Command::from(prepared(line));
     let stdin = match (&line.stdin, input) {
         (Some(path), _) => Stdio::from(
@@ -130,18 +224,14 @@ async fn carry_out(
     if input.is_none() {
         command.process_group(0);
     }
-    command
-        .stdin(stdin)
-        .stdout(writer.try_clone().context(Kind::Failed, cannot)?)
-        .stderr(writer);
+    command.stdin(stdin).stdout(writer).stderr(error_writer);
     let mut child =
         limits::lifted(|| command.spawn()).map_err(|problem| cannot_start(line, problem))?;
-    // The command holds the write ends of the pipe; the output does not end before it is dropped.
+    // The command holds the write ends of the pipes; the output does not end before it is dropped.
     drop(command);
     let mut feed = std::pin::pin!(feed(child.stdin.take(), input));
     let mut is_fed = false;
     let group = group_of(&child);
-    let mut pipe = pipe::Receiver::from_owned_fd(reader.into()).context(Kind::Failed, cannot)?;
     let mut stopper = Stopper {
         group,
         grace: allowed.grace,
@@ -152,9 +242,8 @@ async fn carry_out(
         running: true,
         is_own: input.is_some(),
     };
-    let mut buffer = vec![0; 64 * 1024];
-    let mut open = true;
     let status = loop {
+        let is_heard = errors.as_ref().is_some_and(|errors| errors.is_open);
         tokio::select! {
             biased;
             status = child.wait() => break status.context(Kind::Failed, || {
@@ -162,14 +251,9 @@ async fn carry_out(
             })?,
             () = stopper.next(stop) => {}
             () = &mut feed, if !is_fed => is_fed = true,
-            read = pipe.read(&mut buffer), if open => {
-                match read {
-                    Ok(count) if count > 0 => output(&buffer[..count]),
-                    _ => open = false,
-                }
-                // Without this, timers and signals have to wait for many reads of a process that prints without a pause.
-                tokio::task::yield_now().await;
-            }
+            // Without the pauses, timers and signals have to wait for many reads of a process that prints without one.
+            _ = output.pass_on(), if output.is_open => tokio::task::yield_now().await,
+            _ = async { Some(errors.as_mut()?.pass_on().await) }, if is_heard => tokio::task::yield_now().await,
         }
     };
     stopper.running = false;
@@ -177,17 +261,10 @@ async fn carry_out(
     if stopper.ending.is_some() || status.signal().is_some() {
         stopper.send(Kill::KILL);
     }
-    // A grandchild that holds the pipe open must not block acrt, whether it is silent or prints without a pause; but what the process itself
-    // has left in the pipe is read, however slow this machine is: after the time is over, what can be read without waiting.
-    let (until, mut most) = (Instant::now() + DRAIN, LEFT_IN_PIPE);
-    while open && most > 0 {
-        match tokio::time::timeout_at(until, pipe.read(&mut buffer)).await {
-            Ok(Ok(count)) if count > 0 => {
-                output(&buffer[..count]);
-                most = most.saturating_sub(count);
-            }
-            _ => open = false,
-        }
+    let until = Instant::now() + DRAIN;
+    output.drain(until).await;
+    if let Some(mut errors) = errors {
+        errors.drain(until).await;
     }
     Ok(stopper.ending.unwrap_or_else(|| ended(status)))
 }
@@ -206,29 +283,12 @@ async fn feed(stdin: Option<tokio::process::ChildStdin>, input: Option<&[u8]>) {
 }
 
 /// Runs a process for a short query, such as a program's version.
-pub async fn ask(line: &CommandLine) -> Result<Answer> {
-    let mut printed = Vec::new();
+pub async fn ask(line: &CommandLine) -> Result<Reply> {
     let allowed = Limits {
         timeout: Some(QUESTION),
         grace: Duration::from_millis(500),
     };
-    let ended = run(line, &allowed, &Stop::never(), &mut |bytes| {
-        let room = MAX_ANSWER.saturating_sub(printed.len());
-        printed.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    })
-    .await?;
-    Ok(Answer {
-        ended,
-        output: printed,
-    })
-}
-
-/// The answer of a process to its input, with its two outputs apart.
-#[derive(Debug)]
-pub struct Reply {
-    pub ended: Ended,
-    pub output: Vec<u8>,
-    pub errors: Vec<u8>,
+    run_apart(line, &allowed, &Stop::never(), MAX_ANSWER).await
 }
 
 /// Returns the last line that is not blank.
@@ -729,6 +789,21 @@ mod tests {
             assert!(before.elapsed() < Duration::from_secs(30), "{child} lives");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn errors_of_a_query_are_no_part_of_its_answer() {
+        let script = "i=0; while [ $i -lt 5000 ]; do echo warning: something >&2; echo answer; i=$((i + 1)); done";
+        let reply = ask(&sh(script)).await.unwrap();
+        assert!(reply.succeeded());
+        assert_eq!(reply.output, b"answer\n".repeat(5000));
+        assert_eq!(reply.errors, b"warning: something\n".repeat(5000));
+        let failed = ask(&sh("echo one; echo two >&2; exit 3")).await.unwrap();
+        assert_eq!(
+            (failed.text(), failed.problem()),
+            ("one".into(), "two".into())
+        );
+        assert_eq!(ask(&sh("echo one; exit 3")).await.unwrap().problem(), "one");
     }
 
     #[tokio::test]

@@ -56,7 +56,7 @@ pub(super) async fn make_networks(
                 Kind::Failed,
                 format!("cannot make the network `{}`", network.name),
             )
-            .because(anyhow::anyhow!(answer.text())));
+            .because(anyhow::anyhow!(answer.problem())));
         }
         made.insert(network.name.clone(), name);
     }

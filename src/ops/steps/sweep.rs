@@ -21,7 +21,7 @@ pub async fn sweep(app: &App, builder: &Builder, id: RunId) -> Vec<String> {
             let Some(line) = line else { continue };
             match process::ask(&line).await {
                 Ok(answer) if answer.succeeded() => {}
-                Ok(answer) => stays.push(format!("cannot remove `{name}`: {}", answer.text())),
+                Ok(answer) => stays.push(format!("cannot remove `{name}`: {}", answer.problem())),
                 Err(error) => stays.push(error.one_line()),
             }
         }

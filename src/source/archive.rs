@@ -58,7 +58,8 @@ pub struct Unpacking<'a> {
     room: Rc<Cell<u64>>,
 }
 
-/// The mode and the time of a node. The time is 1970 where the archive has none, so that unpacking twice gives the same result.
+/// The mode and the time of a node. Where the archive has none, the mode does not depend on the umask and the time is 1970, so that unpacking
+/// twice gives the same result.
 #[derive(Clone, Copy, Debug, Default)]
 struct NodeMetadata {
     mode: Option<u32>,
@@ -167,10 +168,9 @@ impl<'a> Unpacking<'a> {
         if self.wanted.is_over() {
             return Err(io::Error::other(Cancelled));
         }
-        if let Some(mode) = note.mode {
-            // A folder without permission to enter can be neither built from nor removed.
-            fs::set_permissions(path, Permissions::from_mode(mode & 0o777 | 0o700))?;
-        }
+        // A folder without permission to enter can be neither built from nor removed.
+        let mode = note.mode.unwrap_or(0o755) & 0o777 | 0o700;
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
         stamp(path, note.seconds())
     }
 
@@ -298,9 +298,8 @@ impl<'a> Unpacking<'a> {
             file.write_all(part.get(..count).unwrap_or_default())?;
             written += count as u64;
         }
-        if let Some(mode) = note.mode {
-            file.set_permissions(Permissions::from_mode(mode & 0o777))?;
-        }
+        let mode = note.mode.unwrap_or(0o644) & 0o777;
+        file.set_permissions(Permissions::from_mode(mode))?;
         stamp(&path, note.seconds())?;
         Ok(written)
     }

@@ -2,7 +2,8 @@
 
 use std::{
     cell::OnceCell,
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -529,8 +530,8 @@ fn is_pointer(path: &Path) -> bool {
         && fs::read(path).is_ok_and(|text| text.starts_with(POINTER))
 }
 
-/// Turns a checkout into a context: removes git's own data, unless `keeps_vcs`, and sets all times to that of the commit, so that two
-/// fetches give the same result.
+/// Turns a checkout into a context: removes git's own data, unless `keeps_vcs`, and sets all times to that of the commit and all modes to
+/// those that git records, whatever the umask, so that two fetches give the same result.
 ///
 /// # Errors
 ///
@@ -545,27 +546,34 @@ pub fn settle(root: &Path, keeps_vcs: bool, time: i64, wanted: &Cancellation) ->
                 return Err(Error::failed(cannot()));
             }
             let entry = entry.context(Kind::Failed, cannot)?;
-            let is_folder = entry.file_type().context(Kind::Failed, cannot)?.is_dir();
+            let metadata = entry.metadata().context(Kind::Failed, cannot)?;
             let path = entry.path();
-            if entry.file_name() == ".git" {
-                let removed = match is_folder {
-                    _ if keeps_vcs => Ok(()),
+            if entry.file_name() == ".git" && !keeps_vcs {
+                let removed = match metadata.is_dir() {
                     true => fs::remove_dir_all(&path),
                     false => fs::remove_file(&path),
                 };
                 removed.context(Kind::Failed, cannot)?;
-            } else if is_folder {
+            } else if metadata.is_dir() {
                 folders.push(path);
             } else {
+                if metadata.is_file() {
+                    let is_program = metadata.permissions().mode() & 0o100 != 0;
+                    let mode = if is_program { 0o755 } else { 0o644 };
+                    let mode = Permissions::from_mode(mode);
+                    fs::set_permissions(&path, mode).context(Kind::Failed, cannot)?;
+                }
                 stamp(&path, time).context(Kind::Failed, cannot)?;
             }
         }
         settled.push(folder);
     }
     for folder in settled {
-        stamp(&folder, time).context(Kind::Failed, || {
-            format!("cannot settle `{}`", folder.display())
-        })?;
+        let set = fs::set_permissions(&folder, Permissions::from_mode(0o755));
+        set.and_then(|()| stamp(&folder, time))
+            .context(Kind::Failed, || {
+                format!("cannot settle `{}`", folder.display())
+            })?;
     }
     Ok(())
 }
@@ -682,16 +690,46 @@ mod tests {
             fs::write(path("lib/.git"), "gitdir: ../.git/modules/lib").unwrap();
             fs::write(path("lib/.gitignore"), "x").unwrap();
         };
+        let age = |path: &Path| {
+            let modified = fs::metadata(path).unwrap().modified().unwrap();
+            let age = modified.duration_since(std::time::SystemTime::UNIX_EPOCH);
+            age.unwrap().as_secs()
+        };
         fill();
         settle(root.path(), true, 1_000_000_000, &wanted).unwrap();
-        assert!(path(".git/objects").exists() && path("lib/.git").exists());
+        for kept in [".git/objects", ".git", "lib/.git"] {
+            assert_eq!(age(&path(kept)), 1_000_000_000, "{kept}");
+        }
         fill();
         settle(root.path(), false, 1_000_000_000, &wanted).unwrap();
         assert!(!path(".git").exists() && !path("lib/.git").exists());
         for kept in ["", "lib", "lib/.gitignore"] {
-            let modified = fs::metadata(path(kept)).unwrap().modified().unwrap();
-            let age = modified.duration_since(std::time::SystemTime::UNIX_EPOCH);
-            assert_eq!(age.unwrap().as_secs(), 1_000_000_000, "{kept}");
+            assert_eq!(age(&path(kept)), 1_000_000_000, "{kept}");
+        }
+    }
+
+    #[test]
+    fn checkout_made_with_another_umask_has_the_same_modes() {
+        let (root, wanted) = (tempfile::tempdir().unwrap(), Cancellation::default());
+        let path = |path: &str| root.path().join(path);
+        fs::create_dir(path("bin")).unwrap();
+        for name in ["text", "bin/run"] {
+            fs::write(path(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("nowhere", path("link")).unwrap();
+        let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
+        for (file, folder) in [(0o600, 0o700), (0o666, 0o777)] {
+            for (name, mode) in [
+                ("text", file),
+                ("bin/run", file | folder & 0o111),
+                ("bin", folder),
+                ("", folder),
+            ] {
+                fs::set_permissions(path(name), Permissions::from_mode(mode)).unwrap();
+            }
+            settle(root.path(), false, 0, &wanted).unwrap();
+            assert_eq!([mode("text"), mode("bin/run")], [0o644, 0o755]);
+            assert_eq!([mode("bin"), mode("")], [0o755, 0o755]);
         }
     }
 

@@ -356,6 +356,19 @@ fn new_commit_and_moved_base_run_the_task_once() {
 }
 
 #[test]
+fn modes_of_a_git_context_and_its_workspace_do_not_depend_on_the_umask() {
+    let (world, registry) = world();
+    let base = registry.image("base:1");
+    let look = format!("steps:\n- cmd: {base} sh -c 'busybox stat -c \"%a %n\" . text sub'\n");
+    let files = [("acb.yaml", look.as_str()), ("text", ""), ("sub/x", "")];
+    let repository = world.repository("web", &files);
+    let url = repository.url();
+    let script = format!("umask 077; exec \"$0\" run -r {} {url}", registry.host());
+    let ran = world.shell(&script).ok();
+    ran.prints(&["755 .\n644 text\n755 sub\n"]);
+}
+
+#[test]
 fn unreachable_git_repository_is_unknown_and_no_commit_is_lost() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));

@@ -6,7 +6,7 @@ use std::{
     io::{self, Write as _},
     os::unix::{
         ffi::OsStrExt as _,
-        fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink},
+        fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink},
     },
     path::{Path, PathBuf},
 };
@@ -55,7 +55,10 @@ impl Workspace {
             file::make_folder(&workspace.root.join(name))?;
         }
         let copy = workspace.workspace();
-        fs::create_dir_all(&copy).context(Kind::Failed, || cannot_copy(&copy))?;
+        // Whatever the umask: a step may run as another user.
+        fs::create_dir_all(&copy)
+            .and_then(|()| fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)))
+            .context(Kind::Failed, || cannot_copy(&copy))?;
         if let Some(context) = context {
             let how = FolderCopyOptions {
                 skip: own_folder(app),
@@ -295,8 +298,6 @@ fn cannot_copy(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

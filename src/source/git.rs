@@ -35,10 +35,10 @@ const TOKEN: &str = "ACRT_GIT_TOKEN";
 /// The user name that goes with a token: any is accepted.
 const USER: &str = "x-access-token";
 
-/// The option of `git init` for a repository whose objects have SHA-256 hashes.
-const SHA256_OBJECTS: [&str; 1] = ["--object-format=sha256"];
+/// The hashes that the objects of a repository can have. The user's git may prefer the second.
+const HASHES: [&str; 2] = ["sha1", "sha256"];
 
-/// The length of such a hash, in digits.
+/// The length of a SHA-256 hash, in digits.
 const SHA256: usize = 64;
 
 /// How many characters of git's messages are kept for an error.
@@ -107,10 +107,11 @@ impl<'a> Git<'a> {
         self
     }
 
-    /// Makes an empty repository.
-    async fn init(&self, into: &Path, options: &[&str]) -> Result<()> {
-        let init = [&["init", "--quiet"], options, &["."]].concat();
-        self.run(into, &init).await?;
+    /// Makes an empty repository whose objects have this kind of hash.
+    async fn init(&self, into: &Path, hash: &str) -> Result<()> {
+        let init = self.line(into, &["init", "--quiet", "."]);
+        let init = init.env("GIT_DEFAULT_HASH", hash);
+        self.call(&init, FETCH, self.login_hint()).await?;
         // Relative addresses of submodules, and that of Git LFS, are resolved against the remote.
         let url = self.context.url.as_str();
         self.run(into, &["remote", "add", "origin", url]).await?;
@@ -124,43 +125,9 @@ impl<'a> Git<'a> {
     /// [`Kind::Unknown`] where the repository cannot be reached; [`Kind::Failed`] where it lacks the reference or folder, or has Git LFS
     /// files and Git LFS is not installed.
     pub async fn fetch(&self, into: &Path) -> Result<Fetched> {
-        let wanted = self.context.reference.as_deref().unwrap_or("HEAD");
         let url = self.context.url.as_str();
         self.find_ssh(into).await;
-        if self.context.is_fixed() && wanted.len() == SHA256 {
-            self.init(into, &SHA256_OBJECTS).await?;
-        } else {
-            self.init(into, &[]).await?;
-        }
-        let shallow = [
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--depth=1",
-            "--",
-            url,
-            wanted,
-        ];
-        let mut fetched = self.run(into, &shallow).await;
-        if fetched.as_ref().is_err_and(has_other_hashes) {
-            let made = into.join(".git");
-            fs::remove_dir_all(&made).context(Kind::Failed, || {
-                format!("cannot remove `{}`", made.display())
-            })?;
-            self.init(into, &SHA256_OBJECTS).await?;
-            fetched = self.run(into, &shallow).await;
-        }
-        let commit = match fetched {
-            Ok(_) => "FETCH_HEAD".to_owned(),
-            // Some servers give single commits only to clients that fetch all, and do not resolve a shortened commit.
-            Err(_) if is_commit(wanted) => {
-                let heads = "+refs/heads/*:refs/remotes/origin/*";
-                let whole = ["fetch", "--quiet", "--tags", "--", url, heads];
-                self.run(into, &whole).await?;
-                format!("{wanted}^{{commit}}")
-            }
-            Err(error) => return Err(error),
-        };
+        let commit = self.fetch_commit(into).await?;
         let lfs = self.run(into, &["lfs", "version"]).await.is_ok();
         let filter = lfs_filter(lfs);
         let checkout = ["checkout", "--quiet", "--detach", &commit];
@@ -208,6 +175,47 @@ impl<'a> Git<'a> {
             commit: commit.to_owned(),
             time: time.parse().unwrap_or(0),
         })
+    }
+
+    /// Fetches the commit into a new repository, and returns what names it there.
+    async fn fetch_commit(&self, into: &Path) -> Result<String> {
+        let wanted = self.context.reference.as_deref().unwrap_or("HEAD");
+        let url = self.context.url.as_str();
+        let shallow = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--depth=1",
+            "--",
+            url,
+            wanted,
+        ];
+        let may_be_commit = self.context.may_be_commit();
+        let mut hashes = HASHES;
+        if may_be_commit && wanted.len() == SHA256 {
+            hashes.reverse();
+        }
+        self.init(into, hashes[0]).await?;
+        let mut fetched = self.run(into, &shallow).await;
+        if fetched.as_ref().is_err_and(has_other_hashes) {
+            let made = into.join(".git");
+            fs::remove_dir_all(&made).context(Kind::Failed, || {
+                format!("cannot remove `{}`", made.display())
+            })?;
+            self.init(into, hashes[1]).await?;
+            fetched = self.run(into, &shallow).await;
+        }
+        match fetched {
+            Ok(_) => Ok("FETCH_HEAD".to_owned()),
+            // Some servers give single commits only to clients that fetch all, and do not resolve a shortened commit.
+            Err(_) if may_be_commit => {
+                let heads = "+refs/heads/*:refs/remotes/origin/*";
+                let whole = ["fetch", "--quiet", "--tags", "--", url, heads];
+                self.run(into, &whole).await?;
+                Ok(format!("{wanted}^{{commit}}"))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Refuses Git LFS pointers whose files were not fetched: a build would use the pointer's text as the file.
@@ -586,10 +594,6 @@ fn host_of(url: &str) -> Option<&str> {
         .find('/')
         .map_or(url.len(), |slash| start + slash);
     scheme.starts_with("http").then(|| &url[..end])
-}
-
-fn is_commit(text: &str) -> bool {
-    (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Returns the end of git's messages, on one line and without control characters.

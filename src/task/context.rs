@@ -148,6 +148,13 @@ impl GitContext {
             matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_hexdigit())
         })
     }
+
+    /// Tells whether the reference has the form of a commit hash, or of the beginning of one.
+    pub fn may_be_commit(&self) -> bool {
+        self.reference.as_ref().is_some_and(|reference| {
+            (7..=64).contains(&reference.len()) && reference.bytes().all(|b| b.is_ascii_hexdigit())
+        })
+    }
 }
 
 impl FromStr for Context {

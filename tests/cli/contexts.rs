@@ -493,6 +493,15 @@ fn repository_with_sha256_hashes_is_fetched() {
 }
 
 #[test]
+fn repository_with_sha1_hashes_is_fetched_where_git_prefers_sha256() {
+    let (world, registry) = world();
+    world.set("GIT_DEFAULT_HASH", "sha256");
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("Dockerfile", &dockerfile)]);
+    build(&world, &registry, &[&repository.url()]).ok();
+}
+
+#[test]
 fn git_metadata_is_left_out_of_a_context_unless_keep_vcs_is_set() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY . /all\n", registry.image("base:1"));

@@ -13,7 +13,7 @@ use crate::{
     secret::{Masks, Secret, login_as_sent},
     sys::{
         blocking::Cancellation,
-        command::CommandLine,
+        command::{CommandLine, quoted},
         environment,
         process::{self, Ended, Limits},
         signal::Stop,
@@ -265,7 +265,8 @@ impl<'a> Git<'a> {
         let _ = self.tells_ssh.set(!is_chosen);
     }
 
-    /// Returns the commit that the branch or tag names now, without fetching anything.
+    /// Returns the commit that the branch or tag names now, without fetching anything. What is neither, and may be a shortened commit, is
+    /// returned itself.
     ///
     /// # Errors
     ///
@@ -274,27 +275,20 @@ impl<'a> Git<'a> {
         let wanted = self.context.reference.as_deref().unwrap_or("HEAD");
         let url = self.context.url.as_str();
         self.find_ssh(Path::new("/")).await;
-        let line = ["ls-remote", "--exit-code", "--", url, wanted];
+        // Without this pattern, the commits of tags that are objects of their own are left out.
+        let peeled = format!("{wanted}^{{}}");
+        let line = ["ls-remote", "--", url, wanted, &peeled];
         let line = self.line(Path::new("/"), &line);
         let found = self.call(&line, ASK, self.login_hint()).await?;
-        let all: Vec<(&str, &str)> = found
-            .lines()
-            .filter_map(|line| line.split_once('\t'))
-            .collect();
-        // As in git fetch, a branch takes precedence over a tag of the same name, and a tag's commit over the tag object.
-        let names = [
-            wanted.to_owned(),
-            format!("refs/heads/{wanted}"),
-            format!("refs/tags/{wanted}^{{}}"),
-            format!("refs/tags/{wanted}"),
-            format!("refs/{wanted}"),
-        ];
-        let find = |name: &String| all.iter().find(|(_, found)| found == name);
-        match names.iter().find_map(find) {
-            Some((commit, _)) => Ok((*commit).to_owned()),
-            None => Err(self
+        if let Some(commit) = commit_of(wanted, &found) {
+            Ok(commit.to_owned())
+        } else if self.context.may_be_commit() {
+            Ok(wanted.to_ascii_lowercase())
+        } else {
+            Err(self
                 .cannot()
-                .because(anyhow::anyhow!("the repository has no `{wanted}`"))),
+                .because(anyhow::anyhow!("the repository has no `{wanted}`"))
+                .hint(format!("see what it has: git ls-remote {}", quoted(url))))
         }
     }
 
@@ -586,6 +580,20 @@ pub fn settle(root: &Path, keeps_vcs: bool, time: i64, wanted: &Cancellation) ->
     Ok(())
 }
 
+/// Returns the commit of a branch or tag from what `git ls-remote` lists, in the order in which git resolves names: that of a tag takes
+/// precedence over that of a branch, and the commit of a tag over the tag object.
+fn commit_of<'a>(wanted: &str, listed: &'a str) -> Option<&'a str> {
+    let find = |name: &str| {
+        let mut lines = listed.lines().filter_map(|line| line.split_once('\t'));
+        lines.find(|(_, found)| *found == name).map(|found| found.0)
+    };
+    ["", "refs/", "refs/tags/", "refs/heads/"]
+        .iter()
+        .find_map(|place| {
+            find(&format!("{place}{wanted}^{{}}")).or(find(&format!("{place}{wanted}")))
+        })
+}
+
 /// Returns scheme and host of a URL over http or https; only there a token is used.
 fn host_of(url: &str) -> Option<&str> {
     let start = url.find("://")? + 3;
@@ -735,6 +743,24 @@ mod tests {
             assert_eq!([mode("text"), mode("bin/run")], [0o644, 0o755]);
             assert_eq!([mode("bin"), mode("")], [0o755, 0o755]);
         }
+    }
+
+    #[test]
+    fn name_of_a_tag_and_a_branch_is_resolved_as_git_fetch_does_and_to_the_commit() {
+        let listed = "1\tHEAD\n2\trefs/heads/both\n3\trefs/heads/x/both\n4\trefs/tags/both\n5\trefs/tags/note\n6\trefs/tags/note^{}\n";
+        for (wanted, commit) in [
+            ("HEAD", Some("1")),
+            ("both", Some("4")),
+            ("heads/both", Some("2")),
+            ("refs/heads/both", Some("2")),
+            ("x/both", Some("3")),
+            ("note", Some("6")),
+            ("refs/tags/note", Some("6")),
+            ("th", None),
+        ] {
+            assert_eq!(commit_of(wanted, listed), commit, "{wanted}");
+        }
+        assert_eq!(commit_of("main", ""), None);
     }
 
     #[test]

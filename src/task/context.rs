@@ -142,11 +142,14 @@ impl GitContext {
         origin(self).is_some_and(|own| Some(own) == origin(other))
     }
 
-    /// Tells whether the context names a full commit hash, which cannot move.
-    pub fn is_fixed(&self) -> bool {
-        self.reference.as_ref().is_some_and(|reference| {
-            matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_hexdigit())
-        })
+    /// Tells whether the context names a commit, which cannot move: by its full hash, or by the beginning of the hash of the commit that
+    /// was built from it. Whether the beginning of another hash names a commit or a branch is only known by the repository.
+    pub fn is_fixed(&self, built: Option<&str>) -> bool {
+        let Some(reference) = self.reference.as_ref().filter(|_| self.may_be_commit()) else {
+            return false;
+        };
+        let names = |commit: &str| commit.starts_with(&reference.to_ascii_lowercase());
+        matches!(reference.len(), 40 | 64) || built.is_some_and(names)
     }
 
     /// Tells whether the reference has the form of a commit hash, or of the beginning of one.
@@ -456,6 +459,25 @@ mod tests {
             let problem = text.parse::<Context>().unwrap_err();
             assert_eq!(problem, InvalidContext::Password);
             assert!(!problem.to_string().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn beginning_of_a_commit_hash_is_fixed_once_that_commit_was_built() {
+        let is_fixed = |reference: &str, built: Option<&str>| {
+            let context = context(&format!("https://example.com/web.git#{reference}"));
+            context.git().unwrap().is_fixed(built)
+        };
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        assert!(is_fixed(commit, None) && is_fixed(commit, Some("other")));
+        assert!(is_fixed("0123456", Some(commit)) && is_fixed("0123456789ABC", Some(commit)));
+        for (reference, built) in [
+            ("0123456", None),
+            ("1234567", Some(commit)),
+            ("012345", Some(commit)),
+            ("main", Some(commit)),
+        ] {
+            assert!(!is_fixed(reference, built), "{reference} {built:?}");
         }
     }
 

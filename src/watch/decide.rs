@@ -360,11 +360,9 @@ impl Node<'_> {
     /// Returns the git repository whose commits run this task, if there is one.
     pub fn source(&self) -> Option<&GitContext> {
         let follows = self.task.status == Status::Enabled && self.task.trigger.follows_commits();
-        self.task
-            .step
-            .context()?
-            .git()
-            .filter(|git| follows && !git.is_fixed())
+        let built = self.baseline.commit.as_deref();
+        let git = self.task.step.context()?.git()?;
+        (follows && !git.is_fixed(built)).then_some(git)
     }
 
     /// Returns the timers that have fired since they were last served, each with the last time it fired.
@@ -513,7 +511,8 @@ impl Node<'_> {
         };
         if let Some(git) = self.source() {
             match (tags.head(git), &self.baseline.commit) {
-                (Some(Head::At(commit)), Some(built)) if commit != built => {
+                // A shortened commit is the beginning of the one that was built.
+                (Some(Head::At(commit)), Some(built)) if !built.starts_with(commit) => {
                     found.reasons.source = Some(SourceCause {
                         repository_url: git.url.clone(),
                         branch_name: git.reference.clone(),

@@ -356,6 +356,45 @@ fn new_commit_and_moved_base_run_the_task_once() {
 }
 
 #[test]
+fn commit_trigger_of_a_tag_or_shortened_commit_that_has_not_moved_runs_nothing() {
+    let (world, registry) = world();
+    // What git says on standard error is no part of its answers.
+    world.set("GIT_TRACE", "1");
+    let host = registry.host();
+    let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("Dockerfile", &dockerfile), ("text", "one")]);
+    let one = repository.commit(&[]);
+    let annotated = ["tag", "-a", "-m", "x", "annotated"];
+    repository.make(&annotated, "refs/tags/annotated");
+    repository.make(&["branch", "both"], "refs/heads/both");
+    let two = repository.commit(&[("text", "two")]);
+    repository.make(&["tag", "both"], "refs/tags/both");
+    let create = |name: &str, reference: &str| {
+        let image = format!("{name}:1");
+        let context = format!("{}#{reference}", repository.url());
+        let line = ["task", "create", "-n", name, "-r", &host, "-t", &image];
+        let line = [&line[..], &["-c", &context, "--commit-trigger-enabled"]].concat();
+        world.acrt(&line).ok();
+    };
+    for (name, reference, commit) in [
+        ("annotated", "annotated", &one),
+        ("both", "both", &two),
+        ("short", &one[..8], &one),
+    ] {
+        create(name, reference);
+        world.run(name).ok();
+        assert_eq!(world.runs()[0]["sourceCommit"], **commit, "{name}");
+    }
+    world.watch_once().ok().silent();
+    registry.push_shell("base:1", &[("version", "two")]);
+    world.watch_once().ok().prints(&["short: rebuilt"]);
+    create("gone", "gone");
+    let check = ["task", "check", "-n", "gone", "-o", "json"];
+    let gone = world.acrt(&check).exits(4);
+    gone.prints(&["the repository has no `gone`"]);
+}
+
+#[test]
 fn modes_of_a_git_context_and_its_workspace_do_not_depend_on_the_umask() {
     let (world, registry) = world();
     let base = registry.image("base:1");

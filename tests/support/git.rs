@@ -83,11 +83,14 @@ impl Repository {
 
     /// Tags the newest commit.
     pub fn tag(&self, name: &str) {
-        git(&self.work, &["tag", name]);
-        git(
-            &self.work,
-            &["push", "--quiet", self.bare.to_str().unwrap(), name],
-        );
+        self.make(&["tag", name], name);
+    }
+
+    /// Makes a branch or tag with a call of git, and pushes it by its name.
+    pub fn make(&self, call: &[&str], name: &str) {
+        git(&self.work, call);
+        let bare = self.bare.to_str().unwrap();
+        git(&self.work, &["push", "--quiet", bare, name]);
     }
 
     /// Returns its path as a `file://` URL.

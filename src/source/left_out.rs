@@ -4,6 +4,7 @@
 use std::{
     ffi::OsStr,
     fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -24,30 +25,37 @@ pub fn is_version_control(name: &OsStr) -> bool {
     VERSION_CONTROL.iter().any(|other| name == *other)
 }
 
+/// Device and inode of a folder: the same whatever path leads to it, also that of a bind mount.
+pub type FolderId = (u64, u64);
+
+/// Returns device and inode of a file or folder; `None` where there is none.
+pub fn id_of(path: &Path) -> Option<FolderId> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
 /// What is left out of one folder.
 #[derive(Debug)]
 pub struct LeftOut {
     folder: PathBuf,
     version_control: bool,
-    /// The path of the state directory in the folder, if it is there; empty where it is the folder itself.
-    state: Option<PathBuf>,
+    /// The paths of the state directory in the folder; empty where it is the folder itself. Bind mounts can show it at several.
+    state: Vec<PathBuf>,
 }
 
 impl LeftOut {
     /// Returns what is left out of `folder`: the state directory, and if asked for, the data of version control.
     pub fn of(folder: &Path, version_control: bool, state: &Path) -> Self {
-        let whole = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let state = whole(state);
         Self {
             folder: folder.to_owned(),
             version_control,
-            state: state.strip_prefix(whole(folder)).map(Path::to_owned).ok(),
+            state: id_of(state).map_or_else(Vec::new, |state| places_of(state, folder)),
         }
     }
 
     /// Tells whether the state directory is in the folder, or is the folder.
     pub fn has_state(&self) -> bool {
-        self.state.is_some()
+        !self.state.is_empty()
     }
 
     /// Tells whether the data of version control is left out.
@@ -91,8 +99,8 @@ impl LeftOut {
     ///
     /// Where a folder cannot be read.
     pub fn is_there(&self) -> io::Result<bool> {
-        if self.state.is_some() || !self.version_control {
-            return Ok(self.state.is_some());
+        if self.has_state() || !self.version_control {
+            return Ok(self.has_state());
         }
         let mut folders = vec![self.folder.clone()];
         while let Some(folder) = folders.pop() {
@@ -108,6 +116,22 @@ impl LeftOut {
         }
         Ok(false)
     }
+}
+
+/// Returns the paths below `root` at which a folder is. What cannot be read is skipped: no builder can read it either.
+fn places_of(wanted: FolderId, root: &Path) -> Vec<PathBuf> {
+    let (mut folders, mut found) = (vec![root.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        if id_of(&folder) == Some(wanted) {
+            found.extend(folder.strip_prefix(root).map(Path::to_owned));
+            continue;
+        }
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        folders.extend(entries.filter(is_folder).map(|entry| entry.path()));
+    }
+    found.sort();
+    found
 }
 
 /// Returns the line of an ignore file for a path. Each character with a meaning of its own there is replaced by the wildcard for one
@@ -153,6 +177,17 @@ mod tests {
         assert!(left_out.is_there().unwrap());
         let text = left_out.added_to(b"!a").unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), "!a\na/my??state??\n");
+        // A link stands for a bind mount, which only root can make: both give the folder another path.
+        let other = tempfile::tempdir().unwrap();
+        let link = other.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        for (folder, state) in [
+            (&*link, &*state),
+            (folder.path(), &*link.join("a/my [state]!")),
+        ] {
+            let left_out = LeftOut::of(folder, false, state);
+            assert_eq!(left_out.added_to(b"").unwrap(), b"a/my??state??\n");
+        }
         let itself = LeftOut::of(folder.path(), false, folder.path());
         assert_eq!(itself.added_to(b"").unwrap(), b"**\n");
         let elsewhere = LeftOut::of(folder.path(), false, Path::new("/nowhere"));

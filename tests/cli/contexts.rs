@@ -1043,6 +1043,24 @@ fn named_context_with_the_state_directory_in_it_is_refused() {
 }
 
 #[test]
+fn state_directory_that_a_bind_mount_shows_in_a_context_is_left_out() {
+    let (world, registry) = world();
+    let base = registry.image("base:1");
+    world.task(&registry, "web", &format!("FROM {base}\nCOPY . /all/\n"));
+    world.write("web/state/text", "hidden by the mount");
+    let (state, shown) = (world.state(), world.path("web/state"));
+    let (state, shown) = (state.display(), shown.display());
+    let script = format!(
+        "/usr/bin/unshare --mount /bin/sh -ec '/bin/mount -n --bind \"{state}\" \"{shown}\"; exec \"$0\" task run -n web' \"$0\""
+    );
+    world.shell(&script).ok();
+    let definition = format!("all/state/tasks/{}/web.yaml", registry.host());
+    assert_eq!(registry.file("web:latest", &definition), None);
+    assert_eq!(registry.file("web:latest", "all/state/text"), None);
+    assert!(registry.file("web:latest", "all/Dockerfile").is_some());
+}
+
+#[test]
 fn steps_do_not_see_vcs_files_that_are_left_out() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();

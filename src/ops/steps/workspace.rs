@@ -6,7 +6,9 @@ use std::{
     io::{self, Write as _},
     os::unix::{
         ffi::OsStrExt as _,
-        fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink},
+        fs::{
+            DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink,
+        },
     },
     path::{Path, PathBuf},
 };
@@ -16,7 +18,7 @@ use rustix::fs::{self as fs_at, AtFlags, Dir, FileType, Mode, OFlags};
 use crate::{
     builder::Builder,
     error::{Context as _, Error, Kind, Result},
-    source::left_out::{LeftOut, is_version_control},
+    source::left_out::{FolderId, LeftOut, id_of, is_version_control},
     steps::{StepId, Volume},
     store::file,
     sys::{beneath, process},
@@ -61,7 +63,7 @@ impl Workspace {
             .context(Kind::Failed, || cannot_copy(&copy))?;
         if let Some(context) = context {
             let how = FolderCopyOptions {
-                skip: own_folder(app),
+                skip: id_of(app.store.layout().root()),
                 leaves_out_vcs,
                 links: false,
             };
@@ -165,16 +167,11 @@ pub fn copy_beneath(root: &Path, folder: &Path, to: &Path) -> Result<()> {
 /// [`Kind::Failed`] with the path, where something cannot be linked or copied.
 pub fn link_lean(app: &App, from: &Path, to: &Path, left_out: &LeftOut) -> Result<()> {
     let how = FolderCopyOptions {
-        skip: own_folder(app),
+        skip: id_of(app.store.layout().root()),
         leaves_out_vcs: left_out.has_version_control(),
         links: true,
     };
     copy_folder(from, to, &how)
-}
-
-/// Returns the state directory: if it is inside a context, it must not be copied into itself.
-fn own_folder(app: &App) -> PathBuf {
-    fs::canonicalize(app.store.layout().root()).unwrap_or_default()
 }
 
 fn copy_folder(from: &Path, to: &Path, how: &FolderCopyOptions) -> Result<()> {
@@ -184,8 +181,8 @@ fn copy_folder(from: &Path, to: &Path, how: &FolderCopyOptions) -> Result<()> {
 
 #[derive(Default)]
 struct FolderCopyOptions {
-    /// A folder that is left out of the copy.
-    skip: PathBuf,
+    /// A folder that is left out of the copy: the state directory, which must not be copied into itself.
+    skip: Option<FolderId>,
     leaves_out_vcs: bool,
     /// Whether to link files where possible.
     links: bool,
@@ -256,20 +253,14 @@ fn copy_entry(
             symlink(OsStr::from_bytes(target.to_bytes()), copy).context(Kind::Failed, cannot)
         }
         FileType::Directory => {
-            let skip = &how.skip;
-            if !skip.as_os_str().is_empty()
-                && fs::canonicalize(path).is_ok_and(|path| path == *skip)
-            {
+            let opened = open(flags | OFlags::DIRECTORY).context(Kind::Failed, cannot)?;
+            let found = opened.metadata().context(Kind::Failed, cannot)?;
+            if how.skip == Some((found.dev(), found.ino())) {
                 return Ok(());
             }
-            let opened = open(flags | OFlags::DIRECTORY).context(Kind::Failed, cannot)?;
-            let mode = opened
-                .metadata()
-                .context(Kind::Failed, cannot)?
-                .permissions();
             fs::create_dir(copy).context(Kind::Failed, cannot)?;
             copy_opened(&opened, path, copy, how, depth + 1)?;
-            fs::set_permissions(copy, mode).context(Kind::Failed, cannot)
+            fs::set_permissions(copy, found.permissions()).context(Kind::Failed, cannot)
         }
         FileType::RegularFile => {
             if how.links && fs_at::linkat(folder, name, fs_at::CWD, copy, AtFlags::empty()).is_ok()
@@ -311,7 +302,7 @@ mod tests {
         fs::set_permissions(from.join("sub/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
         symlink("sub/run.sh", from.join("link")).unwrap();
         let how = FolderCopyOptions {
-            skip: fs::canonicalize(from.join("state")).unwrap(),
+            skip: id_of(&from.join("state")),
             ..FolderCopyOptions::default()
         };
         copy_folder(&from, &to, &how).unwrap();

@@ -137,7 +137,11 @@ pub async fn fetch_into(
             let marker = beside.display().to_string();
             let found = with_git(context, secrets, stop, async |git| {
                 let git = git.marked(MARKER, marker).of_guest(trust == Trust::Guest);
-                within_bounds(&root, git.fetch(&root)).await
+                let found = within_bounds(&root, git.fetch(&root)).await?;
+                if keeps_vcs {
+                    git.prepare_metadata(&root).await?;
+                }
+                Ok(found)
             })
             .await?;
             let time = found.time;

@@ -218,6 +218,39 @@ impl<'a> Git<'a> {
         }
     }
 
+    /// Prepares git's own data in a checkout for a build that asks git for a version: the branch or tag is in it by its name, and two fetches
+    /// of a commit give the same, without logs and the times and inodes of files.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unknown`] where git fails; [`Kind::Failed`] with the path that cannot be removed.
+    pub async fn prepare_metadata(&self, root: &Path) -> Result<()> {
+        let fetched = fs::read_to_string(root.join(".git/FETCH_HEAD")).unwrap_or_default();
+        if let Some(name) = fetched_reference(&fetched) {
+            let store = ["update-ref", &name, "FETCH_HEAD"];
+            self.run(root, &store).await?;
+        }
+        for module in modules(root) {
+            // The index that a checkout leaves has the times and inodes of its files.
+            self.run(&module, &["read-tree", "HEAD"]).await?;
+            let asked = ["rev-parse", "--absolute-git-dir"];
+            let folder = self.run(&module, &asked).await?;
+            let folder = Path::new(folder.trim_end_matches('\n'));
+            for left in ["FETCH_HEAD", "ORIG_HEAD", "logs"] {
+                let path = folder.join(left);
+                let removed = match path.is_dir() {
+                    true => fs::remove_dir_all(&path),
+                    false if path.exists() => fs::remove_file(&path),
+                    false => Ok(()),
+                };
+                removed.context(Kind::Failed, || {
+                    format!("cannot remove `{}`", path.display())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses Git LFS pointers whose files were not fetched: a build would use the pointer's text as the file.
     async fn refuse_pointers(&self, root: &Path, folder: &Path, lfs: bool) -> Result<()> {
         let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -397,6 +430,8 @@ impl<'a> Git<'a> {
             .env("GIT_TERMINAL_PROMPT", "0")
             // Without the Git LFS files, something else would be built.
             .env("GIT_LFS_SKIP_SMUDGE", "0")
+            // The hooks of this machine are no part of a context.
+            .env("GIT_TEMPLATE_DIR", "")
             // Messages are shown to people and not parsed; in this locale they can be looked up.
             .env("LC_ALL", "C");
         line.dir = Some(dir.to_owned());
@@ -503,7 +538,6 @@ fn lfs_filter(lfs: bool) -> [&'static str; 8] {
 }
 
 /// Returns the repository and its fetched submodules: git marks each with a `.git`, and checks out no file of that name.
-/// is called so.
 fn modules(root: &Path) -> Vec<PathBuf> {
     let mut found = vec![root.to_owned()];
     if !root.join(".gitmodules").is_file() {
@@ -592,6 +626,19 @@ fn commit_of<'a>(wanted: &str, listed: &'a str) -> Option<&'a str> {
         .find_map(|place| {
             find(&format!("{place}{wanted}^{{}}")).or(find(&format!("{place}{wanted}")))
         })
+}
+
+/// Returns the full name of the branch or tag that was fetched from the text of `FETCH_HEAD`; `None` where it was fetched by no such name.
+fn fetched_reference(fetch_head: &str) -> Option<String> {
+    // The field between is only filled for what was fetched along.
+    let (_, named) = fetch_head.lines().next()?.split_once("\t\t")?;
+    let (kind, named) = named.split_once(" '")?;
+    let (name, _) = named.split_once("' of ")?;
+    match kind {
+        "tag" => Some(format!("refs/tags/{name}")),
+        "branch" => Some(format!("refs/heads/{name}")),
+        _ => None,
+    }
 }
 
 /// Returns scheme and host of a URL over http or https; only there a token is used.
@@ -761,6 +808,16 @@ mod tests {
             assert_eq!(commit_of(wanted, listed), commit, "{wanted}");
         }
         assert_eq!(commit_of("main", ""), None);
+    }
+
+    #[test]
+    fn fetched_branch_or_tag_is_named_and_nothing_else_is() {
+        let named = |text: &str| fetched_reference(&format!("0123\t{text} of https://a.b/c.git\n"));
+        assert_eq!(named("\ttag 'v1'").as_deref(), Some("refs/tags/v1"));
+        assert_eq!(named("\tbranch 'a/b'").as_deref(), Some("refs/heads/a/b"));
+        assert_eq!(named("not-for-merge\tbranch 'main'"), None);
+        assert_eq!(named("\t'refs/pull/5/head'"), None);
+        assert_eq!(fetched_reference("0123\t\thttps://a.b/c.git\n"), None);
     }
 
     #[test]

@@ -563,6 +563,24 @@ fn git_metadata_is_left_out_of_a_context_unless_keep_vcs_is_set() {
 }
 
 #[test]
+fn kept_git_metadata_has_the_named_tag_and_is_the_same_in_each_run() {
+    let (world, registry) = world();
+    // A folder that the builder made for the files would have a time of its own.
+    let dockerfile = format!("FROM {}\nCOPY . /\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("Dockerfile", &dockerfile)]);
+    repository.make(&["tag", "-a", "-m", "x", "v1"], "refs/tags/v1");
+    let context = format!("{}#v1", repository.url());
+    let layers = [(); 2].map(|()| {
+        build(&world, &registry, &["--keep-vcs", &context]).ok();
+        registry.config("web:1")["rootfs"].clone()
+    });
+    assert_eq!(layers[0], layers[1]);
+    let has = |path: &str| registry.file("web:1", path).is_some();
+    assert!(has(".git/refs/tags/v1") && has(".git/HEAD"));
+    assert!(!has(".git/logs/HEAD") && !has(".git/FETCH_HEAD"));
+}
+
+#[test]
 fn refetched_commit_hits_the_build_cache() {
     let (world, registry) = (World::new(), Registry::start());
     world.docker();

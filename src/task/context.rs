@@ -80,7 +80,9 @@ const GIT_SCHEMES: [&str; 4] = ["git://", "ssh://", "file://", "git@"];
 const ARCHIVES: [&str; 3] = [".tar.gz", ".tgz", ".tar"];
 
 /// Hosts whose URLs are git repositories even without `.git`.
-const GIT_HOSTS: [&str; 3] = ["github.com", "gitlab.com", "bitbucket.org"];
+const GIT_HOSTS: [&str; 3] = ["github.com", GITLAB, "bitbucket.org"];
+
+const GITLAB: &str = "gitlab.com";
 
 impl Context {
     /// The text for no context.
@@ -217,6 +219,8 @@ fn is_git(rest: &str) -> bool {
         // Azure DevOps
         || lower.contains("/_git/")
         || GIT_HOSTS.contains(&host) && parts == 3
+        // A project in subgroups: its pages are behind `/-/`, and no group is called `api`.
+        || host == GITLAB && parts > 3 && !lower.contains("/-/") && !lower.contains("gitlab.com/api/")
 }
 
 fn git(text: &str) -> Result<GitContext, InvalidContext> {
@@ -379,6 +383,8 @@ mod tests {
         for url in [
             "https://github.com/acme/web",
             "https://dev.azure.com/acme/project/_git/web",
+            "https://gitlab.com/acme/web",
+            "https://gitlab.com/acme/sub/group/web",
             "http://127.0.0.1:8080/web.git",
             "ssh://git@example.com/web.git",
             "git@github.com:acme/web.git",
@@ -400,6 +406,8 @@ mod tests {
             "https://example.com/web.tar.gz",
             "http://127.0.0.1:1/a.tgz?x=1",
             "https://github.com/acme/web/archive/main.tar.gz",
+            "https://gitlab.com/acme/sub/web/-/archive/main/web.tar.bz2",
+            "https://gitlab.com/api/v4/projects/1/repository/archive",
         ] {
             assert_eq!(context(url), Context::Tarball(url.into()));
         }

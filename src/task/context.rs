@@ -1,6 +1,7 @@
 //! Where the files of a build come from.
 
 use std::{
+    borrow::Cow,
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
@@ -55,7 +56,7 @@ pub enum InvalidContext {
     Scheme(String),
     /// A password would be stored in the definition and shown. This message leaves it out too.
     #[error(
-        "context holds a password: leave it out of the URL and give it with --git-access-token"
+        "context holds a password, or a user name, which may be a token: leave it out of the URL and give it with --git-access-token"
     )]
     Password,
     /// The part behind `#` would be taken for an option, or lies outside of the repository.
@@ -224,6 +225,7 @@ fn is_git(rest: &str) -> bool {
 }
 
 fn git(text: &str) -> Result<GitContext, InvalidContext> {
+    let text = &*without_user(text);
     if has_password(text) {
         return Err(InvalidContext::Password);
     }
@@ -250,6 +252,23 @@ fn git(text: &str) -> Result<GitContext, InvalidContext> {
         reference: some(reference),
         folder: some(folder.trim_matches('/')).filter(|folder| folder != "."),
     })
+}
+
+/// Leaves out the user name in the addresses that Azure DevOps and Bitbucket show for a clone: there it is no token, but the name of the
+/// organization or of the person who reads the page.
+fn without_user(text: &str) -> Cow<'_, str> {
+    let parts = || {
+        let (scheme, rest) = text.split_once("://")?;
+        let (user, rest) = rest.split_once('@')?;
+        let (host, path) = rest.split_once('/')?;
+        let is_name = match host {
+            "dev.azure.com" => path.split('/').next() == Some(user),
+            "bitbucket.org" => !user.contains([':', '/', '?', '#']),
+            _ => false,
+        };
+        (scheme == "https" && is_name).then_some(rest)
+    };
+    parts().map_or(text.into(), |rest| format!("https://{rest}").into())
 }
 
 /// Tells whether the part of a URL before the host holds a password; over ssh a user name alone is common.
@@ -461,12 +480,31 @@ mod tests {
         for text in [
             "https://me:hunter2@example.com/web.git",
             "https://hunter2@github.com/acme/web.git#main",
+            "https://hunter2@dev.azure.com/acme/project/_git/web",
+            "https://me:hunter2@bitbucket.org/acme/web.git",
             "https://me:hunter2@example.com/web.tar.gz",
             "ssh://git:hunter2@example.com/web.git",
         ] {
             let problem = text.parse::<Context>().unwrap_err();
             assert_eq!(problem, InvalidContext::Password);
             assert!(!problem.to_string().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn user_name_in_the_clone_address_of_a_known_host_is_left_out() {
+        for (address, url) in [
+            (
+                "https://acme@dev.azure.com/acme/project/_git/web",
+                "https://dev.azure.com/acme/project/_git/web",
+            ),
+            (
+                "https://me@bitbucket.org/acme/web.git",
+                "https://bitbucket.org/acme/web.git",
+            ),
+        ] {
+            let wanted = git(url, Some("main"), None);
+            assert_eq!(context(&format!("{address}#main")), wanted);
         }
     }
 

@@ -293,11 +293,12 @@ pub fn refusal<'b>(
 
 /// Tells whether the last message of a client is that it has lost its daemon, in the words of docker, BuildKit and podman.
 pub fn has_lost_its_daemon(last: &str) -> bool {
-    const BEGINNINGS: [&str; 8] = [
+    const BEGINNINGS: [&str; 9] = [
         "error during connect",
         "cannot connect to the docker daemon",
         "cannot connect to podman",
         "unexpected eof",
+        "grpc: the client connection is closing",
         "failed to receive status: rpc error: code = unavailable",
         "failed to solve: rpc error: code = unavailable",
         "failed to solve: unavailable:",
@@ -455,6 +456,7 @@ mod tests {
             "error during connect: Post \"http://old/v1.24/build\": EOF",
             "unexpected EOF",
             "Error: unexpected EOF",
+            "grpc: the client connection is closing: context canceled",
         ] {
             assert!(is_lost(line), "{line}");
         }

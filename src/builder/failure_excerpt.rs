@@ -209,7 +209,9 @@ fn is_noise(line: &str) -> bool {
 }
 
 fn is_error(line: &str) -> bool {
-    const STARTS: [&str; 6] = ["error ", "error:", "err!", "npm err!", "e: ", "fatal:"];
+    const STARTS: [&str; 7] = [
+        "error ", "error:", "err!", "npm err!", "e: ", "fatal:", "panic:",
+    ];
     const PARTS: [&str; 5] = [
         ": error:",
         "fatal error:",
@@ -389,6 +391,10 @@ mod tests {
             (
                 "one\ntwo\nthree\nfour\nfive\nsix",
                 vec!["two", "three", "four", "five", "six"],
+            ),
+            (
+                "panic: runtime error: invalid memory address\n\ngoroutine 49 [running]:\nsync.(*Once).Do(...)\n\tsync/once.go:1 +0xab\nmain.main()\n\tmain.go:9 +0x1\n",
+                vec!["panic: runtime error: invalid memory address"],
             ),
             ("", vec![]),
         ];

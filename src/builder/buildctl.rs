@@ -41,7 +41,11 @@ fn given(options: &[String]) -> Result<Vec<String>> {
         match name {
             "--secret" | "--ssh" | "--allow" => given.push(option.clone()),
             "--label" => frontend.push(format!("label:{value}")),
-            "--network" => frontend.push(format!("force-network-mode={value}")),
+            "--network" => {
+                // buildx allows the host's network by itself.
+                given.extend((value == "host").then(|| "--allow=network.host".to_owned()));
+                frontend.push(format!("force-network-mode={value}"));
+            }
             "--shm-size" => frontend.push(format!("shm-size={value}")),
             "--ulimit" => limits.push(value.to_owned()),
             "--add-host" => hosts.push(value.replacen(':', "=", 1)),
@@ -225,6 +229,8 @@ mod tests {
         let options = options.map(str::to_owned);
         let wanted = "--secret=id=a,src=/f --opt label:a=b --opt force-network-mode=none --opt add-hosts=a=1.2.3.4,b=::1";
         assert_eq!(given(&options).unwrap().join(" "), wanted);
+        let host = given(&["--network=host".to_owned()]).unwrap().join(" ");
+        assert_eq!(host, "--allow=network.host --opt force-network-mode=host");
         let other = given(&["--cgroup-parent=x".to_owned()]).unwrap_err();
         assert_eq!(
             other.to_string(),

@@ -77,7 +77,7 @@ impl Store {
 
     /// Records that the disk of a builder is full, or that the builder is about to be tried once more.
     pub fn note_full_builder(&self, name: &str, now: Timestamp) -> Result<()> {
-        let why = "it is out of disk, and has nothing left to prune";
+        let why = "it is out of disk; pruning did not help";
         self.change_builders(|all| all.note_away(name, why.to_owned(), true, now))
     }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, os::unix::fs::MetadataExt as _};
 
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::{
@@ -12,7 +13,10 @@ use crate::{
     sys::process,
 };
 
-use super::{App, Event, EventSink, credential::all_logins, joined::joined, notify};
+use super::{
+    App, Event, EventSink, credential::all_logins, joined::joined, notify,
+    run_builders::PlacedBuilder,
+};
 
 /// Clocks that differ by more than this, in seconds, make tokens and certificates fail.
 const CLOCK_TOLERANCE: i64 = 60;
@@ -77,7 +81,7 @@ impl Finding {
 /// The command that prints these checks.
 const ITSELF: &str = "acrt check-health";
 
-/// Checks the builder, the state directory and `registries`; if none is named, those that tasks and the config file use.
+/// Checks the builders, the state directory and `registries`; if none is named, those that tasks and the config file use.
 ///
 /// # Errors
 ///
@@ -87,7 +91,7 @@ pub async fn check(
     registries: Vec<String>,
     events: &EventSink<'_>,
 ) -> Result<Vec<Finding>> {
-    let mut findings = vec![builder(app).await];
+    let mut findings = builders(app).await;
     if let Err(error) = app.check_state_directory() {
         let subject = app.store.layout().root().display().to_string();
         findings.push(Finding::of_error("state directory", subject, &error));
@@ -158,12 +162,24 @@ fn used(app: &App) -> Result<BTreeSet<String>> {
     Ok(registries)
 }
 
-async fn builder(app: &App) -> Finding {
-    let builder = match builder::detect(None, &app.settings).await {
-        Ok(builder) => builder,
-        Err(error) => return Finding::of_error("builder", "", &error),
+/// Checks the chosen builder, or each builder of the chosen pool.
+async fn builders(app: &App) -> Vec<Finding> {
+    let chosen = builder::chosen_name(None, &app.settings);
+    let pool = chosen.and_then(|name| app.settings.config.pools.get(name));
+    let members = pool.into_iter().flat_map(|pool| &pool.builders);
+    let mut names: Vec<Option<&str>> = members.map(|name| Some(name.as_str())).collect();
+    if names.is_empty() {
+        names.push(chosen);
+    }
+    join_all(names.into_iter().map(|name| builder(app, name))).await
+}
+
+async fn builder(app: &App, name: Option<&str>) -> Finding {
+    let found = PlacedBuilder::find(app, name, Vec::new()).await;
+    let PlacedBuilder { name, builder, .. } = match found {
+        Ok(found) => found,
+        Err(error) => return Finding::of_error("builder", name.unwrap_or_default(), &error),
     };
-    let name = builder.kind().to_string();
     let Some(line) = builder.version() else {
         return Finding::new("builder", name, CheckStatus::Ok, "called by its template");
     };

@@ -27,7 +27,12 @@ impl PlacedBuilder {
         }
     }
 
-    async fn find(app: &App, name: Option<&str>, platforms: Vec<Platform>) -> Result<Self> {
+    /// Finds a builder by its name, else the chosen one.
+    ///
+    /// # Errors
+    ///
+    /// As [`builder::detect`].
+    pub async fn find(app: &App, name: Option<&str>, platforms: Vec<Platform>) -> Result<Self> {
         let builder = builder::detect(name, &app.settings).await?;
         let own = name.and_then(|name| app.settings.config.builders.get_key_value(name));
         let name = match own {

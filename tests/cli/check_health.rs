@@ -72,3 +72,17 @@ fn check_health_of_an_address_or_an_empty_name_is_wrong_usage() {
         world.acrt(&["check-health", "-n", name]).exits(2);
     }
 }
+
+#[test]
+fn check_health_reports_each_builder_of_the_default_pool_by_its_name() {
+    let world = World::new();
+    world.buildah();
+    world.fake("docker", "echo 'no daemon' >&2; exit 1");
+    world.config(
+        "builders: {d1: {kind: docker, address: 'tcp://127.0.0.1:1'}, b1: {kind: buildah}}\n\
+         pools: {farm: {builders: [d1, b1]}}\ndefaults: {builder: farm}\n",
+    );
+    let findings = world.acrt(&["check-health"]).exits(1).json();
+    assert_eq!(finding(&findings, "builder", "d1")["status"], "failed");
+    assert_eq!(finding(&findings, "builder", "b1")["status"], "ok");
+}

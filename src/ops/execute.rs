@@ -107,7 +107,12 @@ fn close(
         reason: run.run_error_message.as_deref(),
     });
     run_record::prune(execution, events);
-    Ok(Finished { run, error })
+    let is_local = execution.task.is_local();
+    Ok(Finished {
+        run,
+        is_local,
+        error,
+    })
 }
 
 /// Carries out the work. Anything but success is a failure with its status.

@@ -84,6 +84,8 @@ impl From<Error> for Failure {
 #[derive(Debug)]
 pub struct Finished {
     pub run: Run,
+    /// Whether its images stay with the builder.
+    pub is_local: bool,
     pub error: Option<Error>,
 }
 

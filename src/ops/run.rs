@@ -86,6 +86,7 @@ pub async fn run(
         let kind = stop.requested().map_or(Kind::Interrupted, |s| s.kind());
         return Ok(Finished {
             run: app.store.end_run(held)?,
+            is_local: task.is_local(),
             error: Some(Error::new(kind, "the run was stopped while it waited")),
         });
     }

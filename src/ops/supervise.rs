@@ -285,7 +285,12 @@ pub async fn supervise(
             )
         })),
     };
-    Ok(Finished { run, error })
+    let is_local = task.is_local();
+    Ok(Finished {
+        run,
+        is_local,
+        error,
+    })
 }
 
 /// Returns the failure of a run whose process ended before the run did.

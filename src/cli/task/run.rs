@@ -240,7 +240,7 @@ fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
         error.kind().of_run()
     });
     if !no_logs && exit.is_none() {
-        report.note(&summary(&finished.run));
+        report.note(&summary(&finished.run, finished.is_local));
     }
     Outcome {
         view: no_logs.then(|| View::of(RunAnswer::from(&finished.run), columns::RUN)),
@@ -249,19 +249,23 @@ fn conclude(report: &Report, finished: &Finished, no_logs: bool) -> Outcome {
 }
 
 /// Summarizes a successful run; the pushed images can be copied from the line.
-fn summary(run: &Run) -> String {
-    let pushed = run.output_images.iter().flatten().map(|image| {
+fn summary(run: &Run, is_local: bool) -> String {
+    let images = run.output_images.iter().flatten().map(|image| {
         let digest = image.digest.as_ref().map(|digest| format!("@{digest}"));
-        format!("{}{}", image.tagged(), digest.unwrap_or_default())
+        match image.reference().filter(|_| is_local) {
+            // It has an id instead of a digest, by which no registry knows it.
+            Some(image) => image.familiar(),
+            None => format!("{}{}", image.tagged(), digest.unwrap_or_default()),
+        }
     });
-    let pushed: Vec<String> = pushed.collect();
-    let pushed = if pushed.is_empty() {
-        "nothing".into()
-    } else {
-        pushed.join(", ")
+    let images: Vec<String> = images.collect();
+    let made = match (images.is_empty(), run.builder.as_ref()) {
+        (true, _) => "pushed nothing".to_owned(),
+        (false, Some(builder)) if is_local => format!("kept {} on {builder}", images.join(", ")),
+        (false, _) => format!("pushed {}", images.join(", ")),
     };
     format!(
-        "run {}: {} in {}s, pushed {pushed}",
+        "run {}: {} in {}s, {made}",
         run.run_id,
         run.status,
         run.seconds()

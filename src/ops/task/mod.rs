@@ -493,8 +493,9 @@ fn save(
         let before = old.map(Task::stable_images).unwrap_or_default();
         let images = task.stable_images().into_iter();
         for image in images.filter(|image| !before.contains(image)) {
+            let verb = if task.is_local() { "made" } else { "pushed" };
             events.send(Event::Note(format!(
-                "`{image}` is pushed by the next run: acrt task run {}",
+                "`{image}` is {verb} by the next run: acrt task run {}",
                 option_of(app, &key)
             )));
         }

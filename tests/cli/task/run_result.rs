@@ -1060,3 +1060,20 @@ fn cached_base_of_the_builder_is_used_only_if_verification_accepts_it() {
         .exits(1)
         .says(&["no digest that could be verified"]);
 }
+
+#[test]
+fn run_of_a_local_task_says_that_its_image_is_kept() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push("base:1", &[("version", "one")]);
+    let text = format!("FROM {}\nENV A=b\n", registry.image("base:1"));
+    let context = world.context("web", &text);
+    let create = [
+        "task", "create", "-n", "web", "-t", "web:1", "--local", "-c",
+    ];
+    world.acrt(&[&create[..], &[&context]].concat()).ok();
+    let output = world.run("web").ok();
+    let is_said = |text: &str| output.stderr.contains(text);
+    assert!(is_said("s, kept web:1 on buildah"), "{output}");
+    assert!(!is_said("pushed"), "{output}");
+}

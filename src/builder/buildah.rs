@@ -1,12 +1,17 @@
 //! The command lines of buildah, and those that podman shares with it.
 
+use std::path::Path;
+
 use crate::{
     error::{Error, Result},
-    image::Reference,
+    image::{Digest, Reference},
     sys::command::CommandLine,
 };
 
-use super::{BuildRequest, DigestSource, Program, Purpose, Step};
+use super::{BuildRequest, Builder, DigestSource, Program, Purpose, Step};
+
+/// How the names of all manifest lists begin.
+const LISTS: &str = "localhost/acrt-";
 
 /// Returns the commands of a build by buildah or podman, which take the same options.
 pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
@@ -31,8 +36,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
         steps.push(Step::new(Purpose::Tidy, tag));
     }
     if let Some(list) = &list {
-        let rm = program.call(&["manifest", "rm", "--", list]);
-        steps.push(Step::new(Purpose::Tidy, rm));
+        steps.push(Step::new(Purpose::Tidy, remove_list(program, list)));
     }
     Ok(steps)
 }
@@ -41,7 +45,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
 ///
 /// The name belongs to this run alone: a build adds to an existing list of its name, and the images that an earlier run left in it would be
 /// pushed again.
-pub(super) fn gathered(request: &BuildRequest) -> Result<Option<String>> {
+fn gathered(request: &BuildRequest) -> Result<Option<String>> {
     if request.platforms.len() < 2 {
         return Ok(None);
     }
@@ -51,13 +55,70 @@ pub(super) fn gathered(request: &BuildRequest) -> Result<Option<String>> {
                 .hint("give the task an --image"),
         );
     }
-    let folder = request.scratch.as_os_str().as_encoded_bytes();
-    let unique = crate::image::Digest::of(folder);
-    Ok(Some(format!(
-        "localhost/acrt-{}:{}",
-        &unique.hex()[..12],
-        request.run_id
-    )))
+    let (scratch, run_id) = (&request.scratch, &request.run_id);
+    let mut folders = scratch.ancestors();
+    let of_run = folders.find(|it| it.ends_with(run_id)).unwrap_or(scratch);
+    // A part or a step has a folder of its own in that of the run.
+    let part = match of_run == scratch {
+        true => String::new(),
+        false => format!("-{}", short_digest(scratch)),
+    };
+    Ok(Some(format!("{}{part}:{run_id}", list_prefix(of_run))))
+}
+
+/// Returns how the names of all manifest lists of a run begin, which has this folder.
+pub fn list_prefix(run_folder: &Path) -> String {
+    format!("{LISTS}{}", short_digest(run_folder))
+}
+
+fn short_digest(folder: &Path) -> String {
+    Digest::of(folder.as_os_str().as_encoded_bytes()).hex()[..12].to_owned()
+}
+
+fn remove_list(program: &Program, list: &str) -> CommandLine {
+    program.call(&["manifest", "rm", "--", list])
+}
+
+impl Builder {
+    /// Returns the name of the manifest list that a build makes; `None` where it makes none.
+    pub fn list_of(&self, request: &BuildRequest) -> Option<String> {
+        self.with_lists()?;
+        gathered(request).ok().flatten()
+    }
+
+    /// Returns the command that prints the names of the manifest lists of all builds, one on each line.
+    pub fn image_lists(&self) -> Option<CommandLine> {
+        let name = match self {
+            Self::Buildah(_) => "{{.Name}}:{{.Tag}}",
+            _ => "{{.Repository}}:{{.Tag}}",
+        };
+        let list = self.with_lists()?.call(&["images"]);
+        let list = list.flag("--filter", format!("reference={LISTS}*"));
+        Some(list.flag("--format", name))
+    }
+
+    /// Returns the command that prints a manifest list as JSON. [`super::HeldImage::parse`] reads the output.
+    pub fn inspect_list(&self, list: &str) -> Option<CommandLine> {
+        Some(
+            self.with_lists()?
+                .call(&["manifest", "inspect", "--", list]),
+        )
+    }
+
+    /// Returns the command that removes a manifest list, but not the images in it.
+    pub fn remove_list(&self, list: &str) -> Option<CommandLine> {
+        Some(remove_list(self.with_lists()?, list))
+    }
+
+    /// Returns the program, where it gathers the images of several platforms in a manifest list of its store.
+    fn with_lists(&self) -> Option<&Program> {
+        match self {
+            Self::Podman(program) | Self::Buildah(program) => Some(program),
+            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
+                None
+            }
+        }
+    }
 }
 
 /// Adds the arguments that all builders of the docker family share.

@@ -9,7 +9,7 @@ use crate::{
     sys::command::CommandLine,
 };
 
-use super::{BuildRequest, Builder, buildah};
+use super::{BuildRequest, Builder};
 
 /// An image in a builder's store, as far as the builder describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -194,14 +194,9 @@ impl Builder {
         }
     }
 
-    /// Returns the commands that print, as JSON, each image of the manifest list `built`.
-    pub fn inspect_parts(&self, request: &BuildRequest, built: &HeldImage) -> Vec<CommandLine> {
-        let Ok(Some(list)) = buildah::gathered(request) else {
-            return Vec::new();
-        };
-        let name = list
-            .rsplit_once(':')
-            .map_or(list.as_str(), |(name, _)| name);
+    /// Returns the commands that print, as JSON, each image of the manifest list `built`, whose name is `list`.
+    pub fn inspect_parts(&self, list: &str, built: &HeldImage) -> Vec<CommandLine> {
+        let name = list.rsplit_once(':').map_or(list, |(name, _)| name);
         let parts = built.parts.iter();
         let inspect = |digest| self.inspect_image(&format!("{name}@{digest}"));
         parts.filter_map(inspect).collect()
@@ -217,9 +212,9 @@ impl Builder {
             Self::Docker { program, .. } | Self::Buildx { program, .. } if is_single => {
                 Some(program.call(&["image", "inspect", "--"]).arg(image))
             }
-            Self::Podman(program) | Self::Buildah(program) => match buildah::gathered(request) {
-                Ok(Some(list)) => Some(program.call(&["manifest", "inspect", "--"]).arg(list)),
-                _ => self.inspect_image(&image),
+            Self::Podman(_) | Self::Buildah(_) => match self.list_of(request) {
+                Some(list) => self.inspect_list(&list),
+                None => self.inspect_image(&image),
             },
             _ => None,
         }

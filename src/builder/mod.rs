@@ -24,6 +24,7 @@ mod same_image;
 pub mod storage;
 mod used;
 
+pub use buildah::list_prefix;
 pub use buildkit::digest_in_metadata;
 pub use cache::CacheRecord;
 pub use connection::{lacks_buildx, presence};

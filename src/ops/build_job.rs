@@ -14,7 +14,7 @@ use crate::{
 use super::{
     assemble, builder_fault, builders,
     cache_traces::{self, CacheTraces},
-    clean::BuilderTraces,
+    clean::{self, BuilderTraces},
     commands::{CommandFailure, Commands},
     execution::{Execution, Failure, GRACE},
     inputs::Inputs,
@@ -84,20 +84,33 @@ impl BuildJob<'_> {
 
     async fn try_on(&self, work: &BuilderWork<'_>) -> Result<BuildOutcome, Failure> {
         let (execution, inputs, resolved) = (self.execution, self.inputs, self.resolved);
-        let BuilderWork {
-            on,
-            request,
-            lines,
-            stop,
-        } = work;
-        let mut request = request.clone();
+        let on = work.on;
+        let mut request = work.request.clone();
         let left_out = assemble::left_out(execution, &request.context);
         let ignore = assemble::ignore_file(inputs, &on.builder, &left_out)?;
         assemble::place_dockerfile(&request, resolved, ignore.as_deref())?;
         let _lean = assemble::place_lean_context(execution, &on.builder, &mut request, &left_out)?;
+        let pulled = resolved.pulled.keys();
+        let traces = BuilderTraces::before(execution, on, self.run, pulled).await?;
+        let built = self.run_steps(work, &request, traces.as_ref()).await;
+        if built.is_err() {
+            clean::after_failure(on, &request, traces.as_ref(), work.lines.log).await;
+        }
+        built
+    }
+
+    /// Runs the command lines of the builder, one after the other.
+    async fn run_steps(
+        &self,
+        work: &BuilderWork<'_>,
+        request: &BuildRequest,
+        traces: Option<&BuilderTraces<'_>>,
+    ) -> Result<BuildOutcome, Failure> {
+        let (execution, inputs) = (self.execution, self.inputs);
+        let BuilderWork {
+            on, lines, stop, ..
+        } = work;
         let variables = execution.secret_variables()?;
-        let pulled = || resolved.pulled.keys();
-        let traces = BuilderTraces::before(execution, on, self.run, pulled()).await;
         let commands = Commands {
             execution,
             run: self.run.run_id,
@@ -107,7 +120,11 @@ impl BuildJob<'_> {
         };
         let mut outcome = BuildOutcome::default();
         let mut unchanged = BTreeMap::new();
-        for step in on.builder.plan(&request)? {
+        for step in on.builder.plan(request)? {
+            let before = match (traces, &step.purpose) {
+                (Some(traces), Purpose::Publish(tags)) => traces.id_of(tags).await,
+                _ => None,
+            };
             if let Purpose::Push(image) = &step.purpose
                 && let Some(digest) = unchanged.remove(image)
             {
@@ -126,22 +143,25 @@ impl BuildJob<'_> {
                 _ => 0,
             };
             let ran = commands.run(line, GRACE, keep).await;
-            let printed = ran.map_err(|why| failed(why, on, &step.purpose, &request))?;
+            let printed = ran.map_err(|why| failed(why, on, &step.purpose, request))?;
             if step.purpose == Purpose::Build {
-                let built = platforms::built(&on.builder, &request).await;
+                let built = platforms::built(&on.builder, request).await;
                 let named = built.iter().flat_map(|it| it.platforms.clone());
                 outcome.platforms = pushed::in_words_of(&inputs.build.platforms, named);
-                judge_built(&on.builder, &outcome.platforms, &request.platforms, inputs)?;
-                let built = unchanged::parts(&on.builder, &request, built).await;
-                if let Some(traces) = &traces {
-                    traces.note(built.iter(), &request.images, pulled())?;
+                let built = unchanged::parts(&on.builder, request, built).await;
+                if let Some(traces) = traces {
+                    traces.note(built.iter(), &request.images)?;
                 }
+                judge_built(&on.builder, &outcome.platforms, &request.platforms, inputs)?;
                 // A part is compared when the parts are joined: the same parts give the same index.
                 if on.platforms.is_empty() {
                     unchanged = self.unchanged(&built).await?;
                 }
             }
             if let Some(digest) = pushed::digest(&step.purpose, &step.digest, &printed)? {
+                if let (Some(traces), Purpose::Publish(tags)) = (traces, &step.purpose) {
+                    traces.note_pushed(tags, &digest, before).await?;
+                }
                 let images = step.purpose.pushes().iter().cloned();
                 let pushed = images.map(|image| (image, digest.clone()));
                 outcome.digests.extend(pushed);

@@ -11,7 +11,7 @@ use std::{
 use jiff::SignedDuration;
 
 use crate::{
-    builder::{Builder, HeldImage},
+    builder::{self, BuildRequest, Builder, HeldImage},
     error::Result,
     image::{Digest, Reference},
     store::made::{MadeImage, MadeOnBuilder},
@@ -26,7 +26,7 @@ use crate::{
 
 use super::{
     App, builders, execution::Execution, local, platforms, run_builders::PlacedBuilder,
-    run_log::RunLog,
+    run_log::RunLog, unchanged,
 };
 
 /// How long a builder may take to remove something, or to list its cache.
@@ -45,8 +45,8 @@ pub(super) struct BuilderTraces<'a> {
     policy: Clean,
     task: String,
     run: RunId,
-    /// The bases that the builder did not have before the build.
-    absent: BTreeSet<Reference>,
+    /// Whether runs of the task may make manifest lists.
+    has_lists: bool,
 }
 
 impl<'a> BuilderTraces<'a> {
@@ -61,34 +61,40 @@ impl<'a> BuilderTraces<'a> {
             policy,
             task: task.key().full(),
             run: run.run_id,
-            absent: BTreeSet::new(),
+            has_lists: run.platforms.len() > 1 || !matches!(task.step, Step::Docker(_)),
         })
     }
 
-    /// As [`Self::of`], before a build that pulls the images `pulled` from registries: finds out which of these the builder does not have
-    /// yet.
+    /// As [`Self::of`], before a build that pulls the images `pulled` from registries: records those that the builder does not have yet, or
+    /// that an earlier run has pulled, because they stay there even if the build fails.
     pub async fn before(
         execution: &'a Execution<'_>,
         on: &'a PlacedBuilder,
         run: &Run,
-        pulled: impl Iterator<Item = &Reference>,
-    ) -> Option<Self> {
-        let mut traces = Self::of(execution, on, run)?;
-        let known = execution.app.store.made_on(&on.name).bases;
-        for base in pulled.filter(|base| !known.contains_key(*base)) {
+        pulled: impl Iterator<Item = &Reference> + Clone,
+    ) -> Result<Option<Self>> {
+        let Some(traces) = Self::of(execution, on, run) else {
+            return Ok(None);
+        };
+        let store = &execution.app.store;
+        let known = store.made_on(&on.name).bases;
+        let mut absent = BTreeSet::new();
+        for base in pulled.clone().filter(|base| !known.contains_key(*base)) {
             if matches!(local::held(&on.builder, base).await, Ok(None)) {
-                traces.absent.insert(base.clone());
+                absent.insert(base.clone());
             }
         }
-        Some(traces)
+        store.change_made(&on.name, |made| {
+            made.note_bases(&traces.task, traces.run, pulled, &absent);
+        })?;
+        Ok(Some(traces))
     }
 
-    /// Records the images of a build and its bases, before anything is pushed.
+    /// Records the images of a build, before anything is pushed.
     pub fn note<'r>(
         &self,
         images: impl Iterator<Item = &'r HeldImage>,
         tags: &[Reference],
-        pulled: impl Iterator<Item = &'r Reference>,
     ) -> Result<()> {
         self.app.store.change_made(&self.on.name, |made| {
             for image in images {
@@ -97,12 +103,71 @@ impl<'a> BuilderTraces<'a> {
                     made.note_image(id, &self.task, self.run, tags);
                 }
             }
-            made.note_bases(&self.task, self.run, pulled, &self.absent);
         })
+    }
+
+    /// Returns the id of the image that the builder has under the first of these tags.
+    pub async fn id_of(&self, tags: &[Reference]) -> Option<Digest> {
+        self.held(&tags.first()?.to_string()).await?.id
+    }
+
+    /// Records the image that a build has pushed itself, where the builder keeps it too: as containerd's image store does, under the digest
+    /// that was pushed. `before` is the id that its first tag had before the build: an image that was there already may be another's.
+    pub async fn note_pushed(
+        &self,
+        tags: &[Reference],
+        digest: &Digest,
+        before: Option<Digest>,
+    ) -> Result<()> {
+        let is_kept = self.id_of(tags).await.as_ref() == Some(digest);
+        let is_new = before.as_ref() != Some(digest);
+        self.app.store.change_made(&self.on.name, |made| {
+            if is_kept && (is_new || made.images.contains_key(digest)) {
+                made.note_image(digest, &self.task, self.run, tags);
+            }
+        })
+    }
+
+    /// Records the images of the manifest lists that earlier runs of the task have left because they were killed, and removes the lists.
+    async fn remove_lists(&self, log: &RunLog<'_>) -> Result<()> {
+        let (builder, store) = (&self.on.builder, &self.app.store);
+        let Some(list) = builder.image_lists() else {
+            return Ok(());
+        };
+        let names = platforms::text(&list).await.unwrap_or_default();
+        for name in names.lines().map(str::trim) {
+            let run = name.rsplit_once(':').and_then(|(_, run)| run.parse().ok());
+            let Some(run) = run.filter(|run: &RunId| *run < self.run) else {
+                continue;
+            };
+            let prefix = builder::list_prefix(&store.layout().run_folder(run));
+            // The record of a run that has ended long ago may be gone.
+            let of = store
+                .run(run)?
+                .map(|run| run.task_key().map(|it| it.full()));
+            if !name.starts_with(&prefix) || of.is_some_and(|of| of.as_ref() != Some(&self.task)) {
+                continue;
+            }
+            let parts = take_list(self.on, name, log).await;
+            store.change_made(&self.on.name, |made| {
+                for id in parts.iter().filter_map(|part| part.id.as_ref()) {
+                    // A later run may have made the same image.
+                    if !made.images.contains_key(id) {
+                        made.note_image(id, &self.task, run, &[]);
+                    }
+                }
+            })?;
+        }
+        Ok(())
     }
 
     /// Removes what nothing needs any more, after the run has succeeded.
     pub async fn clean(&self, log: &RunLog<'_>) {
+        if self.has_lists
+            && let Err(error) = self.remove_lists(log).await
+        {
+            log.say(&error.one_line());
+        }
         let made = self.app.store.made_on(&self.on.name);
         let (mut gone, mut list) = (Vec::new(), None);
         for (id, image) in &made.images {
@@ -275,6 +340,39 @@ impl<'a> BuilderTraces<'a> {
         }
         true
     }
+}
+
+/// After a build that has failed: removes the manifest list that it has made, and records the images in it.
+pub(super) async fn after_failure(
+    on: &PlacedBuilder,
+    request: &BuildRequest,
+    traces: Option<&BuilderTraces<'_>>,
+    log: &RunLog<'_>,
+) {
+    let Some(list) = on.builder.list_of(request) else {
+        return;
+    };
+    let parts = take_list(on, &list, log).await;
+    if let Some(traces) = traces
+        && let Err(error) = traces.note(parts.iter(), &[])
+    {
+        log.say(&error.one_line());
+    }
+}
+
+/// Removes a manifest list, if it is there. Returns the images in it, which stay.
+async fn take_list(on: &PlacedBuilder, list: &str, log: &RunLog<'_>) -> Vec<HeldImage> {
+    let builder = &on.builder;
+    let Some(held) = platforms::list(builder, list).await else {
+        return Vec::new();
+    };
+    let parts = unchanged::parts_of(builder, list, &held).await;
+    if let Some(line) = builder.remove_list(list)
+        && let Err(why) = converse(&line).await
+    {
+        log.say(&format!("cannot remove {list} from {}: {why}", on.name));
+    }
+    parts
 }
 
 /// Prunes a builder's cache once a week, if the config file says what to keep.

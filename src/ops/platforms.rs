@@ -43,6 +43,11 @@ pub async fn built(builder: &Builder, request: &BuildRequest) -> Option<HeldImag
     inspected(&builder.inspect_built(request)?).await
 }
 
+/// Returns a manifest list in the builder's store; `None` where it has none of this name.
+pub async fn list(builder: &Builder, name: &str) -> Option<HeldImage> {
+    inspected(&builder.inspect_list(name)?).await
+}
+
 /// Returns the image that a command shows; `None` where it fails or shows none.
 pub async fn inspected(line: &CommandLine) -> Option<HeldImage> {
     HeldImage::parse(&answer(line).await?)

@@ -100,11 +100,16 @@ pub async fn parts(
     let Some(built) = built else {
         return Vec::new();
     };
-    if built.parts.is_empty() {
-        return vec![built];
+    match builder.list_of(request) {
+        Some(list) => parts_of(builder, &list, &built).await,
+        None => vec![built],
     }
+}
+
+/// Returns the images in a manifest list as the builder holds them; empty where it does not show all of them.
+pub async fn parts_of(builder: &Builder, list: &str, built: &HeldImage) -> Vec<HeldImage> {
     let mut parts = Vec::new();
-    for line in builder.inspect_parts(request, &built) {
+    for line in builder.inspect_parts(list, built) {
         parts.extend(platforms::inspected(&line).await);
     }
     if parts.len() == built.parts.len() {

@@ -1,5 +1,7 @@
 //! What runs leave in the stores of builders, and what is removed.
 
+use std::fs;
+
 use crate::support::{BOTH_PLATFORMS, Calls, Image, Output, Registry, World};
 
 /// Runs a builder of the world to its end.
@@ -83,6 +85,11 @@ fn docker_images_do_not_accumulate_over_rebuilds() {
 #[test]
 fn docker_images_in_the_containerd_store_do_not_accumulate_over_rebuilds() {
     grow_by_nothing(World::newer_docker, "docker", &[]);
+}
+
+#[test]
+fn docker_images_of_several_platforms_do_not_accumulate_over_rebuilds() {
+    grow_by_nothing(World::newer_docker, "docker", &BOTH_PLATFORMS);
 }
 
 #[test]
@@ -228,6 +235,51 @@ fn builder_images_are_kept_where_its_settings_say_so() {
     rebuild(&world, &registry, "2");
     let left = images(&world, "buildah");
     assert_eq!(left.len(), stays, "{left:#?}");
+}
+
+#[test]
+fn base_of_a_failed_build_is_removed_after_the_next_success() {
+    let (world, registry) = built_once(World::buildah, &[]);
+    push_base(&registry, "1");
+    let failed = base(&registry);
+    world.context("web", &dockerfile(&registry, "COPY missing /"));
+    world.run("web").exits(1);
+    assert!(has(&world, "buildah", &failed));
+    push_base(&registry, "2");
+    world.context("web", &dockerfile(&registry, "ENV A=b"));
+    world.run("web").ok();
+    assert!(!has(&world, "buildah", &failed));
+    assert!(has(&world, "buildah", &base(&registry)));
+}
+
+#[test]
+fn manifest_lists_of_failed_runs_are_removed() {
+    let (world, registry) = built_once(World::buildah, &BOTH_PLATFORMS);
+    let first = images(&world, "buildah");
+    let (own, broken) = (world.path("bin/own"), world.path("broken"));
+    fs::rename(world.path("bin/buildah"), &own).unwrap();
+    let script = format!(
+        "broken=$(cat '{}' 2>/dev/null)\ncase \"$broken $1 $2\" in\n'push manifest push' | 'rm manifest '*) echo broken >&2; [ \"$2\" = inspect ] || exit 1 ;;\nesac\nexec '{}' \"$@\"",
+        broken.display(),
+        own.display()
+    );
+    world.fake("buildah", &script);
+    let lists = || {
+        let all = images(&world, "buildah").into_iter();
+        all.filter(|it| it.starts_with("localhost/acrt-")).count()
+    };
+    for (what, left) in [("push", 0), ("rm", 1)] {
+        fs::write(&broken, what).unwrap();
+        push_base(&registry, what);
+        world.run("web").exits(1);
+        assert_eq!(lists(), left, "{what}: {:#?}", images(&world, "buildah"));
+    }
+    fs::remove_file(&broken).unwrap();
+    push_base(&registry, "1");
+    world.run("web").ok();
+    let last = images(&world, "buildah");
+    assert_eq!(lists(), 0, "{last:#?}");
+    assert_eq!(last.len(), first.len(), "{first:#?} {last:#?}");
 }
 
 #[test]

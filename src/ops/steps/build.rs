@@ -12,7 +12,7 @@ use crate::{
     ops::{
         assemble,
         cache_traces::{self, CacheTraces},
-        clean::BuilderTraces,
+        clean::{self, BuilderTraces},
         fetch::{self, Destination, Fetched},
         inputs::{self, Inputs},
         outputs::judge_built,
@@ -82,10 +82,25 @@ async fn run_lines(
     resolved: &Resolved,
 ) -> Result<BTreeSet<Platform>, StepFailure> {
     let shared = work.shared;
-    let (execution, builder) = (shared.execution, &shared.on.builder);
+    let execution = shared.execution;
+    let pulled = resolved.pulled.keys();
+    let traces = BuilderTraces::before(execution, shared.on, shared.run, pulled).await?;
+    let made = run_each(work, build, request, inputs, traces.as_ref()).await;
+    if made.is_err() {
+        clean::after_failure(shared.on, request, traces.as_ref(), shared.log).await;
+    }
+    made
+}
+
+async fn run_each(
+    work: &StepRun<'_>,
+    build: &BuildStep,
+    request: &BuildRequest,
+    inputs: &Inputs,
+    traces: Option<&BuilderTraces<'_>>,
+) -> Result<BTreeSet<Platform>, StepFailure> {
+    let builder = &work.shared.on.builder;
     let directory = work.directory(build.working_directory.as_deref(), ".")?;
-    let pulled = || resolved.pulled.keys();
-    let traces = BuilderTraces::before(execution, shared.on, shared.run, pulled()).await;
     let mut made = BTreeSet::new();
     for planned in builder.plan(request)? {
         let mut line = with_variables(work, planned.line, build);
@@ -95,9 +110,9 @@ async fn run_lines(
             let built = platforms::built(builder, request).await;
             let named = built.iter().flat_map(|it| it.platforms.clone());
             made = pushed::in_words_of(&inputs.build.platforms, named);
-            if let Some(traces) = &traces {
+            if let Some(traces) = traces {
                 let built = unchanged::parts(builder, request, built).await;
-                traces.note(built.iter(), &request.images, pulled())?;
+                traces.note(built.iter(), &request.images)?;
             }
             judge_built(builder, &made, &inputs.wanted, inputs)?;
         }

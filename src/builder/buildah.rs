@@ -8,10 +8,10 @@ use crate::{
     sys::command::CommandLine,
 };
 
-use super::{BuildRequest, Builder, DigestSource, Program, Purpose, Step};
+use super::{BuildRequest, DigestSource, Program, Purpose, Step};
 
 /// How the names of all manifest lists begin.
-const LISTS: &str = "localhost/acrt-";
+pub(super) const LISTS: &str = "localhost/acrt-";
 
 /// Returns the commands of a build by buildah or podman, which take the same options.
 pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
@@ -45,7 +45,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
 ///
 /// The name belongs to this run alone: a build adds to an existing list of its name, and the images that an earlier run left in it would be
 /// pushed again.
-fn gathered(request: &BuildRequest) -> Result<Option<String>> {
+pub(super) fn gathered(request: &BuildRequest) -> Result<Option<String>> {
     if request.platforms.len() < 2 {
         return Ok(None);
     }
@@ -75,50 +75,8 @@ fn short_digest(folder: &Path) -> String {
     Digest::of(folder.as_os_str().as_encoded_bytes()).hex()[..12].to_owned()
 }
 
-fn remove_list(program: &Program, list: &str) -> CommandLine {
+pub(super) fn remove_list(program: &Program, list: &str) -> CommandLine {
     program.call(&["manifest", "rm", "--", list])
-}
-
-impl Builder {
-    /// Returns the name of the manifest list that a build makes; `None` where it makes none.
-    pub fn list_of(&self, request: &BuildRequest) -> Option<String> {
-        self.with_lists()?;
-        gathered(request).ok().flatten()
-    }
-
-    /// Returns the command that prints the names of the manifest lists of all builds, one on each line.
-    pub fn image_lists(&self) -> Option<CommandLine> {
-        let name = match self {
-            Self::Buildah(_) => "{{.Name}}:{{.Tag}}",
-            _ => "{{.Repository}}:{{.Tag}}",
-        };
-        let list = self.with_lists()?.call(&["images"]);
-        let list = list.flag("--filter", format!("reference={LISTS}*"));
-        Some(list.flag("--format", name))
-    }
-
-    /// Returns the command that prints a manifest list as JSON. [`super::HeldImage::parse`] reads the output.
-    pub fn inspect_list(&self, list: &str) -> Option<CommandLine> {
-        Some(
-            self.with_lists()?
-                .call(&["manifest", "inspect", "--", list]),
-        )
-    }
-
-    /// Returns the command that removes a manifest list, but not the images in it.
-    pub fn remove_list(&self, list: &str) -> Option<CommandLine> {
-        Some(remove_list(self.with_lists()?, list))
-    }
-
-    /// Returns the program, where it gathers the images of several platforms in a manifest list of its store.
-    fn with_lists(&self) -> Option<&Program> {
-        match self {
-            Self::Podman(program) | Self::Buildah(program) => Some(program),
-            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
-                None
-            }
-        }
-    }
 }
 
 /// Adds the arguments that all builders of the docker family share.

@@ -1,6 +1,11 @@
-//! What a multi-step run makes on a builder besides images: its containers, networks and folders, and how they are found and removed.
+//! What a run makes on a builder besides images: containers, networks and folders, and how they are found and removed.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use serde_json::Value;
 
 use crate::sys::command::CommandLine;
 
@@ -79,6 +84,17 @@ impl Builder {
         Some(list.flag("--filter", filter).flag("--format", name))
     }
 
+    /// Returns the command that prints all containers as JSON, also those in which builds work. `None` where a build that is stopped removes
+    /// its own, and for a podman on another machine, of which it is not known who else builds there. [`working_containers`] reads the output.
+    pub fn list_working_containers(&self) -> Option<CommandLine> {
+        let Self::Podman(program) = self else {
+            return None;
+        };
+        let is_remote = program.global_args.iter().any(|it| it == "--remote");
+        let list = ["ps", "--all", "--external", "--no-trunc", "--format=json"];
+        (!is_remote).then(|| program.call(&list))
+    }
+
     /// Returns the command that removes a folder whose files belong to users that exist only in containers; `None` where the builder has no
     /// such users.
     pub fn remove_folder(&self, folder: &Path) -> Option<CommandLine> {
@@ -120,6 +136,28 @@ impl Builder {
     }
 }
 
+/// Returns the ids of those listed containers in which builds have worked since the second `since`, on an image of `bases` (names and ids)
+/// or on an earlier stage.
+pub fn working_containers(printed: &[u8], bases: &BTreeSet<String>, since: i64) -> Vec<String> {
+    let all: Value = serde_json::from_slice(printed).unwrap_or_default();
+    let all = all.as_array().into_iter().flatten();
+    let own = all.filter(|one| {
+        let has = |key: &str| one[key].as_str().is_some_and(|it| bases.contains(it));
+        one["State"] == "storage"
+            && one["Created"].as_i64().is_some_and(|it| it >= since)
+            && (has("Image") || has("ImageID") || one["Image"].as_str().is_some_and(is_stage))
+    });
+    own.filter_map(|one| Some(one["Id"].as_str()?.to_owned()))
+        .collect()
+}
+
+/// Tells whether an image has the name that a build gives an earlier stage.
+fn is_stage(name: &str) -> bool {
+    let name = name.strip_prefix("docker.io/library/");
+    let random = name.and_then(|it| it.strip_suffix("-tmp:latest"));
+    random.is_some_and(|it| it.len() == 64 && it.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +181,35 @@ mod tests {
         assert_eq!(
             Builder::Buildah(program("buildah")).list_left(Leftover::Networks, "l", "1"),
             None
+        );
+    }
+
+    #[test]
+    fn working_containers_are_new_ones_without_a_process_on_the_bases_of_the_build() {
+        let stage = format!("docker.io/library/{}-tmp:latest", "ab".repeat(32));
+        let list = serde_json::json!([
+            {"Id": "own", "Image": "r.io/b@sha256:1", "ImageID": "b", "State": "storage", "Created": 7},
+            {"Id": "tagged", "Image": "r.io/b:1", "ImageID": "b", "State": "storage", "Created": 8},
+            {"Id": "stage", "Image": stage, "ImageID": "s", "State": "storage", "Created": 8},
+            {"Id": "old", "Image": "r.io/b@sha256:1", "ImageID": "b", "State": "storage", "Created": 6},
+            {"Id": "other", "Image": "r.io/c:1", "ImageID": "c", "State": "storage", "Created": 8},
+            {"Id": "run", "Image": "r.io/b:1", "ImageID": "b", "State": "exited", "Created": 8},
+        ]);
+        let bases = BTreeSet::from(["r.io/b@sha256:1".to_owned(), "b".to_owned()]);
+        let found = working_containers(list.to_string().as_bytes(), &bases, 7);
+        assert_eq!(found, ["own", "tagged", "stage"]);
+        assert!(working_containers(b"Error", &bases, 0).is_empty());
+    }
+
+    #[test]
+    fn working_containers_of_a_remote_podman_are_left_alone() {
+        let mut remote = program("podman");
+        remote.global_args = vec!["--remote".into(), "--connection=pods".into()];
+        assert_eq!(Builder::Podman(remote).list_working_containers(), None);
+        assert!(
+            Builder::Podman(program("podman"))
+                .list_working_containers()
+                .is_some()
         );
     }
 }

@@ -33,7 +33,7 @@ pub use detect::{ORDER, check_name, chosen_name, detect};
 pub use failure_excerpt::{FailureExcerpt, Refusal, has_lost_its_daemon, is_out_of_disk, refusal};
 pub use held::HeldImage;
 pub use kind::{Builder, BuilderKind, UnknownBuilder};
-pub use leftovers::Leftover;
+pub use leftovers::{Leftover, working_containers};
 pub use platform::BuilderPlatforms;
 pub use program::{Program, Question};
 pub use request::{BuildRequest, DigestSource, Purpose, Step, Unpinned};

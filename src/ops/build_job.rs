@@ -25,6 +25,7 @@ use super::{
     run_log::PrefixedLog,
     unchanged,
     why_failed::{has_no_disk, with_last_words},
+    working_containers,
 };
 
 /// One build of a run: its inputs, and what was resolved.
@@ -72,7 +73,9 @@ impl BuildJob<'_> {
                 built => built,
             }
         };
-        let built = cache_traces::noted(traces, "", self.resolved.pulled.keys(), build).await;
+        let pulled = || self.resolved.pulled.keys();
+        let build = working_containers::removed(work.on, pulled(), &work.lines, build);
+        let built = cache_traces::noted(traces, "", pulled(), build).await;
         match built {
             Ok(outcome) => {
                 builders::note_room(app, name)?;

@@ -70,6 +70,7 @@ pub mod verify;
 pub mod watch;
 pub mod why;
 mod why_failed;
+mod working_containers;
 
 use std::{cell::RefCell, collections::BTreeMap, future::Future, path::PathBuf, rc::Rc};
 

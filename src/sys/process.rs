@@ -528,6 +528,39 @@ fn left_running(marker: &[u8], groups: &BTreeSet<i32>) -> Vec<Process> {
         .collect()
 }
 
+/// Tells whether a process that this one may look into runs one of `programs` with the same value of an environment variable as this process.
+/// Needs `/proc`; elsewhere one is assumed.
+pub fn is_running(programs: &[&str], variable: &str) -> bool {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return true;
+    };
+    let own = environment::variable(variable).map(String::into_bytes);
+    let value = |pid: &str| -> Option<Option<Vec<u8>>> {
+        let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let name = format!("{variable}=");
+        let mut all = environ.split(|b| *b == 0);
+        let value = all.find_map(|it| it.strip_prefix(name.as_bytes()));
+        Some(value.map(<[u8]>::to_vec))
+    };
+    let mut names = entries.flatten().map(|entry| entry.file_name());
+    names.any(|pid| {
+        let Some(pid) = pid.to_str() else {
+            return false;
+        };
+        let program = fs::read_link(format!("/proc/{pid}/exe"));
+        let name = program
+            .ok()
+            .and_then(|it| it.file_name()?.to_str().map(str::to_owned));
+        let Some(name) = name.filter(|it| programs.contains(&it.as_str())) else {
+            return false;
+        };
+        // Not one that only holds namespaces open, which renames itself.
+        let title = fs::read_to_string(format!("/proc/{pid}/comm"));
+        let is_itself = title.is_ok_and(|title| title.trim_end() == name);
+        is_itself && value(pid).is_none_or(|value| value == own)
+    })
+}
+
 /// Returns the group of a process; `None` for a zombie.
 fn living_group(pid: i32) -> Option<i32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

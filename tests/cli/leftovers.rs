@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::support::{BOTH_PLATFORMS, Calls, Image, Output, Registry, World};
+use rustix::process::Signal;
+
+use crate::support::{BOTH_PLATFORMS, Calls, Gate, Image, Output, Registry, World};
 
 /// Runs a builder of the world to its end.
 fn call(world: &World, builder: &str, args: &[&str]) -> Output {
@@ -280,6 +282,29 @@ fn manifest_lists_of_failed_runs_are_removed() {
     let last = images(&world, "buildah");
     assert_eq!(lists(), 0, "{last:#?}");
     assert_eq!(last.len(), first.len(), "{first:#?} {last:#?}");
+}
+
+#[test]
+fn stopped_podman_build_leaves_no_container_and_its_base_is_removed_after_the_next_success() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.podman();
+    registry.push_shell("base:1", &[("version", "0")]);
+    let (gate, from) = (Gate::new(), registry.image("base:1"));
+    let wait = format!("FROM {from}\nRUN {}\n", gate.wait_command());
+    world.task(&registry, "web", &wait);
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    let _waiting = gate.arrival();
+    run.signal(Signal::INT);
+    run.wait().exits(130);
+    let list = ["ps", "--all", "--external", "--quiet"];
+    let left = call(&world, "podman", &list).ok();
+    assert_eq!(left.stdout.trim(), "", "{left}");
+    let old = base(&registry);
+    assert!(has(&world, "podman", &old));
+    registry.push_shell("base:1", &[("version", "1")]);
+    world.context("web", &format!("FROM {from}\nENV A=b\n"));
+    world.run("web").ok();
+    assert!(!has(&world, "podman", &old));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::{
         platforms, pushed,
         resolve::{self, Resolved},
         trust::Trust,
-        unchanged,
+        unchanged, working_containers,
     },
     source::local::LocalContext,
     steps::{BuildStep, Mount, guest},
@@ -58,8 +58,9 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     }
     let traces = CacheTraces::of(execution, shared.on, shared.run, &shared.stop);
     let running = run_lines(work, build, &request, &inputs, &resolved);
-    let pulled = resolved.pulled.keys();
-    let made = cache_traces::noted(traces, step.id.as_str(), pulled, running).await?;
+    let pulled = || resolved.pulled.keys();
+    let running = working_containers::removed(shared.on, pulled(), &work.lines, running);
+    let made = cache_traces::noted(traces, step.id.as_str(), pulled(), running).await?;
     resolved.made_for(execution.app, &inputs, &made).await?;
     let mut found = shared.found.borrow_mut();
     found.take(&step.id, &resolved.dependencies, &resolved.untracked);

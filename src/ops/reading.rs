@@ -104,11 +104,12 @@ fn is_remote(task: &Task) -> bool {
     task.step.context().is_some_and(Context::is_remote)
 }
 
-/// Reads what the files of a task say now, where that matters: if the last run failed, or a file has changed since the last run read it,
-/// which [`is_as_read`] says. Of a task with a remote context only the definition is read.
+/// Reads what the files of a task say now, where that matters: if the last run failed or was canceled, or a file has changed since the last
+/// run read it, which [`is_as_read`] says. Of a task with a remote context only the definition is read.
 pub fn reading(app: &App, task: &Task, baseline: &Baseline, is_as_read: bool) -> Option<Reading> {
     let is_compared = is_compared(task, baseline);
-    if baseline.failure.is_none() && (!is_compared || is_as_read) {
+    let has_failed = baseline.failure.is_some() || baseline.canceled.is_some();
+    if !has_failed && (!is_compared || is_as_read) {
         return None;
     }
     let secrets = if task.step.has_secret_arguments() {

@@ -22,8 +22,9 @@ use super::{
     credential::logins,
     execute,
     execution::{Execution, Finished},
-    notify, placing, recall,
+    notify, placing, reading, recall,
     recovery::{recover_crashed_runs, recover_crashed_runs_of},
+    run_record,
     supervise::{WorkerInput, own_command, supervise},
     task,
 };
@@ -57,6 +58,8 @@ pub async fn run(
     let mut held = app.store.new_run(|id| {
         let mut run = queued(id, &task, cause, app.clock.now());
         run.task = run.task.filter(|_| !is_quick);
+        // While it waits for its place, this process is all that the run has.
+        run.pid = Some(std::process::id());
         if is_quick && matches!(task.step, Step::Docker(_)) {
             run.run_type = RunType::QuickBuild;
         }
@@ -204,15 +207,19 @@ pub async fn run_if_free(
         return Ok(None);
     };
     recover_crashed_runs_of(app, key, events).await?;
-    let (task, _) = prepare(app, &request)?;
+    let (task, secrets) = prepare(app, &request)?;
     let held = triggered(app, &task, cause, stop, events).await?;
     let request = RunRequest {
         run: Some(held.run.run_id),
         ..request
     };
-    supervise(app, &task, &request, held, stop, events)
-        .await
-        .map(Some)
+    let finished = supervise(app, &task, &request, held, stop, events).await?;
+    if finished.run.status == RunStatus::Canceled && stop.requested().is_none() {
+        let survey = reading::survey(app, &task, &secrets).ok();
+        let inputs = survey.and_then(|survey| survey.digest);
+        run_record::canceled(app, key, &finished.run, inputs)?;
+    }
+    Ok(Some(finished))
 }
 
 /// Records a run that a trigger caused and that cannot begin, so that it is retried like any run that failed. Returns `None` if a run of its

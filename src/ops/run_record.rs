@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::{
     error::{Error, Kind, Result, cut},
     image::{Digest, Platform, Reference},
     store::runs::HeldRun,
-    task::{ImageDescriptor, Run, RunStatus},
-    watch::{Baseline, Built},
+    task::{ImageDescriptor, Run, RunStatus, TaskKey},
+    watch::{self, Baseline, Built},
 };
 
 use super::{
@@ -83,25 +85,47 @@ pub(super) fn failed(
         && failure.status != RunStatus::Canceled
         && let Ok(mut baseline) = app.store.baseline(&key)
     {
-        let inputs = execution.inputs.get().cloned();
-        let resolved = run.base_image_dependencies.iter().flatten();
-        let resolved = resolved.map(|dependency| &dependency.image);
-        let causes = run.image_update_trigger.iter();
-        let causes = causes.flat_map(|cause| &cause.images);
-        let mut causes = digests_by_tag(app, causes);
-        let mut tried = causes.clone();
-        tried.extend(digests_by_tag(app, resolved));
-        causes.retain(|tag, digest| tried.get(tag) != Some(digest));
-        baseline.failed(run.run_id, tried, inputs, now);
-        let meant = run.source_trigger.as_ref().map(|it| it.commit_id.clone());
+        let attempt = attempt(app, run, execution.inputs.get().cloned(), now);
+        baseline.failed(run.run_id, attempt.tried, attempt.inputs, now);
         if let Some(failure) = &mut baseline.failure {
             failure.reason = reason;
-            failure.causes = causes;
-            failure.commit = run.source_commit.clone().or(meant);
+            failure.causes = attempt.causes;
+            failure.commit = attempt.commit;
         }
         app.store.save_baseline(&key, &baseline)?;
     }
     Ok(error)
+}
+
+/// Records that a run which triggers had caused was canceled by itself: the same triggers do not cause it again.
+pub(super) fn canceled(app: &App, key: &TaskKey, run: &Run, inputs: Option<Digest>) -> Result<()> {
+    if run.triggered_by() == "Manual" {
+        return Ok(());
+    }
+    let mut baseline = app.store.baseline(key)?;
+    baseline.schema = Baseline::SCHEMA;
+    baseline.canceled = Some(Box::new(attempt(app, run, inputs, app.clock.now())));
+    app.store.save_baseline(key, &baseline)
+}
+
+/// Returns what a run has tried.
+fn attempt(app: &App, run: &Run, inputs: Option<Digest>, now: Timestamp) -> watch::Failure {
+    let resolved = run.base_image_dependencies.iter().flatten();
+    let resolved = resolved.map(|dependency| &dependency.image);
+    let causes = run.image_update_trigger.iter();
+    let causes = causes.flat_map(|cause| &cause.images);
+    let mut causes = digests_by_tag(app, causes);
+    let mut tried = causes.clone();
+    tried.extend(digests_by_tag(app, resolved));
+    causes.retain(|tag, digest| tried.get(tag) != Some(digest));
+    let meant = run.source_trigger.as_ref().map(|it| it.commit_id.clone());
+    watch::Failure {
+        tried,
+        causes,
+        inputs,
+        commit: run.source_commit.clone().or(meant),
+        ..watch::Failure::of(run.run_id, now)
+    }
 }
 
 fn digests_by_tag<'a>(

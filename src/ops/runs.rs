@@ -200,41 +200,49 @@ pub fn newest(app: &App, filter: &RunFilter) -> Result<RunId> {
 ///
 /// [`Kind::NotFound`] if there is no such run; [`Kind::Failed`] if it has ended already, or does not end.
 pub async fn cancel(app: &App, id: RunId) -> Result<Run> {
-    let run = existing(app, id)?;
-    let ended = |run: &Run| {
-        Error::new(
-            Kind::Failed,
-            format!(
-                "run `{id}` cannot be canceled: it has ended with {}",
-                run.status
-            ),
-        )
-        .hint("those that go on: acrt task list-runs --run-status Running")
-    };
-    let Some(pid) = run.pid.filter(|_| run.status.is_open()) else {
-        return Err(ended(&run));
-    };
     let held = app.store.layout().open_run(id);
-    // The lock, not the process id, proves that this process is the one that carries out the run.
-    if !lock::is_held(&held) {
-        return Err(ended(&existing(app, id)?));
-    }
-    process::interrupt(pid)?;
+    let mut asked = None;
     let mut waited = Duration::ZERO;
+    // The lock, not the process id, proves that a process carries out the run.
     while lock::is_held(&held) {
+        let run = existing(app, id)?;
+        if asked.is_none()
+            && let Some(pid) = run.pid.filter(|_| run.status.is_open())
+        {
+            process::interrupt(pid)?;
+            asked = Some(pid);
+        }
         if waited > PATIENCE {
-            return Err(Error::new(
-                Kind::Failed,
-                format!("run `{id}` was asked to stop, and goes on in process {pid}"),
-            )
-            .hint(format!(
-                "kill -9 {pid}; the next command cleans up after it"
-            )));
+            return Err(not_ended(id, asked));
         }
         app.clock.pause(LOOK).await;
         waited += LOOK;
     }
-    existing(app, id)
+    let run = existing(app, id)?;
+    if asked.is_some() {
+        return Ok(run);
+    }
+    let why = format!(
+        "run `{id}` cannot be canceled: it has ended with {}",
+        run.status
+    );
+    Err(Error::new(Kind::Failed, why)
+        .hint("those that go on: acrt task list-runs --run-status Running"))
+}
+
+fn not_ended(id: RunId, asked: Option<u32>) -> Error {
+    match asked {
+        Some(pid) => Error::new(
+            Kind::Failed,
+            format!("run `{id}` was asked to stop, and goes on in process {pid}"),
+        )
+        .hint(format!("kill -9 {pid}; what it leaves behind is removed")),
+        None => Error::new(
+            Kind::Failed,
+            format!("run `{id}` cannot be canceled: it has no process yet"),
+        )
+        .hint(format!("try again: acrt task cancel-run --run-id {id}")),
+    }
 }
 
 /// Passes on a run's log, and follows it until the run has ended or the reader has gone.

@@ -275,15 +275,21 @@ pub async fn supervise(
     });
     let error = match run.status {
         RunStatus::Succeeded => None,
-        status => Some(worker_output.error.unwrap_or_else(|| {
-            // Where it is stopped twice, its process may end before it has said that.
-            let signal = stop.requested().filter(|_| status == RunStatus::Canceled);
-            let recorded = run.run_error_message.as_deref();
-            Error::new(
-                signal.map_or(Kind::Failed, Signal::kind),
-                recorded.unwrap_or("it failed"),
-            )
-        })),
+        status => {
+            let is_canceled = status == RunStatus::Canceled;
+            let signal = stop.requested().filter(|_| is_canceled);
+            // That a run was canceled by itself does not stop the process that supervises it.
+            let said = worker_output.error;
+            let said = said.filter(|_| signal.is_some() || !is_canceled);
+            Some(said.unwrap_or_else(|| {
+                // Where it is stopped twice, its process may end before it has said that.
+                let recorded = run.run_error_message.as_deref();
+                Error::new(
+                    signal.map_or(Kind::Failed, Signal::kind),
+                    recorded.unwrap_or("it failed"),
+                )
+            }))
+        }
     };
     let is_local = task.is_local();
     Ok(Finished {

@@ -62,7 +62,7 @@ impl Store {
             id = RunId::new(id.number() + 1);
         }
         self.list_missing_runs(id.number() - 1)?;
-        let mut run = queued(id);
+        let run = queued(id);
         // Listed before it is made: a run that is not listed would never be removed.
         if let Some(key) = run.task_key() {
             self.list_runs(&key, &[id])?;
@@ -70,7 +70,6 @@ impl Store {
         file::make_folder(&self.layout.run_folder(id))?;
         // Locked before its folder is visible: otherwise it would count as crashed.
         let lock = lock::take_new(&self.layout.open_run(id))?;
-        run.pid = Some(std::process::id());
         self.save_run(&run)?;
         numbers.write(&format!("{}\n", id.number()))?;
         self.set_listed(id.number())?;
@@ -80,14 +79,17 @@ impl Store {
         })
     }
 
-    /// Opens a run that the parent of this process holds.
+    /// Opens a run that the parent of this process holds, and that this process carries out.
     ///
     /// # Errors
     ///
     /// [`Kind::NotFound`] if there is none, and [`Kind::Invalid`] where its record cannot be used.
     pub fn adopt_run(&self, id: RunId) -> Result<HeldRun> {
         match file::read_json::<Run>(&self.layout.run(id))? {
-            Some(run) => Ok(HeldRun { run, lock: None }),
+            Some(mut run) => {
+                run.pid = Some(std::process::id());
+                Ok(HeldRun { run, lock: None })
+            }
             None => Err(Error::new(Kind::NotFound, format!("no run `{id}`"))),
         }
     }

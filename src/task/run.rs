@@ -219,7 +219,7 @@ pub struct Run {
     /// The builder of the run.
     #[serde(default)]
     pub builder: Option<String>,
-    /// The process of the run, while it is open.
+    /// The process to interrupt to cancel the run, while it is open; `None` before the run has a process of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
 }

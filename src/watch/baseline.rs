@@ -75,6 +75,9 @@ pub struct Baseline {
     pub pushed: Option<Timestamp>,
     #[serde(default)]
     pub failure: Option<Box<Failure>>,
+    /// The last run, if a person has canceled it by itself and triggers had caused it: what it has tried does not cause the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canceled: Option<Box<Failure>>,
     /// The commit that the last successful run was built from, where its context is a git repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
@@ -295,21 +298,16 @@ impl Baseline {
         inputs: Option<Digest>,
         now: Timestamp,
     ) {
-        let count = self
-            .failure
-            .as_ref()
-            .map_or(1, |failure| failure.count.saturating_add(1));
+        let before = self.failure.as_ref();
+        let count = before.map_or(1, |failure| failure.count.saturating_add(1));
         self.schema = Self::SCHEMA;
+        self.canceled = None;
         self.failure = Some(Box::new(Failure {
             count,
-            run_id,
-            reason: String::new(),
-            last: now,
             next_try: backoff::next_try(count, now),
             tried,
-            causes: BTreeMap::new(),
             inputs,
-            commit: None,
+            ..Failure::of(run_id, now)
         }));
     }
 
@@ -331,14 +329,33 @@ impl Baseline {
 }
 
 impl Failure {
+    /// Returns a run that ended now and has tried nothing.
+    pub fn of(run_id: RunId, now: Timestamp) -> Self {
+        Self {
+            count: 1,
+            run_id,
+            reason: String::new(),
+            last: now,
+            next_try: now,
+            tried: BTreeMap::new(),
+            causes: BTreeMap::new(),
+            inputs: None,
+            commit: None,
+        }
+    }
+
+    /// Tells whether the inputs have changed since the run. `inputs` is the digest of the Dockerfile and the definition now.
+    pub fn is_edited(&self, inputs: Option<&Digest>) -> bool {
+        inputs.is_some() && inputs != self.inputs.as_ref()
+    }
+
     /// Tells whether the next try must still wait: it is not due, and its inputs have not changed since the failed run.
     ///
     /// `inputs` is the digest of the Dockerfile and the definition now.
     pub fn holds(&self, inputs: Option<&Digest>, now: Timestamp) -> bool {
-        let edited = inputs.is_some() && inputs != self.inputs.as_ref();
         // A clock that was set back must not turn a minute into a year.
         let nonsense = now < self.last;
-        now < self.next_try && !edited && !nonsense
+        now < self.next_try && !self.is_edited(inputs) && !nonsense
     }
 
     /// Tells whether the last try was made with this digest of a base, or because of it.

@@ -242,6 +242,8 @@ pub enum Verdict {
         /// When the first window opens.
         until: Timestamp,
     },
+    /// It needs a run, but a person has canceled the one that was made for the same reasons.
+    Canceled { reasons: Reasons, run_id: RunId },
     /// It needs a run, once one of its builders answers.
     NoBuilder {
         away: Vec<AwayBuilder>,
@@ -264,6 +266,7 @@ impl Verdict {
             | Self::Settling { reasons, .. }
             | Self::NoBuilder { reasons, .. }
             | Self::OutsideWindow { reasons, .. }
+            | Self::Canceled { reasons, .. }
             | Self::Waiting { reasons, .. } => Some(reasons),
             Self::Disabled
             | Self::TriggerOff
@@ -307,9 +310,10 @@ impl Verdict {
             Self::BackingOff { failures, .. } if *failures >= STALLED_AFTER => State::Stalled,
             Self::BackingOff { .. } => State::BackingOff,
             Self::Settling { .. } | Self::TooYoung { .. } => State::Settling,
-            Self::Waiting { .. } | Self::NoBuilder { .. } | Self::OutsideWindow { .. } => {
-                State::Waiting
-            }
+            Self::Waiting { .. }
+            | Self::NoBuilder { .. }
+            | Self::Canceled { .. }
+            | Self::OutsideWindow { .. } => State::Waiting,
             Self::Cycle(_) => State::Cycle,
         }
     }
@@ -448,6 +452,12 @@ impl Node<'_> {
                 return Verdict::TooYoung { reasons, until };
             }
             return self.decide_without_reason(tags, change, now);
+        }
+        if let Some(canceled) = &self.baseline.canceled
+            && self.was_canceled(canceled, &reasons)
+        {
+            let run_id = canceled.run_id;
+            return Verdict::Canceled { reasons, run_id };
         }
         match &self.baseline.failure {
             Some(failure) if self.must_wait(failure, &reasons, now) => {
@@ -646,8 +656,18 @@ impl Node<'_> {
 
     /// Tells whether a task that failed still has to wait for its next try.
     fn must_wait(&self, failure: &Failure, reasons: &Reasons, now: Timestamp) -> bool {
-        let inputs = self.reading.and_then(|reading| reading.digest.as_ref());
-        failure.holds(inputs, now) && !is_another(reasons, failure)
+        failure.holds(self.inputs(), now) && !is_another(reasons, failure)
+    }
+
+    /// Tells whether all reasons for a run are those of the run that was canceled.
+    fn was_canceled(&self, canceled: &Failure, reasons: &Reasons) -> bool {
+        let mut timers = reasons.timers.iter();
+        let has_fired = timers.any(|fired| fired.time > canceled.last);
+        !canceled.is_edited(self.inputs()) && !has_fired && !is_another(reasons, canceled)
+    }
+
+    fn inputs(&self) -> Option<&Digest> {
+        self.reading.and_then(|reading| reading.digest.as_ref())
     }
 }
 
@@ -904,6 +924,30 @@ mod tests {
         look(&mut tags, "x", "two", "01T09:05:00");
         let verdict = failed.node().decide(&tags, at("01T09:05:00"));
         assert_eq!(verdict.word(), "stale");
+    }
+
+    #[test]
+    fn canceled_run_is_not_repeated_before_something_new_happens() {
+        let mut snapshot = failed_on_two_bases(&[], &[]);
+        snapshot.baseline.failure = None;
+        snapshot.baseline.canceled = Some(Box::new(Failure {
+            tried: [(base("x"), digest("two"))].into(),
+            ..Failure::of(RunId::new(2), at("01T09:00:00"))
+        }));
+        let mut tags = Tags::default();
+        look(&mut tags, "y", "one", "01T08:00:00");
+        look(&mut tags, "x", "two", "01T08:59:00");
+        let word = |snapshot: &Snapshot, tags: &Tags, now: &str| {
+            snapshot.node().decide(tags, at(now)).word()
+        };
+        assert_eq!(word(&snapshot, &tags, "30T09:00:00"), "waiting");
+        let timer = "{name: t, schedule: '0 9 * * *', since: '2026-01-01T08:00:00Z'}";
+        let timers = serde_yaml::from_str(&format!("[{timer}]")).unwrap();
+        snapshot.task.trigger.timer_triggers = timers;
+        assert_eq!(word(&snapshot, &tags, "02T08:59:59"), "waiting");
+        assert_eq!(word(&snapshot, &tags, "02T09:00:00"), "stale");
+        look(&mut tags, "y", "two", "01T09:01:00");
+        assert_eq!(word(&snapshot, &tags, "01T09:02:00"), "stale");
     }
 
     #[test]

@@ -71,6 +71,7 @@ pub fn gist(verdict: &Verdict) -> Vec<String> {
             let stalled = (*failures >= STALLED_AFTER).then(|| "stalled".to_owned());
             stalled.into_iter().chain([gist_of_run(*run_id)]).collect()
         }
+        Verdict::Canceled { run_id, .. } => vec![gist_of_run(*run_id)],
         Verdict::Waiting { on: tasks, .. } | Verdict::Cycle(tasks) => {
             let tasks = tasks.iter().map(|task| format!("{word}: {}", task.full()));
             tasks.collect()
@@ -96,7 +97,7 @@ pub fn gist(verdict: &Verdict) -> Vec<String> {
     }
 }
 
-/// Returns what is reported of a failed run: another run that fails is news.
+/// Returns what is reported of a run that failed or was canceled: another such run is news.
 pub fn gist_of_run(id: RunId) -> String {
     format!("run {id}")
 }

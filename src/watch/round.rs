@@ -566,6 +566,7 @@ impl<'a> Round<'a> {
                 | Verdict::Missing { .. }
                 | Verdict::Unverified { .. }
                 | Verdict::BackingOff { .. }
+                | Verdict::Canceled { .. }
                 | Verdict::NoBuilder { .. },
                 None,
             ) => moved,

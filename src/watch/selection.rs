@@ -29,6 +29,7 @@ impl Selection {
             | Verdict::NoBuilder { .. }
             | Verdict::OutsideWindow { .. }
             | Verdict::BackingOff { .. }
+            | Verdict::Canceled { .. }
             | Verdict::Settling { .. }
             | Verdict::Changed(_)
             | Verdict::ImageMissing { .. } => self.all || self.stale || has_failed,

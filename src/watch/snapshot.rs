@@ -85,7 +85,10 @@ impl Snapshot {
         mut baseline: Baseline,
         canonical: impl Fn(&Reference) -> Reference,
     ) -> Self {
-        if let Some(failure) = &mut baseline.failure {
+        for failure in [&mut baseline.failure, &mut baseline.canceled]
+            .into_iter()
+            .flatten()
+        {
             for digests in [&mut failure.tried, &mut failure.causes] {
                 let named = std::mem::take(digests).into_iter();
                 *digests = named.map(|(tag, it)| (canonical(&tag), it)).collect();

@@ -611,6 +611,11 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
                 reasons_text(reasons)
             )
         }
+        Verdict::Canceled { reasons, run_id } => format!(
+            "{}; run {run_id} for that was canceled, to run it again: {}",
+            reasons_text(reasons),
+            resume(key)
+        ),
         Verdict::TooYoung { reasons, until } => {
             format!(
                 "{}; too young, waits until {until:.0}",

@@ -104,6 +104,7 @@ fn is_worth_reporting(verdict: &Verdict) -> bool {
         | Verdict::Changed(_)
         | Verdict::ImageMissing { .. }
         | Verdict::BackingOff { .. }
+        | Verdict::Canceled { .. }
         | Verdict::Waiting { .. }
         | Verdict::NoBuilder { .. }
         | Verdict::OutsideWindow { .. }

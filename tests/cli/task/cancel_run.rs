@@ -41,3 +41,40 @@ fn cancel_run_of_an_ended_or_unknown_run_is_refused() {
         .acrt(&["task", "cancel-run", "--run-id", "ca2"])
         .exits(3);
 }
+
+#[test]
+fn cancel_run_of_a_run_of_a_round_ends_only_the_run_which_is_not_made_again_for_the_same_move() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_shell("base:1", &[("version", "one")]);
+    let gate = Gate::new();
+    let dockerfile = format!(
+        "FROM {}\nRUN {}\n",
+        registry.image("base:1"),
+        gate.wait_command()
+    );
+    world.task(&registry, "web", &dockerfile);
+    let run = world.spawn(&["task", "run", "--name", "web"]);
+    gate.arrival().go_on();
+    run.wait().ok();
+    registry.push_shell("base:1", &[("version", "two")]);
+    let round = world.spawn(&["task", "watch", "--once"]);
+    let waiting = gate.arrival();
+    world.acrt(&["task", "cancel-run", "ca2"]).ok();
+    drop(waiting);
+    // Not 130: nothing has stopped the round.
+    round.wait().exits(1).says(&["ended with Canceled"]);
+
+    world.watch_once().ok();
+    assert_eq!(world.history(), ["web Succeeded", "web Canceled"]);
+    let check = world.acrt(&["task", "check"]).ok().json();
+    assert_eq!(check[0]["state"], "waiting", "{check}");
+    let why = check[0]["reason"].as_str().unwrap();
+    assert!(why.contains("run ca2 for that was canceled"), "{why}");
+
+    registry.push_shell("base:1", &[("version", "three")]);
+    let round = world.spawn(&["task", "watch", "--once"]);
+    gate.arrival().go_on();
+    round.wait().ok();
+    assert_eq!(world.state_of("web"), "current");
+}

@@ -81,7 +81,7 @@ impl GraphAnswer {
 pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Result<GraphAnswer> {
     let (loaded, tags) = load_with_tags(app, &mut 0, events)?;
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let states = states(app, &nodes, with_runs(tags, &nodes));
+    let states = states(app, &nodes, with_runs(app, tags, &nodes));
     Ok(graph_of(&nodes, &states, only))
 }
 

@@ -9,9 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     error::Result,
-    store::{secrets::Secrets, sources::SilentSource},
+    store::{
+        secrets::Secrets,
+        sources::{SeenCommit, SilentSource, SourceAnswers},
+    },
     task::GitContext,
-    watch::{Head, Node},
+    watch::{Head, Node, Tags},
 };
 
 use super::{App, EventSink, recall};
@@ -28,6 +31,8 @@ pub struct Heads {
     said: HashMap<GitContext, HeadAnswer>,
     /// The repositories that did not answer when they were last asked.
     silent: BTreeMap<GitContext, SilentSource>,
+    /// The commits of repositories when they last answered.
+    seen: BTreeMap<GitContext, SeenCommit>,
     is_recalled: bool,
     is_saved: bool,
 }
@@ -37,6 +42,16 @@ struct HeadAnswer {
     asked: Timestamp,
     answered: Timestamp,
     head: Head,
+}
+
+impl HeadAnswer {
+    fn at(asked: Timestamp, head: Head) -> Self {
+        Self {
+            asked,
+            answered: asked,
+            head,
+        }
+    }
 }
 
 impl Heads {
@@ -53,7 +68,7 @@ impl Heads {
             .retain(|_, said| matches!(said.head, Head::Unknown { .. }));
     }
 
-    /// Reads which repositories did not answer an earlier process, at the first call.
+    /// Reads what repositories have answered an earlier process, at the first call.
     ///
     /// # Errors
     ///
@@ -62,32 +77,36 @@ impl Heads {
         if self.is_recalled {
             return Ok(());
         }
-        for silent in recall::silent_sources(app, events)? {
+        let answers = recall::source_answers(app, events)?;
+        for seen in answers.seen {
+            let said = HeadAnswer::at(seen.asked, Head::At(seen.commit.clone()));
+            self.said.insert(seen.git.clone(), said);
+            self.seen.insert(seen.git.clone(), seen);
+        }
+        for silent in answers.silent {
             let head = Head::Unknown {
                 why: silent.why.clone(),
                 hint: silent.hint.clone(),
             };
-            let said = HeadAnswer {
-                asked: silent.asked,
-                answered: silent.asked,
-                head,
-            };
-            self.said.insert(silent.git(), said);
-            self.silent.insert(silent.git(), silent);
+            let said = HeadAnswer::at(silent.asked, head);
+            self.said.insert(silent.git.clone(), said);
+            self.silent.insert(silent.git.clone(), silent);
         }
         (self.is_recalled, self.is_saved) = (true, true);
         Ok(())
     }
 
-    /// Stores which repositories do not answer for a later process, if that has changed.
+    /// Stores what repositories have answered for a later process, if that has changed.
     ///
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] where the state directory cannot be written.
     pub fn save(&mut self, app: &App) -> Result<()> {
         if !self.is_saved {
-            let silent = self.silent.values().cloned().collect();
-            app.store.save_silent_sources(silent)?;
+            app.store.save_source_answers(SourceAnswers {
+                silent: self.silent.values().cloned().collect(),
+                seen: self.seen.values().cloned().collect(),
+            })?;
         }
         self.is_saved = true;
         Ok(())
@@ -103,24 +122,34 @@ impl Heads {
         self.said.insert(git.clone(), said);
         let before = self.silent.remove(git);
         self.is_saved &= before.is_none();
-        if let Head::Unknown { why, hint } = head {
-            let GitContext {
-                url,
-                reference,
-                folder,
-            } = git.clone();
-            let misses = before.map_or(0, |silent| silent.misses);
-            let silent = SilentSource {
-                url,
-                reference,
-                folder,
-                misses: misses.saturating_add(1),
-                asked,
-                why: why.clone(),
-                hint: hint.clone(),
-            };
-            self.silent.insert(git.clone(), silent);
-            self.is_saved = false;
+        let git = git.clone();
+        match head {
+            Head::Unknown { why, hint } => {
+                let misses = before.map_or(0, |silent| silent.misses);
+                let silent = SilentSource {
+                    git: git.clone(),
+                    misses: misses.saturating_add(1),
+                    asked,
+                    why: why.clone(),
+                    hint: hint.clone(),
+                };
+                self.silent.insert(git, silent);
+                self.is_saved = false;
+            }
+            Head::At(commit) => {
+                // An unchanged answer is not written again and again.
+                let known = self.seen.get(&git);
+                if known.is_none_or(|seen| seen.commit != *commit) {
+                    let commit = commit.clone();
+                    let seen = SeenCommit {
+                        git: git.clone(),
+                        commit,
+                        asked,
+                    };
+                    self.seen.insert(git, seen);
+                    self.is_saved = false;
+                }
+            }
         }
     }
 
@@ -160,9 +189,10 @@ impl Heads {
             !all && wanted.contains_key(git) && is_fresh && !outdated.contains(git)
         });
         self.said = said;
-        let known = self.silent.len();
+        let known = self.silent.len() + self.seen.len();
         self.silent.retain(|git, _| wanted.contains_key(git));
-        self.is_saved &= known == self.silent.len();
+        self.seen.retain(|git, _| wanted.contains_key(git));
+        self.is_saved &= known == self.silent.len() + self.seen.len();
         wanted.retain(|git, _| !self.said.contains_key(git));
         wanted
     }
@@ -178,6 +208,44 @@ impl Heads {
             (recorded > *asked && !is_same).then(|| git.clone())
         });
         outdated.collect()
+    }
+}
+
+/// Returns what repositories last answered, as far as that is stored; without the answers that are older than a run which has seen another
+/// commit. Asks none.
+pub fn last_known(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Head> {
+    let mut heads = Heads::default();
+    if nodes.iter().all(|node| node.source().is_none())
+        || heads.recall(app, &EventSink::none()).is_err()
+    {
+        return BTreeMap::new();
+    }
+    let outdated = heads.outdated(nodes, app.clock.now());
+    heads.said.retain(|git, _| !outdated.contains(git));
+    heads.said()
+}
+
+/// Stores what repositories have answered to the questions of this moment, for commands that ask none. A failure is reported, and does not
+/// invalidate the answers.
+pub fn keep_answers(
+    app: &App,
+    nodes: &[Node<'_>],
+    tags: &Tags,
+    asked: Timestamp,
+    events: &EventSink<'_>,
+) {
+    let sources: BTreeSet<&GitContext> = nodes.iter().filter_map(|node| node.source()).collect();
+    let mut heads = Heads::default();
+    let kept = heads.recall(app, events).and_then(|()| {
+        for git in sources {
+            if let Some(head) = tags.head(git) {
+                heads.keep(git, head, asked, app.clock.now());
+            }
+        }
+        heads.save(app)
+    });
+    if let Err(error) = kept {
+        recall::report_unkept("cannot store the commits that were found", &error, events);
     }
 }
 
@@ -333,7 +401,12 @@ mod tests {
         let now = app.clock.now();
         heads.keep(&git, &Head::At("1".into()), now, now);
         heads.save(&app).unwrap();
-        assert!(!app.store.layout().silent_sources().exists());
+        let stored = app.store.source_answers(now).unwrap().value;
+        assert!(stored.silent.is_empty(), "{stored:?}");
+        assert_eq!(
+            last_known(&app, &nodes),
+            [(git, Head::At("1".into()))].into()
+        );
         app.clock = Clock::new(Some(&(601 * 60).to_string())).unwrap();
         assert_eq!(heads.open(&app, &nodes, false).len(), 1);
     }

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use crate::{
     error::{Error, Result},
     image::Reference,
-    store::{ReadResult, file, notified::NotifiedFile, sources::SilentSource},
+    store::{ReadResult, file, notified::NotifiedFile, sources::SourceAnswers},
     watch::Tags,
 };
 
@@ -63,14 +63,14 @@ pub(super) fn notified(app: &App, events: &EventSink<'_>) -> Result<NotifiedFile
     Ok(with_warning(app.store.notified(app.clock.now())?, events))
 }
 
-/// Reads which git repositories do not answer.
+/// Reads what git repositories last answered.
 ///
 /// # Errors
 ///
 /// [`crate::error::Kind::Failed`] where the file cannot be read at the moment.
-pub(super) fn silent_sources(app: &App, events: &EventSink<'_>) -> Result<Vec<SilentSource>> {
+pub(super) fn source_answers(app: &App, events: &EventSink<'_>) -> Result<SourceAnswers> {
     Ok(with_warning(
-        app.store.silent_sources(app.clock.now())?,
+        app.store.source_answers(app.clock.now())?,
         events,
     ))
 }

@@ -23,6 +23,7 @@ use super::{
         self, CheckAnswer, Found, keep_makers, keep_with_ancestors, set_windows, simulate_round,
         simulated, snapshot, state_of,
     },
+    heads,
     recall::{self, ReadTags},
     runs::{self, RunFilter},
     task::existing,
@@ -241,13 +242,13 @@ pub fn details(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Optio
 /// Returns the remembered tags of tasks. If they cannot be read, none counts as looked at.
 fn known(app: &App, nodes: &[Node<'_>]) -> Tags {
     let known = recall::tags(app, &EventSink::none()).unwrap_or_default();
-    with_runs(known, nodes)
+    with_runs(app, known, nodes)
 }
 
 /// Returns the state of each task when its tags were last looked at, by a round or by a run.
 fn last_known(app: &App, tasks: &[Snapshot], tags: Tags) -> Vec<LastRecorded> {
     let nodes: Vec<Node<'_>> = tasks.iter().map(Snapshot::node).collect();
-    let mut tags = with_runs(tags, &nodes);
+    let mut tags = with_runs(app, tags, &nodes);
     let looked: Vec<Option<Timestamp>> = nodes
         .iter()
         .map(|node| {
@@ -264,8 +265,13 @@ fn last_known(app: &App, tasks: &[Snapshot], tags: Tags) -> Vec<LastRecorded> {
         .collect()
 }
 
-/// Adds what runs have found out about tags since the last looks at these.
-pub(super) fn with_runs(mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
+/// Adds what is stored of git repositories that have not been asked, and what runs have found out about tags since the last looks at these.
+pub(super) fn with_runs(app: &App, mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
+    for (git, head) in heads::last_known(app, nodes) {
+        if tags.head(&git).is_none() {
+            tags.set_head(git, head);
+        }
+    }
     let mut newest: HashMap<&Reference, (Timestamp, &Dependency)> = HashMap::new();
     for node in nodes {
         // The baseline of an image that existed before any run does not show what its bases were when it was recorded.

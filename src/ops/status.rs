@@ -18,7 +18,7 @@ use super::{
     App, EventSink,
     answer::AzTimestamp,
     check::{
-        CheckAnswer, CheckOptions, ImageAnswer, check, load_with_tags, outage_lines,
+        CheckAnswer, CheckOptions, ImageAnswer, load_with_tags, look_now, outage_lines,
         simulate_round, worst_of,
     },
     show::with_runs,
@@ -85,13 +85,14 @@ pub async fn status(
     look: bool,
     events: &EventSink<'_>,
 ) -> Result<StatusReport> {
-    if look {
-        check(app, CheckOptions::default(), events).await?;
-    }
     let mut broken = 0;
-    let (loaded, tags) = load_with_tags(app, &mut broken, events)?;
+    let (loaded, tags) = if look {
+        look_now(app, CheckOptions::default(), &mut broken, events).await?
+    } else {
+        load_with_tags(app, &mut broken, events)?
+    };
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let mut tags = with_runs(tags, &nodes);
+    let mut tags = with_runs(app, tags, &nodes);
     let registry = registry.map(|name| app.settings.login_server(name));
     let is_shown = |answer: &CheckAnswer| app.is_shown(registry.as_deref(), &answer.registry);
     let broken = (broken > 0).then_some(Kind::Failed);

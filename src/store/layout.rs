@@ -69,8 +69,8 @@ impl Layout {
         self.root.join("bases.journal")
     }
 
-    /// Returns the file of git repositories that do not answer.
-    pub fn silent_sources(&self) -> PathBuf {
+    /// Returns the file of what git repositories last answered.
+    pub fn sources(&self) -> PathBuf {
         self.root.join("sources.json")
     }
 

@@ -1,4 +1,5 @@
-//! The git repositories that do not answer, so that the pauses between requests grow, even across a restart.
+//! What git repositories last answered: the commit that each had, for commands that ask none; and which do not answer, so that the pauses
+//! between requests grow, even across a restart.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,12 +15,8 @@ const SCHEMA: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SilentSource {
-    pub url: String,
-    /// The branch, the tag or the commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub folder: Option<String>,
+    #[serde(flatten)]
+    pub git: GitContext,
     /// How many times in a row it did not answer.
     pub misses: u32,
     /// When it was last asked.
@@ -29,50 +26,60 @@ pub struct SilentSource {
     pub hint: Option<String>,
 }
 
-impl SilentSource {
-    pub fn git(&self) -> GitContext {
-        GitContext {
-            url: self.url.clone(),
-            reference: self.reference.clone(),
-            folder: self.folder.clone(),
-        }
-    }
+/// The commit that a git repository had when it last answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenCommit {
+    #[serde(flatten)]
+    pub git: GitContext,
+    pub commit: String,
+    /// When it was first asked with this answer.
+    pub asked: Timestamp,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+/// What git repositories last answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceAnswers {
+    pub silent: Vec<SilentSource>,
+    #[serde(default)]
+    pub seen: Vec<SeenCommit>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct SourcesFile {
     schema: u32,
-    silent: Vec<SilentSource>,
+    #[serde(flatten)]
+    answers: SourceAnswers,
 }
 
 impl Store {
-    /// Reads the git repositories that do not answer; none, where there is no file. A broken file is set aside.
+    /// Reads what git repositories last answered; nothing, where there is no file. A broken file is set aside.
     ///
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] where it cannot be read at the moment.
-    pub fn silent_sources(&self, now: Timestamp) -> Result<ReadResult<Vec<SilentSource>>> {
-        recall(&self.layout.silent_sources(), now, |path| {
+    pub fn source_answers(&self, now: Timestamp) -> Result<ReadResult<SourceAnswers>> {
+        recall(&self.layout.sources(), now, |path| {
             let Some(sources) = file::read_json::<SourcesFile>(path)? else {
                 return Ok(None);
             };
             file::check_schema(path, sources.schema, SCHEMA)?;
-            Ok(Some(sources.silent))
+            Ok(Some(sources.answers))
         })
     }
 
-    /// Writes the git repositories that do not answer; removes the file where all do.
+    /// Writes what git repositories last answered; removes the file where there is nothing.
     ///
     /// # Errors
     ///
     /// [`crate::error::Kind::Failed`] with the path.
-    pub fn save_silent_sources(&self, silent: Vec<SilentSource>) -> Result<()> {
-        let path = self.layout.silent_sources();
-        if silent.is_empty() {
+    pub fn save_source_answers(&self, answers: SourceAnswers) -> Result<()> {
+        let path = self.layout.sources();
+        if answers == SourceAnswers::default() {
             file::remove(&path)
         } else {
             let schema = SCHEMA;
-            file::write_json(&path, &SourcesFile { schema, silent })
+            file::write_json(&path, &SourcesFile { schema, answers })
         }
     }
 }

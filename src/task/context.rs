@@ -31,13 +31,15 @@ pub enum Context {
 }
 
 /// A folder of a git repository, written `URL#REF:FOLDER` as in `docker build` and ACR.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GitContext {
     /// The repository, without a fragment and without a password.
     pub url: String,
     /// The branch, tag or commit; `None` for the repository's default branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// The folder in the repository; `None` for the whole repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
 }
 

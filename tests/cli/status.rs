@@ -133,3 +133,44 @@ fn uncoloured(text: &str) -> String {
     }
     out
 }
+
+#[test]
+fn status_says_of_a_git_repository_what_the_last_look_found() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.git();
+    at(&world, 0);
+    registry.push_shell("base:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let repository = world.repository("web", &[("Dockerfile", &dockerfile)]);
+    let (host, work) = (registry.host(), world.path("web-work"));
+    let context = format!("file://{}#main", work.display());
+    let create = "task create -n web -t web:latest --commit-trigger-enabled true";
+    let create: Vec<&str> = create.split(' ').collect();
+    world
+        .acrt(&[&create[..], &["-r", &host, "-c", &context]].concat())
+        .ok();
+    world.run("web").ok();
+    let state = |command: &[&str]| {
+        let answer = world.acrt(&[command, &["-o", "json"]].concat()).json();
+        answer[0]["state"].as_str().unwrap_or_default().to_owned()
+    };
+    let offline = || [state(&["status"]), state(&["task", "list"])];
+    assert_eq!(offline(), ["current", "current"]);
+
+    at(&world, 1);
+    let broken = format!("{dockerfile}COPY absent /\n");
+    repository.commit(&[("Dockerfile", &broken)]);
+    assert_eq!(state(&["status", "--look"]), "stale");
+    assert_eq!(offline(), ["stale", "stale"]);
+    world.watch_once().exits(1);
+    assert_eq!(offline(), ["backing-off", "backing-off"]);
+
+    at(&world, 2);
+    std::fs::rename(&work, world.path("gone")).unwrap();
+    world.watch_once();
+    assert_eq!(offline(), ["unknown", "unknown"]);
+    std::fs::rename(world.path("gone"), &work).unwrap();
+    assert_eq!(state(&["task", "check"]), "stale");
+    assert_eq!(offline(), ["stale", "stale"]);
+}

@@ -33,7 +33,7 @@ use super::{
     App, EventSink,
     answer::{AzTimestamp, resume},
     credential::all_logins,
-    heads::Heads,
+    heads::{self, Heads},
     joined::joined,
     look::{PendingLooks, TagSubscriptions, aged, looking_at},
     placing, reading, recall, steps, timer,
@@ -219,7 +219,34 @@ pub async fn check(
     events: &EventSink<'_>,
 ) -> Result<CheckReport> {
     let mut broken = 0;
-    let (mut loaded, mut tags) = load_with_tags(app, &mut broken, events)?;
+    let (loaded, mut tags) = look_now(app, options, &mut broken, events).await?;
+    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+    let mut tasks = simulate_round(nodes, &mut tags, app.clock.now());
+    if let Some(key) = options.only {
+        // Of other tasks, only what keeps this one from being checked matters.
+        broken = 0;
+        tasks.retain(|answer| answer.key() == *key);
+        for task in &mut tasks {
+            look_at_mirrors(app, task, &loaded, events).await?;
+        }
+    }
+    let worst = worst(&tasks, broken, options.images);
+    Ok(CheckReport { tasks, worst })
+}
+
+/// Reads the tasks that are to be checked, and those that matter for them, and looks at every tag and repository now. What was seen is stored.
+///
+/// # Errors
+///
+/// As [`check`].
+pub(super) async fn look_now(
+    app: &App,
+    options: CheckOptions<'_>,
+    broken: &mut usize,
+    events: &EventSink<'_>,
+) -> Result<(Vec<Snapshot>, Tags)> {
+    let asked = app.clock.now();
+    let (mut loaded, mut tags) = load_with_tags(app, broken, events)?;
     let mut others = Vec::new();
     if let Some(key) = options.only {
         // If the requested task is broken, report its own error.
@@ -228,9 +255,7 @@ pub async fn check(
         app.store.secrets(key)?;
         others = keep_with_ancestors(&mut loaded, key);
     }
-    app.registries_with(all_logins(app, &mut broken, events)?);
-    // Of other tasks, only what keeps this one from being checked matters.
-    let broken = options.only.map_or(broken, |_| 0);
+    app.registries_with(all_logins(app, broken, events)?);
     let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
     look_at_all(app, &nodes, options.images, &mut tags, events).await;
     loop {
@@ -244,17 +269,10 @@ pub async fn check(
     }
     if !loaded.is_empty() {
         recall::keep_tags(app, &tags, events);
+        let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+        heads::keep_answers(app, &nodes, &tags, asked, events);
     }
-    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-    let mut tasks = simulate_round(nodes, &mut tags, app.clock.now());
-    if let Some(key) = options.only {
-        tasks.retain(|answer| answer.key() == *key);
-        for task in &mut tasks {
-            look_at_mirrors(app, task, &loaded, events).await?;
-        }
-    }
-    let worst = worst(&tasks, broken, options.images);
-    Ok(CheckReport { tasks, worst })
+    Ok((loaded, tags))
 }
 
 /// Looks at everything that tasks depend on, and waits for all answers. Of the images that tasks have pushed, only those are looked at that

@@ -109,7 +109,7 @@ impl PageSnapshot {
         });
         let (loaded, tags) = load_with_tags(app, &mut 0, &events)?;
         let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
-        let mut tags = with_runs(tags, &nodes);
+        let mut tags = with_runs(app, tags, &nodes);
         let report = report(&nodes, &mut tags, |_| true, app.clock.now());
         let state = |task: &TaskStatus| (key(task), task.state);
         let states: BTreeMap<TaskKey, State> = report.tasks.iter().map(state).collect();

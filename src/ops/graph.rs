@@ -159,7 +159,8 @@ impl<'n> WholeGraph<'n> {
         let bases: Vec<&Reference> = bases.into_iter().filter(|it| !makes.contains(it)).collect();
         let place: BTreeMap<&Reference, usize> = bases.iter().copied().zip(0..).collect();
         let mut tasks = graph.order;
-        tasks.extend(graph.cycles.iter().flatten());
+        let placed: BTreeSet<usize> = tasks.iter().copied().collect();
+        tasks.extend((0..nodes.len()).filter(|n| !placed.contains(n)));
         let turns: BTreeMap<usize, usize> = tasks.iter().copied().zip(bases.len()..).collect();
         let mut parents = vec![Vec::new(); bases.len()];
         for n in &tasks {

@@ -1,6 +1,6 @@
 //! Which task depends on which.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::image::Reference;
 
@@ -18,9 +18,9 @@ pub struct Vertex<'a> {
 pub struct Graph {
     /// For each task, those whose images it depends on.
     pub parents: Vec<Vec<usize>>,
-    /// All tasks that are in no cycle, parents first, else in the order given.
+    /// All tasks that are in no cycle and depend on none, parents first, else in the order given.
     pub order: Vec<usize>,
-    /// The tasks in cycles, or behind one; each cycle in the order of its dependencies.
+    /// The tasks in cycles; each cycle in the order of its dependencies.
     pub cycles: Vec<Vec<usize>>,
 }
 
@@ -46,8 +46,7 @@ impl Graph {
             })
             .collect();
         let order = parents_first(&parents);
-        let placed: BTreeSet<usize> = order.iter().copied().collect();
-        let cycles = cycles(&parents, &placed);
+        let cycles = cycles(&parents, &order);
         Self {
             parents,
             order,
@@ -90,36 +89,48 @@ fn parents_first(parents: &[Vec<usize>]) -> Vec<usize> {
     order
 }
 
-/// Finds cycles: walks from each unplaced task to an unplaced parent until a task comes twice.
-fn cycles(parents: &[Vec<usize>], placed: &BTreeSet<usize>) -> Vec<Vec<usize>> {
-    let mut reported: BTreeSet<usize> = BTreeSet::new();
+/// Finds a cycle of each task that is in one: the shortest, unless the task is in a cycle that is found already.
+fn cycles(parents: &[Vec<usize>], order: &[usize]) -> Vec<Vec<usize>> {
+    if order.len() == parents.len() {
+        return Vec::new();
+    }
+    // What has no place in either direction is in a cycle, or between two.
+    let above = order.iter().copied();
+    let below = parents_first(&children(parents));
+    let placed: BTreeSet<usize> = above.chain(below).collect();
+    let mut found: BTreeSet<usize> = BTreeSet::new();
     let mut cycles = Vec::new();
     for start in (0..parents.len()).filter(|n| !placed.contains(n)) {
-        if reported.contains(&start) {
-            continue;
-        }
-        let mut path = vec![start];
-        while let Some(next) = path
-            .last()
-            .and_then(|last| parents[*last].iter().find(|n| !placed.contains(n)))
+        if !found.contains(&start)
+            && let Some(cycle) = way_back(parents, &placed, start)
         {
-            if let Some(first) = path.iter().position(|n| n == next) {
-                let mut cycle = path.split_off(first);
-                // The walk went from child to parent; a change travels the other way.
-                cycle.reverse();
-                if !cycle.iter().any(|n| reported.contains(n)) {
-                    reported.extend(&cycle);
-                    cycles.push(cycle);
-                }
-                break;
-            }
-            path.push(*next);
-        }
-        if reported.insert(start) {
-            cycles.push(vec![start]);
+            found.extend(&cycle);
+            cycles.push(cycle);
         }
     }
     cycles
+}
+
+/// Returns the shortest way of a change of a task back to that task.
+fn way_back(parents: &[Vec<usize>], placed: &BTreeSet<usize>, start: usize) -> Option<Vec<usize>> {
+    // For each task, the one that depends on it and by which it was reached.
+    let mut child_of: HashMap<usize, usize> = HashMap::new();
+    let mut open = VecDeque::from([start]);
+    while let Some(child) = open.pop_front() {
+        for parent in parents[child].iter().filter(|n| !placed.contains(n)) {
+            if child_of.contains_key(parent) {
+                continue;
+            }
+            child_of.insert(*parent, child);
+            open.push_back(*parent);
+            if *parent == start {
+                let next = |n: &usize| child_of.get(n).copied().filter(|n| *n != start);
+                let way = std::iter::successors(next(&start), next);
+                return Some(way.chain([start]).collect());
+            }
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -170,8 +181,21 @@ mod tests {
     }
 
     #[test]
-    fn tasks_that_depend_on_a_cycle_are_reported_with_it() {
-        let graph = graph(&[("a", &["b"]), ("b", &["a"]), ("x", &["a"])]);
-        assert_eq!(graph.cycles, [vec![1, 0], vec![2]]);
+    fn task_that_only_depends_on_a_cycle_is_in_none() {
+        let graph = graph(&[
+            ("a", &["b"]),
+            ("b", &["a"]),
+            ("x", &["a"]),
+            ("between", &["a"]),
+            ("c", &["c", "between"]),
+        ]);
+        assert_eq!(graph.cycles, [vec![1, 0], vec![4]]);
+        assert!(graph.order.is_empty());
+    }
+
+    #[test]
+    fn each_task_of_two_cycles_with_one_in_common_is_in_a_cycle() {
+        let graph = graph(&[("a", &["b", "c"]), ("b", &["a"]), ("c", &["a"])]);
+        assert_eq!(graph.cycles, [vec![1, 0], vec![0, 2]]);
     }
 }

@@ -135,6 +135,7 @@ impl<'a> Round<'a> {
     ) -> Self {
         let vertices: Vec<Vertex<'_>> = nodes.iter().map(vertex).collect();
         let graph = Graph::new(&vertices);
+        let children = graph.children();
         let mut decisions = vec![Decision::Open; nodes.len()];
         for cycle in &graph.cycles {
             for n in cycle {
@@ -143,6 +144,10 @@ impl<'a> Round<'a> {
             }
         }
         let mut open: Vec<usize> = graph.parents.iter().map(Vec::len).collect();
+        let decided = (0..nodes.len()).filter(|n| !decisions[*n].is_open());
+        for child in decided.flat_map(|n| &children[n]) {
+            open[*child] -= 1;
+        }
         let mut waiting: BTreeMap<QuestionTarget, Vec<usize>> = BTreeMap::new();
         for (n, node) in nodes.iter().enumerate().filter(|_| !asked.is_empty()) {
             for one in awaited_by(*node).filter(|one| asked.has(one)) {
@@ -150,14 +155,14 @@ impl<'a> Round<'a> {
                 open[n] += 1;
             }
         }
-        let ready = graph.order.iter().copied().filter(|n| open[*n] == 0);
+        let ready = (0..nodes.len()).filter(|n| open[*n] == 0 && decisions[*n].is_open());
         let keys = nodes.iter().enumerate().filter(|_| !running.is_empty());
         let busy = keys.filter(|(_, node)| running.contains(&node.task.key()));
         Self {
             busy: busy.map(|(n, _)| n).collect(),
             left_out: BTreeSet::new(),
             ready: ready.collect(),
-            children: graph.children(),
+            children,
             open,
             running: BTreeMap::new(),
             outcomes: vec![None; nodes.len()],
@@ -422,7 +427,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Reduces the count of what a task waits for. Tasks in a cycle, or behind one, are decided already.
+    /// Reduces the count of what a task waits for. Tasks in a cycle are decided already.
     fn let_go(&mut self, n: usize) {
         self.open[n] -= 1;
         if self.open[n] == 0 && self.decisions[n].is_open() && !self.left_out.contains(&n) {
@@ -548,7 +553,7 @@ impl<'a> Round<'a> {
 
     /// Tells whether the children of this task must wait for it: it should have been rebuilt, and was not.
     ///
-    /// A failed parent holds back only a child for which nothing else moved. A closed window of the parent holds back no child: the child's
+    /// A failed parent, or one in a cycle, holds back only a child for which nothing else moved. A closed window of the parent holds back no child: the child's
     /// own windows decide.
     fn holds_back(&self, parent: usize, reasons: &Reasons) -> bool {
         let Some(verdict) = self.decisions[parent].verdict() else {
@@ -572,6 +577,11 @@ impl<'a> Round<'a> {
             ) => moved,
             (Verdict::Settling { .. } | Verdict::TooYoung { .. }, None) => !reasons.is_empty(),
             (Verdict::Waiting { .. }, None) => true,
+            // Of a cycle that only digests show, each task has been run.
+            (Verdict::Cycle(_), None) => {
+                let mut cycles = self.graph.cycles.iter();
+                reasons.is_empty() && cycles.any(|cycle| cycle.contains(&parent))
+            }
             _ => false,
         }
     }
@@ -1177,6 +1187,26 @@ mod tests {
             .verdicts()
             .map(|(_, verdict, _)| verdict.word())
             .collect()
+    }
+
+    #[test]
+    fn task_that_is_built_on_a_cycle_waits_for_the_task_that_makes_its_base() {
+        let tasks = [
+            (task("a"), built(&["b"], "1")),
+            (task("b"), built(&["a"], "1")),
+            (task("c"), built(&["b"], "1")),
+            (task("d"), built(&["c"], "1")),
+        ];
+        let tags = seeing(&[("a", "1"), ("b", "1"), ("c", "1")]);
+        let words = ["cycle", "cycle", "waiting", "waiting"];
+        assert_eq!(verdicts_of(&tasks, &tags), words);
+        let snapshots = snapshots(&tasks);
+        let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+        round.next(&tags, at(2));
+        let on = vec![task("b").key()];
+        let reasons = Reasons::default();
+        let waits = Verdict::Waiting { on, reasons };
+        assert_eq!(round.decisions().nth(2), Some(Some(&waits)));
     }
 
     #[test]

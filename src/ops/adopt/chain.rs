@@ -163,11 +163,12 @@ pub fn in_order(drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec<Draft> {
             }
             None => {
                 let own = graph.cycles.iter().position(|cycle| cycle.contains(&n));
-                let cycle = own
-                    .and_then(|at| cycles.get(at))
-                    .cloned()
-                    .unwrap_or_default();
-                let why = format!("it is built on itself, by way of {}", cycle.escape_debug());
+                let why = match own.and_then(|at| cycles.get(at)) {
+                    Some(cycle) => {
+                        format!("it is built on itself, by way of {}", cycle.escape_debug())
+                    }
+                    None => "what it is built on is built on itself".to_owned(),
+                };
                 out.push(LeftOut::problem(
                     draft.entry.file,
                     draft.entry.recipe.key,

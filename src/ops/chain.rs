@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::{
     error::{Error, Kind, Result},
     image::Reference,
-    task::{Step, Task, TaskKey},
+    task::{Status, Step, Task, TaskKey},
     watch::Descendants,
 };
 
@@ -212,7 +212,9 @@ impl CycleSearch<'_, '_> {
         for base in bases {
             let makers: Vec<Task> = self.makers.of_image(base)?.into_iter().cloned().collect();
             for maker in makers {
-                if !self.seen.insert(maker.key()) {
+                // A disabled task is not run when its bases move.
+                let is_run = maker.status == Status::Enabled;
+                if !is_run || !self.seen.insert(maker.key()) {
                     continue;
                 }
                 path.push(maker.key());

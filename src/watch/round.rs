@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::{
     image::{Digest, Reference},
-    task::{Dependency, Step, TaskKey},
+    task::{Dependency, Status, Step, TaskKey},
 };
 
 use super::{
@@ -127,13 +127,18 @@ impl<'a> Round<'a> {
     }
 
     /// Begins a round in which some questions have no answer yet and runs of an earlier round still go on. Tasks in a cycle are decided at
-    /// once: they cannot be run.
+    /// once: they cannot be run. A disabled task closes no cycle, because a move of its bases does not run it.
     pub fn beside(
         nodes: Vec<Node<'a>>,
         asked: &OpenQuestions,
         running: &BTreeSet<TaskKey>,
     ) -> Self {
-        let vertices: Vec<Vertex<'_>> = nodes.iter().map(vertex).collect();
+        let mut vertices: Vec<Vertex<'_>> = nodes.iter().map(vertex).collect();
+        for (node, vertex) in nodes.iter().zip(&mut vertices) {
+            if node.task.status == Status::Disabled {
+                vertex.bases.clear();
+            }
+        }
         let graph = Graph::new(&vertices);
         let children = graph.children();
         let mut decisions = vec![Decision::Open; nodes.len()];
@@ -1207,6 +1212,17 @@ mod tests {
         let reasons = Reasons::default();
         let waits = Verdict::Waiting { on, reasons };
         assert_eq!(round.decisions().nth(2), Some(Some(&waits)));
+    }
+
+    #[test]
+    fn disabled_task_closes_no_cycle() {
+        let mut tasks = [
+            (task("a"), built(&["b"], "1")),
+            (task("b"), built(&["a"], "1")),
+        ];
+        tasks[0].0.status = Status::Disabled;
+        let tags = seeing(&[("a", "1"), ("b", "1")]);
+        assert_eq!(verdicts_of(&tasks, &tags), ["disabled", "current"]);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::{
     store::{lock, secrets::Secrets},
     sys::secret::{Secret, is_place},
     task::{
-        Argument, Context, RunId, Step, Task, TaskKey, TaskPatch, TaskSource, multi_step::encoded,
-        name,
+        Argument, Context, RunId, Status, Step, Task, TaskKey, TaskPatch, TaskSource,
+        multi_step::encoded, name,
     },
 };
 
@@ -22,6 +22,7 @@ use super::{
     chain::ImageMakers,
     reading,
     source_trigger::{self, SourceTriggerPatch},
+    survey::Survey,
     timer,
 };
 
@@ -91,7 +92,10 @@ pub fn create(
     task.source = adopted.map(|source| Box::new(TaskSource { written, ..*source }));
     let replaces = app.store.layout().task(&key).exists();
     let had_run = app.store.baseline(&key).is_ok_and(|it| it.is_tracking());
-    validate(makers, &task, &secrets, events)?;
+    let survey = validate(makers, &task, &secrets, events)?;
+    if task.status == Status::Enabled {
+        makers.refuse_cycles(&task, &survey.pushes, &survey.bases, None)?;
+    }
     let lock = app.store.lock_tasks()?;
     // Another command may have added a login since.
     secrets.credentials = app.store.secrets(&key)?.credentials;
@@ -284,7 +288,17 @@ pub fn update(
     let timers = std::mem::take(&mut task.trigger.timer_triggers);
     task.trigger.timer_triggers = timer::as_before(timers, &old.trigger.timer_triggers);
     timer::count_anew(&old, &mut task, app.clock.now());
-    validate(&mut ImageMakers::of(app), &task, &secrets, events)?;
+    // A change that closes no cycle is not refused because of one that is there: such a change may be what ends it.
+    let is_in_same_place = old.status == task.status
+        && secrets.arguments == before.arguments
+        && secrets.values == before.values
+        && old.depends_on_the_same_as(&task)
+        && old.step.image_names() == task.step.image_names();
+    let makers = &mut ImageMakers::of(app);
+    let survey = validate(makers, &task, &secrets, events)?;
+    if task.status == Status::Enabled && !is_in_same_place {
+        makers.refuse_cycles(&task, &survey.pushes, &survey.bases, None)?;
+    }
     let _lock = app.store.lock_tasks()?;
     if app.store.task(&key)?.as_ref() != Some(&old) || app.store.secrets(&key)? != before {
         let why = format!("another command has changed task `{key}` meanwhile");
@@ -360,13 +374,13 @@ fn normal(path: &Path) -> std::path::PathBuf {
     path.components().collect()
 }
 
-/// Checks all that can be checked without a registry or a builder.
+/// Checks all that can be checked without a registry, a builder or other tasks, and returns what the files say.
 fn validate(
     makers: &mut ImageMakers<'_>,
     task: &Task,
     secrets: &Secrets,
     events: &EventSink<'_>,
-) -> Result<()> {
+) -> Result<Survey> {
     let app = makers.app;
     let sample = task.run_variables(RunId::new(1), app.clock.now(), Some("0"));
     let images = task.images(&sample).context(Kind::Invalid, || {
@@ -406,7 +420,7 @@ fn validate(
             option_of(app, &other)
         )));
     }
-    makers.refuse_cycles(task, &survey.pushes, &survey.bases, None)
+    Ok(survey)
 }
 
 /// Returns a hint about how to write an image name, with the most likely mistake corrected.

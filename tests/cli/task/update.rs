@@ -269,3 +269,24 @@ fn build_argument_without_value_or_variable_is_empty_with_a_warning() {
     let task = of(&world).json();
     assert_eq!(task["step"]["arguments"][0]["value"], "2");
 }
+
+#[test]
+fn task_in_a_cycle_can_be_disabled_but_not_enabled() {
+    let (world, registry) = (World::new(), Registry::start());
+    let from = |image: &str| format!("FROM {}\n", registry.image(image));
+    world.task(&registry, "a", &from("base:1"));
+    world.task(&registry, "b", &from("a:latest"));
+    world.context("a", &from("b:latest"));
+    let update = |options: &[&str]| world.acrt(&[&["task", "update", "-n", "a"], options].concat());
+    update(&["--timeout", "900"]).ok();
+    update(&["--arg", "A=1"]).exits(2).says(&["a <- b <- a"]);
+    update(&["--status", "Disabled"]).ok();
+    update(&["--arg", "A=1"]).ok();
+    // The other one can be changed now, because nothing runs this one.
+    world
+        .acrt(&["task", "update", "-n", "b", "--arg", "A=1"])
+        .ok();
+    update(&["--status", "Enabled"])
+        .exits(2)
+        .says(&["a <- b <- a"]);
+}

@@ -32,7 +32,7 @@ pub(super) fn succeeded(
     log: &RunLog<'_>,
 ) -> Result<()> {
     if !execution.recorded {
-        return Ok(());
+        return overridden(execution, held, log);
     }
     let (app, key) = (execution.app, &execution.task.key());
     let now = app.store.task(key)?;
@@ -57,6 +57,25 @@ pub(super) fn succeeded(
     baseline.commit.clone_from(&held.run.source_commit);
     baseline.pushed = Some(app.clock.now());
     app.store.note_lost_run(key, false)?;
+    app.store.save_baseline(key, &baseline)
+}
+
+/// Says that a run with overrides is not followed, and records that it has replaced the images of the last run that is.
+fn overridden(execution: &Execution<'_>, held: &HeldRun, log: &RunLog<'_>) -> Result<()> {
+    if held.run.task.is_none() {
+        return Ok(());
+    }
+    log.say("this run had other values than the task: what it was built on is not followed");
+    let (app, key) = (execution.app, &execution.task.key());
+    let mut baseline = app.store.baseline(key)?;
+    let is_replaced = |own: &ImageDescriptor| {
+        let mut pushed = held.run.output_images.iter().flatten();
+        pushed.any(|it| it.tagged() == own.tagged() && it.digest != own.digest)
+    };
+    if !baseline.outputs.iter().any(is_replaced) {
+        return Ok(());
+    }
+    baseline.overridden = Some(held.run.run_id);
     app.store.save_baseline(key, &baseline)
 }
 

@@ -70,6 +70,9 @@ pub struct Baseline {
     /// The images that the files named when people were last told that the files differ from `named`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_change: Option<Vec<Reference>>,
+    /// The run with overrides that has replaced its images since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<RunId>,
     /// When the images had been pushed: looks made before then do not count. `None` in files of version 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Timestamp>,

@@ -55,12 +55,12 @@ pub struct Reasons {
 }
 
 /// The files of a task name other images than its last run was built on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     pub named: Vec<Reference>,
     /// The images named now that the last run was not built on.
     pub added: Vec<Reference>,
-    /// How the file that the task was adopted from differs from its text then. A run does not change that.
+    /// What else differs: the file that the task was adopted from, or the images, by a run with overrides. No run is made for it.
     pub source: Option<String>,
     /// When the newest of the files was written.
     pub modified: Option<Timestamp>,
@@ -626,8 +626,22 @@ impl Node<'_> {
         }
     }
 
-    /// Returns how the images that its files name differ from those of its last run, if they do.
+    /// Returns how the images that its files name differ from those of its last run, if they do; else that a run with overrides has replaced
+    /// its images.
     fn change(&self) -> Option<Change> {
+        self.change_of_files().or_else(|| {
+            let (run, key) = (self.baseline.overridden?, self.task.key());
+            Some(Change {
+                source: Some(format!(
+                    "run {run} had other values than the task, and has replaced its images; to build them as the task says: acrt task run {}",
+                    key.full_option()
+                )),
+                ..Change::default()
+            })
+        })
+    }
+
+    fn change_of_files(&self) -> Option<Change> {
         let reading = self.reading.filter(|_| self.baseline.is_tracking())?;
         Some(Change {
             named: match (&reading.changed, &reading.source) {

@@ -506,7 +506,7 @@ fn with_remarks(
     for (tag, output, pushed) in node.pushed() {
         let image = output.tagged();
         match output_status(node, tag, pushed, tags, now) {
-            OutputStatus::Moved(now) => parts.push(format!(
+            OutputStatus::Moved(now) if node.baseline.overridden.is_none() => parts.push(format!(
                 "`{image}` was pushed as {}, and was moved to {} from elsewhere",
                 pushed.short(),
                 now.short()
@@ -567,7 +567,7 @@ pub fn reason(key: &TaskKey, verdict: &Verdict) -> String {
         Verdict::Disabled => "the task is disabled".into(),
         Verdict::TriggerOff => "its base image trigger is off".into(),
         Verdict::NeverRun => {
-            "no run has succeeded since it was made or changed, so that nothing is followed".into()
+            "no run of its definition has succeeded since it was made or changed, so that nothing is followed".into()
         }
         Verdict::Failing {
             failures,

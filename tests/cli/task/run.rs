@@ -849,10 +849,21 @@ fn build_argument_reaches_the_build_and_selects_the_base() {
     // For one run only: the recorded dependencies of the task stay.
     world
         .acrt(&["task", "run", "--name", "web", "--arg", "TAG=1"])
-        .ok();
+        .ok()
+        .prints(&["this run had other values than the task: what it was built on is not followed"]);
     assert!(registry.depends_on("web:latest", "base:1"));
     let task = world.acrt(&["task", "show", "--name", "web"]).ok().json();
     assert_eq!(task["step"]["baseImageDependencies"][0]["tag"], "2");
+    let check = world.acrt(&["task", "check", "--images"]).ok().json();
+    assert_eq!(check[0]["state"], "changed");
+    let reason = check[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("run ca2 had other values than the task")
+            && !reason.contains("elsewhere"),
+        "{reason}"
+    );
+    world.run("web").ok();
+    assert_eq!(world.state_of("web"), "current");
 }
 
 /// A secret must reach the build, and nothing else: no process argument, no log, no file but its own.

@@ -198,15 +198,10 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, ConfigEditError
         return Err(ConfigEditError::Form(key.to_string()));
     }
     put(&mut wanted, &key.0, typed.clone());
-    let single = || {
-        let mut alone = Value::Null;
-        put(&mut alone, &key.0, typed.clone());
-        serde_yaml::to_string(&alone)
-    };
     let edited = config_edit::set(text, &key.0, &typed);
     // At the end of the text: right for a file that has only comments, and for a new section.
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let single = single()?.replace('\n', newline);
+    let single = serde_yaml::to_string(&only(key, typed))?.replace('\n', newline);
     let appended = if text.is_empty() || text.ends_with('\n') {
         format!("{text}{single}")
     } else {
@@ -221,9 +216,15 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, ConfigEditError
 ///
 /// As [`set`].
 pub fn alone(key: &Key, value: &str) -> Result<Config, ConfigEditError> {
-    let mut alone = Value::Null;
-    put(&mut alone, &key.0, accepted(key, value)?);
+    let alone = only(key, accepted(key, value)?);
     Ok(serde_yaml::from_value(alone)?)
+}
+
+/// Returns a file with this value alone.
+fn only(key: &Key, value: Value) -> Value {
+    let mut file = Value::Null;
+    put(&mut file, &key.0, value);
+    file
 }
 
 /// Returns whether a key names a whole section of which the file has several values.
@@ -276,11 +277,7 @@ fn first_that_says(
 
 /// Parses a value to the type that the key takes.
 fn accepted(key: &Key, text: &str) -> Result<Value, ConfigEditError> {
-    let alone = |value: &Value| {
-        let mut config = Value::Null;
-        put(&mut config, &key.0, value.clone());
-        serde_yaml::from_value::<Config>(config)
-    };
+    let alone = |value: &Value| serde_yaml::from_value::<Config>(only(key, value.clone()));
     let as_yaml = serde_yaml::from_str::<Value>(text).ok();
     let as_yaml = as_yaml.filter(|value| !value.is_null() && !value.is_mapping());
     let mut of_value = None;

@@ -144,19 +144,6 @@ impl Snapshot {
         };
     }
 
-    /// Adds what its files say now.
-    #[must_use]
-    pub fn with_reading(
-        mut self,
-        reading: Option<Reading>,
-        canonical: impl Fn(&Reference) -> Reference,
-    ) -> Self {
-        if let Some(reading) = reading {
-            self.read(reading, canonical);
-        }
-        self
-    }
-
     /// Sets what its files say now.
     pub fn read(&mut self, reading: Reading, canonical: impl Fn(&Reference) -> Reference) {
         self.added = reading.added.iter().map(canonical).collect();

@@ -187,7 +187,10 @@ pub(super) fn snapshot(app: &App, found: Found) -> Snapshot {
     baseline.files = Vec::new();
     baseline.named = None;
     let canonical = |image: &Reference| app.canonical(image);
-    let mut snapshot = Snapshot::new(task, baseline, canonical).with_reading(reading, canonical);
+    let mut snapshot = Snapshot::new(task, baseline, canonical);
+    if let Some(reading) = reading {
+        snapshot.read(reading, canonical);
+    }
     set_min_ages(app, &mut snapshot);
     snapshot
 }

@@ -3,6 +3,7 @@
 //! The completion script calls acrt with [`VARIABLE`] set. Without that variable, this module does nothing.
 
 use std::{
+    collections::BTreeSet,
     ffi::{OsStr, OsString},
     path::PathBuf,
     sync::Arc,
@@ -124,30 +125,27 @@ fn words(list: &str) -> Vec<String> {
 
 fn task_names(app: &App) -> Vec<String> {
     let keys = ops::task::keys(app).unwrap_or_default();
-    let mut names: Vec<String> = keys.iter().map(|key| key.name.to_string()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+    distinct(keys.iter().map(|key| key.name.to_string()))
 }
 
 fn registries(app: &App) -> Vec<String> {
     let keys = ops::task::keys(app).unwrap_or_default();
     let configured = app.settings.config.registries.keys().cloned();
-    let mut registries: Vec<String> = keys.into_iter().map(|key| key.registry).collect();
-    registries.extend(configured);
-    registries.sort_unstable();
-    registries.dedup();
-    registries
+    let registries = keys.into_iter().map(|key| key.registry);
+    distinct(registries.chain(configured))
 }
 
 fn builders(app: &App) -> Vec<String> {
     let config = &app.settings.config;
     let own = config.builders.keys().chain(config.pools.keys());
     let kinds = BuilderKind::ALL.map(|kind| kind.name().to_owned());
-    let mut names: Vec<String> = own.cloned().chain(kinds).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+    distinct(own.cloned().chain(kinds))
+}
+
+/// Returns the names in order, each once.
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    let names: BTreeSet<String> = names.collect();
+    names.into_iter().collect()
 }
 
 /// Returns the receivers of notifications that have names.

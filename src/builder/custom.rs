@@ -14,7 +14,7 @@ use super::{BuildRequest, Purpose, Step, program::with_logins};
 const PLACEHOLDERS: &str = "{dockerfile}, {context}, {image}, {runId}, {target}, {platform}, {noCache}, and once per item {images}, {args}, {labels}";
 
 /// Command lines with placeholders. Each argument stays one argument, whatever replaces its placeholders; no shell is involved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
     build: Vec<String>,
     push: Vec<String>,
@@ -53,14 +53,6 @@ impl Template {
             build: settings.build.clone(),
             push: settings.push.clone(),
         })
-    }
-
-    /// A template that is never used.
-    pub(super) fn none() -> Self {
-        Self {
-            build: Vec::new(),
-            push: Vec::new(),
-        }
     }
 
     /// Returns the commands to run, in order.

@@ -27,7 +27,7 @@ pub enum Builder {
 
 impl Builder {
     pub fn none() -> Self {
-        Self::Command(custom::Template::none())
+        Self::Command(custom::Template::default())
     }
 
     pub fn kind(&self) -> BuilderKind {

@@ -1,6 +1,6 @@
 //! Where secrets are stored on this machine.
 
-use std::{io::Read as _, path::PathBuf, str::FromStr};
+use std::{io::Read as _, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -28,23 +28,15 @@ pub enum SecretPlace {
 #[error("a secret must be given as env:NAME or file:PATH, not as it is")]
 pub struct InvalidPlace;
 
-impl FromStr for SecretPlace {
-    type Err = InvalidPlace;
+impl TryFrom<String> for SecretPlace {
+    type Error = InvalidPlace;
 
-    fn from_str(text: &str) -> Result<Self, InvalidPlace> {
+    fn try_from(text: String) -> Result<Self, InvalidPlace> {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             _ => Err(InvalidPlace),
         }
-    }
-}
-
-impl TryFrom<String> for SecretPlace {
-    type Error = InvalidPlace;
-
-    fn try_from(text: String) -> Result<Self, InvalidPlace> {
-        text.parse()
     }
 }
 
@@ -95,10 +87,11 @@ mod tests {
 
     #[test]
     fn secret_location_is_a_variable_or_a_file_and_never_the_value() {
-        assert_eq!("env:HOOK".parse(), Ok(SecretPlace::Variable("HOOK".into())));
-        assert_eq!("file:/a:b".parse(), Ok(SecretPlace::File("/a:b".into())));
+        let place = |text: &str| SecretPlace::try_from(text.to_owned());
+        assert_eq!(place("env:HOOK"), Ok(SecretPlace::Variable("HOOK".into())));
+        assert_eq!(place("file:/a:b"), Ok(SecretPlace::File("/a:b".into())));
         for text in ["hunter2", "env:", "file:", ""] {
-            let error = text.parse::<SecretPlace>().unwrap_err().to_string();
+            let error = place(text).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }
     }

@@ -291,7 +291,7 @@ const LONGEST_SETTLING: i32 = 10;
 pub type TagRecords = IndexMap<Reference, TagRecord>;
 
 /// The records of all tags that a task depends on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Tags {
     records: TagRecords,
     assumed: BTreeSet<Reference>,
@@ -299,20 +299,9 @@ pub struct Tags {
     pushed: BTreeMap<Reference, Digest>,
     aged: BTreeSet<Reference>,
     debounce: SignedDuration,
-    unwritten: ChangedTags,
+    /// The tags whose records have changed since they were last stored.
+    unwritten: HashSet<Reference>,
 }
-
-/// The tags whose records have changed since they were last stored. Not part of a comparison: all values are equal.
-#[derive(Clone, Debug, Default)]
-struct ChangedTags(HashSet<Reference>);
-
-impl PartialEq for ChangedTags {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for ChangedTags {}
 
 /// Whether a base is still what a run was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -415,7 +404,7 @@ impl Tags {
         for (tag, record) in std::mem::take(&mut self.records) {
             let own = canonical(&tag);
             if own != tag {
-                self.unwritten.0.extend([own.clone(), tag]);
+                self.unwritten.extend([own.clone(), tag]);
             }
             let known = self.records.entry(own).or_default();
             if known.last_looked <= record.last_looked {
@@ -427,8 +416,8 @@ impl Tags {
 
     /// Returns the record of one tag, to change it.
     pub fn entry(&mut self, tag: &Reference) -> &mut TagRecord {
-        if !self.unwritten.0.contains(tag) {
-            self.unwritten.0.insert(tag.clone());
+        if !self.unwritten.contains(tag) {
+            self.unwritten.insert(tag.clone());
         }
         self.records.entry(tag.clone()).or_default()
     }
@@ -543,7 +532,7 @@ impl Tags {
         for (tag, record) in &mut self.records {
             if let Some(moves) = record.flaps(now).filter(|_| !record.flapping_reported) {
                 record.flapping_reported = true;
-                self.unwritten.0.insert(tag.clone());
+                self.unwritten.insert(tag.clone());
                 flapping.push((tag.clone(), moves));
             }
         }
@@ -572,7 +561,7 @@ impl Tags {
             if let Some(record) = self.records.get_mut(tag)
                 && record.restless_since.take().is_some()
             {
-                self.unwritten.0.insert(tag.clone());
+                self.unwritten.insert(tag.clone());
             }
         }
     }
@@ -601,7 +590,7 @@ impl Tags {
 
     /// Removes the records of tags that no task depends on any more.
     pub fn keep_only(&mut self, wanted: &BTreeSet<Reference>) {
-        let unwritten = &mut self.unwritten.0;
+        let unwritten = &mut self.unwritten;
         self.records.retain(|tag, _| {
             let is_wanted = wanted.contains(tag);
             if !is_wanted {
@@ -613,7 +602,7 @@ impl Tags {
 
     /// Returns the tags whose records have changed or were removed since the last call, for the caller to store.
     pub fn take_unwritten(&mut self) -> HashSet<Reference> {
-        std::mem::take(&mut self.unwritten.0)
+        std::mem::take(&mut self.unwritten)
     }
 
     /// Tells whether `dependency` is still what the run that recorded it was built on.
@@ -633,27 +622,16 @@ impl Tags {
         let Some(record) = self.get(tag) else {
             return unknown("it has not been looked at yet");
         };
-        match &record.error {
-            Some(error) if error.kind == LookErrorKind::Absent => {
-                return BaseStatus::Missing {
-                    why: error.message.clone(),
-                    since: Some(error.since),
-                };
-            }
-            Some(error) if error.kind == LookErrorKind::Unverified => {
-                return BaseStatus::Unverified {
-                    why: error.message.clone(),
-                    since: Some(error.since),
-                };
-            }
-            Some(error) => {
-                return BaseStatus::Unknown {
-                    why: error.message.clone(),
-                    since: Some(error.since),
-                    hint: error.hint.clone(),
-                };
-            }
-            None => {}
+        if let Some(error) = &record.error {
+            let (why, since) = (error.message.clone(), Some(error.since));
+            let hint = error.hint.clone();
+            return match error.kind {
+                LookErrorKind::Absent => BaseStatus::Missing { why, since },
+                LookErrorKind::Unverified => BaseStatus::Unverified { why, since },
+                LookErrorKind::NoImage | LookErrorKind::Unknown => {
+                    BaseStatus::Unknown { why, since, hint }
+                }
+            };
         }
         let Some(digest) = &record.digest else {
             return unknown("it has not been looked at yet");

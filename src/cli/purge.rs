@@ -75,7 +75,7 @@ pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
     };
     let options = options.checked();
     let options = options.map_err(Error::invalid)?;
-    let is_for_programs = report.is_for_programs();
+    let is_for_programs = report.is_for_programs;
     let events = EventSink::new(|event| match event {
         // The lines of acr-cli make way for the answer.
         Event::Log(bytes) if is_for_programs => {

@@ -40,9 +40,10 @@ pub struct Report {
     verbose: bool,
     /// The requested format.
     format: Option<Format>,
-    table: bool,
+    /// Whether the answer is printed as a table.
+    pub shows_tables: bool,
     /// Whether an answer for programs was asked for: by a format or by a query.
-    is_for_programs: bool,
+    pub is_for_programs: bool,
     summary: RefCell<Vec<String>>,
     progress: Option<Progress>,
     /// Whether the reader of stdout has closed it: the rest of the log is dropped, and the work goes on.
@@ -72,7 +73,7 @@ impl Report {
             only_errors: global.only_show_errors,
             verbose: global.verbose || global.debug,
             format,
-            table: format == Some(Format::Table) || (format.is_none() && is_terminal),
+            shows_tables: format == Some(Format::Table) || (format.is_none() && is_terminal),
             is_for_programs: format.is_some_and(|it| it != Format::Table) || global.query.is_some(),
             summary: RefCell::default(),
             progress: (!global.only_show_errors).then(Progress::new).flatten(),
@@ -125,11 +126,6 @@ impl Report {
         wants_colour(io::stdout().is_terminal())
     }
 
-    /// Tells whether an answer for programs was asked for, by a format or by a query.
-    pub fn is_for_programs(&self) -> bool {
-        self.is_for_programs
-    }
-
     /// Tells whether a person can answer questions.
     pub fn can_ask(&self) -> bool {
         io::stdin().is_terminal()
@@ -165,7 +161,7 @@ impl Report {
     }
 
     fn pieces(&self, view: View, query: Option<&Query>) -> Result<Pieces> {
-        let is_for_people = io::stdout().is_terminal() || view.is_for_people();
+        let is_for_people = io::stdout().is_terminal() || view.is_for_people;
         let format = self.format.unwrap_or(if is_for_people && query.is_none() {
             view.best_format()
         } else {
@@ -322,14 +318,9 @@ impl Report {
         }
     }
 
-    /// Tells whether the answer is printed as a table.
-    pub fn shows_tables(&self) -> bool {
-        self.table
-    }
-
     /// Reports beside a table which tasks follow nothing yet; az's columns have no place for it.
     pub fn never_run<'t>(&self, tasks: impl Iterator<Item = &'t TaskName>) {
-        if !self.table {
+        if !self.shows_tables {
             return;
         }
         let names: Vec<&str> = tasks.map(TaskName::as_str).collect();
@@ -343,7 +334,7 @@ impl Report {
 
     /// Reports beside a table which tasks have failed many times in a row, and how to retry each at once.
     pub fn stalled(&self, tasks: impl Iterator<Item = TaskKey>) {
-        if !self.table {
+        if !self.shows_tables {
             return;
         }
         for key in tasks {

@@ -69,7 +69,7 @@ pub fn read(
             let lookup = |name: &str| outer(name).or_else(|| found.get(name).cloned());
             let mut variables = Variables::within(&lookup, left);
             value = variables.expand(&value).map_err(|why| (n + 1, why))?;
-            left = variables.left();
+            left = variables.left;
         }
         found.insert(name.to_owned(), value);
     }

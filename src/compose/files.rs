@@ -210,7 +210,7 @@ impl<'a> Files<'a> {
         let mut root = Node::of(steps::YamlNode::root(&yaml), &place, &mut |text| {
             filled.expand(text)
         });
-        let unset = filled.unset();
+        let unset = filled.unset;
         self.unset.extend(unset);
         if !matches!(root.value, Value::Map(_) | Value::Null) {
             return Err(root.problem("", "it must be a mapping with `services`"));

@@ -13,8 +13,10 @@ const TOO_LONG: &str = "its variables make it too long";
 /// Replaces variables by their values, and records missing ones.
 pub struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
-    unset: BTreeSet<String>,
-    left: usize,
+    /// The variables without a value and a default.
+    pub unset: BTreeSet<String>,
+    /// How many bytes may still be produced.
+    pub left: usize,
 }
 
 /// The operators for variables that have a value or none.
@@ -36,16 +38,6 @@ impl<'a> Variables<'a> {
             left,
             ..Self::new(lookup)
         }
-    }
-
-    /// Returns how many bytes may still be produced.
-    pub fn left(&self) -> usize {
-        self.left
-    }
-
-    /// Returns the variables without a value and a default.
-    pub fn unset(self) -> BTreeSet<String> {
-        self.unset
     }
 
     /// Returns a text with its variables replaced.

@@ -107,7 +107,7 @@ impl Registries {
             registry: registry.to_owned(),
             api,
             login: found.map(|found| found.map(|found| found.place)),
-            looked_into: self.keychain().paths().to_vec(),
+            looked_into: self.keychain().paths.to_vec(),
             budget,
             clock_ahead,
             took,

@@ -44,7 +44,7 @@ impl Registries {
         also: Option<&Path>,
     ) -> Result<Vec<String>, String> {
         let registry = canonical(server(&login.registry)).to_owned();
-        let paths = self.keychain().paths();
+        let paths = &self.keychain().paths;
         let Some(last) = paths.last() else {
             return Err(
                 "there is no home directory to keep a login in; set HOME or DOCKER_CONFIG".into(),
@@ -67,7 +67,7 @@ impl Registries {
     pub async fn erase_login(&self, registry: &str) -> Result<Vec<String>, String> {
         let registry = canonical(server(registry)).to_owned();
         let mut places = Vec::new();
-        let paths = self.keychain().paths();
+        let paths = &self.keychain().paths;
         for path in paths {
             let file = read(path)?;
             places.extend(
@@ -94,7 +94,7 @@ fn read(path: &Path) -> Result<LoginFile, String> {
 
 /// Tells whether a file has an entry for a registry, in any spelling.
 fn has_entry(file: &LoginFile, registry: &str) -> bool {
-    let auths = file.document().get("auths").and_then(Value::as_object);
+    let auths = file.document.get("auths").and_then(Value::as_object);
     auths.is_some_and(|auths| auths.keys().any(|key| normalise(key) == registry))
 }
 
@@ -112,7 +112,7 @@ async fn apply(
             CredentialLocation::Helper { helper, server } => Some((helper, server)),
             CredentialLocation::Entry(_) => None,
         });
-    let mut document = file.document().clone();
+    let mut document = file.document.clone();
     let mut auths = match document.remove("auths") {
         Some(Value::Object(auths)) => auths,
         _ => Map::new(),

@@ -105,7 +105,8 @@ pub struct View {
     columns: &'static [Column],
     rows: Rows,
     prepare: Option<Arc<Prepare>>,
-    is_for_people: bool,
+    /// Whether the answer is for people.
+    pub is_for_people: bool,
     vertices: Option<Vec<Vertex>>,
 }
 
@@ -179,11 +180,6 @@ impl View {
     pub fn with_graph(mut self, vertices: Vec<Vertex>) -> Self {
         self.vertices = Some(vertices);
         self
-    }
-
-    /// Tells whether the answer is for people.
-    pub fn is_for_people(&self) -> bool {
-        self.is_for_people
     }
 
     /// Returns the best format for people.

@@ -31,7 +31,7 @@ pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
     let checked = app.wait(ops::check::check(app, options, &report.events()))?;
     let worst = checked.worst;
     let exit = worst.filter(|kind| args.exit_code || *kind != Kind::Stale);
-    if report.shows_tables() {
+    if report.shows_tables {
         let none = ops::task::none_yet(app)?;
         let lines = ops::check::outage_lines(&checked.tasks);
         lines

@@ -30,7 +30,7 @@ pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
             report.event(event);
         }),
     )?;
-    if report.shows_tables() {
+    if report.shows_tables {
         if let Some(none) = ops::task::none_yet(app)? {
             report.summary(none);
         }

@@ -60,7 +60,7 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
         top: args.top,
     };
     let runs = ops::runs::list(app, &filter, &report.events())?;
-    if report.shows_tables() && runs.is_empty() {
+    if report.shows_tables && runs.is_empty() {
         let all = RunFilter {
             top: 1,
             ..RunFilter::default()

@@ -37,7 +37,7 @@ pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
     } else {
         ops::show::task(app, &key)?
     };
-    let portrait = if report.shows_tables() {
+    let portrait = if report.shows_tables {
         ops::show::details(app, &key, &report.events())?
     } else {
         None

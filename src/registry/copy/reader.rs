@@ -42,7 +42,7 @@ pub struct BlobReader<'a> {
     /// The digest so far; `None`, if the beginning was not read here.
     checker: Option<DigestHasher>,
     /// How many bytes from the beginning have been read.
-    reached: u64,
+    pub reached: u64,
     /// The open stream of the source, and the offset of its next byte.
     open: Option<(u64, Chunks)>,
     context: &'a CopyContext<'a>,
@@ -60,11 +60,6 @@ impl<'a> BlobReader<'a> {
             open: None,
             context,
         }
-    }
-
-    /// Returns how many bytes from the beginning have been read.
-    pub fn reached(&self) -> u64 {
-        self.reached
     }
 
     /// Passes on these bytes. If they are the last ones, and all bytes before them were read here too, the very last are passed on only

@@ -153,7 +153,7 @@ impl Remote {
                 }
                 PartOutcome::Broken(error) => error,
             };
-            upload.go_on_after_break(reader.reached()).await?;
+            upload.go_on_after_break(reader.reached).await?;
             tries = if upload.gets_on() { 1 } else { tries + 1 };
             match retry::pause(tries).filter(|_| tries < TRIES) {
                 Some(pause) => context.clock.sleep(pause).await,

@@ -26,10 +26,10 @@ pub fn text(files: &[LoginFile], logins: &[Login], format: AuthFormat) -> Secret
     let mut auths = Map::new();
     let mut helpers = Map::new();
     let mut merged = match files.last() {
-        Some(file) if format == AuthFormat::Docker => file.document().clone(),
+        Some(file) if format == AuthFormat::Docker => file.document.clone(),
         _ => Map::new(),
     };
-    for document in files.iter().map(LoginFile::document) {
+    for document in files.iter().map(|file| &file.document) {
         for (name, into) in [("auths", &mut auths), ("credHelpers", &mut helpers)] {
             let Some(Value::Object(more)) = document.get(name) else {
                 continue;

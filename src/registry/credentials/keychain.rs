@@ -44,7 +44,8 @@ pub struct FoundLogin {
 /// All available logins, read when needed.
 pub struct Keychain {
     logins: Vec<Login>,
-    paths: Vec<PathBuf>,
+    /// The files that are searched, in this order, whether or not they exist.
+    pub paths: Vec<PathBuf>,
     files: Mutex<Option<Files>>,
     helpers: Mutex<HashMap<Helper, Arc<tokio::sync::Mutex<Option<HelperAnswer>>>>>,
 }
@@ -76,11 +77,6 @@ impl Keychain {
             files: Mutex::default(),
             helpers: Mutex::default(),
         }
-    }
-
-    /// Returns the files that are searched, in this order, whether or not they exist.
-    pub fn paths(&self) -> &[PathBuf] {
-        &self.paths
     }
 
     /// Returns the text of a login file for a builder: the user's own logins, with `logins` taking precedence.

@@ -27,7 +27,8 @@ pub const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 /// A parsed login file. It contains secrets and therefore cannot be printed.
 pub struct LoginFile {
     pub path: PathBuf,
-    document: Map<String, Value>,
+    /// The whole content of the file, to be passed on.
+    pub document: Map<String, Value>,
     entries: HashMap<String, AuthsEntry>,
     helpers: HashMap<String, String>,
     store: Option<String>,
@@ -155,11 +156,6 @@ impl LoginFile {
                 .collect(),
             store: parsed.creds_store.filter(|store| !store.is_empty()),
         })
-    }
-
-    /// Returns the whole content of the file, to be passed on.
-    pub fn document(&self) -> &Map<String, Value> {
-        &self.document
     }
 
     /// Returns the helper for all registries without one of their own.

@@ -9,10 +9,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use crate::sys::{
-    process::{self, Ended},
-    secret::Secret,
-};
+use crate::sys::secret::Secret;
 
 use super::{
     canonical,
@@ -131,7 +128,7 @@ async fn apply(
             let input = json!({
                 "ServerURL": server, "Username": login.username, "Secret": login.secret.reveal()
             });
-            run(&helper, "store", &Secret::new(input.to_string())).await?;
+            helper::change(&helper, "store", &Secret::new(input.to_string())).await?;
             // As docker writes it: an empty entry shows that there is a login.
             auths.insert(key.to_owned(), json!({}));
             places.push(format!("`docker-credential-{helper}`"));
@@ -142,7 +139,7 @@ async fn apply(
         }
         (LoginChange::Erase, helper) => {
             if let Some((helper, server)) = helper
-                && run(&helper, "erase", &Secret::new(server)).await?
+                && helper::change(&helper, "erase", &Secret::new(server)).await?
             {
                 places.push(format!("`docker-credential-{helper}`"));
             }
@@ -157,27 +154,6 @@ async fn apply(
             .map_err(|problem| format!("cannot write `{}`: {problem}", file.path.display()))?;
     }
     Ok(places)
-}
-
-/// Makes a helper store or erase a login; `false` where there was none to erase.
-async fn run(helper: &str, verb: &str, input: &Secret) -> Result<bool, String> {
-    let line = helper::line(helper, verb)?;
-    let name = format!("docker-credential-{helper}");
-    match process::converse(&line, input.reveal().as_bytes()).await {
-        Err(_) => Err(format!("`{name}` cannot be started; it must be on PATH")),
-        Ok(reply) => match reply.ended {
-            Ended::Exited(0) => Ok(true),
-            Ended::TimedOut => Err(format!("`{name}` does not answer within ten seconds")),
-            _ => {
-                let said = [&reply.output, &reply.errors].map(|said| String::from_utf8_lossy(said));
-                if said.iter().any(|said| said.contains(helper::UNKNOWN)) {
-                    Ok(false)
-                } else {
-                    Err(format!("`{name} {verb}` fails"))
-                }
-            }
-        },
-    }
 }
 
 /// Replaces a file as a whole, readable only by its owner. A symbolic link stays one.

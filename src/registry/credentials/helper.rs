@@ -14,7 +14,7 @@ use crate::{
 use super::credential::{Credential, credential};
 
 /// The message of all helpers for a server without a login, from docker's own library for helpers.
-pub const UNKNOWN: &str = "credentials not found";
+const UNKNOWN: &str = "credentials not found";
 
 /// Asks a helper for the login to `server`; `None` if it has none.
 ///
@@ -24,16 +24,25 @@ pub const UNKNOWN: &str = "credentials not found";
 ///
 /// What is wrong with the helper, with its name. A failure never means that there is no login.
 pub async fn ask(helper: &str, server: &str) -> Result<Option<Credential>, String> {
-    let name = format!("docker-credential-{helper}");
-    let line = line(helper, "get")?;
-    match process::converse(&line, server.as_bytes()).await {
-        Ok(reply) => read(&name, &reply),
-        Err(_) => Err(format!("`{name}` cannot be started; it must be on PATH")),
+    let (name, reply) = call(helper, "get", server.as_bytes()).await?;
+    read(&name, &reply)
+}
+
+/// Makes a helper store or erase a login; `false` where there was none to erase.
+pub async fn change(helper: &str, verb: &str, input: &Secret) -> Result<bool, String> {
+    let (name, reply) = call(helper, verb, input.reveal().as_bytes()).await?;
+    match reply.ended {
+        Ended::Exited(0) => Ok(true),
+        Ended::TimedOut => Err(silent(&name)),
+        _ if has_none(&reply) => Ok(false),
+        _ => Err(format!("`{name} {verb}` fails")),
     }
 }
 
-/// Returns the command line of a helper for an action.
-pub fn line(helper: &str, verb: &str) -> Result<CommandLine, String> {
+/// Calls a helper for an action, and returns its full name and its answer.
+///
+/// A helper has ten seconds: a locked keychain waits to be unlocked, which never happens under cron.
+async fn call(helper: &str, verb: &str, input: &[u8]) -> Result<(String, Reply), String> {
     let name = format!("docker-credential-{helper}");
     let is_name = !helper.is_empty()
         && helper
@@ -45,7 +54,20 @@ pub fn line(helper: &str, verb: &str) -> Result<CommandLine, String> {
             clean(&name)
         ));
     }
-    Ok(CommandLine::new(&name).arg(verb))
+    let line = CommandLine::new(&name).arg(verb);
+    match process::converse(&line, input).await {
+        Ok(reply) => Ok((name, reply)),
+        Err(_) => Err(format!("`{name}` cannot be started; it must be on PATH")),
+    }
+}
+
+fn silent(name: &str) -> String {
+    format!("`{name}` does not answer within ten seconds")
+}
+
+fn has_none(reply: &Reply) -> bool {
+    let said = [&reply.output, &reply.errors].map(|said| String::from_utf8_lossy(said));
+    said.iter().any(|said| said.contains(UNKNOWN))
 }
 
 fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {
@@ -61,13 +83,11 @@ fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {
             // Its output may be a secret.
             Err(_) => Err(format!("`{name}` answers with something else than a login")),
         },
-        Ended::TimedOut => Err(format!("`{name}` does not answer within ten seconds")),
+        Ended::TimedOut => Err(silent(name)),
+        _ if has_none(reply) => Ok(None),
         _ => {
-            let said = [&reply.output, &reply.errors].map(|said| String::from_utf8_lossy(said));
-            if said.iter().any(|said| said.contains(UNKNOWN)) {
-                return Ok(None);
-            }
-            let [output, errors] = said;
+            let [output, errors] =
+                [&reply.output, &reply.errors].map(|said| String::from_utf8_lossy(said));
             // Helpers explain on standard output why they fail; a login is also there, as JSON.
             let is_login = output.contains(['{', '}']);
             let output = if is_login { "" } else { output.as_ref() };

@@ -138,6 +138,7 @@ impl StepAnswer {
 pub struct DockerAnswer {
     arguments: Vec<ArgumentAnswer>,
     base_image_dependencies: Option<Vec<DependencyAnswer>>,
+    context_access_token: Option<()>,
     context_path: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     contexts: BTreeMap<String, String>,
@@ -162,6 +163,7 @@ impl DockerAnswer {
             r#type: "Docker",
             arguments: step.arguments.iter().map(Into::into).collect(),
             base_image_dependencies: dependencies,
+            context_access_token: None,
             context_path: step.context_path.to_string(),
             docker_file_path: step.docker_file_path.display().to_string(),
             image_names: (!step.image_names.is_empty()).then(|| step.image_names.clone()),

@@ -46,7 +46,7 @@ pub struct BaseImageTriggerAnswer {
     name: String,
     status: Status,
     update_trigger_endpoint: Option<String>,
-    update_trigger_payload_type: Option<UpdatePayload>,
+    update_trigger_payload_type: UpdatePayload,
 }
 
 impl From<&BaseImageTrigger> for BaseImageTriggerAnswer {
@@ -56,7 +56,7 @@ impl From<&BaseImageTrigger> for BaseImageTriggerAnswer {
             name: trigger.name.clone(),
             status: trigger.status,
             update_trigger_endpoint: None,
-            update_trigger_payload_type: trigger.update_trigger_payload_type,
+            update_trigger_payload_type: trigger.update_trigger_payload_type.unwrap_or_default(),
         }
     }
 }

@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn error_with_rewritten_texts_keeps_its_kind_and_the_order_of_its_causes() {
-        let inner = Error::new(Kind::Failed, "b hunter2").because(anyhow::anyhow!("c"));
+        let inner = Error::failed("b hunter2").because(anyhow::anyhow!("c"));
         let error = Error::new(Kind::Unknown, "a")
             .because(inner)
             .hint("d hunter2");
@@ -259,7 +259,7 @@ mod tests {
             (error.kind(), error.advice()),
             (Kind::Unknown, Some("d ***"))
         );
-        let same = Error::new(Kind::Failed, "a").because(std::io::Error::other("b"));
+        let same = Error::failed("a").because(std::io::Error::other("b"));
         let same = same.with_texts(str::to_owned);
         assert!(same.find::<std::io::Error>().is_some());
     }

@@ -131,10 +131,9 @@ fn refuse_state_in_contexts(app: &App, contexts: &BTreeMap<String, String>) -> R
     let holds_state = |folder: &&String| LeftOut::of(Path::new(folder), false, state).has_state();
     match contexts.values().find(holds_state) {
         None => Ok(()),
-        Some(folder) => Err(Error::new(
-            Kind::Invalid,
-            format!("cannot use the folder `{folder}` as a named context"),
-        )
+        Some(folder) => Err(Error::invalid(format!(
+            "cannot use the folder `{folder}` as a named context"
+        ))
         .because(anyhow::anyhow!(
             "the state directory `{}` is in it, with the passwords of tasks",
             state.display()

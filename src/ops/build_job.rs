@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     builder::{BuildRequest, DigestSource, HeldImage, Purpose},
-    error::{Error, Kind},
+    error::Error,
     image::{Digest, Platform, Reference},
     sys::signal::Stop,
     task::{DockerStep, Run},
@@ -200,7 +200,7 @@ fn failed(
         CommandFailure::Final(failure) => failure,
         CommandFailure::Exit(command) => {
             let how = command.how("the builder's exit code", "the builder");
-            let error = Error::new(Kind::Failed, format!("{purpose} failed: {how}"));
+            let error = Error::failed(format!("{purpose} failed: {how}"));
             with_last_words(error, &command, &on.builder, purpose, request).into()
         }
     }

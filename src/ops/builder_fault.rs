@@ -53,7 +53,7 @@ pub(super) async fn with_builder_fault(
             Fault::Away | Fault::Restarted => "has gone away",
         };
         let text = format!("builder {name} {how} in {lost} runs of this task in a row");
-        return Error::new(Kind::Failed, text).because(why).into();
+        return Error::failed(text).because(why).into();
     }
     let how = match fault {
         Fault::Away => "does not answer",

@@ -119,7 +119,7 @@ async fn ask(app: &App, name: &str) -> Result<BuilderAnswer> {
     let config = &app.settings.config;
     let (kind, own) = config
         .builder(name)
-        .ok_or_else(|| Error::new(Kind::Invalid, format!("no builder `{name}`")))?;
+        .ok_or_else(|| Error::invalid(format!("no builder `{name}`")))?;
     let pools = config.pools.iter();
     let pools = pools.filter(|(_, pool)| pool.builders.iter().any(|member| member == name));
     let jobs = app.jobs_of(name);
@@ -283,8 +283,9 @@ pub(super) async fn prune_cache(
     let said = printed.lines().last().unwrap_or_default().to_owned();
     match ended {
         Ended::Exited(0) => Ok(said),
-        _ => Err(Error::new(Kind::Failed, format!("cannot prune `{name}`"))
-            .because(anyhow::anyhow!("{said}"))),
+        _ => {
+            Err(Error::failed(format!("cannot prune `{name}`")).because(anyhow::anyhow!("{said}")))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::Reference,
     task::{Status, Step, Task, TaskKey},
     watch::Descendants,
@@ -41,7 +41,7 @@ impl<'a> ImageMakers<'a> {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] where the state directory cannot be read.
+    /// [`crate::error::Kind::Failed`] where the state directory cannot be read.
     pub fn others_that_push(
         &mut self,
         key: &TaskKey,
@@ -84,7 +84,7 @@ impl<'a> ImageMakers<'a> {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] with the path of the cycle, if the dependencies lead back to an image that `task` pushes.
+    /// [`crate::error::Kind::Invalid`] with the path of the cycle, if the dependencies lead back to an image that `task` pushes.
     pub fn refuse_cycles(
         &mut self,
         task: &Task,
@@ -102,10 +102,7 @@ impl<'a> ImageMakers<'a> {
             .iter()
             .find(|base| pushes.contains(&app.canonical(base)))
         {
-            return Err(Error::new(
-                Kind::Invalid,
-                format!("task `{}` pushes `{own}` and depends on it: each run would be the cause of the next", task.name),
-            )
+            return Err(Error::invalid(format!("task `{}` pushes `{own}` and depends on it: each run would be the cause of the next", task.name))
             .hint("give the image another tag, or build on another one"));
         }
         if pushes.is_empty() || bases.is_empty() {
@@ -191,10 +188,10 @@ fn cycle(task: &Task, between: impl Iterator<Item = String>) -> Error {
         .chain(between)
         .chain(std::iter::once(name))
         .collect();
-    Error::new(
-        Kind::Invalid,
-        format!("tasks would depend on each other: {}", path.join(" <- ")),
-    )
+    Error::invalid(format!(
+        "tasks would depend on each other: {}",
+        path.join(" <- ")
+    ))
     .hint("build one of them on an image that none of the others makes")
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    error::{Error, Kind},
+    error::Error,
     store::runs::MARKER,
     sys::{
         command::CommandLine,
@@ -108,7 +108,7 @@ impl Commands<'_> {
     pub fn too_long(&self) -> Failure {
         match &self.limit {
             Some((_, why)) if Instant::now() < self.execution.deadline => {
-                Error::new(Kind::Failed, why.clone()).into()
+                Error::failed(why.clone()).into()
             }
             _ => Failure::too_long(&self.execution.task),
         }

@@ -125,7 +125,7 @@ pub fn unset(around: &GlobalOptions, names: &[String]) -> Result<()> {
 pub fn default_format<F: FromStr<Err: Display>>(around: &GlobalOptions) -> Result<Option<F>> {
     let parse = |text: &str, place: &str| {
         let format = text.parse().map(Some);
-        format.map_err(|problem: F::Err| Error::new(Kind::Invalid, format!("{place}: {problem}")))
+        format.map_err(|problem: F::Err| Error::invalid(format!("{place}: {problem}")))
     };
     if let Some(text) = environment::variable("ACRT_OUTPUT").filter(|text| !text.is_empty()) {
         return parse(&text, "ACRT_OUTPUT");
@@ -148,7 +148,7 @@ pub fn keys() -> Vec<String> {
 
 /// Refuses values whose form the config file itself does not know: a command that needs them would refuse them later.
 fn check<F: FromStr<Err: Display>>(config: &Config) -> Result<()> {
-    let invalid = |problem: String| Err(Error::new(Kind::Invalid, problem));
+    let invalid = |problem: String| Err(Error::invalid(problem));
     let defaults = &config.defaults;
     let servers = config.registries.values().flat_map(|it| &it.login_server);
     let aliases = config.registries.values().flat_map(|it| &it.aliases);
@@ -187,10 +187,8 @@ fn check_change(path: &Path, before: &str, after: &str) -> Result<()> {
 /// Returns the path of the config file; of a link, that of the file that it leads to.
 fn path_of(around: &GlobalOptions) -> Result<PathBuf> {
     let (Some(path), _) = Settings::config_path(around.config.as_deref()) else {
-        return Err(
-            Error::new(Kind::Invalid, "cannot tell where the config file is")
-                .hint("set ACRT_CONFIG or give --config"),
-        );
+        return Err(Error::invalid("cannot tell where the config file is")
+            .hint("set ACRT_CONFIG or give --config"));
     };
     let cannot = || format!("cannot use the config file `{}`", path.display());
     let path = std::path::absolute(&path).context(Kind::Invalid, cannot)?;
@@ -251,7 +249,7 @@ fn entry(path: &Path, key: &Key, value: &serde_yaml::Value) -> Result<Entry> {
 
 /// Returns the error for a change that cannot be made; `doing` says what the change was.
 fn refused(doing: &str, path: &Path, problem: ConfigEditError) -> Error {
-    let error = Error::new(Kind::Invalid, format!("{doing} `{}`", path.display()));
+    let error = Error::invalid(format!("{doing} `{}`", path.display()));
     match problem {
         ConfigEditError::Style => error.because(problem).hint("edit it by hand"),
         problem => error.because(problem),

@@ -33,12 +33,9 @@ pub fn windows(config: &Config) -> Result<Vec<Window>> {
 
 /// Returns the error about a value of the config file, with the command that removes it.
 fn unusable(key: &str, why: impl Into<anyhow::Error>) -> Error {
-    Error::new(
-        Kind::Invalid,
-        format!("cannot use `{key}` in the config file"),
-    )
-    .because(why)
-    .hint(format!("to remove it: acrt config unset {key}"))
+    Error::invalid(format!("cannot use `{key}` in the config file"))
+        .because(why)
+        .hint(format!("to remove it: acrt config unset {key}"))
 }
 
 /// Reads the table of mirrors in the config file.

@@ -33,14 +33,14 @@ pub fn add(
     let server = login_server(server)?;
     change(app, key, |credentials| {
         if credentials.contains_key(&server) {
-            return Err(Error::new(
-                Kind::Failed,
-                format!("task `{key}` has a login for `{server}` already"),
-            )
-            .hint(format!(
-                "change it: acrt task credential update {} --login-server {server}",
-                task::option_of(app, key)
-            )));
+            return Err(
+                Error::failed(format!("task `{key}` has a login for `{server}` already")).hint(
+                    format!(
+                        "change it: acrt task credential update {} --login-server {server}",
+                        task::option_of(app, key)
+                    ),
+                ),
+            );
         }
         credentials.insert(server, login);
         Ok(())
@@ -223,13 +223,10 @@ fn login_server(text: &str) -> Result<String> {
     if is_registry(bare) {
         Ok(bare.to_ascii_lowercase())
     } else {
-        Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "login server `{}` is not a host name with an optional port",
-                text.escape_debug()
-            ),
-        ))
+        Err(Error::invalid(format!(
+            "login server `{}` is not a host name with an optional port",
+            text.escape_debug()
+        )))
     }
 }
 
@@ -243,19 +240,16 @@ pub fn resolved(value: &Secret, what: &str) -> Result<Secret> {
     if let Some(name) = text.strip_prefix("env:") {
         environment::withhold(name);
         return environment::variable(name).map(Secret::new).ok_or_else(|| {
-            Error::new(
-                Kind::Invalid,
-                format!("{what} is in the variable `{name}`, which is unset"),
-            )
+            Error::invalid(format!(
+                "{what} is in the variable `{name}`, which is unset"
+            ))
         });
     }
     if let Some(path) = text.strip_prefix("file:") {
         let cannot = || format!("{what} is in the file `{path}`, which cannot be read");
         let bytes = file::read(path.as_ref(), MAX_FILE)
             .context(Kind::Invalid, cannot)?
-            .ok_or_else(|| {
-                Error::new(Kind::Invalid, cannot()).because(anyhow::anyhow!("it is not there"))
-            })?;
+            .ok_or_else(|| Error::invalid(cannot()).because(anyhow::anyhow!("it is not there")))?;
         let text = String::from_utf8(bytes).context(Kind::Invalid, cannot)?;
         // The line end that editors and `echo` add is not part of a password.
         return Ok(Secret::new(text.trim_end_matches(['\n', '\r'])));

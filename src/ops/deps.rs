@@ -158,7 +158,7 @@ fn table_of(path: &Path) -> Result<BTreeMap<String, String>> {
     let none = || {
         let path = path.display();
         let text = format!("`{path}` is neither of the form SOURCE=COPY nor a file of such pairs");
-        Error::new(Kind::Invalid, text)
+        Error::invalid(text)
     };
     let read = || {
         let keys: BTreeMap<String, serde_yaml::Value> = file::read_yaml(path)?.ok_or_else(none)?;

@@ -63,7 +63,7 @@ impl Failure {
     /// The failure of a run that took longer than its task allows.
     pub(super) fn too_long(task: &Task) -> Self {
         let why = format!("the run took longer than {} seconds", task.timeout);
-        let (status, error) = (RunStatus::Timeout, Error::new(Kind::Failed, why));
+        let (status, error) = (RunStatus::Timeout, Error::failed(why));
         Self { status, error }
     }
 }
@@ -203,7 +203,7 @@ impl<'a> Execution<'a> {
                 let text = format!(
                     "variable `{name}` is not set, which a secret of the build is taken from"
                 );
-                Error::new(Kind::Invalid, text)
+                Error::invalid(text)
                     .hint("set it where acrt runs, or in the `.env` beside the compose file")
             })?;
             Ok((name.to_owned(), Secret::new(value)))
@@ -228,10 +228,10 @@ impl<'a> Execution<'a> {
     }
 
     fn unusable(&self) -> Error {
-        Error::new(
-            Kind::Invalid,
-            format!("cannot use the images of task `{}`", self.task.name),
-        )
+        Error::invalid(format!(
+            "cannot use the images of task `{}`",
+            self.task.name
+        ))
     }
 
     /// Returns the task as it is defined: the context of `task` is a local folder once it is fetched.

@@ -228,11 +228,7 @@ async fn measured(root: &Path) -> Result<bool> {
 }
 
 fn too_large(root: &Path) -> Error {
-    Error::new(
-        Kind::Failed,
-        format!("cannot keep the context in `{}`", root.display()),
-    )
-    .because(TooLarge)
+    Error::failed(format!("cannot keep the context in `{}`", root.display())).because(TooLarge)
 }
 
 /// Returns the commit that a repository's branch or tag points to now.

@@ -107,11 +107,8 @@ pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
     let home = app.store.layout().task(&task.key());
     let folder = context.folder(home.parent().unwrap_or(home.as_path()));
     let folder = folder.ok_or_else(|| {
-        Error::new(
-            Kind::Invalid,
-            format!("cannot look into `{context}` before it is fetched"),
-        )
-        .hint("only a run fetches it: acrt task run")
+        Error::invalid(format!("cannot look into `{context}` before it is fetched"))
+            .hint("only a run fetches it: acrt task run")
     })?;
     let opened = LocalContext::open(&folder)?;
     Ok(match trust::of(app, task) {
@@ -213,7 +210,7 @@ fn refuse_secret_name(path: &Path, build: &Build, base: &BaseImage) -> Result<()
     };
     match build.args.iter().find(|(_, value)| is_in_name(value)) {
         None => Ok(()),
-        Some((name, _)) => Err(Error::new(Kind::Invalid, cannot_read(path))
+        Some((name, _)) => Err(Error::invalid(cannot_read(path))
             .because(anyhow::anyhow!(
                 "line {} column {}: the secret argument `{name}` is a part of the name of the image `{}`, and would be shown wherever that is",
                 base.line,

@@ -355,7 +355,7 @@ pub fn named(registry: &str, repository: &str) -> Result<Reference> {
         _ => "leave out the tag or digest",
     };
     if own.contains([':', '@']) {
-        return Err(Error::new(Kind::Invalid, wrong()).hint(hint));
+        return Err(Error::invalid(wrong()).hint(hint));
     }
     format!("{registry}/{own}")
         .parse()

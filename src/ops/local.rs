@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     builder::{self, Builder, HeldImage},
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::Reference,
     sys::settings::Settings,
     task::Task,
@@ -19,7 +19,7 @@ use super::{App, platforms};
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where the state directory cannot be read.
+/// [`crate::error::Kind::Failed`] where the state directory cannot be read.
 pub fn images_for(app: &App, task: &Task) -> Result<BTreeSet<Reference>> {
     if !task.is_local() {
         return Ok(BTreeSet::new());
@@ -40,16 +40,13 @@ pub fn made_by<'t>(app: &App, tasks: impl IntoIterator<Item = &'t Task>) -> BTre
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where the builder has no image store of its own.
+/// [`crate::error::Kind::Invalid`] where the builder has no image store of its own.
 pub async fn held(builder: &Builder, image: &Reference) -> Result<Option<HeldImage>> {
     let line = builder.inspect_image(&image.to_string()).ok_or_else(|| {
-        Error::new(
-            Kind::Invalid,
-            format!(
-                "{} keeps no images that others could be built on",
-                builder.kind()
-            ),
-        )
+        Error::invalid(format!(
+            "{} keeps no images that others could be built on",
+            builder.kind()
+        ))
         .hint("local images need docker, podman or buildah: --builder docker")
     })?;
     Ok(platforms::inspected(&line).await)

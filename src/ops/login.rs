@@ -60,10 +60,9 @@ pub async fn token(app: &App, registry: &str, login: Option<StoredLogin>) -> Res
             access_token: token.reveal().to_owned(),
             login_server: registry.to_owned(),
         }),
-        None => Err(Error::new(
-            Kind::Failed,
-            format!("`{registry}` grants no tokens: it takes user and password"),
-        )
+        None => Err(Error::failed(format!(
+            "`{registry}` grants no tokens: it takes user and password"
+        ))
         .hint("leave out --expose-token")),
     }
 }
@@ -116,6 +115,5 @@ async fn check(app: &App, registry: &str, is_new: bool, events: &EventSink<'_>) 
 }
 
 fn unusable(what: &str, registry: &str, problem: String) -> Error {
-    Error::new(Kind::Failed, format!("cannot {what} `{registry}`"))
-        .because(anyhow::anyhow!(problem))
+    Error::failed(format!("cannot {what} `{registry}`")).because(anyhow::anyhow!(problem))
 }

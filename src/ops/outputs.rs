@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     builder::Builder,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::{Digest, Platform, Reference},
     task::ImageDescriptor,
 };
@@ -61,7 +61,7 @@ pub(super) async fn stored(
                 "the builder does not have `{}` that it has just built",
                 image.familiar()
             );
-            Error::new(Kind::Failed, text)
+            Error::failed(text)
                 .hint("local images need a builder that keeps them: docker, podman or buildah")
         })?;
         outputs.push(ImageDescriptor::new(image, Some(id)));
@@ -133,7 +133,7 @@ pub(super) fn judge_platforms(
 ) -> Result<()> {
     match pushed::mismatch(made, wanted, &inputs.forced_platforms()) {
         None => Ok(()),
-        Some(mismatch) => Err(Error::new(Kind::Failed, mismatch).hint(
+        Some(mismatch) => Err(Error::failed(mismatch).hint(
             "build on an image that is made for it, or with another builder: not every builder respects --platform",
         )),
     }

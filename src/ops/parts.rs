@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 
 use crate::{
     builder::BuildRequest,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::{Digest, Platform, Reference},
     registry::{JoinedIndex, JoinedPart, Removal},
     store::file,
@@ -185,7 +185,7 @@ async fn make_part(job: &BuildJob<'_>, work: BuilderWork<'_>) -> Result<PushedPa
             Some(digest) => digest.clone(),
             None if request.by_digest => {
                 let text = format!("builder {} does not say what it has pushed", on.name);
-                return Err(Error::new(Kind::Failed, text).into());
+                return Err(Error::failed(text).into());
             }
             None => {
                 let looking = async { Ok(registries.look(image).await?.digest) };

@@ -370,7 +370,7 @@ fn unfit(app: &App, task: &Task) -> Error {
     } else {
         "give a builder these `platforms` in the config file"
     };
-    Error::new(Kind::Invalid, text).hint(hint)
+    Error::invalid(text).hint(hint)
 }
 
 /// Returns the error that names the builders which do not answer.

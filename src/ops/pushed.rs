@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     builder::{self, DigestSource, Purpose},
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::{Digest, Platform, Reference},
     registry::{LookupError, ResolvedTag},
     store::file,
@@ -30,7 +30,7 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where the command has written no digest into its file, and the kinds of [`file::read`] and [`file::remove`].
+/// [`crate::error::Kind::Failed`] where the command has written no digest into its file, and the kinds of [`file::read`] and [`file::remove`].
 pub(super) fn digest(
     purpose: &Purpose,
     source: &DigestSource,
@@ -63,7 +63,7 @@ pub(super) fn digest(
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where an image has not arrived, [`Kind::Unknown`] where its registry does not answer, each after three looks within four
+/// [`crate::error::Kind::Failed`] where an image has not arrived, [`crate::error::Kind::Unknown`] where its registry does not answer, each after three looks within four
 /// seconds.
 pub(super) async fn confirmed(
     app: &App,
@@ -150,9 +150,7 @@ async fn judge(
     let there = image.at(seen.digest.clone());
     match app.registries().lists(&there, reported).await {
         Ok(true) => Ok(seen.digest),
-        Ok(false) => Err(Error::new(
-            Kind::Failed,
-            format!(
+        Ok(false) => Err(Error::failed(format!(
                 "`{image}` is not what was pushed: it is {}, and {reported} was pushed",
                 seen.digest
             ),
@@ -167,10 +165,7 @@ fn not_there(image: &Reference, reported: Option<&Digest>) -> Error {
         Some(digest) => format!("pushing {digest} succeeded"),
         None => "pushing it succeeded".to_owned(),
     };
-    Error::new(
-        Kind::Failed,
-        format!("the push of `{image}` has not arrived: {pushed}, but the registry has no such tag"),
-    )
+    Error::failed(format!("the push of `{image}` has not arrived: {pushed}, but the registry has no such tag"))
     .hint(format!(
         "something in front of `{}` may answer pushes in its place; to see what answers: acrt check-health {0}",
         image.registry()
@@ -178,18 +173,16 @@ fn not_there(image: &Reference, reported: Option<&Digest>) -> Error {
 }
 
 fn not_moved(image: &Reference) -> Error {
-    Error::new(
-        Kind::Failed,
-        format!("the push of `{image}` has not arrived: the tag still has the image from before"),
-    )
+    Error::failed(format!(
+        "the push of `{image}` has not arrived: the tag still has the image from before"
+    ))
     .hint(can_push(image))
 }
 
 fn not_reported(purpose: &Purpose) -> Error {
-    let failed = Error::new(
-        Kind::Failed,
-        format!("{purpose} failed: the builder does not say what it has pushed"),
-    );
+    let failed = Error::failed(format!(
+        "{purpose} failed: the builder does not say what it has pushed"
+    ));
     match purpose.pushes().first() {
         Some(image) => failed.hint(can_push(image)),
         None => failed,
@@ -211,7 +204,7 @@ fn unseen(image: &Reference, error: LookupError) -> Error {
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where an image cannot be read.
+/// [`crate::error::Kind::Unknown`] where an image cannot be read.
 pub(super) async fn platforms(
     app: &App,
     outputs: &[ImageDescriptor],

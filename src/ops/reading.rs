@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::Reference,
     store::secrets::Secrets,
     task::{Context, Step, Task},
@@ -24,7 +24,7 @@ use super::{
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where its files cannot be used.
+/// [`crate::error::Kind::Invalid`] where its files cannot be used.
 pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     let survey = survey_files(app, task, secrets)?;
     // The definition itself is an input too, and so are secret arguments.
@@ -163,13 +163,11 @@ fn refuse_vanished(baseline: &Baseline, survey: &Survey) -> Result<()> {
     let mut wanted = survey.files.iter();
     match wanted.find(|file| file.state == FileState::Absent && was_there(&file.path)) {
         None => Ok(()),
-        Some(file) => Err(Error::new(
-            Kind::Invalid,
-            format!("cannot read `{}`", file.path.display()),
-        )
-        .because(anyhow::anyhow!(
-            "it is not there, and was when the last run read it"
-        ))),
+        Some(file) => Err(
+            Error::invalid(format!("cannot read `{}`", file.path.display())).because(
+                anyhow::anyhow!("it is not there, and was when the last run read it"),
+            ),
+        ),
     }
 }
 

@@ -340,11 +340,10 @@ fn judge(removed: Result<Removal, LookupError>, place: &str, registry: &str) -> 
     match removed {
         Ok(Removal::Removed) => Ok(()),
         Ok(Removal::Absent) => Err(Error::new(Kind::NotFound, format!("there is no `{place}`"))),
-        Ok(Removal::Moved) => Err(Error::new(
-            Kind::Failed,
-            format!("`{place}` names something else by now"),
-        )
-        .hint("look at it, and try again: acrt repository show")),
+        Ok(Removal::Moved) => Err(
+            Error::failed(format!("`{place}` names something else by now"))
+                .hint("look at it, and try again: acrt repository show"),
+        ),
         Ok(Removal::Unsupported) => Err(removes_nothing(registry)),
         Err(error) => Err(error.of_writing(place)),
     }

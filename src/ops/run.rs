@@ -316,7 +316,7 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
     let input = WorkerInput::of(app, request).text()?;
     let answer = process::detach(&line, &input)?;
     answer.trim().parse().map_err(|problem| {
-        Error::new(Kind::Failed, "cannot start a run in the background")
+        Error::failed("cannot start a run in the background")
             .because(anyhow::Error::new::<crate::task::InvalidRunId>(problem))
             .hint("run it without --no-wait to see what is wrong")
     })
@@ -463,9 +463,6 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
 }
 
 fn other_kind(task: &Task, takes: &str) -> Error {
-    Error::new(
-        Kind::Invalid,
-        format!("a run of task `{}` takes {takes}", task.name),
-    )
-    .hint("change the task itself: acrt task update --file FILE")
+    Error::invalid(format!("a run of task `{}` takes {takes}", task.name))
+        .hint("change the task itself: acrt task update --file FILE")
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::{
     builder::FailureExcerpt,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     store::log::Log,
     sys::{
         command::CommandLine,
@@ -81,12 +81,12 @@ impl<'a> RunLog<'a> {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the id of the run.
+    /// [`crate::error::Kind::Failed`] with the id of the run.
     pub fn check(&self, id: impl std::fmt::Display) -> Result<()> {
         match self.log.borrow_mut().problem() {
             Some(problem) => {
                 let text = format!("cannot write the log of run `{id}`");
-                Err(Error::new(Kind::Failed, text).because(problem))
+                Err(Error::failed(text).because(problem))
             }
             None => Ok(()),
         }
@@ -215,7 +215,7 @@ mod tests {
         let events = EventSink::none();
         let log = RunLog::new(log, &events);
         let cause = anyhow::anyhow!("`r.io/base:hunter2` is no image");
-        let error = Error::new(Kind::Invalid, "cannot build").because(cause);
+        let error = Error::invalid("cannot build").because(cause);
         assert_eq!(
             log.masked(error).one_line(),
             "cannot build: `r.io/base:***` is no image"

@@ -115,11 +115,10 @@ pub fn keep(app: &App, id: RunId, keep: Option<bool>) -> Result<RunAnswer> {
     let mut run = existing(app, id)?;
     if let Some(keep) = keep {
         if run.status.is_open() {
-            return Err(Error::new(
-                Kind::Failed,
-                format!("run `{id}` cannot be changed while it goes on"),
-            )
-            .hint("wait until it has ended, or stop it: acrt task cancel-run"));
+            return Err(
+                Error::failed(format!("run `{id}` cannot be changed while it goes on"))
+                    .hint("wait until it has ended, or stop it: acrt task cancel-run"),
+            );
         }
         run.is_archive_enabled = keep;
         app.store.save_run(&run)?;
@@ -226,21 +225,18 @@ pub async fn cancel(app: &App, id: RunId) -> Result<Run> {
         "run `{id}` cannot be canceled: it has ended with {}",
         run.status
     );
-    Err(Error::new(Kind::Failed, why)
-        .hint("those that go on: acrt task list-runs --run-status Running"))
+    Err(Error::failed(why).hint("those that go on: acrt task list-runs --run-status Running"))
 }
 
 fn not_ended(id: RunId, asked: Option<u32>) -> Error {
     match asked {
-        Some(pid) => Error::new(
-            Kind::Failed,
-            format!("run `{id}` was asked to stop, and goes on in process {pid}"),
-        )
+        Some(pid) => Error::failed(format!(
+            "run `{id}` was asked to stop, and goes on in process {pid}"
+        ))
         .hint(format!("kill -9 {pid}; what it leaves behind is removed")),
-        None => Error::new(
-            Kind::Failed,
-            format!("run `{id}` cannot be canceled: it has no process yet"),
-        )
+        None => Error::failed(format!(
+            "run `{id}` cannot be canceled: it has no process yet"
+        ))
         .hint(format!("try again: acrt task cancel-run --run-id {id}")),
     }
 }

@@ -1,7 +1,7 @@
 //! Makes source triggers of `--commit-trigger-enabled` and `--pull-request-trigger-enabled`.
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     task::{Context, SourceEvent, SourceTrigger, Status, Step, trigger::DEFAULT_SOURCE_TRIGGER},
 };
 
@@ -21,7 +21,7 @@ pub struct SourceTriggerPatch {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where the context is no git repository.
+/// [`crate::error::Kind::Invalid`] where the context is no git repository.
 pub fn of_new(
     patch: &SourceTriggerPatch,
     step: &Step,
@@ -47,8 +47,7 @@ pub fn changed(
     ];
     let asks = wanted.iter().any(|(_, on)| *on == Some(true));
     if asks && step.context().and_then(Context::git).is_none() {
-        return Err(Error::new(
-            Kind::Invalid,
+        return Err(Error::invalid(
             "the context is no git repository: it has no commits or pull requests to wait for",
         )
         .hint("leave out --commit-trigger-enabled and --pull-request-trigger-enabled"));

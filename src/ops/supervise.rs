@@ -313,14 +313,14 @@ fn failure(app: &App, task: &Task, ended: Ended, worker_output: &WorkerOutput) -
             } else {
                 format!("its process ended with {code} before the run did: {said}")
             };
-            Failure::from(Error::new(Kind::Failed, why))
+            Failure::from(Error::failed(why))
         }
         Ended::Killed(signal) => Failure::from(why_killed(signal, &last_words, limits)),
     }
 }
 
 fn why_killed(signal: i32, last_words: &str, limits: &LimitSettings) -> Error {
-    let because = |why: String| Error::new(Kind::Failed, why);
+    let because = |why: String| Error::failed(why);
     if last_words.contains("overflowed its stack") {
         return because(format!(
             "what it reads is nested too deeply: its process overflowed the stack of {} MiB that limits.stackMib allows",

@@ -190,10 +190,10 @@ fn timer(name: TimerName, schedule: Cron, status: Status, now: Timestamp) -> Tim
 
 fn put(timers: &mut Vec<TimerTrigger>, new: TimerTrigger) -> Result<()> {
     if timers.iter().any(|timer| timer.name == new.name) {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("there is a timer `{}` already", new.name),
-        ));
+        return Err(Error::invalid(format!(
+            "there is a timer `{}` already",
+            new.name
+        )));
     }
     refuse_twin(timers, &new)?;
     timers.push(new);
@@ -204,13 +204,10 @@ fn put(timers: &mut Vec<TimerTrigger>, new: TimerTrigger) -> Result<()> {
 fn refuse_twin(timers: &[TimerTrigger], new: &TimerTrigger) -> Result<()> {
     match timers.iter().find(|timer| timer.schedule == new.schedule) {
         None => Ok(()),
-        Some(twin) => Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "timers `{}` and `{}` have the same schedule `{}`",
-                twin.name, new.name, new.schedule
-            ),
-        )),
+        Some(twin) => Err(Error::invalid(format!(
+            "timers `{}` and `{}` have the same schedule `{}`",
+            twin.name, new.name, new.schedule
+        ))),
     }
 }
 

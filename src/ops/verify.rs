@@ -54,10 +54,7 @@ impl Verifier {
         let aliases = settings.aliases();
         for (rule, place) in rules.iter_mut().zip(1..) {
             let invalid = |why: &str| {
-                Error::new(
-                    Kind::Invalid,
-                    format!("cannot use rule {place} of `verify` in the config file: {why}"),
-                )
+                Error::invalid(format!("cannot use rule {place} of `verify` in the config file: {why}"))
                 .hint("as in: verify: [{images: ['docker.io/library/*'], command: [cosign, verify, --key, k.pub, '{image}']}]")
             };
             if rule.images.is_empty() {

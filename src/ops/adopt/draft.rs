@@ -35,7 +35,7 @@ pub struct Draft {
 }
 
 fn invalid(text: String) -> Error {
-    Error::new(Kind::Invalid, text)
+    Error::invalid(text)
 }
 
 /// Makes a task definition, except for the images that it takes from other drafts: these are filled in later.

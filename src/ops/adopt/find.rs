@@ -60,7 +60,7 @@ pub fn find(paths: &[PathBuf], search: &Search) -> Result<FoundFiles> {
         let metadata = std::fs::metadata(&path).context(Kind::Invalid, cannot)?;
         if path.to_str().is_none() {
             let why = anyhow::anyhow!("{NOT_UTF8}");
-            return Err(Error::new(Kind::Invalid, cannot()).because(why));
+            return Err(Error::invalid(cannot()).because(why));
         }
         if metadata.is_dir() {
             folder(&path, search, &mut found)?
@@ -99,11 +99,11 @@ fn file(path: &Path, found: &mut FoundFiles) -> Result<()> {
     } else if has_ending("json") || has_ending("hcl") {
         found.bake.push(path.to_owned());
     } else {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("cannot tell what `{}` is", path.display()),
-        )
-        .hint("name a folder, a compose file (.yaml), a bake file (.json, .hcl) or a Dockerfile"));
+        return Err(
+            Error::invalid(format!("cannot tell what `{}` is", path.display())).hint(
+                "name a folder, a compose file (.yaml), a bake file (.json, .hcl) or a Dockerfile",
+            ),
+        );
     }
     Ok(())
 }

@@ -41,7 +41,7 @@ pub fn plan(
         let key = entry.recipe.key.clone();
         let made = match name {
             Some(name) => draft(app, options, entry, name, before),
-            None => Err(Error::new(Kind::Invalid, "no name is left for it")),
+            None => Err(Error::invalid("no name is left for it")),
         };
         match made {
             Ok(draft) => {
@@ -49,7 +49,7 @@ pub fn plan(
                 drafts.push(draft);
             }
             Err(error) if error.kind() == Kind::NotFound => {
-                let told = Error::new(Kind::Invalid, error.to_string());
+                let told = Error::invalid(error.to_string());
                 return Err(told.hint(error.advice().unwrap_or_default()));
             }
             Err(error) => gathered

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     compose::{Problem, ServiceImage},
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::Reference,
     ops::{App, EventSink, adopt},
     registry::copy::Place,
@@ -20,7 +20,7 @@ use super::{
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where the file as a whole cannot be read, or no service of it has an image.
+/// [`crate::error::Kind::Invalid`] where the file as a whole cannot be read, or no service of it has an image.
 pub fn subjects(
     app: &App,
     path: &Path,
@@ -29,11 +29,11 @@ pub fn subjects(
 ) -> Result<Vec<Subject>> {
     let project = adopt::compose_project(path, events).map_err(|problem| {
         let cannot = format!("cannot read the compose file {problem}");
-        Error::new(Kind::Invalid, cannot)
+        Error::invalid(cannot)
     })?;
     if project.services.is_empty() {
         let none = format!("no service of `{}` has an image", path.display());
-        return Err(Error::new(Kind::Invalid, none));
+        return Err(Error::invalid(none));
     }
     let store = Store::at_hand(app);
     let services = project.services.into_iter();

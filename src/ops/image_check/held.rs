@@ -238,7 +238,7 @@ async fn running_in(app: &App, store: Store, program: &str) -> Result<Vec<Runnin
 async fn find(app: &App, store: Store) -> Result<Builder> {
     let program = store.program(app).ok_or_else(|| {
         let programs = store.programs().join(" nor ");
-        Error::new(Kind::Invalid, format!("neither {programs} is on PATH"))
+        Error::invalid(format!("neither {programs} is on PATH"))
     })?;
     builder::detect(Some(program), &app.settings).await
 }

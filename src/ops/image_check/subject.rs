@@ -66,12 +66,12 @@ pub fn subject(app: &App, name: &str) -> Result<Subject> {
     if ARCHIVES.iter().any(|archive| name.starts_with(archive)) {
         let cannot = format!("cannot read the archive `{}`", name.escape_debug());
         let hint = format!("unpack it: skopeo copy {name} oci:FOLDER");
-        return Err(Error::new(Kind::Invalid, cannot).hint(hint));
+        return Err(Error::invalid(cannot).hint(hint));
     }
     let place = match held::Store::of(name) {
         Some((_, "")) => {
             let cannot = format!("`{name}` names no image");
-            return Err(Error::new(Kind::Invalid, cannot).hint("as in: docker-daemon:web:1"));
+            return Err(Error::invalid(cannot).hint("as in: docker-daemon:web:1"));
         }
         Some((store, image)) => SubjectPlace::Held(store, image.to_owned()),
         None => SubjectPlace::Stored(source(app, name, None).context(Kind::Invalid, || {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::{Digest, Platform, Reference},
     registry::{
         Login,
@@ -74,7 +74,7 @@ impl BlobsAnswer {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where a name is not valid, [`Kind::Unknown`] where a registry does not answer or refuses, [`Kind::Failed`] where the
+/// [`crate::error::Kind::Invalid`] where a name is not valid, [`crate::error::Kind::Unknown`] where a registry does not answer or refuses, [`crate::error::Kind::Failed`] where the
 /// source does not exist or is damaged, or a tag points to another image. The tags of one repository change together, with the last request.
 pub async fn import(
     app: &App,
@@ -116,8 +116,7 @@ pub async fn import(
             state: state_of(&state),
         }));
     }
-    let digest =
-        digest.ok_or_else(|| Error::new(Kind::Invalid, "no target to copy to was given"))?;
+    let digest = digest.ok_or_else(|| Error::invalid("no target to copy to was given"))?;
     Ok(ImportAnswer {
         source: places::name(&source),
         digest,
@@ -133,7 +132,7 @@ pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
     let targets = places::targets(app, import, &source)?;
     let name = "import".parse();
     let name = name.map_err(|problem| {
-        Error::new(Kind::Failed, "cannot name the copy").because(anyhow::anyhow!("{problem}"))
+        Error::failed("cannot name the copy").because(anyhow::anyhow!("{problem}"))
     })?;
     let mut secrets = Secrets {
         schema: Secrets::SCHEMA,
@@ -176,11 +175,9 @@ fn logins(import: &Import, source: &Place) -> Result<Vec<Login>> {
         return Ok(Vec::new());
     };
     let Some(server) = places::registry(source) else {
-        return Err(Error::new(
-            Kind::Invalid,
-            "a folder is read without a login",
-        )
-        .hint("leave out --username and --password; a login for the target is kept by docker login"));
+        return Err(Error::invalid("a folder is read without a login").hint(
+            "leave out --username and --password; a login for the target is kept by docker login",
+        ));
     };
     let secrets = Secrets {
         credentials: BTreeMap::from([(server.to_owned(), login.clone())]),

@@ -102,7 +102,7 @@ pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<Place> {
     }
     if OTHERS.iter().any(|other| text.starts_with(other)) {
         let text = text.escape_debug();
-        return Err(Error::new(Kind::Invalid, of())
+        return Err(Error::invalid(of())
             .because(anyhow::anyhow!("only registries and folders of the OCI image layout are read"))
             .hint(format!(
                 "make such a folder: skopeo copy {text} oci:FOLDER:NAME; then: --source oci:FOLDER:NAME"
@@ -153,10 +153,7 @@ fn refuse_other_place(text: &str) -> Result<()> {
     }
     let text = text.escape_debug();
     let problem = "only registries and folders of the OCI image layout are written";
-    Err(Error::new(
-        Kind::Invalid,
-        format!("cannot use the image name `{text}`"),
-    )
+    Err(Error::invalid(format!("cannot use the image name `{text}`"))
     .because(anyhow::anyhow!(problem))
     .hint(format!(
         "copy to such a folder: --image oci:FOLDER:NAME; then: skopeo copy oci:FOLDER:NAME {text}"
@@ -199,7 +196,7 @@ pub fn image(registry: &str, text: &str) -> Result<Target> {
     }
     let image = Reference::within(registry, text).context(Kind::Invalid, of)?;
     if image.digest().is_some() {
-        return Err(Error::new(Kind::Invalid, of()).because(anyhow::anyhow!(
+        return Err(Error::invalid(of()).because(anyhow::anyhow!(
             "it names a digest, and a copy has that of its source"
         )));
     }
@@ -218,7 +215,7 @@ pub fn repository(registry: &str, text: &str) -> Result<Target> {
     let of = || format!("cannot use the repository `{}`", text.escape_debug());
     let last = text.rsplit('/').next().unwrap_or(text);
     if last.contains([':', '@']) {
-        return Err(Error::new(Kind::Invalid, of())
+        return Err(Error::invalid(of())
             .because(anyhow::anyhow!("it has a tag or a digest"))
             .hint("for a copy with a tag: --image"));
     }
@@ -239,11 +236,8 @@ fn same_name(registry: &str, source: &Place) -> Result<Target> {
                 &format!("{registry}/{}:{tag}", source.repository()),
             )
         }
-        Place::Layout { .. } => Err(Error::new(
-            Kind::Invalid,
-            "a copy out of a folder needs a name",
-        )
-        .hint("give --image repository:tag")),
+        Place::Layout { .. } => Err(Error::invalid("a copy out of a folder needs a name")
+            .hint("give --image repository:tag")),
     }
 }
 

@@ -255,7 +255,7 @@ impl Copy<'_> {
                 let text = format!("the copy did not pass its test: {why}");
                 let hint =
                     "the tag stays as it was; the copy can be looked at under its candidate tag";
-                Err(Error::new(Kind::Failed, text).hint(hint).into())
+                Err(Error::failed(text).hint(hint).into())
             }
         }
     }

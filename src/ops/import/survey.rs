@@ -17,13 +17,10 @@ pub fn survey(task: &Task, step: &ImportStep) -> Result<Survey> {
         format!("cannot use the source of task `{}`", task.name)
     })?;
     if step.image_names.is_empty() {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "task `{}` copies an image and gives the copy no name",
-                task.name
-            ),
-        )
+        return Err(Error::invalid(format!(
+            "task `{}` copies an image and gives the copy no name",
+            task.name
+        ))
         .hint("give --image repository:tag"));
     }
     let definition = format!("{}\n{}", step.source, step.image_names.join("\n"));

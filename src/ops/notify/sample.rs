@@ -82,7 +82,7 @@ pub fn events() -> Vec<&'static str> {
 pub async fn test(app: &App, name: Option<&str>, event: &str) -> Result<Vec<SampleAnswer>> {
     let event = NotificationEvent::of_word(event).ok_or_else(|| {
         let text = format!("there is no event `{event}`");
-        Error::new(Kind::Invalid, text).hint(format!("name one of {}", events().join(", ")))
+        Error::invalid(text).hint(format!("name one of {}", events().join(", ")))
     })?;
     let mut channels = Vec::new();
     for (settings, channel) in app.settings.config.notify.iter().zip(of_config(app)) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     notify::{NotificationPayload, preset},
     ops::{credential::resolved, joined::joined},
     steps::{InvalidTaskFile, render::Renderer},
@@ -39,7 +39,7 @@ impl MessageTemplates {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`](crate::error::Kind::Invalid) where the preset does not exist, or a required value, a variable or a file is missing.
+    /// [`crate::error::Kind::Invalid`](crate::error::Kind::Invalid) where the preset does not exist, or a required value, a variable or a file is missing.
     pub fn of(settings: &NotifySettings, what: &str) -> Result<Option<Self>> {
         let preset = match &settings.preset {
             None => None,
@@ -236,8 +236,7 @@ fn fit(most: usize, text: &str) -> String {
 
 /// Returns an error about a receiver of the config file.
 pub(super) fn unusable(what: &str, why: impl std::fmt::Display) -> Error {
-    Error::new(Kind::Invalid, format!("cannot use {what}: {why}"))
-        .hint("docs/notify.md shows what it may say")
+    Error::invalid(format!("cannot use {what}: {why}")).hint("docs/notify.md shows what it may say")
 }
 
 #[cfg(test)]

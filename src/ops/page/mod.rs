@@ -132,7 +132,7 @@ impl StatusPage {
             .context(Kind::Failed, || {
                 "cannot start the thread of the page".to_owned()
             })?;
-        let gone = |_| Error::new(Kind::Failed, "the thread of the page has ended");
+        let gone = |_| Error::failed("the thread of the page has ended");
         started.recv().map_err(gone)??;
         Ok(Self {
             jobs,

@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::BTreeMap};
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::Digest,
     ops::{Event, EventSink, inventory::Inventory},
     registry::Removal,
@@ -37,10 +37,7 @@ impl PurgeContext<'_> {
 }
 
 pub fn removes_nothing(registry: &str) -> Error {
-    Error::new(
-        Kind::Failed,
-        format!("`{registry}` does not delete tags or manifests"),
-    )
+    Error::failed(format!("`{registry}` does not delete tags or manifests"))
     .hint("enable deletion at the registry: Docker Distribution has `storage: {delete: {enabled: true}}`")
 }
 

@@ -133,7 +133,7 @@ fn refuse_other_platform(
     };
     let (image, line) = (&base.reference, base.line);
     let text = format!("`{image}`, which line {line} depends on, is not made for {platform}");
-    Err(Error::new(Kind::Failed, text).hint(
+    Err(Error::failed(text).hint(
         "push it for this platform again, or build for the platform that it is made for: --platform",
     ))
 }
@@ -363,10 +363,7 @@ impl Resolver<'_> {
         let held = local::held(self.builder, image).await?;
         let held = held.filter(|held| held.id.is_some()).ok_or_else(|| {
             let name = image.familiar();
-            Error::new(
-                Kind::Failed,
-                format!("`{name}` is not with the builder, and no registry is asked for it: a local task makes it"),
-            )
+            Error::failed(format!("`{name}` is not with the builder, and no registry is asked for it: a local task makes it"))
             .hint("run the task that makes it first: acrt task graph shows which")
         })?;
         Ok(Resolution::Stored(held))
@@ -382,12 +379,9 @@ impl Resolver<'_> {
         if !self.app.verifier.has_rules_for(named) {
             return Ok(());
         }
-        let mut refusal = Error::new(
-            Kind::Failed,
-            format!(
-                "`{named}` is not verified: the builder's own copy has no digest that could be verified"
-            ),
-        );
+        let mut refusal = Error::failed(format!(
+            "`{named}` is not verified: the builder's own copy has no digest that could be verified"
+        ));
         for digest in image.digests_of(named) {
             match self.verify(named, &named.at(digest)).await {
                 Ok(()) => return Ok(()),

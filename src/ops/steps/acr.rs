@@ -24,7 +24,7 @@ pub(super) async fn carry_out(work: &StepRun<'_>, words: &[MaskedText]) -> Resul
     lines.line(&format!("$ acr {}", shell_words::join(shown)));
     let cannot = || format!("step `{}` cannot be carried out", work.step.id);
     if shared.read.trust == Trust::Guest {
-        let error = Error::new(Kind::Invalid, cannot()).hint(TRUST_HINT).because(
+        let error = Error::invalid(cannot()).hint(TRUST_HINT).because(
             anyhow::anyhow!("the file of a guest's context asks for `acr`, which changes registries with this machine's logins"),
         );
         return Err(error.into());
@@ -51,8 +51,7 @@ pub(super) async fn carry_out(work: &StepRun<'_>, words: &[MaskedText]) -> Resul
         Ok(()) => Ok(()),
         Err(error) if error.kind() == Kind::Invalid => Err(error.into()),
         Err(error) => Err(StepFailure::Exit {
-            error: Error::new(Kind::Failed, format!("step `{}` failed", work.step.id))
-                .because(error),
+            error: Error::failed(format!("step `{}` failed", work.step.id)).because(error),
             printed: printed.take(),
         }),
     }

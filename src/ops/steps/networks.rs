@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     steps::{Action, Graph, Step, resources::DEFAULT_NETWORK},
     sys::process,
 };
@@ -40,9 +40,7 @@ pub(super) async fn make_networks(
                 .builder
                 .make_network(&name, network.driver.as_deref(), network.ipv6, &labels);
         let Some(line) = line else {
-            return Err(Error::new(
-                Kind::Invalid,
-                format!(
+            return Err(Error::invalid(format!(
                     "the builder `{}` has no networks, and steps of the file are in `{}`",
                     shared.on.builder.kind(),
                     network.name
@@ -52,11 +50,10 @@ pub(super) async fn make_networks(
         };
         let answer = process::ask(&line).await?;
         if !answer.succeeded() {
-            return Err(Error::new(
-                Kind::Failed,
-                format!("cannot make the network `{}`", network.name),
-            )
-            .because(anyhow::anyhow!(answer.problem())));
+            return Err(
+                Error::failed(format!("cannot make the network `{}`", network.name))
+                    .because(anyhow::anyhow!(answer.problem())),
+            );
         }
         made.insert(network.name.clone(), name);
     }

@@ -1,7 +1,7 @@
 //! One step, with its delays, repeats and retries.
 
 use crate::{
-    error::{Error, Kind},
+    error::Error,
     ops::{builder_fault, execution::Failure, why_failed::has_no_disk},
     steps::{Action, BuiltinCommand, Step},
 };
@@ -31,7 +31,7 @@ pub(super) async fn carry_out(shared: &StepContext<'_>, step: &Step) -> Result<(
         Some(first) => {
             let tries = u64::from(step.limits.repeat) + 1;
             let text = format!("step `{}` failed {times} of {tries} times", step.id);
-            Err(Error::new(Kind::Failed, text).because(first).into())
+            Err(Error::failed(text).because(first).into())
         }
     }
 }

@@ -69,7 +69,7 @@ impl MultiStep {
     /// [`Kind::Invalid`] with the file, its line and the step, and the option that would allow it.
     pub fn refuse_guest(&self) -> Result<()> {
         match self.refused.clone() {
-            Some(refused) => Err(Error::new(Kind::Invalid, refused).hint(TRUST_HINT)),
+            Some(refused) => Err(Error::invalid(refused).hint(TRUST_HINT)),
             None => Ok(()),
         }
     }
@@ -294,13 +294,10 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
             Action::Build(build) => {
                 let (found, bytes) = built_on(context.as_ref(), build, task);
                 room = room.checked_sub(bytes.len()).ok_or_else(|| {
-                    Error::new(
-                        Kind::Invalid,
-                        format!(
-                            "the Dockerfiles that task `{}` builds are larger than 4 MiB in all",
-                            task.name
-                        ),
-                    )
+                    Error::invalid(format!(
+                        "the Dockerfiles that task `{}` builds are larger than 4 MiB in all",
+                        task.name
+                    ))
                 })?;
                 made_of.push(bytes);
                 used.extend(uses(app, &found));
@@ -489,12 +486,10 @@ fn secret(
                 step: None,
                 what: format!("{what} from `{place}` of this machine"),
             };
-            Err(
-                Error::new(Kind::Invalid, sources.refused(&refusal)).hint(format!(
-                    "declare it yourself: --set-secret {}={place}; or {TRUST_HINT}",
-                    source.id
-                )),
-            )
+            Err(Error::invalid(sources.refused(&refusal)).hint(format!(
+                "declare it yourself: --set-secret {}={place}; or {TRUST_HINT}",
+                source.id
+            )))
         }
         Some(place) => resolved(&Secret::new(place), &what),
         None => Err(sources
@@ -551,10 +546,7 @@ impl TaskSources {
                 let name = format!("the multi-step file{of}");
                 let text = |content: &str| {
                     decoded(content).ok_or_else(|| {
-                        Error::new(
-                            Kind::Invalid,
-                            format!("cannot use {name}: it is no base64 of text"),
-                        )
+                        Error::invalid(format!("cannot use {name}: it is no base64 of text"))
                     })
                 };
                 let context = step.context_path.as_ref();
@@ -574,10 +566,10 @@ impl TaskSources {
                     is_in_context: false,
                 })
             }
-            Step::Docker(_) | Step::Import(_) => Err(Error::new(
-                Kind::Invalid,
-                format!("task `{}` has no multi-step file", task.name),
-            )),
+            Step::Docker(_) | Step::Import(_) => Err(Error::invalid(format!(
+                "task `{}` has no multi-step file",
+                task.name
+            ))),
         }
     }
 
@@ -591,7 +583,7 @@ impl TaskSources {
             return Ok(Values::default());
         };
         Values::parse(text).map_err(|problem| {
-            Error::new(Kind::Invalid, format!("cannot use {}", self.values_name)).because(problem)
+            Error::invalid(format!("cannot use {}", self.values_name)).because(problem)
         })
     }
 
@@ -610,7 +602,7 @@ impl TaskSources {
     }
 
     fn error(&self, problem: InvalidTaskFile) -> Error {
-        Error::new(Kind::Invalid, format!("cannot use {}", self.name)).because(problem)
+        Error::invalid(format!("cannot use {}", self.name)).because(problem)
     }
 
     fn refused(&self, refusal: &guest::GuestViolation) -> String {
@@ -624,7 +616,7 @@ fn text_of(context: &LocalContext, file: &Path, what: &str) -> Result<String> {
         format!("cannot read {what}`{}`", path.display())
     };
     let bytes = context.file(what, file, MAX_FILE)?.ok_or_else(|| {
-        Error::new(Kind::Invalid, cannot())
+        Error::invalid(cannot())
             .because(anyhow::anyhow!("it is not there"))
             .hint("its path is relative to the context")
     })?;

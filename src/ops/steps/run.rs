@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::{Digest, Platform, Reference},
     ops::{
         Event, EventSink, assemble, builder_fault, builders,
@@ -149,10 +149,9 @@ pub(in crate::ops) fn plan(execution: &Execution<'_>, run: &Run) -> Result<Vec<S
 
 fn refuse_privileged(task: &Task, steps: &[String]) -> Result<()> {
     match steps.first() {
-        Some(step) if !task.step.allows_privileged() => Err(Error::new(
-            Kind::Invalid,
-            format!("step `{step}` asks to be privileged: it could do anything to this machine"),
-        )
+        Some(step) if !task.step.allows_privileged() => Err(Error::invalid(format!(
+            "step `{step}` asks to be privileged: it could do anything to this machine"
+        ))
         .hint("if that is meant, allow it: --allow-privileged")),
         _ => Ok(()),
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::{
     builder::{BuildRequest, Purpose},
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     ops::{
         Event, EventSink, assemble,
         commands::{CommandFailure, Commands, FailedCommand},
@@ -185,7 +185,7 @@ impl<'a> StepRun<'a> {
         let how = command.how(&format!("the exit code of {what}"), what);
         let text = format!("step `{}` failed: {how}", self.step.id);
         StepFailure::Exit {
-            error: add_words(Error::new(Kind::Failed, text), &command),
+            error: add_words(Error::failed(text), &command),
             printed: command.printed,
         }
     }
@@ -197,9 +197,7 @@ impl<'a> StepRun<'a> {
         if self.shared.read.trust == Trust::Guest {
             return beneath::folder_in(&root, &clean).map_err(|problem| {
                 let text = format!("cannot use the folder `{path}` of the workspace");
-                Error::new(Kind::Invalid, text)
-                    .because(problem)
-                    .hint(TRUST_HINT)
+                Error::invalid(text).because(problem).hint(TRUST_HINT)
             });
         }
         Ok(if clean.as_os_str().is_empty() {
@@ -221,7 +219,7 @@ fn because_of_words(error: Error, command: &FailedCommand) -> Error {
 /// Returns a path relative to the workspace.
 pub(super) fn inside(working_directory: Option<&str>, path: &str) -> Result<PathBuf> {
     within(working_directory, path.as_ref()).ok_or_else(|| {
-        Error::new(Kind::Invalid, format!("`{path}` is outside the workspace"))
+        Error::invalid(format!("`{path}` is outside the workspace"))
             .hint("name a path below the context")
     })
 }

@@ -198,14 +198,12 @@ fn copy_opened(
     depth: usize,
 ) -> Result<()> {
     let cannot = |problem: rustix::io::Errno| {
-        Error::new(Kind::Failed, cannot_copy(from)).because(io::Error::from(problem))
+        Error::failed(cannot_copy(from)).because(io::Error::from(problem))
     };
     if depth > MAX_DEPTH {
-        return Err(
-            Error::new(Kind::Failed, cannot_copy(from)).because(anyhow::anyhow!(
-                "its folders are nested more than {MAX_DEPTH} deep"
-            )),
-        );
+        return Err(Error::failed(cannot_copy(from)).because(anyhow::anyhow!(
+            "its folders are nested more than {MAX_DEPTH} deep"
+        )));
     }
     for entry in Dir::read_from(folder).map_err(cannot)? {
         let entry = entry.map_err(cannot)?;

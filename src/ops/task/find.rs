@@ -54,13 +54,10 @@ pub fn find(app: &App, name: &TaskName, registry: Option<&str>) -> Result<TaskKe
             .cloned()
             .ok_or_else(|| {
                 let registries: Vec<_> = keys.iter().map(|key| key.registry.as_str()).collect();
-                Error::new(
-                    Kind::Invalid,
-                    format!(
-                        "several registries have a task `{name}`: {}",
-                        registries.join(", ")
-                    ),
-                )
+                Error::invalid(format!(
+                    "several registries have a task `{name}`: {}",
+                    registries.join(", ")
+                ))
                 .hint(format!("say which one, as --registry {}", keys[0].registry))
             }),
     }
@@ -124,11 +121,10 @@ fn registry_or(
     if let Some(image) = images.iter().find(|image| image.contains("://")) {
         let (_, rest) = image.split_once("://").unwrap_or_default();
         let (image, rest) = (image.escape_debug(), rest.escape_debug());
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("`{image}` is an address, and no image"),
-        )
-        .hint(format!("write {rest}")));
+        return Err(
+            Error::invalid(format!("`{image}` is an address, and no image"))
+                .hint(format!("write {rest}")),
+        );
     }
     let registry = match given {
         Some(name) => app.settings.login_server(name),
@@ -150,20 +146,17 @@ fn registry_or(
                     }
                     None => hint.into(),
                 };
-                return Err(Error::new(Kind::Invalid, text).hint(hint));
+                return Err(Error::invalid(text).hint(hint));
             }
         },
     };
     if crate::image::reference::is_registry(&registry) {
         Ok(registry)
     } else {
-        Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "registry `{}` is not a host name with an optional port",
-                registry.escape_debug()
-            ),
-        )
+        Err(Error::invalid(format!(
+            "registry `{}` is not a host name with an optional port",
+            registry.escape_debug()
+        ))
         .hint(match meant_registry(&registry) {
             Some(meant) => meant,
             None => "name it as ghcr.io or localhost:5000".to_owned(),
@@ -200,10 +193,9 @@ pub fn refuse_other_case(app: &App, key: &TaskKey) -> Result<()> {
             other.registry == key.registry && other.name.differs_only_in_case(&key.name)
         });
     match other {
-        Some(other) => Err(Error::new(
-            Kind::Invalid,
-            format!("a task `{other}` exists, and `{key}` differs from it only in case"),
-        )
+        Some(other) => Err(Error::invalid(format!(
+            "a task `{other}` exists, and `{key}` differs from it only in case"
+        ))
         .hint("choose another name, or use the name as it is spelled there")),
         None => Ok(()),
     }

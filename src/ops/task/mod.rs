@@ -125,10 +125,9 @@ fn named_after(task: &Task, old: Option<&Task>, events: &EventSink<'_>) -> Resul
     };
     let does = what(task);
     if let Some(other) = old.map(what).filter(|other| *other != does) {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("a task `{name}` exists and {other}, and this one {does}"),
-        )
+        return Err(Error::invalid(format!(
+            "a task `{name}` exists and {other}, and this one {does}"
+        ))
         .hint("give this one a name of its own: acrt task create NAME …"));
     }
     events.send(Event::Note(format!(
@@ -201,7 +200,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
 pub fn check_fit(given: &TaskPatch, step: &Step, task: &str) -> Result<()> {
     given.fits(step).map_err(|inapplicable| {
         let what = format!("cannot use these options for task `{task}`: {inapplicable}");
-        Error::new(Kind::Invalid, what).hint(inapplicable.hint())
+        Error::invalid(what).hint(inapplicable.hint())
     })
 }
 
@@ -228,13 +227,13 @@ impl SecretPatch {
             .transpose()
             .map_err(|problem| {
                 let what = "cannot use the URL of --update-trigger-endpoint";
-                Error::new(Kind::Invalid, what).because(anyhow::anyhow!("{problem}"))
+                Error::invalid(what).because(anyhow::anyhow!("{problem}"))
             })?;
         let token = self.git_access_token.as_ref().map(Secret::reveal);
         if token.is_some_and(|it| !it.is_empty()) && step.context().and_then(Context::git).is_none()
         {
             let what = "the context is no git repository, and needs no token";
-            return Err(Error::new(Kind::Invalid, what).hint("leave out --git-access-token"));
+            return Err(Error::invalid(what).hint("leave out --git-access-token"));
         }
         Ok(())
     }
@@ -302,7 +301,7 @@ pub fn update(
     let _lock = app.store.lock_tasks()?;
     if app.store.task(&key)?.as_ref() != Some(&old) || app.store.secrets(&key)? != before {
         let why = format!("another command has changed task `{key}` meanwhile");
-        return Err(Error::new(Kind::Failed, why).hint("type it again"));
+        return Err(Error::failed(why).hint("type it again"));
     }
     save(app, Some(&old), &task, &secrets, events)?;
     Ok(())
@@ -457,13 +456,10 @@ fn check_argument(argument: &Argument) -> Result<()> {
     if fine {
         Ok(())
     } else {
-        Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "build argument name `{}` is not made of letters, digits, `_`, `-` and `.`",
-                name.escape_debug()
-            ),
-        ))
+        Err(Error::invalid(format!(
+            "build argument name `{}` is not made of letters, digits, `_`, `-` and `.`",
+            name.escape_debug()
+        )))
     }
 }
 

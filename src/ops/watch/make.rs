@@ -137,7 +137,7 @@ fn removed_from_its_registry(app: &App, key: &TaskKey, tag: &Reference, digest: 
         "keep manifests without a tag in that registry for as long as `--min-age`; to build on the present image, whatever its age: acrt task run {}",
         option_of(app, key)
     );
-    Error::new(Kind::Failed, text).hint(hint)
+    Error::failed(text).hint(hint)
 }
 
 /// Returns the answers of registries about the bases of a task, for the process of its run. The configs of the images are read here, once for

@@ -256,7 +256,7 @@ fn keep_lock(app: &App, lock: &mut Lock) -> Result<()> {
     let layout = app.store.layout();
     if !layout.tasks().is_dir() {
         let gone = format!("the state directory `{}` is gone", layout.root().display());
-        return Err(Error::new(Kind::Failed, gone)
+        return Err(Error::failed(gone)
             .hint("put it back, and the next round goes on with it; or end this watcher"));
     }
     *lock = lock_watcher(app)?;

@@ -95,7 +95,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] for a builder without an image store on this machine.
+    /// [`crate::error::Kind::Invalid`] for a builder without an image store on this machine.
     pub fn refuse_steps(&self) -> Result<()> {
         match self {
             Self::Buildctl(_) => Err(Error::invalid(

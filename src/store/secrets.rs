@@ -76,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path.
+    /// [`crate::error::Kind::Failed`] with the path.
     pub fn save_secrets(&self, key: &TaskKey, secrets: &Secrets) -> Result<()> {
         let path = self.layout.secrets(key);
         if secrets.arguments.is_empty()

@@ -103,7 +103,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path.
+    /// [`crate::error::Kind::Failed`] with the path.
     pub fn save_task(&self, task: &Task) -> Result<()> {
         file::write_yaml(&self.layout.task(&task.key()), task)
     }
@@ -112,7 +112,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path.
+    /// [`crate::error::Kind::Failed`] with the path.
     pub fn lock_tasks(&self) -> Result<Lock> {
         lock::lock(&self.layout.tasks_lock())
     }
@@ -121,7 +121,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path.
+    /// [`crate::error::Kind::Failed`] with the path.
     pub fn delete_task(&self, key: &TaskKey) -> Result<()> {
         file::remove(&self.layout.task(key))?;
         file::remove(&self.layout.baseline(key))?;
@@ -132,7 +132,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    /// [`crate::error::Kind::Failed`] with the path, where a folder cannot be read.
     pub fn task_keys(&self) -> Result<Vec<TaskKey>> {
         keys_in(&self.layout.tasks())
     }
@@ -151,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    /// [`crate::error::Kind::Failed`] with the path, where a folder cannot be read.
     pub fn tasks(&self) -> Result<impl Iterator<Item = Stored> + use<>> {
         let all = self.open_tasks()?.read_all();
         Ok(all.map(|(key, task)| Stored { key, task }))
@@ -161,7 +161,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Kind::Failed`] with the path, where a folder cannot be read.
+    /// [`crate::error::Kind::Failed`] with the path, where a folder cannot be read.
     pub fn follow(&self) -> Result<FollowedFiles> {
         // The two folders are read in parallel: with thousands of tasks that is half of a command's time.
         let (tasks, baselines) = std::thread::scope(|scope| {

@@ -48,7 +48,7 @@ fn fault(owner: u32, mode: u32, me: u32) -> Option<Fault> {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where another user can change it.
+/// [`crate::error::Kind::Invalid`] where another user can change it.
 pub fn check(what: &str, path: &Path, metadata: &Metadata) -> Result<()> {
     if !metadata.is_file() && !metadata.is_dir() {
         return Ok(());

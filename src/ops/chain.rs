@@ -30,7 +30,11 @@ impl<'a> ImageMakers<'a> {
     }
 
     /// Returns the tasks that push an image under a stable name.
-    fn of_image(&mut self, image: &Reference) -> Result<Vec<&Task>> {
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] where the state directory cannot be read.
+    pub fn of_image(&mut self, image: &Reference) -> Result<Vec<&Task>> {
         let image = self.app.canonical(image);
         let read = self.read()?;
         let keys = read.keys.get(&image).into_iter().flatten();

@@ -4,10 +4,10 @@ use crate::{
     builder::{BuildRequest, Builder, Purpose, has_lost_its_daemon, is_out_of_disk, refusal},
     error::Error,
     registry::LookupError,
-    task::{Task, TaskKey},
+    task::TaskKey,
 };
 
-use super::{App, answer::resume, commands::FailedCommand, steps};
+use super::{App, answer::resume, chain::ImageMakers, commands::FailedCommand};
 
 /// The last lines of a builder's output.
 #[derive(Debug, thiserror::Error)]
@@ -64,17 +64,9 @@ pub fn with_last_words(
 /// Returns which task makes the image that a run has missed, if one does.
 pub fn maker_of_missing(app: &App, key: &TaskKey, error: &Error) -> Option<String> {
     let missing = error.find::<LookupError>().filter(|it| it.is_absent())?;
-    let image = app.canonical(&missing.asked().image.parse().ok()?);
-    let others = app.store.tasks().into_iter().flatten();
-    let others = others.filter(|stored| stored.key != *key);
-    let makes = |mut task: Task| {
-        steps::read::find_pushes(app, &mut task);
-        let mut images = task.stable_images().into_iter();
-        let is_made = images.any(|it| app.canonical(&it) == image);
-        is_made.then(|| task.key())
-    };
-    let mut tasks = others.filter_map(|stored| stored.task.ok());
-    Some(made_by(&tasks.find_map(makes)?))
+    let image = missing.asked().image.parse().ok()?;
+    let others = ImageMakers::of(app).others_that_push(key, &[image]).ok()?;
+    Some(made_by(others.first()?))
 }
 
 /// Says which task makes a missing image, and how to run it.

@@ -17,6 +17,7 @@ use crate::{
 
 use super::{
     App,
+    chain::ImageMakers,
     event::{Event, EventSink},
     inputs::{Inputs, UNREAD},
     local,
@@ -440,17 +441,9 @@ impl Resolver<'_> {
 
     /// Returns whether a stored task pushes an image to a registry: a tag that is gone then comes back.
     fn is_pushed_by_task(&self, image: &Reference) -> Result<bool> {
-        let image = self.app.canonical(image);
-        let stored = self
-            .app
-            .store
-            .tasks()?
-            .filter_map(|stored| stored.task.ok());
-        let mut tasks = stored.filter(|task| !task.is_local());
-        Ok(tasks.any(|task| {
-            let images = task.stable_images();
-            images.iter().any(|it| self.app.canonical(it) == image)
-        }))
+        let mut makers = ImageMakers::of(self.app);
+        let makers = makers.of_image(image)?;
+        Ok(makers.iter().any(|task| !task.is_local()))
     }
 
     /// Returns the image in the builder's own store that a build would use, and whether it is the one in the registry: podman and buildah

@@ -18,6 +18,7 @@ use crate::{
         outputs::judge_built,
         platforms, pushed,
         resolve::{self, Resolved},
+        run_builders,
         trust::Trust,
         unchanged, working_containers,
     },
@@ -40,7 +41,7 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     let (execution, builder) = (shared.execution, &shared.on.builder);
     // The fetched context is removed when the step ends.
     let fetched = fetch(work, build).await?;
-    let mut inputs = inputs(work, build, fetched.as_ref())?;
+    let mut inputs = inputs(work, build, fetched.as_ref()).await?;
     let resolving = work.resolve(async |events| {
         resolve::resolve(execution.app, &mut inputs, builder, shared.baseline, events).await
     });
@@ -181,7 +182,11 @@ fn secrets_of_fetch(work: &StepRun<'_>, context: &Context) -> Secrets {
 }
 
 /// Reads the Dockerfile of a build: from the workspace, where earlier steps may have written it, or from the fetched context.
-fn inputs(work: &StepRun<'_>, build: &BuildStep, fetched: Option<&Fetched>) -> Result<Inputs> {
+async fn inputs(
+    work: &StepRun<'_>,
+    build: &BuildStep,
+    fetched: Option<&Fetched>,
+) -> Result<Inputs> {
     let directory = build.working_directory.as_deref();
     let root = work.shared.workspace.workspace();
     let (context, path) = match fetched {
@@ -209,9 +214,8 @@ fn inputs(work: &StepRun<'_>, build: &BuildStep, fetched: Option<&Fetched>) -> R
     } else {
         &build.platforms
     };
-    inputs.build_with(&work.shared.platforms, named);
-    let builder = &work.shared.on.builder;
-    inputs.has_frontend = builder.pulls_frontends(&work.shared.execution.app.settings);
+    let (app, on) = (work.shared.execution.app, work.shared.on);
+    run_builders::settle(app, named, &mut inputs, std::slice::from_ref(on)).await;
     inputs.made = made_before(&work.shared.read.graph, work.step);
     Ok(inputs)
 }

@@ -118,6 +118,38 @@ fn commit_and_branch_can_be_used_in_an_image_name() {
 }
 
 #[test]
+fn git_context_that_is_replaced_by_hand_makes_the_task_changed() {
+    let (world, registry) = world();
+    registry.push("base:2", &[("version", "two")]);
+    let from = |image: &str| format!("FROM {}\n", registry.image(image));
+    let before = world.repository("before", &[("Dockerfile", &from("base:1"))]);
+    let after = world.repository("after", &[("Dockerfile", &from("base:2"))]);
+    create(&world, &registry, &before.url(), &[]).ok();
+    world.run("web").ok();
+    assert_eq!(world.state_of("web"), "current");
+    let path = format!("state/tasks/{}/web.yaml", registry.host());
+    let definition = fs::read_to_string(world.path(&path)).unwrap();
+    world.write(
+        &path,
+        &format!("{definition}timeout: 77\n").replace("timeout: 3600\n", ""),
+    );
+    assert_eq!(world.state_of("web"), "current");
+    world.write(&path, &definition.replace(&before.url(), &after.url()));
+    let check = world.acrt(&["task", "check"]).ok().json();
+    assert_eq!(check[0]["state"], "changed");
+    let why = check[0]["reason"].as_str().unwrap();
+    assert!(
+        why.starts_with("what it is built from has changed"),
+        "{why}"
+    );
+    world.watch_once().ok().says(&["web: changed"]);
+    world.watch_once().ok().silent();
+    world.run("web").ok();
+    assert_eq!(world.state_of("web"), "current");
+    assert!(registry.depends_on("web:latest", "base:2"));
+}
+
+#[test]
 fn git_commit_is_built_by_its_short_hash_and_for_a_single_run() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));

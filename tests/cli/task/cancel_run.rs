@@ -2,9 +2,8 @@
 
 use crate::support::{Gate, Registry, World, processes};
 
-#[test]
-fn cancel_run_ends_a_detached_run_and_its_builder() {
-    let (world, registry) = (World::new(), Registry::start());
+/// Creates the task `web`, whose builds wait at the gate.
+fn gated_task(world: &World, registry: &Registry) -> Gate {
     world.buildah();
     registry.push_shell("base:1", &[("version", "one")]);
     let gate = Gate::new();
@@ -13,7 +12,14 @@ fn cancel_run_ends_a_detached_run_and_its_builder() {
         registry.image("base:1"),
         gate.wait_command()
     );
-    world.task(&registry, "web", &dockerfile);
+    world.task(registry, "web", &dockerfile);
+    gate
+}
+
+#[test]
+fn cancel_run_ends_a_detached_run_and_its_builder() {
+    let (world, registry) = (World::new(), Registry::start());
+    let gate = gated_task(&world, &registry);
     world
         .acrt(&["task", "run", "--name", "web", "--no-wait"])
         .ok();
@@ -45,15 +51,7 @@ fn cancel_run_of_an_ended_or_unknown_run_is_refused() {
 #[test]
 fn cancel_run_of_a_run_of_a_round_ends_only_the_run_which_is_not_made_again_for_the_same_move() {
     let (world, registry) = (World::new(), Registry::start());
-    world.buildah();
-    registry.push_shell("base:1", &[("version", "one")]);
-    let gate = Gate::new();
-    let dockerfile = format!(
-        "FROM {}\nRUN {}\n",
-        registry.image("base:1"),
-        gate.wait_command()
-    );
-    world.task(&registry, "web", &dockerfile);
+    let gate = gated_task(&world, &registry);
     let run = world.spawn(&["task", "run", "--name", "web"]);
     gate.arrival().go_on();
     run.wait().ok();

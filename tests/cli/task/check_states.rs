@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{GitServer, Image, Output, Receiver, Registry, World, eventually, program};
+use crate::support::{Image, Output, Receiver, Registry, World, eventually, program};
 
 /// A machine with buildah, and a registry with `base:1` and `base:2`.
 fn world() -> (World, Registry) {
@@ -180,55 +180,6 @@ fn dockerfile_that_uses_the_same_images_in_another_way_makes_the_task_changed() 
     world.watch_once().ok();
     assert!(registry.depends_on("web:latest", "base:2"));
     assert_eq!(world.state_of("web"), "current");
-}
-
-#[test]
-fn git_context_that_is_replaced_by_hand_makes_the_task_changed() {
-    let (world, registry) = world();
-    world.buildah();
-    world.git();
-    let dockerfile = from(&registry, "base:1");
-    world.repository("before", &[("Dockerfile", &dockerfile)]);
-    world.repository("after", &[("Dockerfile", &from(&registry, "base:2"))]);
-    let host = registry.host();
-    let server = GitServer::start(&world.path("repos"), None);
-    let context = server.url("before");
-    world
-        .acrt(&[
-            "task",
-            "create",
-            "-n",
-            "web",
-            "-r",
-            &host,
-            "-t",
-            "web:latest",
-            "-c",
-            &context,
-        ])
-        .ok();
-    world.run("web").ok();
-    assert_eq!(world.state_of("web"), "current");
-    let path = format!("state/tasks/{host}/web.yaml");
-    let definition = fs::read_to_string(world.path(&path)).unwrap();
-    world.write(
-        &path,
-        &format!("{definition}timeout: 77\n").replace("timeout: 3600\n", ""),
-    );
-    assert_eq!(world.state_of("web"), "current");
-    world.write(&path, &definition.replace(&context, &server.url("after")));
-    let changed = check(&world).ok();
-    assert_eq!(answer(&changed, "web")["state"], "changed");
-    let why = reason(&changed, "web");
-    assert!(
-        why.starts_with("what it is built from has changed"),
-        "{why}"
-    );
-    world.watch_once().ok().says(&["web: changed"]);
-    world.watch_once().ok().silent();
-    world.run("web").ok();
-    assert_eq!(world.state_of("web"), "current");
-    assert!(registry.depends_on("web:latest", "base:2"));
 }
 
 #[test]

@@ -32,7 +32,11 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
     Ok(steps.collect())
 }
 
-/// Translates options of `docker build` to those of buildctl. [`Error::invalid`] for one that buildctl does not have.
+/// Translates options of `docker build` to those of buildctl.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Invalid`] with an option that buildctl does not have.
 fn given(options: &[String]) -> Result<Vec<String>> {
     let (mut given, mut hosts, mut limits) = (Vec::new(), Vec::new(), Vec::new());
     let mut frontend = Vec::new();

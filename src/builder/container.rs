@@ -106,7 +106,11 @@ impl Builder {
         }
     }
 
-    /// Returns how a container is run. [`Error::invalid`] for an option that this builder does not support.
+    /// Returns how a container is run.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] for an option that this builder does not support.
     pub fn container(&self, request: &ContainerRequest) -> Result<ContainerPlan> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } => {

@@ -21,7 +21,11 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads the templates in the config file. [`Error::invalid`] where it is missing, or has an unknown placeholder.
+    /// Reads the templates in the config file.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] where it is missing, or has an unknown placeholder.
     pub fn new(settings: &BuilderSettings) -> Result<Self> {
         if settings.build.is_empty() {
             return Err(Error::invalid("the builder `command` has no command line")

@@ -44,8 +44,12 @@ pub fn check_name(name: &str, settings: &Settings) -> Result<()> {
 
 /// Finds the builder that [`chosen_name`] names, else the first of docker, podman, buildah and buildctl on `PATH`. Unless they are named,
 /// docker and buildctl are skipped where no daemon answers. A `docker` that is really podman is treated as podman. For a pool this is its
-/// first builder. [`Error::invalid`] for an unknown name, for a builder that is not installed, and where there is no builder at all;
-/// [`Error::failed`] for buildx where no BuildKit answers.
+/// first builder.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Invalid`] for an unknown name, for a builder that is not installed, and where there is no builder at all;
+/// [`crate::error::Kind::Failed`] for buildx where no BuildKit answers.
 pub async fn detect(choice: Option<&str>, settings: &Settings) -> Result<Builder> {
     if let Some(name) = chosen_name(choice, settings) {
         let members = settings.config.pools.get(name).map(|pool| &pool.builders);

@@ -73,7 +73,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`Error::invalid`] for a token that is too short, an invalid address of a proxy, or an invalid URL.
+    /// [`crate::error::Kind::Invalid`] for a token that is too short, an invalid address of a proxy, or an invalid URL.
     pub fn new(token: Option<Secret>, proxies: &[String], url: Option<String>) -> Result<Self> {
         let invalid = |problem: String| Err(Error::invalid(problem));
         if token

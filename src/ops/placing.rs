@@ -397,6 +397,10 @@ pub(super) async fn absent<'b>(
 }
 
 /// Asks a builder whether it is there, and stores the answer.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory cannot be written.
 pub(super) async fn is_there(app: &App, name: &str) -> Result<bool> {
     let why = silence(app, name).await;
     let is_there = why.is_none();

@@ -44,6 +44,11 @@ impl Store {
         self.open_baselines().map(Opened::read_all)
     }
 
+    /// Writes the baseline of a task.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path.
     pub fn save_baseline(&self, key: &TaskKey, baseline: &Baseline) -> Result<()> {
         file::write_json(&self.layout.baseline(key), baseline)
     }

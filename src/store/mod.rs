@@ -1,9 +1,6 @@
 //! The state directory. Every file is written atomically, and every error names the file.
 //!
 //! The files are plain: YAML for what a person may edit, JSON for what acrt records. `docs/state.md` is their contract.
-//!
-//! A function whose documentation says nothing else about errors fails with [`Error::failed`] and the path, where a file or a folder cannot be
-//! read, written, locked or removed.
 
 pub mod baselines;
 pub mod bases;

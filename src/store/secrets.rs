@@ -50,8 +50,11 @@ impl Secrets {
 }
 
 impl Store {
-    /// Reads the secrets of a task; none, where there is no file. [`Error::invalid`] with the file and none of its values, where it does not
-    /// parse or others may read it.
+    /// Reads the secrets of a task; none, where there is no file.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] with the file and none of its values, where it does not parse or others may read it.
     pub fn secrets(&self, key: &TaskKey) -> Result<Secrets> {
         let path = self.layout.secrets(key);
         if path.is_file() && file::is_open_to_others(&path) {
@@ -68,6 +71,11 @@ impl Store {
         Ok(secrets)
     }
 
+    /// Returns the tasks that have secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path, where a folder cannot be read.
     pub fn keys_with_secrets(&self) -> Result<Vec<TaskKey>> {
         keys_in(&self.layout.secrets_folder())
     }

@@ -90,7 +90,11 @@ impl FollowedFiles {
 }
 
 impl Store {
-    /// Reads one definition; `None` if there is none. [`Error::invalid`] with the file and the place, where it cannot be used.
+    /// Reads one definition; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] with the file and the place, where it cannot be used.
     pub fn task(&self, key: &TaskKey) -> Result<Option<Task>> {
         let path = self.layout.task(key);
         match file::read_yaml::<Task>(&path)? {

@@ -20,8 +20,11 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// Returns the machine's clock, or one that starts at `now`: seconds since 1970, or an RFC 3339 time. Anything else is
-    /// [`Error::invalid`].
+    /// Returns the machine's clock, or one that starts at `now`: seconds since 1970, or an RFC 3339 time.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Invalid`] if `now` is neither.
     pub fn new(now: Option<&str>) -> Result<Self> {
         let Some(text) = now else {
             return Ok(Self::System);

@@ -39,6 +39,11 @@ impl Shape {
         matches!(self.0, Kind::Rows(..))
     }
 
+    /// Draws some items.
+    ///
+    /// # Errors
+    ///
+    /// If an item cannot be serialized.
     pub fn draw<T: Serialize>(
         &self,
         items: impl IntoIterator<Item = T>,

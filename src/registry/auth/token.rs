@@ -129,6 +129,11 @@ impl Token {
     }
 }
 
+/// Returns the request for a token.
+///
+/// # Errors
+///
+/// The HTTP client's error, where the credential does not fit into a request.
 pub fn request(client: &Client, key: &TokenKey) -> Result<Request, reqwest::Error> {
     let service = key.realm.service.as_deref();
     if let Some(Credential::Identity(secret)) = &key.credential {

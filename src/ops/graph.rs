@@ -9,7 +9,7 @@ use crate::{
     image::Reference,
     task::TaskKey,
     watch::{
-        Node, Snapshot, State, Tags,
+        Snapshot, State, Tags,
         graph::{Graph, children},
         round::vertex,
     },
@@ -80,14 +80,14 @@ impl GraphAnswer {
 /// [`crate::error::Kind::Failed`] where the state directory itself cannot be read. A task that cannot be used is reported and left out.
 pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Result<GraphAnswer> {
     let (loaded, tags) = load_with_tags(app, &mut 0, events)?;
-    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+    let nodes: Vec<&Snapshot> = loaded.iter().collect();
     let states = states(app, &nodes, with_runs(app, tags, &nodes));
     Ok(graph_of(&nodes, &states, only))
 }
 
 /// Returns the dependency graph, with the states of the tasks.
 pub(super) fn graph_of(
-    nodes: &[Node<'_>],
+    nodes: &[&Snapshot],
     states: &BTreeMap<TaskKey, State>,
     only: Option<&TaskKey>,
 ) -> GraphAnswer {
@@ -147,13 +147,13 @@ struct WholeGraph<'n> {
 }
 
 impl<'n> WholeGraph<'n> {
-    fn new(nodes: &[Node<'n>]) -> Self {
-        let vertices: Vec<_> = nodes.iter().map(vertex).collect();
+    fn new(nodes: &[&'n Snapshot]) -> Self {
+        let vertices: Vec<_> = nodes.iter().map(|node| vertex(node)).collect();
         let graph = Graph::new(&vertices);
-        let makes: BTreeSet<&Reference> = nodes.iter().flat_map(|it| it.pushes).collect();
-        let named = |node: &Node<'n>| {
-            let bases = node.bases.iter().flatten().chain(node.added);
-            bases.chain(node.mirrors)
+        let makes: BTreeSet<&Reference> = nodes.iter().flat_map(|it| &it.pushes).collect();
+        let named = |node: &&'n Snapshot| {
+            let bases = node.bases.iter().flatten().chain(&node.added);
+            bases.chain(&node.mirrors)
         };
         let bases: BTreeSet<&'n Reference> = nodes.iter().flat_map(named).collect();
         let bases: Vec<&Reference> = bases.into_iter().filter(|it| !makes.contains(it)).collect();
@@ -177,7 +177,7 @@ impl<'n> WholeGraph<'n> {
     }
 }
 
-fn states(app: &App, nodes: &[Node<'_>], mut tags: Tags) -> BTreeMap<TaskKey, State> {
+fn states(app: &App, nodes: &[&Snapshot], mut tags: Tags) -> BTreeMap<TaskKey, State> {
     let (round, _) = simulated(nodes.to_vec(), &mut tags, app.clock.now());
     let verdicts = round.verdicts();
     verdicts
@@ -185,7 +185,7 @@ fn states(app: &App, nodes: &[Node<'_>], mut tags: Tags) -> BTreeMap<TaskKey, St
         .collect()
 }
 
-fn task_name(nodes: &[Node<'_>], n: usize) -> String {
+fn task_name(nodes: &[&Snapshot], n: usize) -> String {
     let name = &nodes[n].task.name;
     match nodes.iter().filter(|node| node.task.name == *name).count() {
         1 => name.to_string(),

@@ -14,7 +14,7 @@ use crate::{
         sources::{SeenCommit, SilentSource, SourceAnswers},
     },
     task::GitContext,
-    watch::{Head, Node, Tags},
+    watch::{Head, Snapshot, Tags},
 };
 
 use super::{App, EventSink, recall};
@@ -175,7 +175,7 @@ impl Heads {
     pub fn open(
         &mut self,
         app: &App,
-        nodes: &[Node<'_>],
+        nodes: &[&Snapshot],
         all: bool,
     ) -> BTreeMap<GitContext, Secrets> {
         let now = app.clock.now();
@@ -198,7 +198,7 @@ impl Heads {
     }
 
     /// Returns the repositories of which a run has seen a newer commit since they were asked.
-    fn outdated(&self, nodes: &[Node<'_>], now: Timestamp) -> BTreeSet<GitContext> {
+    fn outdated(&self, nodes: &[&Snapshot], now: Timestamp) -> BTreeSet<GitContext> {
         let outdated = nodes.iter().filter_map(|node| {
             let git = node.source()?;
             let HeadAnswer { asked, head, .. } = self.said.get(git)?;
@@ -213,7 +213,7 @@ impl Heads {
 
 /// Returns what repositories last answered, as far as that is stored; without the answers that are older than a run which has seen another
 /// commit. Asks none.
-pub fn last_known(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Head> {
+pub fn last_known(app: &App, nodes: &[&Snapshot]) -> BTreeMap<GitContext, Head> {
     let mut heads = Heads::default();
     if nodes.iter().all(|node| node.source().is_none())
         || heads.recall(app, &EventSink::none()).is_err()
@@ -229,7 +229,7 @@ pub fn last_known(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Head> {
 /// invalidate the answers.
 pub fn keep_answers(
     app: &App,
-    nodes: &[Node<'_>],
+    nodes: &[&Snapshot],
     tags: &Tags,
     asked: Timestamp,
     events: &EventSink<'_>,
@@ -250,7 +250,7 @@ pub fn keep_answers(
 }
 
 /// Returns the repositories whose commits trigger tasks, with the secrets for each.
-fn wanted(app: &App, nodes: &[Node<'_>]) -> BTreeMap<GitContext, Secrets> {
+fn wanted(app: &App, nodes: &[&Snapshot]) -> BTreeMap<GitContext, Secrets> {
     let mut wanted: BTreeMap<GitContext, Secrets> = BTreeMap::new();
     for node in nodes {
         let Some(git) = node.source() else { continue };
@@ -327,11 +327,11 @@ mod tests {
         let mut baseline = Baseline::succeeded(RunId::new(1), Built::default(), at(20));
         baseline.commit = Some("2".into());
         let snapshot = Snapshot::new(serde_yaml::from_str(web).unwrap(), baseline, Clone::clone);
-        let git = snapshot.node().source().unwrap().clone();
+        let git = snapshot.source().unwrap().clone();
         let mut heads = Heads::default();
         for (commit, asked, outdated) in [("1", 10, 1), ("2", 10, 0), ("3", 30, 0)] {
             heads.keep(&git, &Head::At(commit.into()), at(asked), at(39));
-            assert_eq!(heads.outdated(&[snapshot.node()], at(40)).len(), outdated);
+            assert_eq!(heads.outdated(&[&snapshot], at(40)).len(), outdated);
         }
     }
 
@@ -366,7 +366,7 @@ mod tests {
         let web = "{schema: 1, name: web, registry: r.io, step: {type: Docker, contextPath: 'https://example.com/a.git#main', dockerFilePath: D}, trigger: {sourceTriggers: [{name: s, sourceTriggerEvents: [commit]}]}}";
         let web = serde_yaml::from_str(web).unwrap();
         let snapshot = Snapshot::new(web, Baseline::default(), Clone::clone);
-        let nodes = [snapshot.node()];
+        let nodes = [&snapshot];
         let git = nodes[0].source().unwrap().clone();
         let dead = Head::Unknown {
             why: "no answer".into(),

@@ -17,8 +17,8 @@ use crate::{
     sys::{settings::Settings, signal::Stop},
     task::{GitContext, ImageDescriptor, Manifests, one_manifest},
     watch::{
-        FailedLook, Head, LookErrorKind, LookResult, Node, Observation, OpenQuestions,
-        QuestionTarget, Tags,
+        FailedLook, Head, LookErrorKind, LookResult, Observation, OpenQuestions, QuestionTarget,
+        Snapshot, Tags,
         schedule::{self, Pauses},
     },
 };
@@ -59,7 +59,7 @@ struct Subscription {
 
 impl TagSubscriptions {
     /// Collects the tags that tasks depend on, and what the tasks need to know of them.
-    pub fn by(nodes: &[Node<'_>]) -> Self {
+    pub fn by(nodes: &[&Snapshot]) -> Self {
         let mut tags = BTreeMap::new();
         let local = made_locally(nodes);
         for node in nodes {
@@ -86,7 +86,7 @@ impl TagSubscriptions {
 
     /// Adds those images that tasks have pushed for which `which` returns true.
     #[must_use]
-    pub fn with_outputs(mut self, nodes: &[Node<'_>], which: impl Fn(&Reference) -> bool) -> Self {
+    pub fn with_outputs(mut self, nodes: &[&Snapshot], which: impl Fn(&Reference) -> bool) -> Self {
         let local = made_locally(nodes);
         for node in nodes {
             let outputs = node.outputs.iter().zip(&node.baseline.outputs);
@@ -173,7 +173,7 @@ impl Subscription {
 }
 
 /// Returns the images that local tasks make, each with the builder that its task names.
-fn made_locally(nodes: &[Node<'_>]) -> HashMap<Reference, Option<String>> {
+fn made_locally(nodes: &[&Snapshot]) -> HashMap<Reference, Option<String>> {
     let local = nodes.iter().filter(|node| node.task.is_local());
     let images = local.flat_map(|node| {
         let images = node.pushes.iter().cloned();
@@ -210,7 +210,7 @@ pub enum LookAnswer {
 }
 
 /// Returns the tags whose earlier digests have to be remembered, because tasks require a minimum age of their bases.
-pub fn aged(nodes: &[Node<'_>]) -> BTreeSet<Reference> {
+pub fn aged(nodes: &[&Snapshot]) -> BTreeSet<Reference> {
     let nodes = nodes.iter().filter(|node| !node.ages.is_empty());
     let tags = nodes.flat_map(|node| node.followed_by_age());
     tags.filter(|(_, _, age)| !age.is_zero())

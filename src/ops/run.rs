@@ -144,7 +144,7 @@ async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<Ca
     let mut snapshot = Snapshot::new(task.clone(), baseline, |image| app.canonical(image));
     set_min_ages(app, &mut snapshot);
     let tags = recall::tags(app, events)?;
-    let pins = snapshot.node().pins(&tags, app.clock.now());
+    let pins = snapshot.pins(&tags, app.clock.now());
     let mut answers = CacheExport::default();
     for (tag, digest) in pin(app, &mut answers, pins).await? {
         events.send(Event::Warning(format!(

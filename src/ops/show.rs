@@ -13,7 +13,7 @@ use crate::{
     store::{secrets::Secrets, tasks::FollowedFiles},
     sys::workers,
     task::{Dependency, Task, TaskKey, TaskName},
-    watch::{Baseline, Node, Observation, Snapshot, Tags, Verdict},
+    watch::{Baseline, Observation, Snapshot, Tags, Verdict},
 };
 
 use super::{
@@ -204,7 +204,7 @@ fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> 
 pub(super) fn verdict_of(app: &App, key: &TaskKey) -> Result<Option<Verdict>> {
     let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
     let all = with_ancestors(app, &task, &baseline);
-    let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();
+    let nodes: Vec<&Snapshot> = all.iter().collect();
     let mut tags = known(app, &nodes);
     let (round, _) = simulated(nodes, &mut tags, app.clock.now());
     let mut verdicts = round.verdicts();
@@ -227,7 +227,7 @@ const RUNS: usize = 5;
 pub fn details(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Option<TaskDetails>> {
     let (task, baseline) = (existing(app, key)?, app.store.baseline(key)?);
     let all = with_ancestors(app, &task, &baseline);
-    let nodes: Vec<Node<'_>> = all.iter().map(Snapshot::node).collect();
+    let nodes: Vec<&Snapshot> = all.iter().collect();
     let mut tags = known(app, &nodes);
     let answers = simulate_round(nodes, &mut tags, app.clock.now()).into_iter();
     let filter = RunFilter {
@@ -240,14 +240,14 @@ pub fn details(app: &App, key: &TaskKey, events: &EventSink<'_>) -> Result<Optio
 }
 
 /// Returns the remembered tags of tasks. If they cannot be read, none counts as looked at.
-fn known(app: &App, nodes: &[Node<'_>]) -> Tags {
+fn known(app: &App, nodes: &[&Snapshot]) -> Tags {
     let known = recall::tags(app, &EventSink::none()).unwrap_or_default();
     with_runs(app, known, nodes)
 }
 
 /// Returns the state of each task when its tags were last looked at, by a round or by a run.
 fn last_known(app: &App, tasks: &[Snapshot], tags: Tags) -> Vec<LastRecorded> {
-    let nodes: Vec<Node<'_>> = tasks.iter().map(Snapshot::node).collect();
+    let nodes: Vec<&Snapshot> = tasks.iter().collect();
     let mut tags = with_runs(app, tags, &nodes);
     let looked: Vec<Option<Timestamp>> = nodes
         .iter()
@@ -266,7 +266,7 @@ fn last_known(app: &App, tasks: &[Snapshot], tags: Tags) -> Vec<LastRecorded> {
 }
 
 /// Adds what is stored of git repositories that have not been asked, and what runs have found out about tags since the last looks at these.
-pub(super) fn with_runs(app: &App, mut tags: Tags, nodes: &[Node<'_>]) -> Tags {
+pub(super) fn with_runs(app: &App, mut tags: Tags, nodes: &[&Snapshot]) -> Tags {
     for (git, head) in heads::last_known(app, nodes) {
         if tags.head(&git).is_none() {
             tags.set_head(git, head);

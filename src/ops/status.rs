@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     error::{Kind, Result},
     task::{RunId, RunStatus, TaskName},
-    watch::{Baseline, Node, Snapshot, State, Tags},
+    watch::{Baseline, Snapshot, State, Tags},
 };
 
 use super::{
@@ -91,7 +91,7 @@ pub async fn status(
     } else {
         load_with_tags(app, &mut broken, events)?
     };
-    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+    let nodes: Vec<&Snapshot> = loaded.iter().collect();
     let mut tags = with_runs(app, tags, &nodes);
     let registry = registry.map(|name| app.settings.login_server(name));
     let is_shown = |answer: &CheckAnswer| app.is_shown(registry.as_deref(), &answer.registry);
@@ -103,16 +103,16 @@ pub async fn status(
 
 /// Returns the status of the tasks that are to be shown, from what is known of tags.
 pub(super) fn report(
-    nodes: &[Node<'_>],
+    nodes: &[&Snapshot],
     tags: &mut Tags,
     is_shown: impl Fn(&CheckAnswer) -> bool,
     now: Timestamp,
 ) -> StatusReport {
     let both = nodes.iter().map(|node| {
-        let task = node.task;
-        ((task.registry.as_str(), &task.name), node)
+        let task = &node.task;
+        ((task.registry.as_str(), &task.name), *node)
     });
-    let by_key: HashMap<(&str, &TaskName), &Node<'_>> = both.collect();
+    let by_key: HashMap<(&str, &TaskName), &Snapshot> = both.collect();
     let mut answers = simulate_round(nodes.to_vec(), tags, now);
     answers.retain(is_shown);
     let outages = outage_lines(&answers);
@@ -149,13 +149,13 @@ fn severity(state: State) -> (u8, State) {
 }
 
 impl TaskStatus {
-    fn new(answer: CheckAnswer, node: &Node<'_>, tags: &Tags, now: Timestamp) -> Self {
+    fn new(answer: CheckAnswer, node: &Snapshot, tags: &Tags, now: Timestamp) -> Self {
         let bases = node.baseline.dependencies.iter();
         let mut depends_on: Vec<String> = bases.map(|base| base.image.tagged()).collect();
         depends_on.dedup();
         Self {
             depends_on,
-            last_run: last_run(node.baseline),
+            last_run: last_run(&node.baseline),
             next: next(&answer, node, tags, now),
             name: answer.name,
             registry: answer.registry,
@@ -182,11 +182,11 @@ fn last_run(baseline: &Baseline) -> Option<LastRun> {
         .or_else(|| succeeded.map(run(RunStatus::Succeeded)))
 }
 
-fn next(answer: &CheckAnswer, node: &Node<'_>, tags: &Tags, now: Timestamp) -> Option<NextEvent> {
+fn next(answer: &CheckAnswer, node: &Snapshot, tags: &Tags, now: Timestamp) -> Option<NextEvent> {
     let looks = node
         .followed()
         .filter_map(|(tag, _)| tags.get(tag)?.next_look);
-    let timer = timer::next(node.task, now).map(|(name, time)| (format!("timer {name}"), time));
+    let timer = timer::next(&node.task, now).map(|(name, time)| (format!("timer {name}"), time));
     let retry = if answer.waits_for_window {
         "window"
     } else {

@@ -15,7 +15,7 @@ use super::{
     away::AwayBuilder,
     backoff::STALLED_AFTER,
     baseline::{Failure, is_possible},
-    snapshot::Node,
+    snapshot::Snapshot,
     state::State,
     tags::{BaseStatus, Head, LookErrorKind, OutputStatus, Tags},
 };
@@ -354,7 +354,7 @@ impl Verdict {
     }
 }
 
-impl Node<'_> {
+impl Snapshot {
     /// Returns which kind of base image runs this task, if any does.
     pub fn trigger(&self) -> Option<BaseImageTriggerType> {
         let trigger = self.task.trigger.base_image()?;
@@ -602,7 +602,11 @@ impl Node<'_> {
                 None => Verdict::NeverRun,
             };
         }
-        if let Some(problem) = self.reading.and_then(|reading| reading.problem.as_ref()) {
+        if let Some(problem) = self
+            .reading
+            .as_ref()
+            .and_then(|reading| reading.problem.as_ref())
+        {
             let problems = vec![Problem {
                 kind: ProblemKind::Files,
                 subject: self.task.key().full(),
@@ -642,7 +646,10 @@ impl Node<'_> {
     }
 
     fn change_of_files(&self) -> Option<Change> {
-        let reading = self.reading.filter(|_| self.baseline.is_tracking())?;
+        let reading = self
+            .reading
+            .as_ref()
+            .filter(|_| self.baseline.is_tracking())?;
         Some(Change {
             named: match (&reading.changed, &reading.source) {
                 (None, None) => return None,
@@ -681,7 +688,9 @@ impl Node<'_> {
     }
 
     fn inputs(&self) -> Option<&Digest> {
-        self.reading.and_then(|reading| reading.digest.as_ref())
+        self.reading
+            .as_ref()
+            .and_then(|reading| reading.digest.as_ref())
     }
 }
 
@@ -766,7 +775,7 @@ mod tests {
 
     fn fired(baseline: &Baseline, now: &str) -> Vec<String> {
         let snapshot = Snapshot::new(task(), baseline.clone(), Clone::clone);
-        let fired = snapshot.node().fired(at(now));
+        let fired = snapshot.fired(at(now));
         fired.iter().map(|one| one.time.to_string()).collect()
     }
 
@@ -814,8 +823,7 @@ mod tests {
             ..Built::default()
         };
         let baseline = Baseline::succeeded(RunId::new(1), built, at("01T09:10:00"));
-        let snapshot = Snapshot::new(serde_yaml::from_str(web).unwrap(), baseline, Clone::clone);
-        let node = snapshot.node();
+        let node = Snapshot::new(serde_yaml::from_str(web).unwrap(), baseline, Clone::clone);
         let mut tags = Tags::default();
         let look = |tags: &mut Tags, version: &str, time: &str| {
             let seen = Observation {
@@ -889,7 +897,7 @@ mod tests {
     #[test]
     fn failed_run_on_a_base_that_is_not_due_for_a_look_is_not_retried_before_its_backoff_ends() {
         let failed = failed_on_two_bases(&[("x", "two"), ("y", "two")], &[]);
-        let word = |tags: &Tags| failed.node().decide(tags, at("01T09:00:30")).word();
+        let word = |tags: &Tags| failed.decide(tags, at("01T09:00:30")).word();
         let mut tags = Tags::default();
         look(&mut tags, "x", "two", "01T08:59:00");
         look(&mut tags, "y", "one", "01T08:00:00");
@@ -907,7 +915,7 @@ mod tests {
         look(&mut tags, "y", "one", "01T08:59:00");
         for version in ["two", "three"] {
             look(&mut tags, "x", version, "01T08:59:00");
-            let verdict = failed.node().decide(&tags, at("01T09:00:30"));
+            let verdict = failed.decide(&tags, at("01T09:00:30"));
             assert_eq!(verdict.word(), "backing-off", "{version}");
         }
     }
@@ -921,7 +929,7 @@ mod tests {
         look(&mut tags, "x", "one", "01T08:00:00");
         look(&mut tags, "x", "two", "01T08:30:00");
         look(&mut tags, "x", "three", "01T08:40:10");
-        let word = |now: &str| failed.node().decide(&tags, at(now)).word();
+        let word = |now: &str| failed.decide(&tags, at(now)).word();
         assert_eq!(word("01T09:00:05"), "backing-off");
         assert_eq!(word("01T09:00:10"), "stale");
     }
@@ -936,7 +944,7 @@ mod tests {
         let mut tags = Tags::default();
         look(&mut tags, "y", "one", "01T08:00:00");
         look(&mut tags, "x", "two", "01T09:05:00");
-        let verdict = failed.node().decide(&tags, at("01T09:05:00"));
+        let verdict = failed.decide(&tags, at("01T09:05:00"));
         assert_eq!(verdict.word(), "stale");
     }
 
@@ -951,9 +959,8 @@ mod tests {
         let mut tags = Tags::default();
         look(&mut tags, "y", "one", "01T08:00:00");
         look(&mut tags, "x", "two", "01T08:59:00");
-        let word = |snapshot: &Snapshot, tags: &Tags, now: &str| {
-            snapshot.node().decide(tags, at(now)).word()
-        };
+        let word =
+            |snapshot: &Snapshot, tags: &Tags, now: &str| snapshot.decide(tags, at(now)).word();
         assert_eq!(word(&snapshot, &tags, "30T09:00:00"), "waiting");
         let timer = "{name: t, schedule: '0 9 * * *', since: '2026-01-01T08:00:00Z'}";
         let timers = serde_yaml::from_str(&format!("[{timer}]")).unwrap();
@@ -966,8 +973,7 @@ mod tests {
 
     #[test]
     fn timer_fires_without_a_base_image_trigger_or_an_earlier_run() {
-        let snapshot = Snapshot::new(task(), Baseline::default(), Clone::clone);
-        let node = snapshot.node();
+        let node = Snapshot::new(task(), Baseline::default(), Clone::clone);
         let now = at("01T09:00:30");
         assert_eq!(node.next_timer(now), Some(at("02T09:00:00")));
         match node.decide(&Tags::default(), now) {

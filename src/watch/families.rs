@@ -11,7 +11,7 @@ use crate::{
     task::TaskKey,
 };
 
-use super::{graph::Graph, snapshot::Node};
+use super::{graph::Graph, snapshot::Snapshot};
 
 /// All tasks by family, the connected parts of the dependency graph: a task is in one family with the tasks that it depends on and with
 /// those that depend on it.
@@ -38,7 +38,7 @@ pub struct FamilySubset {
 
 impl Families {
     /// Groups tasks into families; `graph` is the graph of these tasks.
-    pub(super) fn new(nodes: &[Node<'_>], graph: &Graph, children: &[Vec<usize>]) -> Self {
+    pub(super) fn new(nodes: &[&Snapshot], graph: &Graph, children: &[Vec<usize>]) -> Self {
         let mut families = Self::default();
         let mut of: Vec<Option<usize>> = vec![None; nodes.len()];
         let mut count = 0;
@@ -48,7 +48,7 @@ impl Families {
             while let Some(n) = open.pop() {
                 if of[n].is_none() {
                     of[n] = Some(count);
-                    families.add(&nodes[n], count);
+                    families.add(nodes[n], count);
                     open.extend(graph.parents[n].iter().chain(&children[n]));
                 }
             }
@@ -62,11 +62,11 @@ impl Families {
         families
     }
 
-    fn add(&mut self, node: &Node<'_>, family: usize) {
+    fn add(&mut self, node: &Snapshot, family: usize) {
         self.tasks.push((node.task.key(), family));
         let outputs = node.outputs.iter().flatten();
         let tags = node.followed().map(|(tag, _)| tag);
-        let tags = tags.chain(node.pushes).chain(node.added).chain(outputs);
+        let tags = tags.chain(&node.pushes).chain(&node.added).chain(outputs);
         self.tags.extend(tags.map(|tag| (mark(tag), family)));
         let pushed = node.pushed().map(|(_, _, digest)| (mark(digest), family));
         self.pushed.extend(pushed);
@@ -168,7 +168,7 @@ mod tests {
             task("far", &["far-base"], ""),
             task("git", &["git-base"], source),
         ];
-        let round = Round::new(tasks.iter().map(Snapshot::node).collect());
+        let round = Round::new(tasks.iter().collect());
         let families = Rc::new(round.families());
         let of = |names: &[&str]| {
             let tags: Vec<Reference> = names.iter().map(|name| image(name)).collect();

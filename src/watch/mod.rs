@@ -32,7 +32,7 @@ pub use families::{Families, FamilySubset};
 pub use open_questions::{OpenQuestions, QuestionTarget};
 pub use round::{Outcome, Round};
 pub use selection::Selection;
-pub use snapshot::{Node, Reading, Snapshot};
+pub use snapshot::{Reading, Snapshot};
 pub use state::{BaseState, State};
 pub use tags::{
     BaseStatus, FailedLook, Head, LookError, LookErrorKind, LookResult, Observation, OutputStatus,

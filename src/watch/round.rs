@@ -21,7 +21,7 @@ use super::{
     graph::{Graph, Vertex},
     open_questions::{OpenQuestions, QuestionTarget},
     selection::Selection,
-    snapshot::Node,
+    snapshot::Snapshot,
     tags::Tags,
 };
 
@@ -95,7 +95,7 @@ impl From<Verdict> for Decision {
 /// are decided. A question without an answer delays only the tasks that depend on it: they are not decided in this round.
 #[derive(Debug)]
 pub struct Round<'a> {
-    nodes: Vec<Node<'a>>,
+    nodes: Vec<&'a Snapshot>,
     graph: Graph,
     children: Vec<Vec<usize>>,
     /// For each task, the number of parents that are not decided or still run, and of answers that it waits for.
@@ -122,18 +122,18 @@ pub struct Round<'a> {
 
 impl<'a> Round<'a> {
     /// Begins a round in which every question has been answered.
-    pub fn new(nodes: Vec<Node<'a>>) -> Self {
+    pub fn new(nodes: Vec<&'a Snapshot>) -> Self {
         Self::beside(nodes, &OpenQuestions::default(), &BTreeSet::new())
     }
 
     /// Begins a round in which some questions have no answer yet and runs of an earlier round still go on. Tasks in a cycle are decided at
     /// once: they cannot be run. A disabled task closes no cycle, because a move of its bases does not run it.
     pub fn beside(
-        nodes: Vec<Node<'a>>,
+        nodes: Vec<&'a Snapshot>,
         asked: &OpenQuestions,
         running: &BTreeSet<TaskKey>,
     ) -> Self {
-        let mut vertices: Vec<Vertex<'_>> = nodes.iter().map(vertex).collect();
+        let mut vertices: Vec<Vertex<'_>> = nodes.iter().map(|node| vertex(node)).collect();
         for (node, vertex) in nodes.iter().zip(&mut vertices) {
             if node.task.status == Status::Disabled {
                 vertex.bases.clear();
@@ -155,7 +155,7 @@ impl<'a> Round<'a> {
         }
         let mut waiting: BTreeMap<QuestionTarget, Vec<usize>> = BTreeMap::new();
         for (n, node) in nodes.iter().enumerate().filter(|_| !asked.is_empty()) {
-            for one in awaited_by(*node).filter(|one| asked.has(one)) {
+            for one in awaited_by(node).filter(|one| asked.has(one)) {
                 waiting.entry(one).or_default().push(n);
                 open[n] += 1;
             }
@@ -378,7 +378,7 @@ impl<'a> Round<'a> {
     pub fn pushes(&self, task: &TaskKey) -> Vec<Reference> {
         let mut nodes = self.nodes.iter();
         let is_it =
-            |node: &&Node<'_>| node.task.name == task.name && node.task.registry == task.registry;
+            |node: &&&Snapshot| node.task.name == task.name && node.task.registry == task.registry;
         let node = match self.running.get(task) {
             Some(n) => self.nodes.get(*n),
             None => nodes.find(is_it),
@@ -416,7 +416,7 @@ impl<'a> Round<'a> {
     }
 
     /// Returns the data on a task that a job of this round runs, or is to run.
-    pub fn node_of(&self, task: &TaskKey) -> Option<Node<'a>> {
+    pub fn node_of(&self, task: &TaskKey) -> Option<&'a Snapshot> {
         self.running.get(task).map(|n| self.nodes[*n])
     }
 
@@ -459,12 +459,12 @@ impl<'a> Round<'a> {
     }
 
     /// Returns the verdict of every decided task, in the order given, with how its run ended.
-    pub fn verdicts(&self) -> impl Iterator<Item = (&Node<'a>, &Verdict, Option<Outcome>)> {
+    pub fn verdicts(&self) -> impl Iterator<Item = (&'a Snapshot, &Verdict, Option<Outcome>)> {
         self.nodes
             .iter()
             .zip(&self.decisions)
             .zip(&self.outcomes)
-            .filter_map(|((node, decision), outcome)| Some((node, decision.verdict()?, *outcome)))
+            .filter_map(|((node, decision), outcome)| Some((*node, decision.verdict()?, *outcome)))
     }
 
     /// Returns the verdict of each task, in the order given; `None` for those that were left out.
@@ -507,7 +507,7 @@ impl<'a> Round<'a> {
     fn decide_at_any_time(&self, n: usize, tags: &Tags, now: Timestamp) -> Verdict {
         let mut verdict = self.nodes[n].decide(tags, now);
         if let Some(selection) = self.selection
-            && selection.takes(&self.nodes[n], &verdict)
+            && selection.takes(self.nodes[n], &verdict)
         {
             let mut reasons = verdict.reasons().cloned().unwrap_or_default();
             reasons.by_hand = true;
@@ -550,7 +550,7 @@ impl<'a> Round<'a> {
 
     /// Tells whether a move of the parent's image would run the child: only then does the child wait for the parent.
     fn is_followed(&self, child: usize, parent: usize) -> bool {
-        let pushes = self.nodes[parent].pushes;
+        let pushes = &self.nodes[parent].pushes;
         self.nodes[child]
             .followed()
             .any(|(tag, _)| pushes.contains(tag))
@@ -651,7 +651,7 @@ impl Round<'_> {
 }
 
 /// Returns the questions without whose answers a task cannot be decided.
-pub fn awaited_by(node: Node<'_>) -> impl Iterator<Item = QuestionTarget> {
+pub fn awaited_by(node: &Snapshot) -> impl Iterator<Item = QuestionTarget> {
     let tags = node
         .followed()
         .map(|(tag, _)| QuestionTarget::Tag(tag.clone()));
@@ -661,11 +661,11 @@ pub fn awaited_by(node: Node<'_>) -> impl Iterator<Item = QuestionTarget> {
 
 /// Returns what a task pushes and depends on, for the graph: the bases of its last run and those of the next. A task that copies a base
 /// comes before the tasks that use the copy.
-pub fn vertex<'a>(node: &Node<'a>) -> Vertex<'a> {
-    let bases = node.bases.iter().flatten().chain(node.added);
-    let bases = bases.chain(node.mirrors);
+pub fn vertex(node: &Snapshot) -> Vertex<'_> {
+    let bases = node.bases.iter().flatten().chain(&node.added);
+    let bases = bases.chain(&node.mirrors);
     Vertex {
-        pushes: node.pushes,
+        pushes: &node.pushes,
         bases: bases.collect(),
     }
 }
@@ -750,7 +750,7 @@ mod tests {
         /// Plays one round; a run that succeeds pushes version `new`. Returns the tasks run, in order, and every verdict.
         fn play(&mut self) -> (Vec<String>, Vec<(String, &'static str)>) {
             let snapshots = snapshots(&self.tasks);
-            let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+            let mut round = Round::new(snapshots.iter().collect());
             let mut ran = Vec::new();
             while let Some(job) = round.next(&self.tags, at(2)) {
                 let name = job.task.to_string();
@@ -868,7 +868,7 @@ mod tests {
         let mut story = chain();
         story.tasks[1].0 = in_hour(task("app"), 5);
         let snapshots = snapshots(&story.tasks);
-        let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
+        let nodes: Vec<&Snapshot> = snapshots.iter().collect();
         let mut round = Round::new(nodes.clone());
         assert!(round.next(&story.tags, at(2)).is_none());
         assert_eq!(round.next_due(at(2)), Some(at(5 * 3600)));
@@ -888,7 +888,7 @@ mod tests {
         let mut story = chain();
         story.tasks[1].0 = in_hour(task("app"), 0);
         let snapshots = snapshots(&story.tasks);
-        let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+        let mut round = Round::new(snapshots.iter().collect());
         let job = round.next(&story.tags, at(2)).unwrap();
         assert_eq!(job.decided, at(2));
         // Its base has moved again, in an answer that came later.
@@ -969,7 +969,7 @@ mod tests {
         let tasks = [(task("app"), built(&["one", "two"], "old"))];
         let tags = seeing(&[("one", "new"), ("two", "new")]);
         let snapshots = snapshots(&tasks);
-        let nodes = snapshots.iter().map(Snapshot::node);
+        let nodes = snapshots.iter();
         let mut round = Round::new(nodes.collect());
         let job = round.next(&tags, at(2)).unwrap();
         let moved: Vec<String> = job
@@ -989,7 +989,7 @@ mod tests {
             .map(|n| (task(&format!("t{n}")), built(&["base"], "old")))
             .collect();
         let snapshots = snapshots(&tasks);
-        let nodes = snapshots.iter().map(Snapshot::node);
+        let nodes = snapshots.iter();
         assert_eq!(Round::new(nodes.collect()).tags(), [image("base")]);
     }
 
@@ -1006,7 +1006,7 @@ mod tests {
     fn rebuilt_parent_with_an_unchanged_digest_rebuilds_no_child() {
         let story = chain();
         let snapshots = snapshots(&story.tasks);
-        let nodes = snapshots.iter().map(Snapshot::node);
+        let nodes = snapshots.iter();
         let mut round = Round::new(nodes.collect());
         let job = round.next(&story.tags, at(2)).unwrap();
         assert_eq!(job.task.to_string(), "app");
@@ -1025,7 +1025,7 @@ mod tests {
         ];
         let mut tags = seeing(&[("base", "new"), ("left", "old"), ("right", "old")]);
         let snapshots = snapshots(&tasks);
-        let nodes = snapshots.iter().map(Snapshot::node);
+        let nodes = snapshots.iter();
         let mut round = Round::new(nodes.collect());
         let mut next = |tags: &Tags, done: Option<&Job>| {
             if let Some(job) = done {
@@ -1064,7 +1064,7 @@ mod tests {
             see(&mut tags, name, version);
         }
         let snapshots = snapshots(&tasks);
-        let nodes = snapshots.iter().map(Snapshot::node);
+        let nodes = snapshots.iter();
         let mut round = Round::new(nodes.collect());
         let job = round.next(&tags, at(2)).unwrap();
         assert_eq!(job.task.to_string(), "timed");
@@ -1084,7 +1084,7 @@ mod tests {
         ];
         let mut tags = seeing(&[("base", "new"), ("quick", "old")]);
         let snapshots = snapshots(&tasks);
-        let nodes = snapshots.iter().map(Snapshot::node);
+        let nodes = snapshots.iter();
         let far = QuestionTarget::Tag(image("far"));
         let mut asked = OpenQuestions::default();
         asked.ask(far.clone(), at(1));
@@ -1106,7 +1106,7 @@ mod tests {
     fn child_waits_for_a_new_lookup_of_the_tag_its_parent_pushed() {
         let story = chain();
         let snapshots = snapshots(&story.tasks);
-        let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+        let mut round = Round::new(snapshots.iter().collect());
         let job = round.next(&story.tags, at(2)).unwrap();
         let wanted = round.wanted_images(&job.task);
         assert_eq!(wanted, [image("app")]);
@@ -1125,7 +1125,7 @@ mod tests {
         let mut story = chain();
         story.tasks[0].1 = built(&["app", "base"], "old");
         let snapshots = snapshots(&story.tasks);
-        let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
+        let nodes: Vec<&Snapshot> = snapshots.iter().collect();
         let running = BTreeSet::from([story.tasks[1].0.key()]);
         let mut round = Round::beside(nodes, &OpenQuestions::default(), &running);
         assert_eq!(round.next(&story.tags, at(2)), None);
@@ -1138,7 +1138,7 @@ mod tests {
     fn task_whose_run_ends_before_its_decision_is_left_to_the_next_round() {
         let story = chain();
         let snapshots = snapshots(&story.tasks);
-        let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
+        let nodes: Vec<&Snapshot> = snapshots.iter().collect();
         let (app, base) = (story.tasks[1].0.key(), QuestionTarget::Tag(image("base")));
         let mut asked = OpenQuestions::default();
         asked.ask(base.clone(), at(1));
@@ -1155,7 +1155,7 @@ mod tests {
         let mut story = chain();
         story.tasks[0].1 = built(&["app", "far"], "old");
         let snapshots = snapshots(&story.tasks);
-        let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
+        let nodes: Vec<&Snapshot> = snapshots.iter().collect();
         let (app, far) = (story.tasks[1].0.key(), QuestionTarget::Tag(image("far")));
         let mut asked = OpenQuestions::default();
         asked.ask(far.clone(), at(1));
@@ -1186,7 +1186,7 @@ mod tests {
 
     fn verdicts_of(tasks: &[(Task, Baseline)], tags: &Tags) -> Vec<&'static str> {
         let snapshots = snapshots(tasks);
-        let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+        let mut round = Round::new(snapshots.iter().collect());
         assert_eq!(round.next(tags, at(2)), None);
         round
             .verdicts()
@@ -1206,7 +1206,7 @@ mod tests {
         let words = ["cycle", "cycle", "waiting", "waiting"];
         assert_eq!(verdicts_of(&tasks, &tags), words);
         let snapshots = snapshots(&tasks);
-        let mut round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+        let mut round = Round::new(snapshots.iter().collect());
         round.next(&tags, at(2));
         let on = vec![task("b").key()];
         let reasons = Reasons::default();
@@ -1293,7 +1293,7 @@ mod tests {
             failing: vec![],
         };
         let snapshots = snapshots(&story.tasks);
-        let round = Round::new(snapshots.iter().map(Snapshot::node).collect());
+        let round = Round::new(snapshots.iter().collect());
         let seconds: Vec<u64> = round.remaining().iter().map(Duration::as_secs).collect();
         assert_eq!(seconds, [70, 60, 30, 50]);
     }
@@ -1315,7 +1315,7 @@ mod tests {
             };
             tags.observe(&image(name), seen, at(1));
         }
-        let mut round = Round::new(loaded.iter().map(Snapshot::node).collect());
+        let mut round = Round::new(loaded.iter().collect());
         let first = round.next(&tags, at(2)).unwrap();
         let second = round.next(&tags, at(2)).unwrap();
         let of = |job: &Job| (job.task.name.to_string(), job.remaining);

@@ -1,6 +1,6 @@
 //! Which tasks a person asks to be run.
 
-use super::{decide::Verdict, snapshot::Node};
+use super::{decide::Verdict, snapshot::Snapshot};
 
 /// The tasks that a person asks to be run: the union of the two sets, without disabled tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Selection {
 impl Selection {
     /// Tells whether a task with this verdict is to be run. A task with an unknown or unverified base is never run: the run would need the
     /// same answer.
-    pub fn takes(self, node: &Node<'_>, verdict: &Verdict) -> bool {
+    pub fn takes(self, node: &Snapshot, verdict: &Verdict) -> bool {
         let has_failed = self.failed && node.baseline.failure.is_some();
         match verdict {
             Verdict::Disabled

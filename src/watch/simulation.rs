@@ -21,8 +21,8 @@ use crate::{
 };
 
 use super::{
-    Baseline, Built, FailedLook, LookErrorKind, LookResult, Node, Observation, OpenQuestions,
-    Outcome, QuestionTarget, Round, Snapshot, TagRecords, Tags, Verdict,
+    Baseline, Built, FailedLook, LookErrorKind, LookResult, Observation, OpenQuestions, Outcome,
+    QuestionTarget, Round, Snapshot, TagRecords, Tags, Verdict,
     round::Job,
     schedule::{self, Pauses},
 };
@@ -204,7 +204,7 @@ struct SimulatedWorld {
 
 /// One round in progress.
 struct SimulatedRound<'a> {
-    nodes: &'a [Node<'a>],
+    nodes: &'a [&'a Snapshot],
     round: Round<'a>,
     tags: Tags,
     queue: VecDeque<Job>,
@@ -668,7 +668,7 @@ impl SimulatedWorld {
         let snapshots: Vec<Snapshot> = baselines
             .map(|(task, baseline)| Snapshot::new(task, baseline, canonical))
             .collect();
-        let nodes: Vec<Node<'_>> = snapshots.iter().map(Snapshot::node).collect();
+        let nodes: Vec<&Snapshot> = snapshots.iter().collect();
         let quiet = SignedDuration::from_secs(self.manner.settle);
         let mut tags = Tags::new(self.saved.clone()).debounced_by(quiet);
         self.tick();
@@ -711,7 +711,7 @@ impl SimulatedWorld {
     }
 
     /// Asks about what is due, as the watcher does.
-    fn ask_due(&mut self, nodes: &[Node<'_>], tags: &mut Tags, all: bool) {
+    fn ask_due(&mut self, nodes: &[&Snapshot], tags: &mut Tags, all: bool) {
         let followed = nodes.iter().flat_map(|node| node.followed());
         let wanted: BTreeSet<Reference> = followed.map(|(tag, _)| tag.clone()).collect();
         tags.keep_only(&wanted);
@@ -735,7 +735,7 @@ impl SimulatedWorld {
         }
     }
 
-    fn ask(&mut self, nodes: &[Node<'_>], tags: &mut Tags, tag: &Reference) {
+    fn ask(&mut self, nodes: &[&Snapshot], tags: &mut Tags, tag: &Reference) {
         if !self.asked.ask(QuestionTarget::Tag(tag.clone()), self.now) {
             return;
         }

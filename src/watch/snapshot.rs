@@ -19,14 +19,22 @@ pub struct Snapshot {
     pub baseline: Baseline,
     /// What its files say now, as far as they were read.
     pub reading: Option<Box<Reading>>,
-    away: Box<[AwayBuilder]>,
-    is_stuck: bool,
-    ages: Box<[SignedDuration]>,
-    bases: Box<[Option<Reference>]>,
-    added: Box<[Reference]>,
-    mirrors: Box<[Reference]>,
-    pushes: Box<[Reference]>,
-    outputs: Box<[Option<Reference>]>,
+    /// Its builders that do not answer.
+    pub away: Box<[AwayBuilder]>,
+    /// Whether it cannot be built without them.
+    pub is_stuck: bool,
+    /// The tag of each of `baseline.dependencies`; `None` for one that was written down by hand and is no reference.
+    pub bases: Box<[Option<Reference>]>,
+    /// The minimum age of each base's digest before anything is built on it; empty where there is none.
+    pub ages: Box<[SignedDuration]>,
+    /// The tag of each of `reading.added`.
+    pub added: Box<[Reference]>,
+    /// The copies of its bases that a run may use.
+    pub mirrors: Box<[Reference]>,
+    /// The images that a run pushes under stable tags.
+    pub pushes: Box<[Reference]>,
+    /// The tag of each of `baseline.outputs`.
+    pub outputs: Box<[Option<Reference>]>,
 }
 
 /// What the files of a task say now.
@@ -50,32 +58,6 @@ pub struct Reading {
     pub modified: Option<Timestamp>,
     /// Why the files cannot be read, on one line.
     pub problem: Option<String>,
-}
-
-/// A [`Snapshot`], borrowed.
-#[derive(Clone, Copy, Debug)]
-pub struct Node<'a> {
-    pub task: &'a Task,
-    /// What its last successful run was built on and produced.
-    pub baseline: &'a Baseline,
-    /// What its files say now, as far as they were read.
-    pub reading: Option<&'a Reading>,
-    /// Its builders that do not answer.
-    pub away: &'a [AwayBuilder],
-    /// Whether it cannot be built without them.
-    pub is_stuck: bool,
-    /// The tag of each of `baseline.dependencies`; `None` for one that was written down by hand and is no reference.
-    pub bases: &'a [Option<Reference>],
-    /// The minimum age of each base's digest before anything is built on it; empty where there is none.
-    pub ages: &'a [SignedDuration],
-    /// The tag of each of `reading.added`.
-    pub added: &'a [Reference],
-    /// The copies of its bases that a run may use.
-    pub mirrors: &'a [Reference],
-    /// The images that a run pushes under stable tags.
-    pub pushes: &'a [Reference],
-    /// The tag of each of `baseline.outputs`.
-    pub outputs: &'a [Option<Reference>],
 }
 
 impl Snapshot {
@@ -150,36 +132,17 @@ impl Snapshot {
         self.reading = Some(Box::new(reading));
     }
 
-    /// Returns a borrowed view for a round.
-    pub fn node(&self) -> Node<'_> {
-        Node {
-            task: &self.task,
-            baseline: &self.baseline,
-            reading: self.reading.as_deref(),
-            away: &self.away,
-            is_stuck: self.is_stuck,
-            ages: &self.ages,
-            bases: &self.bases,
-            added: &self.added,
-            mirrors: &self.mirrors,
-            pushes: &self.pushes,
-            outputs: &self.outputs,
-        }
-    }
-}
-
-impl<'a> Node<'a> {
     /// Returns the images whose moves run this task, each with the tag by which it is compared. Images that its files name no more are left
     /// out.
-    pub fn followed(self) -> impl Iterator<Item = (&'a Reference, &'a Dependency)> {
+    pub fn followed(&self) -> impl Iterator<Item = (&Reference, &Dependency)> {
         self.followed_by_age()
             .map(|(tag, dependency, _)| (tag, dependency))
     }
 
     /// Returns the followed images, each with the minimum age of its digest.
     pub fn followed_by_age(
-        self,
-    ) -> impl Iterator<Item = (&'a Reference, &'a Dependency, SignedDuration)> {
+        &self,
+    ) -> impl Iterator<Item = (&Reference, &Dependency, SignedDuration)> {
         let trigger = self.trigger();
         let ages = self.ages.iter().copied();
         let ages = ages.chain(std::iter::repeat(SignedDuration::ZERO));
@@ -189,13 +152,16 @@ impl<'a> Node<'a> {
             .zip(ages)
             .filter_map(|((tag, dependency), age)| Some((tag.as_ref()?, dependency, age)))
             .filter(move |(tag, dependency, _)| {
-                let is_dropped = self.reading.is_some_and(|it| it.dropped.contains(*tag));
+                let is_dropped = self
+                    .reading
+                    .as_ref()
+                    .is_some_and(|it| it.dropped.contains(*tag));
                 !is_dropped && trigger.is_some_and(|kind| dependency.kind.counts_for(kind))
             })
     }
 
     /// Returns the digests to build on where bases must have a minimum age; none where any age will do.
-    pub fn pins(self, tags: &Tags, now: Timestamp) -> Vec<(Reference, Digest)> {
+    pub fn pins(&self, tags: &Tags, now: Timestamp) -> Vec<(Reference, Digest)> {
         if self.ages.is_empty() {
             return Vec::new();
         }
@@ -211,13 +177,13 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the images that the last run pushed, each with the tag by which it is compared and the digest that was pushed.
-    pub fn pushed(self) -> impl Iterator<Item = (&'a Reference, &'a ImageDescriptor, &'a Digest)> {
+    pub fn pushed(&self) -> impl Iterator<Item = (&Reference, &ImageDescriptor, &Digest)> {
         let outputs = self.outputs.iter().zip(&self.baseline.outputs);
         outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output, output.digest.as_ref()?)))
     }
 
     /// Returns the images that its last run depends on and that are not followed.
-    pub fn untracked(self) -> &'a [Untracked] {
+    pub fn untracked(&self) -> &[Untracked] {
         &self.baseline.untracked
     }
 }

@@ -24,7 +24,6 @@ pub async fn look_at_mirrors(
     let Some(own) = own.filter(|one| !matches!(one.task.step, Step::Import(_))) else {
         return Ok(());
     };
-    let node = own.node();
     let mut wanted = BTreeMap::new();
     for image in &task.images {
         let source: Option<Reference> = image.image.parse().ok();
@@ -32,7 +31,7 @@ pub async fn look_at_mirrors(
             continue;
         };
         let copy = app.copy_of(&source).map(|copy| app.canonical(&copy));
-        if copy.is_some_and(|copy| !node.pushes.contains(&copy)) {
+        if copy.is_some_and(|copy| !own.pushes.contains(&copy)) {
             // The manifests that are known belong to the digest that the last image was built on.
             let recorded = own.baseline.dependencies.iter().find(|dependency| {
                 dependency.image.tagged() == image.image

@@ -20,7 +20,7 @@ use crate::{
     sys::{clock::ahead, signal::Stop},
     task::{Task, TaskKey},
     watch::{
-        AwayBuilder, BaseState, BaseStatus, Baseline, LookErrorKind, Node, Outcome, OutputStatus,
+        AwayBuilder, BaseState, BaseStatus, Baseline, LookErrorKind, Outcome, OutputStatus,
         Problem, ProblemKind, Round, Selection, Snapshot, State, Tags, Verdict,
         backoff::STALLED_AFTER,
         decide::{Move, Reasons},
@@ -223,7 +223,7 @@ pub async fn check(
 ) -> Result<CheckReport> {
     let mut broken = 0;
     let (loaded, mut tags) = look_now(app, options, &mut broken, events).await?;
-    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+    let nodes: Vec<&Snapshot> = loaded.iter().collect();
     let mut tasks = simulate_round(nodes, &mut tags, app.clock.now());
     if let Some(key) = options.only {
         // Of other tasks, only what keeps this one from being checked matters.
@@ -259,20 +259,20 @@ pub(super) async fn look_now(
         others = keep_with_ancestors(&mut loaded, key);
     }
     app.registries_with(all_logins(app, broken, events)?);
-    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+    let nodes: Vec<&Snapshot> = loaded.iter().collect();
     look_at_all(app, &nodes, options.images, &mut tags, events).await;
     loop {
         let more = keep_makers(&loaded, &mut others, &tags);
         if more.is_empty() {
             break;
         }
-        let nodes: Vec<Node<'_>> = more.iter().map(Snapshot::node).collect();
+        let nodes: Vec<&Snapshot> = more.iter().collect();
         look_at_all(app, &nodes, false, &mut tags, events).await;
         loaded.extend(more);
     }
     if !loaded.is_empty() {
         recall::keep_tags(app, &tags, events);
-        let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+        let nodes: Vec<&Snapshot> = loaded.iter().collect();
         heads::keep_answers(app, &nodes, &tags, asked, events);
     }
     Ok((loaded, tags))
@@ -282,7 +282,7 @@ pub(super) async fn look_now(
 /// were missing the last time, or all with `images`.
 pub(super) async fn look_at_all(
     app: &App,
-    nodes: &[Node<'_>],
+    nodes: &[&Snapshot],
     images: bool,
     tags: &mut Tags,
     events: &EventSink<'_>,
@@ -300,7 +300,7 @@ pub(super) async fn look_at_all(
 }
 
 /// Decides for every task what a round would do, without doing it: every run is assumed to succeed and to change its images.
-pub fn simulate_round(nodes: Vec<Node<'_>>, tags: &mut Tags, now: Timestamp) -> Vec<CheckAnswer> {
+pub fn simulate_round(nodes: Vec<&Snapshot>, tags: &mut Tags, now: Timestamp) -> Vec<CheckAnswer> {
     let (round, turns) = simulated(nodes, tags, now);
     let makers: LazyCell<HashMap<&Reference, TaskKey>, _> = LazyCell::new(|| {
         let nodes = round.verdicts().map(|(node, ..)| node);
@@ -322,7 +322,7 @@ type Maker<'m> = dyn Fn(&Reference) -> Option<TaskKey> + 'm;
 
 /// Returns a round in which every run is assumed to succeed, and each task's position in the order of the runs, from 0.
 pub(super) fn simulated<'n>(
-    nodes: Vec<Node<'n>>,
+    nodes: Vec<&'n Snapshot>,
     tags: &mut Tags,
     now: Timestamp,
 ) -> (Round<'n>, BTreeMap<TaskKey, usize>) {
@@ -331,7 +331,7 @@ pub(super) fn simulated<'n>(
     while let Some(job) = round.next(tags, now) {
         turns.insert(job.task.clone(), turns.len());
         let node = round.node_of(&job.task);
-        for image in node.map_or(&[][..], |node| node.pushes) {
+        for image in node.map_or(&[][..], |node| &node.pushes) {
             tags.assume_moved(image.clone());
         }
         round.finished(&job.task, Outcome::Succeeded);
@@ -369,7 +369,7 @@ pub(super) fn worst_of(found: impl Iterator<Item = Kind>) -> Option<Kind> {
 
 /// Keeps a task and those whose images it depends on, directly or not. Returns the others.
 pub(super) fn keep_with_ancestors(loaded: &mut Vec<Snapshot>, key: &TaskKey) -> Vec<Snapshot> {
-    let vertices: Vec<_> = loaded.iter().map(|one| vertex(&one.node())).collect();
+    let vertices: Vec<_> = loaded.iter().map(vertex).collect();
     let graph = Graph::new(&vertices);
     let mut open: Vec<usize> = (0..loaded.len())
         .filter(|n| loaded[*n].task.key() == *key)
@@ -393,12 +393,12 @@ pub(super) fn keep_makers(
     others: &mut Vec<Snapshot>,
     tags: &Tags,
 ) -> Vec<Snapshot> {
-    let bases = kept.iter().flat_map(|one| one.node().followed());
+    let bases = kept.iter().flat_map(|one| one.followed());
     let now: HashSet<&Digest> = bases
         .filter_map(|(tag, _)| tags.get(tag)?.digest.as_ref())
         .collect();
     let is_maker = |one: &mut Snapshot| {
-        let mut pushed = one.node().pushed();
+        let mut pushed = one.pushed();
         pushed.any(|(_, _, digest)| now.contains(digest))
     };
     others.extract_if(.., is_maker).collect()
@@ -406,7 +406,7 @@ pub(super) fn keep_makers(
 
 impl CheckAnswer {
     fn new(
-        node: &Node<'_>,
+        node: &Snapshot,
         verdict: &Verdict,
         tags: &Tags,
         maker: &Maker<'_>,
@@ -444,7 +444,7 @@ impl CheckAnswer {
             next_try: verdict.until().map(AzTimestamp),
             waits_for_window: matches!(verdict, Verdict::OutsideWindow { .. }),
             resume: node.baseline.is_stalled().then(|| resume(&node.task.key())),
-            timers: timer::answers(node.task, now),
+            timers: timer::answers(&node.task, now),
             images: images(node, tags, now),
             untracked_images: node.baseline.untracked.clone(),
             output_images: outputs(node, tags, now),
@@ -469,7 +469,7 @@ impl CheckAnswer {
 /// Returns the reason of a verdict on one line, with further remarks: the images that are not tracked, the tasks that make missing images,
 /// and pushed images that another client has moved.
 fn with_remarks(
-    node: &Node<'_>,
+    node: &Snapshot,
     verdict: &Verdict,
     tags: &Tags,
     maker: &Maker<'_>,
@@ -489,7 +489,7 @@ fn with_remarks(
         parts.extend(node.untracked().iter().map(ToString::to_string));
     }
     if matches!(verdict, Verdict::FollowsNothing) {
-        let baseline = node.baseline;
+        let baseline = &node.baseline;
         if baseline.dependencies.is_empty() && baseline.untracked.is_empty() {
             parts.push("it depends on no image".to_owned());
         }
@@ -531,7 +531,7 @@ pub(super) fn tracking_by(evidence: Evidence) -> String {
 }
 
 fn output_status(
-    node: &Node<'_>,
+    node: &Snapshot,
     tag: &Reference,
     pushed: &Digest,
     tags: &Tags,
@@ -543,7 +543,7 @@ fn output_status(
     }
 }
 
-fn outputs(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<OutputAnswer> {
+fn outputs(node: &Snapshot, tags: &Tags, now: Timestamp) -> Vec<OutputAnswer> {
     let answers = node.pushed().map(|(tag, output, pushed)| {
         let status = output_status(node, tag, pushed, tags, now);
         let record = tags.get(tag).filter(|_| status != OutputStatus::NotLooked);
@@ -727,7 +727,7 @@ pub fn reasons_text(reasons: &Reasons) -> String {
     joined(all.chain(by_hand), ", ")
 }
 
-fn images(node: &Node<'_>, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
+fn images(node: &Snapshot, tags: &Tags, now: Timestamp) -> Vec<ImageAnswer> {
     let followed: BTreeMap<&Reference, BaseStatus> = node
         .followed_by_age()
         .map(|(tag, dependency, age)| (tag, tags.status_at_age(tag, dependency, age, now)))

@@ -21,7 +21,7 @@ use crate::{
     },
     page::{BuilderRow, Overview, RegistryRow, RunMark, TaskRow},
     task::{Run, RunId, RunStatus, TaskKey},
-    watch::{BaseState, Node, Snapshot, State, Tags},
+    watch::{BaseState, Snapshot, State, Tags},
 };
 
 /// How many of the newest runs are kept in memory.
@@ -108,7 +108,7 @@ impl PageSnapshot {
             _ => {}
         });
         let (loaded, tags) = load_with_tags(app, &mut 0, &events)?;
-        let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+        let nodes: Vec<&Snapshot> = loaded.iter().collect();
         let mut tags = with_runs(app, tags, &nodes);
         let report = report(&nodes, &mut tags, |_| true, app.clock.now());
         let state = |task: &TaskStatus| (key(task), task.state);
@@ -180,7 +180,7 @@ fn row(task: &TaskStatus) -> TaskRow {
     }
 }
 
-fn overview(app: &App, report: &StatusReport, nodes: &[Node<'_>], tags: &Tags) -> Overview {
+fn overview(app: &App, report: &StatusReport, nodes: &[&Snapshot], tags: &Tags) -> Overview {
     let followed: BTreeSet<&Reference> = nodes
         .iter()
         .flat_map(|node| node.followed())

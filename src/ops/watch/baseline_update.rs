@@ -8,7 +8,7 @@ use crate::{
     ops::{App, EventSink},
     store::lock,
     task::{RunId, TaskKey, TimerName},
-    watch::{Node, ReadFile, Snapshot, Verdict},
+    watch::{ReadFile, Snapshot, Verdict},
 };
 
 /// Something to store about a task although no run has changed it.
@@ -23,7 +23,7 @@ pub struct BaselineUpdate {
 }
 
 impl BaselineUpdate {
-    pub fn of(node: &Node<'_>, verdict: &Verdict) -> Option<Self> {
+    pub fn of(node: &Snapshot, verdict: &Verdict) -> Option<Self> {
         let told = &node.baseline.reported_change;
         let reported = match verdict {
             Verdict::Changed(change) => Some(Some(change.named.clone())),
@@ -31,7 +31,10 @@ impl BaselineUpdate {
             _ => None,
         };
         let reported = reported.filter(|reported| reported != told);
-        let renewed = node.reading.and_then(|reading| reading.renewed.clone());
+        let renewed = node
+            .reading
+            .as_ref()
+            .and_then(|reading| reading.renewed.clone());
         (reported.is_some() || renewed.is_some()).then(|| Self {
             key: node.task.key(),
             run_id: node.baseline.run_id,
@@ -76,8 +79,7 @@ pub fn begin_timers(
 }
 
 fn begin_timers_of(app: &App, one: &mut Snapshot, now: Timestamp) -> Result<()> {
-    let node = one.node();
-    let names: Vec<TimerName> = node.unserved(now).map(|timer| timer.name.clone()).collect();
+    let names: Vec<TimerName> = one.unserved(now).map(|timer| timer.name.clone()).collect();
     if names.is_empty() {
         return Ok(());
     }

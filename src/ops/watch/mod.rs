@@ -26,7 +26,7 @@ use crate::{
         service::Service,
         signal::{Signal, Stop},
     },
-    watch::{Node, Snapshot, schedule},
+    watch::{Snapshot, schedule},
 };
 
 use super::{
@@ -53,7 +53,7 @@ pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnsw
     let mut broken = 0;
     let (loaded, mut tags) = load_with_tags(app, &mut broken, events)?;
     app.registries_with(all_logins(app, &mut broken, events)?);
-    let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+    let nodes: Vec<&Snapshot> = loaded.iter().collect();
     look_at_all(app, &nodes, false, &mut tags, events).await;
     let answers = simulate_round(nodes, &mut tags, app.clock.now());
     let mut round_result = RoundResult::default();

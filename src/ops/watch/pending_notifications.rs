@@ -10,7 +10,7 @@ use crate::{
     ops::{App, Event, EventSink, notify},
     sys::signal::Stop,
     task::TaskKey,
-    watch::{Node, Problem, Round, Snapshot, Verdict},
+    watch::{Problem, Round, Snapshot, Verdict},
 };
 
 use super::reported::LastReported;
@@ -119,7 +119,7 @@ pub fn problems_to_notify(app: &App, loaded: &[Snapshot], round: &Round<'_>) -> 
     }
     let away = app.store.builders().away;
     // If some builders of a pool answer, the tasks are built, but receivers are told of the others.
-    let elsewhere = |node: &Node<'_>, verdict: &Verdict| {
+    let elsewhere = |node: &Snapshot, verdict: &Verdict| {
         let known = node
             .away
             .iter()

@@ -9,7 +9,7 @@ use crate::{
         App,
         placing::{Fleet, Place},
     },
-    watch::{AwayBuilder, Node, round::Job},
+    watch::{AwayBuilder, Snapshot, round::Job},
 };
 
 #[derive(Debug, Default)]
@@ -28,11 +28,11 @@ pub enum NextJob {
 }
 
 impl PlacementQueue {
-    pub fn push(&mut self, app: &App, job: Job, node: Option<Node<'_>>) {
+    pub fn push(&mut self, app: &App, job: Job, node: Option<&Snapshot>) {
         // Which builders fit does not depend on their present state.
         let fleet = Fleet::idle(app);
         let placement_request = match node {
-            Some(node) => fleet.placement_request(app, node.task, node.baseline),
+            Some(node) => fleet.placement_request(app, &node.task, &node.baseline),
             None => fleet.any(),
         };
         // If no builder fits, any place will do: the run fails and says why.

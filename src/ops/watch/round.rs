@@ -30,8 +30,8 @@ use crate::{
     sys::signal::Stop,
     task::{Manifests, TaskKey},
     watch::{
-        FamilySubset, Node, Observation, OpenQuestions, Outcome, QuestionTarget, Round, Snapshot,
-        Tags, Verdict, metrics::RoundMetrics, notified::outages, round::Job,
+        FamilySubset, Observation, OpenQuestions, Outcome, QuestionTarget, Round, Snapshot, Tags,
+        Verdict, metrics::RoundMetrics, notified::outages, round::Job,
     },
 };
 
@@ -181,7 +181,7 @@ impl<'a> Watcher<'a> {
             round_result.take(Kind::Failed);
         }
         placing::add_away(app, &mut loaded, true);
-        let nodes: Vec<Node<'_>> = loaded.iter().map(Snapshot::node).collect();
+        let nodes: Vec<&Snapshot> = loaded.iter().collect();
         let (wanted, tags) = self.ask(app, &nodes, until.is_none(), &mut round_result)?;
         // Let the requests be sent while thousands of tasks are put in order.
         tokio::task::yield_now().await;
@@ -236,7 +236,7 @@ impl<'a> Watcher<'a> {
     fn ask(
         &mut self,
         app: &App,
-        nodes: &[Node<'_>],
+        nodes: &[&Snapshot],
         whole: bool,
         round_result: &mut RoundResult,
     ) -> Result<(TagSubscriptions, Tags)> {
@@ -551,7 +551,7 @@ impl<'a> Watcher<'a> {
 
 struct RoundWork<'a> {
     app: &'a Rc<App>,
-    nodes: &'a [Node<'a>],
+    nodes: &'a [&'a Snapshot],
     wanted: &'a TagSubscriptions,
     tags: Tags,
     round: Round<'a>,
@@ -667,7 +667,7 @@ fn is_due(app: &App, tags: &Tags, tag: &Reference, now: Timestamp) -> bool {
 }
 
 /// Marks the images that tasks have pushed as settled, so that tasks that depend on them do not wait for the debounce.
-fn take_in_own(tags: &mut Tags, nodes: &[Node<'_>]) {
+fn take_in_own(tags: &mut Tags, nodes: &[&Snapshot]) {
     for (tag, _, digest) in nodes.iter().flat_map(|node| node.pushed()) {
         if tags.get(tag).is_some() {
             tags.take_in_pushed(tag, digest);

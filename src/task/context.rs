@@ -20,8 +20,8 @@ use crate::{
 pub enum Context {
     /// A folder of this machine; absolute, except in definitions written by hand.
     Local(PathBuf),
-    /// A folder of a git repository.
-    Git(GitContext),
+    /// A folder of a git repository; boxed, because most contexts are folders.
+    Git(Box<GitContext>),
     /// An archive fetched by http or https.
     Tarball(String),
     /// The files of an artifact in a registry.
@@ -179,14 +179,14 @@ impl FromStr for Context {
             return Ok(Self::None);
         }
         if GIT_SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
-            return git(text).map(Self::Git);
+            return git(text).map(|it| Self::Git(Box::new(it)));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
             return Ok(Self::Local(text.into()));
         };
         match scheme.to_ascii_lowercase().as_str() {
             "oci" => Ok(Self::Artifact(rest.parse()?)),
-            "http" | "https" if is_git(rest) => git(text).map(Self::Git),
+            "http" | "https" if is_git(rest) => git(text).map(|it| Self::Git(Box::new(it))),
             "http" | "https" => {
                 if has_password(text) {
                     Err(InvalidContext::Password)
@@ -337,11 +337,11 @@ mod tests {
     }
 
     fn git(url: &str, reference: Option<&str>, folder: Option<&str>) -> Context {
-        Context::Git(GitContext {
+        Context::Git(Box::new(GitContext {
             url: url.into(),
             reference: reference.map(Into::into),
             folder: folder.map(Into::into),
-        })
+        }))
     }
 
     #[test]

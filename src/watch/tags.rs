@@ -341,7 +341,9 @@ pub enum Head {
 
 impl Tags {
     /// Loads what was remembered.
-    pub fn new(records: TagRecords) -> Self {
+    pub fn new(mut records: TagRecords) -> Self {
+        // A map that grew while it was read has room for up to half as much again.
+        records.shrink_to_fit();
         Self {
             records,
             ..Self::default()

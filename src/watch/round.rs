@@ -624,9 +624,14 @@ impl Round<'_> {
                 continue;
             }
             path.push(maker);
+            // While tasks push and tags are looked at side by side, one of the two may be older than what the base's task pushed last.
             let above = self.nodes[maker].followed();
-            let above = above.filter_map(|(tag, _)| tags.get(tag)?.digest.as_ref());
-            if maker == goal || self.leads_back(goal, above.collect(), tags, seen, path) {
+            let above = above.flat_map(|(tag, dependency)| {
+                let seen = tags.get(tag).and_then(|record| record.digest.as_ref());
+                [seen, dependency.image.digest.as_ref()]
+            });
+            let above = above.flatten().collect();
+            if maker == goal || self.leads_back(goal, above, tags, seen, path) {
                 return true;
             }
             path.pop();
@@ -1274,6 +1279,22 @@ mod tests {
             tags.observe(&image(&format!("alias-{name}")), seen, at(1));
         }
         assert_eq!(verdicts_of(&tasks, &tags), ["cycle", "cycle"]);
+    }
+
+    #[test]
+    fn cycle_under_aliases_is_found_while_one_of_its_tags_has_not_been_looked_at_again() {
+        let a = having_pushed(built(&["alias-b"], "old"), "a", "new");
+        let mut b = having_pushed(built(&["alias-a"], "old"), "b", "new");
+        b.dependencies[0].image.digest = Some(digest("a", "new"));
+        let tasks = [(task("a"), a), (task("b"), b)];
+        let mut tags = Tags::default();
+        let seen = Observation {
+            digest: digest("b", "new"),
+            manifests: Manifests::new(),
+            created: None,
+        };
+        tags.observe(&image("alias-b"), seen, at(1));
+        assert_eq!(verdicts_of(&tasks, &tags), ["cycle", "unknown"]);
     }
 
     #[test]

@@ -361,7 +361,6 @@ impl Default for LimitSettings {
 impl Config {
     /// Reads the text of the config file; `None` without a file, unless it must exist.
     pub(super) fn text(path: &Path, must_exist: bool, insists: bool) -> Result<Option<String>> {
-        let cannot = || cannot_read(path);
         let file = match std::fs::File::open(path) {
             // A link that leads nowhere is not nothing.
             Err(error)
@@ -371,21 +370,20 @@ impl Config {
             {
                 return Ok(None);
             }
-            opened => opened.context(Kind::Invalid, cannot)?,
+            opened => opened.map_err(|error| unreadable(path, error))?,
         };
         // Of the opened file, because the path may name another one a moment later.
-        let metadata = file.metadata().context(Kind::Invalid, cannot)?;
+        let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
         if !insists {
             ownership::check("the config file", path, &metadata)?;
         }
         let mut text = String::new();
         file.take(MAX_CONFIG + 1)
             .read_to_string(&mut text)
-            .context(Kind::Invalid, cannot)?;
+            .map_err(|error| unreadable(path, error))?;
         if text.len() as u64 > MAX_CONFIG {
-            return Err(
-                Error::invalid(cannot()).because(anyhow::anyhow!("it is larger than 1 MiB"))
-            );
+            return Err(Error::invalid(cannot_read(path))
+                .because(anyhow::anyhow!("it is larger than 1 MiB")));
         }
         Ok(Some(text))
     }
@@ -427,6 +425,22 @@ impl Config {
         let problem = format!("{}: {why}{at}", path.join("."));
         Err(serde::de::Error::custom(problem))
     }
+}
+
+/// Says that the file cannot be read. What the machine lacks for a moment, such as free file descriptors, is no error in the configuration: a
+/// service manager may start the loop again.
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    use std::io::ErrorKind as Io;
+    let kind = match error.kind() {
+        Io::NotFound
+        | Io::PermissionDenied
+        | Io::IsADirectory
+        | Io::NotADirectory
+        | Io::InvalidData
+        | Io::InvalidFilename => Kind::Invalid,
+        _ => Kind::Failed,
+    };
+    Error::new(kind, cannot_read(path)).because(error)
 }
 
 fn cannot_read(path: &Path) -> String {
@@ -479,6 +493,15 @@ impl WatchSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn config_file_that_cannot_be_opened_for_lack_of_descriptors_is_no_invalid_file() {
+        let kind = |errno: rustix::io::Errno| unreadable(Path::new("c.yaml"), errno.into()).kind();
+        assert_eq!(kind(rustix::io::Errno::MFILE), Kind::Failed);
+        assert_eq!(kind(rustix::io::Errno::IO), Kind::Failed);
+        assert_eq!(kind(rustix::io::Errno::ACCESS), Kind::Invalid);
+        assert_eq!(kind(rustix::io::Errno::ISDIR), Kind::Invalid);
+    }
 
     #[test]
     fn digest_time_is_daily_or_weekly() {

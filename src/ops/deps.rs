@@ -226,7 +226,7 @@ fn image(base: &BaseImage) -> DepsImage {
         (BaseKind::Runtime, _) => "the final stage depends on it",
         (BaseKind::Buildtime, _) => "followed with --base-image-trigger-type All",
         (BaseKind::Frontend, _) => {
-            "reads the Dockerfile; followed with --base-image-trigger-type All"
+            "reads the Dockerfile where BuildKit builds it; then followed with --base-image-trigger-type All"
         }
     };
     DepsImage {

@@ -6,7 +6,7 @@ use crate::{
     secret::Masks,
     sys::{
         command::CommandLine,
-        process::{self, Ended},
+        process::{self, Ended, Limits, MAX_ANSWER},
         signal::Stop,
     },
 };
@@ -15,6 +15,9 @@ use super::delivery_error::DeliveryError;
 
 /// The timeout of a program and its children.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long they may take to end after SIGTERM, before SIGKILL.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// How much of a failing program's output is shown, in bytes.
 const SHOWN: usize = 300;
@@ -31,7 +34,11 @@ pub async fn deliver(
     masks: &Masks,
     stop: &Stop,
 ) -> Result<Vec<u8>, DeliveryError> {
-    let reply = process::converse_until(stop, PATIENCE, line, message).await;
+    let limits = Limits {
+        timeout: Some(PATIENCE),
+        grace: GRACE,
+    };
+    let reply = process::converse(line, message, &limits, stop, MAX_ANSWER).await;
     let reply = reply.map_err(|error| DeliveryError::Failed(error.one_line()))?;
     // Masked before it is cut, so that no part of a secret is left.
     let printed = masks.hide([reply.output, reply.errors].concat());

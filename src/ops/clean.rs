@@ -426,7 +426,7 @@ pub(super) fn named_by_tasks(app: &App) -> Option<BTreeSet<Digest>> {
 
 /// Runs a command that removes something. Returns its output, or why it has failed.
 pub(super) async fn converse(line: &CommandLine) -> Result<Vec<u8>, String> {
-    match process::converse_for(REMOVAL, line, b"").await {
+    match process::ask_for(REMOVAL, line).await {
         Ok(reply) if reply.ended == Ended::Exited(0) => Ok(reply.output),
         Ok(reply) => {
             let why = process::last_line(&reply.errors);

@@ -415,7 +415,7 @@ pub(super) async fn is_there(app: &App, name: &str) -> Result<bool> {
 /// Returns why a builder is away; `None` where it answers, or has no daemon that could be away.
 pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
     let question = builder::presence(name, &app.settings)?;
-    let reply = match process::converse_for(PATIENCE, &question.line, b"").await {
+    let reply = match process::ask_for(PATIENCE, &question.line).await {
         Ok(reply) => reply,
         Err(error) => return Some(error.one_line()),
     };

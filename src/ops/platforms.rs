@@ -65,6 +65,6 @@ pub async fn text(line: &CommandLine) -> Option<String> {
 
 /// Returns the output of a command; `None` where it fails.
 pub async fn answer(line: &CommandLine) -> Option<Vec<u8>> {
-    let reply = process::converse(line, b"").await.ok()?;
+    let reply = process::ask(line).await.ok()?;
     (reply.ended == Ended::Exited(0)).then_some(reply.output)
 }

@@ -387,7 +387,7 @@ impl<'a> Git<'a> {
             timeout: Some(patience),
             grace: Duration::from_secs(2),
         };
-        let reply = process::run_apart(line, &limits, self.stop, MAX_OUTPUT).await?;
+        let reply = process::converse(line, b"", &limits, self.stop, MAX_OUTPUT).await?;
         if reply.output.len().max(reply.errors.len()) == MAX_OUTPUT {
             let why = anyhow::anyhow!("git prints more than {} MiB", MAX_OUTPUT >> 20);
             return Err(self.cannot().because(why));

@@ -35,14 +35,11 @@ const DRAIN: Duration = Duration::from_millis(300);
 /// How long processes left by a killed acrt may take to end after SIGTERM, and again after SIGKILL.
 const LEFT_OVER: Duration = Duration::from_secs(5);
 
-/// How long a process that answers may take to end after SIGTERM, before SIGKILL.
-const STOP_GRACE: Duration = Duration::from_secs(10);
+/// The timeout of a short answer, such as a program's version.
+pub const QUESTION: Duration = Duration::from_secs(10);
 
-/// The timeout of a short query, such as a program's version.
-const QUESTION: Duration = Duration::from_secs(10);
-
-/// How much of the answer to a short query is kept, in bytes.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// How much of a short answer is kept, in bytes.
+pub const MAX_ANSWER: usize = 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -62,6 +59,16 @@ pub struct Limits {
     pub timeout: Option<Duration>,
     /// How long it has to end by itself after SIGTERM, before SIGKILL.
     pub grace: Duration,
+}
+
+impl Limits {
+    /// Returns the limits of a program that is asked for an answer.
+    pub fn of_answer(timeout: Duration) -> Self {
+        Self {
+            timeout: Some(timeout),
+            grace: Duration::from_millis(500),
+        }
+    }
 }
 
 /// The answer of a process: its two outputs, and how it ended. What it says on the second one is no part of what was asked for, but a warning,
@@ -105,12 +112,13 @@ pub async fn run(
     stop: &Stop,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Ended> {
-    carry_out(line, None, limits, stop, (output, None)).await
+    carry_out(line, Input::None, limits, stop, (output, None)).await
 }
 
-/// Runs a process to its end, as [`run`] does, and keeps at most `most` bytes of each of its two outputs apart.
-pub async fn run_apart(
+/// Runs a process that reads `input` to its end, as [`run`] does, and keeps at most `most` bytes of each of its two outputs apart.
+pub async fn converse(
     line: &CommandLine,
+    input: &[u8],
     limits: &Limits,
     stop: &Stop,
     most: usize,
@@ -124,7 +132,8 @@ pub async fn run_apart(
         |bytes: &[u8]| keep(&mut output, bytes),
         |bytes: &[u8]| keep(&mut errors, bytes),
     );
-    let ended = carry_out(line, None, limits, stop, (&mut seen, Some(&mut said))).await?;
+    let input = Input::Text(input);
+    let ended = carry_out(line, input, limits, stop, (&mut seen, Some(&mut said))).await?;
     Ok(Reply {
         ended,
         output,
@@ -140,7 +149,17 @@ pub async fn work(
     stop: &Stop,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Ended> {
-    carry_out(line, Some(input), limits, stop, (output, None)).await
+    carry_out(line, Input::OfAcrt(input), limits, stop, (output, None)).await
+}
+
+/// What a process reads.
+#[derive(Clone, Copy)]
+enum Input<'a> {
+    /// Nothing, or the file that its command line names.
+    None,
+    Text(&'a [u8]),
+    /// A text for another process of acrt, which starts a session of its own.
+    OfAcrt(&'a [u8]),
 }
 
 /// What takes an output of a process.
@@ -197,7 +216,7 @@ impl<'a> OutputPipe<'a> {
 
 async fn carry_out(
     line: &CommandLine,
-    input: Option<&[u8]>,
+    input: Input<'_>,
     allowed: &Limits,
     stop: &Stop,
     (output, errors): (Sink<'_>, Option<Sink<'_>>),
@@ -217,11 +236,12 @@ async fn carry_out(
             fs::File::open(path)
                 .context(Kind::Failed, || format!("cannot read `{}`", path.display()))?,
         ),
-        (None, None) => Stdio::null(),
-        (None, Some(_)) => Stdio::piped(),
+        (None, Input::None) => Stdio::null(),
+        (None, Input::Text(_) | Input::OfAcrt(_)) => Stdio::piped(),
     };
+    let is_own = matches!(input, Input::OfAcrt(_));
     // The leader of a process group cannot start a session of its own.
-    if input.is_none() {
+    if !is_own {
         command.process_group(0);
     }
     command.stdin(stdin).stdout(writer).stderr(error_writer);
@@ -240,7 +260,7 @@ async fn carry_out(
         kill_at: None,
         is_killed: false,
         running: true,
-        is_own: input.is_some(),
+        is_own,
     };
     let status = loop {
         let is_heard = errors.as_ref().is_some_and(|errors| errors.is_open);
@@ -276,19 +296,21 @@ fn group_of(child: &tokio::process::Child) -> Option<Pid> {
 }
 
 /// Writes the input of a process. A process that does not read it may end before that; its result counts then.
-async fn feed(stdin: Option<tokio::process::ChildStdin>, input: Option<&[u8]>) {
-    if let (Some(mut stdin), Some(input)) = (stdin, input) {
-        let _ = stdin.write_all(input).await;
+async fn feed(stdin: Option<tokio::process::ChildStdin>, input: Input<'_>) {
+    if let (Some(mut stdin), Input::Text(text) | Input::OfAcrt(text)) = (stdin, input) {
+        let _ = stdin.write_all(text).await;
     }
 }
 
-/// Runs a process for a short query, such as a program's version.
+/// Asks a program for a short answer, such as its version: within ten seconds.
 pub async fn ask(line: &CommandLine) -> Result<Reply> {
-    let allowed = Limits {
-        timeout: Some(QUESTION),
-        grace: Duration::from_millis(500),
-    };
-    run_apart(line, &allowed, &Stop::never(), MAX_ANSWER).await
+    ask_for(QUESTION, line).await
+}
+
+/// Asks a program as [`ask`] does, with another timeout.
+pub async fn ask_for(timeout: Duration, line: &CommandLine) -> Result<Reply> {
+    let limits = Limits::of_answer(timeout);
+    converse(line, b"", &limits, &Stop::never(), MAX_ANSWER).await
 }
 
 /// Returns the last line that is not blank.
@@ -296,96 +318,6 @@ pub fn last_line(printed: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(printed);
     let mut lines = text.lines().rev().map(str::trim);
     lines.find(|line| !line.is_empty()).map(str::to_owned)
-}
-
-/// Runs a process that reads `input` and answers within ten seconds; if it does not, it is killed with all its children.
-pub async fn converse(line: &CommandLine, input: &[u8]) -> Result<Reply> {
-    converse_for(QUESTION, line, input).await
-}
-
-/// Runs a process as [`converse`] does, with the timeout `patience`.
-pub async fn converse_for(patience: Duration, line: &CommandLine, input: &[u8]) -> Result<Reply> {
-    converse_until(&Stop::never(), patience, line, input).await
-}
-
-/// Runs a process as [`converse_for`] does. If acrt is to stop, the process and its children get SIGTERM, and SIGKILL after ten seconds or
-/// at the second signal.
-pub async fn converse_until(
-    stop: &Stop,
-    patience: Duration,
-    line: &CommandLine,
-    input: &[u8],
-) -> Result<Reply> {
-    let mut command = tokio::process::Command::from(prepared(line));
-    command
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let mut child =
-        limits::lifted(|| command.spawn()).map_err(|problem| cannot_start(line, problem))?;
-    let group = group_of(&child);
-    let send = |signal| group.map(|group| kill_process_group(group, signal));
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let status = {
-        let tell = feed(stdin, Some(input));
-        let mut talk = std::pin::pin!(async {
-            let mut listen = std::pin::pin!(async {
-                tokio::join!(keep(stdout, &mut output), keep(stderr, &mut errors))
-            });
-            let mut end = std::pin::pin!(async { tokio::join!(tell, child.wait()).1 });
-            let mut open = true;
-            let status = loop {
-                tokio::select! {
-                    _ = &mut listen, if open => open = false,
-                    status = &mut end => break status,
-                }
-            };
-            if open {
-                // A grandchild that holds the pipe open must not block acrt.
-                let _ = tokio::time::timeout(DRAIN, &mut listen).await;
-            }
-            status
-        });
-        tokio::select! {
-            biased;
-            talked = tokio::time::timeout(patience, &mut talk) => talked.map_err(|_| Ended::TimedOut),
-            signal = stop.wait() => {
-                send(Kill::TERM);
-                tokio::select! {
-                    _ = tokio::time::timeout(STOP_GRACE, &mut talk) => {}
-                    () = stop.wait_again() => {}
-                }
-                Err(Ended::Stopped(signal))
-            }
-        }
-    };
-    let ended = match status {
-        Ok(status) => ended(status.context(Kind::Failed, || {
-            format!("cannot wait for `{}`", line.program.display())
-        })?),
-        Err(how) => {
-            send(Kill::KILL);
-            how
-        }
-    };
-    Ok(Reply {
-        ended,
-        output,
-        errors,
-    })
-}
-
-/// Reads a stream to its end, and keeps as much of it as an answer may have.
-async fn keep(stream: Option<impl tokio::io::AsyncRead + Unpin>, kept: &mut Vec<u8>) {
-    let Some(mut stream) = stream else { return };
-    let mut buffer = vec![0; 4096];
-    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-        let room = MAX_ANSWER.saturating_sub(kept.len());
-        kept.extend_from_slice(&buffer[..count.min(room)]);
-    }
 }
 
 /// Starts a process that outlives this one and its terminal, gives it `input`, and returns the first line that it prints, which says that
@@ -781,11 +713,8 @@ mod tests {
 
     #[tokio::test]
     async fn conversation_passes_input_and_collects_both_outputs() {
-        let reply = converse(
-            &sh("read -r word; echo \"<$word>\"; echo oops >&2; exit 3"),
-            b"hello\n",
-        )
-        .await;
+        let line = sh("read -r word; echo \"<$word>\"; echo oops >&2; exit 3");
+        let reply = converse(&line, b"hello\n", &limits(60_000), &Stop::never(), 100).await;
         let reply = reply.unwrap();
         assert_eq!(reply.ended, Ended::Exited(3));
         assert_eq!(
@@ -796,9 +725,9 @@ mod tests {
 
     #[tokio::test]
     async fn conversation_ends_with_a_process_that_does_not_read_its_input() {
-        let reply = converse(&sh("sleep 60 & echo done"), &[b'x'; 1_000_000])
-            .await
-            .unwrap();
+        let (line, input) = (sh("sleep 60 & echo done"), vec![b'x'; 1_000_000]);
+        let reply = converse(&line, &input, &limits(60_000), &Stop::never(), 100).await;
+        let reply = reply.unwrap();
         assert_eq!(
             (reply.ended, reply.output),
             (Ended::Exited(0), b"done\n".to_vec())
@@ -809,9 +738,7 @@ mod tests {
     async fn silent_process_of_a_conversation_is_killed_with_its_children_at_the_timeout() {
         let before = std::time::Instant::now();
         let line = sh("sleep 61 & echo $!; wait");
-        let reply = converse_for(Duration::from_secs(2), &line, b"")
-            .await
-            .unwrap();
+        let reply = ask_for(Duration::from_secs(2), &line).await.unwrap();
         assert_eq!(reply.ended, Ended::TimedOut);
         let child: u32 = String::from_utf8(reply.output)
             .unwrap()

@@ -384,7 +384,7 @@ async fn printed(
         line = line.arg("--file").arg(file);
     }
     line.dir = file.parent().map(Path::to_owned);
-    let reply = process::converse(&line, b"")
+    let reply = process::ask(&line)
         .await
         .map_err(|error| error.one_line())?;
     if reply.ended != process::Ended::Exited(0) {

@@ -249,7 +249,7 @@ async fn find(app: &App, store: Store) -> Result<Builder> {
 ///
 /// [`Kind::Unknown`] with its last line, where it fails.
 async fn answer(line: &CommandLine) -> Result<Vec<u8>> {
-    let reply = process::converse(line, b"").await?;
+    let reply = process::ask(line).await?;
     if reply.ended == Ended::Exited(0) {
         return Ok(reply.output);
     }

@@ -313,7 +313,7 @@ impl ChannelNotifier<'_> {
     /// Returns whether the command that decides prints anything.
     async fn is_wanted(&self, question: &CommandLine) -> Result<bool, DeliveryError> {
         let line = self.app.within_reach(question.clone());
-        let reply = process::converse(&line, b"").await;
+        let reply = process::ask(&line).await;
         let reply = reply.map_err(|error| DeliveryError::Failed(error.one_line()))?;
         match reply.ended {
             Ended::Exited(0) => Ok(!reply.output.trim_ascii().is_empty()),

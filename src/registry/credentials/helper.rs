@@ -6,8 +6,9 @@ use crate::{
     registry::error_text::clean,
     sys::{
         command::CommandLine,
-        process::{self, Ended, Reply},
+        process::{self, Ended, Limits, MAX_ANSWER, QUESTION, Reply},
         secret::Secret,
+        signal::Stop,
     },
 };
 
@@ -55,7 +56,8 @@ async fn call(helper: &str, verb: &str, input: &[u8]) -> Result<(String, Reply),
         ));
     }
     let line = CommandLine::new(&name).arg(verb);
-    match process::converse(&line, input).await {
+    let limits = Limits::of_answer(QUESTION);
+    match process::converse(&line, input, &limits, &Stop::never(), MAX_ANSWER).await {
         Ok(reply) => Ok((name, reply)),
         Err(_) => Err(format!("`{name}` cannot be started; it must be on PATH")),
     }

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     image::{Digest, Platform, Reference},
     registry::{
-        Login,
+        Login, ResolvedTag,
         copy::{Amount, CopyRequest, Place, Progress, Tagged, tags_left},
     },
     store::secrets::Secrets,
@@ -91,7 +91,8 @@ pub async fn import(
         force: import.force,
     };
     let copying = async {
-        let copies = copy_all(app, &source, &targets, &options, events).await?;
+        let verified = verified(app, source.clone()).await?;
+        let copies = copy_all(app, &verified, &targets, &options, events).await?;
         let written = written(&targets, &copies);
         let images: Vec<Reference> = written.keys().cloned().collect();
         pushed::confirmed(app, &images, &written, &moved_from(&copies)).await?;
@@ -123,6 +124,40 @@ pub async fn import(
         images,
         blobs,
     })
+}
+
+/// Looks at the source of a copy.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where it does not exist, [`Kind::Unknown`] where its registry does not answer or refuses.
+async fn look(app: &App, source: &Reference) -> Result<ResolvedTag> {
+    app.registries().look_cached(source).await.map_err(|error| {
+        let absent = error.is_absent();
+        let error = Error::from(error);
+        let kind = if absent { Kind::Failed } else { error.kind() };
+        Error::new(kind, format!("cannot find out what `{source}` is")).because(error)
+    })
+}
+
+/// Returns the source of a copy by the digest that the rules of `verify` accept; as it is, where no rule is for it.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where a rule refuses it, and as [`look`].
+async fn verified(app: &App, source: Place) -> Result<Place> {
+    let Place::Registry(image) = &source else {
+        return Ok(source);
+    };
+    if !app.verifier.has_rules_for(image) {
+        return Ok(source);
+    }
+    let at = match image.digest() {
+        Some(_) => image.clone(),
+        None => image.at(look(app, image).await?.digest),
+    };
+    app.verifier.verify(image, &at).await?;
+    Ok(Place::Registry(at))
 }
 
 /// Returns a background run that copies an image.

@@ -1,7 +1,7 @@
 //! The run of a task that keeps a copy: looks at the source, copies it, lets a program test it, moves the tags.
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     image::{Digest, Reference},
     ops::{
         App,
@@ -23,8 +23,9 @@ use crate::{
 };
 
 use super::{
-    MadeCopy, Options, copy_all,
+    MadeCopy, Options, copy_all, look,
     places::{self, Target},
+    verified,
 };
 
 /// The source of a copy, resolved before anything is copied.
@@ -140,21 +141,16 @@ async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<ResolvedSou
         folder => return Ok(without_base(folder, Vec::new())),
     };
     if source.digest().is_some() {
+        let place = verified(app, Place::Registry(source)).await?;
         let reason = "it is pinned by its digest and cannot move".to_owned();
         let image = step.source.clone();
         let untracked = vec![Untracked { image, reason }];
-        return Ok(without_base(Place::Registry(source), untracked));
+        return Ok(without_base(place, untracked));
     }
     let registries = app.registries();
-    let seen = registries.look_cached(&source).await.map_err(|error| {
-        let absent = error.is_absent();
-        let error = Error::from(error);
-        let kind = if absent { Kind::Failed } else { error.kind() };
-        Error::new(kind, format!("cannot find out what `{source}` is")).because(error)
-    })?;
+    let seen = look(app, &source).await?;
     let image = source.at(seen.digest.clone());
-    let verified = app.verifier.verify(&source, &image).await;
-    verified.map_err(Error::from)?;
+    app.verifier.verify(&source, &image).await?;
     // Without named platforms all are copied, so that the digest of the index decides.
     let manifests: Manifests = match task.platforms.as_slice() {
         [] => Manifests::new(),

@@ -103,6 +103,33 @@ fn copy_from_an_unverified_image_is_refused() {
     world.run("web").exits(1).says(&["is not verified"]);
 }
 
+#[test]
+fn import_of_an_unverified_image_is_refused_by_tag_and_by_digest() {
+    let (world, registry) = world();
+    vouching(&world, &registry);
+    let bad = registry.digest("base:1").unwrap();
+    world.write("refused", &format!("{bad}\n"));
+    let host = registry.host();
+    for source in [
+        registry.image("base:1"),
+        registry.image(&format!("base@{bad}")),
+    ] {
+        let copy = ["import", "--source", &source, "-n", &host, "-t", "copy:1"];
+        world.acrt(&copy).exits(1).says(&["is not verified", &bad]);
+        let task = [
+            "task", "create", "-n", "keep", "-r", &host, "--import", &source, "-t", "copy:1",
+        ];
+        world.acrt(&task).ok();
+        world.run("keep").exits(1).says(&["is not verified", &bad]);
+        assert_eq!(registry.digest("copy:1"), None);
+    }
+    world.write("refused", "");
+    let source = registry.image("base:1");
+    let copy = ["import", "--source", &source, "-n", &host, "-t", "copy:1"];
+    world.acrt(&copy).ok();
+    assert_eq!(registry.digest("copy:1"), Some(bad));
+}
+
 fn at(world: &World, seconds: i64) {
     world.set("ACRT_NOW", &(START + seconds).to_string());
 }

@@ -25,6 +25,7 @@ use crate::{
 use super::{
     GlobalOptions,
     config_values::{min_age, windows},
+    verify,
 };
 
 /// How many open files every run needs at least.
@@ -170,6 +171,7 @@ fn check<F: FromStr<Err: Display>>(config: &Config) -> Result<()> {
     if let Err(problem) = Mirrors::new(copies.map(|(of, copy)| (of.as_str(), copy.as_str()))) {
         return invalid(format!("cannot use `mirrors`: {problem}"));
     }
+    verify::check(&config.verify)?;
     if let Some(Err(problem)) = defaults.output.as_deref().map(str::parse::<F>) {
         return invalid(problem.to_string());
     }

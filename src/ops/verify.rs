@@ -48,35 +48,21 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] for a rule that names no image, or whose program does not get the image as an argument.
+    /// As [`check`].
     pub fn new(settings: &Settings, store: Store) -> Result<Self> {
         let mut rules = settings.config.verify.clone();
+        check(&rules)?;
         let aliases = settings.aliases();
-        for (rule, place) in rules.iter_mut().zip(1..) {
-            let invalid = |why: &str| {
-                Error::invalid(format!("cannot use rule {place} of `verify` in the config file: {why}"))
-                .hint("as in: verify: [{images: ['docker.io/library/*'], command: [cosign, verify, --key, k.pub, '{image}']}]")
-            };
-            if rule.images.is_empty() {
-                return Err(invalid("it names no images"));
-            }
-            if rule.command.is_empty() {
-                return Err(invalid("it has no command"));
-            }
-            if !rule
-                .command
-                .iter()
-                .skip(1)
-                .any(|it| it.contains(PLACEHOLDER))
+        for pattern in rules.iter_mut().flat_map(|rule| &mut rule.images) {
+            if !pattern.contains('*')
+                && let Ok(image) = pattern.parse::<Reference>()
             {
-                return Err(invalid("no argument of its command holds `{image}`"));
+                *pattern = format!("{}/{}", image.registry(), image.repository());
             }
-            for pattern in &mut rule.images {
-                if let Some((registry, rest)) = pattern.split_once('/')
-                    && !registry.contains('*')
-                {
-                    *pattern = format!("{}/{rest}", aliases.registry(registry));
-                }
+            if let Some((registry, rest)) = pattern.split_once('/')
+                && !registry.contains('*')
+            {
+                *pattern = format!("{}/{rest}", aliases.registry(registry));
             }
         }
         Ok(Self {
@@ -133,6 +119,60 @@ impl Verifier {
             let mut patterns = rule.images.iter();
             patterns.any(|pattern| names.iter().any(|name| matches(pattern, name)))
         })
+    }
+}
+
+/// Refuses rules that would verify nothing.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] for a rule that names no image, has a pattern that no image matches, or whose program does not get the image as an
+/// argument.
+pub fn check(rules: &[VerifySettings]) -> Result<()> {
+    for (rule, place) in rules.iter().zip(1..) {
+        let mut arguments = rule.command.iter().skip(1);
+        let why = if rule.images.is_empty() {
+            "it names no images".to_owned()
+        } else if rule.command.is_empty() {
+            "it has no command".to_owned()
+        } else if !arguments.any(|it| it.contains(PLACEHOLDER)) {
+            "no argument of its command holds `{image}`".to_owned()
+        } else if let Some(why) = rule.images.iter().find_map(|it| never_matches(it)) {
+            why
+        } else {
+            continue;
+        };
+        return Err(Error::invalid(format!("cannot use rule {place} of `verify` in the config file: {why}"))
+            .hint("as in: verify: [{images: ['docker.io/library/*'], command: [cosign, verify, --key, k.pub, '{image}']}]"));
+    }
+    Ok(())
+}
+
+/// Returns why no image matches a pattern, if none does.
+fn never_matches(pattern: &str) -> Option<String> {
+    let quoted = pattern.escape_debug();
+    let name = pattern.split_once('/').map_or(pattern, |(_, name)| name);
+    if pattern.contains("://") {
+        return Some(format!("`{quoted}` has a scheme, and images have none"));
+    }
+    if pattern.contains('@') || (name.contains(':') && pattern.contains('/')) {
+        let repository = name.split([':', '@']).next().unwrap_or_default();
+        let registry = pattern.strip_suffix(name).unwrap_or_default();
+        return Some(format!(
+            "`{quoted}` has a tag or a digest, and rules are for repositories: `{registry}{repository}`"
+        ));
+    }
+    if pattern.contains('*') {
+        return None;
+    }
+    match pattern.parse::<Reference>() {
+        Err(problem) => Some(format!("`{quoted}` is no image: {problem}")),
+        Ok(image) if !pattern.contains('/') => Some(format!(
+            "`{quoted}` has no registry: write `{}/{}` for that image, or `{quoted}/*` for a registry",
+            image.registry(),
+            image.repository()
+        )),
+        Ok(_) => None,
     }
 }
 
@@ -226,6 +266,31 @@ mod tests {
             ("{command: [a, '{image}']}", "names no images"),
             ("{images: ['*']}", "no command"),
             ("{images: ['*'], command: ['{image}']}", "holds `{image}`"),
+            ("{images: [''], command: [a, '{image}']}", "is no image"),
+            (
+                "{images: ['node'], command: [a, '{image}']}",
+                "write `docker.io/library/node` for that image",
+            ),
+            (
+                "{images: ['r.lan:5000'], command: [a, '{image}']}",
+                "or `r.lan:5000/*` for a registry",
+            ),
+            (
+                "{images: ['*', 'docker.io/library/node:20'], command: [a, '{image}']}",
+                "rules are for repositories: `docker.io/library/node`",
+            ),
+            (
+                "{images: ['r.lan:5000/*:1'], command: [a, '{image}']}",
+                "rules are for repositories: `r.lan:5000/*`",
+            ),
+            (
+                "{images: ['https://r.lan/*'], command: [a, '{image}']}",
+                "has a scheme",
+            ),
+            (
+                "{images: ['r.lan/App'], command: [a, '{image}']}",
+                "is no image",
+            ),
         ] {
             let error = verifier(&format!("verify: [{rule}]")).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
@@ -245,6 +310,8 @@ mod tests {
             ("pull.lan/*", "r.lan:5000/base:1", true),
             ("*.lan/*", "r.lan:5000/base:1", true),
             ("index.docker.io/library/*", "node", true),
+            ("docker.io/node", "node:20", true),
+            ("docker.io/node", "me/node", false),
             ("other.lan/*", "pull.lan/base:1", false),
         ] {
             let rule = format!("{{images: ['{pattern}'], command: [a, '{{image}}']}}");

@@ -179,6 +179,23 @@ fn unusable_values_of_the_config_file_are_removed_by_the_command_in_the_hint() {
 }
 
 #[test]
+fn verify_rule_that_no_image_matches_is_refused() {
+    let world = World::new();
+    for (images, why) in [
+        ("docker.io/library/node:20", "rules are for repositories"),
+        ("node", "`docker.io/library/node`"),
+    ] {
+        let rule = format!("verify=[{{images: ['{images}'], command: [vouch, '{{image}}']}}]");
+        config(&world, &["set", &rule]).exits(2).says(&[why]);
+    }
+    let rule = "verify=[{images: ['a.io/*'], command: [vouch]}]";
+    config(&world, &["set", rule])
+        .exits(2)
+        .says(&["no argument of its command holds `{image}`"]);
+    assert!(!world.path("config.yaml").exists());
+}
+
+#[test]
 fn every_key_of_config_list_can_be_shown_and_removed() {
     let world = World::new();
     config(
@@ -193,7 +210,10 @@ fn every_key_of_config_list_can_be_shown_and_removed() {
     config(&world, &["set", "page=on"]).ok();
     config(
         &world,
-        &["set", "verify=[{images: ['a.io/*'], command: [true-name]}]"],
+        &[
+            "set",
+            "verify=[{images: ['a.io/*'], command: [true-name, '{image}']}]",
+        ],
     )
     .ok();
     let listed = config(&world, &["list"]).ok().json();

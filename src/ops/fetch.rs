@@ -154,7 +154,7 @@ pub async fn fetch_into(
             fetched.notes = archive.notes;
             let piece = FetchedFile {
                 name: archive.name.clone(),
-                is_archive: true,
+                kind: FileKind::Archive,
                 file: archive.file,
             };
             unpack(archive.name, vec![piece], root).await?;
@@ -171,8 +171,17 @@ pub async fn fetch_into(
 /// A file that was fetched, opened at its beginning.
 struct FetchedFile {
     name: String,
-    is_archive: bool,
+    kind: FileKind,
     file: File,
+}
+
+/// How a file that was fetched comes into the context.
+enum FileKind {
+    /// As it is.
+    Plain,
+    Archive,
+    /// A layer of an image.
+    Layer,
 }
 
 /// Unpacks the files of a context into the folder that a builder reads.
@@ -180,10 +189,10 @@ async fn unpack(name: String, pieces: Vec<FetchedFile>, root: PathBuf) -> Result
     run_blocking(move |wanted| {
         let mut unpacking = Unpacking::new(&root, wanted);
         for piece in pieces {
-            if piece.is_archive {
-                unpacking.archive(&piece.name, piece.file)?
-            } else {
-                unpacking.file(&piece.name, piece.file)?
+            match piece.kind {
+                FileKind::Plain => unpacking.file(&piece.name, piece.file)?,
+                FileKind::Archive => unpacking.archive(&piece.name, piece.file)?,
+                FileKind::Layer => unpacking.layer(&piece.name, piece.file)?,
             }
         }
         unpacking.finish(&name)
@@ -277,7 +286,11 @@ async fn artifact(app: &App, image: &Reference, folder: &Path) -> Result<Vec<Fet
         file.rewind().context(Kind::Failed, unwritten)?;
         pieces.push(FetchedFile {
             name: told.name().map_or_else(|| image.to_string(), str::to_owned),
-            is_archive: told.is_archive(),
+            kind: match (told.is_archive(), told.name()) {
+                (false, _) => FileKind::Plain,
+                (true, Some(_)) => FileKind::Archive,
+                (true, None) => FileKind::Layer,
+            },
             file,
         });
     }

@@ -56,6 +56,8 @@ pub struct Unpacking<'a> {
     notes: Vec<NodeMetadata>,
     /// How many more bytes may be unpacked, of all archives together.
     room: Rc<Cell<u64>>,
+    /// Whether what is unpacked now is a layer of an image.
+    is_layer: bool,
 }
 
 /// The mode and the time of a node. Where the archive has none, the mode does not depend on the umask and the time is 1970, so that unpacking
@@ -78,6 +80,8 @@ struct EntryNames {
     path: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
     size: Option<u64>,
+    /// Whether the entry has only the parts of its file that are not zero.
+    is_sparse: bool,
 }
 
 impl<'a> Unpacking<'a> {
@@ -89,7 +93,20 @@ impl<'a> Unpacking<'a> {
             tree: Tree::default(),
             notes: vec![NodeMetadata::default()],
             room: Rc::new(Cell::new(MAX_BYTES)),
+            is_layer: false,
         }
+    }
+
+    /// Unpacks a layer of an image as [`Self::archive`] does. A layer that removes files of earlier ones is refused: they would stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::archive`].
+    pub fn layer(&mut self, name: &str, input: impl Read) -> Result<()> {
+        self.is_layer = true;
+        let unpacked = self.archive(name, input);
+        self.is_layer = false;
+        unpacked
     }
 
     /// Unpacks an archive, with or without gzip.
@@ -192,7 +209,12 @@ impl<'a> Unpacking<'a> {
             {
                 continue;
             }
-            let EntryNames { path, target, size } = std::mem::take(&mut said);
+            let EntryNames {
+                path,
+                target,
+                size,
+                is_sparse,
+            } = std::mem::take(&mut said);
             let path = path.unwrap_or_else(|| entry.header().path_bytes().into_owned());
             let target = target.or_else(|| Some(entry.header().link_name_bytes()?.into_owned()));
             // Old archives mark a folder this way.
@@ -201,6 +223,12 @@ impl<'a> Unpacking<'a> {
                 other => other,
             };
             let (path, target) = (path_of(&path), path_of(&target.unwrap_or_default()));
+            if is_sparse || kind == EntryType::GNUSparse {
+                return Err(refused(name, &path, &EntryError::Sparse));
+            }
+            if self.is_layer && is_whiteout(&path) {
+                return Err(refused(name, &path, &EntryError::Whiteout));
+            }
             if size.is_some_and(|size| size != entry.size()) {
                 return Err(refused(name, &path, &EntryError::TooLarge(TooLarge)));
             }
@@ -346,7 +374,7 @@ impl EntryNames {
                         b"linkpath" => self.target = Some(record.value_bytes().to_vec()),
                         // Only used where the size does not fit into the header, which is more than may be unpacked.
                         b"size" => self.size = record.value().ok().and_then(|it| it.parse().ok()),
-                        _ => {}
+                        key => self.is_sparse |= key.starts_with(b"GNU.sparse."),
                     }
                 }
             }
@@ -390,11 +418,23 @@ fn refused(name: &str, path: &Path, why: &impl std::error::Error) -> Error {
     ))
 }
 
+/// Tells whether an entry removes files of earlier layers (OCI image-spec v1.1, layer.md, "Whiteouts").
+fn is_whiteout(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_bytes().starts_with(b".wh."))
+}
+
 /// Why an entry is not made.
 #[derive(Debug, thiserror::Error)]
 enum EntryError {
     #[error("is a device, a pipe or something else that no build needs")]
     NoFile,
+    #[error("is a sparse file; pack it without --sparse")]
+    Sparse,
+    #[error(
+        "removes files of an earlier layer, and a context is made of layers that only add files"
+    )]
+    Whiteout,
     #[error(transparent)]
     Misplaced(#[from] PathError),
     #[error("is one too many")]
@@ -561,6 +601,38 @@ mod tests {
             let error = result.unwrap_err();
             assert!(error.causes()[0].contains("evil"), "{entry:?}: {error:?}");
             assert!(!folder.0.path().join("evil").exists(), "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn layer_that_removes_a_file_is_refused_and_an_archive_keeps_a_file_of_that_name() {
+        let bytes = archive(&[(EntryType::Regular, "a/.wh.secret", "")]);
+        let (folder, wanted) = (Folder::new(), Cancellation::default());
+        let root = folder.root();
+        let mut unpacking = Unpacking::new(&root, &wanted);
+        let error = unpacking.layer("layer", bytes.as_slice()).unwrap_err();
+        let why = error.causes().join(": ");
+        assert!(
+            why.contains("`a/.wh.secret` removes files of an earlier layer"),
+            "{why}"
+        );
+        let (folder, result) = unpacked(&bytes);
+        result.unwrap();
+        assert_eq!(folder.read("a/.wh.secret"), "");
+    }
+
+    #[test]
+    fn sparse_file_of_an_archive_is_refused_in_both_formats() {
+        let old = archive(&[(EntryType::GNUSparse, "big", "x")]);
+        let pax = "22 GNU.sparse.major=1\n";
+        let new = archive(&[
+            (EntryType::XHeader, "PaxHeaders/big", pax),
+            (EntryType::Regular, "GNUSparseFile.1/big", "x"),
+        ]);
+        for bytes in [old, new] {
+            let (_, result) = unpacked(&bytes);
+            let why = result.unwrap_err().causes().join(": ");
+            assert!(why.contains("big` is a sparse file"), "{why}");
         }
     }
 

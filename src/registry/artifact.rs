@@ -4,17 +4,24 @@ use std::fs::File;
 
 use serde::Deserialize;
 
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 
 use super::{
     client::{Registries, success},
     copy::{CopyError, Descriptor},
+    documents::{
+        index::{self, Choice},
+        manifest::{self as document, Document},
+    },
     problem::{FailedRequest, LookupError},
     transport::request_spec::RequestSpec,
 };
 
 /// How many files an artifact may have.
 const MAX_LAYERS: usize = 256;
+
+/// How deep indexes may be nested.
+const MAX_NESTED: usize = 3;
 
 /// The annotation with the name of a file, as `oras push` writes it.
 const TITLE: &str = "org.opencontainers.image.title";
@@ -62,6 +69,14 @@ impl ArtifactFile {
 impl Registries {
     /// Returns the files of an artifact, in their order.
     pub async fn artifact(&self, image: &Reference) -> Result<Vec<ArtifactFile>, LookupError> {
+        self.nested_artifact(image, 0).await
+    }
+
+    async fn nested_artifact(
+        &self,
+        image: &Reference,
+        level: usize,
+    ) -> Result<Vec<ArtifactFile>, LookupError> {
         let host = self.host_of(image)?;
         let answer = success(host.ask(&RequestSpec::document(image)).await?)?;
         let bad =
@@ -72,6 +87,20 @@ impl Registries {
                 &answer.asked,
                 "its content does not match its digest".into(),
             ));
+        }
+        if let Ok((_, Document::Index(entries))) = document::parse("", &answer.response.body) {
+            let host = Platform::host();
+            return match index::choose(&entries, &host) {
+                Choice::Manifest(digest) if level < MAX_NESTED => {
+                    Box::pin(self.nested_artifact(&image.at(digest.clone()), level + 1)).await
+                }
+                _ => {
+                    let named =
+                        format!("name one by its digest, as oci://{}@sha256:…", image.name());
+                    let problem = format!("it is an index without a manifest for {host}; {named}");
+                    Err(bad(&answer.asked, problem))
+                }
+            };
         }
         let manifest: Manifest = serde_json::from_slice(&answer.response.body)
             .map_err(|problem| bad(&answer.asked, format!("it is no artifact: {problem}")))?;

@@ -472,6 +472,13 @@ impl<'a> Git<'a> {
         } else {
             "http:https:git"
         };
+        // Git LFS reads files of this machine whatever the protocols of git.
+        let no_files = [("lfs.customtransfer.lfs-standalone-file.path", "false")];
+        let own = if self.context.url.starts_with("file:") {
+            &[][..]
+        } else {
+            &no_files[..]
+        };
         let line = self
             .plain_line(dir, args)
             .env("HOME", "/dev/null")
@@ -484,7 +491,7 @@ impl<'a> Git<'a> {
             // Git LFS calls ssh whatever the protocols of git.
             .env("GIT_SSH_COMMAND", "false")
             .env("GIT_ALLOW_PROTOCOL", protocols);
-        with_settings_behind(0, line, reach)
+        with_settings_behind(0, line, &[own, reach].concat())
     }
 }
 
@@ -722,12 +729,12 @@ mod tests {
             value("GIT_ALLOW_PROTOCOL").as_deref(),
             Some("http:https:git")
         );
-        assert_eq!(value("GIT_CONFIG_COUNT").as_deref(), Some("1"));
-        assert_eq!(value("GIT_CONFIG_KEY_0").as_deref(), Some("http.proxy"));
-        assert_eq!(
-            value("GIT_CONFIG_VALUE_0").as_deref(),
-            Some("http://proxy:1")
-        );
+        assert_eq!(value("GIT_CONFIG_COUNT").as_deref(), Some("2"));
+        let files = "lfs.customtransfer.lfs-standalone-file.path";
+        for (n, key, text) in [(0, files, "false"), (1, "http.proxy", "http://proxy:1")] {
+            let found = ["KEY", "VALUE"].map(|it| value(&format!("GIT_CONFIG_{it}_{n}")));
+            assert_eq!(found, [Some(key.to_owned()), Some(text.to_owned())]);
+        }
     }
 
     #[test]

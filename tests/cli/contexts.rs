@@ -12,7 +12,7 @@ use std::{
 use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Calls, GitServer, Registry, World, eventually};
+use crate::support::{Calls, GitServer, Image, Registry, World, eventually, own_platform};
 
 const TOKEN: &str = "hunter2-token";
 
@@ -300,12 +300,23 @@ fn oci_artifact_context_is_built_from_its_files() {
         .acrt(&["build", "-r", &host, "-t", "web:1", &context])
         .ok();
     assert_eq!(registry.file("web:1", "text").as_deref(), Some("hello"));
+    let images = ["linux/amd64", "linux/arm64"].map(|platform| {
+        Image::of(&[("Dockerfile", &dockerfile), ("text", platform)]).platform(platform)
+    });
+    registry.push_index("context:2", &images);
+    let index = format!("oci://{}", registry.image("context:2"));
+    world
+        .acrt(&["build", "-r", &host, "-t", "web:2", &index])
+        .ok();
+    let text = registry.file("web:2", "text");
+    let (os, architecture) = own_platform();
+    assert_eq!(text, Some(format!("{os}/{architecture}")));
     let missing = format!("oci://{}", registry.image("missing:1"));
     world
         .acrt(&["build", "-r", &host, "-t", "web:1", &missing])
         .exits(4);
     assert!(
-        fs::read_dir(world.state().join("runs/ca2"))
+        fs::read_dir(world.state().join("runs/ca3"))
             .unwrap()
             .flatten()
             .all(|it| it.file_name() != "context")
@@ -762,6 +773,32 @@ fn login_of_this_machine_is_sent_to_an_lfs_server_of_a_trusted_context_only() {
     // The server has no such file.
     build(&world, &registry, &["--trust-context", &open.url("web")]).exits(4);
     assert!(asked.exists());
+}
+
+#[test]
+fn lfs_files_of_another_repository_of_this_machine_are_no_part_of_a_guests_context() {
+    let (world, registry) = world();
+    for name in ["git-lfs", "sh"] {
+        let program = crate::support::program(name);
+        symlink(program, world.path(&format!("bin/{name}"))).unwrap();
+    }
+    let private = with_lfs(&world, &registry);
+    let clone = world.path("repos/web.git");
+    let pointer = fs::read_to_string(world.path("web-work/big.bin")).unwrap();
+    let dockerfile = format!("FROM {}\nCOPY big.bin /big.bin\n", registry.image("base:1"));
+    let server = GitServer::start(&world.path("repos"), None);
+    for address in [private.clone(), clone.display().to_string()] {
+        let files = [
+            ("Dockerfile", dockerfile.as_str()),
+            (".gitattributes", "*.bin filter=lfs\n"),
+            (".lfsconfig", &format!("[lfs]\n\turl = {address}\n")),
+            ("big.bin", &pointer),
+        ];
+        world.repository("evil", &files);
+        build(&world, &registry, &[&server.url("evil")]).exits(4);
+        assert_eq!(registry.digest("web:1"), None);
+    }
+    build(&world, &registry, &["--trust-context", &server.url("evil")]).ok();
 }
 
 #[test]

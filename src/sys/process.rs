@@ -1,7 +1,7 @@
 //! Processes: the only place in the program that starts one.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
     fs,
     io::{BufRead as _, BufReader, Write as _},
@@ -31,6 +31,9 @@ const LEFT_IN_PIPE: usize = 1024 * 1024;
 
 /// How long the output of an ended process is read while its children keep it open.
 const DRAIN: Duration = Duration::from_millis(300);
+
+/// How long a builder may take to remove what belongs to a container of its own that was killed, before SIGTERM.
+const CLEANUP: Duration = Duration::from_secs(2);
 
 /// How long processes left by a killed acrt may take to end after SIGTERM, and again after SIGKILL.
 const LEFT_OVER: Duration = Duration::from_secs(5);
@@ -257,6 +260,7 @@ async fn carry_out(
         grace: allowed.grace,
         deadline: allowed.timeout.map(|timeout| Instant::now() + timeout),
         ending: None,
+        terminate_at: None,
         kill_at: None,
         is_killed: false,
         running: true,
@@ -453,7 +457,10 @@ fn left_running(marker: &[u8], groups: &BTreeSet<i32>) -> Vec<Process> {
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
         .filter_map(|pid| {
-            let group = living_group(pid).filter(|group| *group != own)?;
+            let group = living(pid)?.group;
+            if group == own {
+                return None;
+            }
             let is_left = groups.contains(&group) || has_variable(pid, marker);
             is_left.then_some(Process { pid, group })
         })
@@ -493,14 +500,47 @@ pub fn is_running(programs: &[&str], variable: &str) -> bool {
     })
 }
 
-/// Returns the group of a process; `None` for a zombie.
-fn living_group(pid: i32) -> Option<i32> {
+/// Kills the containers that a builder has started itself, and returns whether there were any. podman ends at SIGTERM without them: they
+/// would run on, with their networks. If it is the container that ends, podman removes what belongs to it and ends too. Needs `/proc`;
+/// elsewhere nothing is found.
+fn kill_containers(builder: Pid) -> bool {
+    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let (Some(own), Ok(entries)) = (namespace("self"), fs::read_dir("/proc")) else {
+        return false;
+    };
+    let all = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    for (pid, stat) in all.filter_map(|pid| Some((pid, living(pid)?))) {
+        children.entry(stat.parent).or_default().push(pid);
+    }
+    let mut open = vec![builder.as_raw_nonzero().get()];
+    let mut has_any = false;
+    while let Some(pid) = open.pop() {
+        open.extend(children.remove(&pid).unwrap_or_default());
+        let is_contained = namespace(&pid.to_string()).is_some_and(|it| it != own);
+        if let Some(pid) = Pid::from_raw(pid).filter(|_| is_contained) {
+            has_any |= rustix::process::kill_process(pid, Kill::KILL).is_ok();
+        }
+    }
+    has_any
+}
+
+/// The parent and the group of a process.
+struct Stat {
+    parent: i32,
+    group: i32,
+}
+
+/// Returns the parent and the group of a process; `None` for a zombie.
+fn living(pid: i32) -> Option<Stat> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before it, in parentheses, may contain any characters.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?;
-    let group = fields.nth(1)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(group)
+    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    (!matches!(state, "Z" | "X")).then_some(Stat { parent, group })
 }
 
 fn has_variable(pid: i32, marker: &[u8]) -> bool {
@@ -575,6 +615,8 @@ struct Stopper {
     grace: Duration,
     deadline: Option<Instant>,
     ending: Option<Ended>,
+    /// When the group gets SIGTERM, if it is given time to end by itself first.
+    terminate_at: Option<Instant>,
     kill_at: Option<Instant>,
     is_killed: bool,
     running: bool,
@@ -600,16 +642,22 @@ impl Stopper {
                     signal = stop.wait() => Ended::Stopped(signal),
                     () = until(self.deadline) => Ended::TimedOut,
                 });
-                self.send(match self.ending {
-                    Some(Ended::Stopped(Signal::Interrupt)) if self.is_own => Kill::INT,
-                    Some(Ended::Stopped(Signal::Hangup)) if self.is_own => Kill::HUP,
-                    _ => Kill::TERM,
-                });
-                self.kill_at = Some(Instant::now() + self.grace);
+                let now = Instant::now();
+                self.kill_at = Some(now + self.grace);
+                if !self.is_own && self.group.is_some_and(kill_containers) {
+                    self.terminate_at = Some(now + CLEANUP.min(self.grace / 2));
+                } else {
+                    self.terminate();
+                }
             }
             Some(kill_at) => {
                 tokio::select! {
                     () = stop.wait_again(), if !self.is_killed => {}
+                    () = until(self.terminate_at), if self.terminate_at.is_some() => {
+                        self.terminate_at = None;
+                        self.terminate();
+                        return;
+                    }
                     () = tokio::time::sleep_until(kill_at) => {}
                 }
                 self.is_killed = true;
@@ -618,6 +666,14 @@ impl Stopper {
                 self.kill_at = Some(Instant::now() + Duration::from_millis(50));
             }
         }
+    }
+
+    fn terminate(&self) {
+        self.send(match self.ending {
+            Some(Ended::Stopped(Signal::Interrupt)) if self.is_own => Kill::INT,
+            Some(Ended::Stopped(Signal::Hangup)) if self.is_own => Kill::HUP,
+            _ => Kill::TERM,
+        });
     }
 
     fn send(&self, signal: Kill) {
@@ -787,6 +843,15 @@ mod tests {
             assert!(before.elapsed() < Duration::from_secs(30), "{child} lives");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn container_of_a_stopped_process_is_killed_first_and_the_process_removes_what_is_left() {
+        let script = "trap 'echo terminated; exit' TERM
+            unshare --user --map-root-user --pid --fork sleep 60 2>/dev/null
+            echo removed";
+        let (ended, text) = run_sh(script, limits(1_000)).await;
+        assert_eq!((ended, text.as_str()), (Ended::TimedOut, "removed\n"));
     }
 
     #[tokio::test]

@@ -848,14 +848,16 @@ echo $auth
 "#
     );
     world.write("src/look.sh", &look);
-    let file = format!("steps:\n- cmd: {tool} sh look.sh named.example/x:1\n");
+    let file = format!(
+        "steps:\n- cmd: {tool} sh look.sh named.example/x:1\n- user: '1000'\n  cmd: {tool} sh -c 'busybox grep -c named.example $HOME/.docker/config.json; echo mine > $HOME/own; busybox cat $HOME/own'\n"
+    );
     world.write("src/acb.yaml", &file);
     let context = world.path("src").display().to_string();
     let line = ["run", "-r", &host, &context];
-    let ran = world
-        .acrt(&line)
-        .ok()
-        .prints(&["logged in\n1\n0\n600\n***\n"]);
+    let ran = world.acrt(&line).ok().prints(&[
+        "logged in\nacb_step_0 | 1\nacb_step_0 | 0\nacb_step_0 | 644\nacb_step_0 | ***\n",
+        "acb_step_1 | 1\nacb_step_1 | mine\n",
+    ]);
     let kept: Vec<_> = world.state_files();
     assert!(
         !kept

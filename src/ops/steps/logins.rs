@@ -7,7 +7,6 @@ use crate::{
     image::Reference,
     ops::{execution::Execution, run_log::RunLog, trust::Trust},
     steps::{Action, Graph},
-    store::file,
 };
 
 use super::{read::MultiStep, workspace::Workspace};
@@ -49,8 +48,7 @@ pub(super) async fn hand_over(
     let hidden = crate::registry::hidden_in_auth_file(&logins);
     log.hide(&hidden);
     let text = crate::registry::auth_file_of(&logins);
-    let path = workspace.home().join(".docker/config.json");
-    file::replace(&path, text.reveal().as_bytes())
+    workspace.write_logins(text.reveal().as_bytes())
 }
 
 /// Returns the registries that a task uses or names, each with a repository there; the task's own first.

@@ -56,6 +56,7 @@ impl Workspace {
         for name in ["home", "steps", "volumes"] {
             file::make_folder(&workspace.root.join(name))?;
         }
+        give_mode(&workspace.home(), 0o1777)?;
         let copy = workspace.workspace();
         // Whatever the umask: a step may run as another user.
         fs::create_dir_all(&copy)
@@ -83,6 +84,20 @@ impl Workspace {
     /// Returns the folder that is `/acb/home` in steps.
     pub fn home(&self) -> PathBuf {
         self.root.join("home")
+    }
+
+    /// Writes the logins of the steps into their home folder. Whichever user a step has may read them; on this machine nobody but acrt's user
+    /// gets through the folder above.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] with the path.
+    pub fn write_logins(&self, text: &[u8]) -> Result<()> {
+        let folder = self.home().join(".docker");
+        let path = folder.join("config.json");
+        file::replace(&path, text)?;
+        give_mode(&folder, 0o755)?;
+        give_mode(&path, 0o644)
     }
 
     pub fn volume(&self, name: &str) -> PathBuf {
@@ -116,6 +131,12 @@ impl Workspace {
         }
         Ok(())
     }
+}
+
+fn give_mode(path: &Path, mode: u32) -> Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).context(Kind::Failed, || {
+        format!("cannot change the mode of `{}`", path.display())
+    })
 }
 
 /// Removes the folders of a run. Containers may have left files whose owners exist only in them.

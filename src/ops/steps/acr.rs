@@ -51,7 +51,11 @@ pub(super) async fn carry_out(work: &StepRun<'_>, words: &[MaskedText]) -> Resul
         Ok(()) => Ok(()),
         Err(error) if error.kind() == Kind::Invalid => Err(error.into()),
         Err(error) => Err(StepFailure::Exit {
-            error: Error::failed(format!("step `{}` failed", work.step.id)).because(error),
+            error: Error::new(
+                error.kind().of_run(),
+                format!("step `{}` failed", work.step.id),
+            )
+            .because(error),
             printed: printed.take(),
         }),
     }

@@ -31,7 +31,9 @@ pub(super) async fn carry_out(shared: &StepContext<'_>, step: &Step) -> Result<(
         Some(first) => {
             let tries = u64::from(step.limits.repeat) + 1;
             let text = format!("step `{}` failed {times} of {tries} times", step.id);
-            Err(Error::failed(text).because(first).into())
+            Err(Error::new(first.kind().of_run(), text)
+                .because(first)
+                .into())
         }
     }
 }

@@ -145,6 +145,7 @@ async fn fetch_context(
     held: &mut HeldRun,
     log: &RunLog<'_>,
 ) -> Result<Option<Fetched>, Failure> {
+    reading::refuse_hanging(&execution.task)?;
     let context = execution.task.step.context();
     let Some(context) = context.filter(|it| it.is_remote()).cloned() else {
         return Ok(None);

@@ -6,9 +6,10 @@ use std::{
 };
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     image::Reference,
     store::secrets::Secrets,
+    sys::mounts::Mounts,
     task::{Context, Step, Task},
     watch::{Baseline, FileStamp, FileState, ReadFile, Reading},
 };
@@ -63,6 +64,7 @@ fn survey_files(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
             ..Survey::default()
         });
     }
+    refuse_hanging(task)?;
     let step = match &task.step {
         Step::Docker(step) => step,
         Step::Import(step) => return import::survey(task, step),
@@ -94,6 +96,42 @@ pub fn is_as_read(task: &Task, baseline: &Baseline, definition: Option<(&Path, u
     };
     let files = &baseline.files;
     is_compared(task, baseline) && !files.is_empty() && files.iter().all(is_as_it_was)
+}
+
+/// Returns where the file system of a task's local context is, if that does not answer.
+pub fn hanging(task: &Task, mounts: &Mounts) -> Option<PathBuf> {
+    match task.step.context()? {
+        Context::Local(folder) => mounts.hanging(folder).map(Path::to_owned),
+        _ => None,
+    }
+}
+
+/// Says that the files of a task cannot be read, because the file system at `point` does not answer.
+pub fn of_hanging(point: &Path) -> Reading {
+    Reading {
+        problem: Some(no_answer(point)),
+        ..Reading::default()
+    }
+}
+
+/// Refuses to read a context whose file system does not answer: nothing could stop a run that waits for it.
+///
+/// # Errors
+///
+/// [`Kind::Unknown`] with the mount point.
+pub fn refuse_hanging(task: &Task) -> Result<()> {
+    match hanging(task, &Mounts::read()) {
+        Some(point) => Err(Error::new(Kind::Unknown, no_answer(&point))
+            .hint("it is tried again when triggers run the task next")),
+        None => Ok(()),
+    }
+}
+
+fn no_answer(point: &Path) -> String {
+    format!(
+        "the context cannot be read: the file system at `{}` does not answer",
+        point.display()
+    )
 }
 
 fn is_compared(task: &Task, baseline: &Baseline) -> bool {

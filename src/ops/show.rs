@@ -11,7 +11,7 @@ use crate::{
     error::Result,
     image::Reference,
     store::{secrets::Secrets, tasks::FollowedFiles},
-    sys::workers,
+    sys::{mounts::Mounts, workers},
     task::{Dependency, Task, TaskKey, TaskName},
     watch::{Baseline, Observation, Snapshot, Tags, Verdict},
 };
@@ -182,7 +182,7 @@ fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> 
             Snapshot::new(task, baseline, |image| app.canonical(image))
         }));
     }
-    let own = Found::new(task.clone(), baseline.clone(), None);
+    let own = Found::new(task.clone(), baseline.clone(), None, &Mounts::read());
     all.push(snapshot(app, own));
     let mut others = keep_with_ancestors(&mut all, &key);
     let tags = recall::tags(app, &EventSink::none()).unwrap_or_default();

@@ -12,6 +12,7 @@ pub mod config_file;
 pub mod environment;
 pub mod limits;
 pub mod loop_health;
+pub mod mounts;
 pub mod near;
 pub mod ownership;
 pub mod process;

@@ -7,7 +7,7 @@ mod outage;
 use std::{
     cell::LazyCell,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,7 @@ use crate::{
     image::{Digest, Reference},
     lineage::Evidence,
     store::tasks::FollowedFiles,
-    sys::{clock::ahead, signal::Stop},
+    sys::{clock::ahead, mounts::Mounts, signal::Stop},
     task::{Task, TaskKey},
     watch::{
         AwayBuilder, BaseState, BaseStatus, Baseline, LookErrorKind, Outcome, OutputStatus,
@@ -79,10 +79,10 @@ pub fn load_some(
     broken: &mut usize,
     events: &EventSink<'_>,
 ) -> Vec<Snapshot> {
-    let followed = app.store.followed_of(keys).into_iter();
+    let (followed, mounts) = (app.store.followed_of(keys).into_iter(), Mounts::read());
     let found = followed.map(|(_, followed)| {
         let (task, baseline) = followed?;
-        Ok(Found::new(task, baseline, None))
+        Ok(Found::new(task, baseline, None, &mounts))
     });
     snapshots(app, keys.len(), found, broken, events)
 }
@@ -92,24 +92,33 @@ pub(super) struct Found {
     task: Task,
     baseline: Baseline,
     is_as_read: bool,
+    /// Where the file system of its context is, if that does not answer.
+    hanging: Option<PathBuf>,
 }
 
 impl Found {
-    pub(super) fn new(task: Task, baseline: Baseline, definition: Option<(&Path, u64)>) -> Self {
+    pub(super) fn new(
+        task: Task,
+        baseline: Baseline,
+        definition: Option<(&Path, u64)>,
+        mounts: &Mounts,
+    ) -> Self {
+        let hanging = reading::hanging(&task, mounts);
         Self {
-            is_as_read: reading::is_as_read(&task, &baseline, definition),
+            is_as_read: hanging.is_some() || reading::is_as_read(&task, &baseline, definition),
             task,
             baseline,
+            hanging,
         }
     }
 }
 
 /// Reads tasks with their baselines, and checks their files, on all cores.
 pub(super) fn read(app: &App, files: FollowedFiles) -> impl Iterator<Item = Result<Found>> + use<> {
-    let layout = app.store.layout().clone();
+    let (layout, mounts) = (app.store.layout().clone(), Mounts::read());
     let found = files.read_with(move |task, baseline, state| {
         let definition = layout.task(&task.key());
-        Found::new(task, baseline, Some((&definition, state)))
+        Found::new(task, baseline, Some((&definition, state)), &mounts)
     });
     found.map(|(_, found)| found)
 }
@@ -179,10 +188,16 @@ pub(super) fn snapshot(app: &App, found: Found) -> Snapshot {
         mut task,
         mut baseline,
         is_as_read,
+        hanging,
     } = found;
     set_windows(app, &mut task);
-    steps::read::find_pushes(app, &mut task);
-    let reading = reading::reading(app, &task, &baseline, is_as_read);
+    let reading = match hanging {
+        Some(point) => Some(reading::of_hanging(&point)),
+        None => {
+            steps::read::find_pushes(app, &mut task);
+            reading::reading(app, &task, &baseline, is_as_read)
+        }
+    };
     // The files in the baseline have been compared and are not needed any more; there may be ten thousand.
     baseline.files = Vec::new();
     baseline.named = None;

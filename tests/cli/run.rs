@@ -268,6 +268,24 @@ fn failed_steps_are_retried_repeated_or_ignored_as_the_file_says() {
 }
 
 #[test]
+fn onbuild_images_of_an_image_that_an_earlier_step_has_made_are_pinned_and_recorded() {
+    let (world, registry) = world();
+    let trigger = format!("ONBUILD COPY --from={} /name /", registry.image("tool:1"));
+    let made = registry.image("made:1");
+    let base = format!("FROM {}\n{trigger}\n", registry.image("base:1"));
+    world.write("src/base/Dockerfile", &base);
+    world.write("src/Dockerfile", &format!("FROM {made}\n"));
+    let file = format!("steps:\n- build: -t {made} base\n- build: .\n");
+    let digest = registry.digest("tool:1").unwrap();
+    let pinned = format!("{}@{digest}", registry.image("tool"));
+    run(&world, &registry, &file, &[]).ok().prints(&[&pinned]);
+    let run_of = world.runs().remove(0);
+    let dependencies = run_of["baseImageDependencies"].as_array().unwrap();
+    let digests: Vec<_> = dependencies.iter().map(|one| &one["digest"]).collect();
+    assert!(digests.contains(&&digest.into()), "{run_of}");
+}
+
+#[test]
 fn step_timeout_ends_its_container() {
     let (world, registry) = world();
     let tool = registry.image("tool:1");

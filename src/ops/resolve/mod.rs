@@ -71,7 +71,7 @@ pub async fn resolve(
             Some((base, image.unwrap_or_else(|| base.reference.clone())))
         });
         let mut triggers = on_build(app, images).await?;
-        triggers.extend(held_triggers(&bases, &answers));
+        triggers.extend(held_triggers(builder, &bases, &answers).await);
         if triggers == inputs.build.on_build {
             break;
         }
@@ -90,20 +90,33 @@ pub async fn resolve(
 }
 
 /// Returns the `ONBUILD` triggers of images in the builder's own store that a stage begins with.
-fn held_triggers(
+async fn held_triggers(
+    builder: &Builder,
     bases: &[BaseImage],
     answers: &BTreeMap<Reference, Resolution>,
 ) -> BTreeMap<Reference, Vec<String>> {
-    let from = bases.iter().filter(|base| base.is_from);
-    let triggers = from.filter_map(|base| {
-        let triggers = match answers.get(&base.reference)? {
-            Resolution::Local(held) | Resolution::Kept(held) => &held.image.on_build,
-            Resolution::Stored(image) => &image.on_build,
-            _ => return None,
+    let mut all = BTreeMap::new();
+    for base in bases.iter().filter(|base| base.is_from) {
+        let triggers = match answers.get(&base.reference) {
+            Some(Resolution::Local(held) | Resolution::Kept(held)) => held.image.on_build.clone(),
+            Some(Resolution::Stored(image)) => image.on_build.clone(),
+            Some(Resolution::Made) => {
+                let image = held(builder, &base.reference.to_string()).await;
+                image.unwrap_or_default().on_build
+            }
+            _ => continue,
         };
-        (!triggers.is_empty()).then(|| (base.reference.clone(), triggers.clone()))
-    });
-    triggers.collect()
+        if !triggers.is_empty() {
+            all.insert(base.reference.clone(), triggers);
+        }
+    }
+    all
+}
+
+/// Returns the image in the builder's own store under a name.
+async fn held(builder: &Builder, name: &str) -> Option<HeldImage> {
+    let printed = platforms::answer(&builder.inspect_image(name)?).await?;
+    Some(HeldImage::parse(&printed).unwrap_or_default())
 }
 
 /// Refuses to build on a single image for another platform than the wanted one, or than the one that the last run was built for: builders use
@@ -449,16 +462,10 @@ impl Resolver<'_> {
     /// Returns the image in the builder's own store that a build would use, and whether it is the one in the registry: podman and buildah
     /// take `localhost/node` for `node`, which is a different image.
     async fn held_for(&self, base: &BaseImage) -> Option<(HeldImage, bool)> {
-        match self.held(&base.reference.to_string()).await {
+        match held(self.builder, &base.reference.to_string()).await {
             Some(image) => Some((image, true)),
-            None => Some((self.held(&base.name).await?, false)),
+            None => Some((held(self.builder, &base.name).await?, false)),
         }
-    }
-
-    /// Returns the image in the builder's own store under a name.
-    async fn held(&self, name: &str) -> Option<HeldImage> {
-        let printed = platforms::answer(&self.builder.inspect_image(name)?).await?;
-        Some(HeldImage::parse(&printed).unwrap_or_default())
     }
 }
 

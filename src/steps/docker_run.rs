@@ -136,7 +136,7 @@ impl RunOptions {
                     "`--env {value}` would take its value from this machine: write {value}=VALUE"
                 ));
             };
-            let name = name.reveal().to_owned();
+            let name = variable(&name)?;
             self.env.retain(|(other, _)| *other != name);
             self.env.push((name, value));
             return Ok(());
@@ -166,6 +166,16 @@ impl RunOptions {
         }
         Ok(())
     }
+}
+
+/// Returns the name of a variable. podman takes a name that ends in `*` for all variables of this machine that begin so.
+pub(super) fn variable(name: &MaskedText) -> Result<String, String> {
+    if name.reveal().contains('*') {
+        return Err(format!(
+            "the name of the variable `{name}` has a `*`, for which podman would pass variables of this machine"
+        ));
+    }
+    Ok(name.reveal().to_owned())
 }
 
 /// Parses `VOLUME:/PATH`, optionally with `:ro`: volumes of a file are always read-only.
@@ -309,6 +319,7 @@ mod tests {
             ("--device=/dev/kvm x", "`cmd` cannot have `--device`"),
             ("--env-file x y", "`env`"),
             ("-e HOME x", "would take its value from this machine"),
+            ("-e 'A*=1' x", "`A*` has a `*`"),
             ("-w rel x", "no absolute path"),
             ("-v /etc:/etc x", "no volume of the file"),
             ("-v ./x:/x y", "no volume of the file"),

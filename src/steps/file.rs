@@ -498,7 +498,8 @@ fn env(node: &YamlNode<'_>) -> Result<Env, InvalidTaskFile> {
         let text = item.text()?.cloned().unwrap_or_default();
         match text.split_once('=') {
             Some((name, value)) if !name.is_empty() => {
-                pairs.push((name.reveal().to_owned(), value));
+                let name = docker_run::variable(&name).map_err(|text| item.problem(text))?;
+                pairs.push((name, value));
             }
             _ => return Err(item.problem(format!("`{text}` in `env` must be NAME=VALUE"))),
         }

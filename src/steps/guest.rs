@@ -8,7 +8,7 @@ use super::{
     Graph,
     build::BuildStep,
     resources::{DEFAULT_NETWORK, Mount, Network},
-    step::{Action, CmdStep, ContainerSettings, Step, StepId},
+    step::{Action, BuiltinCommand, CmdStep, ContainerSettings, Step, StepId},
 };
 
 /// A forbidden request of a guest's file.
@@ -83,6 +83,9 @@ fn network(network: &Network) -> Option<String> {
 }
 
 fn container(graph: &Graph, cmd: &CmdStep) -> Option<String> {
+    if matches!(cmd.own(), Some(BuiltinCommand::Acr(_))) {
+        return Some("`acr`, which changes registries with this machine's logins".into());
+    }
     // Every field is named, so that a new one does not compile until it is considered here.
     let ContainerSettings {
         working_directory: _,
@@ -350,6 +353,8 @@ mod tests {
             "cmd: x\n  ports: ['80:80']",
             "cmd: x\n  env: ['LD_PRELOAD=/x{{.Secrets.s}}']",
             "cmd: x\n  env: ['docker_host={{.Secrets.s}}']",
+            "cmd: acr purge --filter a:b",
+            "cmd: mcr.microsoft.com/acr/acr-cli:0.1 purge\n  ignoreErrors: true",
             "cmd: --network host x",
             "cmd: -p 80:80 x",
             "cmd: -e LD_PRELOAD=/x{{.Secrets.s}} x",

@@ -86,6 +86,10 @@ fn untrusted_git_task_file_that_needs_host_access_is_refused_before_anything_sta
             "`--build-context e=oci-layout:///root/x`",
         ),
         ("push: [docker.io/library/other:1]", "a push to `docker.io`"),
+        (
+            "cmd: acr purge --filter 'web:.*' --ago 0d\n  ignoreErrors: true",
+            "`acr`, which changes registries",
+        ),
     ] {
         let file = format!("steps:\n- cmd: {tool} sh -c 'echo began'\n- id: reach\n  {step}\n");
         repository.commit(&[("acb.yaml", &file)]);

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::secret::MaskedText;
+
 use super::{
     Graph,
     build::BuildStep,
@@ -126,8 +128,8 @@ fn handed_over<'a, T: 'a>(mut variables: impl Iterator<Item = &'a (String, T)>) 
 
 /// Tells whether a variable has a meaning for a builder, or for programs in general.
 pub fn is_of_programs(name: &str) -> bool {
-    const BEGINNINGS: &str = "ACRT_ AWS_ AZURE_ BASH BUILDAH BUILDKIT BUILDX CLOUDSDK_ CNI_ COMPOSE_ CONTAINER DBUS_ DOCKER DYLD_ GCONV_ \
-        GIT_ GLIBC_ GNUPG GOOGLE_ GPG_ KUBE LC_ LD_ LISTEN_ MALLOC_ NETAVARK_ OTEL_ PERL PODMAN PYTHON REGISTR RUBY \
+    const BEGINNINGS: &str = "_ ACRT_ AWS_ AZURE_ BASH BUILDAH BUILDKIT BUILDX CLOUDSDK_ CNI_ COMPOSE_ CONTAINER DBUS_ DOCKER DYLD_ \
+        EXPERIMENTAL_ GCONV_ GIT_ GLIBC_ GNUPG GOOGLE_ GPG_ GRPC_ KUBE LC_ LD_ LISTEN_ MALLOC_ NETAVARK_ OTEL_ PERL PODMAN PYTHON REGISTR RUBY \
         SIGSTORE_ SSH_ SSL_ STORAGE_ SYSTEMD_ XDG_";
     const NAMES: &str = "ALL_PROXY ENV FTP_PROXY GETCONF_DIR GOCOVERDIR GODEBUG GOGC GOMAXPROCS GOMEMLIMIT GOTRACEBACK HOME \
         HOSTALIASES HTTPS_PROXY HTTP_PROXY IFS LANG LANGUAGE LOCALDOMAIN LOCPATH LOGNAME NLSPATH NOTIFY_SOCKET \
@@ -140,20 +142,38 @@ pub fn is_of_programs(name: &str) -> bool {
     NAMES.split(' ').any(|it| it == name) || (begins && !ends)
 }
 
-/// Returns the variables of a guest's build that its builder gets: two that choose how it builds, and those with its secrets.
-pub fn variables_of_builder(build: &BuildStep) -> Vec<&str> {
-    let secrets = build.options.iter().filter_map(|option| {
-        let fields = fields(option.strip_prefix("--secret=")?)?;
-        let of = |wanted: &str| value_of(&fields, wanted);
-        match of("src").or_else(|| of("source")) {
-            Some(_) => None,
-            None => of("env").or_else(|| of("id")),
-        }
-    });
-    ["DOCKER_BUILDKIT", "BUILDKIT_PROGRESS"]
-        .into_iter()
-        .chain(secrets.filter(|name| !is_of_programs(name)))
-        .collect()
+/// Returns the variables and the options that the builder of a guest's build gets: two variables that choose how it builds, and those with
+/// its secrets. These get names of acrt's own, because the builder's program could give any other name a meaning.
+pub fn given_to_builder(build: &BuildStep) -> (Vec<(String, MaskedText)>, Vec<String>) {
+    let harmless = ["DOCKER_BUILDKIT", "BUILDKIT_PROGRESS"];
+    let env = build.env.iter();
+    let env = env.filter(|(name, _)| harmless.contains(&name.as_str()));
+    let mut env: Vec<(String, MaskedText)> = env.cloned().collect();
+    let mut options = build.options.clone();
+    for (n, option) in options.iter_mut().enumerate() {
+        let secret = option.strip_prefix("--secret=").and_then(fields);
+        let Some((fields, name)) = secret.and_then(|all| variable_of(&all).map(|one| (all, one)))
+        else {
+            continue;
+        };
+        let Some((_, value)) = build.env.iter().find(|(own, _)| own == name) else {
+            continue;
+        };
+        let given = format!("ACRT_SECRET_{n}");
+        env.push((given.clone(), value.clone()));
+        let kept = fields.iter().filter(|(key, _)| *key != "env");
+        let kept: Vec<String> = kept.map(|(key, value)| format!("{key}={value}")).collect();
+        *option = format!("--secret={},env={given}", kept.join(","));
+    }
+    (env, options)
+}
+
+/// Returns the variable that a `--secret` takes its value from: without a source, builders take that of its id.
+fn variable_of<'t>(fields: &[(&str, &'t str)]) -> Option<&'t str> {
+    match value_of(fields, "src").or_else(|| value_of(fields, "source")) {
+        Some(_) => None,
+        None => value_of(fields, "env").or_else(|| value_of(fields, "id")),
+    }
 }
 
 /// Returns the first forbidden option of a build.
@@ -180,7 +200,7 @@ fn option(graph: &Graph, build: &BuildStep, may_push: &dyn Fn(&str) -> bool) -> 
     let secret = build.args.iter().filter(|(name, value)| {
         let own = || build.env.iter().find(|(other, _)| other == name);
         let value = value.as_ref().or_else(|| own().map(|(_, value)| value));
-        value.is_some_and(crate::secret::MaskedText::has_secret)
+        value.is_some_and(MaskedText::has_secret)
     });
     if let Some(what) = handed_over(secret) {
         return Some(what);
@@ -243,11 +263,6 @@ fn secret_of(graph: &Graph, build: &BuildStep, value: &str) -> Result<(), &'stat
         return Err(WHY);
     }
     let is_set = |name: &str| build.env.iter().any(|(own, _)| own == name);
-    let variable = |name: &str| match (is_set(name), is_of_programs(name)) {
-        (true, false) => Ok(()),
-        (true, true) => Err("whose variable would also reach the builder's own program"),
-        (false, _) => Err(WHY),
-    };
     match (of("src"), of("source"), of("env"), of("type")) {
         (Some(path), None, None, None | Some("file"))
         | (None, Some(path), None, None | Some("file")) => {
@@ -255,9 +270,10 @@ fn secret_of(graph: &Graph, build: &BuildStep, value: &str) -> Result<(), &'stat
             let is_own = mounts.any(|mount| is_file_of(graph, mount, path));
             is_own.then_some(()).ok_or(WHY)
         }
-        (None, None, Some(name), None | Some("env")) => variable(name),
-        // Without a source, builders take the variable of that name, or else a file.
-        (None, None, None, None | Some("env")) => variable(of("id").unwrap_or_default()),
+        (None, None, _, None | Some("env")) => {
+            let name = variable_of(&fields);
+            name.is_some_and(is_set).then_some(()).ok_or(WHY)
+        }
         _ => Err(WHY),
     }
 }
@@ -326,6 +342,7 @@ mod tests {
             "build: --build-arg TOKEN .\n  env: ['TOKEN={{.Secrets.s}}', LD_PRELOAD=x]",
             "build: --secret id=a,src=/keys/key .\n  volumeMounts: [{name: keys, mountPath: /keys}]",
             "build: --secret id=a,env=TOKEN --secret id=TOKEN .\n  env: ['TOKEN={{.Secrets.s}}']",
+            "build: --secret id=a,env=PATH .\n  env: [PATH=/x]",
             "build: --cache-from r.io/a:1 --cache-from type=registry,ref=docker.io/a:1 --cache-to=type=registry,ref=r.io/c:1,mode=max .",
             "push: [r.io/a:1]",
         ] {
@@ -376,7 +393,7 @@ mod tests {
             "build: --secret id=a,src=/keysx/key .\n  volumeMounts: [{name: keys, mountPath: /keys}]",
             "build: --secret id=a,src=/keys/key .",
             "build: --secret id=a,env=AWS_SECRET_ACCESS_KEY .",
-            "build: --secret id=a,env=PATH .\n  env: [PATH=/x]",
+            "build: --secret id=a,env=PATH .",
             "build: --secret id=HOME .",
             "build: --secret id=a,env=A,env=HOME .\n  env: [A=1]",
             "build: --secret id=a,env=A,src=/etc/shadow .\n  env: [A=1]",
@@ -415,21 +432,35 @@ mod tests {
     }
 
     #[test]
-    fn variables_of_an_untrusted_step_do_not_reach_the_builder_except_its_secrets() {
-        let step = |words: &[&str]| {
-            let words: Vec<_> = words.iter().copied().map(Into::into).collect();
-            super::super::build::parse(&words).unwrap()
-        };
-        let build = step(&[
-            "--secret=id=a,env=TOKEN",
-            "--secret=id=B",
+    fn variables_of_an_untrusted_step_reach_the_builder_only_as_secrets_under_other_names() {
+        let words = [
+            "--secret=id=a,env=LD_PRELOAD",
+            "--secret=id=B,type=env",
             "--secret=id=LD_PRELOAD,src=/keys/key",
             "--secret=id=PATH",
             ".",
-        ]);
+        ];
+        let mut build = super::super::build::parse(&words.map(Into::into)).unwrap();
+        let names = ["LD_PRELOAD", "B", "DOCKER_HOST", "DOCKER_BUILDKIT"];
+        build.env = names.map(|name| (name.to_owned(), name.into())).into();
+        let (env, options) = given_to_builder(&build);
+        let env: Vec<String> = env.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(
-            variables_of_builder(&build),
-            ["DOCKER_BUILDKIT", "BUILDKIT_PROGRESS", "TOKEN", "B"]
+            env,
+            [
+                "DOCKER_BUILDKIT=DOCKER_BUILDKIT",
+                "ACRT_SECRET_0=LD_PRELOAD",
+                "ACRT_SECRET_1=B"
+            ]
+        );
+        assert_eq!(
+            options,
+            [
+                "--secret=id=a,env=ACRT_SECRET_0",
+                "--secret=id=B,type=env,env=ACRT_SECRET_1",
+                "--secret=id=LD_PRELOAD,src=/keys/key",
+                "--secret=id=PATH"
+            ]
         );
     }
 
@@ -443,6 +474,8 @@ mod tests {
             "GIT_ASKPASS",
             "AWS_CONFIG_FILE",
             "https_proxy",
+            "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY",
+            "_CONTAINERS_ROOTLESS_UID",
         ] {
             assert!(is_of_programs(name), "{name}");
         }

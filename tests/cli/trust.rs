@@ -187,6 +187,26 @@ fn symlink_made_by_a_step_cannot_lead_a_build_outside_the_workspace() {
 }
 
 #[test]
+fn secret_of_an_untrusted_build_has_a_name_without_a_meaning_for_the_builder() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = world.buildah();
+    registry.push_shell("tool:1", &[("name", "tool")]);
+    world.write(
+        "src/Dockerfile",
+        &format!(
+            "FROM {}\nRUN --mount=type=secret,id=a test \"$(cat /run/secrets/a)\" = hunter2\n",
+            registry.image("tool:1")
+        ),
+    );
+    let file = "steps:\n- build: --secret id=a,env=BUILDAH_FORMAT .\n  env: ['BUILDAH_FORMAT={{.Values.token}}']\n";
+    let context = guests_folder(&world, file);
+    let options = ["--set-secret", "token=hunter2"];
+    run(&world, &registry, &options, &context).ok();
+    let build = calls.of("build").pop().unwrap();
+    assert!(build.contains("--secret=id=a,env=ACRT_SECRET_0"), "{build}");
+}
+
+#[test]
 fn symlinks_of_an_untrusted_context_cannot_lead_acrt_files_outside_it() {
     let (world, registry, _) = world();
     let outside = world.write("outside", "steps: [hunter2]\n");

@@ -25,7 +25,7 @@ use crate::{
     source::local::LocalContext,
     steps::{BuildStep, Mount, guest},
     store::secrets::Secrets,
-    sys::command::CommandLine,
+    sys::secret::MaskedText,
     task::Context,
 };
 
@@ -103,9 +103,17 @@ async fn run_each(
 ) -> Result<BTreeSet<Platform>, StepFailure> {
     let builder = &work.shared.on.builder;
     let directory = work.directory(build.working_directory.as_deref(), ".")?;
+    let (env, _) = given_to_builder(work, build);
     let mut made = BTreeSet::new();
     for planned in builder.plan(request)? {
-        let mut line = with_variables(work, planned.line, build);
+        let given = env.iter();
+        let mut line = given.fold(planned.line, |line, (name, value)| {
+            if value.has_secret() {
+                line.secret_env(name, value.to_secret())
+            } else {
+                line.env(name, value.reveal())
+            }
+        });
         line.dir = Some(directory.clone());
         work.run_builder(line, &planned.purpose, request).await?;
         if planned.purpose == Purpose::Build {
@@ -122,19 +130,16 @@ async fn run_each(
     Ok(made)
 }
 
-/// Gives a builder the variables of a build: all of them, or those known to be harmless if the file is a guest's.
-fn with_variables(work: &StepRun<'_>, line: CommandLine, build: &BuildStep) -> CommandLine {
-    let harmless = guest::variables_of_builder(build);
-    let is_guests = work.shared.read.trust == Trust::Guest;
-    let env = build.env.iter();
-    let given = env.filter(|(name, _)| !is_guests || harmless.contains(&name.as_str()));
-    given.fold(line, |line, (name, value)| {
-        if value.has_secret() {
-            line.secret_env(name, value.to_secret())
-        } else {
-            line.env(name, value.reveal())
-        }
-    })
+/// Returns the variables and the options of a build that its builder gets: all of them, or those known to be harmless if the file is a
+/// guest's.
+fn given_to_builder(
+    work: &StepRun<'_>,
+    build: &BuildStep,
+) -> (Vec<(String, MaskedText)>, Vec<String>) {
+    match work.shared.read.trust {
+        Trust::Owner => (build.env.clone(), build.options.clone()),
+        Trust::Guest => guest::given_to_builder(build),
+    }
 }
 
 async fn fetch(work: &StepRun<'_>, build: &BuildStep) -> Result<Option<Fetched>, StepFailure> {
@@ -255,13 +260,14 @@ fn request(
 ) -> Result<BuildRequest> {
     let shared = work.shared;
     let (secret_args, args) = assemble::parted(arguments_of(build));
-    let options = build.options.iter();
+    let (_, options) = given_to_builder(work, build);
     let asked = BuildRequest {
         images: build.images.clone(),
         args,
         secret_args,
         no_cache: build.no_cache,
         options: options
+            .iter()
             .map(|option| on_this_machine(work, option, &build.mounts))
             .collect(),
         cache: build.cache.clone(),

@@ -156,7 +156,12 @@ fn sanitize(name: &str) -> String {
         c if c.is_ascii_alphanumeric() || "_.-".contains(c) => c,
         _ => '-',
     };
-    name.chars().map(tame).collect()
+    let tamed: String = name.chars().map(tame).collect();
+    if tamed == name {
+        return tamed;
+    }
+    let digest = Digest::of(name.as_bytes());
+    format!("{tamed}-{}", &digest.hex()[..8])
 }
 
 #[cfg(test)]
@@ -189,7 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn container_name_is_sanitized_for_builders() {
-        assert_eq!(sanitize("a/b c:d_1.x-y"), "a-b-c-d_1.x-y");
+    fn container_name_is_sanitized_for_builders_and_stays_unique() {
+        assert_eq!(sanitize("web-1_a.B"), "web-1_a.B");
+        let sanitized = sanitize("web/1");
+        assert!(sanitized.starts_with("web-1-"), "{sanitized}");
+        assert!(sanitize("тест").is_ascii());
+        assert_ne!(sanitize("тест"), sanitize("пуск"));
     }
 }

@@ -35,6 +35,9 @@ pub(super) fn plan(
         // The push that follows needs the image in the daemon, and BUILDX_BUILDER may name a builder that keeps it elsewhere.
         let load = (!request.images.is_empty()).then_some("--load");
         build = buildx::plain(build).args(load);
+    } else {
+        // After a failure the classic builder would keep a container, and with it the base.
+        build = build.arg("--force-rm");
     }
     let build = with_auth(build, request).arg("--").arg(&request.context);
     let mut steps = vec![Step::new(Purpose::Build, build)];
@@ -92,7 +95,7 @@ mod tests {
         assert_eq!(
             printed(&steps),
             [
-                "TOKEN=*** /usr/bin/docker build --file=/state/runs/ca1/Dockerfile '--build-arg=A=-b c' --build-arg=TOKEN --label=l=1 --target=prod --platform=linux/amd64 --no-cache --tag=localhost:5000/web:1 --tag=ghcr.io/a/web:1 -- '/src/my web'",
+                "TOKEN=*** /usr/bin/docker build --file=/state/runs/ca1/Dockerfile '--build-arg=A=-b c' --build-arg=TOKEN --label=l=1 --target=prod --platform=linux/amd64 --no-cache --tag=localhost:5000/web:1 --tag=ghcr.io/a/web:1 --force-rm -- '/src/my web'",
                 "/usr/bin/docker push -- localhost:5000/web:1",
                 "/usr/bin/docker push -- ghcr.io/a/web:1",
             ]

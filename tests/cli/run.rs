@@ -639,6 +639,26 @@ fn independent_steps_run_in_parallel_within_the_limit() {
 }
 
 #[test]
+fn step_that_another_failed_step_stops_says_so_and_may_have_a_similar_id() {
+    let (world, registry) = world();
+    let (fails, stays) = (Gate::new(), Gate::new());
+    let tool = registry.image("tool:1");
+    let file = format!(
+        "steps:\n- id: web/1\n  cmd: {tool} sh -c '{}; exit 3'\n  network: host\n- id: web-1\n  cmd: {tool} sh -c '{}'\n  network: host\n  when: ['-']\n",
+        fails.wait_command(),
+        stays.wait_command()
+    );
+    world.write("src/acb.yaml", &file);
+    let context = world.path("src").display().to_string();
+    let running = world.spawn(&["run", "--registry", &registry.host(), &context]);
+    let (_stays, fails) = (stays.arrival(), fails.arrival());
+    fails.go_on();
+    let failed = running.wait().exits(1);
+    let failed = failed.says(&["step `web/1` failed: the exit code of the command is 3"]);
+    failed.prints(&["it was stopped, because another step has failed"]);
+}
+
+#[test]
 fn detached_run_reads_its_file_from_standard_input() {
     let (world, registry) = world();
     let tool = registry.image("tool:1");

@@ -73,7 +73,12 @@ pub(super) async fn carry_out(
         // That the whole run was stopped, or has timed out, cannot be ignored as an error of a step.
         let ignored = step.ignores_errors && failure.status == RunStatus::Failed;
         let end = if ignored { ", which is ignored" } else { "" };
-        let reason = failure.error.one_line();
+        let is_halted = first.is_some() && failure.status == RunStatus::Canceled;
+        let reason = if is_halted && shared.execution.stop.requested().is_none() {
+            "it was stopped, because another step has failed".to_owned()
+        } else {
+            failure.error.one_line()
+        };
         let text = format!("failed after {seconds}s{end}: {reason}");
         shared.lines_of(&step.id).say(&text);
         progress.finish(step, ignored);

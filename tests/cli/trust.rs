@@ -187,6 +187,17 @@ fn symlink_made_by_a_step_cannot_lead_a_build_outside_the_workspace() {
 }
 
 #[test]
+fn missing_folder_of_an_untrusted_build_is_reported_without_advice_to_trust_it() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let context = guests_folder(&world, "steps:\n- build: x\n");
+    let failed = run(&world, &registry, &[], &context)
+        .exits(1)
+        .says(&["cannot use the folder `x`", "an earlier step makes"]);
+    assert!(!failed.stderr.contains(FLAG), "{failed}");
+}
+
+#[test]
 fn secret_of_an_untrusted_build_has_a_name_without_a_meaning_for_the_builder() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = world.buildah();

@@ -18,7 +18,10 @@ use crate::{
     },
     source::local::TRUST_HINT,
     steps::Step,
-    sys::{beneath, command::CommandLine},
+    sys::{
+        beneath::{self, Unreadable},
+        command::CommandLine,
+    },
 };
 
 use super::{read::within, step_context::StepContext};
@@ -197,7 +200,11 @@ impl<'a> StepRun<'a> {
         if self.shared.read.trust == Trust::Guest {
             return beneath::folder_in(&root, &clean).map_err(|problem| {
                 let text = format!("cannot use the folder `{path}` of the workspace");
-                Error::invalid(text).because(problem).hint(TRUST_HINT)
+                let hint = match problem {
+                    Unreadable::Outside => TRUST_HINT,
+                    _ => "name a folder of the context, or one that an earlier step makes",
+                };
+                Error::invalid(text).because(problem).hint(hint)
             });
         }
         Ok(if clean.as_os_str().is_empty() {

@@ -36,7 +36,7 @@ pub struct ValueArgs {
         value_name = "NAME=VALUE"
     )]
     set_secret: Vec<Secret>,
-    /// File of values, relative to the context
+    /// File of values, relative to the context; with --cmd or --file -, to the current folder
     #[arg(long, help_heading = "Multi-step files", value_name = "FILE")]
     values: Option<PathBuf>,
     /// Let steps be privileged: they can do anything to this machine

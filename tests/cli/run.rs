@@ -268,6 +268,32 @@ fn failed_steps_are_retried_repeated_or_ignored_as_the_file_says() {
 }
 
 #[test]
+fn image_of_an_ignored_failed_build_is_verified_and_recorded_as_one_of_a_registry() {
+    let (world, registry) = daemonless();
+    let (base, tool) = (registry.image("base:1"), registry.image("tool:1"));
+    world.write("src/Dockerfile", &format!("FROM {base}\n"));
+    let file = format!(
+        "steps:\n- build: -t {base} -t {tool} -f missing .\n  ignoreErrors: true\n- build: .\n- cmd: {tool} sh -c 'exit 0'\n"
+    );
+    run(&world, &registry, &file, &[]).ok();
+    let run_of = world.runs().remove(0);
+    let dependencies = run_of["baseImageDependencies"].as_array().unwrap();
+    assert_eq!(dependencies.len(), 2, "{run_of}");
+    for (dependency, name) in dependencies.iter().zip(["base:1", "tool:1"]) {
+        assert_eq!(dependency["digest"], registry.digest(name).unwrap());
+    }
+    world.fake("vouch", "exit 1");
+    for image in [&base, &tool] {
+        let repository = image.strip_suffix(":1").unwrap();
+        world.config(&format!(
+            "verify: [{{images: ['{repository}'], command: [vouch, '{{image}}']}}]\n"
+        ));
+        let refused = run(&world, &registry, &file, &[]).exits(1);
+        refused.says(&["is not verified"]);
+    }
+}
+
+#[test]
 fn onbuild_images_of_an_image_that_an_earlier_step_has_made_are_pinned_and_recorded() {
     let (world, registry) = world();
     let trigger = format!("ONBUILD COPY --from={} /name /", registry.image("tool:1"));

@@ -30,7 +30,7 @@ use crate::{
 };
 
 use super::{
-    read::{arguments_of, build_of, made_before},
+    read::{arguments_of, build_of},
     step_context::StepBuild,
     step_run::{StepFailure, StepRun, inside},
     workspace::copy_beneath,
@@ -221,7 +221,7 @@ async fn inputs(
     };
     let (app, on) = (work.shared.execution.app, work.shared.on);
     run_builders::settle(app, named, &mut inputs, std::slice::from_ref(on)).await;
-    inputs.made = made_before(&work.shared.read.graph, work.step);
+    inputs.made = work.shared.made_before(work.step);
     Ok(inputs)
 }
 

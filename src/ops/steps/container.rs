@@ -17,7 +17,6 @@ use crate::{
 
 use super::{
     LABEL,
-    read::made_before,
     step_run::{StepFailure, StepRun},
 };
 
@@ -74,7 +73,7 @@ async fn run_in_container(
 /// Returns the image of a command: one that an earlier step made, or what its registry has under the name now.
 async fn image_of(work: &StepRun<'_>, cmd: &CmdStep) -> Result<Reference, StepFailure> {
     let shared = work.shared;
-    if made_before(&shared.read.graph, work.step).contains(&cmd.image) {
+    if shared.made_before(work.step).contains(&cmd.image) {
         return Ok(cmd.image.clone());
     }
     let execution = shared.execution;

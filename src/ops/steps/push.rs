@@ -15,7 +15,6 @@ use crate::{
 };
 
 use super::{
-    read::made_before,
     step_context::StepBuild,
     step_run::{StepFailure, StepRun},
 };
@@ -25,7 +24,7 @@ const PUSHES: u32 = 3;
 
 pub(super) async fn push(work: &StepRun<'_>, images: &[PushTarget]) -> Result<(), StepFailure> {
     let (shared, app) = (work.shared, work.shared.execution.app);
-    let made = made_before(&shared.read.graph, work.step);
+    let made = shared.made_before(work.step);
     let request = BuildRequest {
         images: images.iter().map(|pushed| pushed.image.clone()).collect(),
         scratch: shared.workspace.step(&work.step.id)?,

@@ -361,17 +361,6 @@ pub fn find_pushes(app: &App, task: &mut Task) {
     }
 }
 
-/// Returns the images that have been built when `step` starts: it takes them from the builder, and not from a registry.
-pub fn made_before(graph: &Graph, step: &steps::Step) -> BTreeSet<Reference> {
-    graph
-        .ancestors(step)
-        .flat_map(|other| match &other.action {
-            Action::Build(build) => build.images.clone(),
-            Action::Push(_) | Action::Cmd(_) => Vec::new(),
-        })
-        .collect()
-}
-
 pub fn pushes_of(action: &Action) -> Vec<Reference> {
     match action {
         Action::Push(pushed) => pushed.iter().map(|one| one.image.clone()).collect(),

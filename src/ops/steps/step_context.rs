@@ -17,7 +17,7 @@ use crate::{
         run_builders::PlacedBuilder,
         run_log::{PrefixedLog, RunLog},
     },
-    steps::StepId,
+    steps::{Step, StepId},
     sys::signal::Stop,
     task::{Dependency, Run, Untracked},
     watch::Baseline,
@@ -116,6 +116,15 @@ impl<'a> StepContext<'a> {
         }
     }
 
+    /// Returns the images that the steps before `step` have built: it takes them from the builder, and not from a registry. A build that has
+    /// failed, which may be ignored, has built none.
+    pub fn made_before(&self, step: &Step) -> BTreeSet<Reference> {
+        let found = self.found.borrow();
+        let before = self.read.graph.ancestors(step);
+        let builds = before.filter_map(|other| found.builds.get(&other.id));
+        builds.flat_map(|build| build.images.clone()).collect()
+    }
+
     /// Waits, unless the steps are to stop.
     pub async fn pause(&self, seconds: u32) -> Result<(), Failure> {
         if seconds == 0 {
@@ -150,7 +159,8 @@ pub(super) fn prefix_of(app: &crate::ops::App, id: crate::task::RunId) -> String
     format!("acrt-{}-{id}-", &unique.hex()[..12])
 }
 
-/// Replaces characters that builders refuse in names: only letters, digits, `_`, `.` and `-` are allowed.
+/// Replaces characters that builders refuse in names: only letters, digits, `_`, `.` and `-` are allowed. Names that differ before differ
+/// afterwards too.
 fn sanitize(name: &str) -> String {
     let tame = |c: char| match c {
         c if c.is_ascii_alphanumeric() || "_.-".contains(c) => c,

@@ -41,7 +41,7 @@ pub fn run(around: &GlobalOptions, report: &Report) -> Result<Outcome> {
     if let Some(id) = request.run {
         return carry_out(app, report, &request, id);
     }
-    let finished = app.wait(async {
+    let ran = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
         // The id tells the parent that this process has taken over the run. The log is written to its file.
         let events = EventSink::new(|event| {
@@ -50,8 +50,13 @@ pub fn run(around: &GlobalOptions, report: &Report) -> Result<Outcome> {
             }
         });
         ops::run::run(app, &request, &Cause::Manual, &stop, &events).await
-    })?;
-    Ok(Outcome::exit(finished.error.as_ref().map(Error::kind)))
+    });
+    if let Err(error) = &ran {
+        // Before the id, the parent reads this; later, no process does.
+        let ended = WorkerMessage::Ended(Some(error.into()));
+        drop(report.answer(ended.line().as_bytes()));
+    }
+    Ok(Outcome::exit(ran?.error.as_ref().map(Error::kind)))
 }
 
 /// Carries out a run for a parent process, which reads the output of this one.

@@ -25,7 +25,7 @@ use super::{
     notify, placing, reading, recall,
     recovery::{recover_crashed_runs, recover_crashed_runs_of},
     run_record,
-    supervise::{WorkerInput, own_command, supervise},
+    supervise::{WorkerInput, WorkerMessage, own_command, supervise},
     task,
 };
 
@@ -315,6 +315,9 @@ pub fn detach(app: &App, request: &RunRequest) -> Result<RunId> {
     let line = own_command(app)?;
     let input = WorkerInput::of(app, request).text()?;
     let answer = process::detach(&line, &input)?;
+    if let Ok(WorkerMessage::Ended(Some(error))) = serde_json::from_str(&answer) {
+        return Err(error.into());
+    }
     answer.trim().parse().map_err(|problem| {
         Error::failed("cannot start a run in the background")
             .because(anyhow::Error::new::<crate::task::InvalidRunId>(problem))

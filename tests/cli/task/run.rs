@@ -704,6 +704,18 @@ fn dockerfile_of_another_frontend_is_followed_as_far_as_it_can_be_read() {
 }
 
 #[test]
+fn run_that_cannot_start_in_the_background_says_why() {
+    let (world, registry) = world();
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    let _ = fs::remove_dir_all(world.state().join("runs"));
+    world.write("state/runs", "");
+    world
+        .acrt(&["task", "run", "--name", "web", "--no-wait"])
+        .exits(1)
+        .says(&["cannot make the folder", "state/runs", "File exists"]);
+}
+
+#[test]
 fn frontend_is_not_asked_for_with_a_builder_that_reads_dockerfiles_itself() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();

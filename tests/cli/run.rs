@@ -224,6 +224,15 @@ fn multi_step_task_pushes_nothing_after_a_failed_test() {
 }
 
 #[test]
+fn failed_build_of_dockers_classic_builder_leaves_no_container() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\nRUN exit 3\n", registry.image("tool:1"));
+    world.write("src/Dockerfile", &dockerfile);
+    run(&world, &registry, "steps:\n- build: .\n", &[]).exits(1);
+    docker_is_empty(&world);
+}
+
+#[test]
 fn steps_share_a_workspace_outside_the_context_folder() {
     let (world, registry) = world();
     let tool = registry.image("tool:1");

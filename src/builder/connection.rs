@@ -93,6 +93,14 @@ pub(super) fn program(
     })
 }
 
+/// Returns the docker client of a builder, with the arguments that choose its daemon; `None` for a builder that is not called by docker. Runs
+/// nothing.
+pub fn docker_client(name: &str, settings: &Settings) -> Option<Program> {
+    let (kind, own) = settings.config.builder(name)?;
+    let is_docker = matches!(kind, BuilderKind::Docker | BuilderKind::Buildx);
+    program(kind, &own, settings).filter(|_| is_docker)
+}
+
 /// The arguments with which docker and podman print the version of their daemon.
 pub(super) const SERVER_VERSION: [&str; 3] = ["version", "--format", "{{.Server.Version}}"];
 

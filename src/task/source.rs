@@ -24,6 +24,9 @@ pub struct TaskSource {
     /// Whether a running service is recreated when its image has changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub compose_up: bool,
+    /// The other services of the file with the same image, which are recreated too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
     /// The digest of the file's entry when it was adopted: it changes when the build in the file changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<Digest>,

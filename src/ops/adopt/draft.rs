@@ -205,13 +205,19 @@ fn source(
     let before = before.and_then(|it| it.source.as_ref());
     let before = before.is_some_and(|it| it.compose_up);
     let is_restarted = options.compose_up.unwrap_or(before);
+    let is_restarted = is_restarted && is_local && entry.kind == SourceKind::Compose;
     TaskSource {
         path: entry.file.clone(),
         kind: entry.kind,
         key: entry.recipe.key.clone(),
         project: entry.project.clone(),
         files: entry.files.clone(),
-        compose_up: is_local && entry.kind == SourceKind::Compose && is_restarted,
+        compose_up: is_restarted,
+        services: if is_restarted {
+            entry.sharers.clone()
+        } else {
+            Vec::new()
+        },
         entry: Some(digest(&entry.recipe)),
         written: None,
     }

@@ -8,9 +8,10 @@ use std::{
 use crate::{
     compose::{
         self, ComposeBuild, ComposeBuilds, ComposeInputs, FileSelection, NamedContext, Problem,
+        ServiceImage,
     },
     error::Result,
-    image::Digest,
+    image::{Digest, Reference},
     ops::{App, Event, EventSink, joined::joined, platforms},
     sys::{beneath, command::CommandLine, environment, process},
     task::{Argument, SourceKind, Step, Task, TaskSource},
@@ -35,6 +36,8 @@ pub struct BuildEntry {
     pub project: String,
     /// Its compose files, where docker compose would not find them by default.
     pub files: Vec<PathBuf>,
+    /// The other services of the file with the same image, built by them or not.
+    pub sharers: Vec<String>,
     pub recipe: ComposeBuild,
     /// Candidate names for the task, the best first.
     pub names: Vec<String>,
@@ -242,6 +245,7 @@ impl BuildEntries {
                 kind,
                 project: recipes.project.clone(),
                 files: files.clone(),
+                sharers: sharers(&recipe, &recipes.services),
                 recipe,
                 names: wanted,
             });
@@ -270,6 +274,22 @@ impl BuildEntries {
         let problem = LeftOut::problem(file.to_owned(), String::new(), why);
         self.left_out.push(problem);
     }
+}
+
+/// Returns the other services of a project that run the image of a recipe.
+fn sharers(
+    recipe: &ComposeBuild,
+    services: &[(String, std::result::Result<ServiceImage, Problem>)],
+) -> Vec<String> {
+    let image = |name: &str| name.parse::<Reference>().ok();
+    let Some(own) = recipe.images.first().and_then(|name| image(name)) else {
+        return Vec::new();
+    };
+    let others = services.iter().filter(|(key, of)| {
+        let name = of.as_ref().ok().map(|it| it.name.as_str());
+        *key != recipe.key && name.and_then(image).as_ref() == Some(&own)
+    });
+    others.map(|(key, _)| key.clone()).collect()
 }
 
 /// Returns what a recipe asks for beyond the folder of its file: a path outside it, or an option of the build.
@@ -327,6 +347,7 @@ fn dockerfile(path: &Path, root: &Path) -> Option<BuildEntry> {
         kind: SourceKind::Dockerfile,
         project: String::new(),
         files: Vec::new(),
+        sharers: Vec::new(),
         names,
         recipe: ComposeBuild {
             key: file.to_owned(),

@@ -165,6 +165,7 @@ pub fn compared(before: Option<&Task>, now: &Task) -> (Change, Vec<String>) {
             (
                 source.entry.clone(),
                 source.compose_up,
+                source.services.clone(),
                 source.files.clone(),
             )
         })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
+    builder::docker_client,
     error::{Error, Result},
     image::Digest,
     notify::{Address, DeliveryError, DeliveryResponse, NotificationPayload, Receiver, deliver},
@@ -199,8 +200,9 @@ fn of_service(line: CommandLine, task: &Task) -> CommandLine {
     }
 }
 
-/// Returns docker compose: docker's plugin, else the separate program that some systems still have.
-fn compose_program(app: &App) -> CommandLine {
+/// Begins a call of docker that is about the daemon with the images of a task, and one of docker compose: docker's plugin, else the separate
+/// program that some systems still have, which takes the same options for the daemon.
+fn programs(app: &App, task: &Task) -> (CommandLine, CommandLine) {
     const SYSTEM: [&str; 4] = [
         "/usr/local/lib/docker",
         "/usr/local/libexec/docker",
@@ -211,16 +213,36 @@ fn compose_program(app: &App) -> CommandLine {
     let home = environment::variable("HOME").map(|home| PathBuf::from(home).join(".docker"));
     let mut folders = SYSTEM.iter().map(PathBuf::from).chain(config).chain(home);
     let has_plugin = folders.any(|it| it.join("cli-plugins/docker-compose").exists());
+    let docker = match docker_client(&builder_with_images(app, task), &app.settings) {
+        Some(client) => client.call(&[]),
+        None => CommandLine::new("docker"),
+    };
+    let mut compose = docker.clone();
     match process::find("docker-compose", &app.settings.path).filter(|_| !has_plugin) {
-        Some(program) => CommandLine::new(program),
-        None => CommandLine::new("docker").arg("compose"),
+        Some(program) => compose.program = program,
+        None => compose = compose.arg("compose"),
     }
+    (docker, compose)
 }
 
-/// Returns the command that restarts a running service; docker compose leaves it alone if its image is the same.
-fn compose_up(app: &App, task: &Task) -> Option<Channel> {
-    let source = task.source.as_ref().filter(|source| source.compose_up)?;
-    let folder = source.path.parent()?;
+/// Returns the builder that has the images of a local task; of a pool, the builder of the task's last run.
+fn builder_with_images(app: &App, task: &Task) -> String {
+    let name = app.builder_of(task).unwrap_or_else(|| "docker".to_owned());
+    if !app.settings.config.pools.contains_key(&name) {
+        return name;
+    }
+    let baseline = app.store.baseline(&task.key()).unwrap_or_default();
+    let run = baseline.run_id.and_then(|id| app.store.run(id).ok()?);
+    run.and_then(|run| run.builder).unwrap_or(name)
+}
+
+/// Returns the commands that restart the running services with the image of a task, one for each; docker compose leaves a service alone if
+/// its image is the same.
+fn compose_up(app: &App, task: &Task) -> Vec<Channel> {
+    let source = task.source.as_ref().filter(|source| source.compose_up);
+    let Some((source, folder)) = source.and_then(|it| Some((it, it.path.parent()?))) else {
+        return Vec::new();
+    };
     let is_default = source
         .path
         .file_stem()
@@ -230,27 +252,37 @@ fn compose_up(app: &App, task: &Task) -> Option<Channel> {
     } else {
         source.files.clone()
     };
-    let line = compose_program(app)
-        .arg("--project-name")
-        .arg(&source.project);
+    let (docker, compose) = programs(app, task);
+    let line = compose.arg("--project-name").arg(&source.project);
     let mut compose = files
         .iter()
         .fold(line, |line, file| line.arg("--file").arg(file));
     // docker compose looks for its files in the current folder.
     compose.dir = Some(folder.to_owned());
     let label = |of: &str, value: &str| format!("label=com.docker.compose.{of}={value}");
-    let running = CommandLine::new("docker")
-        .args(["ps", "--quiet", "--filter", "status=running"])
-        .flag("--filter", label("project", &source.project))
-        .flag("--filter", label("service", &source.key));
     let key = task.key();
-    let up = ["up", "--detach", "--no-deps", "--no-build", "--"];
-    Some(Channel {
-        id: format!("compose-up {}", key.full()),
-        name: format!("docker compose, which recreates service `{}`", source.key),
-        only_if: Some(running),
-        ..Channel::after_success(key, Receiver::Command(compose.args(up).arg(&source.key)))
-    })
+    let of_service = |service: &String| {
+        let running = docker
+            .clone()
+            .args(["ps", "--quiet", "--filter", "status=running"])
+            .flag("--filter", label("project", &source.project))
+            .flag("--filter", label("service", service));
+        let up = ["up", "--detach", "--no-deps", "--no-build", "--"];
+        let up = compose.clone().args(up).arg(service);
+        let id = format!("compose-up {}", key.full());
+        Channel {
+            id: if *service == source.key {
+                id
+            } else {
+                format!("{id} {service}")
+            },
+            name: format!("docker compose, which recreates service `{service}`"),
+            only_if: Some(running),
+            ..Channel::after_success(key.clone(), Receiver::Command(up))
+        }
+    };
+    let services = std::iter::once(&source.key).chain(&source.services);
+    services.map(of_service).collect()
 }
 
 /// Returns the webhook of a task's base image trigger.
@@ -343,5 +375,67 @@ fn news_of(occasion: NotificationKind) -> NotificationEvent {
         NotificationKind::Recovery => NotificationEvent::Recovery,
         NotificationKind::Stalled => NotificationEvent::Stalled,
         NotificationKind::CheckFailing => NotificationEvent::CheckFailing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+    use crate::ops::GlobalOptions;
+
+    #[test]
+    fn compose_up_asks_the_daemon_of_the_builder_and_restarts_all_services_with_the_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("docker"), "").unwrap();
+        fs::set_permissions(path("docker"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(
+            path("config.yaml"),
+            "builders: {srv: {kind: docker, address: 'tcp://srv:2376', tls: {ca: /ca.pem}}}\n",
+        )
+        .unwrap();
+        let mut app = App::new(GlobalOptions {
+            state_dir: Some(path("state")),
+            config: Some(path("config.yaml")),
+            ..GlobalOptions::default()
+        })
+        .unwrap();
+        app.settings.path = folder.path().as_os_str().to_owned();
+        let task: Task = serde_yaml::from_str(
+            "{schema: 1, name: web, registry: localhost, builder: srv, step: {type: Docker, contextPath: /p, dockerFilePath: Dockerfile, isLocal: true},
+              source: {path: /p/compose.yaml, kind: compose, key: web, project: p, composeUp: true, services: [worker]}}",
+        )
+        .unwrap();
+        let channels = compose_up(&app, &task);
+        let daemon = "--host=tcp://srv:2376 --tlsverify --tlscacert=/ca.pem";
+        let ids = channels.iter().map(|it| it.id.as_str());
+        let ids: Vec<&str> = ids.collect();
+        assert_eq!(
+            ids,
+            [
+                "compose-up localhost/web",
+                "compose-up localhost/web worker"
+            ]
+        );
+        for (channel, service) in channels.iter().zip(["web", "worker"]) {
+            let asked = channel.only_if.as_ref().unwrap().to_string();
+            assert!(
+                asked.contains(&format!("docker {daemon} ps --quiet")),
+                "{asked}"
+            );
+            assert!(
+                asked.ends_with(&format!("service={service}'"))
+                    || asked.ends_with(&format!("service={service}")),
+                "{asked}"
+            );
+            let Receiver::Command(up) = &channel.receiver else {
+                panic!("{}", channel.name)
+            };
+            let up = up.to_string();
+            assert!(up.contains(&format!(" {daemon} ")), "{up}");
+            assert!(up.ends_with(&format!("--no-build -- {service}")), "{up}");
+        }
     }
 }

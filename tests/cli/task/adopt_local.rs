@@ -41,6 +41,9 @@ services:
   api: {<<: *quiet, build: ./api}
   lone: {<<: *quiet, build: ./lone}
   idle: {<<: *quiet, build: ./api, image: example/idle, profiles: [idle]}
+  worker: {<<: *quiet, image: example/web, build: {context: ./web, additional_contexts: [parent=service:base]}}
+  cron: {<<: *quiet, image: 'example/web:latest'}
+  stopped: {<<: *quiet, image: example/web, profiles: [stopped]}
 ";
 
 #[test]
@@ -123,6 +126,13 @@ fn adopted_local_services_with_a_changed_image_are_restarted_without_a_registry(
     assert_ne!(container("web"), web);
     assert_eq!(container("lone"), lone, "its image is the same");
     assert_eq!(container("idle"), "", "it was not running");
+    let same = ["worker", "cron"].map(version);
+    assert_eq!(
+        same,
+        ["two", "two"],
+        "their image is that of another service"
+    );
+    assert_eq!(container("stopped"), "", "it was not running");
     let told = fs::read_to_string(world.path("told")).unwrap();
     assert!(
         told.contains(&format!("shop web {shop}/compose.yaml")),

@@ -343,7 +343,7 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
     let templates = MessageTemplates::of(settings, &what)?;
     Ok(Channel {
         groups: settings.group.unwrap_or(templates.is_some()),
-        remind_days: settings.remind_days,
+        remind_days: settings.remind_days.filter(|days| *days > 0),
         digest: settings.digest,
         templates,
         id: match &settings.name {
@@ -384,6 +384,18 @@ mod tests {
 
     use super::*;
     use crate::ops::GlobalOptions;
+
+    #[test]
+    fn zero_remind_days_send_no_reminders() {
+        for (days, expected) in [(0, None), (2, Some(2))] {
+            let settings = NotifySettings {
+                command: vec!["cat".to_owned()],
+                remind_days: Some(days),
+                ..NotifySettings::default()
+            };
+            assert_eq!(configured(&settings, 0).unwrap().remind_days, expected);
+        }
+    }
 
     #[test]
     fn compose_up_asks_the_daemon_of_the_builder_and_restarts_all_services_with_the_image() {

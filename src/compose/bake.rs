@@ -16,7 +16,7 @@ use super::{
 /// How many targets a matrix may produce.
 const MAX_TARGETS: usize = 1000;
 
-/// How deep targets may inherit and groups may name groups.
+/// How deep targets may inherit, groups may name groups, and the defaults of variables may use other variables.
 const MAX_DEPTH: usize = 32;
 
 /// How large the targets may be together, in bytes, with what they inherit and with their variables replaced.
@@ -429,6 +429,17 @@ impl Reader<'_> {
         row: &BTreeMap<String, String>,
         key: &str,
     ) -> Result<String, Problem> {
+        self.filled_at(text, row, key, 0)
+    }
+
+    /// As [`Self::filled`], in a default that is `depth` variables away from the target.
+    fn filled_at(
+        &self,
+        text: &str,
+        row: &BTreeMap<String, String>,
+        key: &str,
+        depth: usize,
+    ) -> Result<String, Problem> {
         let mut result = String::new();
         let mut rest = text;
         while let Some(at) = rest.find(['$', '%']) {
@@ -451,8 +462,8 @@ impl Reader<'_> {
             };
             let value = inside.find('}').and_then(|end| {
                 let name = inside[..end].trim();
-                let value = row.get(name).cloned().map(Some);
-                let value = value.or_else(|| self.variable(name))?;
+                let value = row.get(name).cloned().map(|value| Ok(Some(value)));
+                let value = value.or_else(|| self.variable(name, key, depth))?;
                 Some((name, value, end)).filter(|_| sign == "${")
             });
             let Some((name, value, end)) = value else {
@@ -460,12 +471,12 @@ impl Reader<'_> {
                 let text = format!("`{}` {EXPRESSION}", shown.escape_debug());
                 return Err(self.problem(key, &text));
             };
-            let value = value.ok_or_else(|| {
+            let value = value?.ok_or_else(|| {
                 let shown = name.escape_debug();
                 let why = format!("variable `{shown}` has to be set: its default is null");
                 self.problem(key, &why)
             })?;
-            self.charge(value.len(), key)?;
+            self.charge(SIZE_OF_A_VALUE + value.len(), key)?;
             result.push_str(&value);
             rest = &inside[end + 1..];
         }
@@ -473,14 +484,31 @@ impl Reader<'_> {
         Ok(result)
     }
 
-    /// Returns the value of a variable, which is `None` inside where its default is null; `None` where it is not declared.
-    fn variable(&self, name: &str) -> Option<Option<String>> {
-        let default = match self.variables.get(name)?.get("default") {
-            Some(Value::Null) => None,
-            Some(default) => Some(plain(default)),
-            None => Some(String::new()),
-        };
-        Some(self.outside.variable(name).or(default))
+    /// Returns the value of a variable, which is `None` inside where its default is null; `None` where it is not declared. A default may use
+    /// other variables.
+    fn variable(
+        &self,
+        name: &str,
+        key: &str,
+        depth: usize,
+    ) -> Option<Result<Option<String>, Problem>> {
+        let default = self.variables.get(name)?.get("default");
+        if let Some(value) = self.outside.variable(name) {
+            return Some(Ok(Some(value)));
+        }
+        Some(match default {
+            Some(Value::Null) => Ok(None),
+            Some(_) if depth >= MAX_DEPTH => {
+                let name = name.escape_debug();
+                let why =
+                    format!("the default of variable `{name}` uses itself, or others too deeply");
+                Err(self.problem(key, &why))
+            }
+            Some(default) => self
+                .filled_at(&plain(default), &BTreeMap::new(), key, depth + 1)
+                .map(Some),
+            None => Ok(Some(String::new())),
+        })
     }
 }
 
@@ -644,6 +672,46 @@ mod tests {
             "{why}"
         );
         assert!(!has_expression(&found));
+    }
+
+    #[test]
+    fn bake_variable_whose_default_uses_other_variables_is_expanded_and_a_cycle_is_refused() {
+        let found = read(&json!({
+            "variable": {
+                "VERSION": {"default": "1.27"},
+                "TAG": {"default": "${VERSION}-$${x}"},
+                "FULL": {"default": "v${TAG}"},
+                "A": {"default": "${B}"},
+                "B": {"default": "${A}"},
+                "UP": {"default": "${upper(VERSION)}"},
+            },
+            "target": {
+                "web": {"args": {"BASE": "${FULL}"}},
+                "cycle": {"args": {"BASE": "${A}"}},
+                "call": {"args": {"BASE": "${UP}"}},
+            }
+        }));
+        let [web] = &found.recipes[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(web.args, [("BASE".to_owned(), "v1.27-${x}".to_owned())]);
+        let why = format!("{:?}", found.left_out);
+        assert!(why.contains("uses itself, or others too deeply"), "{why}");
+        assert!(has_expression(&found));
+    }
+
+    #[test]
+    fn bake_variables_that_multiply_are_limited() {
+        let mut variables = Map::new();
+        for n in 0..30 {
+            let next = format!("${{V{}}}", n + 1).repeat(10);
+            variables.insert(format!("V{n}"), json!({"default": next}));
+        }
+        variables.insert("V30".into(), json!({"default": ""}));
+        let targets = json!({"web": {"args": {"A": "${V0}"}}});
+        let found = read(&json!({"variable": variables, "target": targets}));
+        let why = format!("{:?}", found.left_out);
+        assert!(why.contains("the targets are too large"), "{why}");
     }
 
     #[test]

@@ -121,8 +121,33 @@ fn parsed(file: &Path, text: &str) -> Result<Map<String, Value>, Problem> {
         ..Problem::new(file, "", error.to_string())
     })?;
     match document {
-        Value::Object(document) => Ok(document),
+        Value::Object(mut document) => {
+            for section in ["target", "group", "variable"] {
+                let Some(section) = document.get_mut(section) else {
+                    continue;
+                };
+                join_blocks(section);
+                let blocks = section.as_object_mut().into_iter().flatten();
+                blocks.for_each(|(_, block)| join_blocks(block));
+            }
+            Ok(document)
+        }
         _ => Err(Problem::new(file, "", "it must be an object with `target`")),
+    }
+}
+
+/// Makes one mapping of a list of blocks, which HCL takes wherever it takes a block.
+fn join_blocks(value: &mut Value) {
+    if let Value::Array(blocks) = value
+        && blocks.iter().all(Value::is_object)
+    {
+        let mut whole = Map::new();
+        for block in std::mem::take(blocks) {
+            if let Value::Object(block) = block {
+                lay_over(&mut whole, block);
+            }
+        }
+        *value = Value::Object(whole);
     }
 }
 
@@ -730,5 +755,20 @@ mod tests {
             "{}",
             found.recipes.len()
         );
+    }
+
+    #[test]
+    fn bake_blocks_in_lists_are_read_as_blocks() {
+        let found = read(&json!({
+            "variable": [{"TAG": [{"default": "1"}]}],
+            "group": {"default": [{"targets": ["web"]}]},
+            "target": [{"web": [{"tags": ["web:${TAG}"]}]}, {"other": {}}],
+        }));
+        let images: Vec<&[String]> = found.recipes.iter().map(|it| &it.images[..]).collect();
+        assert_eq!(images, [["web:1".to_owned()]]);
+        let [(other, LeftOut::NoDefault)] = &found.left_out[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(other, "other");
     }
 }

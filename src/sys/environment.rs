@@ -71,9 +71,13 @@ impl Rules {
         }
     }
 
+    fn is_passed(&self, name: &str) -> bool {
+        self.pass.iter().any(|pattern| pattern.0 == name)
+    }
+
     /// Tells whether a variable of this name is handed on.
     pub fn hands_on(&self, name: &str) -> bool {
-        if self.pass.iter().any(|pattern| pattern.0 == name) {
+        if self.is_passed(name) {
             return true;
         }
         if self.withheld.contains(name) || OF_ONE_REPOSITORY.split(' ').any(|it| it == name) {
@@ -134,6 +138,18 @@ pub fn handed_on() -> Vec<(OsString, OsString)> {
     std::env::vars_os()
         .filter(|(name, _)| name.to_str().is_some_and(|name| rules.hands_on(name)))
         .collect()
+}
+
+/// Returns all variables but those with acrt's own secrets, as values that are not printed: for a program that reads a file of the user's own,
+/// which names the variables that it uses.
+pub fn without_own_secrets() -> Vec<(String, Secret)> {
+    let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
+    let is_own = |name: &str| rules.withheld.contains(name) && !rules.is_passed(name);
+    let all = std::env::vars_os().filter_map(|(name, value)| {
+        let value = value.into_string().ok()?;
+        Some((name.into_string().ok()?, Secret::new(value)))
+    });
+    all.filter(|(name, _)| !is_own(name)).collect()
 }
 
 #[cfg(test)]

@@ -405,6 +405,14 @@ async fn printed(
         line = line.arg("--file").arg(file);
     }
     line.dir = file.parent().map(Path::to_owned);
+    // Variables of the environment replace the defaults in the files. Others are of no use to buildx.
+    let texts = files.iter().filter_map(|file| disk(file).read(file).ok()?);
+    let texts: String = texts.collect();
+    for (name, value) in environment::without_own_secrets() {
+        if texts.contains(&name) {
+            line = line.secret_env(name, value);
+        }
+    }
     let reply = process::ask(&line)
         .await
         .map_err(|error| error.one_line())?;

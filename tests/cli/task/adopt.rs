@@ -384,6 +384,9 @@ target "app" {
     let answer = proposals(&world, &bakery).ok().json();
     assert_eq!(texts(&answer, "name"), ["base", "app", "tool"]);
     assert_eq!(answer["tasks"][1]["images"][0], "r.test/example/app:DEV");
+    world.set("TAG", "env");
+    let answer = proposals(&world, &bakery).ok().json();
+    assert_eq!(answer["tasks"][1]["images"][0], "r.test/example/app:ENV");
 }
 
 #[test]

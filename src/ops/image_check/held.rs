@@ -173,12 +173,12 @@ pub struct RunningImage {
     pub containers: Vec<String>,
 }
 
-/// Returns the images of the running containers.
+/// Returns the images of the running containers, and whether these are all: not if one of the builders cannot list them.
 ///
 /// # Errors
 ///
 /// [`Kind::Unknown`] where no builder can list them.
-pub async fn running(app: &App, events: &EventSink<'_>) -> Result<Vec<RunningImage>> {
+pub async fn running(app: &App, events: &EventSink<'_>) -> Result<(Vec<RunningImage>, bool)> {
     let mut found = Vec::new();
     let mut problems = Vec::new();
     for store in [Store::Docker, Store::Containers] {
@@ -200,10 +200,11 @@ pub async fn running(app: &App, events: &EventSink<'_>) -> Result<Vec<RunningIma
             None => error.hint("docker or podman must be on PATH"),
         });
     }
+    let are_all = problems.is_empty();
     for problem in problems {
         events.send(Event::Warning(problem.one_line()));
     }
-    Ok(found.into_iter().flatten().collect())
+    Ok((found.into_iter().flatten().collect(), are_all))
 }
 
 async fn running_in(app: &App, store: Store, program: &str) -> Result<Vec<RunningImage>> {

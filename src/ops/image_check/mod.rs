@@ -65,7 +65,7 @@ pub async fn check(
     request: ImageCheckRequest,
     events: &EventSink<'_>,
 ) -> Result<ImageCheckReport> {
-    let mut all = Vec::new();
+    let (mut all, mut unknown) = (Vec::new(), None);
     for name in &request.images {
         all.push(subject::subject(app, name)?);
     }
@@ -74,7 +74,8 @@ pub async fn check(
         all.extend(composed::subjects(app, path, is_one_of_many, events)?);
     }
     if request.running {
-        let running = held::running(app, events).await?;
+        let (running, are_all) = held::running(app, events).await?;
+        unknown = (!are_all).then_some(Kind::Unknown);
         for one in running {
             let held::RunningImage {
                 store,
@@ -103,7 +104,8 @@ pub async fn check(
         .buffered(READ_AT_ONCE)
         .collect()
         .await;
-    let worst = check::worst_of(images.iter().filter_map(|image| image.state.exit()));
+    let states = images.iter().filter_map(|image| image.state.exit());
+    let worst = check::worst_of(states.chain(unknown));
     Ok(ImageCheckReport { images, worst })
 }
 

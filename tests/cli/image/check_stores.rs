@@ -145,7 +145,9 @@ fn images_of_running_containers_are_found() {
     call(&world, "docker", &run);
     call(&world, "docker", &run);
     let line = ["image", "check", "--running"];
-    let output = world.acrt(&line).ok().says(&["it has no store"]);
+    let output = world.acrt(&line).exits(4).says(&["it has no store"]);
+    // podman has nothing to say from now on.
+    world.fake("podman", "exit 0");
     let answers = output.json();
     assert_eq!(answers.as_array().unwrap().len(), 1, "{answers}");
     assert_eq!(answers[0]["image"], format!("docker-daemon:{image}"));

@@ -8,7 +8,7 @@ use crate::{
     watch::State,
 };
 
-use super::parts::{base_link, frame, moment, path, run_path, state, task_path, text};
+use super::parts::{base_link, brief, frame, moment, path, run_path, state, task_path, text};
 
 /// How many tasks a page of the list shows.
 pub const PAGE_ROWS: usize = 100;
@@ -271,7 +271,7 @@ pub(super) fn table<'r>(rows: impl Iterator<Item = &'r TaskRow>) -> Markup {
                 tbody { @for row in rows { tr {
                     td { a href=(task_path(&row.key)) { (row.key.name) } br; span.dim { (text(&row.key.registry)) } }
                     td.tight { (state(row.state)) }
-                    td.reason { (text(&row.reason)) }
+                    td.reason { (brief(&row.reason)) }
                     td.wide {
                         @if let Some(first) = row.bases.first() { (base_link(first)) }
                         @if row.bases.len() > 1 { " +" (row.bases.len() - 1) }
@@ -298,7 +298,7 @@ fn surroundings(overview: &Overview) -> Markup {
                     tbody { @for builder in &overview.builders { tr {
                         td { (text(&builder.name)) }
                         td { @match &builder.away {
-                            Some((since, why)) => { span.state.s4 { "away" } " since " (moment(*since)) ": " (text(why)) },
+                            Some((since, why)) => { span.state.s4 { "away" } " since " (moment(*since)) ": " (brief(why)) },
                             None => { span.state.s0 { "no trouble known" } },
                         } }
                         td { @if let Some((running, jobs)) = builder.jobs { (running) " of " (jobs) } }
@@ -316,7 +316,7 @@ fn surroundings(overview: &Overview) -> Markup {
                             @if registry.errors == 0 { span.state.s0 { "answers" } }
                             @else {
                                 span.state.s3 { "no answer for " (registry.errors) }
-                                @if let Some(error) = &registry.error { ": " (text(error)) }
+                                @if let Some(error) = &registry.error { ": " (brief(error)) }
                             }
                             @if let Some(until) = registry.paused_until { " · wants to be left alone until " (moment(until)) }
                         }
@@ -386,10 +386,20 @@ mod tests {
     #[test]
     fn list_of_ten_thousand_tasks_has_pages_under_100_kb() {
         let rows: Vec<TaskRow> = (0..10_000)
-            .map(|n| {
-                row(
+            .map(|n| TaskRow {
+                reason: format!(
+                    "run ca{n} has failed: {}",
+                    "a long line of a builder ".repeat(100)
+                ),
+                run: Some(RunMark {
+                    id: "ca100".parse().unwrap(),
+                    is_well: false,
+                    time: Timestamp::UNIX_EPOCH,
+                }),
+                next: Some(("again, as its base may move".into(), Timestamp::UNIX_EPOCH)),
+                ..row(
                     &format!("task-{n}"),
-                    State::Stale,
+                    State::Failing,
                     "docker.io/library/node:20",
                 )
             })

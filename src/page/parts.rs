@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
 use crate::{
+    error::cut,
     task::{RunId, RunStatus, TaskKey},
     view::column::harmless,
     watch::State,
@@ -17,6 +18,9 @@ const PLACES: [(&str, &str); 5] = [
     ("/runs", "Runs"),
     ("/timeline", "Timeline"),
 ];
+
+/// How many characters of a reason a list shows.
+const MAX_BRIEF: usize = 200;
 
 /// Wraps a page in its frame. `here` is the path of its entry in the navigation.
 pub fn frame(title: &str, here: &str, main: &Markup) -> String {
@@ -51,6 +55,11 @@ pub fn frame(title: &str, here: &str, main: &Markup) -> String {
 /// Returns text from outside without control characters and characters that change the direction of writing.
 pub fn text(text: &str) -> String {
     harmless(text)
+}
+
+/// Returns the beginning of a text from outside, for the rows of a list: what they lead to has the whole text.
+pub fn brief(long: &str) -> String {
+    cut(text(long), MAX_BRIEF)
 }
 
 /// Returns the path of a task's page.

@@ -6,7 +6,7 @@ use crate::task::Run;
 
 use super::{
     log,
-    parts::{base_link, frame, moment, path, run_path, run_status, short, task_path, text},
+    parts::{base_link, brief, frame, moment, path, run_path, run_status, short, task_path, text},
 };
 
 /// The shown part of a log.
@@ -163,7 +163,7 @@ pub(super) fn table<'r>(runs: impl Iterator<Item = &'r Run>) -> Markup {
                         None => span.dim { "no task" },
                     } }
                     td { (run_status(run.status)) }
-                    td.reason { (text(&run.cause())) @if let Some(why) = &run.run_error_message { br; span.s4 { (text(why)) } } }
+                    td.reason { (brief(&run.cause())) @if let Some(why) = &run.run_error_message { br; span.s4 { (brief(why)) } } }
                     td { (moment(run.finish_time.unwrap_or(run.create_time))) }
                 } } }
             }

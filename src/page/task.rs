@@ -7,7 +7,7 @@ use crate::{task::Run, watch::BaseState};
 
 use super::{
     list::{self, TaskRow},
-    parts::{base_link, frame, moment, path, run_path, short, state, text},
+    parts::{base_link, brief, frame, moment, path, run_path, short, state, text},
     run,
 };
 
@@ -85,7 +85,7 @@ fn bases_of(bases: &[BaseRow]) -> Markup {
                 thead { tr { th scope="col" { "Image" } th scope="col" { "State" } th scope="col" { "Built on" } th scope="col" { "Now" } th scope="col" { "Looked" } } }
                 tbody { @for base in bases { tr {
                     td { (base_link(&base.image)) }
-                    td { (base_state(base.state)) @if let Some(error) = &base.error { " " span.dim { (text(error)) } } }
+                    td { (base_state(base.state)) @if let Some(error) = &base.error { " " span.dim { (brief(error)) } } }
                     td { (digest(base.recorded.as_deref())) }
                     td { (digest(base.current.as_deref())) }
                     td { @if let Some(looked) = base.looked { (moment(looked)) } }

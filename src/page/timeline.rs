@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use maud::{PreEscaped, html};
 
-use super::parts::{frame, moment, text};
+use super::parts::{brief, frame, moment, text};
 
 /// How many days the chart covers.
 const DAYS: i64 = 7;
@@ -83,7 +83,7 @@ pub fn timeline(happened: &[TimelineEvent], now: Timestamp) -> String {
                     td.tight { (moment(one.time)) }
                     td { (one.kind.word()) }
                     td { a href=(one.link) { (text(&one.subject)) } }
-                    td.reason { (text(&one.detail)) }
+                    td.reason { (brief(&one.detail)) }
                 } } }
             } }
         }

@@ -96,7 +96,7 @@ impl Access {
                 }
             }
         }
-        let is_url = |url: &String| host_of(url).is_some_and(|host| !host.is_empty());
+        let is_url = |url: &String| host_in(url).is_some_and(|host| !name_of(host).is_empty());
         if let Some(url) = url.as_ref().filter(|url| !is_url(url)) {
             return invalid(format!(
                 "`page.url` is `{}`, which is not of the form https://acrt.example.org, without a path",
@@ -146,12 +146,21 @@ impl Access {
     }
 
     /// Checks a token from the login form. Returns the cookie for the right one.
-    pub fn log_in(&self, peer: IpAddr, typed: &str, now: Timestamp) -> (Admission, Option<String>) {
+    pub fn log_in(
+        &self,
+        peer: IpAddr,
+        headers: &HeaderMap,
+        typed: &str,
+        now: Timestamp,
+    ) -> (Admission, Option<String>) {
         let Some(token) = &self.token else {
             return (Admission::Granted, None);
         };
         match self.judge(peer, now, proof::is_secret(token, typed.trim())) {
-            Admission::Proven => (Admission::Proven, Some(self.cookie(token, now))),
+            Admission::Proven => {
+                let cookie = self.cookie(token, headers, now);
+                (Admission::Proven, Some(cookie))
+            }
             other => (other, None),
         }
     }
@@ -179,15 +188,15 @@ impl Access {
     }
 
     /// Returns the cookie: its expiry, and a MAC over that with the token as key. It does not reveal the token, and a new token makes it
-    /// invalid.
-    fn cookie(&self, token: &Secret, now: Timestamp) -> String {
+    /// invalid. Browsers drop a `Secure` cookie of a page that they opened by HTTP, and so by another host than that of its URL.
+    fn cookie(&self, token: &Secret, headers: &HeaderMap, now: Timestamp) -> String {
         let until = now
             .saturating_add(LOGIN)
             .map_or(now, |until| until)
             .as_second();
         let value = proof::signature(token, message(until).as_bytes());
         let secure = match &self.url {
-            Some(url) if url.starts_with("https:") => "; Secure",
+            Some(url) if is_https(url) && self.is_at_url(&host_of(headers)) => "; Secure",
             _ => "",
         };
         let age = LOGIN.as_secs();
@@ -196,20 +205,34 @@ impl Access {
 
     /// Tells whether the `Host` of a request is a name of this machine, or that of the page's URL.
     fn is_own_name(&self, headers: &HeaderMap) -> bool {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.map(str::to_ascii_lowercase).unwrap_or_default();
-        let own = self.url.as_deref().and_then(host_of);
-        is_local_name(&host) || own.is_some_and(|own| own == host)
+        let host = host_of(headers);
+        is_local_name(&host) || self.is_at_url(&host)
     }
+
+    /// Tells whether a host is that of the page's URL, on whichever port: proxies pass on hosts with and without one.
+    fn is_at_url(&self, host: &str) -> bool {
+        let own = self.url.as_deref().and_then(host_in);
+        own.is_some_and(|own| name_of(own) == name_of(host))
+    }
+}
+
+fn host_of(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    host.unwrap_or_default().to_owned()
+}
+
+/// Returns a host without its port and the brackets of an IPv6 address, in lower case.
+fn name_of(host: &str) -> String {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    name.to_ascii_lowercase()
 }
 
 /// Tells whether a host, with its port if it has one, is a name of this machine.
 fn is_local_name(host: &str) -> bool {
-    let host = host.to_ascii_lowercase();
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split_once(':').map_or(host.as_str(), |(name, _)| name),
-    };
+    let name = name_of(host);
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
 }
 
@@ -268,14 +291,20 @@ fn is_cookie(token: &Secret, cookie: &str, now: Timestamp) -> bool {
     until > now.as_second() && proof::is_signed(token, &value, message(until).as_bytes())
 }
 
+fn is_https(url: &str) -> bool {
+    url.get(..8)
+        .is_some_and(|it| it.eq_ignore_ascii_case("https://"))
+}
+
 /// Returns the host and port of a URL without a path.
-fn host_of(url: &str) -> Option<&str> {
-    let rest = url
-        .strip_prefix("https://")
-        .or(url.strip_prefix("http://"))?;
+fn host_in(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_http = ["http", "https"]
+        .iter()
+        .any(|it| scheme.eq_ignore_ascii_case(it));
     let host = rest.strip_suffix('/').unwrap_or(rest);
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._:[]".contains(c);
-    host.chars().all(fits).then_some(host)
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    (is_http && host.chars().all(fits)).then_some(host)
 }
 
 #[cfg(test)]
@@ -385,10 +414,13 @@ mod tests {
             by_host(&behind, "127.0.0.1", "acrt.lan"),
             Admission::Granted
         );
-        assert_eq!(
-            by_host(&behind, "127.0.0.1", "evil.example"),
-            Admission::WrongHost
-        );
+        for other in ["evil.example", "evil.example:443", "acrt.lan.evil.example"] {
+            assert_eq!(
+                by_host(&behind, "127.0.0.1", other),
+                Admission::WrongHost,
+                "{other}"
+            );
+        }
         let both = access(Some(TOKEN), &["10.1.0.7"], None);
         assert_eq!(by_host(&both, "10.1.0.7", "x"), Admission::Granted);
         assert_eq!(
@@ -410,9 +442,52 @@ mod tests {
     }
 
     #[test]
+    fn host_of_the_page_url_is_its_own_in_any_case_and_on_any_port() {
+        for url in [
+            "https://acrt.lan:8443",
+            "https://acrt.lan:443/",
+            "HTTPS://Acrt.LAN",
+            "http://[2001:db8::1]:80",
+        ] {
+            let page = access(None, &[], Some(url));
+            let (own, other) = match url.contains('[') {
+                true => ("[2001:DB8::1]", "[2001:db8::2]"),
+                false => ("acrt.lan", "lan"),
+            };
+            for host in [own.to_owned(), format!("{own}:8443"), own.to_uppercase()] {
+                let admission = by_host(&page, "127.0.0.1", &host);
+                assert_eq!(admission, Admission::Granted, "{url} {host}");
+            }
+            let admission = by_host(&page, "127.0.0.1", other);
+            assert_eq!(admission, Admission::WrongHost, "{url}");
+        }
+    }
+
+    #[test]
+    fn page_cookie_is_secure_only_for_the_host_of_an_https_url() {
+        for (url, host, is_secure) in [
+            ("https://acrt.lan", "acrt.lan:443", true),
+            ("https://acrt.lan:8443", "ACRT.lan", true),
+            ("https://acrt.lan", "build.lan:8585", false),
+            ("http://acrt.lan", "acrt.lan", false),
+        ] {
+            let page = access(Some(TOKEN), &[], Some(url));
+            let headers = headers(&[(HOST, host)]);
+            let (_, cookie) = page.log_in(ip("192.0.2.1"), &headers, TOKEN, at(1000));
+            let cookie = cookie.unwrap();
+            assert_eq!(cookie.ends_with("; Secure"), is_secure, "{url} {host}");
+        }
+    }
+
+    #[test]
     fn page_cookie_is_valid_for_a_month_and_differs_from_the_token() {
         let closed = access(Some(TOKEN), &[], Some("https://acrt.lan"));
-        let (admission, cookie) = closed.log_in(ip("192.0.2.1"), TOKEN, at(1000));
+        let (admission, cookie) = closed.log_in(
+            ip("192.0.2.1"),
+            &headers(&[(HOST, "acrt.lan")]),
+            TOKEN,
+            at(1000),
+        );
         let cookie = cookie.unwrap();
         assert_eq!(admission, Admission::Proven);
         assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Secure") && !cookie.contains(TOKEN));
@@ -446,13 +521,22 @@ mod tests {
     fn wrong_tokens_are_rate_limited_by_address_and_a_cookie_is_still_accepted() {
         let closed = access(Some(TOKEN), &[], None);
         let (one, other) = (ip("2001:db8::1"), ip("192.0.2.1"));
-        let cookie = closed.log_in(one, TOKEN, at(0)).1.unwrap();
+        let cookie = closed
+            .log_in(one, &HeaderMap::new(), TOKEN, at(0))
+            .1
+            .unwrap();
         for _ in 0..TRIES {
-            assert_eq!(closed.log_in(one, "wrong", at(1)).0, Admission::NeedsToken);
+            assert_eq!(
+                closed.log_in(one, &HeaderMap::new(), "wrong", at(1)).0,
+                Admission::NeedsToken
+            );
         }
         // From anywhere in the same network, by the form or a header, even with the right token.
         let neighbour = ip("2001:db8::2");
-        assert_eq!(closed.log_in(neighbour, TOKEN, at(2)).0, Admission::TooMany);
+        assert_eq!(
+            closed.log_in(neighbour, &HeaderMap::new(), TOKEN, at(2)).0,
+            Admission::TooMany
+        );
         let bearer = headers(&[(AUTHORIZATION, &format!("Bearer {TOKEN}"))]);
         assert_eq!(closed.admit(one, &bearer, at(2)), Admission::TooMany);
         assert_eq!(closed.admit(other, &bearer, at(2)), Admission::Proven);
@@ -460,7 +544,12 @@ mod tests {
         assert_eq!(closed.admit(one, &cookie, at(2)), Admission::Proven);
         assert_eq!(closed.admit(one, &bearer, at(62)), Admission::Proven);
         for n in 0..2 * REMEMBERED as u32 {
-            closed.log_in(IpAddr::from(n.to_be_bytes()), "wrong", at(100));
+            closed.log_in(
+                IpAddr::from(n.to_be_bytes()),
+                &HeaderMap::new(),
+                "wrong",
+                at(100),
+            );
         }
         assert!(closed.attempts.lock().unwrap().len() <= REMEMBERED);
     }

@@ -101,7 +101,7 @@ async fn answer_any(page: &Page<'_>, request: Request) -> Response {
     if parts.method == Method::POST && path == LOGIN {
         let typed = body::read(&parts.headers, body).await;
         return match typed {
-            Ok(typed) => log_in(page, peer, &typed).await,
+            Ok(typed) => log_in(page, peer, &parts.headers, &typed).await,
             Err(status) => status.into_response(),
         };
     }
@@ -204,10 +204,10 @@ async fn form(source: &PageSource, status: StatusCode, fields: &[(&str, &str)]) 
     (status, kind, body).into_response()
 }
 
-async fn log_in(page: &Page<'_>, peer: IpAddr, typed: &[u8]) -> Response {
+async fn log_in(page: &Page<'_>, peer: IpAddr, headers: &HeaderMap, typed: &[u8]) -> Response {
     let given = |name: &str| body::field(typed, name).unwrap_or_default();
     let next = own_path(&given("next"));
-    let (admission, cookie) = page.access.log_in(peer, &given("token"), page.now);
+    let (admission, cookie) = page.access.log_in(peer, headers, &given("token"), page.now);
     let wrong = match admission {
         Admission::TooMany => Some((StatusCode::TOO_MANY_REQUESTS, "slow")),
         Admission::NeedsToken => Some((StatusCode::UNAUTHORIZED, "wrong")),

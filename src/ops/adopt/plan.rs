@@ -28,7 +28,7 @@ pub fn plan(
     let existing = Existing::load(app)?;
     let entries = std::mem::take(&mut gathered.entries);
     let entries = without_twins(entries, &existing, &mut gathered.left_out);
-    let options = &existing.destination(options, &entries);
+    let options = &existing.destination(options, &entries, &gathered.searched);
     let mut taken: BTreeSet<String> = existing.names();
     let mut drafts: Vec<Draft> = Vec::new();
     for entry in entries {

@@ -97,19 +97,31 @@ impl Existing {
         found.next().is_none().then_some(one)
     }
 
-    /// If no destination is given, sends new images to the one registry to which all others went before.
-    pub fn destination(&self, options: &AdoptOptions, entries: &[BuildEntry]) -> AdoptOptions {
+    /// If no destination is given, sends new images to the one registry to which all others went before. If nothing found has a task, these
+    /// others are the tasks that were adopted from the searched paths.
+    pub fn destination(
+        &self,
+        options: &AdoptOptions,
+        entries: &[BuildEntry],
+        searched: &[PathBuf],
+    ) -> AdoptOptions {
         let mut options = options.clone();
         if options.destination == Destination::AsBefore {
+            let place = |task: &'_ Task| (task.is_local(), task.registry.clone());
             let before = entries.iter().filter_map(|entry| self.of(entry));
-            let places: BTreeSet<(bool, &str)> = before
-                .map(|task| (task.is_local(), task.registry.as_str()))
-                .collect();
+            let mut places: BTreeSet<(bool, String)> = before.map(place).collect();
+            if places.is_empty() {
+                let was_searched = |task: &&Task| {
+                    let source = task.source.as_ref().map(|source| whole(&source.path));
+                    source.is_some_and(|path| searched.iter().any(|it| path.starts_with(it)))
+                };
+                places = self.tasks.iter().filter(was_searched).map(place).collect();
+            }
             let mut places = places.into_iter();
             match (places.next(), places.next()) {
                 (Some((true, _)), None) => options.destination = Destination::Local,
                 (Some((false, registry)), None) => {
-                    options.destination = Destination::Registry(registry.to_owned());
+                    options.destination = Destination::Registry(registry);
                 }
                 _ => {}
             }

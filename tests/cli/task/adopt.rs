@@ -462,6 +462,21 @@ fn adopt_keeps_the_task_of_a_moved_source() {
 }
 
 #[test]
+fn adopt_without_a_registry_remembers_that_of_the_path_when_its_only_file_was_moved_and_changed() {
+    let world = World::new();
+    world.write("shop/old/Dockerfile", "FROM scratch\n");
+    let shop = world.path("shop").display().to_string();
+    let line = ["task", "adopt", &shop, "--prune", "--yes", "-o", "json"];
+    let registry = ["-r", "r.test"];
+    world.acrt(&[&line[..], &registry].concat()).ok();
+    fs::remove_dir_all(world.path("shop/old")).unwrap();
+    world.write("shop/new/Dockerfile", "FROM scratch\nCOPY x /\n");
+    let answer = world.acrt(&line).ok().json();
+    assert_eq!(texts(&answer, "change"), ["new", "gone"]);
+    assert_eq!(texts(&answer, "registry"), ["r.test"; 2]);
+}
+
+#[test]
 fn adopt_prunes_no_task_of_a_folder_that_cannot_be_read_or_is_not_searched() {
     let world = World::new();
     world.write("shop/web/Dockerfile", "FROM scratch\n");

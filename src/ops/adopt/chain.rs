@@ -7,7 +7,7 @@ use crate::{
     image::Reference,
     ops::{App, joined::joined, reading},
     store::secrets::Secrets,
-    task::Step,
+    task::{SourceKind, Step},
     watch::graph::{Graph, Vertex},
 };
 
@@ -121,6 +121,14 @@ fn linked(
     Ok(())
 }
 
+/// Returns the name of a draft in a cycle: most Dockerfiles have the same name, so theirs are the paths.
+fn named(draft: &Draft) -> String {
+    match draft.entry.kind {
+        SourceKind::Dockerfile => draft.entry.file.display().to_string(),
+        SourceKind::Compose | SourceKind::Bake => draft.entry.recipe.key.clone(),
+    }
+}
+
 /// Puts parents first. Drafts that are built on each other become no tasks.
 pub fn in_order(drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec<Draft> {
     let image = |n: usize| -> Option<Reference> { format!("acrt.invalid/n{n}:1").parse().ok() };
@@ -145,7 +153,7 @@ pub fn in_order(drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec<Draft> {
         .cycles
         .iter()
         .map(|cycle| {
-            let names = cycle.iter().map(|n| &drafts[*n].entry.recipe.key);
+            let names = cycle.iter().map(|n| named(&drafts[*n]));
             joined(names, " -> ")
         })
         .collect();

@@ -90,6 +90,16 @@ fn adopted_task_that_closes_a_cycle_through_another_one_is_refused() {
 }
 
 #[test]
+fn cycle_of_dockerfiles_is_named_by_their_folders() {
+    let world = World::new();
+    world.write("all/one/Dockerfile", "FROM two\n");
+    world.write("all/two/Dockerfile", "FROM one\n");
+    let all = world.path("all").display().to_string();
+    let cycle = format!("by way of {all}/two/Dockerfile -> {all}/one/Dockerfile");
+    proposals(&world, &all).exits(2).says(&[&cycle]);
+}
+
+#[test]
 fn adopt_makes_tasks_of_compose_services_in_dependency_order_with_resolved_images() {
     let world = World::new();
     let shop = shop(&world);

@@ -327,13 +327,23 @@ fn layer_of_six_images_is_uploaded_once_and_then_mounted_by_one_request_each() {
     // An existing image, into another repository: one request for each blob.
     target.forget_requests();
     let from = source.image("app2:1");
-    let again = ["import", "--source", &from, "-n", &to, "-t", "again:1"];
-    let answer = world.acrt(&again).ok().json();
-    assert_eq!(answer["blobs"]["mounted"], 3, "{answer}");
-    assert_eq!(answer["blobs"]["bytesSent"], 0);
+    let again = |to: &str, image: &str| {
+        let line = ["import", "--source", &from, "-n", to, "-t", image];
+        let answer = world.acrt(&line).ok().json();
+        assert_eq!(answer["blobs"]["mounted"], 3, "{answer}");
+        assert_eq!(answer["blobs"]["bytesSent"], 0);
+    };
+    again(&to, "again:1");
     let asked = target.requests();
     let about_blobs = asked.iter().filter(|it| it.path.contains("/blobs/"));
     assert_eq!(about_blobs.count(), 3, "{asked:?}");
+    // The same registry under its other name.
+    let other = match to.strip_prefix("localhost") {
+        Some(port) => format!("127.0.0.1{port}"),
+        None => to.replace("127.0.0.1", "localhost"),
+    };
+    assert_ne!(other, to);
+    again(&other, "other:1");
 }
 
 #[test]

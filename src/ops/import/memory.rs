@@ -27,7 +27,8 @@ pub struct StoredCopies<'a> {
 
 impl CopyMemory for StoredCopies<'_> {
     fn repositories(&self, registry: &str) -> Vec<RepositoryBlobs> {
-        let known = self.app.store.blobs_of(registry).into_iter();
+        let registry = self.app.aliases.registry(registry);
+        let known = self.app.store.blobs_of(&registry).into_iter();
         let known = known.map(|record| RepositoryBlobs {
             repository: record.repository,
             blobs: record.blobs.into_iter().collect(),
@@ -71,7 +72,7 @@ impl CopyMemory for StoredCopies<'_> {
 
     fn learn(&self, registry: &str, has: RepositoryBlobs, lacks: &[RepositoryBlobs]) {
         let record = |blobs: &RepositoryBlobs| RepositoryRecord {
-            registry: registry.to_owned(),
+            registry: self.app.aliases.registry(registry).into_owned(),
             repository: blobs.repository.clone(),
             blobs: blobs.blobs.iter().cloned().collect(),
         };

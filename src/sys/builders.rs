@@ -275,11 +275,8 @@ impl BuilderSettings {
     }
 
     fn problem_of_address(&self) -> Option<String> {
-        let tls = &self.tls;
-        let has_tls = tls.ca.is_some() || tls.cert.is_some() || tls.key.is_some();
-        let Some(address) = &self.address else {
-            return (has_tls).then(|| "`tls` needs an `address`".into());
-        };
+        let has_tls = self.tls != TlsSettings::default();
+        let address = self.address.as_ref()?;
         let Some((scheme, rest)) = address.split_once("://") else {
             return Some(
                 "`address` is of the form tcp://HOST:PORT, ssh://USER@HOST or unix:///PATH".into(),
@@ -298,11 +295,17 @@ impl BuilderSettings {
         if self.connection.is_some() {
             return Some("it has both an `address` and a `connection`".into());
         }
-        if has_tls && scheme != "tcp" {
-            return Some(format!("`tls` is for tcp:// and not for {scheme}://"));
+        (has_tls && scheme != "tcp").then(|| format!("`tls` is for tcp:// and not for {scheme}://"))
+    }
+
+    /// Returns what `tls` lacks. This is about several keys, which may be set one by one.
+    fn problem_of_tls(&self) -> Option<&'static str> {
+        let tls = &self.tls;
+        if tls.cert.is_some() != tls.key.is_some() {
+            return Some("it has a `cert` without a `key`, or a `key` without a `cert`");
         }
-        (tls.cert.is_some() != tls.key.is_some())
-            .then(|| "`tls` has a `cert` without a `key`, or a `key` without a `cert`".into())
+        (*tls != TlsSettings::default() && self.address.is_none())
+            .then_some("`tls` needs an `address`")
     }
 
     /// Returns which key a builder of this kind does not use.
@@ -387,6 +390,9 @@ impl Names<'_> {
             if own.kind.is_none() && name.parse::<BuilderKind>().is_err() {
                 let why = "it has no `kind`, such as docker, podman or buildctl";
                 return Some((path(&["builders", name]), why.into()));
+            }
+            if let Some(why) = own.problem_of_tls() {
+                return Some((path(&["builders", name, "tls"]), why.into()));
             }
         }
         for (name, pool) in self.pools {

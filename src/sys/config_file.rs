@@ -55,8 +55,8 @@ pub enum ConfigEditError {
 impl std::str::FromStr for Key {
     type Err = ConfigEditError;
 
-    /// Reads `section.field` or `section.name.field`, of which the name may have dots, as login servers do; or `section.name` where the
-    /// section has only names, or `section` where it is one value.
+    /// Reads `section.field` or `section.name.field`, of which the name may have dots, as login servers do; `builders.name.tls.field`; or
+    /// `section.name` where the section has only names, or `section` where it is one value.
     fn from_str(text: &str) -> Result<Self, ConfigEditError> {
         let form = || ConfigEditError::Form(text.to_owned());
         if WHOLE.contains(&text) {
@@ -64,9 +64,15 @@ impl std::str::FromStr for Key {
         }
         let (section, rest) = text.split_once('.').ok_or_else(form)?;
         let mut parts = vec![section];
-        match rest.rsplit_once('.').filter(|_| section != "mirrors") {
-            Some((name, field)) => parts.extend([name, field]),
-            None => parts.push(rest),
+        let split = rest.rsplit_once('.').filter(|_| section != "mirrors");
+        let certificate = split.and_then(|(name, field)| {
+            let is_file = section == "builders" && ["ca", "cert", "key"].contains(&field);
+            Some((name.strip_suffix(".tls")?, field)).filter(|_| is_file)
+        });
+        match (certificate, split) {
+            (Some((name, field)), _) => parts.extend([name, "tls", field]),
+            (None, Some((name, field))) => parts.extend([name, field]),
+            (None, None) => parts.push(rest),
         }
         if parts.iter().any(|part| part.is_empty()) {
             return Err(form());
@@ -170,8 +176,10 @@ fn host_and_path(url: &str) -> String {
 /// Returns all values of a config file, in the order in which they are written.
 pub fn entries(text: &str) -> Result<Vec<(Key, Value)>, ConfigEditError> {
     fn collect(path: &[String], value: &Value, found: &mut Vec<(Key, Value)>) {
+        let is_of_builder = path.first().is_some_and(|it| it == "builders");
         match value {
-            Value::Mapping(fields) if path.len() < 3 => {
+            // The certificates of a builder are one level deeper.
+            Value::Mapping(fields) if path.len() < 3 || (is_of_builder && path.len() < 4) => {
                 for (name, value) in fields {
                     let name = name.as_str().unwrap_or_default().to_owned();
                     collect(&[path, &[name]].concat(), value, found);
@@ -416,6 +424,36 @@ registries: {r.io: {plainHttp: true}}
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    }
+
+    #[test]
+    fn certificates_of_a_builder_are_values_of_their_own() {
+        let mut text = "builders: {arm1: {kind: docker, address: 'tcp://arm1:2376'}}\n".to_owned();
+        for (name, file) in [("ca", "/ca"), ("cert", "/c"), ("key", "/k")] {
+            text = set(&text, &key(&format!("builders.arm1.tls.{name}")), file).unwrap();
+        }
+        text = unset(&text, &key("builders.arm1.tls.ca")).unwrap().unwrap();
+        let listed: Vec<String> = entries(&text)
+            .unwrap()
+            .iter()
+            .map(|(key, value)| format!("{key}={}", value.as_str().unwrap()))
+            .collect();
+        assert_eq!(
+            listed,
+            [
+                "builders.arm1.kind=docker",
+                "builders.arm1.address=tcp://arm1:2376",
+                "builders.arm1.tls.cert=/c",
+                "builders.arm1.tls.key=/k",
+            ]
+        );
+        for (listed, _) in entries(&text).unwrap() {
+            assert_eq!(key(&listed.to_string()), listed);
+        }
+        assert!(set(&text, &key("builders.arm1.tls.certs"), "/x").is_err());
+        let alone = unset(&text, &key("builders.arm1.tls.key"));
+        let problem = check_change(&text, &alone.unwrap().unwrap()).map_err(|it| it.to_string());
+        assert!(problem.unwrap_err().contains("a `cert` without a `key`"));
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
         }
         event => report.event(event),
     });
-    app.registries_with(all_logins(app, &mut 0, &events)?);
+    app.registries_with(all_logins(app, &[], &mut 0, &events)?);
     let purged = app.wait(purge::purge(app, &options, None, &events))?;
     if is_for_programs {
         return Ok(Outcome::of(purged, &[]));

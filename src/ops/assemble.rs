@@ -91,7 +91,7 @@ pub(super) fn place_lean_context(
 
 /// Writes the logins of the task where its builder finds them, until the returned value is dropped.
 pub(super) fn place_logins(execution: &Execution<'_>, id: RunId) -> Result<Option<PlacedFolder>> {
-    let logins = logins(&execution.secrets)?;
+    let logins = logins(None, &execution.secrets)?;
     let registries = execution.app.registries();
     let placed = PlacedFolder(execution.app.store.layout().run_logins(id));
     for (name, format) in [

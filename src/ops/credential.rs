@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Reference, reference::is_registry},
+    registry::canonical,
     store::{file, secrets::Secrets},
     sys::{environment, secret::Secret},
     task::{Task, TaskKey},
-    watch::Baseline,
+    watch::{Baseline, Snapshot},
 };
 
 use super::{App, EventSink, task};
 
 pub use super::answer::CredentialsAnswer;
-pub use crate::{registry::Login, store::secrets::StoredLogin};
+pub use crate::{
+    registry::{Login, LoginSource},
+    store::secrets::StoredLogin,
+};
 
 /// The largest file that a login is read from.
 const MAX_FILE: u64 = 64 * 1024;
@@ -102,15 +106,24 @@ pub fn list(app: &App, key: &TaskKey) -> Result<CredentialsAnswer> {
 /// # Errors
 ///
 /// [`Kind::Invalid`] where a variable is unset or a file cannot be read.
-pub fn logins(secrets: &Secrets) -> Result<Vec<Login>> {
-    each_login(secrets).collect()
+pub fn logins(key: Option<&TaskKey>, secrets: &Secrets) -> Result<Vec<Login>> {
+    each_login(key, secrets).collect()
 }
 
-/// Returns each login of a task as [`logins`] does, or why it cannot be used.
-pub(super) fn each_login(secrets: &Secrets) -> impl Iterator<Item = Result<Login>> {
-    secrets.credentials.iter().map(|(server, login)| {
+/// Returns each login of a task as [`logins`] does, or why it cannot be used. Without a task, they are options of the command.
+pub(super) fn each_login(
+    key: Option<&TaskKey>,
+    secrets: &Secrets,
+) -> impl Iterator<Item = Result<Login>> {
+    let source = key.map_or(LoginSource::Options, |key| LoginSource::Task {
+        name: key.name.to_string(),
+        options: key.full_option(),
+    });
+    secrets.credentials.iter().map(move |(server, login)| {
         let of = format!(" of the login for `{server}`");
-        looked_up(server.to_ascii_lowercase(), login, &of)
+        let login = looked_up(server.to_ascii_lowercase(), login, &of)?;
+        let source = source.clone();
+        Ok(Login { source, ..login })
     })
 }
 
@@ -122,22 +135,28 @@ pub(super) fn looked_up(registry: String, login: &StoredLogin, of: &str) -> Resu
         username: username.reveal().to_owned(),
         secret: resolved(&login.password, &format!("the password{of}"))?,
         repositories: BTreeSet::new(),
+        source: LoginSource::Options,
     })
 }
 
 /// Returns the logins of all tasks, for looks that tasks share. A login that cannot be used is reported and left out; `broken` counts the
-/// files that cannot be used.
+/// files that cannot be used. `read` are the tasks whose files were read: images that they name now are theirs too.
 ///
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory cannot be read.
-pub fn all_logins(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Result<Vec<Login>> {
+pub fn all_logins(
+    app: &App,
+    read: &[Snapshot],
+    broken: &mut usize,
+    events: &EventSink<'_>,
+) -> Result<Vec<Login>> {
     let mut of_tasks: Vec<(TaskKey, Vec<Login>)> = Vec::new();
     for key in app.store.keys_with_secrets()? {
         let secrets = events.report(app.store.secrets(&key));
         *broken += usize::from(secrets.is_none());
         let secrets = secrets.unwrap_or_default();
-        let usable = each_login(&secrets).filter_map(|login| events.report(login));
+        let usable = each_login(Some(&key), &secrets).filter_map(|login| events.report(login));
         let logins: Vec<Login> = usable.collect();
         if !logins.is_empty() {
             of_tasks.push((key, logins));
@@ -146,11 +165,15 @@ pub fn all_logins(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Resu
     if of_tasks.is_empty() {
         return Ok(Vec::new());
     }
-    let images: BTreeMap<TaskKey, Vec<Reference>> = app
+    let mut images: BTreeMap<TaskKey, Vec<Reference>> = app
         .store
         .followed()?
         .filter_map(|(key, followed)| Some((key, images_of(&followed.ok()?))))
         .collect();
+    for snapshot in read.iter().filter(|snapshot| !snapshot.added.is_empty()) {
+        let images = images.entry(snapshot.task.key()).or_default();
+        images.extend_from_slice(&snapshot.added);
+    }
     let mut all: Vec<Login> = Vec::new();
     for (key, logins) in of_tasks {
         let images = images.get(&key).map_or(&[][..], Vec::as_slice);
@@ -165,7 +188,9 @@ pub fn all_logins(app: &App, broken: &mut usize, events: &EventSink<'_>) -> Resu
 /// several tasks is added once.
 fn narrow(all: &mut Vec<Login>, login: Login, images: &[Reference]) {
     let server = login.registry.clone();
-    let own = images.iter().filter(|image| image.registry() == server);
+    let own = images
+        .iter()
+        .filter(|image| canonical(image.registry()) == canonical(&server));
     let own = own.map(|image| image.repository().to_owned());
     let same = |other: &&mut Login| {
         (&other.registry, &other.username, &other.secret)
@@ -294,14 +319,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         std::fs::write(&path, "hunter2\n").unwrap();
-        let logins = logins(&secrets("me", &format!("file:{}", path.display()))).unwrap();
+        let logins = logins(None, &secrets("me", &format!("file:{}", path.display()))).unwrap();
         assert_eq!(logins[0].secret.reveal(), "hunter2");
         assert_eq!(logins[0].username, "me");
     }
 
     #[test]
     fn missing_password_is_an_error_with_its_location() {
-        let error = logins(&secrets("me", "env:NO_SUCH_VARIABLE_HERE")).unwrap_err();
+        let error = logins(None, &secrets("me", "env:NO_SUCH_VARIABLE_HERE")).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the password of the login for `r.io` is in the variable `NO_SUCH_VARIABLE_HERE`, which is unset"

@@ -169,7 +169,7 @@ impl<'a> Execution<'a> {
         let arguments = self.secrets.arguments.values().cloned();
         let values = self.secrets.values.values();
         let values = values.filter_map(|it| resolved(it, "a secret value").ok());
-        let logins = each_login(&self.secrets).filter_map(Result::ok);
+        let logins = each_login(None, &self.secrets).filter_map(Result::ok);
         let logins = logins.flat_map(|login| {
             let sent = format!("{}:{}", login.username, login.secret.reveal());
             [login.secret, login_as_sent(&sent)]

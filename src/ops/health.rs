@@ -101,7 +101,7 @@ pub async fn check(
     }
     findings.extend(state_directory(app));
     findings.extend(config_file(app));
-    app.registries_with(all_logins(app, &mut 0, events)?);
+    app.registries_with(all_logins(app, &[], &mut 0, events)?);
     let wanted = if registries.is_empty() {
         used(app)?
     } else {

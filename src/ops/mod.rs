@@ -327,6 +327,7 @@ mod tests {
             username: "u".into(),
             secret: Secret::new("p"),
             repositories: std::collections::BTreeSet::new(),
+            source: crate::registry::LoginSource::Options,
         };
         app.wait(async {
             let until = |looked: std::result::Result<_, crate::registry::LookupError>| {

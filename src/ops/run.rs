@@ -100,7 +100,7 @@ pub async fn run(
     let ready = async {
         let mut answers = request.answers.clone();
         if !is_quick {
-            app.registries_with(logins(&secrets)?);
+            app.registries_with(logins(Some(&key), &secrets)?);
             answers = old_enough(app, &task, events).await?;
             prepare_notifications(app, &task, stop, events).await;
         }
@@ -275,7 +275,8 @@ pub async fn carry_out_for(
 ) -> Result<Finished> {
     let (task, secrets) = prepare(app, request)?;
     let held = app.store.adopt_run(id)?;
-    let registries = app.registries_with(logins(&secrets)?);
+    let key = request.quick.is_none().then(|| task.key());
+    let registries = app.registries_with(logins(key.as_ref(), &secrets)?);
     registries.import(request.answers.clone());
     let execution = Execution {
         recorded: request.is_recorded(),
@@ -294,7 +295,8 @@ pub async fn carry_out_for(
 /// As [`run`], where the run itself would fail before its builder starts.
 pub async fn plan(app: &App, request: &RunRequest, events: &EventSink<'_>) -> Result<Vec<String>> {
     let (task, secrets) = prepare(app, request)?;
-    app.registries_with(logins(&secrets)?);
+    let key = request.quick.is_none().then(|| task.key());
+    app.registries_with(logins(key.as_ref(), &secrets)?);
     let stop = Stop::never();
     let execution = Execution::of(app, task, secrets, &stop);
     let (id, now) = (RunId::new(1), app.clock.now());

@@ -96,7 +96,7 @@ pub async fn why(app: &App, key: &TaskKey, run: Option<RunId>) -> Result<WhyAnsw
         },
         (_, _, None) => "it was never run".to_owned(),
     };
-    app.registries_with(logins(&app.store.secrets(key)?)?);
+    app.registries_with(logins(Some(key), &app.store.secrets(key)?)?);
     let mut bases = Vec::new();
     for update in updates.iter().take(MOST_BASES) {
         bases.push(compare(app, update).await);

@@ -283,7 +283,7 @@ impl Registries {
             .keychain
             .find(super::canonical(registry), repository)
             .await?;
-        Ok(found.and_then(|found| found.credential.into_login(registry)))
+        Ok(found.and_then(|found| found.credential.into_login(registry, found.source)))
     }
 
     /// Returns the rate limits that registries have reported.

@@ -106,7 +106,7 @@ impl Registries {
         Health {
             registry: registry.to_owned(),
             api,
-            login: found.map(|found| found.map(|found| found.place)),
+            login: found.map(|found| found.map(|found| found.source.to_string())),
             looked_into: self.keychain().paths.to_vec(),
             budget,
             clock_ahead,

@@ -35,7 +35,7 @@ pub use auth::{
 pub use client::Registries;
 pub use credentials::{
     auth_file::{AuthFormat, auth_file_of, hidden_in_auth_file},
-    credential::Login,
+    credential::{Login, LoginSource},
 };
 pub use documents::{
     head::{Defect, Kind, ResolvedTag},
@@ -54,7 +54,7 @@ pub use removal::Removal;
 pub use transport::limits::Budget;
 
 /// Returns the name of a registry in this room: Docker Hub has several.
-fn canonical(registry: &str) -> &str {
+pub fn canonical(registry: &str) -> &str {
     match registry {
         "index.docker.io" | "registry-1.docker.io" => crate::image::reference::DOCKER_HUB,
         other => other,

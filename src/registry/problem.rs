@@ -10,7 +10,7 @@ use crate::{
     image::Reference,
 };
 
-use super::{credentials::keychain::TASK_CREDENTIALS, transport::retry};
+use super::{credentials::credential::LoginSource, transport::retry};
 
 /// Why a look-up has no result. The two cases must never be confused: only a registry that was reached, understood and permitted to answer
 /// can say that something is absent.
@@ -46,8 +46,8 @@ pub enum LookupFailure {
     Network(Arc<dyn std::error::Error + Send + Sync>),
     /// The registry requires a login, or does not accept the one that was sent.
     Refused {
-        /// Where the login that was sent is stored; `None` if none was sent.
-        login: Option<String>,
+        /// Where the login that was sent comes from; `None` if none was sent.
+        login: Option<LoginSource>,
     },
     /// The registry asks for no more requests.
     Limited {
@@ -272,13 +272,16 @@ impl LookupError {
             },
             Self::Unknown { why, .. } => match why {
                 LookupFailure::Network(cause) => network_advice(registry, cause.as_ref()),
-                LookupFailure::Refused { login: None } => format!("give a login: {login}"),
-                LookupFailure::Refused { login: Some(place) } if place == TASK_CREDENTIALS => {
-                    format!(
-                        "give the task another login: acrt task credential update NAME --login-server {registry}"
-                    )
-                }
-                LookupFailure::Refused { login: Some(_) } => format!("give another login: {login}"),
+                LookupFailure::Refused { login: from } => match from {
+                    None => format!("give a login: {login}"),
+                    Some(LoginSource::Options) => {
+                        "give another login with --username and --password".to_owned()
+                    }
+                    Some(LoginSource::Task { options, .. }) => format!(
+                        "give the task another login: acrt task credential update {options} --login-server {registry}"
+                    ),
+                    Some(LoginSource::Stored(_)) => format!("give another login: {login}"),
+                },
                 LookupFailure::Limited { .. } => {
                     format!("nothing needs to be done; a login often has a higher limit: {login}")
                 }

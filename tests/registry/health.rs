@@ -16,10 +16,7 @@ async fn healthy_registry_reports_the_used_credential() {
     let (registries, _) = client(&nobody(), vec![login(&registry.host(), USER, PASSWORD)]);
     let health = registries.health(&registry.host()).await;
     assert!(health.api.is_ok());
-    assert_eq!(
-        health.login.unwrap().as_deref(),
-        Some("the task's own credentials")
-    );
+    assert_eq!(health.login.unwrap().as_deref(), Some("the command line"));
     assert_eq!(registry.requests().await, ["GET /v2/ 401", "GET /v2/ 200"]);
     assert!(health.took < Duration::from_secs(10));
 }

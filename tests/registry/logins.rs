@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use acrt::{registry::LookupError, sys::settings::Settings};
+use acrt::{
+    registry::{Login, LoginSource, LookupError},
+    sys::settings::Settings,
+};
 
 use super::{
     distribution::{Access, Distribution, PASSWORD, USER},
@@ -80,7 +83,7 @@ async fn wrong_password_is_sent_once_and_never_shown() {
     let debug = format!("{error:?}");
     let (text, hint) = words(error);
     assert!(
-        text.contains("refuses the login from the task's own credentials"),
+        text.contains("refuses the login from the command line"),
         "{text}"
     );
     assert!(
@@ -246,4 +249,111 @@ async fn auth_file_for_a_builder_holds_task_and_user_credentials() {
         file["auths"],
         serde_json::json!({"other.example": {"auth": AUTH}, "r.example": {"auth": "dTpw"}})
     );
+}
+
+/// A login of a task that uses only this repository.
+fn of_task(task: &str, registry: &str, username: &str, password: &str, repository: &str) -> Login {
+    Login {
+        repositories: [String::new(), repository.to_owned()].into(),
+        source: LoginSource::Task {
+            name: task.to_owned(),
+            options: format!("--name {task} --registry own.example"),
+        },
+        ..login(registry, username, password)
+    }
+}
+
+#[tokio::test]
+async fn revoked_login_of_a_task_leaves_a_shared_repository_to_the_login_of_another_task() {
+    let registry = Distribution::with(Access::Password);
+    let pushed = registry.push("shared:1", "one").await;
+    let host = registry.host();
+    let revoked = of_task("ta", &host, USER, "revoked", "shared");
+    let valid = of_task("tb", &host, USER, PASSWORD, "shared");
+    let (registries, _) = client(&nobody(), vec![revoked.clone(), valid]);
+    assert_eq!(
+        digest(&registries, &registry.image("shared:1")).await,
+        pushed
+    );
+    // Without a login, with the first one, and with the second one.
+    assert_eq!(registry.requests().await.len(), 3);
+    let text = format!(r#"{{"auths":{{"{host}":{{"auth":"{AUTH}"}}}}}}"#);
+    let (_home, settings) = home_with(".docker/config.json", &text);
+    let (registries, _) = client(&settings, vec![revoked]);
+    assert_eq!(
+        digest(&registries, &registry.image("shared:1")).await,
+        pushed
+    );
+}
+
+#[tokio::test]
+async fn refused_login_of_a_task_is_reported_with_its_name_and_the_url_of_each_image() {
+    let registry = Distribution::with(Access::Password);
+    let host = registry.host();
+    let mut revoked = of_task("ta", &host, USER, "revoked", "shared");
+    revoked.repositories.insert("other".to_owned());
+    let (registries, _) = client(&nobody(), vec![revoked]);
+    for name in ["other", "shared"] {
+        let error = failure(&registries, &registry.image(&format!("{name}:1"))).await;
+        assert_eq!(
+            words(error),
+            (
+                format!(
+                    "cannot find out what `{host}/{name}:1` is: `{host}` refuses the login from the credentials of task `ta`, \
+                     or that login may not pull it: HEAD http://{host}/v2/{name}/manifests/1: 401 Unauthorized"
+                ),
+                format!(
+                    "give the task another login: acrt task credential update --name ta --registry own.example --login-server {host}"
+                )
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn login_of_a_task_is_only_sent_for_repositories_of_that_task() {
+    let server = Scripted::start(|request, _| match request.header("authorization") {
+        Some("Basic bWU6cHc=") => Answer::status(403),
+        _ => Answer::status(401).header("WWW-Authenticate", r#"Basic realm="x""#),
+    });
+    let host = server.host();
+    let logins = vec![
+        of_task("ta", &host, "ann", "pa", "a"),
+        of_task("tb", &host, "bob", "pb", "b"),
+    ];
+    let text = format!(r#"{{"auths":{{"{host}":{{"auth":"bWU6cHc="}}}}}}"#);
+    let (_home, settings) = home_with(".docker/config.json", &text);
+    let (registries, _) = client(&settings, logins);
+    for name in ["a:1", "b:1", "c:1"] {
+        assert!(failure(&registries, &server.image(name)).await.is_refused());
+    }
+    let sent = |name: &str| -> Vec<String> {
+        let requests = server.received().into_iter();
+        let own = requests.filter(|it| it.path() == format!("/v2/{name}/manifests/1"));
+        own.filter_map(|it| it.header("authorization").map(str::to_owned))
+            .collect()
+    };
+    assert_eq!(sent("a"), ["Basic YW5uOnBh", "Basic bWU6cHc="]);
+    assert_eq!(sent("b"), ["Basic Ym9iOnBi", "Basic bWU6cHc="]);
+    assert_eq!(sent("c"), ["Basic bWU6cHc="]);
+}
+
+#[tokio::test]
+async fn repository_that_a_registry_hides_without_the_refused_login_is_not_absent() {
+    let server = Scripted::start(|request, _| match request.header("authorization") {
+        Some(_) => Answer::status(401).header("WWW-Authenticate", r#"Basic realm="x""#),
+        None if request.path().contains("/first/") => {
+            Answer::status(401).header("WWW-Authenticate", r#"Basic realm="x""#)
+        }
+        None => Answer::status(404),
+    });
+    let host = server.host();
+    let logins = vec![of_task("ta", &host, "ann", "revoked", "hidden")];
+    let (registries, _) = client(&nobody(), logins);
+    assert!(is_refused(
+        &failure(&registries, &server.image("first:1")).await
+    ));
+    assert!(is_refused(
+        &failure(&registries, &server.image("hidden:1")).await
+    ));
 }

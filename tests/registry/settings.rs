@@ -4,7 +4,7 @@ use std::path::Path;
 
 use acrt::{
     image::Reference,
-    registry::{Login, LookupError, Registries, ResolvedTag},
+    registry::{Login, LoginSource, LookupError, Registries, ResolvedTag},
     sys::{clock::Clock, config::RegistrySettings, secret::Secret, settings::Settings},
 };
 
@@ -41,6 +41,7 @@ pub fn anonymous() -> Registries {
 pub fn login(registry: &str, username: &str, secret: &str) -> Login {
     Login {
         repositories: std::collections::BTreeSet::new(),
+        source: LoginSource::Options,
         registry: registry.to_owned(),
         username: username.to_owned(),
         secret: Secret::new(secret),

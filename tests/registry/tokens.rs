@@ -212,7 +212,7 @@ async fn credential_refused_by_the_token_service_is_reported_and_sent_once() {
     let error = failure(&registries, &registry.image("base/r00:1")).await;
     let (text, _) = words(error);
     assert!(
-        text.contains("refuses the login from the task's own credentials"),
+        text.contains("refuses the login from the command line"),
         "{text}"
     );
     assert!(
@@ -406,5 +406,71 @@ async fn response_401_without_a_challenge_makes_the_client_probe_the_api() {
             "HEAD /v2/base/manifests/1",
             "HEAD /v2/base/manifests/2"
         ]
+    );
+}
+
+/// A token service that accepts `u:p` and refuses other logins, and `denied`, with a status; its tokens are the scopes.
+fn strict_service(status: u16, denied: &'static str) -> Scripted {
+    Scripted::start(move |request, _| {
+        let is_accepted = request.header("authorization") == Some("Basic dTpw");
+        if !is_accepted || request.target.contains(denied) {
+            return Answer::status(status).body(r#"{"errors":[{"code":"DENIED","message":"no"}]}"#);
+        }
+        let scopes = request.target.replace(['?', '&', '=', '%'], "_");
+        Answer::status(200).body(format!(r#"{{"token":"{scopes}"}}"#))
+    })
+}
+
+/// A registry that accepts tokens with the repository in them.
+fn scoped_server(realm: &str, error: &'static str) -> Scripted {
+    let challenge = format!(r#"Bearer realm="{realm}",service="s",error="{error}""#);
+    Scripted::start(move |request, _| {
+        let repository = request.path().trim_start_matches("/v2/");
+        let repository = repository.split("/manifests/").next().unwrap();
+        match request.header("authorization") {
+            Some(token) if token.contains(&format!("_3A{repository}_3A")) => {
+                Answer::manifest(&canned('a'))
+            }
+            _ => Answer::status(401).header("WWW-Authenticate", challenge.clone()),
+        }
+    })
+}
+
+fn many(server: &Scripted, count: usize) -> Vec<acrt::image::Reference> {
+    let tags = (0..count).map(|n| server.image(&format!("r{n:02}:1")).parse().unwrap());
+    tags.collect()
+}
+
+#[tokio::test]
+async fn token_service_that_refuses_the_login_of_a_task_gets_that_of_another_one() {
+    for status in [401] {
+        let service = strict_service(status, "nothing");
+        let server = scoped_server(&format!("http://{}/token", service.host()), "");
+        let of_task = |password: &str| acrt::registry::Login {
+            repositories: (0..12).map(|n| format!("r{n:02}")).collect(),
+            ..login(&server.host(), "u", password)
+        };
+        let (registries, _) = client(&nobody(), vec![of_task("revoked"), of_task("p")]);
+        let looked = registries.look_all(many(&server, 12)).await;
+        assert!(looked.iter().all(|(_, seen)| seen.is_ok()));
+        assert_eq!(service.requests().len(), 3, "{:?}", service.requests());
+    }
+}
+
+#[tokio::test]
+async fn public_repository_is_read_without_the_refused_login_of_a_task() {
+    let service = Scripted::start(|request, _| match request.header("authorization") {
+        Some(_) => Answer::status(401),
+        None => Answer::status(200).body(r#"{"token":"granted"}"#),
+    });
+    let server = bearer_server(&format!("http://{}/token", service.host()));
+    let of_task = acrt::registry::Login {
+        repositories: ["base".to_owned()].into(),
+        ..login(&server.host(), "u", "revoked")
+    };
+    let (registries, _) = client(&nobody(), vec![of_task]);
+    assert_eq!(
+        digest(&registries, &server.image("base:1")).await,
+        canned('a')
     );
 }

@@ -10,7 +10,7 @@ use crate::{
     image::reference::{is_registry, meant_registry},
     ops::{
         App,
-        credential::{Login, all_logins, resolved},
+        credential::{Login, LoginSource, all_logins, resolved},
         repository::{Listing, TimeOrder},
         task::named_registry,
     },
@@ -68,7 +68,7 @@ pub struct RegistryLoginArgs {
 impl RegistryLoginArgs {
     /// Makes all logins known to the registry client; the given login takes precedence for `registry`.
     pub fn enter(self, app: &App, report: &Report, registry: &str) -> Result<()> {
-        let mut logins = all_logins(app, &mut 0, &report.events())?;
+        let mut logins = all_logins(app, &[], &mut 0, &report.events())?;
         match (self.username, password(report, self.password, false)?) {
             (Some(username), Some(password)) => {
                 let username = resolved(&username, "the user")?;
@@ -77,6 +77,7 @@ impl RegistryLoginArgs {
                     username: username.reveal().to_owned(),
                     secret: resolved(&password, "the password")?,
                     repositories: BTreeSet::new(),
+                    source: LoginSource::Options,
                 };
                 logins.insert(0, login);
             }

@@ -273,7 +273,7 @@ pub(super) async fn look_now(
         app.store.secrets(key)?;
         others = keep_with_ancestors(&mut loaded, key);
     }
-    app.registries_with(all_logins(app, broken, events)?);
+    app.registries_with(all_logins(app, &loaded, broken, events)?);
     let nodes: Vec<&Snapshot> = loaded.iter().collect();
     look_at_all(app, &nodes, options.images, &mut tags, events).await;
     loop {

@@ -131,7 +131,7 @@ async fn explain(
     tasks: &[&Task],
     events: &EventSink<'_>,
 ) -> Result<Vec<std::result::Result<Explanation, String>>> {
-    app.registries_with(all_logins(app, &mut 0, events)?);
+    app.registries_with(all_logins(app, &[], &mut 0, events)?);
     let stored = app.store.tasks()?;
     let stored: Vec<Task> = stored.filter_map(|one| one.task.ok()).collect();
     let local = local::made_by(app, stored.iter().chain(tasks.iter().copied()));

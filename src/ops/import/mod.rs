@@ -218,7 +218,7 @@ fn logins(import: &Import, source: &Place) -> Result<Vec<Login>> {
         credentials: BTreeMap::from([(server.to_owned(), login.clone())]),
         ..Secrets::default()
     };
-    super::credential::logins(&secrets)
+    super::credential::logins(None, &secrets)
 }
 
 /// The options that all targets share.

@@ -52,7 +52,7 @@ pub use scope::scope;
 pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnswer>, RoundResult)> {
     let mut broken = 0;
     let (loaded, mut tags) = load_with_tags(app, &mut broken, events)?;
-    app.registries_with(all_logins(app, &mut broken, events)?);
+    app.registries_with(all_logins(app, &loaded, &mut broken, events)?);
     let nodes: Vec<&Snapshot> = loaded.iter().collect();
     look_at_all(app, &nodes, false, &mut tags, events).await;
     let answers = simulate_round(nodes, &mut tags, app.clock.now());

@@ -166,7 +166,7 @@ impl<'a> Watcher<'a> {
                 });
                 let mut loaded = load_of(app, self.options.selection, &mut broken, &noting)?;
                 begin_timers(app, &mut loaded, now, &mut broken, &noting);
-                let logins = all_logins(app, &mut broken, &noting)?;
+                let logins = all_logins(app, &loaded, &mut broken, &noting)?;
                 drop(noting);
                 for error in self.reported.new_problems(problems.into_inner()) {
                     events.send(Event::Problem(error));

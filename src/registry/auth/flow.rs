@@ -9,13 +9,16 @@ use std::{
 
 use reqwest::header::HeaderValue;
 
-use crate::registry::{
-    credentials::{
-        credential::Credential,
-        keychain::{FRESH, FoundLogin, Keychain, LoginPlace},
+use crate::{
+    image::reference::DOCKER_HUB,
+    registry::{
+        credentials::{
+            credential::{Credential, LoginSource},
+            keychain::{FRESH, FoundLogin, Keychain, LoginPlace},
+        },
+        problem::LookupError,
+        transport::{http_client::Response, request_spec::Access},
     },
-    problem::LookupError,
-    transport::{http_client::Response, request_spec::Access},
 };
 
 use super::{
@@ -62,8 +65,7 @@ pub enum Authorization {
     Basic {
         header: HeaderValue,
         credential: Credential,
-        /// Where the credential is stored, in words.
-        login: String,
+        login: LoginSource,
     },
     Token {
         token: Arc<Token>,
@@ -73,8 +75,8 @@ pub enum Authorization {
         breadth: ScopeOrigin,
         /// Whether it has just been granted, so that requesting another one is useless.
         is_new: bool,
-        /// Where the credential is stored for which it was granted, if there was one.
-        login: Option<String>,
+        /// Where the credential comes from for which it was granted, if there was one.
+        login: Option<LoginSource>,
     },
 }
 
@@ -101,12 +103,12 @@ impl Authorization {
         }
     }
 
-    /// Returns where the credential behind it is stored, in words.
-    pub fn login(&self) -> Option<&str> {
+    /// Returns where the credential behind it comes from.
+    pub fn login(&self) -> Option<&LoginSource> {
         match self {
             Self::Nothing => None,
             Self::Basic { login, .. } => Some(login),
-            Self::Token { login, .. } => login.as_deref(),
+            Self::Token { login, .. } => login.as_ref(),
         }
     }
 }
@@ -139,8 +141,26 @@ impl Auth {
         lock(&self.expected).extend(repositories);
     }
 
-    /// Returns the authorization for a request to a repository, as far as is known what the registry demands.
+    /// Returns the authorization for a request to a repository, as far as is known what the registry demands. Several tasks may have logins
+    /// for one repository: if one is refused, the next one is tried, so that no task depends on the login of another.
     pub async fn authorize<S: TokenSource>(
+        &self,
+        request: &AuthRequest<'_, S>,
+    ) -> Result<Authorization, LookupError> {
+        loop {
+            match self.authorize_by_login(request).await {
+                Err(error) if error.is_refused() => {
+                    let mut logins = request.logins();
+                    if !logins.pass(Some(error.clone())) {
+                        return Err(logins.refusal.take().unwrap_or(error));
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn authorize_by_login<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
     ) -> Result<Authorization, LookupError> {
@@ -171,6 +191,37 @@ impl Auth {
         authorization: &Authorization,
         response: &Response,
     ) -> Result<Option<Authorization>, LookupError> {
+        let next = self.next_by_login(request, authorization, response).await;
+        let refusal = match next {
+            Err(error) if error.is_refused() => Some(error),
+            Ok(None) => None,
+            other => return other,
+        };
+        // Docker Hub answers a token with this for what does not exist, too.
+        let is_no_refusal =
+            self.registry == DOCKER_HUB && matches!(authorization, Authorization::Token { .. });
+        let kept = refusal
+            .clone()
+            .or_else(|| (!is_no_refusal).then(|| request.refused(authorization.login(), response)));
+        {
+            let mut logins = request.logins();
+            if !logins.pass(kept) {
+                return match logins.refusal.take().or(refusal) {
+                    Some(refusal) => Err(refusal),
+                    None => Ok(None),
+                };
+            }
+        }
+        self.authorize(request).await.map(Some)
+    }
+
+    /// Returns the authorization to try next with the same login, as [`Self::next`].
+    async fn next_by_login<S: TokenSource>(
+        &self,
+        request: &AuthRequest<'_, S>,
+        authorization: &Authorization,
+        response: &Response,
+    ) -> Result<Option<Authorization>, LookupError> {
         match authorization {
             Authorization::Nothing if response.status == 401 => {
                 self.learn(request, response).await?;
@@ -181,7 +232,7 @@ impl Auth {
             Authorization::Basic {
                 credential, login, ..
             } if response.status == 401 => {
-                let error = request.refused(login, response);
+                let error = request.refused(Some(login), response);
                 self.refused(Some(credential.clone()), &error);
                 Err(error)
             }
@@ -285,7 +336,11 @@ impl Auth {
         &self,
         request: &AuthRequest<'_, S>,
     ) -> Result<Authorization, LookupError> {
-        let Some(FoundLogin { credential, place }) = self.login(request).await? else {
+        let found = self.login(request).await?;
+        let Some(FoundLogin {
+            credential, source, ..
+        }) = found
+        else {
             return Ok(Authorization::Nothing);
         };
         let Credential::Password { username, password } = &credential else {
@@ -293,12 +348,12 @@ impl Auth {
         };
         let header = token::basic(username, password);
         if let Some(refusal) = self.refusal(&Some(credential.clone())) {
-            return Err(request.shared(&refusal));
+            return Err(refusal.shared_with(&request.source.asked()));
         }
         Ok(Authorization::Basic {
             header,
             credential,
-            login: place,
+            login: source,
         })
     }
 
@@ -310,7 +365,7 @@ impl Auth {
         breadth: ScopeOrigin,
     ) -> Result<Authorization, LookupError> {
         let found = self.login(request).await?;
-        let login = found.as_ref().map(|found| found.place.clone());
+        let login = found.as_ref().map(|found| found.source.clone());
         let key = TokenKey {
             realm,
             scopes,
@@ -320,7 +375,7 @@ impl Auth {
             return Err(request.shared(&refusal));
         }
         // Boxed because it is rare: the state of each await makes each of a thousand concurrent looks larger.
-        let ask = async || Box::pin(request.source.grant(&key, login.as_deref())).await;
+        let ask = async || Box::pin(request.source.grant(&key, login.as_ref())).await;
         match self.tokens.get(&key, ask).await {
             Ok((token, is_new)) => {
                 lock(&self.standing).insert(key.credential.clone(), CredentialStatus::Good);
@@ -378,8 +433,22 @@ impl Auth {
         if self.is_anonymous {
             return Ok(None);
         }
-        let found = self.keychain.find(&self.registry, request.repository).await;
-        found.map_err(|problem| request.unreadable(problem))
+        let from = request.logins().from;
+        let found = self
+            .keychain
+            .find_from(from, &self.registry, request.repository)
+            .await;
+        let mut logins = request.logins();
+        match found {
+            Ok(found) => {
+                logins.next = found.as_ref().and_then(|found| found.next);
+                Ok(found)
+            }
+            Err(problem) => {
+                let refusal = logins.refusal.take();
+                Err(refusal.unwrap_or_else(|| request.unreadable(problem)))
+            }
+        }
     }
 
     /// Returns the scopes of the repository's group. Only repositories with the same credential share one.

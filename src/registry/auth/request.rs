@@ -1,8 +1,11 @@
 //! A request as authentication sees it: its repository and access, and how tokens for it are requested.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use reqwest::{Url, header::HeaderMap};
 
 use crate::registry::{
+    credentials::credential::LoginSource,
     problem::{FailedRequest, LookupError, LookupFailure},
     transport::{
         http_client::{Response, with_response},
@@ -20,6 +23,30 @@ pub struct AuthRequest<'a, S> {
     pub access: &'a Access,
     /// How tokens for it are requested.
     pub source: &'a S,
+    pub logins: &'a Mutex<LoginProgress>,
+}
+
+/// Which of the logins for a repository one request has tried.
+#[derive(Default)]
+pub struct LoginProgress {
+    /// The place of the login to use, as a position among the places of the keychain.
+    pub from: usize,
+    /// The position at which the search goes on if that login is refused.
+    pub next: Option<usize>,
+    /// The first refusal of a login, which is reported if no other one is accepted.
+    pub refusal: Option<LookupError>,
+}
+
+impl LoginProgress {
+    /// Goes on to the next login, and returns whether there is one, or at last none to send.
+    pub fn pass(&mut self, refusal: Option<LookupError>) -> bool {
+        let Some(next) = self.next.take() else {
+            return false;
+        };
+        self.from = next;
+        self.refusal = self.refusal.take().or(refusal);
+        true
+    }
 }
 
 /// The requests that authentication makes itself: to the registry's API, and to the token services that the registry names.
@@ -37,11 +64,19 @@ pub trait TokenSource {
     ///
     /// # Errors
     ///
-    /// Why there is no token. `login` says where the refused credential is stored.
-    async fn grant(&self, key: &TokenKey, login: Option<&str>) -> Result<Token, LookupError>;
+    /// Why there is no token. `login` says where the refused credential comes from.
+    async fn grant(
+        &self,
+        key: &TokenKey,
+        login: Option<&LoginSource>,
+    ) -> Result<Token, LookupError>;
 }
 
 impl<S: TokenSource> AuthRequest<'_, S> {
+    pub fn logins(&self) -> MutexGuard<'_, LoginProgress> {
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns the failure of another request as the failure of this one.
     pub fn shared(&self, error: &LookupError) -> LookupError {
         error.shared_by(&self.source.asked().image)
@@ -53,8 +88,8 @@ impl<S: TokenSource> AuthRequest<'_, S> {
     }
 
     /// Returns that the registry does not accept a credential.
-    pub fn refused(&self, login: &str, response: &Response) -> LookupError {
-        let login = Some(login.to_owned());
+    pub fn refused(&self, login: Option<&LoginSource>, response: &Response) -> LookupError {
+        let login = login.cloned();
         let asked = with_response(self.source.asked(), response);
         LookupError::unknown(LookupFailure::Refused { login }, asked)
     }

@@ -115,6 +115,7 @@ mod tests {
             .iter()
             .map(|(registry, username)| Login {
                 repositories: Default::default(),
+                source: crate::registry::LoginSource::Options,
                 registry: (*registry).into(),
                 username: (*username).into(),
                 secret: Secret::new("p"),

@@ -17,6 +17,32 @@ pub struct Login {
     pub secret: Secret,
     /// The repositories that it is for, where several tasks have logins to one registry; all, if none are named.
     pub repositories: BTreeSet<String>,
+    pub source: LoginSource,
+}
+
+/// Where a login comes from, in words without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginSource {
+    /// The options of the command.
+    Options,
+    /// A task.
+    Task {
+        name: String,
+        /// The options that name the task in a command.
+        options: String,
+    },
+    /// A file and a key, or a helper.
+    Stored(String),
+}
+
+impl fmt::Display for LoginSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Options => f.write_str("the command line"),
+            Self::Task { name, .. } => write!(f, "the credentials of task `{name}`"),
+            Self::Stored(place) => f.write_str(place),
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -43,7 +69,11 @@ impl fmt::Debug for Credential {
 
 impl Credential {
     /// Returns it as a login to a registry; `None` for a registry token, which clients do not send.
-    pub(in crate::registry) fn into_login(self, registry: &str) -> Option<Login> {
+    pub(in crate::registry) fn into_login(
+        self,
+        registry: &str,
+        source: LoginSource,
+    ) -> Option<Login> {
         let (username, secret) = match self {
             Self::Password { username, password } => (username, password),
             Self::Identity(token) => (IDENTITY_USER.to_owned(), token),
@@ -54,6 +84,7 @@ impl Credential {
             username,
             secret,
             repositories: BTreeSet::new(),
+            source,
         })
     }
 }

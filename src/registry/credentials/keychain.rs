@@ -14,7 +14,7 @@ use crate::{
 
 use super::{
     auth_file::{self, AuthFormat},
-    credential::{Credential, Login, server},
+    credential::{Credential, Login, LoginSource, server},
     helper,
     login_file::{self, CredentialLocation, LoginFile},
 };
@@ -22,9 +22,6 @@ use super::{
 /// How long the contents of files, answers of helpers and refusals are cached: long enough for a round of looks, and short enough that a
 /// `docker login` is noticed soon and an expired password of ECR is replaced.
 pub const FRESH: Duration = Duration::from_secs(60);
-
-/// The source of a login from the task itself, for messages.
-pub const TASK_CREDENTIALS: &str = "the task's own credentials";
 
 /// A place where the login of a repository may be stored. Repositories with the same places have the same login.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,8 +34,10 @@ pub enum LoginPlace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundLogin {
     pub credential: Credential,
-    /// Where it is stored, in words, without secrets.
-    pub place: String,
+    pub source: LoginSource,
+    /// Where the search goes on if the registry refuses it, as a position among the places: only after the login of one of several tasks
+    /// that may use the repository.
+    pub next: Option<usize>,
 }
 
 /// All available logins, read when needed.
@@ -88,21 +87,30 @@ impl Keychain {
         Ok(auth_file::text(&self.files()?, logins, format))
     }
 
-    /// Returns the places that may have the login of a repository, in order.
+    /// Returns the places that may have the login of a repository, in order: the tasks that use the repository, then the user's files. The
+    /// login of a task is for no other repositories, so that it is not used for those of other tasks.
     ///
     /// # Errors
     ///
-    /// Which file cannot be read, and why: a broken file may be the one with the login.
+    /// Which file cannot be read, and why, if no task has a login: a broken file may be the one with the login.
     pub fn places(&self, registry: &str, repository: &str) -> Result<Vec<LoginPlace>, String> {
         let of_server = |login: &Login| canonical(server(&login.registry)) == registry;
-        let of_task = |login: &Login| {
-            let all = login.repositories.is_empty();
-            of_server(login) && (all || login.repositories.contains(repository))
-        };
-        if let Some(n) = self.logins.iter().position(of_task) {
-            return Ok(vec![LoginPlace::Task(n)]);
+        let mut places = Vec::new();
+        for (n, login) in self.logins.iter().enumerate() {
+            let is_for_all = login.repositories.is_empty();
+            if of_server(login) && (is_for_all || login.repositories.contains(repository)) {
+                places.push(LoginPlace::Task(n));
+                // A login for everything is the one to use; for the registry as a whole, the first one decides.
+                if is_for_all || repository.is_empty() {
+                    return Ok(places);
+                }
+            }
         }
-        let files = self.files()?;
+        let is_of_tasks = !places.is_empty();
+        let files = match self.files() {
+            Err(_) if is_of_tasks => return Ok(places),
+            files => files?,
+        };
         let spots = files.iter().enumerate().flat_map(|(n, file)| {
             file.spots(registry, repository)
                 .into_iter()
@@ -110,28 +118,47 @@ impl Keychain {
         });
         // A repository that was not named may be that of a task which has just begun to depend on it.
         let others = self.logins.iter().position(of_server);
-        Ok(spots.chain(others.map(LoginPlace::Task)).collect())
+        places.extend(spots);
+        places.extend(others.filter(|_| !is_of_tasks).map(LoginPlace::Task));
+        Ok(places)
     }
 
     /// Finds the login of a repository; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// Which file, entry or helper is broken. Then no other login is tried.
+    /// As [`Self::find_from`].
     pub async fn find(
         &self,
         registry: &str,
         repository: &str,
     ) -> Result<Option<FoundLogin>, String> {
-        for place in self.places(registry, repository)? {
+        self.find_from(0, registry, repository).await
+    }
+
+    /// Finds the login of a repository among its places from a position on; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Which file, entry or helper is broken. Then no other login is tried.
+    pub async fn find_from(
+        &self,
+        from: usize,
+        registry: &str,
+        repository: &str,
+    ) -> Result<Option<FoundLogin>, String> {
+        let places = self.places(registry, repository)?;
+        for (position, place) in places.into_iter().enumerate().skip(from) {
             let found = match place {
-                LoginPlace::Task(n) => {
-                    let credential = self.logins.get(n).and_then(Login::credential);
-                    credential.map(|credential| FoundLogin {
-                        credential,
-                        place: TASK_CREDENTIALS.to_owned(),
+                LoginPlace::Task(n) => self.logins.get(n).and_then(|login| {
+                    let is_of_several =
+                        !repository.is_empty() && login.repositories.contains(repository);
+                    Some(FoundLogin {
+                        credential: login.credential()?,
+                        source: login.source.clone(),
+                        next: is_of_several.then_some(position + 1),
                     })
-                }
+                }),
                 LoginPlace::File(n, spot) => self.in_file(n, spot).await?,
             };
             if found.is_some() {
@@ -155,7 +182,8 @@ impl Keychain {
             CredentialLocation::Entry(key) => {
                 Ok(file.entry(&key)?.map(|(credential, key)| FoundLogin {
                     credential,
-                    place: format!("`{path}`, key `{key}`"),
+                    source: LoginSource::Stored(format!("`{path}`, key `{key}`")),
+                    next: None,
                 }))
             }
             CredentialLocation::Helper { helper, server } => {
@@ -166,7 +194,11 @@ impl Keychain {
                 };
                 let answer = Box::pin(self.ask(helper)).await;
                 let answer = answer.map_err(|problem| format!("{problem}; `{path}` names it"))?;
-                Ok(answer.map(|credential| FoundLogin { credential, place }))
+                Ok(answer.map(|credential| FoundLogin {
+                    credential,
+                    source: LoginSource::Stored(place),
+                    next: None,
+                }))
             }
         }
     }
@@ -250,6 +282,7 @@ mod tests {
             username: username.into(),
             secret: Secret::new("s"),
             repositories: BTreeSet::new(),
+            source: LoginSource::Options,
         }
     }
 
@@ -261,7 +294,7 @@ mod tests {
             .find(registry, "a/b")
             .await
             .unwrap()
-            .map(|found| found.place)
+            .map(|found| found.source.to_string())
     }
 
     #[tokio::test]
@@ -291,13 +324,56 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn refused_login_of_a_task_is_followed_by_those_of_other_tasks_of_the_repository_and_the_files()
+     {
+        let of = |username: &str, repositories: &[&str]| Login {
+            repositories: repositories.iter().map(|&it| it.to_owned()).collect(),
+            ..login("r.example", username)
+        };
+        let logins = vec![
+            of("ann", &["", "shared"]),
+            of("eve", &["", "other"]),
+            of("bob", &["", "shared"]),
+        ];
+        let auth = r#"{"auths":{"r.example":{"auth":"bWU6cHc="}}}"#;
+        let folder = Folder::with(&[(PODMAN, auth), (DOCKER, auth)]);
+        let users = async |keychain: &Keychain, repository: &str| {
+            let mut users = Vec::new();
+            let mut from = Some(0);
+            while let Some(position) = from {
+                let found = keychain.find_from(position, "r.example", repository);
+                let found = found.await.unwrap();
+                from = found.as_ref().and_then(|found| found.next);
+                users.extend(found.map(|found| match found.credential {
+                    Credential::Password { username, .. } => username,
+                    other => panic!("{other:?}"),
+                }));
+            }
+            users
+        };
+        let keychain = folder.keychain(logins.clone());
+        assert_eq!(users(&keychain, "shared").await, ["ann", "bob", "me"]);
+        assert_eq!(users(&keychain, "other").await, ["eve", "me"]);
+        // What no task uses, and the registry as a whole, have one login.
+        assert_eq!(users(&keychain, "new").await, ["me"]);
+        assert_eq!(users(&keychain, "").await, ["ann"]);
+        // So has a run.
+        let run = folder.keychain(vec![login("r.example", "ann")]);
+        assert_eq!(users(&run, "shared").await, ["ann"]);
+        // A broken file harms no task that has a login of its own.
+        let broken = Folder::with(&[(PODMAN, "{")]).keychain(logins);
+        assert!(broken.find("r.example", "shared").await.is_ok());
+        assert!(broken.find_from(1, "r.example", "shared").await.is_ok());
+    }
+
+    #[tokio::test]
     async fn task_credential_comes_before_the_podman_file_and_that_before_docker() {
         let auth = r#"{"auths":{"r.example":{"auth":"dTpw"}}}"#;
         let both = Folder::with(&[(DOCKER, auth), (PODMAN, auth)]);
         let with_task = both.keychain(vec![login("r.example", "u")]);
         assert_eq!(
             place(&with_task, "r.example").await.unwrap(),
-            "the task's own credentials"
+            "the command line"
         );
         let podman = format!("`{}`, key `r.example`", both.path(PODMAN));
         assert_eq!(

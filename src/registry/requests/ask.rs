@@ -2,6 +2,7 @@
 
 use crate::registry::{
     auth::flow::Authorization,
+    credentials::credential::LoginSource,
     problem::{FailedRequest, LookupError},
     transport::{
         http_client::{Response, with_response},
@@ -19,8 +20,8 @@ use super::{
 pub struct Answer {
     pub response: Response,
     pub asked: FailedRequest,
-    /// Where the login that was used is stored, if there was one.
-    pub login: Option<String>,
+    /// Where the login that was used comes from, if there was one.
+    pub login: Option<LoginSource>,
     /// Whether a token was granted for it.
     pub had_token: bool,
 }
@@ -61,7 +62,7 @@ impl Answer {
         Self {
             asked: with_response(asked, &response),
             response,
-            login: authorization.login().map(str::to_owned),
+            login: authorization.login().cloned(),
             had_token: matches!(authorization, Authorization::Token { .. }),
         }
     }

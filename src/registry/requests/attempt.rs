@@ -1,9 +1,14 @@
 //! One try at a request, with its challenge, tokens and redirects.
 
+use std::sync::Mutex;
+
 use reqwest::{Url, header::LOCATION};
 
 use crate::registry::{
-    auth::{flow::Authorization, request::AuthRequest},
+    auth::{
+        flow::Authorization,
+        request::{AuthRequest, LoginProgress},
+    },
     problem::{FailedRequest, LookupError},
     transport::{
         http_client::{Response, with_response},
@@ -16,14 +21,16 @@ use super::{destination::Destination, host::Host, outcome::AttemptFailure};
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 3;
 
-/// The most HTTP requests of one try: redirects, a challenge, and the authorizations tried after it.
-const MAX_STEPS: usize = 8;
+/// The most HTTP requests of one try: redirects, a challenge, and the authorizations tried after it, of a few logins.
+const MAX_STEPS: usize = 16;
 
 /// A request in progress.
 pub struct Attempt<'a> {
     destination: Destination<'a>,
     /// The present repository, which a redirect may have changed.
     repository: String,
+    /// Which of its logins were tried.
+    logins: Mutex<LoginProgress>,
 }
 
 impl<'a> Attempt<'a> {
@@ -31,6 +38,7 @@ impl<'a> Attempt<'a> {
         Self {
             destination: Destination::new(host, request_spec),
             repository: request_spec.repository.clone(),
+            logins: Mutex::default(),
         }
     }
 
@@ -69,6 +77,13 @@ impl<'a> Attempt<'a> {
                         None => return Ok(response),
                     }
                 }
+                404 if is_here && authorization.login().is_none() => {
+                    // Without the login that was refused, a registry may say this of what it hides.
+                    return match self.auth_request().logins().refusal.take() {
+                        Some(refusal) => Err(AttemptFailure::Final(refusal)),
+                        None => Ok(response),
+                    };
+                }
                 status => {
                     if status < 400 {
                         self.destination.auth().accepted(authorization);
@@ -106,6 +121,7 @@ impl<'a> Attempt<'a> {
             repository: &self.repository,
             access: self.destination.request_spec.access(),
             source: &self.destination,
+            logins: &self.logins,
         }
     }
 
@@ -133,7 +149,11 @@ impl<'a> Attempt<'a> {
         };
         let is_another = repository != self.repository;
         repository.clone_into(&mut self.repository);
-        self.destination.moves_to(url) || is_another
+        let moves = self.destination.moves_to(url) || is_another;
+        if moves {
+            self.logins = Mutex::default();
+        }
+        moves
     }
 
     /// Returns the present registry's first request, before any challenge.

@@ -10,7 +10,7 @@ use crate::{
             request::TokenSource,
             token::{self, Token, TokenKey},
         },
-        credentials::credential::Credential,
+        credentials::credential::{Credential, LoginSource},
         problem::{FailedRequest, LookupError, LookupFailure},
         transport::{
             http_client::{Body, Response, TransportError, cap, with_response},
@@ -56,7 +56,11 @@ impl TokenSource for Destination<'_> {
         })
     }
 
-    async fn grant(&self, key: &TokenKey, login: Option<&str>) -> Result<Token, LookupError> {
+    async fn grant(
+        &self,
+        key: &TokenKey,
+        login: Option<&LoginSource>,
+    ) -> Result<Token, LookupError> {
         let verb = match key.credential {
             Some(Credential::Identity(_)) => "POST",
             _ => "GET",
@@ -106,14 +110,14 @@ fn is_overheard(url: &Url, origin: &Url) -> bool {
 fn granted(
     response: &Response,
     asked: FailedRequest,
-    login: Option<&str>,
+    login: Option<&LoginSource>,
 ) -> Result<Token, LookupError> {
     let asked = with_response(asked, response);
     match response.status {
         200 => Token::parse(&response.body, Instant::now())
             .map_err(|problem| LookupError::bad_reply(problem, asked)),
         400 | 401 | 403 => {
-            let login = login.map(str::to_owned);
+            let login = login.cloned();
             Err(LookupError::unknown(
                 LookupFailure::Refused { login },
                 asked,

@@ -442,8 +442,38 @@ fn many(server: &Scripted, count: usize) -> Vec<acrt::image::Reference> {
 }
 
 #[tokio::test]
+async fn wrong_password_that_a_token_service_forbids_is_not_sent_for_each_repository() {
+    for status in [400, 403] {
+        let service = strict_service(status, "nothing");
+        let server = scoped_server(&format!("http://{}/token", service.host()), "");
+        let (registries, _) = client(&nobody(), vec![login(&server.host(), "u", "wrong")]);
+        let looked = registries.look_all(many(&server, 12)).await;
+        assert!(looked.iter().all(|(_, seen)| {
+            seen.as_ref()
+                .is_err_and(acrt::registry::LookupError::is_refused)
+        }));
+        // For the group, and for no repository at all.
+        assert_eq!(service.requests().len(), 2, "{:?}", service.requests());
+    }
+}
+
+#[tokio::test]
+async fn login_that_lacks_rights_for_one_repository_is_used_for_the_others() {
+    let service = strict_service(403, "r00");
+    let server = scoped_server(&format!("http://{}/token", service.host()), "");
+    let (registries, _) = client(&nobody(), vec![login(&server.host(), "u", "p")]);
+    let looked = registries.look_all(many(&server, 12)).await;
+    let refused: Vec<&str> = looked
+        .iter()
+        .filter(|(_, seen)| seen.is_err())
+        .map(|(tag, _)| tag.repository())
+        .collect();
+    assert_eq!(refused, ["r00"]);
+}
+
+#[tokio::test]
 async fn token_service_that_refuses_the_login_of_a_task_gets_that_of_another_one() {
-    for status in [401] {
+    for status in [401, 403] {
         let service = strict_service(status, "nothing");
         let server = scoped_server(&format!("http://{}/token", service.host()), "");
         let of_task = |password: &str| acrt::registry::Login {

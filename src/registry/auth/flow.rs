@@ -387,18 +387,59 @@ impl Auth {
                     login,
                 })
             }
-            // The cause may be a single denied repository, or one scope too many.
-            Err(error) if breadth == ScopeOrigin::Group && error.is_of_the_answer() => {
-                let alone = groups::alone(request.repository);
-                let breadth = ScopeOrigin::Alone { after_group: true };
-                Box::pin(self.token(request, key.realm, alone, breadth)).await
-            }
             Err(error) => {
-                if error.asked().status == Some(401) {
+                let is_of_group = breadth == ScopeOrigin::Group;
+                let is_refused = match error.asked().status {
+                    Some(401) if !is_of_group => true,
+                    _ => {
+                        let login = login.as_ref();
+                        let asked = self.is_refused_altogether(request, &key, login, &error);
+                        Box::pin(asked).await
+                    }
+                };
+                if is_refused {
                     self.refused(key.credential, &error);
+                } else if is_of_group && error.is_of_the_answer() {
+                    // The cause may be a single denied repository, or one scope too many.
+                    let alone = groups::alone(request.repository);
+                    let breadth = ScopeOrigin::Alone { after_group: true };
+                    return Box::pin(self.token(request, key.realm, alone, breadth)).await;
                 }
                 Err(request.shared(&error))
             }
+        }
+    }
+
+    /// Returns whether a token service that has refused a token refuses the credential altogether. It may only deny a repository: then it
+    /// grants a token without any, as for `docker login`. Many services say 403 or 400 in both cases.
+    async fn is_refused_altogether<S: TokenSource>(
+        &self,
+        request: &AuthRequest<'_, S>,
+        key: &TokenKey,
+        login: Option<&LoginSource>,
+        error: &LookupError,
+    ) -> bool {
+        let is_good = matches!(
+            lock(&self.standing).get(&key.credential),
+            Some(CredentialStatus::Good)
+        );
+        if key.credential.is_none() || is_good || !error.is_refused() {
+            return false;
+        }
+        if key.scopes.is_empty() {
+            return true;
+        }
+        let bare = TokenKey {
+            scopes: groups::alone(""),
+            ..key.clone()
+        };
+        let ask = async || Box::pin(request.source.grant(&bare, login)).await;
+        match self.tokens.get(&bare, ask).await {
+            Ok(_) => {
+                lock(&self.standing).insert(bare.credential, CredentialStatus::Good);
+                false
+            }
+            Err(error) => error.is_refused(),
         }
     }
 

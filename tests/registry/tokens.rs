@@ -504,3 +504,17 @@ async fn public_repository_is_read_without_the_refused_login_of_a_task() {
         canned('a')
     );
 }
+
+#[tokio::test]
+async fn token_of_a_group_that_is_refused_as_invalid_is_followed_by_one_for_each_repository() {
+    let service = Scripted::start(|request, _| {
+        let first = request.target.split("&scope=").nth(1).unwrap();
+        Answer::status(200).body(format!(r#"{{"token":"{}"}}"#, first.replace('%', "_")))
+    });
+    let realm = format!("http://{}/token", service.host());
+    let server = scoped_server(&realm, "invalid_token");
+    let registries = anonymous();
+    for (tag, seen) in registries.look_all(many(&server, 20)).await {
+        assert!(seen.is_ok(), "{tag}: {seen:?}");
+    }
+}

@@ -268,11 +268,18 @@ impl Auth {
         let is_stale = response.status == 401
             && !is_new
             && (*breadth != ScopeOrigin::Group || error == "invalid_token");
-        let (scopes, breadth) = match (breadth, scope) {
-            _ if is_stale => {
-                self.tokens.forget(key, token).await;
-                (Arc::clone(&key.scopes), *breadth)
+        let realm = Arc::clone(&key.realm);
+        if is_stale {
+            self.tokens.forget(key, token).await;
+            let scopes = Arc::clone(&key.scopes);
+            let mut renewed = self.token(request, realm, scopes, *breadth).await?;
+            if let Authorization::Token { is_new, .. } = &mut renewed {
+                // Another request may have renewed it, but this one renews a token once.
+                *is_new = true;
             }
+            return Ok(Some(renewed));
+        }
+        let (scopes, breadth) = match (breadth, scope) {
             (ScopeOrigin::Group, _) => {
                 let alone = groups::alone(request.repository);
                 (alone, ScopeOrigin::Alone { after_group: true })
@@ -287,7 +294,6 @@ impl Auth {
                 return Ok(None);
             }
         };
-        let realm = Arc::clone(&key.realm);
         self.token(request, realm, scopes, breadth).await.map(Some)
     }
 

@@ -93,7 +93,10 @@ impl<'a> Attempt<'a> {
             }
         }
         let asked = self.asked(request_spec.verb(), &url);
-        let problem = "it redirects in a cycle".to_owned();
+        let problem = match redirects {
+            0 => "it refuses each token that its token service grants".to_owned(),
+            _ => "it redirects in a cycle".to_owned(),
+        };
         Err(AttemptFailure::Final(LookupError::bad_reply(
             problem, asked,
         )))

@@ -56,35 +56,54 @@ fn duplicate_or_incomplete_task_credential_is_refused() {
         .says(&["already", "credential update"]);
 }
 
+/// Gives a task the registry's login with a password.
+fn give(world: &World, registry: &Registry, command: &str, name: &str, password: &str) {
+    let file = world.write(&format!("password-{name}"), password);
+    let password = format!("file:{}", file.display());
+    let host = registry.host();
+    let line = ["task", "credential", command, "--name", name];
+    let login = ["--username", "acrt", "--password", &password];
+    world
+        .acrt(&[&line[..], &["--login-server", &host], &login].concat())
+        .ok();
+}
+
+#[test]
+fn revoked_credential_of_a_task_leaves_another_task_on_the_same_tag_alone() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    world.buildah();
+    registry.push("shared:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("shared:1"));
+    for name in ["one", "two"] {
+        world.task(&registry, name, &dockerfile);
+        give(&world, &registry, "add", name, PASSWORD);
+        world.run(name).ok();
+    }
+    give(&world, &registry, "update", "one", "revoked");
+    registry.push("shared:1", &[("version", "two")]);
+    assert_eq!(world.states()["two"], "stale");
+    // A base that is new in its Dockerfile is looked at with its own login, too.
+    registry.push("other:1", &[("version", "one")]);
+    let dockerfile = format!("FROM {}\n", registry.image("other:1"));
+    world.context("two", &dockerfile);
+    let output = world.acrt(&["task", "check", "--name", "two"]);
+    assert!(!output.stdout.contains("refuses"), "{output}");
+    assert!(!output.stderr.contains("refuses"), "{output}");
+}
+
 #[test]
 fn task_credential_is_not_used_by_another_task_of_the_same_registry() {
     let (world, registry) = (World::new(), Registry::with_login());
     world.buildah();
-    let host = registry.host();
-    let give = |command: &str, name: &str, password: &str| {
-        let file = world.write(&format!("password-{name}"), password);
-        let password = format!("file:{}", file.display());
-        let line = [
-            "task",
-            "credential",
-            command,
-            "--name",
-            name,
-            "--login-server",
-            &host,
-        ];
-        let login = ["--username", "acrt", "--password", &password];
-        world.acrt(&[&line[..], &login].concat()).ok();
-    };
     for name in ["one", "two"] {
         let base = format!("base-{name}:1");
         registry.push(&base, &[("version", name)]);
         let dockerfile = format!("FROM {}\n", registry.image(&base));
         world.task(&registry, name, &dockerfile);
-        give("add", name, PASSWORD);
+        give(&world, &registry, "add", name, PASSWORD);
         world.run(name).ok();
     }
-    give("update", "one", "wrong");
+    give(&world, &registry, "update", "one", "wrong");
     let states = world.states();
     assert_eq!(states["one"], "unknown");
     assert_eq!(states["two"], "current");

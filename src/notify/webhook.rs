@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use crate::{
     secret::{Masks, Secret},
-    sys::{clock::Clock, settings},
+    sys::{clock::Clock, proxy},
 };
 
 use super::{delivery_error::DeliveryError, payload::NotificationPayload};
@@ -205,14 +205,13 @@ fn words(error: reqwest::Error) -> String {
 fn client(url: &Url) -> Result<Client, String> {
     // If another provider is installed already, that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    proxy::of(url)?;
     let mut builder = Client::builder()
+        .proxy(proxy::from_environment())
         .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
         // A redirect would turn the POST into a GET, and carry the message to another server.
         .redirect(reqwest::redirect::Policy::none())
         .timeout(PATIENCE);
-    if settings::is_loopback(url.host_str().unwrap_or_default()) {
-        builder = builder.no_proxy();
-    }
     if url.scheme() == "http" {
         builder = builder.tls_certs_only([]);
     }

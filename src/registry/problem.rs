@@ -3,11 +3,13 @@
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
+use reqwest::Url;
 use rustls::{AlertDescription, CertificateError};
 
 use crate::{
     error::{Error, Kind},
     image::Reference,
+    sys::proxy,
 };
 
 use super::{credentials::credential::LoginSource, transport::retry};
@@ -251,7 +253,26 @@ impl LookupError {
             .because(self)
     }
 
+    /// Returns advice about the proxy that a request went through, or would have gone through, if that is to blame.
+    fn proxy_advice(&self) -> Option<String> {
+        let url = Url::parse(&self.asked().url).ok()?;
+        let host = url.host_str()?;
+        match (self.why()?, proxy::of(&url)) {
+            (LookupFailure::Settings(_), Err(_)) => Some(format!(
+                "correct that variable, or name `{host}` in NO_PROXY"
+            )),
+            (why, Ok(Some(proxy))) if why.may_be_of_a_proxy(self.asked().status) => Some(format!(
+                "requests to `{host}` go through the proxy `{}`: check that proxy and its login, or name `{host}` in NO_PROXY",
+                proxy::shown(&proxy)
+            )),
+            _ => None,
+        }
+    }
+
     fn advice(&self) -> String {
+        if let Some(advice) = self.proxy_advice() {
+            return advice;
+        }
         let registry = &self.asked().registry;
         let login = format!("acrt login {registry}");
         match self {
@@ -311,6 +332,18 @@ impl LookupError {
 }
 
 impl LookupFailure {
+    /// Tells whether a proxy may be the cause: its connection failed, or it demands a login.
+    fn may_be_of_a_proxy(&self, status: Option<u16>) -> bool {
+        match self {
+            Self::Network(cause) => !matches!(
+                retry::tls_error(cause.as_ref()),
+                Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))
+            ),
+            Self::BadReply(_) => status == Some(407),
+            _ => false,
+        }
+    }
+
     /// Describes what is wrong with `registry`, or with the login that may not do what is wanted.
     fn message(&self, registry: &str, wanted: &str) -> String {
         match self {

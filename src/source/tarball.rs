@@ -9,7 +9,10 @@ use std::{
 
 use reqwest::{Client, Response, Url, header::LOCATION, redirect::Policy};
 
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    sys::proxy,
+};
 
 use super::bounds::MAX_DOWNLOAD;
 
@@ -42,6 +45,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
     // A provider may have been installed before; then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
+        .proxy(proxy::from_environment())
         .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(PATIENCE)
@@ -49,6 +53,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
         .build()
         .map_err(unsaid)?;
     let mut at = Url::parse(url).map_err(|problem| cannot().because(problem))?;
+    proxy::of(&at).map_err(|problem| cannot().because(anyhow::anyhow!(problem)))?;
     let mut notes = Vec::new();
     let mut response = client.get(at.clone()).send().await.map_err(unsaid)?;
     while let Some(next) = sent_on(&at, &response).map_err(|why| cannot().because(why))? {

@@ -16,6 +16,7 @@ pub mod mounts;
 pub mod near;
 pub mod ownership;
 pub mod process;
+pub mod proxy;
 pub mod secret;
 pub mod service;
 pub mod settings;

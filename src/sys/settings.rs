@@ -31,8 +31,8 @@ pub struct Settings {
     pub has_buildkit: bool,
     /// Where credentials may be stored.
     pub credentials: CredentialPaths,
-    /// `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in either case: the proxies that may be in use. The HTTP client chooses between them,
-    /// and reads `NO_PROXY`.
+    /// `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, in either case: the proxies that may be in use; [`super::proxy`] chooses between
+    /// them.
     pub proxies: Vec<String>,
     pub config: Config,
     /// The text of the config file, if there is one.

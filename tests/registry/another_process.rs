@@ -52,7 +52,10 @@ async fn itself() {
     for (tag, seen) in registries.look_all(tags).await {
         match seen {
             Ok(seen) => println!("seen {tag} {}", seen.digest),
-            Err(error) => println!("error {}", acrt::Error::from(error).one_line()),
+            Err(error) => {
+                let error = acrt::Error::from(error);
+                println!("error {}; {:?}", error.one_line(), error.advice());
+            }
         }
     }
 }

@@ -100,7 +100,6 @@ impl Host {
             )
         })?;
         let host = origin.host_str().unwrap_or_default();
-        let loopback = settings::is_loopback(host);
         let guard = Arc::new(UrlPolicy::new(
             host,
             known_hosts(settings),
@@ -118,9 +117,9 @@ impl Host {
             keychain,
             elsewhere: Mutex::default(),
             connections: (0..limits::MAX_CONNECTIONS)
-                .map(|_| HttpClient::new(&own, tls, loopback, Arc::clone(&guard)))
+                .map(|_| HttpClient::new(&own, tls, Arc::clone(&guard)))
                 .collect(),
-            foreign: HttpClient::new(&foreign, true, loopback, Arc::clone(&guard)),
+            foreign: HttpClient::new(&foreign, true, Arc::clone(&guard)),
             registry: registry.to_owned(),
             clock: clock.clone(),
             origin,

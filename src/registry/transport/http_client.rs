@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::{
-    Certificate, Client, ClientBuilder, Identity, Request, Response as RawResponse,
+    Certificate, Client, ClientBuilder, Identity, Request, Response as RawResponse, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
 
@@ -18,7 +18,7 @@ use crate::{
         problem::FailedRequest,
     },
     secret::{Masks, Secret},
-    sys::{config::RegistrySettings, environment},
+    sys::{config::RegistrySettings, environment, proxy},
 };
 
 use super::url_policy::{Forbidden, GuardedResolver, UrlPolicy};
@@ -55,7 +55,6 @@ pub mod cap {
 pub struct HttpClient {
     settings: RegistrySettings,
     tls: bool,
-    loopback: bool,
     guard: Arc<UrlPolicy>,
     client: OnceLock<Client>,
 }
@@ -103,16 +102,10 @@ pub enum TransportError {
 
 impl HttpClient {
     /// Returns a connection pool for a registry with these settings, with or without TLS.
-    pub fn new(
-        settings: &RegistrySettings,
-        tls: bool,
-        loopback: bool,
-        guard: Arc<UrlPolicy>,
-    ) -> Self {
+    pub fn new(settings: &RegistrySettings, tls: bool, guard: Arc<UrlPolicy>) -> Self {
         Self {
             settings: settings.clone(),
             tls,
-            loopback,
             guard,
             client: OnceLock::new(),
         }
@@ -131,6 +124,13 @@ impl HttpClient {
         Ok(self.client.get_or_init(|| client))
     }
 
+    /// Returns the client for requests to a URL.
+    fn client_to(&self, url: &Url) -> Result<&Client, TransportError> {
+        // Without this check, a request would be sent directly instead.
+        proxy::of(url).map_err(TransportError::Settings)?;
+        self.client()
+    }
+
     /// Sends a request and reads the response: of a success as `wanted` says, else the message of the error.
     pub async fn send(&self, request: Request, wanted: Body) -> Result<Response, TransportError> {
         let has_body = request.method() != reqwest::Method::HEAD;
@@ -140,7 +140,10 @@ impl HttpClient {
             Vec::new()
         };
         let mut response = match wanted {
-            Body::UpTo(_) => self.client()?.execute(request).await.map_err(broken)?,
+            Body::UpTo(_) => {
+                let client = self.client_to(request.url())?;
+                client.execute(request).await.map_err(broken)?
+            }
             // Boxed, because rare state must not make a thousand concurrent look-ups larger.
             Body::Left => Box::pin(self.open(request)).await?,
         };
@@ -179,7 +182,7 @@ impl HttpClient {
     pub async fn open(&self, mut request: Request) -> Result<RawResponse, TransportError> {
         *request.timeout_mut() = Some(UNBOUNDED);
         let answers_at_once = request.body().is_none();
-        let answer = self.client()?.execute(request);
+        let answer = self.client_to(request.url())?.execute(request);
         if answers_at_once {
             let answer = tokio::time::timeout(TOTAL, answer).await;
             return answer
@@ -192,7 +195,8 @@ impl HttpClient {
     fn build(&self) -> Result<Client, TransportError> {
         // A provider may have been installed before; then that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
+        let builder = Client::builder()
+            .proxy(proxy::from_environment())
             .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&self.guard))))
@@ -200,11 +204,7 @@ impl HttpClient {
             .timeout(TOTAL)
             .pool_idle_timeout(IDLE)
             .referer(false);
-        if self.loopback {
-            // As in Go's programs: the loopback of a proxy is another machine.
-            builder = builder.no_proxy();
-        }
-        builder = if self.tls {
+        let builder = if self.tls {
             self.with_tls(builder)?
         } else {
             // Without verification the system's certificates need not be read.
@@ -332,13 +332,13 @@ fn deepest(error: &dyn std::error::Error) -> String {
 mod tests {
     use std::collections::HashSet;
 
-    use reqwest::{Method, Url};
+    use reqwest::Method;
 
     use super::*;
 
     fn http_client(settings: &RegistrySettings, tls: bool) -> HttpClient {
         let guard = UrlPolicy::new("registry.example", HashSet::new(), HashSet::new());
-        HttpClient::new(settings, tls, true, Arc::new(guard))
+        HttpClient::new(settings, tls, Arc::new(guard))
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ pub mod loop_health;
 pub mod mounts;
 pub mod near;
 pub mod ownership;
+pub mod plain_file;
 pub mod process;
 pub mod proxy;
 pub mod secret;

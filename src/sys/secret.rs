@@ -8,7 +8,7 @@ use crate::error::{Context as _, Error, Kind, Result};
 
 pub use crate::secret::{MaskedText, Secret};
 
-use super::environment;
+use super::{environment, plain_file};
 
 /// The largest file of a secret: a longer one must be a mistake.
 const MAX_FILE: u64 = 64 * 1024;
@@ -63,7 +63,7 @@ impl SecretPlace {
             }
             Self::File(path) => {
                 let mut text = String::new();
-                std::fs::File::open(path)
+                plain_file::open(path)
                     .and_then(|file| file.take(MAX_FILE).read_to_string(&mut text))
                     .context(Kind::Invalid, || {
                         format!("{what} is in {place}, which cannot be read")

@@ -2,8 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
-    io::Cursor,
+    io::{Cursor, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -13,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     image::reference::DOCKER_HUB,
-    sys::{secret::Secret, settings::Settings},
+    sys::{plain_file, secret::Secret, settings::Settings},
 };
 
 use super::credential::{Credential, credential};
@@ -98,13 +97,17 @@ impl LoginFile {
     pub fn read(path: &Path) -> Result<Option<Self>, String> {
         let cannot =
             |error: &dyn std::fmt::Display| format!("cannot read `{}`: {error}", path.display());
-        match fs::metadata(path) {
+        let file = match plain_file::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot(&error)),
-            Ok(found) if found.len() > MAX_FILE => return Err(cannot(&"it is larger than 1 MiB")),
-            Ok(_) => {}
+            opened => opened.map_err(|error| cannot(&error))?,
+        };
+        let mut text = String::new();
+        file.take(MAX_FILE + 1)
+            .read_to_string(&mut text)
+            .map_err(|error| cannot(&error))?;
+        if text.len() as u64 > MAX_FILE {
+            return Err(cannot(&"it is larger than 1 MiB"));
         }
-        let text = fs::read_to_string(path).map_err(|error| cannot(&error))?;
         Self::parse(path, &text).map(Some)
     }
 
@@ -467,6 +470,22 @@ mod tests {
                 "/d/config.json"
             ]
             .map(PathBuf::from)
+        );
+    }
+
+    #[test]
+    fn auth_file_that_is_a_named_pipe_is_refused_without_waiting_for_a_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let mode = rustix::fs::Mode::RUSR;
+        let pipe = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, pipe, mode, 0).unwrap();
+        assert_eq!(
+            LoginFile::read(&path).err().unwrap(),
+            format!(
+                "cannot read `{}`: it is a named pipe, not a file",
+                path.display()
+            )
         );
     }
 

@@ -1,6 +1,7 @@
 //! One HTTP exchange: sends a request and reads the response within bounds. It follows no redirects and decides nothing.
 
 use std::{
+    io::Read as _,
     path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -18,7 +19,7 @@ use crate::{
         problem::FailedRequest,
     },
     secret::{Masks, Secret},
-    sys::{config::RegistrySettings, environment, proxy},
+    sys::{config::RegistrySettings, environment, plain_file, proxy},
 };
 
 use super::url_policy::{Forbidden, GuardedResolver, UrlPolicy};
@@ -312,9 +313,13 @@ pub async fn words_of(response: &mut reqwest::Response, secrets: &[Secret]) -> V
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TransportError> {
-    std::fs::read(path).map_err(|error| {
-        TransportError::Settings(format!("cannot read `{}`: {error}", path.display()))
-    })
+    let mut content = Vec::new();
+    plain_file::open(path)
+        .and_then(|mut file| file.read_to_end(&mut content))
+        .map_err(|error| {
+            TransportError::Settings(format!("cannot read `{}`: {error}", path.display()))
+        })?;
+    Ok(content)
 }
 
 /// Returns the innermost cause: the outer ones of the HTTP client only say "builder error".

@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    App, Event, EventSink, credential::all_logins, joined::joined, notify,
+    App, Event, EventSink, credential::all_logins, joined::joined, notify, recall,
     run_builders::PlacedBuilder,
 };
 
@@ -110,9 +110,16 @@ pub async fn check(
             .map(|name| app.settings.login_server(name))
             .collect()
     };
+    let tags = recall::tags(app, events)?;
     for registry in wanted {
         events.send(Event::Doing(format!("asking {registry}")));
-        let health = app.registries().health(&registry).await;
+        let mut health = app.registries().health(&registry).await;
+        // Another process may have been told to pause.
+        let pauses = tags.records().iter().filter(|(tag, record)| {
+            app.is_same_registry(tag.registry(), &registry) && record.rests(app.clock.now())
+        });
+        let pause = pauses.filter_map(|(_, record)| record.not_before).max();
+        health.budget.paused_until = health.budget.paused_until.max(pause);
         findings.extend(of_registry(app, health));
     }
     Ok(findings)

@@ -8,7 +8,7 @@ use std::{
 use jiff::SignedDuration;
 use reqwest::header::DATE;
 
-use crate::sys::secret::Secret;
+use crate::{image::reference::DOCKER_HUB, sys::secret::Secret};
 
 use super::{
     auth::flow::Authorization,
@@ -19,6 +19,9 @@ use super::{
     requests::attempt::Attempt,
     transport::{limits::Budget, request_spec::RequestSpec, retry},
 };
+
+/// The image of Docker Hub that its documentation names to ask for the limits, which its API itself does not tell. HEAD is no pull.
+const RATE_LIMIT_PREVIEW: &str = "docker.io/ratelimitpreview/test:latest";
 
 /// The health of a registry, from a request to its API with the available login.
 #[derive(Debug)]
@@ -99,6 +102,13 @@ impl Registries {
             },
         };
         let took = start.elapsed();
+        if let (Ok(host), Ok(())) = (&host, &api)
+            && host.registry == DOCKER_HUB
+            && let Ok(preview) = RATE_LIMIT_PREVIEW.parse()
+        {
+            // For the limits in the headers of the response, whatever else it says.
+            let _ = host.ask(&RequestSpec::head(&preview)).await;
+        }
         let found = self.keychain().find(super::canonical(registry), "").await;
         let budget = host
             .map(|host| host.limits.budget(host.now()))

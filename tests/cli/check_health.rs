@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{PASSWORD, Registry, World};
+use crate::support::{PASSWORD, Proxy, Registry, World};
 
 fn finding<'f>(findings: &'f Value, check: &str, subject: &str) -> &'f Value {
     findings
@@ -85,4 +85,22 @@ fn check_health_reports_each_builder_of_the_default_pool_by_its_name() {
     let findings = world.acrt(&["check-health"]).exits(1).json();
     assert_eq!(finding(&findings, "builder", "d1")["status"], "failed");
     assert_eq!(finding(&findings, "builder", "b1")["status"], "ok");
+}
+
+#[test]
+fn check_health_shows_a_pause_that_a_registry_has_asked_an_earlier_command_for() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let proxy = Proxy::to(&registry);
+    registry.push("base:1", &[("version", "one")]);
+    let base = proxy.image("base:1");
+    world.tracked_task(&registry, "web", &format!("FROM {base}\n"));
+    proxy.refuse(None, "429 Too Many Requests\r\nRetry-After: 600");
+    assert_eq!(world.state_of("web"), "unknown");
+    let host = base.split_once('/').unwrap().0;
+    let findings = world.acrt(&["check-health", host]).json();
+    let limits = finding(&findings, "limits", host);
+    let detail = limits["detail"].as_str().unwrap();
+    assert!(detail.starts_with("left alone until "), "{detail}");
+    assert_eq!(limits["status"], "warning");
 }

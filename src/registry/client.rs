@@ -433,7 +433,10 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
         404 if codes.iter().any(|code| code == "NAME_UNKNOWN") => {
             LookupError::absent(MissingPart::Repository, asked)
         }
-        404 | 410 => LookupError::absent(MissingPart::Tag, asked),
+        404 | 410 => match blob(&asked.url) {
+            Some(digest) => LookupError::unknown(LookupFailure::Incomplete(digest), asked),
+            None => LookupError::absent(MissingPart::Tag, asked),
+        },
         // Docker Hub grants every client a token, and answers this for a repository that does not exist.
         401 | 403 if answer.had_token && asked.registry == crate::image::reference::DOCKER_HUB => {
             LookupError::absent(MissingPart::Repository, asked)
@@ -446,6 +449,12 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
     }
 }
 
+/// Returns the digest in the URL of a blob.
+fn blob(url: &str) -> Option<String> {
+    let (_, digest) = url.rsplit_once("/blobs/")?;
+    digest.contains(':').then(|| digest.to_owned())
+}
+
 /// Tells whether this is the response of Go's servers or nginx to plain http on a port for TLS.
 fn is_for_tls(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
@@ -455,7 +464,48 @@ fn is_for_tls(body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderMap;
+
     use super::*;
+    use crate::registry::transport::http_client::Response;
+
+    #[test]
+    fn missing_blob_of_an_existing_tag_is_not_reported_as_a_missing_tag() {
+        let error = |path: &str| {
+            let answer = Answer {
+                response: Response {
+                    status: 404,
+                    headers: HeaderMap::new(),
+                    body: Vec::new(),
+                    http2: false,
+                    rest: None,
+                },
+                asked: FailedRequest {
+                    registry: "r.example".into(),
+                    image: "r.example/a:1".into(),
+                    method: "GET",
+                    url: format!("https://r.example/v2/a/{path}"),
+                    status: Some(404),
+                    said: None,
+                },
+                login: None,
+                had_token: false,
+            };
+            refusal(&answer)
+        };
+        assert!(error("manifests/1").is_absent());
+        let missing = error("blobs/sha256:ab");
+        assert!(!missing.is_absent());
+        let missing = Error::from(missing);
+        assert_eq!(
+            missing.to_string(),
+            "`r.example/a:1` is incomplete: `r.example` lacks its blob `sha256:ab`"
+        );
+        assert_eq!(
+            missing.advice(),
+            Some("push the image again, with all of its layers")
+        );
+    }
 
     #[test]
     fn pending_lookup_future_is_small() {

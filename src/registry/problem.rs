@@ -69,6 +69,8 @@ pub enum LookupFailure {
     NoImage(String),
     /// The image is in the format from before 2016, whose digest changes with each response.
     Schema1,
+    /// The image lacks the blob with this digest, which its manifest lists.
+    Incomplete(String),
     /// The login for this registry cannot be read.
     Login(String),
     /// The settings of this registry in the config file are invalid.
@@ -223,6 +225,13 @@ impl LookupError {
                 let why = why.message(registry, "pull it");
                 format!("nothing can be built on `{subject}`: {why}")
             }
+            Self::Unknown {
+                why: why @ LookupFailure::Incomplete(_),
+                ..
+            } => {
+                let why = why.message(registry, "pull it");
+                format!("`{subject}` is incomplete: {why}")
+            }
             Self::Unknown { why, .. } => {
                 let why = why.message(registry, "pull it");
                 format!("cannot find out what `{subject}` is: {why}")
@@ -318,6 +327,9 @@ impl LookupError {
                 LookupFailure::Schema1 => {
                     "push the image again with any current builder".to_owned()
                 }
+                LookupFailure::Incomplete(_) => {
+                    "push the image again, with all of its layers".to_owned()
+                }
                 LookupFailure::Login(_) => {
                     format!("see which file and key are used: acrt check-health {registry}")
                 }
@@ -360,6 +372,7 @@ impl LookupFailure {
             Self::SpeaksTls => format!("`{registry}` speaks TLS, but was contacted without it"),
             Self::NoImage(what) => format!("it is not an image but {what}"),
             Self::Schema1 => "it is stored in the outdated schema 1 format".to_owned(),
+            Self::Incomplete(digest) => format!("`{registry}` lacks its blob `{digest}`"),
             Self::Login(_) => format!("the login for `{registry}` cannot be read"),
             Self::Settings(_) => format!("the settings of `{registry}` cannot be used"),
         }

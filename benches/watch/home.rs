@@ -93,6 +93,7 @@ impl Home {
             image: ImageDescriptor::new(&base, Some(document.digest)),
             kind: DependencyKind::Runtime,
             manifests: Manifests::from_iter([(platform, Some(document.manifest))]),
+            is_local: false,
             line: 1,
             mirror: None,
         };

@@ -34,7 +34,8 @@ pub(super) async fn work(
     let images = execution.images(&held.run)?;
     let mut inputs = inputs::read(app, task, step, &execution.secrets)?;
     execution.inputs.get_or_init(|| inputs.digest.clone());
-    inputs.local = local::images_for(app, task)?;
+    let baseline = app.store.baseline(&task.key())?;
+    inputs.local = local::images_for(app, task, &baseline)?;
     let builders = run_builders::all(execution).await?;
     let names: Vec<&str> = builders.iter().map(|on| on.name.as_str()).collect();
     held.run.builder = Some(names.join(placing::BETWEEN));
@@ -43,7 +44,6 @@ pub(super) async fn work(
         Ok(())
     };
     execution.unless_stopped(settling).await?;
-    let baseline = app.store.baseline(&task.key())?;
     log.doing("resolving what it depends on".into());
     let holder = holder(&builders);
     let resolving = resolve::resolve(app, &mut inputs, &holder, &baseline, log.events);
@@ -119,10 +119,10 @@ pub(super) async fn plan(
     let (app, task) = (execution.app, &execution.task);
     let images = execution.images(run)?;
     let mut inputs = inputs::read(app, task, step, &execution.secrets)?;
-    inputs.local = local::images_for(app, task)?;
+    let baseline = app.store.baseline(&task.key())?;
+    inputs.local = local::images_for(app, task, &baseline)?;
     let builders = run_builders::all(execution).await?;
     run_builders::settle(app, &task.platforms, &mut inputs, &builders).await;
-    let baseline = app.store.baseline(&task.key())?;
     let holder = holder(&builders);
     let resolved = resolve::resolve(app, &mut inputs, &holder, &baseline, events).await?;
     let job = BuildJob {

@@ -10,23 +10,49 @@ use crate::{
     error::{Error, Result},
     image::Reference,
     sys::settings::Settings,
-    task::Task,
+    task::{ImageDescriptor, Task},
+    watch::Baseline,
 };
 
 use super::{App, platforms};
 
-/// Returns the images that local tasks make, by canonical name. Only a local task is built on them.
+/// The registry in the key of tasks whose images stay with the builder.
+pub const LOCAL: &str = "localhost";
+
+/// Returns the images that local tasks make, by canonical name. Only a local task is built on them. An image that its last run, in
+/// `baseline`, has taken from the builder stays local while the task that makes it is broken or gone, unless another task pushes it; so do
+/// the images that a task with a broken definition made last.
 ///
 /// # Errors
 ///
 /// [`crate::error::Kind::Failed`] where the state directory cannot be read.
-pub fn images_for(app: &App, task: &Task) -> Result<BTreeSet<Reference>> {
+pub fn images_for(app: &App, task: &Task, baseline: &Baseline) -> Result<BTreeSet<Reference>> {
     if !task.is_local() {
         return Ok(BTreeSet::new());
     }
-    let stored = app.store.tasks()?;
-    let tasks: Vec<Task> = stored.filter_map(|stored| stored.task.ok()).collect();
-    Ok(made_by(app, &tasks))
+    let taken = baseline.dependencies.iter().filter(|it| it.is_local);
+    let mut images: Vec<Reference> = taken.filter_map(|it| it.image.reference()).collect();
+    let mut tasks = Vec::new();
+    for stored in app.store.tasks()? {
+        match stored.task {
+            Ok(task) => tasks.push(task),
+            Err(_) if stored.key.registry == LOCAL => {
+                let made = app.store.baseline(&stored.key).unwrap_or_default().outputs;
+                images.extend(made.iter().filter_map(ImageDescriptor::reference));
+            }
+            Err(_) => {}
+        }
+    }
+    let mut images: BTreeSet<Reference> = images.iter().map(|it| app.canonical(it)).collect();
+    for image in tasks
+        .iter()
+        .filter(|task| !task.is_local())
+        .flat_map(Task::stable_images)
+    {
+        images.remove(&app.canonical(&image));
+    }
+    images.extend(made_by(app, &tasks));
+    Ok(images)
 }
 
 /// Returns the images of the local tasks among `tasks`, by canonical name.

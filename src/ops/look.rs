@@ -172,14 +172,24 @@ impl Subscription {
     }
 }
 
-/// Returns the images that local tasks make, each with the builder that its task names.
+/// Returns the images that local tasks make, each with the builder that its task names. What a run has taken from a builder's store stays
+/// local while the task that makes it is broken or gone, unless another task pushes it: a registry may have an image of the same name.
 fn made_locally(nodes: &[&Snapshot]) -> HashMap<Reference, Option<String>> {
-    let local = nodes.iter().filter(|node| node.task.is_local());
-    let images = local.flat_map(|node| {
-        let images = node.pushes.iter().cloned();
-        images.map(|image| (image, node.task.builder.clone()))
-    });
-    images.collect()
+    let mut images = HashMap::new();
+    for node in nodes {
+        let taken = node.followed().filter(|(_, it)| it.is_local);
+        images.extend(taken.map(|(tag, _)| (tag.clone(), node.task.builder.clone())));
+    }
+    for node in nodes.iter().filter(|node| !node.task.is_local()) {
+        for image in &node.pushes {
+            images.remove(image);
+        }
+    }
+    for node in nodes.iter().filter(|node| node.task.is_local()) {
+        let own = node.pushes.iter().cloned();
+        images.extend(own.map(|image| (image, node.task.builder.clone())));
+    }
+    images
 }
 
 /// A look to make at one tag.

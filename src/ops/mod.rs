@@ -30,7 +30,7 @@ mod inputs;
 mod inventory;
 pub mod joined;
 mod keep;
-mod local;
+pub mod local;
 pub mod login;
 pub mod look;
 pub mod manifest;

@@ -1,6 +1,6 @@
 //! Explains why a task was rebuilt, or would be, and how a base differs between before and after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use super::{
     answer::{AzTimestamp, BaseUpdateAnswer},
     check::{reason, state_of},
     credential::logins,
-    runs,
+    local, runs,
     show::verdict_of,
     task::option_of,
 };
@@ -97,9 +97,13 @@ pub async fn why(app: &App, key: &TaskKey, run: Option<RunId>) -> Result<WhyAnsw
         (_, _, None) => "it was never run".to_owned(),
     };
     app.registries_with(logins(Some(key), &app.store.secrets(key)?)?);
+    let local = match app.store.task(key)? {
+        Some(task) => local::images_for(app, &task, &app.store.baseline(key)?)?,
+        None => BTreeSet::new(),
+    };
     let mut bases = Vec::new();
     for update in updates.iter().take(MOST_BASES) {
-        bases.push(compare(app, update).await);
+        bases.push(compare(app, update, &local).await);
     }
     Ok(WhyAnswer {
         name: key.name.clone(),
@@ -132,8 +136,8 @@ fn last_run(app: &App, key: &TaskKey) -> Result<Option<Run>> {
     Ok(ids.into_iter().find_map(|id| run_of(app, key, id).ok()))
 }
 
-async fn compare(app: &App, update: &BaseUpdate) -> BaseDifference {
-    let (differences, problem) = match read_both(app, update).await {
+async fn compare(app: &App, update: &BaseUpdate, local: &BTreeSet<Reference>) -> BaseDifference {
+    let (differences, problem) = match read_both(app, update, local).await {
         Ok((before, after)) => (differences(&before, &after), None),
         Err(why) => (Vec::new(), Some(why)),
     };
@@ -144,7 +148,11 @@ async fn compare(app: &App, update: &BaseUpdate) -> BaseDifference {
     }
 }
 
-async fn read_both(app: &App, update: &BaseUpdate) -> Result<(ImageSummary, ImageSummary), String> {
+async fn read_both(
+    app: &App,
+    update: &BaseUpdate,
+    local: &BTreeSet<Reference>,
+) -> Result<(ImageSummary, ImageSummary), String> {
     let of = |manifest: &Option<Digest>, whole: &Option<Digest>| manifest.clone().or(whole.clone());
     let before = of(&update.previous_manifest, &update.previous_digest)
         .ok_or("it is not known what it was built on before")?;
@@ -154,6 +162,9 @@ async fn read_both(app: &App, update: &BaseUpdate) -> Result<(ImageSummary, Imag
         .image
         .parse()
         .map_err(|_| "it is no image".to_owned())?;
+    if local.contains(&app.canonical(&image)) {
+        return Err("a local task makes it, and only images on registries are compared".to_owned());
+    }
     let told = |which: &str, digest: &Digest, error: LookupError| {
         if error.is_absent() {
             format!(

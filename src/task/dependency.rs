@@ -197,6 +197,9 @@ pub struct Dependency {
     /// The manifest for each platform that was built, which decides whether the image moved. `None` for a platform that
     /// the image did not have yet.
     pub manifests: Manifests,
+    /// Whether it was taken from the builder's own store, because a local task makes it: no registry is asked for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_local: bool,
     /// The line of the Dockerfile that names it, counted from 1; 0 where no line does.
     pub line: usize,
     /// The mirror of the image that the config file names, if there is one.
@@ -206,6 +209,7 @@ pub struct Dependency {
 
 /// The serialized form of a dependency, in one struct: serde reads flattened fields twice.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct DependencyFields {
     registry: String,
     repository: String,
@@ -214,6 +218,8 @@ struct DependencyFields {
     r#type: DependencyKind,
     #[serde(default, deserialize_with = "exact_manifests")]
     manifests: Manifests,
+    #[serde(default)]
+    is_local: bool,
     #[serde(default)]
     line: usize,
     #[serde(default)]
@@ -229,6 +235,7 @@ impl From<DependencyFields> for Dependency {
             digest,
             r#type,
             manifests,
+            is_local,
             line,
             mirror,
         } = fields;
@@ -239,6 +246,7 @@ impl From<DependencyFields> for Dependency {
             },
             kind: r#type,
             manifests,
+            is_local,
             line,
             mirror,
         }

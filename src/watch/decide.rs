@@ -815,6 +815,7 @@ mod tests {
             image: ImageDescriptor::new(&base, Some(digest("newer"))),
             kind: DependencyKind::Runtime,
             manifests: Manifests::new(),
+            is_local: false,
             line: 1,
             mirror: None,
         };
@@ -873,6 +874,7 @@ mod tests {
             image: ImageDescriptor::new(&base(name), Some(digest("one"))),
             kind: DependencyKind::Runtime,
             manifests: Manifests::new(),
+            is_local: false,
             line: 1,
             mirror: None,
         });

@@ -144,6 +144,7 @@ mod tests {
             image: ImageDescriptor::new(&image(base), Some(Digest::of(base.as_bytes()))),
             kind: DependencyKind::Runtime,
             manifests: Manifests::new(),
+            is_local: false,
             line: 1,
             mirror: None,
         });

@@ -706,6 +706,7 @@ mod tests {
                 image: ImageDescriptor::new(&image(base), Some(digest(base, on))),
                 kind: DependencyKind::Runtime,
                 manifests: Manifests::new(),
+                is_local: false,
                 line: 1,
                 mirror: None,
             })

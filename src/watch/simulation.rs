@@ -483,6 +483,7 @@ impl SimulatedWorld {
                 image: ImageDescriptor::new(tag, Some(content.digest())),
                 kind: DependencyKind::Runtime,
                 manifests: manifests.collect(),
+                is_local: false,
                 line: 1,
                 mirror: None,
             })

@@ -822,6 +822,7 @@ mod tests {
             image: ImageDescriptor::new(&tag(), Some(digest(index))),
             kind: DependencyKind::Runtime,
             manifests: Manifests::from_iter([(platform(), manifest.map(digest))]),
+            is_local: false,
             line: 1,
             mirror: None,
         }

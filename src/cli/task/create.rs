@@ -16,8 +16,8 @@ use crate::{
     image::Reference,
     ops::{
         self, App,
-        adopt::LOCAL,
         chain::ImageMakers,
+        local::LOCAL,
         run::RunRequest,
         task::{absolute, registry_for},
     },

@@ -8,6 +8,7 @@ use crate::{
     image::{InvalidReference, Platform, Reference},
     ops::{
         App,
+        local::LOCAL,
         source_trigger::{SourceTriggerPatch, of_new},
         task::{absolute, registry_for},
         timer::timers,
@@ -19,7 +20,7 @@ use crate::{
 };
 
 use super::{
-    proposal::{AdoptOptions, Destination, LOCAL},
+    proposal::{AdoptOptions, Destination},
     read::{BuildEntry, digest},
 };
 

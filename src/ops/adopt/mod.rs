@@ -17,8 +17,7 @@ use crate::{error::Result, task::TaskKey};
 use super::{App, EventSink};
 
 pub use proposal::{
-    AdoptAnswer, AdoptOptions, Change, Destination, LOCAL, LeftOut, Proposal, Search,
-    TrackingAnswer,
+    AdoptAnswer, AdoptOptions, Change, Destination, LeftOut, Proposal, Search, TrackingAnswer,
 };
 pub use read::{compose_project, has_changed, variable};
 pub use write::write;

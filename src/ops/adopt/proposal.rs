@@ -21,9 +21,6 @@ pub struct Search {
     pub depth: Option<usize>,
 }
 
-/// The registry in the key of tasks whose images stay with the builder.
-pub const LOCAL: &str = "localhost";
-
 /// Where the images of adopted tasks go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {

@@ -74,6 +74,7 @@ impl Recorded {
             image: ImageDescriptor::new(&named.reference, None),
             kind: named.kind,
             manifests: Manifests::new(),
+            is_local: named.is_local,
             line: named.line,
             mirror: None,
         };

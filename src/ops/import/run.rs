@@ -164,6 +164,7 @@ async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<ResolvedSou
             image: ImageDescriptor::new(&source, Some(seen.digest.clone())),
             kind: DependencyKind::Runtime,
             manifests,
+            is_local: false,
             line: 0,
             mirror: None,
         }],

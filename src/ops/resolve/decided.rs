@@ -259,6 +259,7 @@ fn dependency(
         image: ImageDescriptor::new(&base.reference, Some(seen.digest.clone())),
         kind: kind(base.kind),
         manifests: manifests.clone(),
+        is_local: false,
         line: base.line,
         mirror: mirror.map(|mirror| {
             Box::new(MirrorUse {
@@ -278,6 +279,7 @@ fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
         image: ImageDescriptor::new(&base.reference, digests.into_iter().next()),
         kind: kind(base.kind),
         manifests,
+        is_local: false,
         line: base.line,
         mirror: None,
     }
@@ -289,6 +291,7 @@ fn stored(base: &BaseImage, image: &HeldImage) -> Dependency {
         image: ImageDescriptor::new(&base.reference, image.id.clone()),
         kind: kind(base.kind),
         manifests: one_manifest(image.id.as_ref(), &base.platforms),
+        is_local: true,
         line: base.line,
         mirror: None,
     }

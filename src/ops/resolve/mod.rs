@@ -377,8 +377,8 @@ impl Resolver<'_> {
         let held = local::held(self.builder, image).await?;
         let held = held.filter(|held| held.id.is_some()).ok_or_else(|| {
             let name = image.familiar();
-            Error::failed(format!("`{name}` is not with the builder, and no registry is asked for it: a local task makes it"))
-            .hint("run the task that makes it first: acrt task graph shows which")
+            Error::failed(format!("`{name}` is not with the builder, and no registry is asked for it: a local task makes it, or has made it"))
+            .hint("run the task that makes it first (acrt task graph shows which); if no task makes it any more, delete this task and create it again")
         })?;
         Ok(Resolution::Stored(held))
     }

@@ -188,6 +188,7 @@ mod tests {
             ),
             kind: DependencyKind::Runtime,
             manifests: [(platform.parse().unwrap(), None)].into_iter().collect(),
+            is_local: false,
             line: 1,
             mirror: None,
         };

@@ -214,6 +214,64 @@ fn task_create_local_works_and_reports_a_missing_parent_image() {
 }
 
 #[test]
+fn local_child_is_never_built_on_a_registrys_image_while_its_parent_is_broken_or_gone() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let name = registry.image("lo:1");
+    let create = |task: &str, image: &str, dockerfile: &str| {
+        let context = world.context(task, dockerfile);
+        let args = ["task", "create", "-n", task, "-t", image, "-c", &context];
+        world.acrt(&[&args[..], &["--local"]].concat()).ok();
+    };
+    let from = format!("FROM {name}\n");
+    create("parent", &name, "FROM scratch\nCOPY Dockerfile /\n");
+    create("child", "child:1", &from);
+    world.acrt(&["task", "run", "-n", "parent"]).ok();
+    world.acrt(&["task", "run", "-n", "child"]).ok();
+    registry.push("lo:1", &[("version", "of a stranger")]);
+    registry.forget_requests();
+    let runs = || -> usize {
+        let answer = world.acrt(&["task", "list-runs", "-n", "child"]).ok();
+        answer.json().as_array().unwrap().len()
+    };
+    for (folder, file) in [
+        ("tasks", "localhost/parent.yaml"),
+        ("baselines", "localhost/parent.json"),
+    ] {
+        let path = world.state().join(folder).join(file);
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, "{").unwrap();
+        world.watch_once().exits(1);
+        assert_eq!(state(&world, "child").0, "current", "{folder}");
+        create("late", "late:1", &from);
+        world.acrt(&["task", "run", "-n", "late"]).ok();
+        world.acrt(&["task", "delete", "-n", "late", "-y"]).ok();
+        fs::write(&path, text).unwrap();
+    }
+    world.acrt(&["task", "delete", "-n", "parent", "-y"]).ok();
+    world.watch_once().ok();
+    assert_eq!(runs(), 1);
+    world.acrt(&["task", "run", "-n", "child"]).ok();
+    world.watch_once().ok();
+    assert_eq!((state(&world, "child").0.as_str(), runs()), ("current", 2));
+    let is_asked = || -> bool {
+        let mut asked = registry.requests().into_iter();
+        asked.any(|it| it.path.starts_with("/v2/lo/"))
+    };
+    assert!(!is_asked());
+    // A task that pushes the image is a better source than what the last run did.
+    let context = world.context("pushed", "FROM scratch\nCOPY Dockerfile /\n");
+    let args = [
+        "task", "create", "-n", "pushed", "-t", &name, "-c", &context,
+    ];
+    world.acrt(&args).ok();
+    world.acrt(&["task", "run", "-n", "pushed"]).ok();
+    world.watch_once().ok();
+    assert_eq!((state(&world, "child").0.as_str(), runs()), ("current", 3));
+    assert!(is_asked());
+}
+
+#[test]
 fn edited_compose_file_makes_its_local_tasks_changed() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();

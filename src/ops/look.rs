@@ -15,10 +15,10 @@ use crate::{
     registry::{LookupError, Registries, ResolvedTag},
     store::secrets::Secrets,
     sys::{settings::Settings, signal::Stop},
-    task::{GitContext, ImageDescriptor, Manifests, one_manifest},
+    task::{Dependency, GitContext, ImageDescriptor, Manifests, one_manifest},
     watch::{
-        FailedLook, Head, LookErrorKind, LookResult, Observation, OpenQuestions, QuestionTarget,
-        Snapshot, Tags,
+        AgedTags, FailedLook, Head, LookErrorKind, LookResult, Observation, OpenQuestions,
+        QuestionTarget, Snapshot, Tags,
         schedule::{self, Pauses},
     },
 };
@@ -63,25 +63,27 @@ impl TagSubscriptions {
         let mut tags = BTreeMap::new();
         let local = made_locally(nodes);
         for node in nodes {
-            let run_at = node.baseline.recorded;
-            let run_at = run_at.filter(|_| node.baseline.run_id.is_some());
             for (tag, dependency) in node.followed() {
                 let new = || Subscription::of(tag, dependency.image.reference());
                 let subscription = tags.entry(tag.clone()).or_insert_with(new);
-                subscription.is_base = true;
-                subscription.run_at = subscription.run_at.max(run_at);
                 subscription.local = local.get(tag).cloned();
-                subscription.add_name(&dependency.image);
-                if let Some(digest) = &dependency.image.digest
-                    && !subscription.built_on.contains(digest)
-                {
-                    subscription.built_on.push(digest.clone());
-                }
-                let platforms = dependency.manifests.keys();
-                subscription.platforms.extend(platforms.cloned());
+                subscription.add(node, dependency);
             }
         }
         Self(tags)
+    }
+
+    /// Adds what `others` need to know of the same tags: an answer is stored for all tasks, whichever of them it was asked for.
+    #[must_use]
+    pub fn shared_with<'s>(mut self, others: impl IntoIterator<Item = &'s Snapshot>) -> Self {
+        for node in others {
+            for (tag, dependency) in node.followed() {
+                if let Some(subscription) = self.0.get_mut(tag) {
+                    subscription.add(node, dependency);
+                }
+            }
+        }
+        self
     }
 
     /// Adds those images that tasks have pushed for which `which` returns true.
@@ -164,6 +166,21 @@ impl Subscription {
         }
     }
 
+    /// Adds what a task needs to know of its base.
+    fn add(&mut self, node: &Snapshot, dependency: &Dependency) {
+        let run_at = node.baseline.recorded;
+        let run_at = run_at.filter(|_| node.baseline.run_id.is_some());
+        self.is_base = true;
+        self.run_at = self.run_at.max(run_at);
+        self.add_name(&dependency.image);
+        if let Some(digest) = &dependency.image.digest
+            && !self.built_on.contains(digest)
+        {
+            self.built_on.push(digest.clone());
+        }
+        self.platforms.extend(dependency.manifests.keys().cloned());
+    }
+
     fn add_name(&mut self, image: &ImageDescriptor) {
         // Only the registry part of a name can have aliases.
         if image.registry() != self.spelled.registry() {
@@ -220,12 +237,15 @@ pub enum LookAnswer {
 }
 
 /// Returns the tags whose earlier digests have to be remembered, because tasks require a minimum age of their bases.
-pub fn aged(nodes: &[&Snapshot]) -> BTreeSet<Reference> {
-    let nodes = nodes.iter().filter(|node| !node.ages.is_empty());
-    let tags = nodes.flat_map(|node| node.followed_by_age());
-    tags.filter(|(_, _, age)| !age.is_zero())
-        .map(|(tag, _, _)| tag.clone())
-        .collect()
+pub fn aged<'s>(nodes: impl IntoIterator<Item = &'s Snapshot>) -> AgedTags {
+    let nodes = nodes.into_iter().filter(|node| !node.ages.is_empty());
+    let bases = nodes.flat_map(|node| node.followed_by_age());
+    let mut aged = AgedTags::new();
+    for (tag, dependency, _) in bases.filter(|(_, _, age)| !age.is_zero()) {
+        let built_on = aged.entry(tag.clone()).or_default();
+        built_on.extend(dependency.image.digest.clone());
+    }
+    aged
 }
 
 /// Returns the event that says how many tags are being looked at.

@@ -926,7 +926,8 @@ mod tests {
     fn failed_run_at_a_minimum_age_is_not_retried_because_of_a_digest_that_is_too_young() {
         let mut failed = failed_on_two_bases(&[("x", "two"), ("y", "one")], &[]);
         failed.set_min_ages(|_| SignedDuration::from_mins(20));
-        let mut tags = Tags::default().remembering([base("x"), base("y")].into());
+        let aged = ["x", "y"].map(|name| (base(name), [digest("one")].into()));
+        let mut tags = Tags::default().remembering(aged.into());
         look(&mut tags, "y", "one", "01T08:00:00");
         look(&mut tags, "x", "one", "01T08:00:00");
         look(&mut tags, "x", "two", "01T08:30:00");

@@ -35,6 +35,6 @@ pub use selection::Selection;
 pub use snapshot::{Reading, Snapshot};
 pub use state::{BaseState, State};
 pub use tags::{
-    BaseStatus, FailedLook, Head, LookError, LookErrorKind, LookResult, Observation, OutputStatus,
-    TagRecord, TagRecords, Tags,
+    AgedTags, BaseStatus, FailedLook, Head, LookError, LookErrorKind, LookResult, Observation,
+    OutputStatus, TagRecord, TagRecords, Tags,
 };

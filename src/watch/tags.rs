@@ -66,7 +66,7 @@ pub struct TagRecord {
     /// task has a minimum age for bases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
-    /// The earlier digests of the tag, oldest first; only kept where a task has a minimum age for bases.
+    /// The earlier digests of the tag, oldest first; only kept where a task has, or had, a minimum age for bases.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<PreviousDigest>,
 }
@@ -89,10 +89,10 @@ const MAX_EARLIER: usize = 64;
 const LONGEST_REST: SignedDuration = SignedDuration::from_hours(1);
 
 impl TagRecord {
-    /// Adds the present digest to the history, if a history is kept.
-    fn remember_earlier(&mut self, keeps: bool) {
-        if !keeps {
-            self.history.clear();
+    /// Adds the present digest to the history, if tasks have a minimum age, which were built on the digests `built`, or if it has a history:
+    /// the task that needs it may be broken at the moment.
+    fn remember_earlier(&mut self, built: Option<&BTreeSet<Digest>>, now: Timestamp) {
+        if built.is_none() && self.history.is_empty() {
             return;
         }
         let since = self.since();
@@ -104,8 +104,25 @@ impl TagRecord {
                 since,
             });
         }
-        let too_many = self.history.len().saturating_sub(MAX_EARLIER);
-        self.history.drain(..too_many);
+        while self.history.len() > MAX_EARLIER {
+            let least = built.and_then(|built| self.least_needed(built, now));
+            self.history.remove(least.unwrap_or(0));
+        }
+    }
+
+    /// Returns the earlier digest whose neighbours are the closest for its age, so that the history has a digest of about any age: the oldest
+    /// would never become old enough if it were removed for being the oldest. Without a digest that a task was built on, the task would go
+    /// back to an older one.
+    fn least_needed(&self, built: &BTreeSet<Digest>, now: Timestamp) -> Option<usize> {
+        let triples = self.history.windows(3).enumerate();
+        let spare = triples.filter(|(_, triple)| !built.contains(&triple[1].digest));
+        let gaps = spare.map(|(n, triple)| {
+            let gap = triple[2].since.duration_since(triple[0].since).abs();
+            let age = now.duration_since(triple[1].since);
+            (n + 1, gap.as_secs_f64() / age.as_secs_f64().max(1.0))
+        });
+        let least = gaps.min_by(|(_, one), (_, other)| one.total_cmp(other));
+        least.map(|(n, _)| n)
     }
 
     /// Replaces times ahead of now, which were written before the clock was set back: no digest ages before it was seen.
@@ -290,6 +307,9 @@ const LONGEST_SETTLING: i32 = 10;
 /// What is remembered of each tag. Found by hash, because a round over ten thousand tasks looks a hundred thousand times.
 pub type TagRecords = IndexMap<Reference, TagRecord>;
 
+/// The tags for which tasks have a minimum age, each with the digests that these tasks were built on.
+pub type AgedTags = BTreeMap<Reference, BTreeSet<Digest>>;
+
 /// The records of all tags that a task depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Tags {
@@ -297,7 +317,7 @@ pub struct Tags {
     assumed: BTreeSet<Reference>,
     heads: BTreeMap<GitContext, Head>,
     pushed: BTreeMap<Reference, Digest>,
-    aged: BTreeSet<Reference>,
+    aged: AgedTags,
     debounce: SignedDuration,
     /// The tags whose records have changed since they were last stored.
     unwritten: HashSet<Reference>,
@@ -359,14 +379,14 @@ impl Tags {
 
     /// Keeps the earlier digests of these tags: tasks have a minimum age for them.
     #[must_use]
-    pub fn remembering(mut self, aged: BTreeSet<Reference>) -> Self {
+    pub fn remembering(mut self, aged: AgedTags) -> Self {
         self.aged = aged;
         self
     }
 
     /// Tells whether the earlier digests of a tag are kept.
     pub fn is_aged(&self, tag: &Reference) -> bool {
-        self.aged.contains(tag)
+        self.aged.contains_key(tag)
     }
 
     /// Sets the commits that git repositories have now.
@@ -426,8 +446,9 @@ impl Tags {
 
     /// Records an answer.
     pub fn observe(&mut self, tag: &Reference, seen: Observation, now: Timestamp) {
-        let (debounce, keeps) = (self.debounce, self.aged.contains(tag));
+        let debounce = self.debounce;
         let is_own = self.pushed.get(tag) == Some(&seen.digest);
+        let built = self.aged.get(tag).cloned();
         let record = self.entry(tag);
         record.correct_times(now);
         if record.digest.as_ref() == Some(&seen.digest) {
@@ -455,7 +476,7 @@ impl Tags {
             record.seen_by = Some(seen_by);
             // Whoever pushes an image writes its time, but cannot have pushed it before the last look that found another.
             let found_other = record.last_looked.filter(|_| record.digest.is_some());
-            record.remember_earlier(keeps);
+            record.remember_earlier(built.as_ref(), now);
             record.first_seen = Some(now);
             record.created = seen.created.filter(is_build_time);
             if let (Some(created), Some(looked)) = (&mut record.created, found_other) {
@@ -1203,7 +1224,7 @@ mod tests {
 
     /// A tag that is pushed once a day, as `d0`, `d1` and so on, seen at each push.
     fn daily(days: i64) -> Tags {
-        let mut tags = Tags::default().remembering([tag()].into());
+        let mut tags = Tags::default().remembering([(tag(), BTreeSet::new())].into());
         for day in 0..days {
             push(&mut tags, &format!("d{day}"), day * 86_400);
         }
@@ -1230,10 +1251,48 @@ mod tests {
     }
 
     #[test]
+    fn earlier_digests_are_kept_by_a_command_that_does_not_know_the_task_with_the_minimum_age() {
+        let mut tags = daily(2).remembering(AgedTags::new());
+        for day in 2..7 {
+            push(&mut tags, &format!("d{day}"), day * 86_400);
+        }
+        let now = at(6 * 86_400 + 100);
+        let (built, age) = (built_on_index("d0"), SignedDuration::from_hours(72));
+        let status = tags.status_at_age(&tag(), &built, age, now);
+        assert_eq!(status, BaseStatus::Moved(Some(digest("d3"))));
+    }
+
+    #[test]
+    fn base_that_moves_hourly_is_followed_at_its_minimum_age_of_three_days_and_never_backwards() {
+        let versions: Vec<Digest> = (0..400).map(|n| digest(&n.to_string())).collect();
+        let (mut tags, mut built, mut runs) = (Tags::default(), 0, Vec::new());
+        for hour in 0..400 {
+            let now = hour * 3600;
+            tags = tags.remembering([(tag(), [versions[built].clone()].into())].into());
+            push(&mut tags, &hour.to_string(), now);
+            let base = built_on_index(&built.to_string());
+            let age = SignedDuration::from_hours(72);
+            if let BaseStatus::Moved(Some(to)) = tags.status_at_age(&tag(), &base, age, at(now)) {
+                let newer = versions.iter().position(|it| *it == to).unwrap();
+                assert!(newer > built, "{newer} after {built}");
+                built = newer;
+                runs.push(hour);
+            }
+        }
+        assert_eq!(runs.first(), Some(&74));
+        assert!(
+            runs.windows(2).all(|pair| pair[1] - pair[0] <= 4),
+            "{runs:?}"
+        );
+        assert!(runs.last() >= Some(&396), "{runs:?}");
+        assert_eq!(tags.get(&tag()).unwrap().history.len(), MAX_EARLIER);
+    }
+
+    #[test]
     fn image_created_before_the_minimum_age_is_used_at_once_if_its_time_can_be_true() {
         let now = at(1_700_000_000);
         let status = |created: Timestamp| {
-            let mut tags = Tags::default().remembering([tag()].into());
+            let mut tags = Tags::default().remembering([(tag(), BTreeSet::new())].into());
             tags.observe(&tag(), made("d0", None), at(1_600_000_000));
             tags.observe(&tag(), made("old", Some(created)), now);
             let day = SignedDuration::from_hours(24);
@@ -1250,7 +1309,7 @@ mod tests {
 
     #[test]
     fn image_that_claims_to_be_old_ages_from_the_last_look_that_found_another() {
-        let mut tags = Tags::default().remembering([tag()].into());
+        let mut tags = Tags::default().remembering([(tag(), BTreeSet::new())].into());
         let claimed = Some(at(1_600_000_000));
         let hour = 3600;
         let looked = 1_700_000_000;
@@ -1285,7 +1344,7 @@ mod tests {
 
     #[test]
     fn digest_first_seen_before_the_clock_was_set_back_ages_from_the_next_look() {
-        let mut tags = Tags::default().remembering([tag()].into());
+        let mut tags = Tags::default().remembering([(tag(), BTreeSet::new())].into());
         push(&mut tags, "d0", 0);
         push(&mut tags, "d1", 9_000_000);
         push(&mut tags, "d1", 100);

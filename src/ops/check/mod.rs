@@ -274,15 +274,19 @@ pub(super) async fn look_now(
         others = keep_with_ancestors(&mut loaded, key);
     }
     app.registries_with(all_logins(app, &loaded, broken, events)?);
+    tags = tags.remembering(aged(loaded.iter().chain(&others)));
     let nodes: Vec<&Snapshot> = loaded.iter().collect();
-    look_at_all(app, &nodes, options.images, &mut tags, events).await;
+    let wanted = subscriptions(&nodes, options.images, &tags).shared_with(&others);
+    look_at_all(app, &nodes, &wanted, &mut tags, events).await;
     loop {
         let more = keep_makers(&loaded, &mut others, &tags);
         if more.is_empty() {
             break;
         }
         let nodes: Vec<&Snapshot> = more.iter().collect();
-        look_at_all(app, &nodes, false, &mut tags, events).await;
+        let wanted = subscriptions(&nodes, false, &tags);
+        let wanted = wanted.shared_with(loaded.iter().chain(&others));
+        look_at_all(app, &nodes, &wanted, &mut tags, events).await;
         loaded.extend(more);
     }
     if !loaded.is_empty() {
@@ -293,25 +297,28 @@ pub(super) async fn look_now(
     Ok((loaded, tags))
 }
 
-/// Looks at everything that tasks depend on, and waits for all answers. Of the images that tasks have pushed, only those are looked at that
-/// were missing the last time, or all with `images`.
+/// Returns the tags that tasks depend on. Of the images that tasks have pushed, only those are added that were missing the last time, or all
+/// with `images`.
+pub(super) fn subscriptions(nodes: &[&Snapshot], images: bool, tags: &Tags) -> TagSubscriptions {
+    let is_gone = |tag: &Reference| tags.look_error(tag) == Some(LookErrorKind::Absent);
+    TagSubscriptions::by(nodes).with_outputs(nodes, |tag| images || is_gone(tag))
+}
+
+/// Looks at all `wanted` tags, and at the git repositories of these tasks, and waits for all answers.
 pub(super) async fn look_at_all(
     app: &App,
     nodes: &[&Snapshot],
-    images: bool,
+    wanted: &TagSubscriptions,
     tags: &mut Tags,
     events: &EventSink<'_>,
 ) {
-    *tags = std::mem::take(tags).remembering(aged(nodes));
-    let is_gone = |tag: &Reference| tags.look_error(tag) == Some(LookErrorKind::Absent);
-    let wanted = TagSubscriptions::by(nodes).with_outputs(nodes, |tag| images || is_gone(tag));
     let all: Vec<Reference> = wanted.tags().into_iter().collect();
     events.send(looking_at(all.len()));
     let mut pending = PendingLooks::default();
     let sources = Heads::default().open(app, nodes, true);
     pending.ask_sources(sources, app.clock.now(), &Stop::never());
-    pending.ask_tags(app, &wanted, &all, tags);
-    pending.all(app, &wanted, tags).await;
+    pending.ask_tags(app, wanted, &all, tags);
+    pending.all(app, wanted, tags).await;
 }
 
 /// Decides for every task what a round would do, without doing it: every run is assumed to succeed and to change its images.

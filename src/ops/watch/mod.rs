@@ -31,8 +31,9 @@ use crate::{
 
 use super::{
     App, Event, EventSink,
-    check::{CheckAnswer, load_with_tags, look_at_all, simulate_round},
+    check::{CheckAnswer, load_with_tags, look_at_all, simulate_round, subscriptions},
     credential::all_logins,
+    look::aged,
 };
 
 use hooks::Hooks;
@@ -54,7 +55,9 @@ pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnsw
     let (loaded, mut tags) = load_with_tags(app, &mut broken, events)?;
     app.registries_with(all_logins(app, &loaded, &mut broken, events)?);
     let nodes: Vec<&Snapshot> = loaded.iter().collect();
-    look_at_all(app, &nodes, false, &mut tags, events).await;
+    tags = tags.remembering(aged(&loaded));
+    let wanted = subscriptions(&nodes, false, &tags);
+    look_at_all(app, &nodes, &wanted, &mut tags, events).await;
     let answers = simulate_round(nodes, &mut tags, app.clock.now());
     let mut round_result = RoundResult::default();
     if broken > 0 {

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use jiff::Timestamp;
 
 use crate::{
-    ops::App,
-    watch::{Families, FamilySubset, Round, schedule},
+    ops::{App, look::aged},
+    watch::{AgedTags, Families, FamilySubset, Round, schedule},
 };
 
 use super::hooks::HintedTargets;
@@ -39,6 +39,8 @@ impl StateFingerprint {
 #[derive(Debug)]
 pub struct LastFullRound {
     pub families: Rc<Families>,
+    /// The tags for which a task has a minimum age: rounds over a part of the tasks keep the earlier digests of these too.
+    pub aged: AgedTags,
     state: StateFingerprint,
     /// When the next round over all tasks is due.
     pub until: Timestamp,
@@ -59,6 +61,7 @@ impl LastFullRound {
         let pause = schedule::time_until_next(next, now);
         Some(Self {
             families: Rc::new(round.families()),
+            aged: aged(round.verdicts().map(|(node, ..)| node)),
             state,
             until: now.saturating_add(pause).unwrap_or(Timestamp::MAX),
         })

@@ -249,9 +249,17 @@ impl<'a> Watcher<'a> {
         } else {
             BTreeMap::new()
         };
+        let mut aged = aged(nodes.iter().copied());
+        if let Some(last) = self.whole.as_ref().filter(|_| !whole) {
+            for (tag, built_on) in &last.aged {
+                aged.entry(tag.clone())
+                    .or_default()
+                    .extend(built_on.iter().cloned());
+            }
+        }
         let mut tags = recall::tags(app, events)?
             .debounced_by(self.options.settle)
-            .remembering(aged(nodes))
+            .remembering(aged)
             .with_heads(self.heads.said());
         let wanted = TagSubscriptions::by(nodes).with_outputs(nodes, |_| {
             app.settings.config.watch.images_every_seconds > 0

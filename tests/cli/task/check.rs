@@ -48,6 +48,22 @@ fn task_check_exit_code_reports_stale_only_with_the_flag() {
 }
 
 #[test]
+fn task_check_of_one_task_reads_a_moved_base_for_the_platforms_of_all_tasks() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    registry.push_both("base:1", "one", "one");
+    for (name, platform) in [("amd", "linux/amd64"), ("arm", "linux/arm64")] {
+        let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+        world.task_with(&registry, name, &dockerfile, &["--platform", platform]);
+        world.run(name).ok();
+    }
+    registry.push_both("base:1", "two", "two");
+    world.acrt(&["task", "check", "-n", "amd"]).ok();
+    world.acrt(&["task", "watch", "--once", "--due"]).ok();
+    assert_eq!(world.runs().len(), 4);
+}
+
+#[test]
 fn deleted_base_tag_is_missing_and_current_again_when_restored_unchanged() {
     let (world, registry) = world();
     let digest = registry.digest("base:1").unwrap();

@@ -477,7 +477,8 @@ impl Snapshot {
         }
     }
 
-    /// Returns the tags of which the last run saw something newer than the last look did: they are looked at before anything is decided.
+    /// Returns the tags of which the last run saw something newer than the last look did, and those whose new digest was read for other
+    /// platforms only, for another task: they are looked at before anything is decided.
     pub fn outdated<'a>(
         &'a self,
         tags: &'a Tags,
@@ -504,7 +505,8 @@ impl Snapshot {
         // A time ahead of now was written before the clock was set back.
         let recorded = self.baseline.recorded.filter(|time| *time <= now);
         let is_old = record.last_looked < recorded || record.last_looked > Some(now);
-        dependency.image.digest.is_some() && is_old
+        let is_unread = record.error.is_none() && !record.has_all(&dependency.manifests);
+        dependency.image.digest.is_some() && (is_old || is_unread)
     }
 
     /// Collects all that is known of what the task follows.
@@ -749,8 +751,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        image::Platform,
         task::{DependencyKind, Manifests, Task},
-        watch::{Baseline, Built, Observation, Snapshot},
+        watch::{Baseline, Built, FailedLook, Observation, Snapshot},
     };
 
     fn at(text: &str) -> Timestamp {
@@ -894,6 +897,37 @@ mod tests {
             failure.causes = digests(causes);
         }
         Snapshot::new(serde_yaml::from_str(web).unwrap(), baseline, Clone::clone)
+    }
+
+    #[test]
+    fn tag_whose_new_index_was_read_for_another_platform_only_is_outdated() {
+        let mut node = failed_on_two_bases(&[], &[]);
+        let [arm, amd] = ["linux/arm64", "linux/amd64"].map(|it| it.parse::<Platform>().unwrap());
+        let one = |platform: &Platform, version| {
+            Manifests::from_iter([(platform.clone(), Some(digest(version)))])
+        };
+        node.baseline.dependencies[0].manifests = one(&arm, "one for arm64");
+        let read = |tags: &mut Tags, platform: &Platform| {
+            let seen = Observation {
+                digest: digest("two"),
+                manifests: one(platform, "two"),
+                created: None,
+            };
+            tags.observe(&base("x"), seen, at("01T10:00:00"));
+        };
+        let outdated = |tags: &Tags| -> Vec<Reference> {
+            let outdated = node.outdated(tags, at("01T10:01:00"));
+            outdated.cloned().collect()
+        };
+        let mut tags = Tags::default();
+        look(&mut tags, "y", "one", "01T10:00:00");
+        read(&mut tags, &amd);
+        assert_eq!(outdated(&tags), [base("x")]);
+        let silent = FailedLook::unknown("no answer");
+        tags.miss(&base("x"), silent, at("01T10:00:30"));
+        assert_eq!(outdated(&tags), [], "it is asked again after a pause");
+        read(&mut tags, &arm);
+        assert_eq!(outdated(&tags), []);
     }
 
     #[test]

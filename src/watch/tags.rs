@@ -172,6 +172,11 @@ impl TagRecord {
         Some(later(now, SignedDuration::from_secs(*pause)))
     }
 
+    /// Tells whether the manifests for all platforms of `wanted` are known.
+    pub fn has_all(&self, wanted: &Manifests) -> bool {
+        wanted.keys().all(|it| self.manifests.contains_key(it))
+    }
+
     fn has(&self, digest: &Digest) -> bool {
         let mut manifests = self.manifests.values().flatten();
         self.digest.as_ref() == Some(digest) || manifests.any(|it| it == digest)

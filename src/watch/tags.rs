@@ -42,7 +42,7 @@ pub struct TagRecord {
     /// Whether the next look is made because of a webhook.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_hinted: bool,
-    /// When the tag began to move after a quiet time; only while a task waits for the debounce to end.
+    /// When the tag began to move after a quiet time; removed when a round builds on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restless_since: Option<Timestamp>,
     /// When the last question was asked that the registry has answered, whatever the answer.
@@ -199,6 +199,13 @@ impl TagRecord {
             LookErrorKind::Absent | LookErrorKind::NoImage => false,
         });
         error.map_or(0, |error| error.count)
+    }
+
+    /// Returns when the tag began to move after it had been quiet for `debounce`.
+    fn restless_after(&self, debounce: SignedDuration) -> Option<Timestamp> {
+        let mut moves = self.moves.windows(2).rev();
+        let after_quiet = moves.find(|pair| later(pair[0], debounce) <= pair[1]);
+        after_quiet.map(|pair| pair[1]).max(self.restless_since)
     }
 
     /// Returns how often the tag has moved within the last hour, if that is more often than pushes alone explain.
@@ -459,15 +466,16 @@ impl Tags {
         if record.digest.as_ref() == Some(&seen.digest) {
             record.manifests.extend(seen.manifests);
         } else {
-            let moves_on = record
-                .first_seen
-                .is_some_and(|seen| now < later(seen, debounce));
-            record.restless_since = match record.restless_since {
-                _ if debounce.is_zero() => None,
-                Some(since) if moves_on => Some(since),
-                _ => Some(now),
-            };
             record.moves.retain(|moved| within_an_hour(*moved, now));
+            let moves_on = match debounce.is_zero() {
+                // A watcher with a debounce may wait for the tag; what is quiet for it is not known here.
+                true => !record.moves.is_empty(),
+                false => record
+                    .first_seen
+                    .is_some_and(|seen| now < later(seen, debounce)),
+            };
+            let since = record.restless_since.filter(|_| moves_on);
+            record.restless_since = since.or(Some(now));
             // A tag is reported as flapping again only after an hour without a move.
             record.flapping_reported &= !record.moves.is_empty();
             if record.digest.is_some() && !is_own {
@@ -603,7 +611,7 @@ impl Tags {
         if self.debounce.is_zero() || is_own {
             return None;
         }
-        let began = record.restless_since.unwrap_or(seen);
+        let began = record.restless_after(self.debounce).unwrap_or(seen);
         let longest = self.debounce.saturating_mul(LONGEST_SETTLING);
         let until = later(seen, self.debounce).min(later(began, longest));
         (until > now).then_some(until)
@@ -1191,12 +1199,40 @@ mod tests {
         assert_eq!(tags.debounced_until(&tag(), at(9001)), Some(at(9060)));
     }
 
+    /// Pushes that a command without a debounce sees first, and a watcher with a debounce of a minute two seconds later.
+    fn push_before_a_watcher(tags: Tags, times: impl Iterator<Item = i64>) -> Tags {
+        times.fold(tags, |tags, time| {
+            let mut tags = tags.debounced_by(SignedDuration::ZERO);
+            push(&mut tags, &time.to_string(), time);
+            let mut tags = tags.debounced_by(SignedDuration::from_secs(60));
+            push(&mut tags, &time.to_string(), time + 2);
+            tags
+        })
+    }
+
+    #[test]
+    fn debounce_of_moves_that_a_command_without_a_debounce_sees_first_is_limited() {
+        let mut tags = Tags::default();
+        push(&mut tags, "quiet", 1000);
+        let tags = push_before_a_watcher(tags, (0..12).map(|n| 9000 + n * 50));
+        assert_eq!(tags.debounced_until(&tag(), at(9552)), Some(at(9600)));
+        assert_eq!(tags.debounced_until(&tag(), at(9600)), None);
+    }
+
+    #[test]
+    fn debounce_of_a_move_after_a_stable_period_is_not_cut_by_older_moves_that_others_saw() {
+        for quiet in [[1000, 2000, 3000], [1000, 1050, 9000], [1000, 5000, 9000]] {
+            let tags = push_before_a_watcher(Tags::default(), quiet.into_iter());
+            let (moved, end) = (at(quiet[2] + 2), at(quiet[2] + 60));
+            assert_eq!(tags.debounced_until(&tag(), moved), Some(end), "{quiet:?}");
+        }
+    }
+
     #[test]
     fn debounce_is_skipped_with_period_zero_and_after_an_own_push() {
         let mut tags = Tags::default();
         push(&mut tags, "one", 1000);
         assert_eq!(tags.debounced_until(&tag(), at(1000)), None);
-        assert_eq!(tags.get(&tag()).unwrap().restless_since, None);
         let mut tags = tags.debounced_by(SignedDuration::from_secs(60));
         push(&mut tags, "two", 1001);
         tags.take_in_pushed(&tag(), &digest("two"));

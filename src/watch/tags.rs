@@ -245,6 +245,9 @@ pub struct LookError {
     /// The digest of the tag that must not be used, where that was the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Digest>,
+    /// The error that the last answer was, if there is no answer now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Box<Self>>,
 }
 
 /// The kind of a failed look.
@@ -508,8 +511,20 @@ impl Tags {
         let record = self.entry(tag);
         record.not_before = None;
         record.correct_times(now);
-        let before = record.error.take().filter(|error| error.kind == miss.kind);
-        let (since, count) = before.map_or((now, 0), |error| (error.since, error.count));
+        let (mut before, mut earlier) = (record.error.take(), None);
+        if let Some(error) = before.take_if(|error| error.kind != miss.kind) {
+            // While the registry does not answer, what it said last still counts.
+            match (miss.kind, error.kind) {
+                (LookErrorKind::Unknown, _) => earlier = Some(error),
+                (_, LookErrorKind::Unknown) => {
+                    before = error.earlier.filter(|error| error.kind == miss.kind);
+                }
+                _ => {}
+            }
+        } else if let Some(error) = &mut before {
+            earlier = error.earlier.take();
+        }
+        let (since, count) = before.map_or((now, 0), |error| (error.since.min(now), error.count));
         record.last_looked = Some(now);
         let FailedLook {
             message,
@@ -524,6 +539,7 @@ impl Tags {
             kind,
             count: count.saturating_add(1),
             rejected,
+            earlier,
         }));
     }
 
@@ -1108,6 +1124,27 @@ mod tests {
         );
         assert_eq!(tags.get(&tag()).unwrap().digest, Some(digest("i1")));
         assert_eq!(tags.get(&tag()).unwrap().first_seen, Some(at(5)));
+    }
+
+    #[test]
+    fn outage_does_not_end_how_long_a_tag_is_missing() {
+        let mut tags = seeing("i1", Some("m1"));
+        let gone = FailedLook {
+            kind: LookErrorKind::Absent,
+            ..FailedLook::unknown("gone")
+        };
+        let since = |tags: &Tags| tags.get(&tag()).unwrap().error.as_ref().unwrap().since;
+        tags.miss(&tag(), gone.clone(), at(7));
+        for second in [8, 9] {
+            tags.miss(&tag(), FailedLook::unknown("no answer"), at(second));
+            assert_eq!(since(&tags), at(8));
+        }
+        tags.miss(&tag(), gone.clone(), at(10));
+        assert_eq!(since(&tags), at(7));
+        push(&mut tags, "i2", 11);
+        tags.miss(&tag(), FailedLook::unknown("no answer"), at(12));
+        tags.miss(&tag(), gone, at(13));
+        assert_eq!(since(&tags), at(13), "the tag was there");
     }
 
     #[test]

@@ -493,6 +493,13 @@ async fn look(
     let looks = registries.looks(which).map(async |(spelled, result)| {
         let question = questions.get(&spelled)?;
         let (spelled, result) = by_any_name(&registries, &question.wanted, result).await;
+        let others = &question.wanted.others;
+        if let Ok(seen) = result.as_ref()
+            && !others.is_empty()
+        {
+            // Runs ask by the names in their files.
+            registries.remember_for(others, &spelled, seen).await;
+        }
         let mut question = question.clone();
         question.wanted.spelled = spelled;
         let not_before = result.as_ref().err().and_then(LookupError::retry_at);

@@ -95,6 +95,26 @@ impl Registries {
         self.memory.cache.hold_tags()
     }
 
+    /// Remembers an answer about a tag also for other names of its registry, as far as these have the same login.
+    pub async fn remember_for(
+        &self,
+        others: &BTreeSet<Reference>,
+        tag: &Reference,
+        seen: &ResolvedTag,
+    ) {
+        let login = async |tag: &Reference| {
+            let registry = canonical(tag.registry());
+            let found = self.keychain.find(registry, tag.repository()).await?;
+            Ok::<_, String>(found.map(|found| found.credential))
+        };
+        let Ok(own) = login(tag).await else { return };
+        for other in others {
+            if login(other).await.as_ref() == Ok(&own) {
+                self.cache().looked::<LookupError>(other, &Ok(seen.clone()));
+            }
+        }
+    }
+
     /// Drops the remembered answer about a tag, because the tag was pushed.
     pub fn forget_tag(&self, tag: &Reference) {
         self.cache().forget_tag(tag);

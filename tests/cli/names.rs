@@ -87,6 +87,28 @@ fn chain_under_several_registry_aliases_takes_one_round_and_one_request_for_each
 }
 
 #[test]
+fn runs_by_another_registry_alias_use_the_answer_of_the_round() {
+    let (world, registry) = world();
+    world.set("ACRT_NOW", "2026-01-31T08:00:00Z");
+    let local = by(&registry, "localhost");
+    world.tracked_task(
+        &registry,
+        "one",
+        &format!("FROM {}\n", registry.image("base:1")),
+    );
+    world.tracked_task(&registry, "two", &format!("FROM {local}/base:1\n"));
+    registry.push("base:1", &[("version", "two")]);
+    registry.forget_requests();
+    world.set("ACRT_NOW", "2026-01-31T09:00:00Z");
+    world.watch_once().ok();
+    assert_eq!(world.runs().len(), 4);
+    let asked = registry.requests();
+    let asked: Vec<&str> = asked.iter().map(|it| it.path.as_str()).collect();
+    let of_tag = asked.iter().filter(|path| **path == "/v2/base/manifests/1");
+    assert_eq!(of_tag.count(), 1, "{asked:?}");
+}
+
+#[test]
 fn settings_of_one_registry_alias_apply_to_all() {
     let (world, registry) = world();
     let local = by(&registry, "localhost");

@@ -444,14 +444,17 @@ impl Snapshot {
             reasons.change = change.clone().filter(|change| change.source.is_none());
         }
         if reasons.is_empty() {
+            let verdict = self.decide_without_reason(tags, change, now);
             let until = too_young.iter().map(|(_, until)| *until).min();
-            if let Some(until) = until.filter(|_| self.baseline.is_tracking()) {
-                reasons
-                    .moves
-                    .extend(too_young.into_iter().map(|(moved, _)| moved));
-                return Verdict::TooYoung { reasons, until };
-            }
-            return self.decide_without_reason(tags, change, now);
+            // The wait may take weeks; it must not hide what a person has to do.
+            return match until.filter(|_| verdict == Verdict::Current) {
+                Some(until) => {
+                    let moves = too_young.into_iter().map(|(moved, _)| moved);
+                    reasons.moves.extend(moves);
+                    Verdict::TooYoung { reasons, until }
+                }
+                None => verdict,
+            };
         }
         if let Some(canceled) = &self.baseline.canceled
             && self.was_canceled(canceled, &reasons)

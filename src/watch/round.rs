@@ -355,7 +355,7 @@ impl<'a> Round<'a> {
         for (node, decision) in self.nodes.iter().zip(&mut self.decisions) {
             if matches!(
                 decision.verdict(),
-                Some(Verdict::Current | Verdict::FollowsNothing)
+                Some(Verdict::Current | Verdict::FollowsNothing | Verdict::TooYoung { .. })
             ) && let Some(missing) = node.missing_images(tags, now)
             {
                 *decision = missing.into();
@@ -679,8 +679,8 @@ pub fn vertex(node: &Snapshot) -> Vertex<'_> {
 mod tests {
     use super::*;
     use crate::{
-        task::{Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task},
-        watch::{Baseline, Built, FailedLook, Observation, Snapshot},
+        task::{Cause, Dependency, DependencyKind, ImageDescriptor, Manifests, RunId, Task},
+        watch::{Baseline, Built, FailedLook, LookErrorKind, Observation, Reading, Snapshot},
     };
 
     fn at(second: i64) -> Timestamp {
@@ -887,6 +887,53 @@ mod tests {
         let mut round = Round::new(nodes).of_selection(Some(stale));
         let job = round.next(&story.tags, at(2)).unwrap();
         assert!(job.reasons.by_hand && job.reasons.moves.len() == 1);
+    }
+
+    /// A task whose bases must be a hundred seconds old.
+    fn aged(name: &str, bases: &[&str]) -> Snapshot {
+        let mut baseline = built(bases, "old");
+        let output = ImageDescriptor::new(&image(name), Some(digest(name, "old")));
+        baseline.outputs = vec![output];
+        let mut node = Snapshot::new(task(name), baseline, Clone::clone);
+        node.set_min_ages(|_| jiff::SignedDuration::from_secs(100));
+        node
+    }
+
+    #[test]
+    fn base_that_is_too_young_hides_neither_changed_nor_broken_files_nor_a_missing_image() {
+        let mut node = aged("app", &["base"]);
+        let mut tags = seeing(&[("base", "new")]);
+        assert_eq!(node.decide(&tags, at(2)).word(), "settling");
+        for (reading, word) in [
+            (
+                Reading {
+                    changed: Some(vec![image("other")]),
+                    ..Reading::default()
+                },
+                "changed",
+            ),
+            (
+                Reading {
+                    problem: Some("no such file".into()),
+                    ..Reading::default()
+                },
+                "unknown",
+            ),
+        ] {
+            node.reading = Some(Box::new(reading));
+            assert_eq!(node.decide(&tags, at(2)).word(), word);
+        }
+        node.reading = None;
+        let mut round = Round::new(vec![&node]);
+        assert_eq!(round.next(&tags, at(2)), None);
+        let gone = FailedLook {
+            kind: LookErrorKind::Absent,
+            ..FailedLook::unknown("no such tag")
+        };
+        tags.miss(&image("app"), gone, at(3));
+        round.judge_outputs(&tags, at(3));
+        let words: Vec<&str> = round.verdicts().map(|(_, v, _)| v.word()).collect();
+        assert_eq!(words, ["image-missing"]);
     }
 
     #[test]

@@ -558,8 +558,8 @@ impl<'a> Round<'a> {
 
     /// Tells whether the children of this task must wait for it: it should have been rebuilt, and was not.
     ///
-    /// A failed parent, or one in a cycle, holds back only a child for which nothing else moved. A closed window of the parent holds back no child: the child's
-    /// own windows decide.
+    /// A failed parent, or one in a cycle, holds back only a child for which nothing else moved. A closed window of the parent, or a base of
+    /// it that is too young, holds back no child: the child's own windows and minimum age decide.
     fn holds_back(&self, parent: usize, reasons: &Reasons) -> bool {
         let Some(verdict) = self.decisions[parent].verdict() else {
             return false;
@@ -580,7 +580,7 @@ impl<'a> Round<'a> {
                 | Verdict::NoBuilder { .. },
                 None,
             ) => moved,
-            (Verdict::Settling { .. } | Verdict::TooYoung { .. }, None) => !reasons.is_empty(),
+            (Verdict::Settling { .. }, None) => !reasons.is_empty(),
             (Verdict::Waiting { .. }, None) => true,
             // Of a cycle that only digests show, each task has been run.
             (Verdict::Cycle(_), None) => {
@@ -934,6 +934,17 @@ mod tests {
         round.judge_outputs(&tags, at(3));
         let words: Vec<&str> = round.verdicts().map(|(_, v, _)| v.word()).collect();
         assert_eq!(words, ["image-missing"]);
+    }
+
+    #[test]
+    fn base_of_a_parent_that_is_too_young_delays_no_child_with_its_own_moved_base() {
+        let site = Snapshot::new(task("site"), built(&["app", "tool"], "old"), Clone::clone);
+        let app = aged("app", &["base"]);
+        let tags = seeing(&[("base", "new"), ("app", "old"), ("tool", "new")]);
+        let mut round = Round::new(vec![&site, &app]);
+        let job = round.next(&tags, at(2)).unwrap();
+        assert_eq!(job.task.to_string(), "site");
+        assert_eq!(round.next(&tags, at(2)), None);
     }
 
     #[test]

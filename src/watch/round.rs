@@ -509,7 +509,10 @@ impl<'a> Round<'a> {
         if let Some(selection) = self.selection
             && selection.takes(self.nodes[n], &verdict)
         {
-            let mut reasons = verdict.reasons().cloned().unwrap_or_default();
+            // It is not built on images that are too young.
+            let known = verdict.reasons().cloned();
+            let known = known.filter(|_| !matches!(verdict, Verdict::TooYoung { .. }));
+            let mut reasons = known.unwrap_or_default();
             reasons.by_hand = true;
             verdict = Verdict::Stale(reasons);
         }
@@ -945,6 +948,29 @@ mod tests {
         let job = round.next(&tags, at(2)).unwrap();
         assert_eq!(job.task.to_string(), "site");
         assert_eq!(round.next(&tags, at(2)), None);
+    }
+
+    #[test]
+    fn task_with_a_base_that_is_too_young_is_run_by_hand_with_all_tasks_on_the_old_base() {
+        let mut app = aged("app", &["base"]);
+        let tags = seeing(&[("base", "new")]);
+        let next = |app: &Snapshot, selection: Selection| {
+            let mut round = Round::new(vec![app]).of_selection(Some(selection));
+            round.next(&tags, at(2))
+        };
+        let [all, stale, failed] = [0, 1, 2].map(|which| Selection {
+            all: which == 0,
+            stale: which == 1,
+            failed: which == 2,
+        });
+        let job = next(&app, all).unwrap();
+        assert_eq!(job.pins, [(image("base"), digest("base", "old"))]);
+        assert_eq!(job.reasons.cause(), Cause::Manual);
+        assert_eq!(next(&app, stale), None);
+        assert_eq!(next(&app, failed), None);
+        app.baseline
+            .failed(RunId::new(2), BTreeMap::new(), None, at(1));
+        assert!(next(&app, failed).is_some());
     }
 
     #[test]

@@ -23,7 +23,6 @@ impl Selection {
             | Verdict::Unknown { .. }
             | Verdict::Missing { .. }
             | Verdict::Unverified { .. }
-            | Verdict::TooYoung { .. }
             | Verdict::Waiting { .. } => false,
             Verdict::Stale(_)
             | Verdict::NoBuilder { .. }
@@ -33,7 +32,9 @@ impl Selection {
             | Verdict::Settling { .. }
             | Verdict::Changed(_)
             | Verdict::ImageMissing { .. } => self.all || self.stale || has_failed,
-            Verdict::TriggerOff
+            // It would be built on the digests that are old enough, as it is already.
+            Verdict::TooYoung { .. }
+            | Verdict::TriggerOff
             | Verdict::NeverRun
             | Verdict::Failing { .. }
             | Verdict::Current

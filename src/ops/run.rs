@@ -18,7 +18,8 @@ use crate::{
 
 use super::{
     App, Event, EventSink,
-    check::set_min_ages,
+    chain::ImageMakers,
+    check::{min_age, set_min_ages_of},
     credential::logins,
     execute,
     execution::{Execution, Finished},
@@ -142,7 +143,11 @@ fn never_begun(app: &App, mut held: HeldRun, error: Error) -> Result<Error> {
 async fn old_enough(app: &App, task: &Task, events: &EventSink<'_>) -> Result<CacheExport> {
     let baseline = app.store.baseline(&task.key())?;
     let mut snapshot = Snapshot::new(task.clone(), baseline, |image| app.canonical(image));
-    set_min_ages(app, &mut snapshot);
+    let mut makers = ImageMakers::of(app);
+    set_min_ages_of(app, &mut snapshot, |base| {
+        let makers = makers.of_image(base).unwrap_or_default();
+        makers.into_iter().map(|maker| min_age(app, maker)).min()
+    });
     let tags = recall::tags(app, events)?;
     let pins = snapshot.pins(&tags, app.clock.now());
     let mut answers = CacheExport::default();

@@ -20,8 +20,8 @@ use super::{
     App, Event, EventSink,
     answer::{LastRecorded, RunAnswer, TaskAnswer},
     check::{
-        self, CheckAnswer, Found, keep_makers, keep_with_ancestors, set_windows, simulate_round,
-        simulated, snapshot, state_of,
+        self, CheckAnswer, Found, keep_makers, keep_with_ancestors, set_min_ages, set_windows,
+        simulate_round, simulated, snapshot, state_of,
     },
     heads,
     recall::{self, ReadTags},
@@ -184,6 +184,7 @@ fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> 
     }
     let own = Found::new(task.clone(), baseline.clone(), None, &Mounts::read());
     all.push(snapshot(app, own));
+    set_min_ages(app, &mut all);
     let mut others = keep_with_ancestors(&mut all, &key);
     let tags = recall::tags(app, &EventSink::none()).unwrap_or_default();
     loop {

@@ -112,11 +112,11 @@ impl Snapshot {
     }
 
     /// Sets the minimum age of each base's digest before the task is built on it.
-    pub fn set_min_ages(&mut self, age: impl Fn(&Reference) -> SignedDuration) {
+    pub fn set_min_ages(&mut self, mut age: impl FnMut(&Reference) -> SignedDuration) {
         let ages = self
             .bases
             .iter()
-            .map(|base| base.as_ref().map_or(SignedDuration::ZERO, &age));
+            .map(|base| base.as_ref().map_or(SignedDuration::ZERO, &mut age));
         let ages: Box<[SignedDuration]> = ages.collect();
         // Nearly always there are none; then none are stored.
         self.ages = if ages.iter().all(SignedDuration::is_zero) {
@@ -160,12 +160,11 @@ impl Snapshot {
             })
     }
 
-    /// Returns the digests to build on where bases must have a minimum age; none where any age will do.
+    /// Returns the digests to build on of the bases that must have a minimum age.
     pub fn pins(&self, tags: &Tags, now: Timestamp) -> Vec<(Reference, Digest)> {
-        if self.ages.is_empty() {
-            return Vec::new();
-        }
-        let pins = self.followed_by_age().filter_map(|(tag, dependency, age)| {
+        let aged = self.followed_by_age();
+        let aged = aged.filter(|(_, _, age)| !age.is_zero());
+        let pins = aged.filter_map(|(tag, dependency, age)| {
             let digest = match tags.status_at_age(tag, dependency, age, now) {
                 BaseStatus::Moved(to) => to,
                 BaseStatus::Current => tags.get(tag).and_then(|record| record.digest.clone()),

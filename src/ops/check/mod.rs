@@ -137,6 +137,7 @@ fn snapshots(
             None => *broken += 1,
         }
     }
+    set_min_ages(app, &mut loaded);
     placing::add_away(app, &mut loaded, false);
     loaded
 }
@@ -160,14 +161,44 @@ pub fn load_of(
     Ok(loaded)
 }
 
-/// Sets the minimum age of a task's bases, from the task or else from the config file; bases that are verified may be exempt.
-pub(super) fn set_min_ages(app: &App, snapshot: &mut Snapshot) {
-    let age = snapshot.task.min_age.unwrap_or(app.min_age).duration();
+/// Returns the minimum age of a task's bases, from the task or else from the config file.
+pub(super) fn min_age(app: &App, task: &Task) -> SignedDuration {
+    task.min_age.unwrap_or(app.min_age).duration()
+}
+
+/// Sets the minimum ages of the bases of these tasks, which push each other's bases.
+pub(super) fn set_min_ages(app: &App, all: &mut [Snapshot]) {
+    let ages = all.iter().map(|one| min_age(app, &one.task));
+    if ages.clone().all(|age| age.is_zero()) {
+        return;
+    }
+    let mut of_makers: HashMap<Reference, SignedDuration> = HashMap::new();
+    for (one, age) in all.iter().zip(ages) {
+        for image in &one.pushes {
+            let least = of_makers.entry(image.clone()).or_insert(age);
+            *least = age.min(*least);
+        }
+    }
+    for one in all {
+        set_min_ages_of(app, one, |base| of_makers.get(base).copied());
+    }
+}
+
+/// Sets the minimum age of a task's bases. Bases that are verified may be exempt, and so are those that a task pushes whose own bases are as
+/// old: what came from outside has waited there. `of_maker` returns the minimum age of the bases of the task that pushes an image, if one
+/// does.
+pub(super) fn set_min_ages_of(
+    app: &App,
+    snapshot: &mut Snapshot,
+    mut of_maker: impl FnMut(&Reference) -> Option<SignedDuration>,
+) {
+    let age = min_age(app, &snapshot.task);
     if age.is_zero() {
         return;
     }
     snapshot.set_min_ages(|base| {
-        if app.verifier.exempts_from_age(base) {
+        let has_waited = of_maker(base).is_some_and(|it| it >= age);
+        if has_waited || app.verifier.exempts_from_age(base) {
             SignedDuration::ZERO
         } else {
             age
@@ -182,7 +213,8 @@ pub(super) fn set_windows(app: &App, task: &mut Task) {
     }
 }
 
-/// Combines a task with its baseline, and with what its files say now where that matters.
+/// Combines a task with its baseline, and with what its files say now where that matters. Minimum ages depend on other tasks, and are not
+/// set yet.
 pub(super) fn snapshot(app: &App, found: Found) -> Snapshot {
     let Found {
         mut task,
@@ -206,7 +238,6 @@ pub(super) fn snapshot(app: &App, found: Found) -> Snapshot {
     if let Some(reading) = reading {
         snapshot.read(reading, canonical);
     }
-    set_min_ages(app, &mut snapshot);
     snapshot
 }
 

@@ -158,6 +158,38 @@ fn base_that_moves_daily_is_followed_at_its_minimum_age() {
 }
 
 #[test]
+fn image_of_a_task_with_the_same_minimum_age_is_built_on_at_once() {
+    let (world, registry) = world();
+    world.config("defaults: {minAge: 2d}\n");
+    at(&world, 0);
+    world.tracked_task(&registry, "app", &from(&registry));
+    let site = format!("FROM {}\n", registry.image("app:latest"));
+    world.tracked_task(&registry, "site", &site);
+    registry.push("base:1", &[("version", "two")]);
+    let built = || registry.file("site:latest", "version").unwrap();
+    let mut seen = Vec::new();
+    for day in [1, 3] {
+        at(&world, day * DAY);
+        world.acrt(&["task", "watch", "--once"]).ok();
+        seen.push(built());
+    }
+    assert_eq!(seen, ["one", "two"]);
+    // Nor does a run by hand take the image that the last look has seen.
+    world.context("app", &format!("{}LABEL mended=yes\n", from(&registry)));
+    world.run("app").ok();
+    world.run("site").ok();
+    let mended = registry.label("site:latest", "mended");
+    assert_eq!(mended.as_deref(), Some("yes"));
+    // A task with a longer minimum age waits for the rest.
+    let age = ["task", "update", "--name", "site", "--min-age", "5d"];
+    world.acrt(&age).ok();
+    world.context("app", &format!("{}LABEL mended=again\n", from(&registry)));
+    world.run("app").ok();
+    world.acrt(&["task", "watch", "--once"]).ok();
+    assert_eq!(world.state_of("site"), "settling");
+}
+
+#[test]
 fn base_whose_old_enough_digest_was_removed_fails_with_backoff_and_a_manual_run_uses_the_present_one()
  {
     let (world, registry) = world();

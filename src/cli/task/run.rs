@@ -16,7 +16,7 @@ use crate::{
         outcome::Outcome,
         report::Report,
     },
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     ops::{
         self, App,
         answer::RunAnswer,
@@ -185,11 +185,12 @@ fn selected(
         let stop = Stop::listen(OnHangup::Stop)?;
         ops::watch::once(app, &options, &stop, &report.events()).await
     })?;
-    if round_result.rebuilt == 0 && round_result.worst.is_none() {
+    let worst = round_result.worst.filter(|kind| *kind != Kind::Stale);
+    if round_result.rebuilt == 0 && worst.is_none() {
         let nothing = "nothing to run; how the tasks are doing: acrt status".to_owned();
         report.note(&ops::task::none_yet(app)?.unwrap_or(nothing));
     }
-    Ok(Outcome::exit(round_result.worst))
+    Ok(Outcome::exit(worst))
 }
 
 /// Prints the command lines of a run.

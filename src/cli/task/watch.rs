@@ -74,7 +74,7 @@ pub struct WatchArgs {
     /// File to write metrics to after each round, for the textfile collector of node_exporter
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     metrics_file: Option<PathBuf>,
-    /// End with 10 if something was, or would be, rebuilt
+    /// End with 10 if something was rebuilt, or is stale or changed
     #[arg(long)]
     exit_code: bool,
 }
@@ -129,7 +129,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
     }
     if args.dry_run {
         let (answers, round_result) = app.wait(ops::watch::dry_run(app, &report.events()))?;
-        let exit = exit(&round_result, args.exit_code && !answers.is_empty());
+        let exit = exit(&round_result, args.exit_code);
         return Ok(Outcome::of(answers, columns::CHECK).with_exit(exit));
     }
     let options = WatchOptions {
@@ -181,12 +181,10 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         }
         watched => watched?,
     };
-    Ok(Outcome::exit(exit(
-        &round_result,
-        args.exit_code && round_result.rebuilt > 0,
-    )))
+    Ok(Outcome::exit(exit(&round_result, args.exit_code)))
 }
 
-fn exit(round_result: &RoundResult, told_of_change: bool) -> Option<Kind> {
-    round_result.worst.or(told_of_change.then_some(Kind::Stale))
+fn exit(round_result: &RoundResult, counts_stale: bool) -> Option<Kind> {
+    let worst = round_result.worst;
+    worst.filter(|kind| counts_stale || *kind != Kind::Stale)
 }

@@ -64,9 +64,7 @@ pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnsw
         round_result.take(Kind::Failed);
     }
     let kinds = answers.iter().filter_map(|answer| answer.state.exit());
-    for kind in kinds.filter(|kind| *kind != Kind::Stale) {
-        round_result.take(kind);
-    }
+    kinds.for_each(|kind| round_result.take(kind));
     let mut answers: Vec<CheckAnswer> = answers
         .into_iter()
         .filter(|answer| answer.turn.is_some())

@@ -12,7 +12,7 @@ use super::make::JobResult;
 #[derive(Debug, Default)]
 pub struct RoundResult {
     pub rebuilt: usize,
-    /// The worst that happened, as the kind that picks the exit code.
+    /// The worst that happened, as the kind that picks the exit code. [`Kind::Stale`] counts only with `--exit-code`.
     pub worst: Option<Kind>,
     /// When something is due next, as far as it is known.
     pub next: Option<Timestamp>,
@@ -42,8 +42,7 @@ impl RoundResult {
             Verdict::BackingOff { .. } | Verdict::Failing { until: Some(_), .. } => {
                 Some(Kind::Failed)
             }
-            // What a task waits for has been counted already, or is a run in another process that may well succeed.
-            other => other.state().exit().filter(|kind| *kind != Kind::Stale),
+            other => other.state().exit(),
         };
         if let Some(kind) = kind {
             self.take(kind);

@@ -508,14 +508,26 @@ fn watch_dry_run_prints_the_plan_and_changes_nothing() {
 }
 
 #[test]
-fn watch_exit_code_reports_a_rebuild_with_the_flag() {
+fn watch_exit_code_reports_a_rebuild_and_other_states_of_code_10_with_the_flag() {
     let (world, registry) = world();
     world.tracked_task(&registry, "web", &from(&registry, "base:1"));
     let watch = ["task", "watch", "--once", "--exit-code"];
     world.acrt(&watch).ok();
     registry.push_shell("base:1", &[("version", "two")]);
+    let settling = [&watch[..], &["--settle", "3600"]].concat();
+    world.acrt(&settling).exits(10).silent();
     world.acrt(&watch).exits(10);
     world.acrt(&watch).ok().silent();
+    registry.push_shell("other:1", &[("version", "one")]);
+    world.context("web", &from(&registry, "other:1"));
+    world.watch_once().ok();
+    world.acrt(&watch).exits(10);
+    let dry = ["task", "watch", "--dry-run", "--exit-code", "-o", "none"];
+    world.acrt(&dry).exits(10);
+    world.acrt(&dry[..3]).ok();
+    let stale = ["task", "run", "--stale"];
+    world.acrt(&stale).ok();
+    world.acrt(&watch).ok();
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! The options of a copy, and its names: which image, which registry, which folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Platform, Reference},
-    registry::copy::Place,
+    registry::copy::{Place, is_layout},
     store::secrets::StoredLogin,
 };
 
@@ -241,14 +241,19 @@ fn same_name(registry: &str, source: &Place) -> Result<Target> {
     }
 }
 
-/// Reads `oci:FOLDER[:NAME]`. The last colon separates the name from the folder, unless a slash follows it.
+/// Reads `oci:FOLDER[:NAME]`. As for skopeo, the first colon separates the folder from the name, which may have colons and slashes itself;
+/// a path with colons is recognized if the folder exists.
 fn folder(text: &str) -> Result<Option<Place>, anyhow::Error> {
     let Some(rest) = text.strip_prefix(FOLDER) else {
         return Ok(None);
     };
-    let (path, name) = match rest.rsplit_once(':') {
-        Some((path, name)) if !name.contains('/') => (path, Some(name)),
-        _ => (rest, None),
+    let mut parted = rest.match_indices(':').map(|(at, _)| rest.split_at(at));
+    let is_there = |(path, _): &(&str, &str)| is_layout(Path::new(path));
+    let (path, name) = match parted.clone().find(is_there) {
+        None if is_layout(Path::new(rest)) => (rest, None),
+        there => there
+            .or_else(|| parted.next())
+            .map_or((rest, None), |(path, name)| (path, name.strip_prefix(':'))),
     };
     anyhow::ensure!(!path.is_empty(), "it names no folder: oci:FOLDER[:NAME]");
     anyhow::ensure!(name != Some(""), "there is no name behind its colon");
@@ -276,12 +281,28 @@ mod tests {
         for (text, path, name) in [
             ("oci:/srv/images", "/srv/images", None),
             ("oci:/srv/images:1.0", "/srv/images", Some("1.0")),
-            ("oci:/srv/a:b/images", "/srv/a:b/images", None),
+            (
+                "oci:/srv/images:r.io/web:1",
+                "/srv/images",
+                Some("r.io/web:1"),
+            ),
         ] {
             assert_eq!(folder(text).unwrap(), Some(layout(path, name)), "{text}");
         }
         assert_eq!(folder("docker.io/library/node:20").unwrap(), None);
         assert!(folder("oci:").is_err() && folder("oci:/a:").is_err());
+    }
+
+    #[test]
+    fn path_of_an_oci_layout_may_have_colons_if_it_exists() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a:b").display().to_string();
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(format!("{path}/oci-layout"), "{}").unwrap();
+        for (text, name) in [("", None), (":1.0", Some("1.0")), (":x/y:2", Some("x/y:2"))] {
+            let read = folder(&format!("oci:{path}{text}")).unwrap();
+            assert_eq!(read, Some(layout(&path, name)));
+        }
     }
 
     #[test]

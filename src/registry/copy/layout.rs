@@ -75,6 +75,11 @@ impl NewBlob {
     }
 }
 
+/// Tells whether a folder is marked as an image layout.
+pub fn is_layout(folder: &Path) -> bool {
+    folder.join(MARKER).is_file()
+}
+
 impl ImageLayout {
     /// Opens an existing folder.
     ///

@@ -29,6 +29,7 @@ mod upload;
 mod upload_part;
 
 pub use endpoint::Endpoint;
+pub use layout::is_layout;
 pub use memory::{CopyMemory, KeptUpload, RepositoryBlobs};
 pub use problem::{CopyError, tags_left};
 pub use request::{Amount, Copied, CopyRequest, Place, Progress, ProgressWatcher, Tagged};

@@ -51,7 +51,13 @@ impl Mirror {
     /// Returns why it is not used, and what to do; `None` where it is used.
     pub fn complaint(&self, source: &Reference, digest: &Digest) -> Option<String> {
         let image = &self.image;
-        let copy = format!("acrt import --source {source} --image {image} --force");
+        // A copy has the digest of its source, so that only its tag can be given.
+        let target = match (image.digest(), image.tag()) {
+            (None, _) => format!("--image {image}"),
+            (Some(_), Some(tag)) => format!("--image {}:{tag}", image.name()),
+            (Some(_), None) => format!("--repository {}", image.name()),
+        };
+        let copy = format!("acrt import --source {source} {target} --force");
         match &self.state {
             MirrorState::Current(_) => None,
             MirrorState::Behind(there) => Some(format!(
@@ -169,6 +175,21 @@ mod tests {
             ),
             "{text}"
         );
+        for (tag, target) in [
+            (":20", "--image registry.lan:5000/base/node:20"),
+            ("", "--repository registry.lan:5000/base/node"),
+        ] {
+            let missing = Mirror {
+                image: format!("registry.lan:5000/base/node{tag}@{digest}")
+                    .parse()
+                    .unwrap(),
+                state: MirrorState::Missing,
+            };
+            let pinned: Reference = format!("node{tag}@{digest}").parse().unwrap();
+            let text = missing.complaint(&pinned, &digest).unwrap();
+            let command = format!("acrt import --source {pinned} {target} --force");
+            assert!(text.ends_with(&command), "{text}");
+        }
         let current = mirror(MirrorState::Current(digest.clone()));
         assert_eq!(current.complaint(&source, &digest), None);
     }

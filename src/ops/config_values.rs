@@ -1,8 +1,10 @@
 //! Values of the config file that are kept as text there, because `sys` does not know their form.
 
+use std::collections::BTreeMap;
+
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    image::{Mirrors, reference::is_registry},
+    image::{InvalidMirror, Mirrors, reference::is_registry},
     sys::{aliases::Aliases, config::Config, settings::Settings},
     task::{Age, Window},
 };
@@ -45,16 +47,27 @@ fn unusable(key: &str, why: impl Into<anyhow::Error>) -> Error {
 /// [`Kind::Invalid`] with the file, where an entry is not valid.
 pub fn mirrors(settings: &Settings) -> Result<Mirrors> {
     let path = settings.config_path.as_ref();
-    let aliases = settings.aliases();
-    let table = settings.config.mirrors.iter();
-    let table: Vec<(String, &str)> = table
-        .map(|(source, copy)| (own_name(&aliases, source), copy.as_str()))
-        .collect();
-    let table = table.iter().map(|(source, copy)| (source.as_str(), *copy));
-    Mirrors::new(table).context(Kind::Invalid, || {
+    mirrors_of(settings, &settings.config.mirrors).context(Kind::Invalid, || {
         let path = path.map(|path| path.display().to_string());
         format!("cannot use `mirrors` in `{}`", path.unwrap_or_default())
     })
+}
+
+/// Reads a table of mirrors, in which any name of a registry stands for all of them.
+///
+/// # Errors
+///
+/// [`InvalidMirror`] for an entry that is not valid.
+pub fn mirrors_of(
+    settings: &Settings,
+    table: &BTreeMap<String, String>,
+) -> Result<Mirrors, InvalidMirror> {
+    let aliases = settings.aliases();
+    let table = table.iter();
+    let table: Vec<(String, &str)> = table
+        .map(|(source, copy)| (own_name(&aliases, source), copy.as_str()))
+        .collect();
+    Mirrors::new(table.iter().map(|(source, copy)| (source.as_str(), *copy)))
 }
 
 /// Replaces the registry in a name or name prefix by its canonical name, if the name has one.

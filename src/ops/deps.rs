@@ -17,6 +17,7 @@ use crate::{
 
 use super::{
     App,
+    config_values::mirrors_of,
     inputs::UNREAD,
     resolve::{self, MAX_ON_BUILD},
 };
@@ -99,7 +100,7 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
     let mut bases = dockerfile.bases(&build).context(Kind::Invalid, cannot)?;
     let mirrors = match request.rewrite.as_slice() {
         [] => app.mirrors.clone(),
-        given => table(given)?,
+        given => table(app, given)?,
     };
     let mut digests = BTreeMap::new();
     if request.digests {
@@ -113,13 +114,7 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
             bases = dockerfile.bases(&build).context(Kind::Invalid, cannot)?;
         }
     }
-    let copy = |base: &BaseImage| {
-        if request.rewrite.is_empty() {
-            app.copy_of(&base.reference)
-        } else {
-            mirrors.of(&base.reference)
-        }
-    };
+    let copy = |base: &BaseImage| mirrors.of(&app.canonical(&base.reference));
     let mut answer = answer(&bases, &digests, &copy);
     answer
         .images
@@ -134,7 +129,7 @@ pub async fn deps(app: &App, request: DepsRequest) -> Result<DepsAnswer> {
 /// # Errors
 ///
 /// [`Kind::Invalid`] where an entry cannot be parsed.
-fn table(given: &[String]) -> Result<Mirrors> {
+fn table(app: &App, given: &[String]) -> Result<Mirrors> {
     let mut table: BTreeMap<String, String> = BTreeMap::new();
     for text in given {
         match text.split_once('=') {
@@ -144,8 +139,7 @@ fn table(given: &[String]) -> Result<Mirrors> {
             None => table.extend(table_of(Path::new(text))?),
         }
     }
-    let pairs = table.iter().map(|(a, b)| (a.as_str(), b.as_str()));
-    Mirrors::new(pairs).context(Kind::Invalid, || {
+    mirrors_of(&app.settings, &table).context(Kind::Invalid, || {
         format!("cannot use `--rewrite {}`", given.join("` `--rewrite "))
     })
 }

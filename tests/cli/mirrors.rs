@@ -227,6 +227,10 @@ fn deps_names_mirrors_and_writes_the_dockerfile_with_them() {
         text.stdout,
         "# a comment\nFROM r.io/base/node:20 AS a\nFROM ghcr.io/x/y:1\nCOPY --from=a / /\n"
     );
+    // Any name of a registry stands for it.
+    let other = ["--rewrite", "index.docker.io/library=r.io/base"];
+    let same = world.acrt(&[&["deps", &context, "--dockerfile"], &other[..]].concat());
+    assert_eq!(same.ok().stdout, text.stdout);
     // A YAML file of mirrors, a config file, and the user's own config file.
     let map = world.write("map.yaml", "docker.io: r.io/hub\n");
     let whole = world.write("whole.yaml", "mirrors: {ghcr.io/x: r.io/x}\n");

@@ -212,7 +212,15 @@ impl HttpClient {
             builder.tls_certs_only([])
         };
         builder.build().map_err(|error| {
-            TransportError::Settings(format!("cannot set up TLS: {}", deepest(&error)))
+            let why = deepest(&error);
+            TransportError::Settings(match &self.settings.client_certificate {
+                // The words of TLS are about the certificate of a peer.
+                Some(path) if why.contains("UnsupportedCertVersion") => format!(
+                    "cannot use the client certificate `{}`: it is of X.509 version 1, and must be of version 3",
+                    path.display()
+                ),
+                _ => format!("cannot set up TLS: {why}"),
+            })
         })
     }
 
@@ -354,6 +362,42 @@ mod tests {
         assert!(
             matches!(&error, TransportError::Forbidden(Forbidden::Nearer(name)) if name == "localhost"),
             "{error:?}"
+        );
+    }
+
+    /// A certificate of X.509 version 1 with its key, made for this test.
+    const VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBHzCBxQIUUvieFk211CEobbQ0Yu+yEvnspG0wCgYIKoZIzj0EAwIwETEPMA0G\n\
+A1UEAwwGY2xpZW50MCAXDTI2MTEzMDE3NTEzMVoYDzIxMjYxMTA2MTc1MTMxWjAR\n\
+MQ8wDQYDVQQDDAZjbGllbnQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS+UFgl\n\
+H8J8Ulwwzb3FLySykLUlRYMB1ieg9MgB2fmTiGUxwwQyW4X35jbPzU0+niPiXDzq\n\
+Gj2b/yrpaEsCjwTSMAoGCCqGSM49BAMCA0kAMEYCIQDboWMlQTmqM2m5UkaJ9LXN\n\
+HVqwdGpg9r6523hc+F28iQIhANBWGeqeVcJkQqn6/SjIyRZ9XnOSK/mgHI8NOc7F\n\
+/AZo\n\
+-----END CERTIFICATE-----\n\
+-----BEGIN EC PRIVATE KEY-----\n\
+MHcCAQEEIB6fV+svQR8u3nnl82rjIEagwQQ7EIVwxjNRrfycAUjkoAoGCCqGSM49\n\
+AwEHoUQDQgAEvlBYJR/CfFJcMM29xS8kspC1JUWDAdYnoPTIAdn5k4hlMcMEMluF\n\
+9+Y2z81NPp4j4lw86ho9m/8q6WhLAo8E0g==\n\
+-----END EC PRIVATE KEY-----\n";
+
+    #[test]
+    fn client_certificate_of_an_old_version_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("client.pem");
+        std::fs::write(&path, VERSION_1).unwrap();
+        let settings = RegistrySettings {
+            client_certificate: Some(path.clone()),
+            ..RegistrySettings::default()
+        };
+        let error = http_client(&settings, true).client().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "cannot use the client certificate `{}`: it is of X.509 version 1, and must be of version 3",
+                path.display()
+            )
         );
     }
 

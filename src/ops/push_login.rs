@@ -6,16 +6,17 @@ use futures_util::future::join_all;
 
 use crate::{
     builder::{Builder, BuilderKind},
-    error::Error,
+    error::{Error, Kind},
     image::Reference,
     steps::{Action, Graph},
+    task::RunStatus,
 };
 
 use super::{
     Event,
     execution::{Execution, Failure},
     run_log::RunLog,
-    steps::read::pushes_of,
+    steps::read::{find_pushes, pushes_of},
 };
 
 /// How long registries have to answer whether they accept a push: one that does not answer now may do so when the build has ended.
@@ -46,6 +47,32 @@ pub(super) async fn refusal(
     Ok(refused
         .ok()
         .and_then(|all| all.into_iter().flatten().next()))
+}
+
+/// Asks the registries that a run pushes to whether they are there, after the run has failed. If one is not, the failure says nothing about
+/// the task.
+pub(super) async fn with_away_registry(execution: &Execution<'_>, failure: Failure) -> Failure {
+    if !execution.recorded || failure.status != RunStatus::Failed {
+        return failure;
+    }
+    let (app, mut task) = (execution.app, execution.definition().clone());
+    find_pushes(app, &mut task);
+    let images = task.stable_images().into_iter();
+    let by_registry: BTreeMap<String, Reference> = images
+        .filter(|_| !task.is_local())
+        .map(|image| (image.registry().to_owned(), image))
+        .collect();
+    for image in by_registry.into_values() {
+        let looked = execution.unless_stopped(async { Ok(app.registries().look(&image).await) });
+        if let Ok(Err(error)) = looked.await
+            && error.is_away()
+        {
+            let text = failure.error.one_line();
+            let error = Error::new(Kind::Unknown, text).because(Error::from(error));
+            return error.into();
+        }
+    }
+    failure
 }
 
 /// Refuses the pushes of a multi-step file that a registry would refuse. If a container runs before, which may create the repository, this is

@@ -146,7 +146,8 @@ fn is_remote(task: &Task) -> bool {
 /// run read it, which [`is_as_read`] says. Of a task with a remote context only the definition is read.
 pub fn reading(app: &App, task: &Task, baseline: &Baseline, is_as_read: bool) -> Option<Reading> {
     let is_compared = is_compared(task, baseline);
-    let has_failed = baseline.failure.is_some() || baseline.canceled.is_some();
+    let has_failed =
+        baseline.failure.is_some() || baseline.canceled.is_some() || baseline.away.is_some();
     if !has_failed && (!is_compared || is_as_read) {
         return None;
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::{
     error::{Error, Kind, Result, cut},
     image::{Digest, Platform, Reference},
+    registry::LookupError,
     store::runs::HeldRun,
     task::{ImageDescriptor, Run, RunStatus, TaskKey},
     watch::{self, Baseline, Built},
@@ -89,6 +90,8 @@ pub(super) fn failed(
     let (app, key) = (execution.app, execution.task.key());
     let now = app.clock.now();
     let maker = maker_of_missing(app, &key, &failure.error);
+    let away = failure.error.find::<LookupError>().cloned();
+    let away = away.filter(|it| it.is_away() && failure.error.kind() == Kind::Unknown);
     let error = log.masked(failure.error);
     let mut error = error.with_texts(|text| cut(text.to_owned(), MOST_REASON));
     let mut reason = error.one_line();
@@ -104,7 +107,15 @@ pub(super) fn failed(
         && failure.status != RunStatus::Canceled
         && let Ok(mut baseline) = app.store.baseline(&key)
     {
-        let attempt = attempt(app, run, execution.inputs.get().cloned(), now);
+        let mut attempt = attempt(app, run, execution.inputs.get().cloned(), now);
+        if let Some(away) = away.filter(|_| baseline.is_tracking())
+            && let Ok(image) = away.asked().image.parse()
+        {
+            attempt.reason = log.masked(Error::from(away.clone())).one_line();
+            baseline.put_off(attempt, image, away.retry_at());
+            app.store.save_baseline(&key, &baseline)?;
+            return Ok(error);
+        }
         baseline.failed(run.run_id, attempt.tried, attempt.inputs, now);
         if let Some(failure) = &mut baseline.failure {
             failure.reason = reason;

@@ -144,6 +144,19 @@ impl LookupError {
         matches!(self.why(), Some(LookupFailure::Network(_)))
     }
 
+    /// Tells whether the registry may answer another time: it could not be reached, reported an error of its own, or asked for no more
+    /// requests.
+    pub fn is_away(&self) -> bool {
+        matches!(
+            self.why(),
+            Some(
+                LookupFailure::Network(_)
+                    | LookupFailure::Server { .. }
+                    | LookupFailure::Limited { .. }
+            )
+        )
+    }
+
     /// Tells whether the result is no image, so that nothing can be built on it.
     pub fn is_no_image(&self) -> bool {
         matches!(self.why(), Some(LookupFailure::NoImage(_)))

@@ -16,6 +16,14 @@ pub fn next_try(failures: u32, now: Timestamp) -> Timestamp {
     now.saturating_add(pause).unwrap_or(Timestamp::MAX)
 }
 
+/// Returns when a registry that has not answered runs since `since` is asked again: after as long as that, at least a minute, and at most four,
+/// so that each round of cron asks.
+pub fn next_question(since: Timestamp, now: Timestamp) -> Timestamp {
+    let (shortest, longest) = (SignedDuration::from_mins(1), SignedDuration::from_mins(4));
+    let pause = now.duration_since(since).clamp(shortest, longest);
+    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

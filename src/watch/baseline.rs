@@ -78,6 +78,9 @@ pub struct Baseline {
     pub pushed: Option<Timestamp>,
     #[serde(default)]
     pub failure: Option<Box<Failure>>,
+    /// The registry that did not answer the last run, which failed because of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Box<AwayRegistry>>,
     /// The last run, if a person has canceled it by itself and triggers had caused it: what it has tried does not cause the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canceled: Option<Box<Failure>>,
@@ -115,6 +118,18 @@ pub struct Failure {
     /// The commit of the last try; another commit is worth a try at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+}
+
+/// A registry that did not answer a run. That is no failure of its task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwayRegistry {
+    /// The image that the run asked it for.
+    pub image: Reference,
+    /// Since when runs have had no answer.
+    pub since: Timestamp,
+    /// What the run has tried, why it had no answer, and when the registry is asked again.
+    pub run: Failure,
 }
 
 /// What a successful run was built from, and what it produced.
@@ -305,12 +320,31 @@ impl Baseline {
         let count = before.map_or(1, |failure| failure.count.saturating_add(1));
         self.schema = Self::SCHEMA;
         self.canceled = None;
+        self.away = None;
         self.failure = Some(Box::new(Failure {
             count,
             next_try: backoff::next_try(count, now),
             tried,
             inputs,
             ..Failure::of(run_id, now)
+        }));
+    }
+
+    /// Records a run that failed because a registry did not answer it about `image`. It does not count as a failure, and the registry is asked
+    /// again within minutes, but not before `retry_at`.
+    pub fn put_off(&mut self, run: Failure, image: Reference, retry_at: Option<Timestamp>) {
+        let before = self.away.take();
+        let since = before.map_or(run.last, |away| away.since.min(run.last));
+        let next_try = Some(backoff::next_question(since, run.last)).max(retry_at);
+        self.schema = Self::SCHEMA;
+        self.canceled = None;
+        self.away = Some(Box::new(AwayRegistry {
+            image,
+            since,
+            run: Failure {
+                next_try: next_try.unwrap_or(run.last),
+                ..run
+            },
         }));
     }
 
@@ -420,6 +454,27 @@ mod tests {
         };
         assert_eq!(served(900_000, 99_000), at(99_000));
         assert_eq!(served(101_000, 99_000), at(101_000));
+    }
+
+    #[test]
+    fn run_without_an_answer_of_a_registry_is_no_failure_and_is_repeated_within_minutes() {
+        let mut baseline = failed_once();
+        let next = [1000, 1060, 1180, 5000].map(|now| {
+            let run = Failure::of(RunId::new(2), at(now));
+            baseline.put_off(run, "r.io/web:1".parse().unwrap(), None);
+            baseline.away.as_ref().unwrap().run.next_try.as_second() - now
+        });
+        assert_eq!(next, [60, 60, 180, 240]);
+        let away = baseline.away.as_ref().unwrap();
+        assert_eq!(away.since, at(1000));
+        assert_eq!(baseline.failure.as_ref().unwrap().count, 1);
+        let run = Failure::of(RunId::new(2), at(6000));
+        baseline.put_off(run, "r.io/web:1".parse().unwrap(), Some(at(9000)));
+        let text = serde_json::to_string(&baseline).unwrap();
+        assert_eq!(serde_json::from_str::<Baseline>(&text).unwrap(), baseline);
+        assert_eq!(baseline.away.as_ref().unwrap().run.next_try, at(9000));
+        baseline.failed(RunId::new(3), BTreeMap::new(), None, at(9000));
+        assert_eq!(baseline.away, None);
     }
 
     #[test]

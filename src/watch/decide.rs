@@ -14,7 +14,7 @@ use crate::{
 use super::{
     away::AwayBuilder,
     backoff::STALLED_AFTER,
-    baseline::{Failure, is_possible},
+    baseline::{AwayRegistry, Failure, is_possible},
     snapshot::Snapshot,
     state::State,
     tags::{BaseStatus, Head, LookErrorKind, OutputStatus, Tags},
@@ -130,6 +130,19 @@ impl Problem {
             kind: ProblemKind::Builder,
             subject: format!("builder {}", away.builder),
             why: away.why.clone(),
+            since: Some(away.since),
+            hint: None,
+        }
+    }
+}
+
+impl From<&AwayRegistry> for Problem {
+    /// Returns the problem of a task whose last run had no answer of a registry.
+    fn from(away: &AwayRegistry) -> Self {
+        Self {
+            kind: ProblemKind::Silent,
+            subject: away.image.to_string(),
+            why: away.run.reason.clone(),
             since: Some(away.since),
             hint: None,
         }
@@ -461,6 +474,12 @@ impl Snapshot {
         {
             let run_id = canceled.run_id;
             return Verdict::Canceled { reasons, run_id };
+        }
+        if let Some(away) = &self.baseline.away
+            && self.must_wait(&away.run, &reasons, now)
+        {
+            let problems = vec![Problem::from(&**away)];
+            return Verdict::Unknown { problems, reasons };
         }
         match &self.baseline.failure {
             Some(failure) if self.must_wait(failure, &reasons, now) => {
@@ -986,6 +1005,27 @@ mod tests {
         look(&mut tags, "x", "two", "01T09:05:00");
         let verdict = failed.decide(&tags, at("01T09:05:00"));
         assert_eq!(verdict.word(), "stale");
+    }
+
+    #[test]
+    fn task_whose_run_had_no_answer_of_a_registry_is_unknown_until_the_next_question() {
+        let mut node = failed_on_two_bases(&[], &[]);
+        node.baseline.failure = None;
+        let run = Failure {
+            reason: "`r.io` cannot be reached".into(),
+            tried: [(base("x"), digest("two"))].into(),
+            ..Failure::of(RunId::new(2), at("01T09:00:00"))
+        };
+        node.baseline.put_off(run, base("web"), None);
+        let mut tags = Tags::default();
+        look(&mut tags, "y", "one", "01T08:00:00");
+        look(&mut tags, "x", "two", "01T08:59:00");
+        let verdict = node.decide(&tags, at("01T09:00:59"));
+        assert_eq!(verdict.word(), "unknown");
+        assert_eq!(verdict.silence().unwrap()[0].since, Some(at("01T09:00:00")));
+        assert_eq!(node.decide(&tags, at("01T09:01:00")).word(), "stale");
+        look(&mut tags, "x", "three", "01T09:00:30");
+        assert_eq!(node.decide(&tags, at("01T09:00:30")).word(), "stale");
     }
 
     #[test]

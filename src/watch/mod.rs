@@ -25,7 +25,7 @@ pub mod state;
 pub mod tags;
 
 pub use away::AwayBuilder;
-pub use baseline::{Baseline, Built, Failure, FileStamp, FileState, ReadFile};
+pub use baseline::{AwayRegistry, Baseline, Built, Failure, FileStamp, FileState, ReadFile};
 pub use decide::{Move, Problem, ProblemKind, Verdict};
 pub use descendants::{Descendant, Descendants};
 pub use families::{Families, FamilySubset};

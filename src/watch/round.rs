@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     away::AwayBuilder,
-    decide::{Move, Reasons, Verdict},
+    decide::{Move, Problem, Reasons, Verdict},
     descendants::{Descendant, Descendants},
     families::{Families, FamilySubset},
     graph::{Graph, Vertex},
@@ -405,13 +405,23 @@ impl<'a> Round<'a> {
 
     /// Records that the builders of a task that was to be run do not answer: it is put off until they do.
     pub fn put_off(&mut self, task: &TaskKey, away: Vec<AwayBuilder>) {
+        self.decide_otherwise(task, |reasons| Verdict::NoBuilder { away, reasons });
+    }
+
+    /// Records that a registry did not answer the run of a task, which is repeated when it does.
+    pub fn had_no_answer(&mut self, task: &TaskKey, problem: Problem) {
+        let problems = vec![problem];
+        self.decide_otherwise(task, |reasons| Verdict::Unknown { problems, reasons });
+    }
+
+    /// Changes the verdict about a task that was to be run.
+    fn decide_otherwise(&mut self, task: &TaskKey, verdict: impl FnOnce(Reasons) -> Verdict) {
         let Some(n) = self.running.remove(task) else {
             return;
         };
         let decided = self.decisions[n].verdict();
         let reasons = decided.and_then(Verdict::reasons).cloned();
-        let reasons = reasons.unwrap_or_default();
-        self.decisions[n] = Verdict::NoBuilder { away, reasons }.into();
+        self.decisions[n] = verdict(reasons.unwrap_or_default()).into();
         self.let_children_go(n);
     }
 
@@ -488,7 +498,9 @@ impl<'a> Round<'a> {
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let timers = self.nodes.iter().map(|node| node.next_timer(now));
         let verdicts = self.decisions().flatten().map(Verdict::until);
-        timers.chain(verdicts).flatten().min()
+        let away = self.nodes.iter().map(|node| node.baseline.away.as_ref());
+        let away = away.map(|away| Some(away?.run.next_try).filter(|time| *time > now));
+        timers.chain(verdicts).chain(away).flatten().min()
     }
 
     fn decide(&self, n: usize, tags: &Tags, now: Timestamp) -> Verdict {

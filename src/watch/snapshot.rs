@@ -67,10 +67,10 @@ impl Snapshot {
         mut baseline: Baseline,
         canonical: impl Fn(&Reference) -> Reference,
     ) -> Self {
-        for failure in [&mut baseline.failure, &mut baseline.canceled]
-            .into_iter()
-            .flatten()
-        {
+        let away = baseline.away.as_mut().map(|away| &mut away.run);
+        let others = [&mut baseline.failure, &mut baseline.canceled];
+        let others = others.into_iter().flatten().map(|failure| &mut **failure);
+        for failure in others.chain(away) {
             for digests in [&mut failure.tried, &mut failure.causes] {
                 let named = std::mem::take(digests).into_iter();
                 *digests = named.map(|(tag, it)| (canonical(&tag), it)).collect();

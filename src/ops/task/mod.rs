@@ -493,7 +493,10 @@ fn save(
                 option_of(app, &key)
             )));
         }
-    } else if baseline.failure.take().is_some() | baseline.canceled.take().is_some() {
+    } else if baseline.failure.take().is_some()
+        | baseline.canceled.take().is_some()
+        | baseline.away.take().is_some()
+    {
         // A changed task is tried at once and no longer stalled. While a run is in progress, the baseline belongs to that run.
         if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
             app.store.save_baseline(&key, &baseline)?;

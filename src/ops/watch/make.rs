@@ -12,10 +12,11 @@ use crate::{
         run::{RunRequest, fail_if_free, pin, run_if_free},
         task::option_of,
     },
-    registry::CacheExport,
+    registry::{CacheExport, LookupError},
+    store::lock,
     sys::signal::Stop,
     task::{Dependency, ImageDescriptor, Run, RunStatus, TaskKey},
-    watch::{Outcome, round::Job},
+    watch::{AwayRegistry, Failure, Outcome, Problem, round::Job},
 };
 
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct JobResult {
     pub pushed: Vec<ImageDescriptor>,
     /// Its effect on the result of the round; `None` where the run succeeded.
     pub worst: Option<Kind>,
+    /// The problem of a registry that did not answer: its task is run when it does.
+    pub unanswered: Option<Problem>,
     /// The job itself, if its builder does not answer: it has not been run yet.
     pub put_back: Option<Box<Job>>,
 }
@@ -48,6 +51,7 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
         outcome: Outcome::Busy,
         pushed: Vec::new(),
         worst: None,
+        unanswered: None,
         put_back: Some(again),
     };
     let builders = place.builders.iter().map(|one| one.builder.as_str());
@@ -69,8 +73,17 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
         other => events.send(other),
     });
     let baseline = app.store.baseline(&key).unwrap_or_default();
+    if let Some(away) = &baseline.away
+        && let Some(problem) = still_away(&app, &key, away).await
+    {
+        return JobResult {
+            unanswered: Some(problem),
+            put_back: None,
+            ..put_back(key, again)
+        };
+    }
     let failures = baseline.failure.map_or(0, |failure| failure.count);
-    let mut pushed = Vec::new();
+    let (mut pushed, mut unanswered) = (Vec::new(), None);
     let mut answers = answers(&app, &bases).await;
     let removed = pin(&app, &mut answers, job.pins).await;
     let request = RunRequest {
@@ -112,6 +125,8 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
             if lost {
                 return put_back(key, again);
             }
+            let baseline = app.store.baseline(&key).unwrap_or_default();
+            unanswered = baseline.away.map(|away| Problem::from(&*away));
             (Outcome::Failed, Some(kind))
         }
         Err(error) => {
@@ -125,8 +140,27 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
         outcome,
         pushed,
         worst,
+        unanswered,
         put_back: None,
     }
+}
+
+/// Asks a registry again that did not answer the last run of a task. If it still does not, the next question is put off, and no run is made
+/// only to fail.
+async fn still_away(app: &App, key: &TaskKey, away: &AwayRegistry) -> Option<Problem> {
+    let looked = app.registries().look(&away.image).await;
+    let error = looked.err().filter(LookupError::is_away)?;
+    let _lock = lock::try_lock(&app.store.layout().task_lock(key)).ok()??;
+    let mut baseline = app.store.baseline(key).ok()?;
+    let (image, retry_at) = (away.image.clone(), error.retry_at());
+    let run = Failure {
+        reason: Error::from(error).one_line(),
+        last: app.clock.now(),
+        ..away.run.clone()
+    };
+    baseline.put_off(run, image, retry_at);
+    app.store.save_baseline(key, &baseline).ok()?;
+    baseline.away.map(|away| Problem::from(&*away))
 }
 
 fn removed_from_its_registry(app: &App, key: &TaskKey, tag: &Reference, digest: &Digest) -> Error {

@@ -465,6 +465,14 @@ impl<'a> Watcher<'a> {
         round_result: &mut RoundResult,
     ) {
         self.running.remove(&made.task);
+        if let Some(problem) = made
+            .unanswered
+            .take_if(|_| work.round.is_running(&made.task))
+        {
+            round_result.add(&made);
+            work.round.had_no_answer(&made.task, problem);
+            return;
+        }
         if let Some(job) = made
             .put_back
             .take_if(|job| work.round.is_running(&job.task))

@@ -258,7 +258,7 @@ fn steps_without_push_permission_do_not_start_unless_the_repository_can_be_creat
 fn registry_unreachable_before_the_build_is_tried_again_at_the_push() {
     let (world, calls, target, _source) = task_without_login();
     target.stop();
-    world.run("web").exits(1).says(&["the push of"]);
+    world.run("web").exits(4).says(&["the push of"]);
     assert_eq!(calls.of("build").len(), 1);
 }
 

@@ -59,6 +59,39 @@ fn unreachable_registry_is_reported_once_a_day_and_by_each_exit_code() {
 }
 
 #[test]
+fn target_registry_that_is_away_is_no_failure_of_its_tasks_which_are_run_when_it_answers() {
+    let (world, source, target) = world();
+    world.set("ACRT_NOW", "2026-01-20T08:00:00Z");
+    tracked(&world, &source, &target, "web");
+    let (from, to) = (source.image("base:1"), target.host());
+    let create = [
+        "task", "create", "-n", "copy", "-r", &to, "-t", "copy:1", "--import", &from,
+    ];
+    world.acrt(&create).ok();
+    world.run("copy").ok();
+    source.push_shell("base:1", &[("version", "two")]);
+    target.stop();
+    let away = format!("`{to}` cannot be reached");
+    round(&world, "20T08:05:00", &[]).exits(4).says(&[&away]);
+    let runs = world.history();
+    assert_eq!(runs.len(), 4);
+    for time in ["20T08:10", "20T08:15", "20T08:20", "20T08:30", "20T09:00"] {
+        round(&world, &format!("{time}:00"), &[]).exits(4).silent();
+        // The pauses of a round move its clock.
+        world.set("ACRT_NOW", &format!("2026-01-{time}:30Z"));
+        let states = world.states();
+        assert_eq!([&states["web"], &states["copy"]], ["unknown", "unknown"]);
+    }
+    assert_eq!(world.history(), runs);
+
+    target.restart();
+    let again = format!("{to}: answers again\n");
+    round(&world, "20T09:06:00", &[]).ok().says(&[&again]);
+    assert_eq!(target.digest("copy:1"), source.digest("base:1"));
+    assert!(target.depends_on("web:latest", "copy:1"));
+}
+
+#[test]
 fn changed_reason_or_further_task_is_reported_at_once() {
     let (world, source, target) = world();
     let other = Registry::start();

@@ -23,7 +23,7 @@ use crate::error::{Context as _, Error, Kind, Result};
 use super::{
     builders::{self, BuilderKind, BuilderSettings, Names, PoolSettings, UnknownBuilder},
     config_edit,
-    environment::Pattern,
+    environment::{self, Pattern},
     ownership,
     secret::SecretPlace,
 };
@@ -388,9 +388,51 @@ impl Config {
         Ok(Some(text))
     }
 
-    /// Parses the text of the config file at `path`.
+    /// Parses the text of the config file at `path`. Relative paths in it begin in its folder.
     pub(super) fn read(text: &str, path: &Path) -> Result<Self> {
-        Self::parse(text).context(Kind::Invalid, || cannot_read(path))
+        let mut config = Self::parse(text).context(Kind::Invalid, || cannot_read(path))?;
+        if let Ok(path) = std::path::absolute(path)
+            && let Some(folder) = path.parent()
+        {
+            config.resolve_paths(folder);
+        }
+        Ok(config)
+    }
+
+    /// Makes all paths of files absolute, so that they do not depend on where acrt is started.
+    fn resolve_paths(&mut self, folder: &Path) {
+        let registries = self.registries.values_mut();
+        let registries = registries.flat_map(|it| {
+            [
+                &mut it.ca_file,
+                &mut it.client_certificate,
+                &mut it.client_key,
+            ]
+        });
+        let builders = self.builders.values_mut();
+        let builders = builders.flat_map(|it| {
+            let tls = &mut it.tls;
+            [&mut it.identity, &mut tls.ca, &mut tls.cert, &mut tls.key]
+        });
+        for path in registries.chain(builders).flatten() {
+            *path = resolved(path, folder);
+        }
+        let receivers = self.notify.iter_mut();
+        let texts = receivers.flat_map(|it| it.url.iter_mut().chain(it.values.values_mut()));
+        for text in texts {
+            if let Some(path) = text.strip_prefix("file:") {
+                *text = format!("file:{}", resolved(Path::new(path), folder).display());
+            }
+        }
+        let senders = self.listen.values_mut().map(|it| &mut it.secret);
+        let receivers = self.notify.iter_mut().map(|it| &mut it.secret);
+        let secrets = senders.chain(receivers);
+        let secrets = secrets.chain([&mut self.metrics.secret, &mut self.page.token]);
+        for place in secrets.flatten() {
+            if let SecretPlace::File(path) = place {
+                *path = resolved(path, folder);
+            }
+        }
     }
 
     /// Returns the kind and the settings of a builder; `None` where no builder has that name. Each kind is also the name of a builder.
@@ -441,6 +483,15 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
         _ => Kind::Failed,
     };
     Error::new(kind, cannot_read(path)).because(error)
+}
+
+/// Returns a path of the config file in `folder` as an absolute one; `~` is the user's home folder.
+fn resolved(path: &Path, folder: &Path) -> PathBuf {
+    let home = || environment::variable("HOME").filter(|home| !home.is_empty());
+    match path.strip_prefix("~").ok().zip(home()) {
+        Some((rest, home)) => Path::new(&home).join(rest),
+        None => folder.join(path),
+    }
 }
 
 fn cannot_read(path: &Path) -> String {
@@ -544,6 +595,32 @@ mod tests {
         ] {
             assert!(DigestTime::try_from(digest.to_owned()).is_err(), "{digest}");
         }
+    }
+
+    #[test]
+    fn relative_path_in_the_config_file_begins_in_its_folder_and_a_tilde_in_the_home_folder() {
+        let text = "{registries: {r.io: {caFile: ca.pem, clientCertificate: /c.pem, clientKey: ~/k.pem}}, builders: {docker: {address: 'tcp://b:2376', tls: {ca: ../b.pem, cert: /b, key: /k}}}, metrics: {secret: file:token}, notify: [{url: file:url, secret: env:S, values: {a: file:a, b: text}}]}";
+        let config = Config::read(text, Path::new("/etc/acrt/config.yaml")).unwrap();
+        let registry = &config.registries["r.io"];
+        let home = environment::variable("HOME").unwrap_or_default();
+        let paths = [
+            &registry.ca_file,
+            &registry.client_certificate,
+            &registry.client_key,
+        ];
+        assert_eq!(
+            [paths[0], paths[1], &config.builders["docker"].tls.ca].map(|it| it.as_deref()),
+            ["/etc/acrt/ca.pem", "/c.pem", "/etc/acrt/../b.pem"].map(|it| Some(Path::new(it)))
+        );
+        if !home.is_empty() {
+            assert_eq!(paths[2].as_deref(), Some(&*Path::new(&home).join("k.pem")));
+        }
+        let token = SecretPlace::File("/etc/acrt/token".into());
+        assert_eq!(config.metrics.secret, Some(token));
+        let receiver = &config.notify[0];
+        assert_eq!(receiver.url.as_deref(), Some("file:/etc/acrt/url"));
+        assert_eq!(receiver.values["a"], "file:/etc/acrt/a");
+        assert_eq!(receiver.values["b"], "text");
     }
 
     #[test]

@@ -317,8 +317,11 @@ pub fn has_lost_its_daemon(last: &str) -> bool {
 pub fn is_out_of_disk(last: &str) -> bool {
     const REASONS: [&str; 2] = ["no space left on device", "disk quota exceeded"];
     let last = last.to_lowercase();
-    // containerd adds the code of an error.
+    // containerd adds the code of an error; buildah and podman add that of their child which unpacks a copied file.
     let last = last.strip_suffix(": unknown").unwrap_or(&last);
+    let unpacking = last.strip_suffix("): exit status 1");
+    let unpacking = unpacking.filter(|it| it.contains("processing tar file("));
+    let last = unpacking.unwrap_or(last);
     let last = last.trim_end_matches(|c: char| !c.is_alphanumeric());
     REASONS.iter().any(|reason| last.ends_with(reason))
 }
@@ -428,6 +431,7 @@ mod tests {
         for line in [
             "ERROR: failed to solve: write /d: no space left on device",
             "Error processing tar file(exit status 1): write /noise: no space left on device",
+            "Error: building at STEP \"COPY r /r\": storing \"/src/r\": copying file: processing tar file(write /r: no space left on device): exit status 1",
             "Error: mkdir /var/lib: Disk quota exceeded",
             "ERROR: failed to solve: mount callback failed on /m: write /m/noise: no space left on device: unknown",
             "time=\"2026-01-01T00:00:00Z\" level=error msg=\"write /d: no space left on device\"",
@@ -443,6 +447,7 @@ mod tests {
             format!("Error: building at STEP: exit status 1: {printed}\nError: building at STEP: exit status 1\n"),
             // The echo of what was run.
             "Error: building at STEP \"RUN echo no space left on device\": exit status 1".to_owned(),
+            "Error: building at STEP \"RUN echo processing tar file(no space left on device)\": exit status 1".to_owned(),
             "ERROR: failed to solve: process \"/bin/sh -c echo no space left on device\" did not complete successfully: exit code: 1".to_owned(),
             "Step 2/2 : RUN echo no space left on device\nCOPY failed: no such file\n".to_owned(),
             "npm ERR! ENOSPC: System limit for number of file watchers reached".to_owned(),

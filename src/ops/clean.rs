@@ -175,9 +175,11 @@ impl<'a> BuilderTraces<'a> {
                 gone.push(id.clone());
             }
         }
-        let bases = self.unneeded(&made);
-        for base in &bases {
-            self.remove_base(base, log).await;
+        let mut bases = BTreeSet::new();
+        for base in self.unneeded(&made) {
+            if self.remove_base(&base, log).await {
+                bases.insert(base);
+            }
         }
         let noted = self.app.store.change_made(&self.on.name, |made| {
             made.images.retain(|id, _| !gone.contains(id));
@@ -268,15 +270,16 @@ impl<'a> BuilderTraces<'a> {
         left
     }
 
-    async fn remove_base(&self, base: &Reference, log: &RunLog<'_>) {
+    /// Removes a base. Returns whether it is gone; if not, the next run tries again.
+    async fn remove_base(&self, base: &Reference, log: &RunLog<'_>) -> bool {
         let name = base.to_string();
         // The builder may hold one image for each platform of an index.
         for _ in 0..MAX_NAMES {
             let Some(held) = self.held(&name).await else {
-                return;
+                return true;
             };
             if !held.tags().is_empty() || self.is_used(&name).await {
-                return;
+                return false;
             }
             // If podman and buildah hold two images of an index, the index digest names only the last: remove by id.
             let id = match self.on.builder {
@@ -288,9 +291,10 @@ impl<'a> BuilderTraces<'a> {
                 .removed(&name, &format!("unused base {base},"), log)
                 .await
             {
-                return;
+                return false;
             }
         }
+        false
     }
 
     /// Returns the image that the builder has under a name or id, with its tags.

@@ -115,6 +115,20 @@ fn buildah_images_of_several_platforms_do_not_accumulate_over_rebuilds() {
 }
 
 #[test]
+fn base_that_could_not_be_removed_is_removed_by_a_later_run() {
+    let (world, registry) = built_once(World::buildah, &[]);
+    let old = base(&registry);
+    let from = ["from", "--quiet", "--name", "holder", &old];
+    call(&world, "buildah", &from).ok();
+    rebuild(&world, &registry, "1");
+    assert!(has(&world, "buildah", &old));
+    log(&world, "ca2").prints(&["cannot remove unused base"]);
+    call(&world, "buildah", &["rm", "holder"]).ok();
+    rebuild(&world, &registry, "2");
+    assert!(!has(&world, "buildah", &old));
+}
+
+#[test]
 fn rebuild_lists_the_images_of_buildah_again_only_after_a_removal() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = world.buildah();

@@ -3,7 +3,10 @@
 //! A cache record belongs to a run if it was not there before the build, and is a layer of a base of that build, or is built on such a layer
 //! or on no base at all. BuildKit itself keeps whatever a build, an image or another record still uses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     builder::CacheRecord,
@@ -47,14 +50,15 @@ impl<'a> CacheTraces<'a> {
     }
 
     /// Records what a build of `step` has left, whether it succeeded or not. `before` are the cache records that were there before the build,
-    /// `pulled` are its bases.
+    /// `pulled` are its bases. The builder may take as long as `limit` to list its cache.
     async fn note(
         &self,
         step: &str,
         before: &BTreeMap<String, CacheRecord>,
         pulled: impl Iterator<Item = &Reference>,
+        limit: Duration,
     ) {
-        let Some(records) = self.records().await else {
+        let Some(records) = self.records(limit).await else {
             return;
         };
         let bases: BTreeSet<Digest> = pulled.filter_map(|it| it.digest().cloned()).collect();
@@ -85,7 +89,7 @@ impl<'a> CacheTraces<'a> {
         if !noted.values().any(|one| is_own(one) && one.run == self.run) {
             return;
         }
-        let Some(records) = self.records().await else {
+        let Some(records) = self.records(clean::REMOVAL).await else {
             return;
         };
         let gone: Vec<String> = if self.policy == Clean::All {
@@ -133,11 +137,10 @@ impl<'a> CacheTraces<'a> {
         }
     }
 
-    async fn records(&self) -> Option<BTreeMap<String, CacheRecord>> {
+    async fn records(&self, limit: Duration) -> Option<BTreeMap<String, CacheRecord>> {
         let list = self.on.builder.list_cache()?;
-        // Listing a large cache on a busy machine can take longer than other questions to a builder may.
         let printed = tokio::select! {
-            printed = clean::converse(&list) => printed.ok()?,
+            reply = process::ask_for(limit, &list) => clean::output(reply).ok()?,
             _ = self.stop.wait() => return None,
         };
         let all = CacheRecord::parse_all(&String::from_utf8_lossy(&printed));
@@ -148,19 +151,25 @@ impl<'a> CacheTraces<'a> {
 
 /// Runs a build on the bases `pulled`, and records what it leaves in the builder's cache, if that is wanted. `step` tells the builds of one
 /// run apart.
-pub(super) async fn noted<T>(
+pub(super) async fn noted<T, E>(
     traces: Option<CacheTraces<'_>>,
     step: &str,
     pulled: impl Iterator<Item = &Reference>,
-    build: impl Future<Output = T>,
-) -> T {
+    build: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     let Some(traces) = traces else {
         return build.await;
     };
-    let before = traces.records().await;
+    // Listing a large cache on a busy machine can take longer than other questions to a builder may.
+    let before = traces.records(clean::REMOVAL).await;
     let built = build.await;
     if let Some(before) = before {
-        traces.note(step, &before, pulled).await;
+        // After a failure the builder may hang.
+        let limit = match &built {
+            Ok(_) => clean::REMOVAL,
+            Err(_) => process::QUESTION,
+        };
+        traces.note(step, &before, pulled, limit).await;
     }
     built
 }

@@ -18,7 +18,7 @@ use crate::{
     sys::{
         builders::{BuilderSettings, Clean},
         command::CommandLine,
-        process::{self, Ended},
+        process::{self, Ended, Reply},
         signal::Stop,
     },
     task::{Run, RunId, Step, Task},
@@ -30,7 +30,7 @@ use super::{
 };
 
 /// How long a builder may take to remove something, or to list its cache.
-const REMOVAL: Duration = Duration::from_mins(2);
+pub(super) const REMOVAL: Duration = Duration::from_mins(2);
 
 /// How many names of one image are removed at most, so that a builder that keeps the image holds nothing up.
 const MAX_NAMES: usize = 32;
@@ -430,7 +430,12 @@ pub(super) fn named_by_tasks(app: &App) -> Option<BTreeSet<Digest>> {
 
 /// Runs a command that removes something. Returns its output, or why it has failed.
 pub(super) async fn converse(line: &CommandLine) -> Result<Vec<u8>, String> {
-    match process::ask_for(REMOVAL, line).await {
+    output(process::ask_for(REMOVAL, line).await)
+}
+
+/// Returns the output of a command that has succeeded, or why it has failed.
+pub(super) fn output(reply: Result<Reply>) -> Result<Vec<u8>, String> {
+    match reply {
         Ok(reply) if reply.ended == Ended::Exited(0) => Ok(reply.output),
         Ok(reply) => {
             let why = process::last_line(&reply.errors);

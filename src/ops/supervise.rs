@@ -29,8 +29,11 @@ use super::{
     run_request::RunRequest,
 };
 
-/// How much longer than its run a process may live: to end its builder, and to record the result.
+/// How much longer than it takes to end its builder a process may live after it is told to stop: to record the result.
 const MARGIN: Duration = Duration::from_secs(2);
+
+/// How much longer than that a process may live whose time is up: to find out what a builder that may hang has left, and whether it is away.
+const INQUIRY: Duration = Duration::from_mins(1);
 
 /// How many bytes of a process's other output are kept, as its last words in case it dies.
 const LAST_WORDS: usize = 2048;
@@ -234,7 +237,7 @@ pub async fn supervise(
         line = line.env("ACRT_NOW", app.clock.now().to_string());
     }
     let allowed = Limits {
-        timeout: Some(Duration::from_secs(task.timeout.into()) + GRACE + MARGIN),
+        timeout: Some(Duration::from_secs(task.timeout.into()) + GRACE + INQUIRY + MARGIN),
         grace: GRACE + MARGIN,
     };
     let mut worker_output = WorkerOutput::default();

@@ -8,16 +8,17 @@ use crate::support::{Calls, Receiver, Registry, World, program};
 
 /// Puts a stand-in for buildctl on `PATH`. Its daemons are files: the one at `unix://NAME` does not answer while
 /// `NAME.down` exists, and is lost in the middle of a build while `NAME.dies` exists. It pushes the Dockerfile's base,
-/// and records its start and end. Of an index it uses the image for its platform, and pushes that by its digest if
-/// requested. It takes a minute while `NAME.slow` exists; its disk is full while `NAME.full` exists, and full of cache
-/// while `NAME.cached` exists. A build fails at `# BROKEN`, and at `# BROKEN PLATFORM` for that platform; at `# ENOSPC` a
-/// test in it prints that, and fails.
+/// and records its start and end. If it finds `NAME.hangs` in a build, it answers nothing from then on. Of an index it
+/// uses the image for its platform, and pushes that by its digest if requested. It takes a minute while `NAME.slow`
+/// exists; its disk is full while `NAME.full` exists, and full of cache while `NAME.cached` exists. A build fails at
+/// `# BROKEN`, and at `# BROKEN PLATFORM` for that platform; at `# ENOSPC` a test in it prints that, and fails.
 pub fn buildctl(world: &World) -> Calls {
     let script = format!(
         r##"address=${{1#--addr=unix://}} name=${{1##*/}}
 shift
 gone() {{ echo 'error: failed to dial: connection refused' >&2; exit 1; }}
 [ -e "$address.down" ] && gone
+[ -e "$address.frozen" ] && sleep 300
 case "$1 $2 $3" in
     'debug workers --format') echo 'daemon v0.13'; exit ;;
     'debug workers '*) printf 'ID PLATFORMS\nx linux/amd64\n'; exit ;;
@@ -35,6 +36,7 @@ for word; do
 done
 echo "+ $name" >> '{trace}'
 if [ -e "$address.dies" ]; then touch "$address.down"; echo 'error: EOF' >&2; exit 1; fi
+if [ -e "$address.hangs" ]; then touch "$address.frozen"; sleep 300; fi
 if [ -e "$address.restarts" ]; then
     rm "$address.restarts"
     echo 'error: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF' >&2
@@ -300,6 +302,21 @@ fn run_moves_to_another_builder_when_its_builder_disappears() {
         (&listed[0]["state"], &listed[1]["state"]),
         (&"away".into(), &"ready".into())
     );
+}
+
+#[test]
+fn run_moves_to_another_builder_when_its_builder_hangs_until_the_timeout() {
+    let (world, registry) = farm("by: order");
+    let options = ["--timeout", "3"];
+    world.task_with(&registry, "web", &from(&registry, "base:1"), &options);
+    world.run("web").ok();
+    registry.push("base:1", &[("version", "two")]);
+    toggle(&world, "a.hangs");
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(world.history()[1..], ["web Error", "web Succeeded"]);
+    let why = world.runs()[1]["runErrorMessage"].to_string();
+    assert!(why.contains("builder a does not answer"), "{why}");
+    assert_eq!(world.runs()[0]["builder"], "b");
 }
 
 #[test]

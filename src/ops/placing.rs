@@ -172,6 +172,9 @@ impl Fleet {
         if placement_request.platforms.is_empty() {
             self.keep_to_one_platform(&mut placement_request, baseline);
         }
+        if task.is_local() {
+            self.keep_to_one_builder(&mut placement_request);
+        }
         placement_request
     }
 
@@ -186,6 +189,14 @@ impl Fleet {
             .among
             .retain(|n| own(n).is_none_or(|own| *own == wanted));
         placement_request.platforms = vec![wanted];
+    }
+
+    /// Local images stay with their builder, where other local tasks and the user look for them: the first that can builds all of them.
+    fn keep_to_one_builder(&self, placement_request: &mut PlacementRequest) {
+        let can = |n: &&usize| self.members[**n].builds_for(&placement_request.platforms);
+        if let Some(first) = placement_request.among.iter().find(can).copied() {
+            placement_request.among = vec![first];
+        }
     }
 
     /// Returns where a run can go now.

@@ -320,6 +320,30 @@ fn run_moves_to_another_builder_when_its_builder_hangs_until_the_timeout() {
 }
 
 #[test]
+fn local_tasks_of_a_pool_are_all_built_by_its_first_builder() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.config(
+        "builders: {a: {kind: buildah, jobs: 1}, b: {kind: buildah, jobs: 1}}\npools: {all: {builders: [a, b], by: load}}\ndefaults: {builder: all}\n",
+    );
+    registry.push("base:1", &[("version", "one")]);
+    for name in ["web", "api"] {
+        let folder = world.context(name, &from(&registry, "base:1"));
+        let create = ["task", "create", "-n", name, "-t", name, "-c", &folder];
+        world.acrt(&[&create[..], &["--local"]].concat()).ok();
+        world.run(name).ok();
+    }
+    registry.push("base:1", &[("version", "two")]);
+    world
+        .watch_once()
+        .ok()
+        .prints(&["web: rebuilt", "api: rebuilt"]);
+    let runs = world.runs();
+    let builders: Vec<_> = runs.iter().map(|run| &run["builder"]).collect();
+    assert_eq!(builders, ["a"; 4]);
+}
+
+#[test]
 fn run_is_built_again_when_its_builder_restarts() {
     let (world, registry) = farm("by: order");
     let options = ["--builder", "a"];

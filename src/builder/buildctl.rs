@@ -205,7 +205,7 @@ mod tests {
         request.images.truncate(1);
         let line = &printed(&plan(&program(), &request).unwrap())[0];
         assert!(
-            line.contains(" --output=type=image,name=localhost:5000/web,push-by-digest=true,name-canonical=true,push=true,registry.insecure=true,annotation.n=2 "),
+            line.contains(" --output=type=image,name=localhost:5000/web,push-by-digest=true,name-canonical=true,store=false,push=true,registry.insecure=true,annotation.n=2 "),
             "{line}"
         );
     }

@@ -47,6 +47,8 @@ impl PushGroup {
         if self.by_digest {
             fields.push("push-by-digest=true".into());
             fields.push("name-canonical=true".into());
+            // Nothing in a store of images would show which run has made an image without a tag.
+            fields.push("store=false".into());
         }
         if self.push {
             fields.push("push=true".into());

@@ -167,7 +167,7 @@ mod tests {
         request.plain_http.clear();
         let line = &printed(&plan(&program(), false, &request))[0];
         assert!(
-            line.contains(" '--output=type=image,\"name=localhost:5000/web,ghcr.io/a/web\",push-by-digest=true,name-canonical=true,push=true' "),
+            line.contains(" '--output=type=image,\"name=localhost:5000/web,ghcr.io/a/web\",push-by-digest=true,name-canonical=true,store=false,push=true' "),
             "{line}"
         );
         assert!(

@@ -127,6 +127,11 @@ fn builders_of_three_kinds_make_one_index_and_a_moved_base_of_one_platform_is_re
     world.watch_once().ok().prints(&["web: rebuilt"]);
     assert_ne!(registry.digest("web:latest"), digest);
     world.watch_once().ok().silent();
+    let mut list = world.command(world.path("bin/docker"));
+    list.args(["images", "--all", "--quiet"]);
+    let kept = world.start(list, "docker images".into()).wait().ok();
+    let kept: std::collections::BTreeSet<&str> = kept.stdout.lines().collect();
+    assert_eq!(kept.len(), 1, "only what `dk` has built last: {kept:?}");
     // One builder fails its part, while others may have pushed theirs.
     let digest = registry.digest("web:latest");
     for architecture in ["amd64", "arm64"] {

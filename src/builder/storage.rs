@@ -70,24 +70,28 @@ impl Builder {
         }
     }
 
-    /// Returns the command that prints the ids of the untagged images with a label, and with this value if one is given; `None` for a
-    /// builder without an image store.
-    pub fn dangling_images(&self, label: &str, value: Option<&str>) -> Option<CommandLine> {
+    /// Returns the command that prints the ids of all images with a label.
+    pub fn labelled_images(&self, label: &str) -> Option<CommandLine> {
+        let list = self.list_ids(&format!("label={label}"))?;
+        Some(list.arg("--all"))
+    }
+
+    /// Returns the command that prints the ids of the images with a label that have no tag, and on which no other image is built; `None` for
+    /// a builder without an image store.
+    pub fn dangling_images(&self, label: &str) -> Option<CommandLine> {
+        let list = self.list_ids(&format!("label={label}"))?;
+        Some(list.flag("--filter", "dangling=true"))
+    }
+
+    fn list_ids(&self, filter: &str) -> Option<CommandLine> {
         let program = match self {
             Self::Buildx {
                 in_daemon: false, ..
             } => return None,
             _ => self.images()?,
         };
-        let label = match value {
-            Some(value) => format!("label={label}={value}"),
-            None => format!("label={label}"),
-        };
         let list = program.call(&["images", "--quiet", "--no-trunc"]);
-        Some(
-            list.flag("--filter", "dangling=true")
-                .flag("--filter", label),
-        )
+        Some(list.flag("--filter", filter))
     }
 
     /// Returns the command that removes an image which no container uses and which has no other name; `None` for a builder without an image

@@ -169,7 +169,7 @@ async fn ask(app: &App, name: &str) -> Result<BuilderAnswer> {
     Ok(answer)
 }
 
-/// Prunes builders: removes images without a tag that acrt has made, and the builder's cache except what `keep` says. A builder that fails is
+/// Prunes builders: removes images without a tag that runs have made, and the builder's cache except what `keep` says. A builder that fails is
 /// reported, and the others are pruned all the same.
 ///
 /// # Errors
@@ -227,21 +227,35 @@ pub(super) async fn prune_one(
     events: &EventSink<'_>,
 ) -> Result<PruneAnswer> {
     let builder = builder::detect(Some(name), &app.settings).await?;
-    if let Some(list) = builder.dangling_images(TASK_LABEL, None) {
-        let ids = platforms::text(&list).await.unwrap_or_default();
-        for id in ids.split_whitespace() {
-            // An image that a container still uses stays.
-            if let Some(line) = builder.remove_image(id) {
-                platforms::answer(&line).await;
-            }
-        }
-    }
+    remove_dangling_images(app, name, &builder).await?;
     let result = prune_cache(&builder, name, keep, stop, events).await?;
     Ok(PruneAnswer {
         name: name.to_owned(),
         result,
         is_pruned: true,
     })
+}
+
+/// Removes the images without a tag that runs have made. The label alone does not show that: what others build on such an image inherits it.
+async fn remove_dangling_images(app: &App, name: &str, builder: &Builder) -> Result<()> {
+    let made = app.store.made_on(name).images;
+    let Some(list) = builder.dangling_images(TASK_LABEL) else {
+        return Ok(());
+    };
+    let mut gone = platforms::ids(&list).await.unwrap_or_default();
+    gone.retain(|id| made.contains_key(id));
+    for id in &gone.clone() {
+        // An image that a container still uses stays.
+        let removed = match builder.remove_image(&builder.id_text(id)) {
+            Some(line) => platforms::answer(&line).await,
+            None => None,
+        };
+        if removed.is_none() {
+            gone.remove(id);
+        }
+    }
+    app.store
+        .change_made(name, |made| made.images.retain(|id, _| !gone.contains(id)))
 }
 
 /// Returns what is kept of a builder's cache, if the config file says it.

@@ -25,8 +25,13 @@ use crate::{
 };
 
 use super::{
-    App, builders, execution::Execution, local, platforms, run_builders::PlacedBuilder,
-    run_log::RunLog, unchanged,
+    App,
+    builders::{self, TASK_LABEL},
+    execution::Execution,
+    local, platforms,
+    run_builders::PlacedBuilder,
+    run_log::RunLog,
+    unchanged,
 };
 
 /// How long a builder may take to remove something, or to list its cache.
@@ -43,25 +48,33 @@ pub(super) struct BuilderTraces<'a> {
     app: &'a App,
     on: &'a PlacedBuilder,
     policy: Clean,
+    /// As [`MadeImage::task`].
     task: String,
     run: RunId,
     /// Whether runs of the task may make manifest lists.
     has_lists: bool,
+    /// The images of all tasks before the build, where that is asked for.
+    before: Option<BTreeSet<Digest>>,
 }
 
 impl<'a> BuilderTraces<'a> {
-    /// Begins to record what a run leaves; `None` where nothing is removed after it: it belongs to no task, it pushes nothing, the builder
-    /// keeps no images, or the config file says so.
+    /// Begins to record what a run leaves; `None` where nothing is: it belongs to no task, the builder keeps no images, or the config file
+    /// says so.
     pub fn of(execution: &'a Execution<'_>, on: &'a PlacedBuilder, run: &Run) -> Option<Self> {
         let (app, task) = (execution.app, &execution.task);
-        let policy = policy(app, &on.name, task, run)?;
-        on.builder.keeps_images().then(|| Self {
+        let policy = settings(app, &on.name).clean;
+        let is_recorded = run.task.is_some() && policy != Clean::Off && on.builder.keeps_images();
+        is_recorded.then(|| Self {
             app,
             on,
             policy,
-            task: task.key().full(),
+            task: match is_pushed(task) {
+                true => task.key().full(),
+                false => String::new(),
+            },
             run: run.run_id,
             has_lists: run.platforms.len() > 1 || !matches!(task.step, Step::Docker(_)),
+            before: None,
         })
     }
 
@@ -73,10 +86,24 @@ impl<'a> BuilderTraces<'a> {
         run: &Run,
         pulled: impl Iterator<Item = &Reference> + Clone,
     ) -> Result<Option<Self>> {
-        let Some(traces) = Self::of(execution, on, run) else {
+        let Some(mut traces) = Self::of(execution, on, run) else {
             return Ok(None);
         };
-        let store = &execution.app.store;
+        let (store, is_cleaned) = (&execution.app.store, !traces.task.is_empty());
+        if !is_cleaned
+            && let Some(list) = on.builder.labelled_images(TASK_LABEL)
+        {
+            traces.before = platforms::ids(&list).await;
+        }
+        if !is_cleaned {
+            let is_gone = |id: &Digest| traces.before.as_ref().is_some_and(|it| !it.contains(id));
+            // No later run removes these images, and forgets those that are gone.
+            store.change_made(&on.name, |made| {
+                let images = &mut made.images;
+                images.retain(|id, image| !image.task.is_empty() || !is_gone(id));
+            })?;
+            return Ok(Some(traces));
+        }
         let known = store.made_on(&on.name).bases;
         let mut absent = BTreeSet::new();
         for base in pulled.clone().filter(|base| !known.contains_key(*base)) {
@@ -163,6 +190,9 @@ impl<'a> BuilderTraces<'a> {
 
     /// Removes what nothing needs any more, after the run has succeeded.
     pub async fn clean(&self, log: &RunLog<'_>) {
+        if self.task.is_empty() {
+            return;
+        }
         if self.has_lists
             && let Err(error) = self.remove_lists(log).await
         {
@@ -411,11 +441,14 @@ fn settings(app: &App, name: &str) -> BuilderSettings {
 /// config file says so.
 pub(super) fn policy(app: &App, name: &str, task: &Task, run: &Run) -> Option<Clean> {
     let policy = settings(app, name).clean;
-    let is_pushed = match &task.step {
+    (run.task.is_some() && is_pushed(task) && policy != Clean::Off).then_some(policy)
+}
+
+fn is_pushed(task: &Task) -> bool {
+    match &task.step {
         Step::Docker(step) => step.is_push_enabled,
         Step::FileTask(_) | Step::EncodedTask(_) | Step::Import(_) => true,
-    };
-    (run.task.is_some() && is_pushed && policy != Clean::Off).then_some(policy)
+    }
 }
 
 /// Returns the digests of all bases that the last images of tasks were built on; `None` where a baseline cannot be read.

@@ -1,8 +1,10 @@
 //! Asks builders for which platforms they build, and what they say of images in their store.
 
+use std::collections::BTreeSet;
+
 use crate::{
     builder::{BuildRequest, Builder, BuilderPlatforms, HeldImage, Question},
-    image::Platform,
+    image::{Digest, Platform},
     sys::{
         command::CommandLine,
         environment,
@@ -61,6 +63,13 @@ pub async fn ask<T>(question: &Question<T>) -> Option<T> {
 /// Returns the output of a command as text; `None` where it fails.
 pub async fn text(line: &CommandLine) -> Option<String> {
     Some(String::from_utf8_lossy(&answer(line).await?).into_owned())
+}
+
+/// Returns the ids of images that a command prints, one on each line; `None` where it fails.
+pub async fn ids(line: &CommandLine) -> Option<BTreeSet<Digest>> {
+    let text = text(line).await?;
+    let ids = text.split_whitespace();
+    Some(ids.filter_map(|id| id.parse().ok()).collect())
 }
 
 /// Returns the output of a command; `None` where it fails.

@@ -33,7 +33,7 @@ pub struct MadeOnBuilder {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeImage {
-    /// The task, as `registry/name`.
+    /// The task, as `registry/name`; empty if the task pushes nothing, so that no run removes its images.
     pub task: String,
     /// The last run that made it.
     pub run: RunId,

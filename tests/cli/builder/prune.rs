@@ -3,30 +3,41 @@
 use super::world;
 
 #[test]
-fn builder_prune_removes_untagged_images_of_acrt_and_keeps_those_of_others() {
+fn builder_prune_removes_untagged_images_of_runs_and_keeps_those_that_others_built_on_them() {
     let world = world();
-    let built = |label: &str, file: &str| {
-        let context = world.context(file, &format!("FROM scratch\nCOPY Dockerfile /{file}\n"));
+    let context = world.context("own", "FROM scratch\nCOPY Dockerfile /own\n");
+    let create = ["task", "create", "-n", "own", "-t", "own", "--local"];
+    let options = ["--builder", "here", "-c", &context];
+    world.acrt(&[&create[..], &options].concat()).ok();
+    let buildah = |args: &[&str]| {
         let mut buildah = world.command(world.path("bin/buildah"));
-        buildah.args(["build", "--label", label, &context]);
-        world.start(buildah, "buildah build".into()).wait().ok();
+        buildah.args(args);
+        world.start(buildah, "buildah".into()).wait().ok().stdout
     };
-    built("io.acrt.task=web", "own");
-    built("somebody=else", "other");
-    let images = || {
-        let mut buildah = world.command(world.path("bin/buildah"));
-        buildah.args(["images", "--quiet", "--filter", "dangling=true"]);
-        world
-            .start(buildah, "buildah images".into())
-            .wait()
-            .ok()
-            .stdout
-            .lines()
-            .count()
+    world.run("own").ok();
+    // It inherits the labels of the image.
+    let heir = world.context(
+        "heir",
+        "FROM docker.io/library/own\nCOPY Dockerfile /heir\n",
+    );
+    buildah(&["build", &heir]);
+    for value in ["b", "c"] {
+        let text = format!("FROM scratch\nCOPY Dockerfile /own\nENV A={value}\n");
+        world.context("own", &text);
+        world.run("own").ok();
+    }
+    let dangling = || {
+        let filter = ["--filter", "dangling=true"];
+        let ids = buildah(&[&["images", "--quiet", "--no-trunc"][..], &filter].concat());
+        ids.lines().map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(images(), 2);
+    let before = dangling();
+    assert_eq!(before.len(), 2);
     world.acrt(&["builder", "prune"]).ok();
-    assert_eq!(images(), 1);
+    let after = dangling();
+    assert_eq!(after.len(), 1);
+    let labels = buildah(&["inspect", "--type=image", &after[0]]);
+    assert!(labels.contains("heir"), "{labels}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     error::{Error, Result},
     image::{Digest, Reference},
-    sys::command::CommandLine,
+    sys::{command::CommandLine, environment},
 };
 
 use super::{BuildRequest, DigestSource, Program, Purpose, Step};
@@ -39,6 +39,24 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
         steps.push(Step::new(Purpose::Tidy, remove_list(program, list)));
     }
     Ok(steps)
+}
+
+/// Returns buildah with the arguments that make it remove the containers of stages without instructions too, which would keep their bases.
+/// It takes them only with a choice about its cache of layers, for which the arguments of the settings and the variable count.
+pub(super) fn removing_containers(program: &Program) -> Program {
+    let mut program = program.clone();
+    let layers = format!("--layers={}", caches_layers(&program));
+    let removing = [layers, "--force-rm".to_owned()];
+    program.build_args.splice(0..0, removing);
+    program
+}
+
+/// Tells whether buildah keeps the layers of builds as a cache, which it does only if it is asked to.
+pub(super) fn caches_layers(program: &Program) -> bool {
+    let given = |it: &String| it == "--layers" || it == "--layers=true";
+    let by_variable = || environment::variable("BUILDAH_LAYERS");
+    program.build_args.iter().any(given)
+        || by_variable().is_some_and(|it| it == "1" || it.eq_ignore_ascii_case("true"))
 }
 
 /// Returns the name of the manifest list for the images of several platforms; `None` for a build for one.
@@ -194,6 +212,18 @@ mod tests {
                 "/usr/bin/buildah --storage-driver=vfs push --digestfile=/state/runs/ca1/digest-2 -- ghcr.io/a/web:1",
             ]
         );
+    }
+
+    #[test]
+    fn buildah_is_told_to_remove_all_containers_and_keeps_its_choice_about_layers() {
+        let mut own = program();
+        let args = |program: &Program| removing_containers(program).build_args;
+        assert_eq!(
+            args(&own),
+            ["--layers=false", "--force-rm", "--isolation=chroot"]
+        );
+        own.build_args.push("--layers".into());
+        assert_eq!(args(&own)[0], "--layers=true");
     }
 
     #[test]

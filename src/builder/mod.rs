@@ -57,8 +57,10 @@ impl Builder {
             Self::Buildx { program, in_daemon } => {
                 (program, buildx::plan(program, *in_daemon, request))
             }
-            Self::Podman(program) | Self::Buildah(program) => {
-                (program, buildah::plan(program, request)?)
+            Self::Podman(program) => (program, buildah::plan(program, request)?),
+            Self::Buildah(program) => {
+                let tidy = buildah::removing_containers(program);
+                (program, buildah::plan(&tidy, request)?)
             }
             Self::Buildctl(program) => (program, buildctl::plan(program, request)?),
             Self::Command(template) => return template.plan(request),

@@ -2,7 +2,7 @@
 
 use crate::sys::command::CommandLine;
 
-use super::{Builder, Question};
+use super::{Builder, Question, buildah};
 
 /// How much of a builder's cache is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +67,15 @@ impl Builder {
                 Some(line.flags("--keep-duration", keep.hours.map(|it| format!("{it}h"))))
             }
             Self::Podman(_) | Self::Buildah(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// Tells whether the stages of a build stay in its store as images without a name, which have the labels of the build.
+    pub fn keeps_stages(&self) -> bool {
+        match self {
+            Self::Podman(_) => true,
+            Self::Buildah(program) => buildah::caches_layers(program),
+            _ => false,
         }
     }
 

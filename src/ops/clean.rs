@@ -4,7 +4,10 @@
 //! runs gave it, and while no container uses it. A failed removal is a line in the log of the run, and does not fail the run.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::{BufRead as _, BufReader},
     time::Duration,
 };
 
@@ -51,6 +54,8 @@ pub(super) struct BuilderTraces<'a> {
     /// As [`MadeImage::task`].
     task: String,
     run: RunId,
+    /// The label of the images that the task makes.
+    label: String,
     /// Whether runs of the task may make manifest lists.
     has_lists: bool,
     /// The images of all tasks before the build, where that is asked for.
@@ -73,6 +78,7 @@ impl<'a> BuilderTraces<'a> {
                 false => String::new(),
             },
             run: run.run_id,
+            label: format!("{TASK_LABEL}={}", task.name),
             has_lists: run.platforms.len() > 1 || !matches!(task.step, Step::Docker(_)),
             before: None,
         })
@@ -90,7 +96,7 @@ impl<'a> BuilderTraces<'a> {
             return Ok(None);
         };
         let (store, is_cleaned) = (&execution.app.store, !traces.task.is_empty());
-        if !is_cleaned
+        if (on.builder.keeps_stages() || !is_cleaned)
             && let Some(list) = on.builder.labelled_images(TASK_LABEL)
         {
             traces.before = platforms::ids(&list).await;
@@ -131,6 +137,38 @@ impl<'a> BuilderTraces<'a> {
                 }
             }
         })
+    }
+
+    /// Records the stages that a build has left as images without a name, whether it has succeeded or not.
+    pub async fn note_stages(&self) -> Result<()> {
+        let list = self.on.builder.dangling_images(&self.label);
+        let list = list.filter(|_| self.on.builder.keeps_stages());
+        let (Some(before), Some(list)) = (&self.before, list) else {
+            return Ok(());
+        };
+        let mut left = platforms::ids(&list).await.unwrap_or_default();
+        left.retain(|id| !before.contains(id));
+        self.app.store.change_made(&self.on.name, |made| {
+            left.retain(|id| !made.images.contains_key(id));
+            for id in &left {
+                made.note_image(id, &self.task, self.run, &[]);
+            }
+        })
+    }
+
+    /// Returns the images of earlier builds that this run has used as a cache, as podman and buildah have reported in its log.
+    fn reused(&self) -> BTreeSet<Digest> {
+        const REUSED: &str = "--> Using cache ";
+        let log = File::open(self.app.store.layout().log(self.run));
+        let lines = log
+            .into_iter()
+            .flat_map(|log| BufReader::new(log).split(b'\n'));
+        let ids = lines.map_while(std::result::Result::ok).filter_map(|line| {
+            let line = String::from_utf8_lossy(&line);
+            let (_, id) = line.split_once(REUSED)?;
+            format!("sha256:{}", id.trim()).parse().ok()
+        });
+        ids.collect()
     }
 
     /// Returns the id of the image that the builder has under the first of these tags.
@@ -200,8 +238,17 @@ impl<'a> BuilderTraces<'a> {
         }
         let made = self.app.store.made_on(&self.on.name);
         let (mut gone, mut list) = (Vec::new(), None);
-        for (id, image) in &made.images {
-            if image.task == self.task && self.remove(id, image, &mut list, log).await {
+        let reused = self.reused();
+        let is_stage = |id: &Digest, image: &MadeImage| {
+            self.policy != Clean::All && image.tags.is_empty() && reused.contains(id)
+        };
+        let own = made.images.iter();
+        let own = own.filter(|(id, image)| image.task == self.task && !is_stage(id, image));
+        let mut own: Vec<_> = own.collect();
+        // A later image may be built on an earlier one, which cannot be removed before it.
+        own.sort_by_key(|(_, image)| Reverse(image.run));
+        for (id, image) in own {
+            if self.remove(id, image, &mut list, log).await {
                 gone.push(id.clone());
             }
         }

@@ -114,6 +114,77 @@ fn buildah_images_of_several_platforms_do_not_accumulate_over_rebuilds() {
     grow_by_nothing(World::buildah, "buildah", &BOTH_PLATFORMS);
 }
 
+/// Checks that neither the stages of a build nor the containers in which they were made accumulate over rebuilds.
+fn stages_grow_by_nothing(put_on_path: impl Fn(&World) -> Calls, builder: &str, args: &str) {
+    let (world, registry) = (World::new(), Registry::start());
+    put_on_path(&world);
+    world.config(&format!(
+        "builders: {{{builder}: {{buildArgs: [{args}]}}}}\n"
+    ));
+    push_base(&registry, "0");
+    let base = registry.image("base:1");
+    let stages = format!(
+        "FROM {base} AS made\nCOPY Dockerfile /one\nENV A=b\nFROM {base} AS idle\nFROM made AS more\nCOPY Dockerfile /two\n"
+    );
+    let last = format!("FROM {base}\nCOPY --from=more /two /two\nCOPY --from=idle /version /v\n");
+    world.tracked_task(&registry, "web", &format!("{stages}{last}"));
+    let first = images(&world, builder);
+    for text in ["1", "2", "3"] {
+        rebuild(&world, &registry, text);
+    }
+    let (kept, log) = (images(&world, builder), log(&world, "ca4"));
+    assert_eq!(kept.len(), first.len(), "{first:#?} {kept:#?} {log}");
+    assert!(!log.stdout.contains("cannot remove"), "{log}");
+    let containers: &[&str] = match builder {
+        "podman" => &["ps", "--all", "--external", "--quiet"],
+        _ => &["containers", "--quiet"],
+    };
+    let left = call(&world, builder, containers).ok();
+    assert_eq!(left.stdout.trim(), "", "{left}");
+}
+
+#[test]
+fn podman_stages_do_not_accumulate_over_rebuilds() {
+    stages_grow_by_nothing(World::podman, "podman", "");
+}
+
+#[test]
+fn buildah_stages_and_their_containers_do_not_accumulate_over_rebuilds() {
+    stages_grow_by_nothing(World::buildah, "buildah", "");
+}
+
+#[test]
+fn buildah_stages_with_a_cache_of_layers_do_not_accumulate_over_rebuilds() {
+    stages_grow_by_nothing(World::buildah, "buildah", "--layers");
+}
+
+#[test]
+fn podman_stage_that_a_run_has_taken_from_the_cache_is_kept() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.podman();
+    push_base(&registry, "0");
+    let base = registry.image("base:1");
+    let text =
+        format!("FROM {base} AS made\nCOPY kept /kept\nFROM {base}\nCOPY --from=made /kept /k\n");
+    world.write("web/kept", "x");
+    world.tracked_task(&registry, "web", &text);
+    for run in ["ca2", "ca3"] {
+        world.context("web", &format!("{text}ENV RUN={run}\n"));
+        world.run("web").ok();
+        let log = log(&world, run);
+        let stage = log.stdout.split_once("COPY kept /kept").unwrap().1;
+        let reused = stage
+            .lines()
+            .nth(1)
+            .unwrap()
+            .strip_prefix("--> Using cache ");
+        assert!(
+            has(&world, "podman", reused.expect("a cached stage")),
+            "{log}"
+        );
+    }
+}
+
 #[test]
 fn base_that_could_not_be_removed_is_removed_by_a_later_run() {
     let (world, registry) = built_once(World::buildah, &[]);

@@ -14,6 +14,7 @@ use crate::task::{RunId, TaskKey};
 use super::{
     Baseline, backoff,
     decide::{Problem, ProblemKind},
+    reported_problems::without_variable_parts,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -413,12 +414,12 @@ impl Outage {
         }
     }
 
-    /// Returns the reason without its variable parts: the request that had no answer, and the end of a pause.
+    /// Returns the reason without its variable parts: the request that had no answer, the end of a pause, and ids and times.
     pub fn gist(&self) -> String {
         let parts = self.reason().split(": ");
         let kept = parts.filter(|part| !part.contains("://"));
         let kept = kept.map(|part| part.split(" until ").next().unwrap_or_default());
-        kept.collect::<Vec<_>>().join(": ")
+        without_variable_parts(&kept.collect::<Vec<_>>().join(": "))
     }
 
     fn with(mut self, other: Self) -> Self {

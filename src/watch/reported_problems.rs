@@ -32,7 +32,10 @@ impl ReportedProblems {
     /// Tells whether any of `what` is news about a subject; if so, records all of it as reported.
     pub fn say(&mut self, subject: &str, what: &[String], now: Timestamp) -> bool {
         let known = self.0.entry(subject.to_owned()).or_default();
-        let what: Vec<String> = what.iter().map(|text| without_durations(text)).collect();
+        let what: Vec<String> = what
+            .iter()
+            .map(|text| without_variable_parts(text))
+            .collect();
         let is_known = |what| known.get(what).is_some_and(|said| is_recent(*said, now));
         let is_news = !what.iter().all(is_known);
         if is_news {
@@ -102,19 +105,52 @@ pub fn gist_of_run(id: RunId) -> String {
     format!("run {id}")
 }
 
-/// Removes durations from the messages of git and curl: `after 3 ms`.
-fn without_durations(text: &str) -> String {
-    let words: Vec<&str> = text.split(' ').collect();
-    let is_number = |word: &str| word.parse::<f64>().is_ok();
-    let is_unit = |word: &str| {
-        let word = word.trim_end_matches([',', ';', ':', '.', ')']);
-        matches!(word, "ms" | "s" | "milliseconds" | "second" | "seconds")
+/// How many digits a word has that says when or where something happened: a time, the id of a request, an address. A status, a line or a port
+/// has fewer.
+const DIGITS_OF_ID: usize = 6;
+
+/// Removes what differs each time that the same thing happens: durations, as in `after 3 ms`, times, and the ids that servers give their
+/// answers. Names and digests stay: another one is another problem.
+pub fn without_variable_parts(text: &str) -> String {
+    let mut words = text.split(' ').peekable();
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        let is_of_unit = words.peek().is_some_and(|next| is_unit(bare(next)));
+        let is_number = bare(word).parse::<f64>().is_ok();
+        if !(is_number && is_of_unit || is_duration(bare(word)) || is_id_or_time(word)) {
+            kept.push(word);
+        }
+    }
+    kept.join(" ")
+}
+
+/// Returns a word without the punctuation around it.
+fn bare(word: &str) -> &str {
+    word.trim_matches(|c: char| !c.is_alphanumeric())
+}
+
+fn is_unit(word: &str) -> bool {
+    let word = match word {
+        "ms" | "s" => return true,
+        plural => plural.strip_suffix('s').unwrap_or(plural),
     };
-    let kept = words.iter().enumerate().filter(|(at, word)| {
-        let unit = words.get(at + 1).is_some_and(|next| is_unit(next));
-        !(is_number(word) && unit)
-    });
-    kept.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+    matches!(word, "millisecond" | "second" | "minute" | "hour" | "day")
+}
+
+/// Tells whether a word is a duration as Go writes it: `1m30.5s`.
+fn is_duration(word: &str) -> bool {
+    let units = word.trim_matches(|c: char| c.is_ascii_digit());
+    let units = units.replace(|c: char| c.is_ascii_digit() || c == '.', "");
+    word.starts_with(|c: char| c.is_ascii_digit())
+        && matches!(
+            units.as_str(),
+            "ns" | "us" | "µs" | "ms" | "s" | "m" | "h" | "hm" | "hms"
+        )
+}
+
+fn is_id_or_time(word: &str) -> bool {
+    let is_name = word.contains(['/', '`']) || word.contains("sha256:");
+    !is_name && word.chars().filter(char::is_ascii_digit).count() >= DIGITS_OF_ID
 }
 
 #[cfg(test)]
@@ -171,15 +207,42 @@ mod tests {
     }
 
     #[test]
-    fn durations_in_a_reason_do_not_make_it_a_new_one() {
-        let curl = |took: &str| format!("failed to connect to git.io port 443 after {took}: no");
-        assert_eq!(
-            without_durations(&curl("3 ms")),
-            without_durations(&curl("1207 ms"))
-        );
-        assert_ne!(
-            without_durations("line 3 is wrong"),
-            without_durations("line 4 is wrong")
-        );
+    fn durations_times_and_ids_in_a_reason_do_not_make_it_a_new_one() {
+        for (one, other) in [
+            (
+                "failed to connect to git.io port 443 after 3 ms: no",
+                "failed to connect to git.io port 443 after 1207 ms: no",
+            ),
+            (
+                "denied. CorrelationId: 6ab2a13c-6d0c-4ed5-a2a0-4a3c3e5d6f70",
+                "denied. CorrelationId: 0d7d0bb1-9e7b-4f0e-8d35-9a1f0d6b1c11",
+            ),
+            (
+                "verification time 1796059156 (UNIX), but certificate is not valid after 1796059153 (3 seconds ago)",
+                "verification time 1796059456 (UNIX), but certificate is not valid after 1796059153 (303 seconds ago)",
+            ),
+            (
+                "no answer in 1m30.5s, Timestamp: 2026-11-30 17:43:44Z",
+                "no answer in 2.1s, Timestamp: 2026-12-01 09:00:01Z",
+            ),
+        ] {
+            assert_eq!(without_variable_parts(one), without_variable_parts(other));
+        }
+    }
+
+    #[test]
+    fn another_line_status_name_or_digest_makes_a_reason_a_new_one() {
+        for (one, other) in [
+            ("line 3 is wrong", "line 4 is wrong"),
+            ("3 - no such line", "4 - no such line"),
+            ("status 401 of port 5000", "status 403 of port 5000"),
+            ("no `r.io/web:20261130`", "no `r.io/web:20261201`"),
+            (
+                "no signature of sha256:123456789",
+                "no signature of sha256:123456780",
+            ),
+        ] {
+            assert_ne!(without_variable_parts(one), without_variable_parts(other));
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     store::lock,
     sys::{clock::Clock, signal::Stop},
     task::RunStatus,
-    watch::reported_problems::{ReportedProblems, gist, gist_of_run},
+    watch::reported_problems::{ReportedProblems, gist, gist_of_run, without_variable_parts},
 };
 
 /// The prefix of a registry or repository that does not answer, which tells it from a task.
@@ -64,7 +64,8 @@ impl ReportFilter {
                 true
             }
             Event::Warning(text) | Event::Note(text) => {
-                self.say(text.clone(), std::slice::from_ref(text))
+                let what = without_variable_parts(text);
+                self.say(what.clone(), &[what])
             }
             Event::Problem(error) => self.say(error.to_string(), &[error.one_line()]),
             _ => true,

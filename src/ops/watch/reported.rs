@@ -9,13 +9,14 @@ use crate::{
     watch::{
         ProblemKind, Verdict,
         notified::{self, Outage},
+        reported_problems::{gist, without_variable_parts},
     },
 };
 
 /// What has been reported already, so that the loop reports each thing once.
 #[derive(Debug, Default)]
 pub struct LastReported {
-    tasks: HashMap<TaskKey, Verdict>,
+    tasks: HashMap<TaskKey, Vec<String>>,
     /// Registries and git repositories that do not answer: why, and whether several tasks wait.
     silent: BTreeMap<String, (String, bool)>,
     /// The files or receivers that could not be used in the last round, by what was wrong with each.
@@ -25,19 +26,22 @@ pub struct LastReported {
 impl LastReported {
     /// Returns those of the problems with files or receivers that the last round did not have.
     pub fn new_problems(&mut self, mut found: Vec<Error>) -> Vec<Error> {
-        let now = found.iter().map(Error::one_line).collect();
+        let gist = |error: &Error| without_variable_parts(&error.one_line());
+        let now = found.iter().map(gist).collect();
         let last = std::mem::replace(&mut self.broken, now);
-        found.retain(|error| !last.contains(&error.one_line()));
+        found.retain(|error| !last.contains(&gist(error)));
         found
     }
 
-    /// Returns whether a verdict is worth reporting and differs from the last reported one.
+    /// Returns whether a verdict is worth reporting and differs from the last reported one in more than counts, times and ids.
     pub fn is_news(&mut self, key: &TaskKey, verdict: &Verdict) -> bool {
         if !is_worth_reporting(verdict) {
             self.tasks.remove(key);
             return false;
         }
-        self.tasks.insert(key.clone(), verdict.clone()).as_ref() != Some(verdict)
+        let what = gist(verdict);
+        let what: Vec<String> = what.iter().map(|it| without_variable_parts(it)).collect();
+        self.tasks.insert(key.clone(), what.clone()) != Some(what)
     }
 
     /// Reports which registries and repositories do not answer, once for all tasks that wait, and which answer again.
@@ -118,5 +122,46 @@ fn is_worth_reporting(verdict: &Verdict) -> bool {
         | Verdict::Stale(_)
         | Verdict::TooYoung { .. }
         | Verdict::Settling { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::watch::{Problem, decide::Reasons};
+
+    use super::*;
+
+    #[test]
+    fn refusal_with_another_request_id_is_reported_once_and_another_refusal_anew() {
+        let unknown = |why: &str| Verdict::Unknown {
+            problems: vec![Problem {
+                kind: ProblemKind::Silent,
+                subject: "r.io/base:1".to_owned(),
+                why: why.to_owned(),
+                since: None,
+                hint: None,
+            }],
+            reasons: Reasons::default(),
+        };
+        let key = TaskKey {
+            registry: "r.io".to_owned(),
+            name: "web".parse().unwrap(),
+        };
+        let mut reported = LastReported::default();
+        let mut is_news = |why: &str| {
+            let verdict = unknown(why);
+            let problems = verdict.silence().unwrap_or_default();
+            let outages = notified::outages([(key.clone(), problems)].into_iter());
+            let sent = std::cell::Cell::new(false);
+            let event = |_: Event<'_>| sent.set(true);
+            reported.report_outages(&outages, &EventSink::new(event));
+            (reported.is_news(&key, &verdict), sent.get())
+        };
+        let refusal = |id: &str| format!("`r.io` refuses the login: denied. CorrelationId: {id}");
+        let first = refusal("6ab2a13c-6d0c-4ed5-a2a0-4a3c3e5d6f70");
+        let second = refusal("0d7d0bb1-9e7b-4f0e-8d35-9a1f0d6b1c11");
+        assert_eq!(is_news(&first), (true, true));
+        assert_eq!(is_news(&second), (false, false));
+        assert_eq!(is_news("`r.io` cannot be reached"), (true, true));
     }
 }

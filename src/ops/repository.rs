@@ -109,7 +109,7 @@ pub struct RemovedAnswer {
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where the registry does not answer.
+/// [`Kind::Unknown`] where the registry does not answer, or refuses the login.
 pub async fn list(
     app: &App,
     registry: Option<&str>,

@@ -128,21 +128,36 @@ impl RequestSpec {
 }
 
 impl Registries {
-    /// Lists the repositories of a registry, sorted; `None` where it does not list them, as is common.
+    /// Lists the repositories of a registry, sorted; `None` where it does not list them, or not for this login, as is common.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry does not answer, or refuses this login altogether.
     pub async fn repositories(&self, registry: &str) -> Result<Option<Vec<String>>, LookupError> {
         let host = self.host(registry)?;
+        // Before the list: a login that was accepted is refused the list alone, and not remembered as a wrong one.
+        let api = host.ask(&RequestSpec::api()).await;
         let mut all = BTreeSet::new();
         let request_spec = RequestSpec::list("", "_catalog");
         let take = names_of(&mut all, "", "repositories");
         let refused = host.ask_for_pages(request_spec, take).await;
-        match refused {
-            Ok(None) => Ok(Some(all.into_iter().collect())),
-            Ok(Some(answer)) => match answer.response.status {
-                // Not at all, or not for this login.
-                401 | 403 | 404 | 405 | 410 | 501 => Ok(None),
-                _ => Err(refusal(&answer)),
-            },
-            Err(error) if error.is_absent() || error.is_refused() => Ok(None),
+        let error = match refused {
+            Ok(None) => return Ok(Some(all.into_iter().collect())),
+            Ok(Some(answer)) if matches!(answer.response.status, 404 | 405 | 410 | 501) => {
+                return Ok(None);
+            }
+            Ok(Some(answer)) => refusal(&answer),
+            Err(error) => error,
+        };
+        if error.is_absent() {
+            return Ok(None);
+        }
+        if !error.is_refused() {
+            return Err(error);
+        }
+        match api {
+            Ok(answer) if !matches!(answer.response.status, 401 | 403) => Ok(None),
+            Ok(answer) => Err(refusal(&answer)),
             Err(error) => Err(error),
         }
     }

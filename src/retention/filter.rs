@@ -66,6 +66,11 @@ impl Filters {
         written.filter(move |written| written.chars().all(plain))
     }
 
+    /// Tells whether a filter selects repositories by an expression.
+    pub fn has_expressions(&self) -> bool {
+        self.plain_repositories().count() < self.0.len()
+    }
+
     fn any(
         &self,
         name: &str,

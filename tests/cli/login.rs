@@ -30,7 +30,7 @@ fn login_is_stored_for_docker_podman_and_acrt_and_keeps_the_rest_of_the_file() {
     world.write(DOCKER, before);
     world
         .acrt(&["repository", "list", "-n", &registry.host()])
-        .exits(0);
+        .exits(4);
     let done = login(&world, &registry, PASSWORD, "").ok();
     assert_eq!(done.stdout, "Login Succeeded\n");
     assert!(!done.to_string().contains(PASSWORD), "{done}");

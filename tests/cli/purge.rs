@@ -265,12 +265,42 @@ fn purge_without_a_catalog_uses_repositories_of_tasks_runs_and_filters() {
     world.acrt(&[&create[..], &["-c", &context]].concat()).ok();
     let options = ["-f", "named:.*", "-f", ".*:.*", "--ago", "1d"];
     let purged = purge(&world, &host, &options).ok();
+    let purged = purged.says(&["does not list its repositories"]);
     purged.prints(&[
         "Deleting tags for repository: named\n",
         "Deleting tags for repository: web\n",
         "Number of deleted tags: 2",
     ]);
     assert_eq!(registry.tags("unknown"), ["1"]);
+    let named = purge(&world, &host, &["-f", "named:.*", "--ago", "1d"]).ok();
+    assert!(!named.stderr.contains("does not list"), "{named}");
+}
+
+#[test]
+fn refused_login_fails_purge_and_repository_list_and_one_for_less_does_not() {
+    let (world, registry) = (world(), Registry::with_login());
+    registry.push_image("web:1", &made(1, "web"));
+    let host = registry.host();
+    let wrong = registry
+        .docker_config()
+        .replace("\"auth\":\"", "\"auth\":\"eDp5");
+    for logins in ["{}", &wrong] {
+        world.write("home/.docker/config.json", logins);
+        for filter in [".*:.*", "web:.*"] {
+            let purged = purge(&world, &host, &["-f", filter, "--ago", "1d"]);
+            purged.exits(4).says(&["login"]);
+        }
+        let list = world.acrt(&["repository", "list", "-n", &host]);
+        list.exits(4).says(&["login"]);
+    }
+    let open = Registry::start();
+    let gateway = Gateway::start(&open, |head| {
+        let refused = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        head.starts_with("GET /v2/_catalog").then_some(refused)
+    });
+    let list = ["repository", "list", "-n", &gateway.host()];
+    let listed = world.acrt(&list).ok().says(&["does not list"]);
+    assert_eq!(listed.json(), json!([]));
 }
 
 #[test]

@@ -129,6 +129,7 @@ impl PurgeWork<'_> {
             self.context.registry,
             &self.options.filters,
             &self.times,
+            self.context.events,
         );
         for repository in repositories.await? {
             let doing = format!("purging {}/{repository}", self.context.registry);

@@ -5,28 +5,37 @@ use std::collections::BTreeSet;
 use crate::{
     error::{Context as _, Kind, Result},
     image::Reference,
-    ops::{App, inventory::PushTimes},
+    ops::{App, Event, EventSink, inventory::PushTimes},
     retention::Filters,
 };
 
 /// Returns the repositories that match the filters, sorted: from the registry's catalog, or if it has none, from the repositories that tasks
-/// and runs push to and that the filters name literally.
+/// and runs push to and that the filters name literally, which is reported if a filter may mean others.
 ///
 /// # Errors
 ///
-/// [`Kind::Unknown`] where the registry does not answer.
+/// [`Kind::Unknown`] where the registry does not answer, or refuses the login.
 pub async fn of(
     app: &App,
     registry: &str,
     filters: &Filters,
     times: &PushTimes,
+    events: &EventSink<'_>,
 ) -> Result<Vec<String>> {
     let names: BTreeSet<String> = match app.registries().repositories(registry).await? {
         Some(names) => names.into_iter().collect(),
-        None => known(app, registry, times)?
-            .into_iter()
-            .chain(filters.plain_repositories().map(str::to_owned))
-            .collect(),
+        None => {
+            if filters.has_expressions() {
+                events.send(Event::Warning(format!(
+                    "`{registry}` does not list its repositories: only those that tasks and runs push to and that a filter names are purged"
+                )));
+            }
+            let plain = filters.plain_repositories().map(str::to_owned);
+            known(app, registry, times)?
+                .into_iter()
+                .chain(plain)
+                .collect()
+        }
     };
     let mut taken = Vec::new();
     for name in names {

@@ -228,10 +228,7 @@ impl<'a> Execution<'a> {
     }
 
     fn unusable(&self) -> Error {
-        Error::invalid(format!(
-            "cannot use the images of task `{}`",
-            self.task.name
-        ))
+        Error::invalid(format!("cannot use the images of {}", self.task.in_words()))
     }
 
     /// Returns the task as it is defined: the context of `task` is a local folder once it is fetched.

@@ -12,6 +12,7 @@ use super::{
     Age, Argument, Context, ImportStep, RunId, Status, TaskKey, TaskName, TaskSource, Trigger,
     Window,
     multi_step::{EncodedStep, FileStep},
+    name,
     template::{self, InvalidTemplate, RunVariables, SourceVariables},
 };
 
@@ -269,6 +270,14 @@ pub enum InvalidImageName {
 }
 
 impl Task {
+    /// Returns what messages call it: a quick run has no name that its user knows.
+    pub fn in_words(&self) -> String {
+        match self.name.as_str() {
+            name::QUICK_RUN => "the run".to_owned(),
+            name => format!("task `{name}`"),
+        }
+    }
+
     /// Returns the values of a run's template variables, where `commit` is the one checked out of a git context.
     pub fn run_variables(&self, id: RunId, date: Timestamp, commit: Option<&str>) -> RunVariables {
         let platform = self.platforms.first().cloned();

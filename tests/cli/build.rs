@@ -149,6 +149,26 @@ fn failing_build_and_missing_context_are_reported() {
 }
 
 #[test]
+fn build_with_an_impossible_image_name_is_wrong_usage_and_starts_no_run() {
+    let (world, registry) = world();
+    let host = registry.host();
+    let context = world.context("web", "FROM scratch\n");
+    for (image, hint) in [
+        ("MyApp:1", "write myapp:1"),
+        ("my app:1", "write it as web:1"),
+        ("app:{{.Run.IDD}}", "write it as web:1"),
+        ("", "write it as web:1"),
+    ] {
+        let built = world.acrt(&["build", "-r", &host, "-t", image, &context]);
+        let built = built
+            .exits(2)
+            .says(&["cannot use the images of the run", hint]);
+        assert!(!built.stderr.contains("quick-run"), "{built}");
+    }
+    assert_eq!(world.runs().len(), 0);
+}
+
+#[test]
 fn build_file_is_relative_to_the_current_folder_or_else_to_the_context_and_which_is_reported() {
     let (world, registry) = world();
     let (base, host) = (registry.image("base:1"), registry.host());

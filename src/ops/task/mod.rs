@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    image::Platform,
+    image::{Platform, Reference},
     notify::Address,
     steps::alias::with_built_in,
     store::{lock, secrets::Secrets},
@@ -183,6 +183,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
         values: new.secret_values,
         ..Secrets::default()
     };
+    images(app, &task)?;
     if let Step::Docker(step) = &task.step {
         for argument in &step.arguments {
             check_argument(argument)?;
@@ -373,6 +374,19 @@ fn normal(path: &Path) -> std::path::PathBuf {
     path.components().collect()
 }
 
+/// Returns the images that a run of a task would push, with sample values in their templates.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where a name is none.
+fn images(app: &App, task: &Task) -> Result<Vec<Reference>> {
+    let sample = task.run_variables(RunId::new(1), app.clock.now(), Some("0"));
+    let images = task.images(&sample).context(Kind::Invalid, || {
+        format!("cannot use the images of {}", task.in_words())
+    });
+    images.map_err(|error| error.hint(image_form(task.step.image_names())))
+}
+
 /// Checks all that can be checked without a registry, a builder or other tasks, and returns what the files say.
 fn validate(
     makers: &mut ImageMakers<'_>,
@@ -381,11 +395,7 @@ fn validate(
     events: &EventSink<'_>,
 ) -> Result<Survey> {
     let app = makers.app;
-    let sample = task.run_variables(RunId::new(1), app.clock.now(), Some("0"));
-    let images = task.images(&sample).context(Kind::Invalid, || {
-        format!("cannot use the images of task `{}`", task.name)
-    });
-    let images = images.map_err(|error| error.hint(image_form(task.step.image_names())))?;
+    let images = images(app, task)?;
     if let Step::Docker(step) = &task.step {
         for argument in &step.arguments {
             check_argument(argument)?;

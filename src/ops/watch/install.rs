@@ -7,11 +7,14 @@ use std::{
 };
 
 use crate::{
-    error::{Context as _, Kind, Result},
+    error::{Context as _, Error, Kind, Result},
     ops::{App, joined::joined},
     secret::without_login,
     sys::{environment, ownership::INSIST},
 };
+
+/// How many characters Debian's cron takes for a command.
+const MAX_COMMAND: usize = 998;
 
 /// The systemd unit that packages install.
 const UNIT: &str = include_str!("../../../docs/systemd/acrt-watch.service");
@@ -87,11 +90,27 @@ impl Call {
         let variables = VARIABLES
             .iter()
             .filter_map(|name| Some((*name, environment::variable(name)?)))
+            .map(|(name, value)| match name {
+                "PATH" => (name, usable_path(&value)),
+                _ => (name, value),
+            })
             .filter(|(_, value)| !value.is_empty() && !value.contains('\n'))
             .filter(|(name, value)| !is_proxy(name) || without_login(value) == *value)
             .collect();
         Ok(Self { variables, words })
     }
+}
+
+/// Returns a `PATH` without what finds no program under cron: folders that do not exist, relative ones, and those that it has already.
+fn usable_path(path: &str) -> String {
+    let mut folders: Vec<&str> = Vec::new();
+    for folder in path.split(':') {
+        let at = Path::new(folder);
+        if at.is_absolute() && at.is_dir() && !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders.join(":")
 }
 
 fn is_proxy(name: &str) -> bool {
@@ -111,7 +130,7 @@ fn shown(path: &Path) -> String {
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] where the program cannot find its own file.
+/// [`Kind::Failed`] where the program cannot find its own file; [`Kind::Invalid`] where the line is longer than cron takes.
 pub fn crontab(app: &App, options: &[String]) -> Result<String> {
     let call = Call::of(app, &["--once"], options)?;
     let variables = call.variables.iter();
@@ -121,7 +140,15 @@ pub fn crontab(app: &App, options: &[String]) -> Result<String> {
         .iter()
         .map(|word| shell_words::quote(word).into_owned());
     let line = joined(variables.chain(words), " ");
-    Ok(format!("*/5 * * * * {}\n", line.replace('%', "\\%")))
+    let line = line.replace('%', "\\%");
+    if line.len() > MAX_COMMAND {
+        let length = line.len();
+        return Err(Error::invalid(format!(
+            "cannot make a crontab line: its command has {length} characters, and cron takes {MAX_COMMAND}"
+        ))
+        .hint("give it a PATH with only the folders that the builder needs, as in `PATH=/usr/bin:/bin acrt task watch --print-crontab`, or use systemd: --print-unit"));
+    }
+    Ok(format!("*/5 * * * * {line}\n"))
 }
 
 /// Returns the systemd unit that packages install, with the paths of this program and its folders, and these options of `task watch`.
@@ -157,5 +184,17 @@ fn escaped(word: &str) -> String {
         word
     } else {
         format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_for_cron_has_each_existing_absolute_folder_once() {
+        let path = "/usr/bin:/no/such:relative::/bin:/usr/bin:/";
+        assert_eq!(usable_path(path), "/usr/bin:/bin:/");
+        assert_eq!(usable_path(""), "");
     }
 }

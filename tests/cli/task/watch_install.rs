@@ -122,3 +122,31 @@ fn printed_crontab_line_and_unit_keep_the_given_options() {
         world.acrt(&both).exits(2).says(&["cannot be used with"]);
     }
 }
+
+#[test]
+fn crontab_line_that_is_too_long_for_cron_is_refused_and_no_folder_of_the_path_is_repeated() {
+    let world = World::new();
+    let print = ["task", "watch", "--print-crontab"];
+    let path = world.path("bin").display().to_string();
+    world.set(
+        "PATH",
+        &format!("{path}:{}", "/no/such/folder:/usr:".repeat(100)),
+    );
+    let line = world.acrt(&print).ok().stdout;
+    assert!(
+        !line.contains("/no/such") && line.matches(":/usr ").count() == 1,
+        "{line}"
+    );
+    let folder = world.path(&"x".repeat(200));
+    let long: Vec<String> = (0..5)
+        .map(|n| format!("{}/{n}", folder.display()))
+        .collect();
+    for folder in &long {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    world.set("PATH", &format!("{path}:{}", long.join(":")));
+    world
+        .acrt(&print)
+        .exits(2)
+        .says(&["cron takes 998", "--print-unit"]);
+}

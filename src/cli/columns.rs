@@ -1,11 +1,20 @@
 //! The columns of tables, with az's names and rules.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
     image::Reference,
-    ops::{App, answer::TaskAnswer, check::brief, show::TaskList, status::TaskStatus},
+    ops::{
+        App,
+        answer::TaskAnswer,
+        check::{CheckAnswer, brief},
+        show::TaskList,
+        status::TaskStatus,
+        task::ambiguous_names,
+    },
     sys::{clock::ahead, workers},
     view::{Column, Narrow, Shape, VertexStatus, View},
 };
@@ -37,10 +46,27 @@ pub fn tasks_view(app: &App, tasks: TaskList) -> View {
     View::list(list, TASK).with_rows(ages(app))
 }
 
-/// Returns a function that adds to each row how long ago its task was looked at.
-fn ages(app: &App) -> impl Fn(&mut Value) + use<> {
-    let now = app.clock.now();
+/// Returns a function that puts the registry in front of the name of a task in each row, which is in `key`, where several registries have a
+/// task of that name.
+pub fn full_names(app: &App, key: &'static str) -> impl Fn(&mut Value) + use<> {
+    let shared = ambiguous_names(app);
+    let shared: BTreeSet<String> = shared.into_iter().map(String::from).collect();
     move |rows| {
+        for row in all(rows) {
+            if let (Some(name), Some(registry)) = (row[key].as_str(), row["registry"].as_str())
+                && shared.contains(name)
+            {
+                row[key] = json!(format!("{registry}/{name}"));
+            }
+        }
+    }
+}
+
+/// Returns a function that adds to each row how long ago its task was looked at, and to its name the registry where that is needed.
+fn ages(app: &App) -> impl Fn(&mut Value) + use<> {
+    let (now, full_names) = (app.clock.now(), full_names(app, "name"));
+    move |rows| {
+        full_names(rows);
         for row in all(rows) {
             let looked = time(row, "lastLooked");
             row["looked"] = json!(looked.map_or(String::new(), |looked| age(looked, now)));
@@ -70,8 +96,9 @@ const STATUS: &[Column] = &[
 
 /// Shows the states of tasks.
 pub fn status_view(app: &App, tasks: Vec<TaskStatus>) -> View {
-    let now = app.clock.now();
+    let (now, full_names) = (app.clock.now(), full_names(app, "name"));
     let prepare = move |rows: &mut Value| {
+        full_names(rows);
         for row in all(rows) {
             let own = format!("{}/", row["registry"].as_str().unwrap_or_default());
             let bases = short(&row["dependsOn"]);
@@ -229,11 +256,16 @@ pub const IMPORT: &[Column] = &[
 ];
 
 /// The columns of `task check`.
-pub const CHECK: &[Column] = &[
+const CHECK: &[Column] = &[
     Column::at("NAME", "/name"),
     Column::at("STATE", "/state"),
     Column::by("REASON", brief_reason),
 ];
+
+/// Shows the states of tasks and their reasons.
+pub fn check_view(app: &App, tasks: Vec<CheckAnswer>) -> View {
+    View::of(tasks, CHECK).with_rows(full_names(app, "name"))
+}
 
 /// Returns the reason of a task's state, shortened for a cell; the other formats have all of it.
 fn brief_reason(task: &Value) -> String {

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     ffi::OsString,
     io::{self, ErrorKind, IsTerminal as _, Write as _},
     process::ExitCode,
@@ -54,6 +55,8 @@ pub struct Report {
     json: RefCell<Option<Clock>>,
     /// The clock for the time in front of each line, where a person watches the loop.
     stamps: RefCell<Option<Clock>>,
+    /// The names that several registries have a task of: these are printed with the registry.
+    shared: RefCell<BTreeSet<TaskName>>,
     /// Makes logs safe for a terminal; `None` to print them unchanged.
     sanitizer: RefCell<Option<LogSanitizer>>,
 }
@@ -81,6 +84,7 @@ impl Report {
             output_lost: Cell::new(false),
             json: RefCell::new(None),
             stamps: RefCell::new(None),
+            shared: RefCell::default(),
             sanitizer: RefCell::new(Some(LogSanitizer::default())),
         }
     }
@@ -100,6 +104,15 @@ impl Report {
             .as_mut()
             .map(|it| it.sanitize(bytes));
         self.stream(sanitized.as_deref().unwrap_or(bytes));
+    }
+
+    /// From now on, prints the registry of tasks with these names.
+    pub fn show_registries_of(&self, shared: BTreeSet<TaskName>) {
+        *self.shared.borrow_mut() = shared;
+    }
+
+    fn name_of(&self, task: &TaskKey) -> String {
+        task.shown(&self.shared.borrow())
     }
 
     /// From now on, prints every line on stderr as a JSON object, for log collectors.
@@ -246,10 +259,12 @@ impl Report {
             }
             Event::Queued { id, is_build, .. } => self.queued(id, is_build),
             Event::Begun { id, task, why } => {
-                let fields = json!({"event": "runBegun", "task": task.to_string(), "run": id});
+                let task = self.name_of(task);
+                let fields = json!({"event": "runBegun", "task": task, "run": id});
                 self.detail(&format!("run {id} of task `{task}`: {why}"), fields);
             }
             Event::WaitingForTask(key) => {
+                let key = self.name_of(key);
                 self.note(&format!("waiting for another run of task `{key}`"));
                 self.event(Event::Doing(format!("waiting for another run of {key}")));
             }
@@ -262,15 +277,17 @@ impl Report {
                 if let Some(progress) = &self.progress {
                     progress.run_ended(id);
                 }
+                let task = self.name_of(task);
                 let fields = json!({
-                    "event": "runEnded", "task": task.to_string(), "run": id, "status": status,
+                    "event": "runEnded", "task": task, "run": id, "status": status,
                     "reason": reason
                 });
                 self.detail(&format!("run {id} of task `{task}`: {status}"), fields);
             }
             Event::Decided { task, verdict } => {
                 let (word, why) = (verdict.word(), reason(task, verdict));
-                let fields = json!({"event": "decided", "task": task.to_string(), "state": word});
+                let task = self.name_of(task);
+                let fields = json!({"event": "decided", "task": task, "state": word});
                 self.line(
                     "warning",
                     &format!("{task}: {word}: {}\n", harmless(&why)),
@@ -279,8 +296,8 @@ impl Report {
                 );
             }
             Event::Silent { place, outage } => {
-                let text = outage_text(place, outage);
-                let tasks: Vec<String> = outage.tasks.iter().map(TaskKey::to_string).collect();
+                let text = outage_text(place, outage, &self.shared.borrow());
+                let tasks: Vec<String> = outage.tasks.iter().map(|it| self.name_of(it)).collect();
                 let fields = json!({
                     "event": "decided", "place": place, "tasks": tasks, "state": "unknown"
                 });
@@ -319,11 +336,11 @@ impl Report {
     }
 
     /// Reports beside a table which tasks follow nothing yet; az's columns have no place for it.
-    pub fn never_run<'t>(&self, tasks: impl Iterator<Item = &'t TaskName>) {
+    pub fn never_run(&self, tasks: impl Iterator<Item = TaskKey>) {
         if !self.shows_tables {
             return;
         }
-        let names: Vec<&str> = tasks.map(TaskName::as_str).collect();
+        let names: Vec<String> = tasks.map(|task| self.name_of(&task)).collect();
         if !names.is_empty() {
             self.note(&format!(
                 "nothing is followed until a run has succeeded: {}",
@@ -339,7 +356,8 @@ impl Report {
         }
         for key in tasks {
             self.warning(&format!(
-                "task `{key}` has failed many times in a row and is retried less and less often; to try it now: {}",
+                "task `{}` has failed many times in a row and is retried less and less often; to try it now: {}",
+                self.name_of(&key),
                 resume(&key)
             ));
         }

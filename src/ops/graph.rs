@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     error::Result,
     image::Reference,
-    task::TaskKey,
+    task::{TaskKey, shared_names},
     watch::{
         Snapshot, State, Tags,
         graph::{Graph, children},
@@ -107,6 +107,7 @@ pub(super) fn graph_of(
                 .unwrap_or_default()
         }
     };
+    let shared = shared_names(nodes.iter().map(|node| node.task.name.clone()));
     let places: BTreeMap<usize, usize> = kept.iter().copied().zip(0..).collect();
     let node = |n: &usize| {
         let task = n
@@ -114,7 +115,7 @@ pub(super) fn graph_of(
             .map(|turn| whole.tasks[turn]);
         GraphNode {
             name: match task {
-                Some(task) => task_name(nodes, task),
+                Some(task) => nodes[task].task.key().shown(&shared),
                 None => wanted.spelled(whole.bases[*n]).familiar(),
             },
             kind: if task.is_some() { "task" } else { "base" },
@@ -183,14 +184,6 @@ fn states(app: &App, nodes: &[&Snapshot], mut tags: Tags) -> BTreeMap<TaskKey, S
     verdicts
         .map(|(node, verdict, _)| (node.task.key(), state_of(verdict)))
         .collect()
-}
-
-fn task_name(nodes: &[&Snapshot], n: usize) -> String {
-    let name = &nodes[n].task.name;
-    match nodes.iter().filter(|node| node.task.name == *name).count() {
-        1 => name.to_string(),
-        _ => nodes[n].task.key().to_string(),
-    }
 }
 
 /// Returns all nodes that can be reached from a node, and that node.

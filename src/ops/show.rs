@@ -12,7 +12,7 @@ use crate::{
     image::Reference,
     store::{secrets::Secrets, tasks::FollowedFiles},
     sys::{mounts::Mounts, workers},
-    task::{Dependency, Task, TaskKey, TaskName},
+    task::{Dependency, Task, TaskKey},
     watch::{Baseline, Observation, Snapshot, Tags, Verdict},
 };
 
@@ -117,9 +117,9 @@ impl TaskList {
     }
 
     /// Returns the tasks that track nothing yet, of those that have been read.
-    pub fn never_run(&self) -> impl Iterator<Item = &TaskName> {
+    pub fn never_run(&self) -> impl Iterator<Item = TaskKey> {
         let tasks = self.shown().filter(|one| !one.baseline.is_tracking());
-        tasks.map(|one| &one.task.name)
+        tasks.map(|one| one.task.key())
     }
 
     /// Returns the stalled tasks, of those that have been read.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     error::{Kind, Result},
-    task::{RunId, RunStatus, TaskName},
+    task::{RunId, RunStatus, TaskName, shared_names},
     watch::{Baseline, Snapshot, State, Tags},
 };
 
@@ -115,7 +115,8 @@ pub(super) fn report(
     let by_key: HashMap<(&str, &TaskName), &Snapshot> = both.collect();
     let mut answers = simulate_round(nodes.to_vec(), tags, now);
     answers.retain(is_shown);
-    let outages = outage_lines(&answers);
+    let shared = shared_names(nodes.iter().map(|node| node.task.name.clone()));
+    let outages = outage_lines(&answers, &shared);
     let mut tasks: Vec<TaskStatus> = answers
         .into_iter()
         .filter_map(|answer| {

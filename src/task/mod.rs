@@ -32,7 +32,7 @@ pub use dependency::{
 };
 pub use import::ImportStep;
 pub use multi_step::{EncodedStep, FileStep};
-pub use name::{InvalidTaskName, TaskKey, TaskName};
+pub use name::{InvalidTaskName, TaskKey, TaskName, shared_names};
 pub use patch::{InapplicableOptions, Patch, StepKind, TaskPatch};
 pub use run::{
     Cause, InvalidRunId, Run, RunId, RunStatus, RunType, SourceCause, TimerFiring, Triggers,

@@ -1,6 +1,6 @@
 //! Names of tasks.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,15 @@ impl TaskKey {
         format!("{}/{}", self.registry, self.name)
     }
 
+    /// Returns its name; with the registry, where the name is one of those that several registries have a task of.
+    pub fn shown(&self, shared: &BTreeSet<TaskName>) -> String {
+        if shared.contains(&self.name) {
+            self.full()
+        } else {
+            self.name.to_string()
+        }
+    }
+
     /// Returns the option of a command that names the task: `--name web`.
     pub fn option(&self) -> String {
         let is_like_an_option = self.name.as_str().starts_with('-');
@@ -96,6 +105,12 @@ impl TaskKey {
     pub fn full_option(&self) -> String {
         format!("{} --registry {}", self.option(), self.registry)
     }
+}
+
+/// Returns the names that occur more than once among those of all tasks: several registries have a task of that name.
+pub fn shared_names(names: impl Iterator<Item = TaskName>) -> BTreeSet<TaskName> {
+    let mut seen = BTreeSet::new();
+    names.filter(|name| !seen.insert(name.clone())).collect()
 }
 
 impl fmt::Display for TaskKey {

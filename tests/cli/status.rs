@@ -174,3 +174,54 @@ fn status_says_of_a_git_repository_what_the_last_look_found() {
     assert_eq!(state(&["task", "check"]), "stale");
     assert_eq!(offline(), ["stale", "stale"]);
 }
+
+#[test]
+fn tasks_of_one_name_on_two_registries_are_shown_with_their_registries() {
+    let (world, one, two) = (World::new(), Registry::start(), Registry::start());
+    world.buildah();
+    one.push("base:1", &[("version", "one")]);
+    let base = one.image("base:1");
+    let context = world.context("web", &format!("FROM {base}\n"));
+    for host in [one.host(), two.host()] {
+        let create = [
+            "task", "create", "web", "-t", "web:1", "-c", &context, "-r", &host, "--run",
+        ];
+        world.acrt(&create).ok();
+    }
+    let full = [&one, &two].map(|registry| format!("{}/web", registry.host()));
+    let both = [full[0].as_str(), full[1].as_str()];
+    for line in [
+        &["status"][..],
+        &["task", "list"],
+        &["task", "check"],
+        &["task", "list-runs"],
+    ] {
+        world
+            .acrt(&[line, &["-o", "table"]].concat())
+            .ok()
+            .prints(&both);
+    }
+    world.acrt(&["task", "graph"]).ok().prints(&both);
+    one.push("base:1", &[("version", "another")]);
+    let rebuilt = both.map(|task| format!("{task}: rebuilt"));
+    let watched = world.acrt(&["task", "watch", "--once"]).ok();
+    watched.prints(&[&rebuilt[0], &rebuilt[1]]);
+    one.stop();
+    world
+        .acrt(&["task", "watch", "--once"])
+        .exits(4)
+        .says(&both);
+    let names = world
+        .acrt(&["task", "list", "--query", "[].name"])
+        .ok()
+        .json();
+    assert_eq!(
+        names
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|it| *it == "web")
+            .count(),
+        2
+    );
+}

@@ -33,11 +33,12 @@ pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
     let exit = worst.filter(|kind| args.exit_code || *kind != Kind::Stale);
     if report.shows_tables {
         let none = ops::task::none_yet(app)?;
-        let lines = ops::check::outage_lines(&checked.tasks);
+        let shared = ops::task::ambiguous_names(app);
+        let lines = ops::check::outage_lines(&checked.tasks, &shared);
         lines
             .into_iter()
             .chain(none)
             .for_each(|line| report.summary(line));
     }
-    Ok(Outcome::of(checked.tasks, columns::CHECK).with_exit(exit))
+    Ok(Outcome::answer(columns::check_view(app, checked.tasks)).with_exit(exit))
 }

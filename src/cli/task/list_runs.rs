@@ -11,6 +11,7 @@ use crate::{
     image::Reference,
     ops::{self, App, runs::RunFilter},
     task::RunStatus,
+    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -77,7 +78,10 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
     } else {
         columns::RUN
     };
-    Ok(Outcome::of(runs, columns))
+    let full_names = columns::full_names(app, "task");
+    Ok(Outcome::answer(
+        View::of(runs, columns).with_rows(full_names),
+    ))
 }
 
 /// Refuses a text that is no name of an image, with or without a registry.

@@ -130,7 +130,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
     if args.dry_run {
         let (answers, round_result) = app.wait(ops::watch::dry_run(app, &report.events()))?;
         let exit = exit(&round_result, args.exit_code);
-        return Ok(Outcome::of(answers, columns::CHECK).with_exit(exit));
+        return Ok(Outcome::answer(columns::check_view(app, answers)).with_exit(exit));
     }
     let options = WatchOptions {
         looks: if args.once && !args.due {
@@ -153,6 +153,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         repeat: args.repeat || report.is_watched(),
         metrics_file: args.metrics_file,
     };
+    report.show_registries_of(ops::task::ambiguous_names(app));
     if !args.once {
         report.stamp_lines(app.clock.clone());
     }

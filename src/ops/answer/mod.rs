@@ -148,6 +148,7 @@ pub struct TaskAnswer {
 #[serde(rename_all = "camelCase")]
 pub struct TaskRow<'a> {
     name: &'a TaskName,
+    registry: &'a str,
     platform: &'a PlatformAnswer,
     status: Status,
     step: StepRow<'a>,
@@ -166,6 +167,7 @@ impl TaskAnswer {
     pub fn row(&self) -> TaskRow<'_> {
         TaskRow {
             name: &self.name,
+            registry: &self.registry,
             platform: &self.platform,
             status: self.status,
             step: StepRow {

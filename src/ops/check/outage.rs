@@ -1,7 +1,10 @@
 //! Words for registries and repositories that do not answer: one line for each, with all tasks that wait for it.
 
+use std::collections::BTreeSet;
+
 use crate::{
     ops::joined::joined_first,
+    task::TaskName,
     watch::{
         State,
         notified::{Outage, outages},
@@ -13,16 +16,18 @@ use super::CheckAnswer;
 /// How many tasks that wait for the same registry are named.
 const NAMED: usize = 3;
 
-/// Says which registry or repository does not answer, why, and which tasks wait for it.
-pub fn outage_text(place: &str, outage: &Outage) -> String {
+/// Says which registry or repository does not answer, why, and which tasks wait for it: with their registries, where several have a task of
+/// that name.
+pub fn outage_text(place: &str, outage: &Outage, shared: &BTreeSet<TaskName>) -> String {
     let since = outage.since.map(|since| format!(" (since {since:.0})"));
     let since = since.unwrap_or_default();
     let word = State::Unknown.word();
     if let [task] = &outage.tasks[..] {
+        let task = task.shown(shared);
         return format!("{task}: {word}: {}{since}", outage.why);
     }
     let count = outage.tasks.len();
-    let names = joined_first(outage.tasks.iter().map(|task| &task.name), NAMED);
+    let names = joined_first(outage.tasks.iter().map(|task| task.shown(shared)), NAMED);
     let hint = outage.hint.as_ref().map(|hint| format!("; {hint}"));
     format!(
         "{place}: {word}: {}{since}; {count} tasks wait for it: {names}{}",
@@ -32,13 +37,13 @@ pub fn outage_text(place: &str, outage: &Outage) -> String {
 }
 
 /// Returns one line for each registry or repository that does not answer, however many tasks wait for it.
-pub fn outage_lines(tasks: &[CheckAnswer]) -> Vec<String> {
+pub fn outage_lines(tasks: &[CheckAnswer], shared: &BTreeSet<TaskName>) -> Vec<String> {
     let silent = tasks.iter().filter(|task| !task.silent.is_empty());
     let silent = silent.map(|task| (task.key(), task.silent.as_slice()));
     let outages = outages(silent);
     let lines = outages.iter();
     lines
-        .map(|(place, outage)| outage_text(place, outage))
+        .map(|(place, outage)| outage_text(place, outage, shared))
         .collect()
 }
 

@@ -7,7 +7,7 @@ use crate::{
     image::reference::meant_registry,
     ops::App,
     sys::near::near,
-    task::{RunId, Task, TaskKey, TaskName},
+    task::{RunId, Task, TaskKey, TaskName, shared_names},
 };
 
 /// Returns the keys of all tasks, from the names of their files alone.
@@ -83,6 +83,12 @@ pub fn option_of(app: &App, key: &TaskKey) -> String {
     } else {
         key.option()
     }
+}
+
+/// Returns the names that several registries have a task of. A state directory that cannot be read has none: other errors report it.
+pub fn ambiguous_names(app: &App) -> BTreeSet<TaskName> {
+    let keys = app.store.task_keys().unwrap_or_default();
+    shared_names(keys.into_iter().map(|key| key.name))
 }
 
 pub fn default_registry(app: &App) -> Option<String> {

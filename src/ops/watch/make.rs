@@ -10,7 +10,7 @@ use crate::{
         check::reasons_text,
         placing::{Place, absent},
         run::{RunRequest, fail_if_free, pin, run_if_free},
-        task::option_of,
+        task::{ambiguous_names, option_of},
     },
     registry::{CacheExport, LookupError},
     store::lock,
@@ -100,15 +100,16 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
         }
         Err(error) => Err(error),
     };
+    let name = key.shown(&ambiguous_names(&app));
     let (outcome, worst) = match ran {
         Ok(None) => {
             events.send(Event::Note(format!(
-                "task `{key}` is being run already; looked at again in the next round"
+                "task `{name}` is being run already; looked at again in the next round"
             )));
             (Outcome::Busy, None)
         }
         Ok(Some(finished)) if finished.run.status == RunStatus::Succeeded => {
-            let told = rebuilt(&key, &why, &finished.run);
+            let told = rebuilt(&name, &why, &finished.run);
             events.send(Event::Rebuilt(match failures {
                 0 => told,
                 1 => format!("{told}, after a run that failed"),
@@ -119,7 +120,7 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
         }
         Ok(Some(finished)) => {
             let lost = finished.error.as_ref().map(Error::kind) == Some(Kind::BuilderAway);
-            let error = failed(&key, &finished.run, finished.error);
+            let error = failed(&name, &finished.run, finished.error);
             let kind = error.kind();
             events.send(Event::Problem(error));
             if lost {
@@ -196,17 +197,17 @@ async fn answers(app: &App, bases: &[Dependency]) -> CacheExport {
     registries.export(&tags)
 }
 
-fn rebuilt(key: &TaskKey, why: &str, run: &Run) -> String {
+fn rebuilt(name: &str, why: &str, run: &Run) -> String {
     let (id, seconds) = (run.run_id, run.seconds());
-    format!("{key}: rebuilt, {why}, run {id}, {seconds}s")
+    format!("{name}: rebuilt, {why}, run {id}, {seconds}s")
 }
 
-fn failed(key: &TaskKey, run: &Run, cause: Option<Error>) -> Error {
+fn failed(name: &str, run: &Run, cause: Option<Error>) -> Error {
     let kind = cause.as_ref().map_or(Kind::Failed, |it| it.kind().of_run());
     let (id, status) = (run.run_id, run.status);
     let mut error = Error::new(
         kind,
-        format!("run `{id}` of task `{key}` ended with {status}"),
+        format!("run `{id}` of task `{name}` ended with {status}"),
     );
     if let Some(cause) = cause {
         error = error.because(cause);

@@ -107,8 +107,10 @@ pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
     let home = app.store.layout().task(&task.key());
     let folder = context.folder(home.parent().unwrap_or(home.as_path()));
     let folder = folder.ok_or_else(|| {
-        Error::invalid(format!("cannot look into `{context}` before it is fetched"))
-            .hint("only a run fetches it: acrt task run")
+        Error::invalid(format!("cannot look into `{context}` before it is fetched")).hint(format!(
+            "only a run fetches it: acrt task run {}",
+            task.key().full_option()
+        ))
     })?;
     let opened = LocalContext::open(&folder)?;
     Ok(match trust::of(app, task) {

@@ -341,8 +341,9 @@ fn judge(removed: Result<Removal, LookupError>, place: &str, registry: &str) -> 
         Ok(Removal::Removed) => Ok(()),
         Ok(Removal::Absent) => Err(Error::new(Kind::NotFound, format!("there is no `{place}`"))),
         Ok(Removal::Moved) => Err(
-            Error::failed(format!("`{place}` names something else by now"))
-                .hint("look at it, and try again: acrt repository show"),
+            Error::failed(format!("`{place}` names something else by now")).hint(format!(
+                "look at it, and try again: acrt repository show --image {place}"
+            )),
         ),
         Ok(Removal::Unsupported) => Err(removes_nothing(registry)),
         Err(error) => Err(error.of_writing(place)),

@@ -464,8 +464,11 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
         Step::Import(_) => {
             let nothing = Overrides::default();
             if *overrides != nothing {
-                return Err(other_kind(task, "no options: it copies an image")
-                    .hint("change what is copied: acrt task update --import IMAGE"));
+                let error = other_kind(task, "no options: it copies an image");
+                return Err(error.hint(format!(
+                    "change what is copied: acrt task update {} --import IMAGE",
+                    task.key().full_option()
+                )));
             }
         }
     }
@@ -473,6 +476,8 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
 }
 
 fn other_kind(task: &Task, takes: &str) -> Error {
-    Error::invalid(format!("a run of task `{}` takes {takes}", task.name))
-        .hint("change the task itself: acrt task update --file FILE")
+    Error::invalid(format!("a run of task `{}` takes {takes}", task.name)).hint(format!(
+        "change the task itself: acrt task update {} --file FILE",
+        task.key().full_option()
+    ))
 }

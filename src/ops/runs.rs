@@ -116,8 +116,11 @@ pub fn keep(app: &App, id: RunId, keep: Option<bool>) -> Result<RunAnswer> {
     if let Some(keep) = keep {
         if run.status.is_open() {
             return Err(
-                Error::failed(format!("run `{id}` cannot be changed while it goes on"))
-                    .hint("wait until it has ended, or stop it: acrt task cancel-run"),
+                Error::failed(format!("run `{id}` cannot be changed while it goes on")).hint(
+                    format!(
+                        "wait until it has ended, or stop it: acrt task cancel-run --run-id {id}"
+                    ),
+                ),
             );
         }
         run.is_archive_enabled = keep;

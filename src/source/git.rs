@@ -214,6 +214,7 @@ impl<'a> Git<'a> {
                 self.run(into, &whole).await?;
                 Ok(format!("{wanted}^{{commit}}"))
             }
+            Err(error) if lacks_reference(&error) => Err(error.hint(what_it_has(url))),
             Err(error) => Err(error),
         }
     }
@@ -321,7 +322,7 @@ impl<'a> Git<'a> {
             Err(self
                 .cannot()
                 .because(anyhow::anyhow!("the repository has no `{wanted}`"))
-                .hint(format!("see what it has: git ls-remote {}", quoted(url))))
+                .hint(what_it_has(url)))
         }
     }
 
@@ -369,7 +370,7 @@ impl<'a> Git<'a> {
     fn login_hint(&self) -> &'static str {
         match self.token {
             Some(_) => {
-                "check that the token is valid for this repository: acrt task update --git-access-token"
+                "check that the token is valid for this repository: acrt task update --name NAME --git-access-token TOKEN"
             }
             None => {
                 "check that the repository exists; a private one needs a login that git itself knows, or the --git-access-token of a task"
@@ -514,6 +515,14 @@ fn with_settings_behind(own: usize, line: CommandLine, settings: &[(&str, &str)]
 /// Tells whether git refused to fetch because the remote's objects have another kind of hash.
 fn has_other_hashes(error: &Error) -> bool {
     error.one_line().contains("mismatched algorithms")
+}
+
+fn lacks_reference(error: &Error) -> bool {
+    error.one_line().contains("couldn't find remote ref")
+}
+
+fn what_it_has(url: &str) -> String {
+    format!("see what it has: git ls-remote {}", quoted(url))
 }
 
 /// Returns the settings with which a checkout fetches Git LFS files, whether or not `git lfs install` was ever run; or with which it leaves

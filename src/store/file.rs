@@ -313,11 +313,7 @@ fn read_yaml_as<T: DeserializeOwned>(
     let read = serde_yaml::from_slice(content).map_err(|error| located(&error, content));
     read.map(Some)
         .context(Kind::Invalid, || broken(path))
-        .map_err(|error| {
-            error.hint(
-                "mend it there; the keys of a definition are in docs/state.md and docs/schemas",
-            )
-        })
+        .map_err(|error| error.hint("mend it there; the keys of a definition are in docs/state.md"))
 }
 
 fn broken(path: &Path) -> String {

@@ -130,12 +130,14 @@ impl InapplicableOptions {
     pub fn hint(&self) -> &'static str {
         match self.kind {
             StepKind::Docker => {
-                "values and privileges are for a multi-step file (--file acb.yaml), and --import is for a task of its own: acrt task create --import IMAGE"
+                "values and privileges are for a multi-step file (--file acb.yaml), and --import is for a task of its own: acrt task create NAME --image NAME:TAG --import IMAGE"
             }
             StepKind::MultiStep => {
                 "a multi-step file says itself what its steps build, with which arguments, and what they push; --set NAME=VALUE hands it values"
             }
-            StepKind::Import => "to make another kind of task of it: acrt task create",
+            StepKind::Import => {
+                "to make a task of another kind: acrt task create NAME --image NAME:TAG --context FOLDER"
+            }
         }
     }
 }

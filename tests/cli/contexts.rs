@@ -225,6 +225,8 @@ fn missing_remote_context_is_reported_and_changes_nothing() {
         create(&world, &registry, &context, &[]).ok();
         world.run("web").exits(code).says(&[told]);
     }
+    create(&world, &registry, &format!("{url}#nowhere"), &[]).ok();
+    world.run("web").exits(4).says(&["git ls-remote"]);
     create(
         &world,
         &registry,

@@ -546,7 +546,11 @@ fn import_task_is_shown_and_updated_like_any_other() {
     world
         .acrt(&["task", "run", "--name", "mirror-node", "--arg", "A=1"])
         .exits(2)
-        .says(&["it copies an image", "task update --import IMAGE"]);
+        .says(&[
+            "it copies an image",
+            "acrt task update --name mirror-node --registry ",
+            " --import IMAGE",
+        ]);
     let shown = world
         .acrt(&[&["task", "show", "-o", "table"][..], &name].concat())
         .ok();

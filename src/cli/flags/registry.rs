@@ -83,8 +83,11 @@ impl RegistryLoginArgs {
             }
             (None, _) => {}
             (Some(_), None) => {
-                return Err(Error::invalid("a login needs a user and a password")
-                    .hint("give --password env:NAME, or log in once: acrt login"));
+                return Err(
+                    Error::invalid("a login needs a user and a password").hint(format!(
+                        "give --password env:NAME, or log in once: acrt login {registry}"
+                    )),
+                );
             }
         }
         app.registries_with(logins);

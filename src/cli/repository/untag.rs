@@ -23,7 +23,9 @@ pub fn run(app: &App, report: &Report, args: UntagArgs) -> Result<Outcome> {
         return Err(Error::invalid(format!(
             "`{image}` names a digest, and only a tag can be removed by itself"
         ))
-        .hint("to remove the image: acrt repository delete --image"));
+        .hint(format!(
+            "to remove the image: acrt repository delete --image {image}"
+        )));
     }
     app.wait(repository::untag(app, &image))?;
     Ok(Outcome::default())

@@ -548,8 +548,8 @@ fn with_remarks(
         }
         let other = baseline.dependencies.iter();
         parts.extend(other.map(|dependency| {
-            let (image, name) = (dependency.image.tagged(), &node.task.name);
-            format!("`{image}` does not count for its trigger; to follow it: acrt task update --name {name} --base-image-trigger-type All")
+            let (image, option) = (dependency.image.tagged(), node.task.key().full_option());
+            format!("`{image}` does not count for its trigger; to follow it: acrt task update {option} --base-image-trigger-type All")
         }));
     }
     if matches!(verdict, Verdict::Missing { .. }) {

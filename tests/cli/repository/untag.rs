@@ -27,5 +27,5 @@ fn repository_untag_of_a_digest_is_refused() {
         &["untag", "-t", &format!("web@{digest}")],
     )
     .exits(2)
-    .says(&["only a tag"]);
+    .says(&["only a tag", &format!("/web@{digest}\n")]);
 }

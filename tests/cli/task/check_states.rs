@@ -410,7 +410,8 @@ fn task_check_rows_report_what_is_not_followed_and_why() {
         &[
             "follows-nothing",
             &one,
-            "--name buildtime --base-image-trigger-type All",
+            "--name buildtime --registry ",
+            " --base-image-trigger-type All",
         ],
     );
     has(

@@ -312,6 +312,10 @@ fn of_registry(app: &App, health: Health) -> Vec<Finding> {
     });
     let looked = joined(health.looked_into.iter().map(|path| path.display()), ", ");
     findings.push(match health.login {
+        Ok(Some(place)) if wants_login => {
+            let detail = format!("the registry refuses it; {place}");
+            found("login", CheckStatus::Warning, detail)
+        }
         Ok(Some(place)) => found("login", CheckStatus::Ok, place),
         Ok(None) if wants_login => {
             let detail = format!("none, although it requires one; looked in {looked}");

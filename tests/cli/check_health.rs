@@ -52,6 +52,15 @@ fn check_health_reports_unreachable_registry_as_unknown_and_refused_login_with_t
     assert_eq!(refused["status"], "unknown");
     let hint = refused["hint"].as_str().unwrap();
     assert_eq!(hint, format!("give a login: acrt login {host}"));
+    let stored = registry
+        .docker_config()
+        .replace("\"auth\":\"", "\"auth\":\"eDp5");
+    world.write("home/.docker/config.json", &stored);
+    let findings = world.acrt(&["check-health", &host]).exits(4).json();
+    let login = finding(&findings, "login", &host);
+    assert_eq!(login["status"], "warning");
+    let detail = login["detail"].as_str().unwrap();
+    assert!(detail.starts_with("the registry refuses it; "), "{detail}");
 }
 
 #[test]

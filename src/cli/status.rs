@@ -10,7 +10,10 @@ use crate::{
         status::{StatusReport, status},
         task::none_yet,
     },
-    sys::signal::{OnHangup, Stop},
+    sys::{
+        signal::{OnHangup, Stop},
+        terminal::terminal_height,
+    },
     view::column::harmless,
 };
 
@@ -57,7 +60,14 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
             let found = status(app, registry, false, &report.events()).await?;
             let summary = [found.outages.clone(), vec![summary(app, registry, &found)]].concat();
             let summary: String = summary.iter().map(|line| harmless(line) + "\n").collect();
-            let table = report.drawn(columns::status_view(app, found.tasks), None)?;
+            let mut table = report.drawn(columns::status_view(app, found.tasks), None)?;
+            if report.is_terminal()
+                && let Some(height) = terminal_height()
+            {
+                // The cursor is in the last row.
+                let free = height.saturating_sub(summary.lines().count() + 1);
+                table = first_rows(table, free);
+            }
             let clear = if report.is_terminal() { CLEAR } else { "" };
             report.answer(format!("{clear}{table}{summary}").as_bytes())?;
             tokio::select! {
@@ -74,6 +84,18 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
         let exit = worst.filter(|kind| args.exit_code || *kind != Kind::Stale);
         Ok(Outcome::answer(columns::status_view(app, found.tasks)).with_exit(exit))
     })
+}
+
+/// Cuts a table to this many rows of a terminal: the first tasks are the worst ones, and would scroll out of sight.
+fn first_rows(table: String, rows: usize) -> String {
+    let all = table.lines().count();
+    if all <= rows {
+        return table;
+    }
+    let kept = rows.saturating_sub(1);
+    let more = all - kept;
+    let kept: String = table.split_inclusive('\n').take(kept).collect();
+    format!("{kept}… and {more} more; to see all: acrt status\n")
 }
 
 /// Summarizes the number of tasks in each state, and the age of the data, on one line.
@@ -94,4 +116,21 @@ fn summary(app: &App, registry: Option<&str>, found: &StatusReport) -> String {
         None => "never looked".to_owned(),
     };
     format!("{}; {looked}", counts.join(" · "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_longer_than_the_terminal_is_cut_and_says_how_many_more() {
+        let table = "NAME\n----\na\nb\nc\n".to_owned();
+        assert_eq!(first_rows(table.clone(), 5), table);
+        let cut = first_rows(table.clone(), 4);
+        assert_eq!(
+            cut,
+            "NAME\n----\na\n… and 2 more; to see all: acrt status\n"
+        );
+        assert_eq!(first_rows(table, 0).lines().count(), 1);
+    }
 }

@@ -1,12 +1,21 @@
 //! The terminal: its width, and whether it gets colours and progress lines.
 
+use std::io;
+
+use rustix::termios;
+
 use super::environment;
 
 /// Returns the width of the terminal in columns; `None` where stdout is no terminal.
 pub fn terminal_width() -> Option<usize> {
-    let stdout = std::io::stdout();
-    let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
+    let size = termios::tcgetwinsize(io::stdout()).ok()?;
     Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+}
+
+/// Returns the height of the terminal in rows; `None` where stdout is no terminal.
+pub fn terminal_height() -> Option<usize> {
+    let size = termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_row)).filter(|height| *height > 0)
 }
 
 /// Tells whether a stream gets colours: `NO_COLOR` turns them off, `CLICOLOR_FORCE` on; else a terminal that is not dumb gets them.

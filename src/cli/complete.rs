@@ -40,7 +40,7 @@ fn tree(args: &[OsString], all: fn() -> Command) -> Command {
     let surroundings = Arc::new(surroundings(args));
     let mut root = all();
     root.build();
-    let root = root.mut_args(|arg| with_values(arg, registries, &surroundings));
+    let root = root.mut_args(|arg| with_values(arg, registries, FORMATS, &surroundings));
     root.mut_subcommands(|command| {
         let names: OfferedValues = match command.get_name() {
             "task" => task_names,
@@ -55,13 +55,20 @@ fn tree(args: &[OsString], all: fn() -> Command) -> Command {
 /// Returns all values of an option.
 type OfferedValues = fn(&App) -> Vec<String>;
 
+/// The output formats of all commands.
+const FORMATS: OfferedValues = |_| words("json jsonc yaml yamlc table tsv none");
+
 fn offer(command: Command, names: OfferedValues, surroundings: &Arc<GlobalOptions>) -> Command {
     let names: OfferedValues = match command.get_name() {
         "presets" => |_| presets(),
         _ => names,
     };
+    let formats: OfferedValues = match command.get_name() {
+        "graph" => |_| words("json jsonc yaml yamlc table tsv none text dot mermaid svg"),
+        _ => FORMATS,
+    };
     let command = command
-        .mut_args(|arg| with_values(arg, names, surroundings))
+        .mut_args(|arg| with_values(arg, names, formats, surroundings))
         .mut_subcommands(|sub| offer(sub, names, surroundings));
     // The engine also offers hidden commands once nothing visible starts with what is typed; an empty name or a space
     // matches nothing. The names within a command must differ.
@@ -73,8 +80,13 @@ fn offer(command: Command, names: OfferedValues, surroundings: &Arc<GlobalOption
 }
 
 /// Adds a completer to an option whose definition lists no values. `names` completes `--name`, which outside of tasks is a
-/// registry, as in az.
-fn with_values(arg: Arg, names: OfferedValues, surroundings: &Arc<GlobalOptions>) -> Arg {
+/// registry, as in az; `formats` completes `--output`.
+fn with_values(
+    arg: Arg,
+    names: OfferedValues,
+    formats: OfferedValues,
+    surroundings: &Arc<GlobalOptions>,
+) -> Arg {
     // Options without effect are not offered; hidden ones with an effect are.
     let has_no_effect = arg.get_help_heading() == Some(AZURE)
         || ["no_format", "ignore_errors"].contains(&arg.get_id().as_str());
@@ -92,7 +104,7 @@ fn with_values(arg: Arg, names: OfferedValues, surroundings: &Arc<GlobalOptions>
         "run_id" | "bare_run_id" => run_ids,
         "registry" => registries,
         "key" => |_| ops::config::keys(),
-        "output" => |_| words("json jsonc yaml yamlc table tsv none text dot mermaid svg"),
+        "output" => formats,
         "builder" => builders,
         "platform" => |_| {
             words(

@@ -194,6 +194,7 @@ fn completion_offers_formats_builders_states_platforms_and_positional_names() {
     world.acrt(&[&create[..], &[&context]].concat()).ok();
     for (line, expected) in [
         ("acrt task list -o ta", "table"),
+        ("acrt task graph -o sv", "svg"),
         ("acrt --builder builda", "buildah"),
         ("acrt task list-runs --run-status Fa", "Failed"),
         ("acrt task create --platform linux/s", "linux/s390x"),
@@ -208,6 +209,8 @@ fn completion_offers_formats_builders_states_platforms_and_positional_names() {
     ] {
         assert_eq!(offered(&world, line), [expected], "{line}");
     }
+    let formats = offered(&world, "acrt task list -o ");
+    assert!(!formats.contains(&"svg".to_owned()), "{formats:?}");
     let options = offered(&world, "acrt task logs --");
     assert!(options.contains(&"--raw".to_owned()), "{options:?}");
     assert!(!options.contains(&"--no-format".to_owned()), "{options:?}");

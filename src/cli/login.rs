@@ -18,7 +18,7 @@ use crate::{
 pub struct LoginCommandArgs {
     #[command(flatten)]
     name: RegistryNameArgs,
-    /// User; env:NAME or file:PATH say where it is
+    /// User; env:NAME or file:PATH say where it is. On a terminal, its password is asked for
     #[arg(short, long)]
     username: Option<Secret>,
     /// Password; env:NAME or file:PATH say where it is
@@ -45,6 +45,10 @@ pub fn run(app: &App, report: &Report, args: LoginCommandArgs) -> Result<Outcome
         password(report, args.password, args.password_stdin)?,
     ) {
         (Some(username), Some(password)) => Some(StoredLogin { username, password }),
+        (Some(username), None) if report.can_ask() => {
+            let password = Secret::new(report.ask_hidden("Password: ")?);
+            Some(StoredLogin { username, password })
+        }
         (None, None) => None,
         _ => {
             return Err(Error::invalid("a login needs a user and a password")

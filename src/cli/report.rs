@@ -21,7 +21,8 @@ use crate::{
     secret::{Masks, Secret, secrets_of_argument},
     sys::{
         clock::Clock,
-        terminal::{terminal_width, wants_colour},
+        signal::Signal,
+        terminal::{read_hidden_line, terminal_width, wants_colour},
     },
     task::{RunId, TaskKey, TaskName},
     view::{
@@ -152,6 +153,18 @@ impl Report {
             .read_line(&mut line)
             .context(Kind::Failed, || "cannot read the answer".to_owned())?;
         Ok(line.trim().to_owned())
+    }
+
+    /// Asks for something on stderr that is not shown while it is typed.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] where stdin is no terminal; the kind of SIGINT after Ctrl-C.
+    pub fn ask_hidden(&self, question: &str) -> Result<String> {
+        let line = read_hidden_line(|| self.print(question));
+        self.print("\n");
+        line.context(Kind::Failed, || "cannot read the answer".to_owned())?
+            .ok_or_else(|| Error::new(Signal::Interrupt.kind(), "operation cancelled"))
     }
 
     /// Formats an answer in the requested format; by default, for people on a terminal, and for programs elsewhere.

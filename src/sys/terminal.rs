@@ -1,10 +1,13 @@
 //! The terminal: its width, and whether it gets colours and progress lines.
 
-use std::io;
+use std::io::{self, BufRead, Read as _};
 
-use rustix::termios;
+use rustix::termios::{self, LocalModes, OptionalActions};
 
 use super::environment;
+
+/// How many bytes of a typed line are read.
+const MAX_LINE: u64 = 64 * 1024;
 
 /// Returns the width of the terminal in columns; `None` where stdout is no terminal.
 pub fn terminal_width() -> Option<usize> {
@@ -16,6 +19,35 @@ pub fn terminal_width() -> Option<usize> {
 pub fn terminal_height() -> Option<usize> {
     let size = termios::tcgetwinsize(io::stdout()).ok()?;
     Some(usize::from(size.ws_row)).filter(|height| *height > 0)
+}
+
+/// Calls `prompt`, and reads a line that a person types on the terminal of stdin, without showing it; `None` after Ctrl-C.
+pub fn read_hidden_line(prompt: impl FnOnce()) -> io::Result<Option<String>> {
+    let stdin = io::stdin();
+    let shown = termios::tcgetattr(&stdin)?;
+    let mut hidden = shown.clone();
+    // Ctrl-C is read as a byte: as a signal, it would leave the terminal without echo.
+    let modes = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+    hidden.local_modes.remove(modes);
+    termios::tcsetattr(&stdin, OptionalActions::Now, &hidden)?;
+    prompt();
+    let line = hidden_line(stdin.lock());
+    termios::tcsetattr(&stdin, OptionalActions::Now, &shown)?;
+    line
+}
+
+/// Reads a line as a terminal does: Ctrl-D ends it, and backspace removes a character.
+fn hidden_line(typed: impl BufRead) -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    for byte in typed.take(MAX_LINE).bytes() {
+        match byte? {
+            b'\n' | b'\r' | 0x04 => break,
+            0x03 => return Ok(None),
+            0x08 | 0x7f => while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
+            byte => line.push(byte),
+        }
+    }
+    String::from_utf8(line).map(Some).map_err(io::Error::other)
 }
 
 /// Tells whether a stream gets colours: `NO_COLOR` turns them off, `CLICOLOR_FORCE` on; else a terminal that is not dumb gets them.
@@ -38,4 +70,18 @@ pub fn wants_progress(is_terminal: bool) -> bool {
 
 fn variable(name: &str) -> Option<String> {
     environment::variable(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_line_ends_at_enter_and_obeys_backspace_and_ctrl_c() {
+        let typed = |bytes: &str| hidden_line(bytes.as_bytes()).unwrap();
+        assert_eq!(typed("sesam\nrest").as_deref(), Some("sesam"));
+        assert_eq!(typed("sé\u{7f}\u{7f}\u{7f}ab\u{8}\r").as_deref(), Some("a"));
+        assert_eq!(typed("abc\u{4}d").as_deref(), Some("abc"));
+        assert_eq!(typed("abc\u{3}"), None);
+    }
 }

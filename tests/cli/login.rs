@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use serde_json::{Value, json};
 
-use crate::support::{Gateway, Output, PASSWORD, Registry, World};
+use crate::support::{Gateway, Output, PASSWORD, Registry, World, program};
 
 const DOCKER: &str = "home/.docker/config.json";
 
@@ -61,6 +61,31 @@ fn login_is_stored_for_docker_podman_and_acrt_and_keeps_the_rest_of_the_file() {
         "acrt\n",
         "{output:?}"
     );
+}
+
+#[test]
+fn login_on_a_terminal_asks_for_the_password_without_showing_it() {
+    let (world, registry) = (World::new(), Registry::with_login());
+    let (host, script) = (registry.host(), program("script"));
+    world.set("SHELL", "/bin/sh");
+    // The password is typed once it is asked for.
+    let typed = format!(
+        "until /bin/grep -q Password: seen 2>/dev/null; do :; done; printf '{PASSWORD}\\n'"
+    );
+    let login = format!(
+        "{} -qec \"'$0' login -n {host} -u acrt\" /dev/null",
+        script.display()
+    );
+    let done = world
+        .shell(&format!("{{ {typed}; }} | {login} | /usr/bin/tee seen"))
+        .ok();
+    let done = done.prints(&["Password: ", "Login Succeeded"]);
+    assert!(
+        !done.to_string().replace(&typed, "").contains(PASSWORD),
+        "{done}"
+    );
+    world.acrt(&["repository", "list", "-n", &host]).ok();
+    world.acrt(&["login", "-n", &host, "-u", "acrt"]).exits(2);
 }
 
 #[test]

@@ -194,8 +194,8 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn log_of_an_open_page_is_read_on_another_thread() {
+    #[test]
+    fn log_of_an_open_page_is_read_on_another_thread() {
         let folder = tempfile::tempdir().unwrap();
         let (store, id) = (Store::at(folder.path()), RunId::new(1));
         std::fs::create_dir_all(store.layout().run_folder(id)).unwrap();
@@ -210,10 +210,18 @@ mod tests {
         let PageBody::Events(mut events) = made.body else {
             panic!("no stream");
         };
-        assert!(events.next().await.unwrap().starts_with(b"retry"));
-        // The server's thread goes on with other connections meanwhile.
-        assert_eq!(events.next().now_or_never(), None);
-        let lines = events.next().await.unwrap();
-        assert!(String::from_utf8_lossy(&lines).contains("one"));
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(1).build();
+        runtime.unwrap().block_on(async {
+            assert!(events.next().await.unwrap().starts_with(b"retry"));
+            // While the only other thread is busy, the server's thread goes on with other connections.
+            let (free, busy) = std::sync::mpsc::channel::<()>();
+            let other = tokio::task::spawn_blocking(move || busy.recv());
+            assert_eq!(events.next().now_or_never(), None);
+            drop(free);
+            let _ = other.await.unwrap();
+            let lines = events.next().await.unwrap();
+            assert!(String::from_utf8_lossy(&lines).contains("one"));
+        });
     }
 }

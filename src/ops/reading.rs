@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::Reference,
     store::secrets::Secrets,
-    sys::mounts::Mounts,
+    sys::mounts,
     task::{Context, Step, Task},
     watch::{Baseline, FileStamp, FileState, ReadFile, Reading},
 };
@@ -99,9 +99,9 @@ pub fn is_as_read(task: &Task, baseline: &Baseline, definition: Option<(&Path, u
 }
 
 /// Returns where the file system of a task's local context is, if that does not answer.
-pub fn hanging(task: &Task, mounts: &Mounts) -> Option<PathBuf> {
+pub fn hanging(task: &Task) -> Option<PathBuf> {
     match task.step.context()? {
-        Context::Local(folder) => mounts.hanging(folder).map(Path::to_owned),
+        Context::Local(folder) => mounts::hanging(folder),
         _ => None,
     }
 }
@@ -120,7 +120,7 @@ pub fn of_hanging(point: &Path) -> Reading {
 ///
 /// [`Kind::Unknown`] with the mount point.
 pub fn refuse_hanging(task: &Task) -> Result<()> {
-    match hanging(task, &Mounts::read()) {
+    match hanging(task) {
         Some(point) => Err(Error::new(Kind::Unknown, no_answer(&point))
             .hint("it is tried again when triggers run the task next")),
         None => Ok(()),

@@ -11,7 +11,7 @@ use crate::{
     error::Result,
     image::Reference,
     store::{secrets::Secrets, tasks::FollowedFiles},
-    sys::{mounts::Mounts, workers},
+    sys::workers,
     task::{Dependency, Task, TaskKey},
     watch::{Baseline, Observation, Snapshot, Tags, Verdict},
 };
@@ -182,7 +182,7 @@ fn with_ancestors(app: &App, task: &Task, baseline: &Baseline) -> Vec<Snapshot> 
             Snapshot::new(task, baseline, |image| app.canonical(image))
         }));
     }
-    let own = Found::new(task.clone(), baseline.clone(), None, &Mounts::read());
+    let own = Found::new(task.clone(), baseline.clone(), None);
     all.push(snapshot(app, own));
     set_min_ages(app, &mut all);
     let mut others = keep_with_ancestors(&mut all, &key);

@@ -8,7 +8,7 @@ use std::{
     os::unix::ffi::OsStringExt as _,
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, TryRecvError},
     },
     thread,
@@ -23,21 +23,42 @@ const TYPES: [&str; 10] = [
 /// How long a file system may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long its answer counts.
+/// How long its answer counts, and the table of mount points.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// Returns the mount point of the file system of a folder, if that does not answer now.
+pub fn hanging(folder: &Path) -> Option<PathBuf> {
+    let mounts = Mounts::current();
+    let point = mounts.point(folder)?;
+    let folder = folder.to_owned();
+    let has_answered = answers(point, PATIENCE, move || {
+        // Only that there is an answer matters; who reads the files later reports the errors.
+        let _ = fs::read_dir(folder).map(|mut entries| entries.next().is_some());
+    });
+    (!has_answered).then(|| point.to_owned())
+}
+
 /// Which file systems may stop to answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mounts {
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Mounts {
     /// Each mount point, and whether its file system is such a one; the last one of a path counts. Empty where there is no such one.
     points: Vec<(PathBuf, bool)>,
 }
 
 impl Mounts {
-    /// Reads the mount points of this machine from `/proc/self/mountinfo`, see proc(5); where it cannot be read, there are none.
-    pub fn read() -> Self {
-        let text = fs::read("/proc/self/mountinfo").unwrap_or_default();
-        Self::parse(&text)
+    /// Returns the mount points of this machine from `/proc/self/mountinfo`, see proc(5); where it cannot be read, there are none. It is read
+    /// every few seconds, not for each of thousands of tasks.
+    fn current() -> Arc<Self> {
+        let mut last = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((at, mounts)) if at.elapsed() < FRESH => Arc::clone(mounts),
+            _ => {
+                let text = fs::read("/proc/self/mountinfo").unwrap_or_default();
+                let mounts = Arc::new(Self::parse(&text));
+                *last = Some((Instant::now(), Arc::clone(&mounts)));
+                mounts
+            }
+        }
     }
 
     fn parse(text: &[u8]) -> Self {
@@ -47,17 +68,6 @@ impl Mounts {
             true => Self { points },
             false => Self::default(),
         }
-    }
-
-    /// Returns the mount point of the file system of a folder, if that does not answer now.
-    pub fn hanging(&self, folder: &Path) -> Option<&Path> {
-        let point = self.point(folder)?;
-        let folder = folder.to_owned();
-        let has_answered = answers(point, PATIENCE, move || {
-            // Only that there is an answer matters; who reads the files later reports the errors.
-            let _ = fs::read_dir(folder).map(|mut entries| entries.next().is_some());
-        });
-        (!has_answered).then_some(point)
     }
 
     /// Returns the mount point of the file system of a folder, if that may stop to answer.
@@ -108,6 +118,8 @@ enum Attempt {
     /// The thread that tries it still waits.
     Waiting(Receiver<()>),
 }
+
+static TABLE: Mutex<Option<(Instant, Arc<Mounts>)>> = Mutex::new(None);
 
 static ATTEMPTS: Mutex<BTreeMap<PathBuf, Attempt>> = Mutex::new(BTreeMap::new());
 

@@ -17,7 +17,7 @@ use crate::{
     image::{Digest, Reference},
     lineage::Evidence,
     store::tasks::FollowedFiles,
-    sys::{clock::ahead, mounts::Mounts, signal::Stop},
+    sys::{clock::ahead, signal::Stop},
     task::{Task, TaskKey},
     watch::{
         AwayBuilder, BaseState, BaseStatus, Baseline, LookErrorKind, Outcome, OutputStatus,
@@ -79,10 +79,10 @@ pub fn load_some(
     broken: &mut usize,
     events: &EventSink<'_>,
 ) -> Vec<Snapshot> {
-    let (followed, mounts) = (app.store.followed_of(keys).into_iter(), Mounts::read());
+    let followed = app.store.followed_of(keys).into_iter();
     let found = followed.map(|(_, followed)| {
         let (task, baseline) = followed?;
-        Ok(Found::new(task, baseline, None, &mounts))
+        Ok(Found::new(task, baseline, None))
     });
     snapshots(app, keys.len(), found, broken, events)
 }
@@ -97,13 +97,8 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn new(
-        task: Task,
-        baseline: Baseline,
-        definition: Option<(&Path, u64)>,
-        mounts: &Mounts,
-    ) -> Self {
-        let hanging = reading::hanging(&task, mounts);
+    pub(super) fn new(task: Task, baseline: Baseline, definition: Option<(&Path, u64)>) -> Self {
+        let hanging = reading::hanging(&task);
         Self {
             is_as_read: hanging.is_some() || reading::is_as_read(&task, &baseline, definition),
             task,
@@ -115,10 +110,10 @@ impl Found {
 
 /// Reads tasks with their baselines, and checks their files, on all cores.
 pub(super) fn read(app: &App, files: FollowedFiles) -> impl Iterator<Item = Result<Found>> + use<> {
-    let (layout, mounts) = (app.store.layout().clone(), Mounts::read());
+    let layout = app.store.layout().clone();
     let found = files.read_with(move |task, baseline, state| {
         let definition = layout.task(&task.key());
-        Found::new(task, baseline, Some((&definition, state)), &mounts)
+        Found::new(task, baseline, Some((&definition, state)))
     });
     found.map(|(_, found)| found)
 }

@@ -1,6 +1,6 @@
 //! The columns of tables, with az's names and rules.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::OnceLock};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -49,9 +49,13 @@ pub fn tasks_view(app: &App, tasks: TaskList) -> View {
 /// Returns a function that puts the registry in front of the name of a task in each row, which is in `key`, where several registries have a
 /// task of that name.
 pub fn full_names(app: &App, key: &'static str) -> impl Fn(&mut Value) + use<> {
-    let shared = ambiguous_names(app);
-    let shared: BTreeSet<String> = shared.into_iter().map(String::from).collect();
+    let (store, shared) = (app.store.clone(), OnceLock::new());
     move |rows| {
+        // Only tables need them, and reading the names of thousands of tasks takes milliseconds.
+        let shared = shared.get_or_init(|| {
+            let names = ambiguous_names(&store).into_iter();
+            names.map(String::from).collect::<BTreeSet<String>>()
+        });
         for row in all(rows) {
             if let (Some(name), Some(registry)) = (row[key].as_str(), row["registry"].as_str())
                 && shared.contains(name)

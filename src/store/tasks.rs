@@ -141,6 +141,20 @@ impl Store {
         keys_in(&self.layout.tasks())
     }
 
+    /// Tells whether another registry has a task of the same name. Unlike [`Self::task_keys`], it does not read the names of all tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path, where the folder cannot be read.
+    pub fn has_namesake(&self, key: &TaskKey) -> Result<bool> {
+        let registries = names(&self.layout.tasks())?.into_iter();
+        let mut others = registries.filter(|it| is_registry(it) && *it != key.registry);
+        Ok(others.any(|registry| {
+            let name = key.name.clone();
+            self.layout.task(&TaskKey { registry, name }).exists()
+        }))
+    }
+
     fn open_tasks(&self) -> Result<Opened<Task>> {
         let files = TaskFiles {
             folder: self.layout.tasks(),

@@ -33,7 +33,7 @@ pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
     let exit = worst.filter(|kind| args.exit_code || *kind != Kind::Stale);
     if report.shows_tables {
         let none = ops::task::none_yet(app)?;
-        let shared = ops::task::ambiguous_names(app);
+        let shared = ops::task::ambiguous_names(&app.store);
         let lines = ops::check::outage_lines(&checked.tasks, &shared);
         lines
             .into_iter()

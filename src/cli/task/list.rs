@@ -35,7 +35,7 @@ pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
             report.summary(none);
         }
         tasks.load();
-        report.show_registries_of(ops::task::ambiguous_names(app));
+        report.show_registries_of(ops::task::ambiguous_names(&app.store));
         report.never_run(tasks.never_run());
         report.stalled(tasks.stalled());
     }

@@ -181,7 +181,7 @@ fn selected(
         repeat: true,
         metrics_file: None,
     };
-    report.show_registries_of(ops::task::ambiguous_names(app));
+    report.show_registries_of(ops::task::ambiguous_names(&app.store));
     let round_result = app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
         ops::watch::once(app, &options, &stop, &report.events()).await

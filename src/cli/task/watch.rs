@@ -153,7 +153,7 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         repeat: args.repeat || report.is_watched(),
         metrics_file: args.metrics_file,
     };
-    report.show_registries_of(ops::task::ambiguous_names(app));
+    report.show_registries_of(ops::task::ambiguous_names(&app.store));
     if !args.once {
         report.stamp_lines(app.clock.clone());
     }

@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::reference::meant_registry,
     ops::App,
+    store::Store,
     sys::near::near,
     task::{RunId, Task, TaskKey, TaskName, shared_names},
 };
@@ -76,18 +77,25 @@ pub fn existing(app: &App, key: &TaskKey) -> Result<Task> {
 
 /// Returns the option that names a task in a command: `--name web`, with the registry where several have a task of that name.
 pub fn option_of(app: &App, key: &TaskKey) -> String {
-    let keys = app.store.task_keys().unwrap_or_default();
-    let others = keys.iter().filter(|other| *other != key);
-    if others.clone().any(|other| other.name == key.name) {
+    if app.store.has_namesake(key).unwrap_or_default() {
         key.full_option()
     } else {
         key.option()
     }
 }
 
+/// Returns the name of a task, with the registry where several have a task of that name.
+pub fn name_of(app: &App, key: &TaskKey) -> String {
+    if app.store.has_namesake(key).unwrap_or_default() {
+        key.full()
+    } else {
+        key.name.to_string()
+    }
+}
+
 /// Returns the names that several registries have a task of. A state directory that cannot be read has none: other errors report it.
-pub fn ambiguous_names(app: &App) -> BTreeSet<TaskName> {
-    let keys = app.store.task_keys().unwrap_or_default();
+pub fn ambiguous_names(store: &Store) -> BTreeSet<TaskName> {
+    let keys = store.task_keys().unwrap_or_default();
     shared_names(keys.into_iter().map(|key| key.name))
 }
 

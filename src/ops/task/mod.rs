@@ -27,8 +27,8 @@ use super::{
 };
 
 pub use find::{
-    ambiguous_names, default_registry, existing, find, keys, named_registry, none_yet, option_of,
-    registry_for,
+    ambiguous_names, default_registry, existing, find, keys, name_of, named_registry, none_yet,
+    option_of, registry_for,
 };
 use find::{not_found, refuse_other_case};
 

@@ -10,7 +10,7 @@ use crate::{
         check::reasons_text,
         placing::{Place, absent},
         run::{RunRequest, fail_if_free, pin, run_if_free},
-        task::{ambiguous_names, option_of},
+        task::{name_of, option_of},
     },
     registry::{CacheExport, LookupError},
     store::lock,
@@ -100,7 +100,7 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
         }
         Err(error) => Err(error),
     };
-    let name = key.shown(&ambiguous_names(&app));
+    let name = name_of(&app, &key);
     let (outcome, worst) = match ran {
         Ok(None) => {
             events.send(Event::Note(format!(

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Context as _, Kind, Result},
     image::Reference,
+    sys::plain_file::open_at_once,
     watch::{FileStamp, TagRecord, TagRecords, Tags},
 };
 
@@ -149,7 +150,7 @@ impl Store {
 
     /// Opens the journal behind its first line, if that line says that the journal belongs to this file.
     fn journal_of(&self, stamp: FileStamp) -> Option<BufReader<File>> {
-        let mut journal = BufReader::new(file::open(&self.layout.bases_journal()).ok()?);
+        let mut journal = BufReader::new(open_at_once(&self.layout.bases_journal()).ok()?);
         let mut line = String::new();
         journal.by_ref().take(1024).read_line(&mut line).ok()?;
         let head: JournalHead = serde_json::from_str(&line).ok()?;
@@ -188,7 +189,7 @@ fn stamp_of(path: &Path) -> Option<(FileStamp, u64)> {
 
 /// Returns the size of a file that ends with a line feed; `None` for any other.
 fn whole_lines(path: &Path) -> Option<u64> {
-    let mut file = file::open(path).ok()?;
+    let mut file = open_at_once(path).ok()?;
     let mut last = [0];
     file.seek(SeekFrom::End(-1)).ok()?;
     file.read_exact(&mut last).ok()?;

@@ -19,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::reference::is_registry,
-    sys::workers,
+    sys::{plain_file::open_at_once, workers},
     task::TaskKey,
     watch::FileStamp,
 };
@@ -125,7 +125,7 @@ fn sum(parts: &[&[u8]]) -> u32 {
 
 /// Opens a cache and reads its index. `None` where the cache is missing, broken or of another version.
 fn open_copies(cache: &Path) -> Option<(File, String)> {
-    let mut file = file::open(cache).ok()?;
+    let mut file = open_at_once(cache).ok()?;
     let end = file.metadata().ok()?.len().checked_sub(LAST_LINE as u64)?;
     let mut last = [0; LAST_LINE];
     file.read_exact_at(&mut last, end).ok()?;

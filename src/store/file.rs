@@ -3,18 +3,19 @@
 use std::{
     fs,
     io::{self, BufWriter, ErrorKind, Read as _, Write as _},
-    os::unix::fs::{
-        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-    },
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
-use rustix::{fs::OFlags, io::Errno};
+use rustix::io::Errno;
 use serde::{Serialize, de::DeserializeOwned};
 use tempfile::NamedTempFile;
 
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    sys::plain_file::open_at_once,
+};
 
 use super::yaml_places::{located, located_without_values};
 
@@ -129,7 +130,7 @@ pub fn remove_abandoned(folder: &Path) {
             .starts_with(TEMPORARY.as_bytes())
             && entry.file_type().is_ok_and(|kind| kind.is_file());
         if is_temporary
-            && let Ok(file) = open(&entry.path())
+            && let Ok(file) = open_at_once(&entry.path())
             && file.try_lock().is_ok()
         {
             let _ = fs::remove_file(entry.path());
@@ -190,15 +191,6 @@ fn io_error(error: &Error) -> Option<&io::Error> {
     std::error::Error::source(error)?.downcast_ref()
 }
 
-/// Opens a file for reading. A pipe in its place does not block.
-pub(super) fn open(path: &Path) -> io::Result<fs::File> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-}
-
 /// Replaces `path` in one step by a file that everyone may read, in an existing folder.
 ///
 /// # Errors
@@ -248,7 +240,7 @@ pub fn write_yaml(path: &Path, value: &impl Serialize) -> Result<()> {
 /// [`Kind::Failed`] with the path, where it cannot be read; [`Kind::Invalid`] where it is larger.
 pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     let cannot = || format!("cannot read `{}`", path.display());
-    let file = match open(path) {
+    let file = match open_at_once(path) {
         Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => return Ok(None),
         opened => opened.context(Kind::Failed, cannot)?,
     };
@@ -332,7 +324,7 @@ pub(super) fn check_schema(path: &Path, found: u32, known: u32) -> Result<()> {
 
 /// Opens a file like [`open`]; `None` if there is none.
 pub(super) fn open_if_there(path: &Path) -> io::Result<Option<fs::File>> {
-    match open(path) {
+    match open_at_once(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         opened => opened.map(Some),
     }

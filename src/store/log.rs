@@ -10,6 +10,7 @@ use std::{
 use crate::{
     error::{Context as _, Kind, Result},
     secret::{Masks, Secret},
+    sys::plain_file::open_at_once,
     task::RunId,
 };
 
@@ -340,7 +341,7 @@ impl LogReader {
         }
         let offset = old.stream_position()?;
         let position = Gap::of(old, self.bounds).map_or(offset, |gap| gap.position(offset));
-        let mut new = file::open(&self.path)?;
+        let mut new = open_at_once(&self.path)?;
         let offset = Gap::of(&new, self.bounds).map_or(position, |gap| gap.offset(position));
         new.seek(SeekFrom::Start(offset))?;
         let read = new.read(buffer)?;

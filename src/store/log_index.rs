@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     error::{Context as _, Kind, Result},
+    sys::plain_file::open_at_once,
     task::RunId,
 };
 
@@ -130,7 +131,7 @@ impl LogIndex {
         }
         let from = self.size.saturating_sub(most as u64);
         let mut bytes = vec![0; usize::try_from(self.size - from).unwrap_or(most)];
-        let file = file::open(&self.path).context(Kind::Failed, cannot)?;
+        let file = open_at_once(&self.path).context(Kind::Failed, cannot)?;
         file.read_exact_at(&mut bytes, from)
             .context(Kind::Failed, cannot)?;
         // The bytes before the first end of a line may be a part of a line.
@@ -163,7 +164,7 @@ impl LogIndex {
         if self.size == 0 {
             return Ok(LogLines::default());
         }
-        let file = file::open(&self.path).context(Kind::Failed, cannot)?;
+        let file = open_at_once(&self.path).context(Kind::Failed, cannot)?;
         let place = (first.saturating_sub(1) / STEP).min(self.places.len() - 1);
         let mut before = first.saturating_sub(1) - place * STEP;
         let (mut at, mut left) = (self.places[place], count);

@@ -441,29 +441,35 @@ async fn end_marked_within(name: &str, value: &str, grace: Duration) -> Result<u
     }
 }
 
-/// A process as `/proc` shows it.
+/// A process that is no zombie, as `/proc` shows it.
 struct Process {
     pid: i32,
+    parent: i32,
     group: i32,
+}
+
+/// Returns all processes. Needs `/proc`; elsewhere none is found.
+fn processes() -> impl Iterator<Item = Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| living(entry.file_name().to_str()?.parse().ok()?))
+}
+
+/// Returns a process; `None` for a zombie.
+fn living(pid: i32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it, in parentheses, may contain any characters.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?;
+    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    (!matches!(state, "Z" | "X")).then_some(Process { pid, parent, group })
 }
 
 /// Returns the processes that have `marker` in their environment or are in one of `groups`, but never those of this process's own group.
 fn left_running(marker: &[u8], groups: &BTreeSet<i32>) -> Vec<Process> {
     let own = rustix::process::getpgrp().as_raw_nonzero().get();
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter_map(|pid| {
-            let group = living(pid)?.group;
-            if group == own {
-                return None;
-            }
-            let is_left = groups.contains(&group) || has_variable(pid, marker);
-            is_left.then_some(Process { pid, group })
-        })
+    let others = processes().filter(|it| it.group != own);
+    others
+        .filter(|it| groups.contains(&it.group) || has_variable(it.pid, marker))
         .collect()
 }
 
@@ -501,19 +507,18 @@ pub fn is_running(programs: &[&str], variable: &str) -> bool {
 }
 
 /// Kills the containers that a builder has started itself, and returns whether there were any. podman ends at SIGTERM without them: they
-/// would run on, with their networks. If it is the container that ends, podman removes what belongs to it and ends too. Needs `/proc`;
-/// elsewhere nothing is found.
+/// would run on, with their networks. If it is the container that ends, podman removes what belongs to it and ends too.
 fn kill_containers(builder: Pid) -> bool {
     let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-    let (Some(own), Ok(entries)) = (namespace("self"), fs::read_dir("/proc")) else {
+    let Some(own) = namespace("self") else {
         return false;
     };
-    let all = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
-    for (pid, stat) in all.filter_map(|pid| Some((pid, living(pid)?))) {
-        children.entry(stat.parent).or_default().push(pid);
+    for process in processes() {
+        children
+            .entry(process.parent)
+            .or_default()
+            .push(process.pid);
     }
     let mut open = vec![builder.as_raw_nonzero().get()];
     let mut has_any = false;
@@ -525,22 +530,6 @@ fn kill_containers(builder: Pid) -> bool {
         }
     }
     has_any
-}
-
-/// The parent and the group of a process.
-struct Stat {
-    parent: i32,
-    group: i32,
-}
-
-/// Returns the parent and the group of a process; `None` for a zombie.
-fn living(pid: i32) -> Option<Stat> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it, in parentheses, may contain any characters.
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let state = fields.next()?;
-    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    (!matches!(state, "Z" | "X")).then_some(Stat { parent, group })
 }
 
 fn has_variable(pid: i32, marker: &[u8]) -> bool {

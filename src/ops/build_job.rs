@@ -96,14 +96,8 @@ impl BuildJob<'_> {
         let pulled = resolved.pulled.keys();
         let traces = BuilderTraces::before(execution, on, self.run, pulled).await?;
         let built = self.run_steps(work, &request, traces.as_ref()).await;
-        if let Some(traces) = &traces
-            && let Err(error) = traces.note_stages().await
-        {
-            work.lines.log.say(&error.one_line());
-        }
-        if built.is_err() {
-            clean::after_failure(on, &request, traces.as_ref(), work.lines.log).await;
-        }
+        let (traces, log) = (traces.as_ref(), work.lines.log);
+        clean::after_build(on, &request, traces, built.is_err(), log).await;
         built
     }
 

@@ -140,7 +140,7 @@ impl<'a> BuilderTraces<'a> {
     }
 
     /// Records the stages that a build has left as images without a name, whether it has succeeded or not.
-    pub async fn note_stages(&self) -> Result<()> {
+    async fn note_stages(&self) -> Result<()> {
         let list = self.on.builder.dangling_images(&self.label);
         let list = list.filter(|_| self.on.builder.keeps_stages());
         let (Some(before), Some(list)) = (&self.before, list) else {
@@ -423,14 +423,21 @@ impl<'a> BuilderTraces<'a> {
     }
 }
 
-/// After a build that has failed: removes the manifest list that it has made, and records the images in it.
-pub(super) async fn after_failure(
+/// Records what a build has left besides its images. If it has failed, removes the manifest list that it has made, and records the images in
+/// it.
+pub(super) async fn after_build(
     on: &PlacedBuilder,
     request: &BuildRequest,
     traces: Option<&BuilderTraces<'_>>,
+    has_failed: bool,
     log: &RunLog<'_>,
 ) {
-    let Some(list) = on.builder.list_of(request) else {
+    if let Some(traces) = traces
+        && let Err(error) = traces.note_stages().await
+    {
+        log.say(&error.one_line());
+    }
+    let Some(list) = on.builder.list_of(request).filter(|_| has_failed) else {
         return;
     };
     let parts = take_list(on, &list, log).await;

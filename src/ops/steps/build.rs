@@ -88,14 +88,8 @@ async fn run_lines(
     let pulled = resolved.pulled.keys();
     let traces = BuilderTraces::before(execution, shared.on, shared.run, pulled).await?;
     let made = run_each(work, build, request, inputs, traces.as_ref()).await;
-    if let Some(traces) = &traces
-        && let Err(error) = traces.note_stages().await
-    {
-        shared.log.say(&error.one_line());
-    }
-    if made.is_err() {
-        clean::after_failure(shared.on, request, traces.as_ref(), shared.log).await;
-    }
+    let traces = traces.as_ref();
+    clean::after_build(shared.on, request, traces, made.is_err(), shared.log).await;
     made
 }
 

@@ -64,7 +64,7 @@ fn offer(command: Command, names: OfferedValues, surroundings: &Arc<GlobalOption
         _ => names,
     };
     let formats: OfferedValues = match command.get_name() {
-        "graph" => |_| words("json jsonc yaml yamlc table tsv none text dot mermaid svg"),
+        "graph" => |app| [FORMATS(app), words("text dot mermaid svg")].concat(),
         _ => FORMATS,
     };
     let command = command

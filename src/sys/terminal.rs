@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read as _};
 
-use rustix::termios::{self, LocalModes, OptionalActions};
+use rustix::termios::{self, LocalModes, OptionalActions, Winsize};
 
 use super::environment;
 
@@ -11,14 +11,17 @@ const MAX_LINE: u64 = 64 * 1024;
 
 /// Returns the width of the terminal in columns; `None` where stdout is no terminal.
 pub fn terminal_width() -> Option<usize> {
-    let size = termios::tcgetwinsize(io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+    size_of(|size| size.ws_col)
 }
 
 /// Returns the height of the terminal in rows; `None` where stdout is no terminal.
 pub fn terminal_height() -> Option<usize> {
-    let size = termios::tcgetwinsize(io::stdout()).ok()?;
-    Some(usize::from(size.ws_row)).filter(|height| *height > 0)
+    size_of(|size| size.ws_row)
+}
+
+fn size_of(side: impl FnOnce(Winsize) -> u16) -> Option<usize> {
+    let size = side(termios::tcgetwinsize(io::stdout()).ok()?);
+    (size > 0).then(|| usize::from(size))
 }
 
 /// Calls `prompt`, and reads a line that a person types on the terminal of stdin, without showing it; `None` after Ctrl-C.

@@ -2,12 +2,28 @@
 //!
 //! The rules of `NO_PROXY` are those of Go's programs, such as docker, podman and skopeo. The HTTP client's own know no ports.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::LazyLock};
 
 use ipnet::IpNet;
 use reqwest::{Proxy, Url};
 
 use super::{environment, settings};
+
+/// A variable that is set, by its name.
+type Variable = (&'static str, String);
+
+/// The variables that count; they are asked for with each of thousands of requests.
+struct Variables {
+    http: Option<Variable>,
+    https: Option<Variable>,
+    excluded: Option<Variable>,
+}
+
+static VARIABLES: LazyLock<Variables> = LazyLock::new(|| Variables {
+    http: first_set(&["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]),
+    https: first_set(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
+    excluded: first_set(&["NO_PROXY", "no_proxy"]),
+});
 
 /// Returns the choice of proxies for an HTTP client, in place of the client's own. [`of`] says where it cannot be made.
 pub fn from_environment() -> Proxy {
@@ -20,21 +36,22 @@ pub fn from_environment() -> Proxy {
 ///
 /// Which variable has no usable address, without the address, which may contain a password.
 pub fn of(url: &Url) -> Result<Option<Url>, String> {
-    let names = match url.scheme() {
-        "https" => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
-        _ => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+    let proxy = match url.scheme() {
+        "https" => &VARIABLES.https,
+        _ => &VARIABLES.http,
     };
-    let host = url.host_str().unwrap_or_default();
-    let Some((name, value)) = first_set(&names) else {
+    let Some((name, value)) = proxy else {
         return Ok(None);
     };
-    let excluded = first_set(&["NO_PROXY", "no_proxy"]).map(|(_, value)| value);
-    let is_excluded = excluded.is_some_and(|it| excludes(&it, host, url.port_or_known_default()));
+    let host = url.host_str().unwrap_or_default();
+    let excluded = VARIABLES.excluded.as_ref();
+    let is_excluded =
+        excluded.is_some_and(|(_, it)| excludes(it, host, url.port_or_known_default()));
     // As in Go's programs: the loopback of a proxy is another machine.
     if settings::is_loopback(host) || is_excluded {
         return Ok(None);
     }
-    let proxy = address(&value).ok_or_else(|| {
+    let proxy = address(value).ok_or_else(|| {
         format!("`{name}` is not the address of an http proxy, such as http://proxy.example:3128")
     })?;
     Ok(Some(proxy))
@@ -45,7 +62,7 @@ pub fn shown(proxy: &Url) -> String {
     proxy.origin().ascii_serialization()
 }
 
-fn first_set<'n>(names: &[&'n str]) -> Option<(&'n str, String)> {
+fn first_set(names: &[&'static str]) -> Option<Variable> {
     names.iter().find_map(|&name| {
         let value = environment::variable(name)?;
         (!value.trim().is_empty()).then_some((name, value))

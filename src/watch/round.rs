@@ -738,8 +738,12 @@ mod tests {
     }
 
     fn see(tags: &mut Tags, name: &str, version: &str) {
+        observe(tags, name, digest(name, version));
+    }
+
+    fn observe(tags: &mut Tags, name: &str, digest: Digest) {
         let seen = Observation {
-            digest: digest(name, version),
+            digest,
             manifests: Manifests::new(),
             created: None,
         };
@@ -1331,12 +1335,7 @@ mod tests {
     fn base_that_moved_to_an_image_of_the_task_itself_is_a_cycle() {
         let baseline = having_pushed(built(&["alias"], "old"), "a", "new");
         let mut tags = Tags::default();
-        let seen = Observation {
-            digest: digest("a", "new"),
-            manifests: Manifests::new(),
-            created: None,
-        };
-        tags.observe(&image("alias"), seen, at(1));
+        observe(&mut tags, "alias", digest("a", "new"));
         assert_eq!(verdicts_of(&[(task("a"), baseline)], &tags), ["cycle"]);
     }
 
@@ -1345,12 +1344,7 @@ mod tests {
         let baseline = having_pushed(built(&["alias"], "old"), "a", "new");
         let tasks = [(task("a"), baseline.clone()), (task("b"), baseline)];
         let mut tags = Tags::default();
-        let seen = Observation {
-            digest: digest("a", "new"),
-            manifests: Manifests::new(),
-            created: None,
-        };
-        tags.observe(&image("alias"), seen, at(1));
+        observe(&mut tags, "alias", digest("a", "new"));
         assert_eq!(verdicts_of(&tasks, &tags), ["cycle", "cycle"]);
     }
 
@@ -1368,12 +1362,7 @@ mod tests {
         ];
         let mut tags = Tags::default();
         for name in ["a", "b"] {
-            let seen = Observation {
-                digest: digest(name, "new"),
-                manifests: Manifests::new(),
-                created: None,
-            };
-            tags.observe(&image(&format!("alias-{name}")), seen, at(1));
+            observe(&mut tags, &format!("alias-{name}"), digest(name, "new"));
         }
         assert_eq!(verdicts_of(&tasks, &tags), ["cycle", "cycle"]);
     }
@@ -1385,12 +1374,7 @@ mod tests {
         b.dependencies[0].image.digest = Some(digest("a", "new"));
         let tasks = [(task("a"), a), (task("b"), b)];
         let mut tags = Tags::default();
-        let seen = Observation {
-            digest: digest("b", "new"),
-            manifests: Manifests::new(),
-            created: None,
-        };
-        tags.observe(&image("alias-b"), seen, at(1));
+        observe(&mut tags, "alias-b", digest("b", "new"));
         assert_eq!(verdicts_of(&tasks, &tags), ["cycle", "unknown"]);
     }
 
@@ -1426,12 +1410,7 @@ mod tests {
         ];
         let mut tags = Tags::default();
         for (name, now) in [("base", "new"), ("a", "old"), ("b", "old")] {
-            let seen = Observation {
-                digest: digest(name, now),
-                manifests: Manifests::new(),
-                created: None,
-            };
-            tags.observe(&image(name), seen, at(1));
+            see(&mut tags, name, now);
         }
         let mut round = Round::new(loaded.iter().collect());
         let first = round.next(&tags, at(2)).unwrap();

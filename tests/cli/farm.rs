@@ -281,20 +281,28 @@ fn tasks_wait_for_an_unreachable_builder_and_it_is_reported_once() {
     world.watch_once().ok().silent();
 }
 
+/// Moves the base of a task that has run once, and lets `trouble` come over its builder in the round that follows. Returns why the first run of
+/// that round failed.
+fn round_with(world: &World, registry: &Registry, options: &[&str], trouble: &str) -> String {
+    world.task_with(registry, "web", &from(registry, "base:1"), options);
+    world.run("web").ok();
+    registry.push("base:1", &[("version", "two")]);
+    toggle(world, trouble);
+    world.watch_once().ok().prints(&["web: rebuilt"]);
+    assert_eq!(world.history()[1..], ["web Error", "web Succeeded"]);
+    let why = &world.runs()[1]["runErrorMessage"];
+    why.as_str().unwrap().to_owned()
+}
+
 #[test]
 fn run_moves_to_another_builder_when_its_builder_disappears() {
     let (world, registry) = farm("by: order");
-    world.tracked_task(&registry, "web", &from(&registry, "base:1"));
-    registry.push("base:1", &[("version", "two")]);
-    toggle(&world, "a.dies");
-    world.watch_once().ok().prints(&["web: rebuilt"]);
-    assert_eq!(world.history()[1..], ["web Error", "web Succeeded"]);
+    let why = round_with(&world, &registry, &[], "a.dies");
     let runs = world.runs();
     assert_eq!(
         (&runs[0]["builder"], &runs[1]["builder"]),
         (&"b".into(), &"a".into())
     );
-    let why = runs[1]["runErrorMessage"].as_str().unwrap();
     assert!(why.starts_with("builder a does not answer"), "{why}");
     assert_eq!(world.state_of("web"), "current");
     let listed = world.acrt(&["builder", "list"]).ok().json();
@@ -307,14 +315,7 @@ fn run_moves_to_another_builder_when_its_builder_disappears() {
 #[test]
 fn run_moves_to_another_builder_when_its_builder_hangs_until_the_timeout() {
     let (world, registry) = farm("by: order");
-    let options = ["--timeout", "3"];
-    world.task_with(&registry, "web", &from(&registry, "base:1"), &options);
-    world.run("web").ok();
-    registry.push("base:1", &[("version", "two")]);
-    toggle(&world, "a.hangs");
-    world.watch_once().ok().prints(&["web: rebuilt"]);
-    assert_eq!(world.history()[1..], ["web Error", "web Succeeded"]);
-    let why = world.runs()[1]["runErrorMessage"].to_string();
+    let why = round_with(&world, &registry, &["--timeout", "3"], "a.hangs");
     assert!(why.contains("builder a does not answer"), "{why}");
     assert_eq!(world.runs()[0]["builder"], "b");
 }
@@ -346,17 +347,7 @@ fn local_tasks_of_a_pool_are_all_built_by_its_first_builder() {
 #[test]
 fn run_is_built_again_when_its_builder_restarts() {
     let (world, registry) = farm("by: order");
-    let options = ["--builder", "a"];
-    world.task_with(&registry, "web", &from(&registry, "base:1"), &options);
-    world.run("web").ok();
-    registry.push("base:1", &[("version", "two")]);
-    toggle(&world, "a.restarts");
-    world.watch_once().ok().prints(&["web: rebuilt"]);
-    assert_eq!(world.history()[1..], ["web Error", "web Succeeded"]);
-    let why = world.runs()[1]["runErrorMessage"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let why = round_with(&world, &registry, &["--builder", "a"], "a.restarts");
     assert!(
         why.starts_with("builder a was restarted or lost its connection"),
         "{why}"

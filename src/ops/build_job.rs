@@ -19,7 +19,9 @@ use super::{
     execution::{Execution, Failure, GRACE},
     inputs::Inputs,
     outputs::judge_built,
-    platforms, pushed,
+    platforms,
+    push_login::or_away,
+    pushed,
     resolve::Resolved,
     run_builders::PlacedBuilder,
     run_log::PrefixedLog,
@@ -145,7 +147,13 @@ impl BuildJob<'_> {
                 _ => 0,
             };
             let ran = commands.run(line, GRACE, keep).await;
-            let printed = ran.map_err(|why| failed(why, on, &step.purpose, request))?;
+            let printed = match ran {
+                Ok(printed) => printed,
+                Err(why) => {
+                    let failure = failed(why, on, &step.purpose, request);
+                    return Err(or_away(execution, failure, step.purpose.pushes()).await);
+                }
+            };
             if step.purpose == Purpose::Build {
                 let built = platforms::built(&on.builder, request).await;
                 let named = built.iter().flat_map(|it| it.platforms.clone());

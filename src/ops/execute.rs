@@ -10,7 +10,7 @@ use super::{
     Event, EventSink, docker_run,
     execution::{Execution, Failure, Finished, Named},
     fetch::{self, Fetched},
-    import, keep, push_login, reading,
+    import, keep, reading,
     run_log::RunLog,
     run_record, steps,
 };
@@ -40,11 +40,12 @@ pub async fn carry_out(
     }
     let error = match worked {
         Ok(()) => None,
-        Err(failure) => {
-            let failure = push_login::with_away_registry(&execution, failure).await;
-            let error = run_record::failed(&execution, &mut held.run, failure, &log)?;
-            Some(error)
-        }
+        Err(failure) => Some(run_record::failed(
+            &execution,
+            &mut held.run,
+            failure,
+            &log,
+        )?),
     };
     close(&execution, held, log, error)
 }

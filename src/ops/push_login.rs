@@ -16,7 +16,7 @@ use super::{
     Event,
     execution::{Execution, Failure},
     run_log::RunLog,
-    steps::read::{find_pushes, pushes_of},
+    steps::read::pushes_of,
 };
 
 /// How long registries have to answer whether they accept a push: one that does not answer now may do so when the build has ended.
@@ -49,27 +49,27 @@ pub(super) async fn refusal(
         .and_then(|all| all.into_iter().flatten().next()))
 }
 
-/// Asks the registries that a run pushes to whether they are there, after the run has failed. If one is not, the failure says nothing about
-/// the task.
-pub(super) async fn with_away_registry(execution: &Execution<'_>, failure: Failure) -> Failure {
+/// Returns why a run has failed, of which the last command or step pushes these images. If one of their registries does not answer now, that is
+/// the reason, and says nothing about the task.
+pub(super) async fn or_away(
+    execution: &Execution<'_>,
+    failure: Failure,
+    images: &[Reference],
+) -> Failure {
     if !execution.recorded || failure.status != RunStatus::Failed {
         return failure;
     }
-    let (app, mut task) = (execution.app, execution.definition().clone());
-    find_pushes(app, &mut task);
-    let images = task.stable_images().into_iter();
-    let by_registry: BTreeMap<String, Reference> = images
-        .filter(|_| !task.is_local())
-        .map(|image| (image.registry().to_owned(), image))
-        .collect();
+    let images = images.iter().map(|image| (image.registry(), image));
+    let by_registry: BTreeMap<&str, &Reference> = images.collect();
     for image in by_registry.into_values() {
-        let looked = execution.unless_stopped(async { Ok(app.registries().look(&image).await) });
-        if let Ok(Err(error)) = looked.await
-            && error.is_away()
+        let looked = async { Ok(execution.app.registries().look(image).await) };
+        if let Ok(Err(away)) = execution.unless_stopped(looked).await
+            && away.is_away()
         {
             let text = failure.error.one_line();
-            let error = Error::new(Kind::Unknown, text).because(Error::from(error));
-            return error.into();
+            return Error::new(Kind::Unknown, text)
+                .because(Error::from(away))
+                .into();
         }
     }
     failure

@@ -3,14 +3,15 @@
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 
 use crate::{
-    ops::{execution::Failure, run_log::RunLog},
+    image::Reference,
+    ops::{execution::Failure, push_login::or_away, run_log::RunLog},
     steps::{Graph, Progress, StepId, progress::State},
     store::lock::Lock,
     sys::signal::StopHandle,
     task::RunStatus,
 };
 
-use super::{one, step_context::StepContext};
+use super::{one, read::pushes_of, step_context::StepContext};
 
 /// Reports which steps are being carried out.
 fn report_running(log: &RunLog<'_>, steps: &[&str]) {
@@ -29,7 +30,7 @@ pub(super) async fn carry_out(
     let (graph, clock) = (&shared.read.graph, &shared.execution.app.clock);
     let mut progress = Progress::new(graph);
     let mut working = FuturesUnordered::new();
-    let mut first: Option<Failure> = None;
+    let mut first: Option<(Failure, Vec<Reference>)> = None;
     let mut at_work: Vec<&str> = Vec::new();
     loop {
         let mut room = jobs.max(1).saturating_sub(progress.running());
@@ -83,14 +84,14 @@ pub(super) async fn carry_out(
         shared.lines_of(&step.id).say(&text);
         progress.finish(step, ignored);
         if !ignored {
-            first.get_or_insert(failure);
+            first.get_or_insert((failure, pushes_of(&step.action)));
             halt.ask();
         }
     }
     match first {
-        Some(failure) => {
+        Some((failure, pushes)) => {
             report_skipped(shared.log, graph, &progress);
-            Err(failure)
+            Err(or_away(shared.execution, failure, &pushes).await)
         }
         None => Ok(()),
     }

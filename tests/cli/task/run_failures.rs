@@ -263,6 +263,16 @@ fn registry_unreachable_before_the_build_is_tried_again_at_the_push() {
 }
 
 #[test]
+fn build_that_fails_while_the_registry_does_not_answer_is_a_failed_run() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.fake("docker", "[ \"$1\" != build ]");
+    world.task(&registry, "web", "FROM scratch\n");
+    registry.stop();
+    world.run("web").exits(1).says(&["the build failed"]);
+    assert_eq!(world.history(), ["web Failed"]);
+}
+
+#[test]
 fn push_permission_check_starts_one_upload_for_each_repository_and_leaves_none() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();

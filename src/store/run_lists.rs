@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     error::{Context as _, Kind, Result},
-    task::{Run, RunId, TaskKey, TaskName, run::newest_first},
+    task::{RunId, TaskKey, TaskName, run::newest_first},
 };
 
 use super::{
@@ -102,7 +102,7 @@ impl Store {
                 continue;
             }
             // A run without a record, or with a broken one, has no known task.
-            if let Ok(Some(run)) = file::read_json::<Run>(&self.layout.run(id))
+            if let Ok(Some(run)) = self.record(id)
                 && let Some(key) = run.task_key()
             {
                 lists.entry(key).or_default().push(id);

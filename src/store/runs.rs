@@ -85,7 +85,7 @@ impl Store {
     ///
     /// [`Kind::NotFound`] if there is none, and [`Kind::Invalid`] where its record cannot be used.
     pub fn adopt_run(&self, id: RunId) -> Result<HeldRun> {
-        match file::read_json::<Run>(&self.layout.run(id))? {
+        match self.record(id)? {
             Some(mut run) => {
                 run.pid = Some(std::process::id());
                 Ok(HeldRun { run, lock: None })
@@ -118,18 +118,28 @@ impl Store {
         file::write_json(&self.layout.run(run.run_id), run)
     }
 
+    /// Reads the record of a run as it was written; `None` if there is none.
+    pub(super) fn record(&self, id: RunId) -> Result<Option<Run>> {
+        let path = self.layout.run(id);
+        let run = file::read_json::<Run>(&path)?;
+        if let Some(run) = &run {
+            file::check_schema(&path, run.schema, Run::SCHEMA)?;
+        }
+        Ok(run)
+    }
+
     /// Reads a run; `None` if it does not exist. A run whose process is gone is shown with the status of an error.
     ///
     /// # Errors
     ///
     /// [`Kind::Invalid`] with the file and the place, where its record cannot be used.
     pub fn run(&self, id: RunId) -> Result<Option<Run>> {
-        let Some(mut run) = file::read_json::<Run>(&self.layout.run(id))? else {
+        let Some(mut run) = self.record(id)? else {
             return Ok(None);
         };
         if run.status.is_open() && !lock::is_held(&self.layout.open_run(id)) {
             // The record is read again: the run may have ended well just before its process released the lock.
-            match file::read_json::<Run>(&self.layout.run(id))? {
+            match self.record(id)? {
                 Some(again) if !again.status.is_open() => run = again,
                 _ => {
                     let last = run.last_updated_time;
@@ -156,7 +166,7 @@ impl Store {
     ///
     /// [`Kind::Failed`] with the path, where the folder of open runs cannot be read.
     pub fn crashed_runs(&self, of: Option<&TaskKey>) -> Result<Vec<RunId>> {
-        let is_of = |id: RunId, key: &TaskKey| match file::read_json::<Run>(&self.layout.run(id)) {
+        let is_of = |id: RunId, key: &TaskKey| match self.record(id) {
             Ok(Some(run)) => run.is_of(key),
             // The run had not begun.
             Ok(None) => false,
@@ -222,7 +232,7 @@ impl Store {
         let mut kept = 0;
         let mut gone = BTreeSet::new();
         for id in self.list_of(key)? {
-            let run = match file::read_json::<Run>(&self.layout.run(id)) {
+            let run = match self.record(id) {
                 Ok(Some(run)) => run,
                 Ok(None) => {
                     gone.insert(id);
@@ -342,6 +352,20 @@ mod tests {
         assert!(store.crashed_runs(None).unwrap().is_empty());
         let left = fs::read_dir(store.layout().open_runs()).unwrap();
         assert_eq!(left.count(), 0);
+    }
+
+    #[test]
+    fn run_record_of_another_schema_is_refused_and_never_pruned() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let mut run = store.new_run(queued).unwrap().run;
+        run.schema = 2;
+        store.save_run(&run).unwrap();
+        let error = store.run(run.run_id).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.one_line().contains("it has schema 2"));
+        store.prune_runs(&key(), 0, Timestamp::MAX).unwrap();
+        assert!(store.layout().run(run.run_id).exists());
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
-    image::Digest, ops::event::Progress as CopyProgress, sys::terminal::wants_progress,
-    task::RunId, view::column::harmless,
+    image::Digest, ops::event::CopyProgress, sys::terminal::wants_progress, task::RunId,
+    view::column::harmless,
 };
 
 /// The interval between redraws.

@@ -156,7 +156,7 @@ fn of_document(
     file: &Path,
     document: &Map<String, Value>,
 ) -> ComposeBuilds {
-    let reader = Reader {
+    let reader = BakeReader {
         outside,
         file,
         folder: file.parent().unwrap_or(Path::new("/")),
@@ -196,7 +196,7 @@ fn items<'m>(of: &'m Map<String, Value>, key: &str) -> impl Iterator<Item = &'m 
     items.into_iter().flatten()
 }
 
-struct Reader<'a> {
+struct BakeReader<'a> {
     outside: &'a dyn ComposeInputs,
     file: &'a Path,
     folder: &'a Path,
@@ -207,7 +207,7 @@ struct Reader<'a> {
     size: Cell<usize>,
 }
 
-impl Reader<'_> {
+impl BakeReader<'_> {
     fn problem(&self, key: &str, text: &str) -> Problem {
         Problem::new(self.file, key, text)
     }

@@ -218,7 +218,7 @@ impl<'a> Files<'a> {
         self.charge_for(file, root.size())?;
         root.keep_only(&["name", "include", "services", "secrets"]);
         let home = self.outside.variable("HOME").map(PathBuf::from);
-        let from = Origin { folder, home };
+        let from = FileOrigin { folder, home };
         root.change("services", |services| {
             services.each(|service| written_out(service, &from))
         });
@@ -234,13 +234,13 @@ impl<'a> Files<'a> {
 }
 
 /// What paths are relative to.
-struct Origin<'a> {
+struct FileOrigin<'a> {
     folder: &'a Path,
     /// The folder of `~`.
     home: Option<PathBuf>,
 }
 
-impl Origin<'_> {
+impl FileOrigin<'_> {
     fn path(&self, text: &str) -> String {
         let beneath_home = text.strip_prefix("~/").zip(self.home.as_ref());
         let path = match beneath_home {
@@ -252,7 +252,7 @@ impl Origin<'_> {
 }
 
 /// Returns only those keys of a service that decide about its build, in their long forms, with absolute paths.
-fn written_out(service: &Node, from: &Origin<'_>) -> Node {
+fn written_out(service: &Node, from: &FileOrigin<'_>) -> Node {
     let mut service = service.clone();
     service.keep_only(&KEYS);
     service.change("build", |build| {
@@ -276,14 +276,14 @@ fn written_out(service: &Node, from: &Origin<'_>) -> Node {
 }
 
 /// Makes a local path absolute.
-fn anchored(path: &Node, from: &Origin<'_>) -> Node {
+fn anchored(path: &Node, from: &FileOrigin<'_>) -> Node {
     match &path.value {
         Value::Text(text) if !is_remote(text) => path.with(Value::Text(from.path(text))),
         _ => path.clone(),
     }
 }
 
-fn anchored_context(place: &Node, from: &Origin<'_>) -> Node {
+fn anchored_context(place: &Node, from: &FileOrigin<'_>) -> Node {
     match &place.value {
         Value::Text(text)
             if ["service:", "target:"]

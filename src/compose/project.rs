@@ -127,7 +127,7 @@ fn normal_name(name: &str) -> String {
 
 /// The merged services of some files.
 #[derive(Debug, Default)]
-struct Part {
+struct ProjectPart {
     /// The folder that the files of `extends` are relative to.
     folder: PathBuf,
     services: Vec<(String, Node)>,
@@ -160,10 +160,10 @@ impl Files<'_> {
         files: &[PathBuf],
         variables: &BTreeMap<String, String>,
         depth: usize,
-    ) -> Result<Part, Problem> {
-        let mut part = Part {
+    ) -> Result<ProjectPart, Problem> {
+        let mut part = ProjectPart {
             folder: folder.to_owned(),
-            ..Part::default()
+            ..ProjectPart::default()
         };
         for file in files {
             let Some(document) = self.document(file, folder, variables)? else {
@@ -203,7 +203,7 @@ impl Files<'_> {
         folder: &Path,
         variables: &BTreeMap<String, String>,
         depth: usize,
-    ) -> Result<Part, Problem> {
+    ) -> Result<ProjectPart, Problem> {
         if depth >= MAX_DEPTH {
             return Err(include.problem(
                 "include",
@@ -261,7 +261,7 @@ impl Files<'_> {
     fn extended(
         &mut self,
         name: &str,
-        part: &Part,
+        part: &ProjectPart,
         variables: &BTreeMap<String, String>,
         way: &mut Vec<(PathBuf, String)>,
     ) -> Result<Node, Problem> {
@@ -309,10 +309,10 @@ impl Files<'_> {
                 };
                 let services = document.get("services");
                 let services = services.map_or(Ok(&[][..]), |it| it.entries("services"))?;
-                let from = Part {
+                let from = ProjectPart {
                     folder,
                     services: services.to_vec(),
-                    ..Part::default()
+                    ..ProjectPart::default()
                 };
                 if !from.services.iter().any(|(name, _)| *name == other) {
                     let (shown, file) = (other.escape_debug(), file.display());

@@ -75,7 +75,7 @@ pub fn recipe(
         return Ok(None);
     };
     build.entries(&key("build"))?;
-    let reader = Reader {
+    let reader = ServiceReader {
         build,
         name,
         around,
@@ -137,13 +137,13 @@ pub fn needs(options: &[String]) -> Vec<String> {
     options.iter().filter_map(one).collect()
 }
 
-struct Reader<'a> {
+struct ServiceReader<'a> {
     build: &'a Node,
     name: &'a str,
     around: &'a ProjectContext<'a>,
 }
 
-impl Reader<'_> {
+impl ServiceReader<'_> {
     fn key(&self, of: &str) -> String {
         format!("services.{}.build.{of}", self.name)
     }

@@ -92,12 +92,12 @@ struct Envelope {
 #[derive(Deserialize)]
 struct Statement {
     #[serde(default)]
-    subject: Bounded<Subject, MAX_MATERIALS>,
+    subject: Bounded<StatementSubject, MAX_MATERIALS>,
     predicate: Predicate,
 }
 
 #[derive(Deserialize)]
-struct Subject {
+struct StatementSubject {
     #[serde(default)]
     digest: Digests,
 }

@@ -40,21 +40,21 @@ pub struct HistoryEntry {
 }
 
 #[derive(Deserialize)]
-struct Stored {
+struct StoredRecord {
     os: Option<String>,
     architecture: Option<String>,
     variant: Option<String>,
     #[serde(rename = "os.version")]
     os_version: Option<String>,
     created: Option<String>,
-    config: Option<StoredConfig>,
+    config: Option<LabelConfig>,
     rootfs: Option<StoredLayers>,
     #[serde(default)]
     history: Bounded<HistoryEntry, MAX_ENTRIES>,
 }
 
 #[derive(Deserialize)]
-struct StoredConfig {
+struct LabelConfig {
     #[serde(rename = "Labels")]
     labels: Option<BTreeMap<String, String>>,
 }
@@ -68,7 +68,7 @@ struct StoredLayers {
 impl ImageRecord {
     /// Parses a config.
     pub fn parse(config: &[u8]) -> Result<Self, String> {
-        let stored: Stored = serde_json::from_slice(config)
+        let stored: StoredRecord = serde_json::from_slice(config)
             .map_err(|problem| format!("its config is malformed: {problem}"))?;
         let layers = stored.rootfs.unwrap_or(StoredLayers {
             diff_ids: Bounded::default(),

@@ -1,6 +1,6 @@
 //! The events of a long operation, and the sink that receives them.
 
-pub use crate::registry::copy::Progress;
+pub use crate::registry::copy::CopyProgress;
 
 use crate::{
     task::{RunId, RunStatus, TaskKey},
@@ -33,7 +33,7 @@ pub enum Event<'a> {
         /// As in [`Self::Doing`].
         what: String,
     },
-    Copying(Progress<'a>),
+    Copying(CopyProgress<'a>),
     /// Whole lines of a run's log.
     Log(&'a [u8]),
     Ended {

@@ -4,7 +4,7 @@ use maud::{PreEscaped, html};
 
 use crate::{
     task::TaskKey,
-    view::{Vertex, VertexStatus, svg},
+    view::{DrawnVertex, VertexStatus, svg},
     watch::State,
 };
 
@@ -52,12 +52,12 @@ pub fn graph(vertices: Vec<GraphVertex>, of: Option<&str>) -> String {
     frame("Graph", "/graph", &main)
 }
 
-fn vertex(of: GraphVertex) -> Vertex {
+fn vertex(of: GraphVertex) -> DrawnVertex {
     let link = match &of.key {
         Some(key) => task_path(key),
         None => base_path(&of.name),
     };
-    Vertex {
+    DrawnVertex {
         name: of.name,
         note: of.note,
         tone: tone(of.state),

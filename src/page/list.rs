@@ -101,7 +101,7 @@ impl Overview {
 
 /// The filter of the task list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct TaskFilter {
     /// A part of a name or reason.
     pub search: String,
     /// A state, or a group of states.
@@ -113,7 +113,7 @@ pub struct Filter {
     pub page: usize,
 }
 
-impl Filter {
+impl TaskFilter {
     /// Parses the query of a request. Unknown fields are ignored.
     pub fn of(query: &str) -> Self {
         let mut filter = Self::default();
@@ -172,7 +172,7 @@ impl Filter {
 pub fn list<'r>(
     overview: &Overview,
     tasks: impl Iterator<Item = &'r TaskRow>,
-    filter: &Filter,
+    filter: &TaskFilter,
 ) -> String {
     let found: Vec<&TaskRow> = tasks.filter(|row| filter.takes(row)).collect();
     let pages = found.len().div_ceil(PAGE_ROWS).max(1);
@@ -223,7 +223,7 @@ fn summary(overview: &Overview) -> Markup {
     }
 }
 
-fn form(overview: &Overview, filter: &Filter) -> Markup {
+fn form(overview: &Overview, filter: &TaskFilter) -> Markup {
     let option = |value: &str, chosen: &str| {
         html! { option value=(value) selected[value == chosen] { (value) } }
     };
@@ -250,7 +250,7 @@ fn form(overview: &Overview, filter: &Filter) -> Markup {
 }
 
 /// Returns the registries to choose from, including the chosen one.
-fn registries<'o>(overview: &'o Overview, filter: &'o Filter) -> Vec<&'o str> {
+fn registries<'o>(overview: &'o Overview, filter: &'o TaskFilter) -> Vec<&'o str> {
     let known = overview.registries.iter().take(OFFERED);
     let mut all: Vec<&str> = known.map(|registry| registry.name.as_str()).collect();
     if !filter.registry.is_empty() && !all.contains(&filter.registry.as_str()) {
@@ -353,7 +353,7 @@ mod tests {
             row("old", State::Current, "debian:12"),
         ];
         let found = |query: &str| -> Vec<&str> {
-            let filter = Filter::of(query);
+            let filter = TaskFilter::of(query);
             let found = rows.iter().filter(|row| filter.takes(row));
             found.map(|row| row.key.name.as_str()).collect()
         };
@@ -368,13 +368,13 @@ mod tests {
     #[test]
     fn list_escapes_foreign_text() {
         let rows = [row("web", State::Stale, "\"><img src=x>")];
-        let filter = Filter::of("q=%3Cscript%3E&base=%22onfocus%3D%22");
+        let filter = TaskFilter::of("q=%3Cscript%3E&base=%22onfocus%3D%22");
         let overview = Overview {
             problems: vec!["<b>".into()],
             bases: vec!["\"><script>".into()],
             ..Overview::default()
         };
-        for filter in [filter, Filter::of("")] {
+        for filter in [filter, TaskFilter::of("")] {
             let page = list(&overview, rows.iter(), &filter);
             let scripts = page.matches("<script").count();
             assert_eq!(scripts, 1, "{page}");
@@ -404,7 +404,7 @@ mod tests {
                 )
             })
             .collect();
-        let page = list(&Overview::default(), rows.iter(), &Filter::of("page=2"));
+        let page = list(&Overview::default(), rows.iter(), &TaskFilter::of("page=2"));
         assert!(page.contains("task-100<") && !page.contains("task-99<"));
         assert!(page.contains("Page 2 of 100") && page.contains("href=\"/?page=3\""));
         let assets: usize = super::super::ASSETS
@@ -412,7 +412,11 @@ mod tests {
             .map(|(_, _, text)| text.len())
             .sum();
         assert!(page.len() + assets < 100_000, "{}", page.len() + assets);
-        let last = list(&Overview::default(), rows.iter(), &Filter::of("page=999"));
+        let last = list(
+            &Overview::default(),
+            rows.iter(),
+            &TaskFilter::of("page=999"),
+        );
         assert!(last.contains("task-9999<"));
     }
 }

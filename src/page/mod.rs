@@ -11,7 +11,7 @@ mod task;
 mod timeline;
 
 pub use graph::{GraphVertex, graph};
-pub use list::{BuilderRow, Filter, Overview, PAGE_ROWS, RegistryRow, RunMark, TaskRow, list};
+pub use list::{BuilderRow, Overview, PAGE_ROWS, RegistryRow, RunMark, TaskFilter, TaskRow, list};
 pub use log::{Lines, lines, steps};
 pub use parts::{base_path, login, problem, run_path, task_path};
 pub use run::{LogWindow, RunView, StepLog, run, runs};

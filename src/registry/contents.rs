@@ -10,7 +10,7 @@ use crate::image::{Digest, Platform, Reference};
 use super::{
     client::{Registries, success},
     documents::{
-        head::{Kind, ResolvedTag},
+        head::{ManifestKind, ResolvedTag},
         index::{self, Choice, ImageConfig},
         manifest::{Document, Entry},
     },
@@ -166,7 +166,7 @@ impl Registries {
             .collect();
         let mut seen = BTreeSet::new();
         while let Some((entry, depth)) = open.pop() {
-            if entry.kind == Kind::Manifest {
+            if entry.kind == ManifestKind::Manifest {
                 images.push(entry);
                 continue;
             }

@@ -38,7 +38,7 @@ pub use credentials::{
     credential::{Login, LoginSource},
 };
 pub use documents::{
-    head::{Defect, Kind, ResolvedTag},
+    head::{Defect, ManifestKind, ResolvedTag},
     index::ImageConfig,
     manifest::{Document, parse as parse_manifest},
 };

@@ -94,7 +94,7 @@ const OF_PURGE: [&str; 7] = [
 
 /// The options behind the verb.
 #[derive(Default)]
-struct Options<'w> {
+struct CommandOptions<'w> {
     values: Vec<(&'static str, String)>,
     switches: Vec<&'static str>,
     plain: Vec<&'w str>,
@@ -113,7 +113,7 @@ pub fn parse(words: &[String]) -> Result<AcrCommand, InvalidCommand> {
     }
     match words[..] {
         ["purge", ref rest @ ..] => {
-            let options = Options::read("acr purge", rest)?;
+            let options = CommandOptions::read("acr purge", rest)?;
             match options.plain.first() {
                 Some(word) => Err(unknown("acr purge", word)),
                 None => options.purge().map(AcrCommand::Purge),
@@ -125,7 +125,7 @@ pub fn parse(words: &[String]) -> Result<AcrCommand, InvalidCommand> {
             ref rest @ ..,
         ] => {
             let name = format!("acr {noun} {verb}");
-            let options = Options::read(&name, rest)?;
+            let options = CommandOptions::read(&name, rest)?;
             let options = options.of_repository(&name, noun == "manifest", verb == "delete")?;
             Ok(AcrCommand::Repository(options))
         }
@@ -140,7 +140,7 @@ fn unknown(name: &str, word: &str) -> InvalidCommand {
     InvalidCommand(format!("unknown option of `{name}`: `{word}`"))
 }
 
-impl<'w> Options<'w> {
+impl<'w> CommandOptions<'w> {
     fn read(name: &str, words: &[&'w str]) -> Result<Self, InvalidCommand> {
         let mut found = Self::default();
         let mut words = words.iter().copied();

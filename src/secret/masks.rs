@@ -16,11 +16,11 @@ const SHORTEST_SECRET: usize = 4;
 pub struct Masks {
     values: Vec<String>,
     /// `None` where there is nothing to mask.
-    search: Option<Search>,
+    search: Option<MaskSearch>,
 }
 
 #[derive(Debug)]
-enum Search {
+enum MaskSearch {
     For(AhoCorasick),
     /// There are too many values to search for: all output is masked.
     All,
@@ -53,15 +53,15 @@ impl Masks {
         self.values.sort_unstable();
         self.values.dedup();
         let search = AhoCorasick::new(&self.values);
-        self.search = Some(search.map_or(Search::All, Search::For));
+        self.search = Some(search.map_or(MaskSearch::All, MaskSearch::For));
     }
 
     /// Returns where secrets are, in order. Secrets that overlap are merged: an unmasked part of one would reveal it.
     fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let search = match &self.search {
             None => return Vec::new(),
-            Some(Search::All) => return std::iter::once(0..bytes.len()).collect(),
-            Some(Search::For(search)) => search,
+            Some(MaskSearch::All) => return std::iter::once(0..bytes.len()).collect(),
+            Some(MaskSearch::For(search)) => search,
         };
         // Nearly always there is none, and this test is faster.
         if !search.is_match(bytes) {

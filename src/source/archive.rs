@@ -161,7 +161,7 @@ impl<'a> Unpacking<'a> {
             if self.wanted.is_over() {
                 return Err(Error::failed(cannot()).because(Cancelled));
             }
-            if let tree::Kind::Link(target) = self.tree.kind(thing) {
+            if let tree::NodeKind::Link(target) = self.tree.kind(thing) {
                 let path = self.root.join(self.tree.path(thing));
                 let made =
                     symlink(target, &path).and_then(|()| stamp(&path, self.note(thing).seconds()));
@@ -172,7 +172,7 @@ impl<'a> Unpacking<'a> {
         }
         // Nodes in a folder have higher numbers and come first: making them would change the folder's time.
         for thing in (1..self.tree.len()).rev() {
-            if let tree::Kind::Folder(_) = self.tree.kind(thing) {
+            if let tree::NodeKind::Folder(_) = self.tree.kind(thing) {
                 let (path, note) = (self.root.join(self.tree.path(thing)), self.note(thing));
                 let given = self.complete(&path, note);
                 given.context(Kind::Failed, cannot)?;
@@ -289,7 +289,7 @@ impl<'a> Unpacking<'a> {
         note: NodeMetadata,
     ) -> Result<(), EntryError> {
         let to = self.tree.hard_target(target)?;
-        if let tree::Kind::Link(target) = self.tree.kind(to) {
+        if let tree::NodeKind::Link(target) = self.tree.kind(to) {
             let target = target.clone();
             return self.link(path, &target, note);
         }
@@ -349,7 +349,7 @@ impl<'a> Unpacking<'a> {
         while self.notes.len() < self.tree.len() {
             let new = self.notes.len();
             self.notes.push(NodeMetadata::default());
-            if let tree::Kind::Folder(_) = self.tree.kind(new) {
+            if let tree::NodeKind::Folder(_) = self.tree.kind(new) {
                 fs::create_dir(self.root.join(self.tree.path(new)))?;
             }
         }

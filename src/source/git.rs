@@ -60,7 +60,7 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 const MAX_POINTER: u64 = 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
+pub struct FetchedCommit {
     /// The folder that the context names.
     pub folder: PathBuf,
     pub commit: String,
@@ -124,7 +124,7 @@ impl<'a> Git<'a> {
     ///
     /// [`Kind::Unknown`] where the repository cannot be reached; [`Kind::Failed`] where it lacks the reference or folder, or has Git LFS
     /// files and Git LFS is not installed.
-    pub async fn fetch(&self, into: &Path) -> Result<Fetched> {
+    pub async fn fetch(&self, into: &Path) -> Result<FetchedCommit> {
         let url = self.context.url.as_str();
         self.find_ssh(into).await;
         let commit = self.fetch_commit(into).await?;
@@ -170,7 +170,7 @@ impl<'a> Git<'a> {
         }
         let folder = self.inside(into)?;
         self.refuse_pointers(into, &folder, lfs).await?;
-        Ok(Fetched {
+        Ok(FetchedCommit {
             folder,
             commit: commit.to_owned(),
             time: time.parse().unwrap_or(0),

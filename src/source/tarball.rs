@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_REDIRECTS: usize = 10;
 
 #[derive(Debug)]
-pub struct Fetched {
+pub struct FetchedArchive {
     /// Its name, without parts of the URL that may be secret.
     pub name: String,
     /// The content, at its beginning, in a file without a name.
@@ -37,7 +37,7 @@ pub struct Fetched {
 /// # Errors
 ///
 /// [`Kind::Unknown`] where the server does not send it, or redirects to an unencrypted URL; [`Kind::Failed`] where it cannot be stored.
-pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
+pub async fn fetch(url: &str, folder: &Path) -> Result<FetchedArchive> {
     // A query may contain a secret, and is not shown.
     let name = url.split(['?', '#']).next().unwrap_or(url).to_owned();
     let cannot = || Error::new(Kind::Unknown, format!("cannot fetch `{name}`"));
@@ -84,7 +84,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
         file.write_all(&chunk).context(Kind::Failed, unwritten)?;
     }
     file.rewind().context(Kind::Failed, unwritten)?;
-    Ok(Fetched {
+    Ok(FetchedArchive {
         name,
         file,
         notes: notes.into_iter().flatten().collect(),

@@ -37,11 +37,11 @@ struct TreeNode {
     parent: usize,
     name: OsString,
     depth: usize,
-    kind: Kind,
+    kind: NodeKind,
 }
 
 #[derive(Debug)]
-pub enum Kind {
+pub enum NodeKind {
     Folder(BTreeMap<OsString, usize>),
     File,
     /// A symbolic link, with its target as written.
@@ -100,7 +100,7 @@ impl Default for Tree {
             parent: ROOT,
             name: OsString::new(),
             depth: 0,
-            kind: Kind::Folder(BTreeMap::new()),
+            kind: NodeKind::Folder(BTreeMap::new()),
         };
         Self {
             things: vec![root],
@@ -117,10 +117,10 @@ impl Tree {
     }
 
     /// Returns the kind of a node.
-    pub fn kind(&self, thing: usize) -> &Kind {
+    pub fn kind(&self, thing: usize) -> &NodeKind {
         self.things
             .get(thing)
-            .map_or(&Kind::Gone, |thing| &thing.kind)
+            .map_or(&NodeKind::Gone, |thing| &thing.kind)
     }
 
     /// Returns the path from the root to a node; no link is on it.
@@ -141,17 +141,17 @@ impl Tree {
             return Ok(place.folder);
         };
         match self.child(place.folder, &name) {
-            Some(thing) if matches!(self.kind(thing), Kind::Folder(_)) => Ok(thing),
-            Some(thing) if matches!(self.kind(thing), Kind::File) => {
+            Some(thing) if matches!(self.kind(thing), NodeKind::Folder(_)) => Ok(thing),
+            Some(thing) if matches!(self.kind(thing), NodeKind::File) => {
                 Err(PathError::InNoFolder(self.path(thing)))
             }
-            _ => self.put(place.folder, name, Kind::Folder(BTreeMap::new())),
+            _ => self.put(place.folder, name, NodeKind::Folder(BTreeMap::new())),
         }
     }
 
     /// Adds a file at `path`. Returns its number, and that of the file or link that it replaces, if there was one.
     pub fn file(&mut self, path: &Path) -> Result<(usize, Option<usize>), PathError> {
-        self.leaf(path, Kind::File)
+        self.leaf(path, NodeKind::File)
     }
 
     /// Adds a symbolic link at `path`. [`Self::check_links`] finds out where it leads, when the tree is complete.
@@ -161,7 +161,7 @@ impl Tree {
         target: &Path,
     ) -> Result<(usize, Option<usize>), PathError> {
         self.count(target.as_os_str())?;
-        self.leaf(path, Kind::Link(target.to_owned()))
+        self.leaf(path, NodeKind::Link(target.to_owned()))
     }
 
     /// Returns the file or link that a hard link points to; `target` is a path from the root.
@@ -177,7 +177,9 @@ impl Tree {
         };
         let name = place.name.ok_or_else(missing)?;
         match self.child(place.folder, &name) {
-            Some(thing) if matches!(self.kind(thing), Kind::File | Kind::Link(_)) => Ok(thing),
+            Some(thing) if matches!(self.kind(thing), NodeKind::File | NodeKind::Link(_)) => {
+                Ok(thing)
+            }
             _ => Err(missing()),
         }
     }
@@ -189,7 +191,7 @@ impl Tree {
     /// The link, and why it is refused.
     pub fn check_links(&mut self) -> Result<(), (usize, PathError)> {
         for thing in 0..self.things.len() {
-            let Kind::Link(target) = self.kind(thing) else {
+            let NodeKind::Link(target) = self.kind(thing) else {
                 continue;
             };
             let (folder, target) = (self.things[thing].parent, target.clone());
@@ -219,11 +221,11 @@ impl Tree {
         }
     }
 
-    fn leaf(&mut self, path: &Path, kind: Kind) -> Result<(usize, Option<usize>), PathError> {
+    fn leaf(&mut self, path: &Path, kind: NodeKind) -> Result<(usize, Option<usize>), PathError> {
         let place = self.place(path)?;
         let name = place.name.ok_or(PathError::IsFolder)?;
         let before = self.child(place.folder, &name);
-        if before.is_some_and(|thing| matches!(self.kind(thing), Kind::Folder(_))) {
+        if before.is_some_and(|thing| matches!(self.kind(thing), NodeKind::Folder(_))) {
             return Err(PathError::IsFolder);
         }
         Ok((self.put(place.folder, name, kind)?, before))
@@ -231,24 +233,24 @@ impl Tree {
 
     fn child(&self, folder: usize, name: &OsStr) -> Option<usize> {
         match self.kind(folder) {
-            Kind::Folder(names) => names.get(name).copied(),
+            NodeKind::Folder(names) => names.get(name).copied(),
             _ => None,
         }
     }
 
     /// Adds a node under a name in a folder. An earlier node of that name is replaced.
-    fn put(&mut self, folder: usize, name: OsString, kind: Kind) -> Result<usize, PathError> {
+    fn put(&mut self, folder: usize, name: OsString, kind: NodeKind) -> Result<usize, PathError> {
         let depth = self.things.get(folder).map_or(0, |it| it.depth) + 1;
         if depth > MAX_DEPTH {
             return Err(PathError::TooDeep);
         }
         let new = self.things.len();
         let before = match self.things.get_mut(folder).map(|it| &mut it.kind) {
-            Some(Kind::Folder(names)) => names.insert(name.clone(), new),
+            Some(NodeKind::Folder(names)) => names.insert(name.clone(), new),
             _ => None,
         };
         if let Some(before) = before.and_then(|it| self.things.get_mut(it)) {
-            before.kind = Kind::Gone;
+            before.kind = NodeKind::Gone;
         }
         self.things.push(TreeNode {
             parent: folder,
@@ -298,8 +300,10 @@ impl Tree {
             };
             let found = self.child(folder, &name);
             match found.map(|thing| (thing, self.kind(thing))) {
-                Some((thing, Kind::Folder(_))) => folder = thing,
-                Some((_, Kind::Link(target))) if last == FinalLink::Follow || !ahead.is_empty() => {
+                Some((thing, NodeKind::Folder(_))) => folder = thing,
+                Some((_, NodeKind::Link(target)))
+                    if last == FinalLink::Follow || !ahead.is_empty() =>
+                {
                     links += 1;
                     if links > MAX_LINKS {
                         return Err(PathError::TooManyLinks);
@@ -313,7 +317,7 @@ impl Tree {
                 }
                 Some((thing, _)) => return Err(PathError::InNoFolder(self.path(thing))),
                 None if makes => {
-                    folder = self.put(folder, name, Kind::Folder(BTreeMap::new()))?;
+                    folder = self.put(folder, name, NodeKind::Folder(BTreeMap::new()))?;
                 }
                 None => missing = 1,
             }
@@ -412,7 +416,7 @@ mod tests {
             (tree.path(again), before),
             (PathBuf::from("d/e/x"), Some(file))
         );
-        assert!(matches!(tree.kind(file), Kind::Gone));
+        assert!(matches!(tree.kind(file), NodeKind::Gone));
         for path in ["out/x", "far/x", "../x", "/x", "d/../../x"] {
             assert_eq!(
                 tree.file(Path::new(path)),
@@ -495,14 +499,14 @@ mod tests {
             for thing in 1..tree.len() {
                 let path = root.join(tree.path(thing));
                 match tree.kind(thing) {
-                    Kind::Folder(_) => fs::create_dir(&path).unwrap(),
-                    Kind::Link(target) => symlink(target, &path).unwrap(),
+                    NodeKind::Folder(_) => fs::create_dir(&path).unwrap(),
+                    NodeKind::Link(target) => symlink(target, &path).unwrap(),
                     _ => {}
                 }
             }
             let real = root.canonicalize().unwrap();
             for thing in 1..tree.len() {
-                if let Kind::Link(_) = tree.kind(thing)
+                if let NodeKind::Link(_) = tree.kind(thing)
                     && let Ok(end) = root.join(tree.path(thing)).canonicalize()
                 {
                     prop_assert!(end.starts_with(&real), "{} leads to {}", tree.path(thing).display(), end.display());

@@ -18,7 +18,7 @@ use super::{
     resources::{Mount, networks, secrets, volumes},
     shell_words,
     step::{Action, CmdStep, ContainerSettings, Limits, PushTarget, Step, StepId},
-    variables::Run,
+    variables::TemplateRun,
     yaml::YamlNode,
 };
 
@@ -60,7 +60,7 @@ const IDLE_KEYS: [(&str, &str); 5] = [
 
 /// Reads the keys of one task file.
 pub(super) struct KeyReader<'a> {
-    pub run: &'a Run,
+    pub run: &'a TemplateRun,
     /// The first words of a `cmd` that are replaced.
     pub commands: &'a Commands,
     /// Renders the templates in these replacements.

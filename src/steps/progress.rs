@@ -8,7 +8,7 @@ use super::{
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum StepState {
     /// It waits for other steps, or will never start.
     Skipped,
     Running,
@@ -19,15 +19,18 @@ pub enum State {
 
 /// The states of a graph's steps during a run.
 #[derive(Debug)]
-pub struct Progress<'g> {
+pub struct StepProgress<'g> {
     graph: &'g Graph,
-    states: HashMap<&'g StepId, State>,
+    states: HashMap<&'g StepId, StepState>,
 }
 
-impl<'g> Progress<'g> {
+impl<'g> StepProgress<'g> {
     /// Returns the state of a run in which no step has started.
     pub fn new(graph: &'g Graph) -> Self {
-        let states = graph.steps().iter().map(|step| (&step.id, State::Skipped));
+        let states = graph
+            .steps()
+            .iter()
+            .map(|step| (&step.id, StepState::Skipped));
         Self {
             graph,
             states: states.collect(),
@@ -44,15 +47,15 @@ impl<'g> Progress<'g> {
             .graph
             .steps()
             .iter()
-            .filter(|step| self.state(&step.id) == State::Skipped)
+            .filter(|step| self.state(&step.id) == StepState::Skipped)
             .filter(|step| {
                 let mut before = step.after.iter();
-                before.all(|id| self.state(id) == State::Succeeded)
+                before.all(|id| self.state(id) == StepState::Succeeded)
             })
             .take(room)
             .collect();
         for step in &ready {
-            self.states.insert(&step.id, State::Running);
+            self.states.insert(&step.id, StepState::Running);
         }
         ready
     }
@@ -60,26 +63,28 @@ impl<'g> Progress<'g> {
     /// Records how a step ended.
     pub fn finish(&mut self, step: &'g Step, ok: bool) {
         let state = if ok || step.ignores_errors {
-            State::Succeeded
+            StepState::Succeeded
         } else {
-            State::Failed
+            StepState::Failed
         };
         self.states.insert(&step.id, state);
     }
 
-    pub fn state(&self, id: &StepId) -> State {
-        self.states.get(id).copied().unwrap_or(State::Skipped)
+    pub fn state(&self, id: &StepId) -> StepState {
+        self.states.get(id).copied().unwrap_or(StepState::Skipped)
     }
 
     pub fn has_failed(&self) -> bool {
-        self.states.values().any(|state| *state == State::Failed)
+        self.states
+            .values()
+            .any(|state| *state == StepState::Failed)
     }
 
     /// Returns how many steps are running.
     pub fn running(&self) -> usize {
         self.states
             .values()
-            .filter(|state| **state == State::Running)
+            .filter(|state| **state == StepState::Running)
             .count()
     }
 }
@@ -102,7 +107,7 @@ mod tests {
     #[test]
     fn steps_without_when_run_one_after_the_other() {
         let graph = graph("steps:\n- {id: a, cmd: x}\n- {id: b, cmd: x}\n");
-        let mut progress = Progress::new(&graph);
+        let mut progress = StepProgress::new(&graph);
         let first = progress.start_ready(9);
         assert_eq!(names(&first), ["a"]);
         assert!(progress.start_ready(9).is_empty());
@@ -115,7 +120,7 @@ mod tests {
         let graph = graph(
             "steps:\n- {id: a, build: ., when: ['-']}\n- {id: b, build: ., when: ['-']}\n- {id: p, push: [x], when: [a, b]}\n",
         );
-        let mut progress = Progress::new(&graph);
+        let mut progress = StepProgress::new(&graph);
         let builds = progress.start_ready(9);
         assert_eq!(names(&builds), ["a", "b"]);
         progress.finish(builds[1], true);
@@ -128,7 +133,7 @@ mod tests {
     fn steps_start_only_up_to_the_free_job_slots() {
         let graph =
             graph("steps:\n- {id: a, cmd: x, when: ['-']}\n- {id: b, cmd: x, when: ['-']}\n");
-        let mut progress = Progress::new(&graph);
+        let mut progress = StepProgress::new(&graph);
         assert_eq!(names(&progress.start_ready(1)), ["a"]);
         assert_eq!(progress.running(), 1);
         assert_eq!(names(&progress.start_ready(1)), ["b"]);
@@ -139,19 +144,19 @@ mod tests {
         let graph = graph(
             "steps:\n- {id: a, cmd: x, ignoreErrors: true}\n- {id: b, cmd: x}\n- {id: c, cmd: x}\n- {id: d, cmd: x, when: ['-']}\n",
         );
-        let mut progress = Progress::new(&graph);
+        let mut progress = StepProgress::new(&graph);
         let (a, d) = match progress.start_ready(9)[..] {
             [a, d] => (a, d),
             ref other => panic!("{other:?}"),
         };
         progress.finish(a, false);
-        assert_eq!(progress.state(&a.id), State::Succeeded);
+        assert_eq!(progress.state(&a.id), StepState::Succeeded);
         let b = progress.start_ready(9)[0];
         progress.finish(b, false);
         progress.finish(d, true);
         assert!(progress.has_failed());
         assert!(progress.start_ready(9).is_empty());
         let c = &graph.steps()[2].id;
-        assert_eq!(progress.state(c), State::Skipped);
+        assert_eq!(progress.state(c), StepState::Skipped);
     }
 }

@@ -110,7 +110,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::steps::{Action, Run, Step, Values};
+    use crate::steps::{Action, Step, TemplateRun, Values};
 
     fn variables(case: &Value) -> Variables {
         let mut values = Values::parse(case["values"].as_str().unwrap()).unwrap();
@@ -119,7 +119,7 @@ mod tests {
             values.set(name, value);
         }
         Variables {
-            run: Run {
+            run: TemplateRun {
                 id: "r1".into(),
                 registry: "myreg.example.io".into(),
                 registry_name: "myreg".into(),
@@ -129,7 +129,7 @@ mod tests {
                 os: "linux".into(),
                 architecture: "amd64".into(),
                 task_name: "t1".into(),
-                ..Run::default()
+                ..TemplateRun::default()
             },
             values,
             ..Variables::default()

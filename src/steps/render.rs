@@ -374,7 +374,7 @@ mod tests {
     use super::*;
     use crate::{
         secret::Secret,
-        steps::variables::{Run, Values},
+        steps::variables::{TemplateRun, Values},
     };
 
     fn render(text: &str) -> Result<MaskedText, InvalidTaskFile> {
@@ -383,11 +383,11 @@ mod tests {
         values.set("on", "yes");
         values.set_secret("pin", Secret::new("1234"));
         let variables = Variables {
-            run: Run {
+            run: TemplateRun {
                 id: "ca1".into(),
                 registry: "r.io".into(),
                 date: "20260102-030405z".into(),
-                ..Run::default()
+                ..TemplateRun::default()
             },
             values,
             secrets: [("token".to_owned(), Secret::new("hunter2"))].into(),

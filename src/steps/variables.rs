@@ -12,7 +12,7 @@ use super::{budget::IsLate, marks, problem::InvalidTaskFile};
 /// The `Run` of templates, in ACR's words. Values that a run does not have are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Run {
+pub struct TemplateRun {
     /// The run's id; also `.Build.ID`.
     #[serde(rename = "ID")]
     pub id: String,
@@ -85,7 +85,7 @@ impl std::fmt::Debug for Values {
 /// All variables of templates, and the time limit for rendering.
 #[derive(Clone, Default)]
 pub struct Variables {
-    pub run: Run,
+    pub run: TemplateRun,
     pub values: Values,
     /// `.Secrets`, by id.
     pub secrets: BTreeMap<String, Secret>,
@@ -189,9 +189,9 @@ mod tests {
     #[test]
     fn run_variables_have_the_names_of_acr() {
         let variables = Variables {
-            run: Run {
+            run: TemplateRun {
                 id: "ca1".into(),
-                ..Run::default()
+                ..TemplateRun::default()
             },
             ..Variables::default()
         };

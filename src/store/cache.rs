@@ -67,12 +67,12 @@ pub struct TaskFile<T> {
     pub key: TaskKey,
     /// The [`FileStamp::fingerprint`] that it was found with.
     pub state: u64,
-    content: Content<T>,
+    content: FileContent<T>,
 }
 
-enum Content<T> {
+enum FileContent<T> {
     Read(Box<Result<T>>),
-    Copy(Place),
+    Copy(CacheSpan),
 }
 
 /// Reads files on any thread.
@@ -83,28 +83,28 @@ pub struct Reader<T> {
 
 /// Where a copy is in the cache, and its checksum.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct CacheSpan {
     at: u64,
     size: u32,
     sum: u32,
 }
 
-struct Entry<'a> {
+struct CacheEntry<'a> {
     registry: &'a str,
     name: &'a str,
     /// The hash of the state of the copied file.
     state: u64,
-    place: Place,
+    place: CacheSpan,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> CacheEntry<'a> {
     fn read(line: &'a str) -> Option<Self> {
         let mut words = line.split(' ');
         Some(Self {
             registry: words.next()?,
             name: words.next()?,
             state: u64::from_str_radix(words.next()?, 16).ok()?,
-            place: Place {
+            place: CacheSpan {
                 at: words.next()?.parse().ok()?,
                 size: words.next()?.parse().ok()?,
                 sum: words.next()?.parse().ok()?,
@@ -153,12 +153,11 @@ impl<T: DeserializeOwned + Send + 'static> Opened<T> {
 
     /// Removes and returns the files that cannot be used, each with its error.
     pub fn take_broken(&mut self) -> Vec<(TaskKey, Error)> {
-        let is_broken =
-            |file: &mut TaskFile<T>| matches!(&file.content, Content::Read(read) if read.is_err());
+        let is_broken = |file: &mut TaskFile<T>| matches!(&file.content, FileContent::Read(read) if read.is_err());
         let broken = self.files.extract_if(.., is_broken);
         let errors = broken.filter_map(|file| match file.content {
-            Content::Read(read) => Some((file.key, read.err()?)),
-            Content::Copy(_) => None,
+            FileContent::Read(read) => Some((file.key, read.err()?)),
+            FileContent::Copy(_) => None,
         });
         errors.collect()
     }
@@ -194,8 +193,8 @@ impl<T: DeserializeOwned> Reader<T> {
         let copies = self.copies(&part);
         part.into_iter().filter_map(move |file| {
             let value = match file.content {
-                Content::Read(value) => Some(*value),
-                Content::Copy(place) => {
+                FileContent::Read(value) => Some(*value),
+                FileContent::Copy(place) => {
                     let copy = copies.as_ref().and_then(|copies| copies.read(place));
                     copy.map(Ok).or_else(|| (self.read)(&file.key).transpose())
                 }
@@ -207,8 +206,8 @@ impl<T: DeserializeOwned> Reader<T> {
     /// Reads the piece of the cache with the copies of these files; `None` where it is too large, so that the files themselves are read.
     fn copies(&self, part: &[TaskFile<T>]) -> Option<Copies> {
         let places = part.iter().filter_map(|file| match file.content {
-            Content::Copy(place) => Some(place),
-            Content::Read(_) => None,
+            FileContent::Copy(place) => Some(place),
+            FileContent::Read(_) => None,
         });
         let (start, end) = places.fold((u64::MAX, 0), |(start, end), place| {
             let behind = place.at.saturating_add(place.size.into());
@@ -234,7 +233,7 @@ struct Copies {
 
 impl Copies {
     /// Reads a copy; `None` where its checksum is wrong.
-    fn read<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
+    fn read<T: DeserializeOwned>(&self, place: CacheSpan) -> Option<T> {
         let at = usize::try_from(place.at.checked_sub(self.start)?).ok()?;
         let copy = self.bytes.get(at..)?;
         let copy = copy.get(..usize::try_from(place.size).ok()?)?;
@@ -266,7 +265,7 @@ impl TaskFiles<'_> {
             Some((file, entries)) => (Some(file), entries),
             None => (None, String::new()),
         };
-        let mut entries = entries.lines().map_while(Entry::read).peekable();
+        let mut entries = entries.lines().map_while(CacheEntry::read).peekable();
         let mut files = Vec::with_capacity(found.len());
         let mut stamps = Vec::with_capacity(found.len());
         let mut missed = 0;
@@ -276,14 +275,14 @@ impl TaskFiles<'_> {
             while entries.next_if(|entry| entry.cmp(&key).is_lt()).is_some() {}
             let entry = entries.next_if(|entry| entry.cmp(&key).is_eq());
             let content = match entry.filter(|entry| entry.state == state) {
-                Some(entry) => Content::Copy(entry.place),
+                Some(entry) => FileContent::Copy(entry.place),
                 None => {
                     missed += 1;
                     // The file was removed after the folder was read.
                     let Some(value) = read(&key).transpose() else {
                         continue;
                     };
-                    Content::Read(Box::new(value))
+                    FileContent::Read(Box::new(value))
                 }
             };
             files.push(TaskFile {
@@ -371,16 +370,16 @@ impl TaskFiles<'_> {
             for file in files {
                 copy.clear();
                 match (&file.content, before) {
-                    (Content::Read(value), _) => match value.as_ref() {
+                    (FileContent::Read(value), _) => match value.as_ref() {
                         Ok(value) => serde_json::to_writer(&mut copy, value)?,
                         Err(_) => continue,
                     },
-                    (Content::Copy(place), Some(before)) => {
+                    (FileContent::Copy(place), Some(before)) => {
                         copy.resize(usize::try_from(place.size).unwrap_or_default(), 0);
                         before.read_exact_at(&mut copy, place.at)?;
                         copy.pop();
                     }
-                    (Content::Copy(_), None) => continue,
+                    (FileContent::Copy(_), None) => continue,
                 }
                 copy.push(b'\n');
                 out.write_all(&copy)?;

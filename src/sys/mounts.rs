@@ -28,7 +28,7 @@ const FRESH: Duration = Duration::from_secs(5);
 
 /// Returns the mount point of the file system of a folder, if that does not answer now.
 pub fn hanging(folder: &Path) -> Option<PathBuf> {
-    let mounts = Mounts::current();
+    let mounts = MountTable::current();
     let point = mounts.point(folder)?;
     let folder = folder.to_owned();
     let has_answered = answers(point, PATIENCE, move || {
@@ -40,12 +40,12 @@ pub fn hanging(folder: &Path) -> Option<PathBuf> {
 
 /// Which file systems may stop to answer.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Mounts {
+struct MountTable {
     /// Each mount point, and whether its file system is such a one; the last one of a path counts. Empty where there is no such one.
     points: Vec<(PathBuf, bool)>,
 }
 
-impl Mounts {
+impl MountTable {
     /// Returns the mount points of this machine from `/proc/self/mountinfo`, see proc(5); where it cannot be read, there are none. It is read
     /// every few seconds, not for each of thousands of tasks.
     fn current() -> Arc<Self> {
@@ -113,22 +113,22 @@ fn unescaped(text: &[u8]) -> PathBuf {
 }
 
 /// The last try of a file system.
-enum Attempt {
+enum Probe {
     Answered(Instant),
     /// The thread that tries it still waits.
     Waiting(Receiver<()>),
 }
 
-static TABLE: Mutex<Option<(Instant, Arc<Mounts>)>> = Mutex::new(None);
+static TABLE: Mutex<Option<(Instant, Arc<MountTable>)>> = Mutex::new(None);
 
-static ATTEMPTS: Mutex<BTreeMap<PathBuf, Attempt>> = Mutex::new(BTreeMap::new());
+static ATTEMPTS: Mutex<BTreeMap<PathBuf, Probe>> = Mutex::new(BTreeMap::new());
 
 /// Returns whether `work` ends in time, with one thread at most for each mount point: while one waits, no other is started.
 fn answers(point: &Path, patience: Duration, work: impl FnOnce() + Send + 'static) -> bool {
     let mut attempts = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner);
     match attempts.get(point) {
-        Some(Attempt::Answered(at)) if at.elapsed() < FRESH => return true,
-        Some(Attempt::Waiting(done)) if done.try_recv() == Err(TryRecvError::Empty) => {
+        Some(Probe::Answered(at)) if at.elapsed() < FRESH => return true,
+        Some(Probe::Waiting(done)) if done.try_recv() == Err(TryRecvError::Empty) => {
             return false;
         }
         _ => {}
@@ -142,8 +142,8 @@ fn answers(point: &Path, patience: Duration, work: impl FnOnce() + Send + 'stati
     });
     let has_answered = spawned.is_err() || done.recv_timeout(patience).is_ok();
     let attempt = match has_answered {
-        true => Attempt::Answered(Instant::now()),
-        false => Attempt::Waiting(done),
+        true => Probe::Answered(Instant::now()),
+        false => Probe::Waiting(done),
     };
     attempts.insert(point.to_owned(), attempt);
     has_answered
@@ -160,7 +160,7 @@ mod tests {
             31 30 8:2 / /mnt/local rw - ext4 /dev/sdb1 rw\n\
             32 21 0:41 / /my\\040files rw - fuse.sshfs me@host: rw\n\
             33 21 0:42 / /sys/fs/fuse/connections rw - fusectl fusectl rw\n";
-        let mounts = Mounts::parse(table);
+        let mounts = MountTable::parse(table);
         for (folder, point) in [
             ("/mnt/web", Some("/mnt")),
             ("/mnt", Some("/mnt")),
@@ -177,7 +177,7 @@ mod tests {
             );
         }
         let local = b"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n";
-        assert_eq!(Mounts::parse(local), Mounts::default());
+        assert_eq!(MountTable::parse(local), MountTable::default());
     }
 
     #[test]

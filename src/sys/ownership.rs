@@ -13,14 +13,14 @@ const WRITABLE: u32 = 0o022;
 
 /// Why other users could change a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+enum OwnershipFault {
     /// It belongs to another user, of this id.
     Foreign(u32),
     /// Other users may write to it; this is its mode.
     Writable(u32),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for OwnershipFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foreign(user) => write!(f, "it belongs to another user, of the id {user}"),
@@ -34,11 +34,11 @@ impl fmt::Display for Fault {
 }
 
 /// Judges by owner and mode. Files of root are as safe as the machine.
-fn fault(owner: u32, mode: u32, me: u32) -> Option<Fault> {
+fn fault(owner: u32, mode: u32, me: u32) -> Option<OwnershipFault> {
     if owner != me && owner != 0 {
-        return Some(Fault::Foreign(owner));
+        return Some(OwnershipFault::Foreign(owner));
     }
-    (mode & WRITABLE != 0).then_some(Fault::Writable(mode))
+    (mode & WRITABLE != 0).then_some(OwnershipFault::Writable(mode))
 }
 
 /// Checks that no other user can change a file or a folder. Pipes and devices were given on the command line, and are accepted. The parent
@@ -58,8 +58,8 @@ pub fn check(what: &str, path: &Path, metadata: &Metadata) -> Result<()> {
         return Ok(());
     };
     let mend = match fault {
-        Fault::Foreign(_) => "work as that user".to_owned(),
-        Fault::Writable(_) => format!("type: chmod go-w '{}'", path.display()),
+        OwnershipFault::Foreign(_) => "work as that user".to_owned(),
+        OwnershipFault::Writable(_) => format!("type: chmod go-w '{}'", path.display()),
     };
     let refused = format!("refused to use {what} `{}`", path.display());
     Err(Error::invalid(refused)
@@ -88,11 +88,19 @@ mod tests {
 
     #[test]
     fn file_of_another_user_or_writable_by_others_is_unsafe() {
-        assert_eq!(fault(8, 0o100_600, 7), Some(Fault::Foreign(8)));
-        assert_eq!(fault(7, 0o40_700, 0), Some(Fault::Foreign(7)));
+        assert_eq!(fault(8, 0o100_600, 7), Some(OwnershipFault::Foreign(8)));
+        assert_eq!(fault(7, 0o40_700, 0), Some(OwnershipFault::Foreign(7)));
         for mode in [0o40_770, 0o40_702, 0o41_777, 0o100_664] {
-            assert_eq!(fault(7, mode, 7), Some(Fault::Writable(mode)), "{mode:o}");
+            assert_eq!(
+                fault(7, mode, 7),
+                Some(OwnershipFault::Writable(mode)),
+                "{mode:o}"
+            );
         }
-        assert!(Fault::Writable(0o41_777).to_string().ends_with("1777"));
+        assert!(
+            OwnershipFault::Writable(0o41_777)
+                .to_string()
+                .ends_with("1777")
+        );
     }
 }

@@ -166,19 +166,19 @@ enum Input<'a> {
 }
 
 /// What takes an output of a process.
-type Sink<'a> = &'a mut dyn FnMut(&[u8]);
+type OutputSink<'a> = &'a mut dyn FnMut(&[u8]);
 
 /// An output of a process while it is read.
 struct OutputPipe<'a> {
     reader: pipe::Receiver,
     buffer: Vec<u8>,
     is_open: bool,
-    sink: Sink<'a>,
+    sink: OutputSink<'a>,
 }
 
 impl<'a> OutputPipe<'a> {
     /// Makes a pipe, and returns its other end with it.
-    fn new(sink: Sink<'a>) -> std::io::Result<(Self, std::io::PipeWriter)> {
+    fn new(sink: OutputSink<'a>) -> std::io::Result<(Self, std::io::PipeWriter)> {
         let (reader, writer) = std::io::pipe()?;
         let pipe = Self {
             reader: pipe::Receiver::from_owned_fd(reader.into())?,
@@ -222,7 +222,7 @@ async fn carry_out(
     input: Input<'_>,
     allowed: &Limits,
     stop: &Stop,
-    (output, errors): (Sink<'_>, Option<Sink<'_>>),
+    (output, errors): (OutputSink<'_>, Option<OutputSink<'_>>),
 ) -> Result<Ended> {
     let cannot = || format!("cannot start `{}`", line.program.display());
     let (mut output, writer) = OutputPipe::new(output).context(Kind::Failed, cannot)?;

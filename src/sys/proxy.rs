@@ -13,13 +13,13 @@ use super::{environment, settings};
 type Variable = (&'static str, String);
 
 /// The variables that count; they are asked for with each of thousands of requests.
-struct Variables {
+struct ProxyVariables {
     http: Option<Variable>,
     https: Option<Variable>,
     excluded: Option<Variable>,
 }
 
-static VARIABLES: LazyLock<Variables> = LazyLock::new(|| Variables {
+static VARIABLES: LazyLock<ProxyVariables> = LazyLock::new(|| ProxyVariables {
     http: first_set(&["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]),
     https: first_set(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
     excluded: first_set(&["NO_PROXY", "no_proxy"]),

@@ -55,18 +55,18 @@ fn in_fields(text: &str) -> &'static str {
 }
 
 /// One of the five fields: its name, its bounds, and the names of its values.
-struct Field {
+struct CronField {
     name: &'static str,
     first: u8,
     last: u8,
     names: &'static [&'static str],
 }
 
-const FIELDS: [Field; 5] = [
-    Field::numbers("minute", 0, 59),
-    Field::numbers("hour", 0, 23),
-    Field::numbers("day of month", 1, 31),
-    Field {
+const FIELDS: [CronField; 5] = [
+    CronField::numbers("minute", 0, 59),
+    CronField::numbers("hour", 0, 23),
+    CronField::numbers("day of month", 1, 31),
+    CronField {
         name: "month",
         first: 1,
         last: 12,
@@ -85,7 +85,7 @@ const FIELDS: [Field; 5] = [
             "december",
         ],
     },
-    Field {
+    CronField {
         name: "day of week",
         first: 0,
         last: 6,
@@ -110,7 +110,7 @@ fn span(from: u8, to: u8) -> String {
     }
 }
 
-impl Field {
+impl CronField {
     const fn numbers(name: &'static str, first: u8, last: u8) -> Self {
         Self {
             name,

@@ -10,7 +10,7 @@ use super::{
 };
 
 #[derive(Clone, Debug)]
-pub struct Vertex {
+pub struct DrawnVertex {
     pub name: String,
     /// The note beside its name.
     pub note: String,
@@ -75,7 +75,7 @@ pub enum Picture {
     Svg,
 }
 
-pub(super) fn draw(vertices: &[Vertex], picture: Picture, canvas: Canvas) -> String {
+pub(super) fn draw(vertices: &[DrawnVertex], picture: Picture, canvas: Canvas) -> String {
     match picture {
         Picture::Text => text(vertices, canvas),
         Picture::Dot => dot(vertices),
@@ -84,7 +84,7 @@ pub(super) fn draw(vertices: &[Vertex], picture: Picture, canvas: Canvas) -> Str
     }
 }
 
-fn children(vertices: &[Vertex]) -> Vec<Vec<usize>> {
+fn children(vertices: &[DrawnVertex]) -> Vec<Vec<usize>> {
     let mut children = vec![Vec::new(); vertices.len()];
     for (n, vertex) in vertices.iter().enumerate() {
         for parent in &vertex.parents {
@@ -97,7 +97,7 @@ fn children(vertices: &[Vertex]) -> Vec<Vec<usize>> {
 }
 
 /// Draws a tree below each root. A vertex with several parents shows its children only at its first occurrence.
-fn text(vertices: &[Vertex], canvas: Canvas) -> String {
+fn text(vertices: &[DrawnVertex], canvas: Canvas) -> String {
     let children = children(vertices);
     let mut seen = BTreeSet::new();
     let mut out = String::new();
@@ -138,7 +138,7 @@ fn text(vertices: &[Vertex], canvas: Canvas) -> String {
     out
 }
 
-fn line(vertex: &Vertex, before: &str, is_whole: bool, canvas: Canvas) -> String {
+fn line(vertex: &DrawnVertex, before: &str, is_whole: bool, canvas: Canvas) -> String {
     let (name, note) = (harmless(&vertex.name), harmless(&vertex.note));
     let room = canvas
         .width
@@ -159,7 +159,7 @@ fn line(vertex: &Vertex, before: &str, is_whole: bool, canvas: Canvas) -> String
     line.trim_end().to_owned() + "\n"
 }
 
-fn dot(vertices: &[Vertex]) -> String {
+fn dot(vertices: &[DrawnVertex]) -> String {
     let quoted = |text: &str| harmless(text).replace('\\', "\\\\").replace('"', "\\\"");
     let mut out = "digraph acrt {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=monospace];\n".to_owned();
     for (n, vertex) in vertices.iter().enumerate() {
@@ -178,7 +178,7 @@ fn dot(vertices: &[Vertex]) -> String {
     out + "}\n"
 }
 
-fn mermaid(vertices: &[Vertex]) -> String {
+fn mermaid(vertices: &[DrawnVertex]) -> String {
     let quoted = |text: &str| {
         let text = harmless(text).replace('#', "#35;").replace('"', "#quot;");
         text.replace('<', "#lt;").replace('>', "#gt;")
@@ -197,7 +197,7 @@ fn mermaid(vertices: &[Vertex]) -> String {
     out
 }
 
-fn edges(vertices: &[Vertex]) -> impl Iterator<Item = (usize, usize)> {
+fn edges(vertices: &[DrawnVertex]) -> impl Iterator<Item = (usize, usize)> {
     let all = vertices.iter().enumerate();
     all.flat_map(|(to, vertex)| vertex.parents.iter().map(move |from| (*from, to)))
 }
@@ -209,7 +209,7 @@ const GAP: usize = 16;
 const BETWEEN: usize = 56;
 
 /// Draws vertices in columns: each to the right of all its parents.
-pub fn svg(vertices: &[Vertex]) -> String {
+pub fn svg(vertices: &[DrawnVertex]) -> String {
     let columns = columns(vertices);
     let width = |n: &usize| {
         let vertex = &vertices[*n];
@@ -261,7 +261,7 @@ pub fn svg(vertices: &[Vertex]) -> String {
 }
 
 /// Returns the vertices in columns, each column ordered by the positions of parents. A cycle is broken where it is entered.
-fn columns(vertices: &[Vertex]) -> Vec<Vec<usize>> {
+fn columns(vertices: &[DrawnVertex]) -> Vec<Vec<usize>> {
     let mut depths: Vec<usize> = vec![0; vertices.len()];
     // Each pass moves at least one vertex, up to the length of the longest path; the count of passes ends it for a
     // cycle.
@@ -310,8 +310,8 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn vertex(name: &str, note: &str, tone: VertexStatus, parents: &[usize]) -> Vertex {
-        Vertex {
+    fn vertex(name: &str, note: &str, tone: VertexStatus, parents: &[usize]) -> DrawnVertex {
+        DrawnVertex {
             name: name.into(),
             note: note.into(),
             tone,
@@ -321,7 +321,7 @@ mod tests {
         }
     }
 
-    fn diamond() -> Vec<Vertex> {
+    fn diamond() -> Vec<DrawnVertex> {
         vec![
             vertex("node:20", "rebuilds 3", VertexStatus::Plain, &[]),
             vertex("left", "stale", VertexStatus::Pending, &[0]),
@@ -330,7 +330,7 @@ mod tests {
         ]
     }
 
-    fn drawn(vertices: &[Vertex], picture: Picture) -> String {
+    fn drawn(vertices: &[DrawnVertex], picture: Picture) -> String {
         draw(vertices, picture, Canvas::default())
     }
 

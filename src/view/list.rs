@@ -12,10 +12,10 @@ pub(super) type Prepare = dyn Fn(&mut Value) + Send + Sync;
 
 /// How the items of a list are drawn.
 #[derive(Clone)]
-pub struct Shape(pub(super) Kind);
+pub struct Shape(pub(super) ShapeKind);
 
 #[derive(Clone)]
-pub(super) enum Kind {
+pub(super) enum ShapeKind {
     Json,
     /// As rows of a table.
     Rows(&'static [Column], Option<Arc<Prepare>>),
@@ -36,7 +36,7 @@ pub(super) enum Drawn {
 impl Shape {
     /// Tells whether items become rows of a table, so that they need only the fields of its columns.
     pub fn makes_rows(&self) -> bool {
-        matches!(self.0, Kind::Rows(..))
+        matches!(self.0, ShapeKind::Rows(..))
     }
 
     /// Draws some items.
@@ -50,8 +50,8 @@ impl Shape {
     ) -> Result<Part, serde_json::Error> {
         let items = items.into_iter();
         Ok(Part(match &self.0 {
-            Kind::Json => Drawn::Json(text::json_items(items)?),
-            Kind::Rows(columns, prepare) => {
+            ShapeKind::Json => Drawn::Json(text::json_items(items)?),
+            ShapeKind::Rows(columns, prepare) => {
                 let row = |item: T| {
                     let mut item = serde_json::to_value(item)?;
                     if let Some(prepare) = prepare {
@@ -61,7 +61,7 @@ impl Shape {
                 };
                 Drawn::Rows(items.map(row).collect::<Result<_, serde_json::Error>>()?)
             }
-            Kind::Values => {
+            ShapeKind::Values => {
                 let values = items.map(serde_json::to_value);
                 Drawn::Values(values.collect::<Result<_, _>>()?)
             }

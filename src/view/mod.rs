@@ -20,11 +20,11 @@ use serde_json::Value;
 
 pub use canvas::Canvas;
 pub use column::{Cell, Column, Narrow};
-pub use drawing::{Picture, Vertex, VertexStatus, svg};
+pub use drawing::{DrawnVertex, Picture, VertexStatus, svg};
 pub use list::{Part, Shape};
 pub use query::{InvalidQuery, Query};
 
-use list::{Drawn, Kind, Prepare};
+use list::{Drawn, Prepare, ShapeKind};
 
 /// The output format. The names are az's, in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,16 +75,16 @@ impl FromStr for Format {
 type Parts = Box<dyn Iterator<Item = Result<Part, serde_json::Error>>>;
 
 /// The answer of a command, before it is known whether it is shown.
-enum Answer {
+enum AnswerForm {
     Whole(Box<dyn FnOnce() -> Result<Value, serde_json::Error>>),
     List(Box<dyn FnOnce(Shape) -> Parts>),
 }
 
-impl Answer {
+impl AnswerForm {
     fn whole(self) -> Result<Value, serde_json::Error> {
         let parts = match self {
             Self::Whole(make) => return make(),
-            Self::List(parts) => parts(Shape(Kind::Values)),
+            Self::List(parts) => parts(Shape(ShapeKind::Values)),
         };
         let mut all = Vec::new();
         for part in parts {
@@ -101,13 +101,13 @@ pub type Pieces = Box<dyn Iterator<Item = Result<String, CannotRender>>>;
 
 /// The answer of a command, with the columns of its table.
 pub struct View {
-    answer: Answer,
+    answer: AnswerForm,
     columns: &'static [Column],
     rows: Rows,
     prepare: Option<Arc<Prepare>>,
     /// Whether the answer is for people.
     pub is_for_people: bool,
-    vertices: Option<Vec<Vertex>>,
+    vertices: Option<Vec<DrawnVertex>>,
 }
 
 /// Where the rows of the table are in the answer.
@@ -144,7 +144,7 @@ impl View {
     /// Takes an answer, which is serialized only when it is shown. Without columns, its table is az's generic one.
     pub fn of<T: Serialize + 'static>(answer: T, columns: &'static [Column]) -> Self {
         let whole = move || serde_json::to_value(&answer);
-        Self::showing(Answer::Whole(Box::new(whole)), columns)
+        Self::showing(AnswerForm::Whole(Box::new(whole)), columns)
     }
 
     /// Takes a function that draws the items of a list in parts when they are shown. Formats that draw items one by one never hold all of
@@ -154,10 +154,10 @@ impl View {
         P: Iterator<Item = Result<Part, serde_json::Error>> + 'static,
     {
         let parts = move |shape| -> Parts { Box::new(parts(shape)) };
-        Self::showing(Answer::List(Box::new(parts)), columns)
+        Self::showing(AnswerForm::List(Box::new(parts)), columns)
     }
 
-    fn showing(answer: Answer, columns: &'static [Column]) -> Self {
+    fn showing(answer: AnswerForm, columns: &'static [Column]) -> Self {
         Self {
             answer,
             columns,
@@ -177,7 +177,7 @@ impl View {
 
     /// Lets the answer be drawn as a graph.
     #[must_use]
-    pub fn with_graph(mut self, vertices: Vec<Vertex>) -> Self {
+    pub fn with_graph(mut self, vertices: Vec<DrawnVertex>) -> Self {
         self.vertices = Some(vertices);
         self
     }
@@ -221,17 +221,17 @@ impl View {
         let one = |text| -> Pieces { Box::new(std::iter::once(Ok(text))) };
         let is_plain = format == Format::Json || (format == Format::Jsonc && !canvas.colour);
         match self.answer {
-            Answer::List(parts) if is_plain && query.is_none() => {
-                let parts = parts(Shape(Kind::Json)).filter_map(|part| match part {
+            AnswerForm::List(parts) if is_plain && query.is_none() => {
+                let parts = parts(Shape(ShapeKind::Json)).filter_map(|part| match part {
                     Ok(Part(Drawn::Json(text))) => Some(Ok(text)),
                     Ok(_) => None,
                     Err(error) => Some(Err(error.into())),
                 });
                 Ok(Box::new(text::json_list(parts)))
             }
-            Answer::List(parts) if format == Format::Table && query.is_none() => {
+            AnswerForm::List(parts) if format == Format::Table && query.is_none() => {
                 let mut all = Vec::new();
-                for part in parts(Shape(Kind::Rows(self.columns, self.prepare))) {
+                for part in parts(Shape(ShapeKind::Rows(self.columns, self.prepare))) {
                     if let Drawn::Rows(rows) = part?.0 {
                         all.extend(rows);
                     }

@@ -102,7 +102,7 @@ struct SortedKeys<'t> {
     /// For each unfinished object, where its fields begin in `fields`.
     objects: Vec<usize>,
     /// The fields of the unfinished objects.
-    fields: Vec<Field>,
+    fields: Vec<JsonField>,
     depth: usize,
     /// Whether the innermost list or object is still empty.
     is_empty: bool,
@@ -111,7 +111,7 @@ struct SortedKeys<'t> {
 const BLANKS: &[u8] = b"                ";
 
 /// The byte ranges of a field in the output.
-struct Field {
+struct JsonField {
     start: usize,
     key: Range<usize>,
     end: usize,
@@ -157,7 +157,7 @@ impl SortedKeys<'_> {
     fn sort(&mut self, first: usize) {
         let mut out = self.out.borrow_mut();
         let fields = &mut self.fields[first..];
-        let key = |field: &Field| &out[field.key.clone()];
+        let key = |field: &JsonField| &out[field.key.clone()];
         if fields.is_sorted_by(|one, next| key(one) <= key(next)) {
             return;
         }
@@ -217,7 +217,7 @@ impl Formatter for SortedKeys<'_> {
         let start = self.at();
         self.line();
         let key = self.at();
-        self.fields.push(Field {
+        self.fields.push(JsonField {
             start,
             key: key..key,
             end: key,

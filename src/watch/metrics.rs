@@ -92,7 +92,7 @@ impl Metrics {
 
     /// Renders all metrics in the text format of Prometheus, version 0.0.4.
     pub fn text(&self) -> String {
-        let mut page = Page::default();
+        let mut page = MetricsPage::default();
         page.family(
             "acrt_build_info",
             "gauge",
@@ -133,12 +133,12 @@ impl Metrics {
 
 /// A page of metrics under construction.
 #[derive(Debug, Default)]
-struct Page {
+struct MetricsPage {
     text: String,
     name: &'static str,
 }
 
-impl Page {
+impl MetricsPage {
     fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.name = name;
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");

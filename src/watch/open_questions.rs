@@ -17,10 +17,10 @@ pub enum QuestionTarget {
 
 /// All questions without an answer, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OpenQuestions(BTreeMap<QuestionTarget, Question>);
+pub struct OpenQuestions(BTreeMap<QuestionTarget, OpenQuestion>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Question {
+struct OpenQuestion {
     at: Timestamp,
     /// Whether the thing asked about may have changed since the question, so that the answer may be out of date.
     is_overtaken: bool,
@@ -32,7 +32,7 @@ impl OpenQuestions {
         let mut is_new = false;
         self.0.entry(what).or_insert_with(|| {
             is_new = true;
-            Question {
+            OpenQuestion {
                 at,
                 is_overtaken: false,
             }

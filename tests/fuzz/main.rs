@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use acrt::{
     image::Reference,
-    steps::{Run, Values, Variables, read, secrets},
+    steps::{TemplateRun, Values, Variables, read, secrets},
     sys::{config::Config, secret::Secret},
     task::{Context, Task, cron::Cron},
     watch::Baseline,
@@ -40,11 +40,11 @@ fn variables() -> Variables {
         Values::parse("a: 1\nlist: [x, y]\nmap: {k: {l: v}}\ntext: some words\n").unwrap();
     values.set_secret("pin", Secret::new("1234"));
     Variables {
-        run: Run {
+        run: TemplateRun {
             id: "ca1".into(),
             registry: "r.io".into(),
             date: "20260102-030405z".into(),
-            ..Run::default()
+            ..TemplateRun::default()
         },
         values,
         secrets: [("token".to_owned(), Secret::new("hunter2-secret"))].into(),

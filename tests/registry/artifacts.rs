@@ -1,8 +1,8 @@
 //! Tags that are no images: recognised without additional requests.
 
 use acrt::registry::{
-    Kind, LookupError,
-    copy::{CopyRequest, Place},
+    LookupError, ManifestKind,
+    copy::{CopyRequest, ImagePlace},
 };
 use serde_json::json;
 
@@ -79,8 +79,8 @@ async fn helm_chart_is_copied_and_its_files_are_read() {
     let source = reference(&from.image("chart:1"));
     let registries = anonymous();
     let request = CopyRequest {
-        from: Place::Registry(source.clone()),
-        to: Place::Registry(reference(&to.image("chart:1"))),
+        from: ImagePlace::Registry(source.clone()),
+        to: ImagePlace::Registry(reference(&to.image("chart:1"))),
         tags: vec!["1".to_owned()],
         platforms: Vec::new(),
         all_referrers: false,
@@ -174,7 +174,7 @@ async fn manifest_of_an_unknown_media_type_has_a_digest_and_is_no_image() {
     let seen = registries.look(&tag).await.unwrap();
     assert_eq!(
         (seen.digest.to_string(), seen.kind, seen.media_type.as_str()),
-        (document.digest(), Kind::Manifest, media_type)
+        (document.digest(), ManifestKind::Manifest, media_type)
     );
     // It was read by the look, so it is not read again.
     let error = registries.expect_image(&tag, &seen).await.unwrap_err();

@@ -9,7 +9,7 @@ use acrt::{
     image::Digest,
     registry::{
         Registries,
-        copy::{Copied, CopyError, CopyRequest, Place, Tagged},
+        copy::{Copied, CopyError, CopyRequest, ImagePlace, Tagged},
     },
     sys::config::RegistrySettings,
 };
@@ -26,8 +26,8 @@ use super::{
 
 fn request(from: &str, to: &str, tag: &str) -> CopyRequest {
     CopyRequest {
-        from: Place::Registry(reference(from)),
-        to: Place::Registry(reference(to)),
+        from: ImagePlace::Registry(reference(from)),
+        to: ImagePlace::Registry(reference(to)),
         tags: vec![tag.to_owned()],
         platforms: Vec::new(),
         all_referrers: false,
@@ -210,7 +210,7 @@ async fn folder_that_has_lost_a_layer_is_completed() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("copies");
     let mut wanted = request(&source.image("base:1"), "localhost/unused:1", "own");
-    wanted.to = Place::Layout {
+    wanted.to = ImagePlace::Layout {
         folder: folder.clone(),
         name: None,
     };
@@ -705,7 +705,7 @@ async fn image_is_copied_to_an_oci_layout_and_back() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let index = index(&source, "base").await;
     let folder = tempfile::tempdir().unwrap();
-    let layout = |name: Option<&str>| Place::Layout {
+    let layout = |name: Option<&str>| ImagePlace::Layout {
         folder: folder.path().join("images"),
         name: name.map(str::to_owned),
     };

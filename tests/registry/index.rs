@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use acrt::{
     image::Platform,
-    registry::{Kind, LookupError, MissingPart, Registries, ResolvedTag},
+    registry::{LookupError, ManifestKind, MissingPart, Registries, ResolvedTag},
 };
 use serde_json::{Value, json};
 
@@ -194,7 +194,7 @@ async fn single_manifest_serves_the_platform_in_its_config_and_may_become_an_ind
     registry
         .put("base", "1", &index(&[entry(&image, "linux/amd64")]))
         .await;
-    assert_eq!(seen(&registries, &tag).await.kind, Kind::Index);
+    assert_eq!(seen(&registries, &tag).await.kind, ManifestKind::Index);
     assert_eq!(
         manifests(&registries, &tag, &both).await,
         map(&[("linux/amd64", Some(&image)), ("linux/arm64", None)])

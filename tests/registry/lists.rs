@@ -2,7 +2,7 @@
 
 use acrt::{
     image::Digest,
-    registry::copy::{CopyRequest, Place},
+    registry::copy::{CopyRequest, ImagePlace},
 };
 use serde_json::json;
 
@@ -183,8 +183,8 @@ async fn all_pages_of_referrers_are_read_and_copied() {
     assert_eq!(listed.len(), 3);
     let target = Distribution::start();
     let request = CopyRequest {
-        from: Place::Registry(image),
-        to: Place::Registry(reference(&target.image("a:1"))),
+        from: ImagePlace::Registry(image),
+        to: ImagePlace::Registry(reference(&target.image("a:1"))),
         tags: vec!["1".to_owned()],
         platforms: Vec::new(),
         all_referrers: true,

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use acrt::registry::Kind;
+use acrt::registry::ManifestKind;
 
 use super::{
     distribution::Distribution,
@@ -25,7 +25,7 @@ async fn tag_lookup_takes_one_head_request() {
         .unwrap();
     assert_eq!(
         (seen.digest.to_string(), seen.kind, seen.media_type),
-        (pushed, Kind::Manifest, MANIFEST.to_owned())
+        (pushed, ManifestKind::Manifest, MANIFEST.to_owned())
     );
     assert_eq!(
         registry.requests().await,
@@ -45,7 +45,7 @@ async fn index_is_distinguished_from_a_manifest_without_reading_it() {
         .unwrap();
     assert_eq!(
         (seen.digest.to_string(), seen.kind, seen.media_type),
-        (pushed, Kind::Index, INDEX.to_owned())
+        (pushed, ManifestKind::Index, INDEX.to_owned())
     );
     assert_eq!(registry.requests().await.len(), 1);
 }
@@ -323,6 +323,6 @@ async fn docker_manifest_types_are_accepted_like_oci_types() {
         .unwrap();
     assert_eq!(
         (seen.kind, seen.media_type.as_str()),
-        (Kind::Manifest, DOCKER_MANIFEST)
+        (ManifestKind::Manifest, DOCKER_MANIFEST)
     );
 }

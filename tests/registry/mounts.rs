@@ -6,7 +6,7 @@ use acrt::{
     image::{Digest, Reference},
     registry::{
         Registries,
-        copy::{Amount, CopyMemory, CopyRequest, Place, RepositoryBlobs},
+        copy::{Amount, CopyMemory, CopyRequest, ImagePlace, RepositoryBlobs},
     },
 };
 
@@ -73,8 +73,8 @@ async fn copy(
     memory: &Memory,
 ) -> Amount {
     let request = CopyRequest {
-        from: Place::Registry(reference(&from.image("base:1"))),
-        to: Place::Registry(reference(&target)),
+        from: ImagePlace::Registry(reference(&from.image("base:1"))),
+        to: ImagePlace::Registry(reference(&target)),
         tags: vec!["1".to_owned()],
         platforms: Vec::new(),
         all_referrers: false,

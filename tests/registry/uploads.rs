@@ -11,7 +11,7 @@ use std::{
 
 use acrt::{
     image::Digest,
-    registry::copy::{Copied, CopyError, CopyMemory, CopyRequest, KeptUpload, Place},
+    registry::copy::{Copied, CopyError, CopyMemory, CopyRequest, ImagePlace, KeptUpload},
     sys::secret::Secret,
 };
 
@@ -242,8 +242,8 @@ async fn copy(
     memory: &dyn CopyMemory,
 ) -> Result<Copied, CopyError> {
     let request = CopyRequest {
-        from: Place::Registry(reference(&source.image("base:1"))),
-        to: Place::Registry(reference(&format!("{}/own:1", target.host))),
+        from: ImagePlace::Registry(reference(&source.image("base:1"))),
+        to: ImagePlace::Registry(reference(&format!("{}/own:1", target.host))),
         tags: vec!["1".to_owned()],
         platforms: Vec::new(),
         all_referrers: false,

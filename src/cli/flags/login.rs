@@ -34,7 +34,7 @@ pub struct LoginArgs {
 
 /// The parts of a login that were given.
 #[derive(Debug)]
-pub struct Parts {
+pub struct LoginParts {
     /// The login server.
     pub server: String,
     /// The user.
@@ -59,11 +59,11 @@ impl LoginArgs {
         is_alone
     }
 
-    pub fn parts(self, report: &Report) -> Result<Parts> {
+    pub fn parts(self, report: &Report) -> Result<LoginParts> {
         if self.use_identity.is_some() {
             report.warning("without effect outside Azure: --use-identity");
         }
-        Ok(Parts {
+        Ok(LoginParts {
             server: self.login_server,
             username: self.username.map(Secret::new),
             password: password(report, self.password, self.password_stdin)?,

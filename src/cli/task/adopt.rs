@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Kind, Result},
     ops::{
         self, App,
-        adopt::{self, AdoptAnswer, AdoptOptions, Change, Destination, Search},
+        adopt::{self, AdoptAnswer, AdoptOptions, Destination, ProposedChange, Search},
         follow,
         run::RunRequest,
         timer::Schedule,
@@ -164,7 +164,7 @@ fn report_changes(report: &Report, answer: &AdoptAnswer) {
     }
     for task in answer.tasks.iter().filter(|task| !task.diff.is_empty()) {
         let what = match task.change {
-            Change::Kept => "was changed by hand and is kept; its file now says",
+            ProposedChange::Kept => "was changed by hand and is kept; its file now says",
             _ => "changes",
         };
         report.note(&format!("task `{}` {what}:", task.name));

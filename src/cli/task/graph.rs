@@ -8,7 +8,7 @@ use crate::{
         graph::{GraphNode, graph},
         task::none_yet,
     },
-    view::{Vertex, View},
+    view::{DrawnVertex, View},
 };
 
 #[derive(Debug, clap::Args)]
@@ -33,8 +33,8 @@ pub fn run(app: &App, report: &Report, args: GraphArgs) -> Result<Outcome> {
     Ok(Outcome::answer(view.with_graph(vertices).for_people()))
 }
 
-fn vertex(node: &GraphNode, parents: Vec<usize>) -> Vertex {
-    Vertex {
+fn vertex(node: &GraphNode, parents: Vec<usize>) -> DrawnVertex {
+    DrawnVertex {
         name: node.name.clone(),
         note: node.note(),
         tone: columns::tone(node.state.map(|state| state.word())),

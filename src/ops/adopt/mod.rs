@@ -17,7 +17,8 @@ use crate::{error::Result, task::TaskKey};
 use super::{App, EventSink};
 
 pub use proposal::{
-    AdoptAnswer, AdoptOptions, Change, Destination, LeftOut, Proposal, Search, TrackingAnswer,
+    AdoptAnswer, AdoptOptions, Destination, LeftOut, Proposal, ProposedChange, Search,
+    TrackingAnswer,
 };
 pub use read::{compose_project, has_changed, variable};
 pub use write::write;
@@ -32,9 +33,9 @@ pub fn to_run(app: &App, answer: &AdoptAnswer) -> Result<Vec<TaskKey>> {
     for task in &answer.tasks {
         let key = task.task_key();
         let is_wanted = match task.change {
-            Change::New | Change::Changed => true,
-            Change::Same | Change::Kept => !app.store.baseline(&key)?.is_tracking(),
-            Change::Gone => false,
+            ProposedChange::New | ProposedChange::Changed => true,
+            ProposedChange::Same | ProposedChange::Kept => !app.store.baseline(&key)?.is_tracking(),
+            ProposedChange::Gone => false,
         };
         if is_wanted {
             keys.push(key);

@@ -14,7 +14,7 @@ use super::{
     chain::{chained, in_order},
     draft::{Draft, draft},
     names,
-    proposal::{AdoptOptions, Change, LeftOut, Proposal},
+    proposal::{AdoptOptions, LeftOut, Proposal, ProposedChange},
     read::{BuildEntries, BuildEntry, digest},
     write::{Existing, compared},
 };
@@ -145,7 +145,7 @@ fn proposal(draft: Draft, depends_on: Vec<TaskName>, existing: &Existing) -> Opt
         SourceKind::Bake => "bake target".to_owned(),
         SourceKind::Dockerfile => "Dockerfile".to_owned(),
     }];
-    if change == Change::Kept {
+    if change == ProposedChange::Kept {
         why.push("edited by hand".to_owned());
     }
     why.extend(draft.notes);

@@ -51,7 +51,7 @@ pub struct AdoptOptions {
 /// What is to be done with a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Change {
+pub enum ProposedChange {
     /// It does not exist yet.
     New,
     /// It exists, and its file has changed since.
@@ -69,7 +69,7 @@ pub enum Change {
 pub struct Proposal {
     pub name: TaskName,
     pub registry: String,
-    pub change: Change,
+    pub change: ProposedChange,
     /// The file that it was found in.
     pub file: PathBuf,
     pub kind: SourceKind,
@@ -104,7 +104,7 @@ pub struct TrackingAnswer {
 
 impl Proposal {
     /// Proposes a definition; `None` where it was not adopted from a file.
-    pub(super) fn of(definition: Task, change: Change, why: String) -> Option<Self> {
+    pub(super) fn of(definition: Task, change: ProposedChange, why: String) -> Option<Self> {
         let source = *definition.source.clone()?;
         let images = definition.stable_images();
         Some(Self {
@@ -172,8 +172,8 @@ pub struct AdoptAnswer {
 impl AdoptAnswer {
     pub fn has_changes(&self) -> bool {
         self.tasks.iter().any(|task| match task.change {
-            Change::New | Change::Changed | Change::Gone => true,
-            Change::Same | Change::Kept => false,
+            ProposedChange::New | ProposedChange::Changed | ProposedChange::Gone => true,
+            ProposedChange::Same | ProposedChange::Kept => false,
         })
     }
 }

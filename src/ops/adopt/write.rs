@@ -20,15 +20,15 @@ use crate::{
 use super::{
     draft::tagged,
     find, names,
-    proposal::{AdoptAnswer, AdoptOptions, Change, Destination, Proposal},
+    proposal::{AdoptAnswer, AdoptOptions, Destination, Proposal, ProposedChange},
     read::{BuildEntries, BuildEntry},
 };
 
 /// Where a build comes from: the file, and the service, target or Dockerfile in it.
-type Place = (PathBuf, SourceKind, String);
+type SourcePlace = (PathBuf, SourceKind, String);
 
 /// Returns where a task was adopted from, for comparisons: paths may have been stored with `..` or links in them.
-fn place_of(source: &TaskSource) -> Place {
+fn place_of(source: &TaskSource) -> SourcePlace {
     (whole(&source.path), source.kind, source.key.clone())
 }
 
@@ -39,7 +39,7 @@ fn whole(path: &Path) -> PathBuf {
 pub struct Existing {
     tasks: Vec<Task>,
     /// Which of them was adopted from a place.
-    by_place: HashMap<Place, usize>,
+    by_place: HashMap<SourcePlace, usize>,
 }
 
 impl Existing {
@@ -160,16 +160,16 @@ impl Existing {
         };
         let gone = self.tasks.iter().filter(is_gone).filter_map(|task| {
             let why = "its file no longer mentions it".to_owned();
-            Proposal::of(task.clone(), Change::Gone, why)
+            Proposal::of(task.clone(), ProposedChange::Gone, why)
         });
         gone.collect()
     }
 }
 
 /// Returns what is to be done with a task, and how its definition differs from the existing one.
-pub fn compared(before: Option<&Task>, now: &Task) -> (Change, Vec<String>) {
+pub fn compared(before: Option<&Task>, now: &Task) -> (ProposedChange, Vec<String>) {
     let Some(before) = before else {
-        return (Change::New, Vec::new());
+        return (ProposedChange::New, Vec::new());
     };
     let has_said_so = |task: &Task| {
         let source = task.source.as_ref();
@@ -190,14 +190,14 @@ pub fn compared(before: Option<&Task>, now: &Task) -> (Change, Vec<String>) {
         } else {
             diff(before, now)
         };
-        return (Change::Kept, diff);
+        return (ProposedChange::Kept, diff);
     }
     let is_moved = before.key() != now.key();
     let is_same = before.bare() == now.bare() && is_said_before;
     if is_same && !is_moved {
-        (Change::Same, Vec::new())
+        (ProposedChange::Same, Vec::new())
     } else {
-        (Change::Changed, diff(before, now))
+        (ProposedChange::Changed, diff(before, now))
     }
 }
 
@@ -264,9 +264,9 @@ pub fn write(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>) -> Res
     let mut makers = ImageMakers::of(app);
     for task in &answer.tasks {
         let done = match task.change {
-            Change::Same | Change::Kept => Ok(()),
-            Change::Gone => removed(&mut makers, &task.task_key()),
-            Change::New | Change::Changed => {
+            ProposedChange::Same | ProposedChange::Kept => Ok(()),
+            ProposedChange::Gone => removed(&mut makers, &task.task_key()),
+            ProposedChange::New | ProposedChange::Changed => {
                 replace(&mut makers, &task.definition, &existing, events)
             }
         };

@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Result},
     image::{Digest, Platform, Reference},
     lineage::{Evidence, LayerMatch, compare},
-    registry::copy::Place,
+    registry::copy::ImagePlace,
     store::lock,
     task::{BaseImageTriggerType, DependencyKind, ImageDescriptor, Step, Task, Untracked},
     watch::{BaseState, Baseline, Built, Observation, State},
@@ -27,7 +27,7 @@ use crate::{
 
 use super::{
     App,
-    adopt::{AdoptAnswer, Change, TrackingAnswer},
+    adopt::{AdoptAnswer, ProposedChange, TrackingAnswer},
     credential::all_logins,
     event::EventSink,
     image_check::{
@@ -86,7 +86,10 @@ pub async fn adopted(app: &App, answer: &mut AdoptAnswer, events: &EventSink<'_>
     let mut open = Vec::new();
     for (n, task) in answer.tasks.iter().enumerate() {
         let baseline = app.store.baseline(&task.task_key())?;
-        if task.change != Change::Gone && !baseline.is_tracking() && baseline.failure.is_none() {
+        if task.change != ProposedChange::Gone
+            && !baseline.is_tracking()
+            && baseline.failure.is_none()
+        {
             open.push(n);
         }
     }
@@ -239,16 +242,16 @@ async fn candidate<'t>(
     Ok(candidate)
 }
 
-type Read = (Vec<ImageDescriptor>, Vec<PlatformFacts>);
+type ReadImages = (Vec<ImageDescriptor>, Vec<PlatformFacts>);
 
 /// Reads an image from a registry. All its names must be the same image.
 async fn of_registry(
     app: &App,
     task: &Task,
     images: &[Reference],
-) -> std::result::Result<Read, String> {
+) -> std::result::Result<ReadImages, String> {
     let first = images.first().cloned().ok_or("it names no image")?;
-    let place = Place::Registry(first.clone());
+    let place = ImagePlace::Registry(first.clone());
     let read = read::read(app, &place, &task.platforms).await?;
     let others = images.iter().skip(1).cloned().collect();
     for (image, seen) in app.registries().look_all(others).await {
@@ -266,7 +269,7 @@ async fn of_store(
     app: &App,
     task: &Task,
     images: &[Reference],
-) -> std::result::Result<Read, String> {
+) -> std::result::Result<ReadImages, String> {
     let builder = local::store(app.builder_of(task).as_deref(), &app.settings).await;
     let builder = builder.map_err(one_line)?;
     let (mut outputs, mut facts) = (Vec::<ImageDescriptor>::new(), None);

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     image::Reference,
     ops::{App, EventSink, adopt},
-    registry::copy::Place,
+    registry::copy::ImagePlace,
 };
 
 use super::{
@@ -62,7 +62,7 @@ fn subject(image: ServiceImage, store: Option<Store>) -> Subject {
         Ok(parsed) => parsed,
         Err(why) => return nowhere(&image.problem(why.to_string())),
     };
-    let place = image.is_named.then_some(Place::Registry(parsed));
+    let place = image.is_named.then_some(ImagePlace::Registry(parsed));
     let place = match (store, place) {
         (Some(store), place) => SubjectPlace::Either(store, image.name.clone(), place),
         (None, Some(place)) => SubjectPlace::Stored(place),

@@ -10,7 +10,7 @@ use crate::{
     image::{Platform, Reference},
     lineage::{Evidence, ImageRecord},
     ops::{App, Event, EventSink},
-    registry::copy::Place,
+    registry::copy::ImagePlace,
     sys::{
         command::CommandLine,
         process::{self, Ended},
@@ -157,7 +157,7 @@ async fn of_registry(
     image: &Reference,
     platforms: &[Platform],
 ) -> Result<Lineage, String> {
-    let read = read::read(app, &Place::Registry(image.clone()), platforms).await?;
+    let read = read::read(app, &ImagePlace::Registry(image.clone()), platforms).await?;
     let first = read.platforms.into_iter().next();
     first.map_or_else(
         || Ok(Lineage::default()),

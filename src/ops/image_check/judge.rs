@@ -20,7 +20,7 @@ use crate::{
         joined::joined,
         mirror::{self, Mirror, MirrorQuery},
     },
-    registry::{LookupError, ResolvedTag, copy::Place},
+    registry::{LookupError, ResolvedTag, copy::ImagePlace},
     watch::{BaseState, State},
 };
 
@@ -374,7 +374,7 @@ impl<'a> BaseComparator<'a> {
         let key = (base.clone(), platform.clone());
         let cell = Rc::clone(self.records.borrow_mut().entry(key).or_default());
         cell.get_or_init(|| async {
-            let place = Place::Registry(base);
+            let place = ImagePlace::Registry(base);
             read::record(self.app, &place, platform).await.map(Rc::new)
         })
         .await

@@ -18,7 +18,7 @@ use futures_util::{StreamExt as _, future::join_all, stream};
 use crate::{
     error::{Kind, Result},
     image::Platform,
-    registry::copy::Place,
+    registry::copy::ImagePlace,
 };
 
 use super::{App, Event, EventSink, check, look::looking_at};
@@ -122,8 +122,10 @@ async fn read_all(app: &App, subjects: &[Subject], platforms: &[Platform]) -> Ve
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (n, subject) in subjects.iter().enumerate() {
         let group = match &subject.place {
-            SubjectPlace::Stored(Place::Registry(image)) => image.registry().to_owned(),
-            SubjectPlace::Stored(Place::Layout { .. }) | SubjectPlace::Nowhere(_) => String::new(),
+            SubjectPlace::Stored(ImagePlace::Registry(image)) => image.registry().to_owned(),
+            SubjectPlace::Stored(ImagePlace::Layout { .. }) | SubjectPlace::Nowhere(_) => {
+                String::new()
+            }
             SubjectPlace::Held(store, _) | SubjectPlace::Either(store, ..) => store.to_string(),
         };
         groups.entry(group).or_default().push(n);
@@ -184,7 +186,7 @@ async fn read_one(
 
 async fn of_place(
     app: &App,
-    place: &Place,
+    place: &ImagePlace,
     platforms: &[Platform],
 ) -> std::result::Result<Vec<read::PlatformFacts>, String> {
     let read = read::read(app, place, platforms).await;

@@ -11,8 +11,8 @@ use crate::{
     },
     ops::App,
     registry::{
-        Document, Kind,
-        copy::{CopyError, Descriptor, Endpoint, Place, RawDocument},
+        Document, ManifestKind,
+        copy::{CopyError, Descriptor, Endpoint, ImagePlace, RawDocument},
         parse_manifest,
     },
 };
@@ -79,7 +79,11 @@ struct ManifestEntry {
 }
 
 /// Reads an image for each of its platforms, or for those that are wanted.
-pub async fn read(app: &App, place: &Place, wanted: &[Platform]) -> Result<ImageFacts, String> {
+pub async fn read(
+    app: &App,
+    place: &ImagePlace,
+    wanted: &[Platform],
+) -> Result<ImageFacts, String> {
     let reader = &Endpoint::source(&app.registries(), place).map_err(said)?;
     let top = reader.document(None).await.map_err(said)?;
     let all = find(reader, &top).await?;
@@ -116,7 +120,11 @@ pub async fn read(app: &App, place: &Place, wanted: &[Platform]) -> Result<Image
 }
 
 /// Reads only the config of an image for a platform.
-pub async fn record(app: &App, place: &Place, platform: &Platform) -> Result<ImageRecord, String> {
+pub async fn record(
+    app: &App,
+    place: &ImagePlace,
+    platform: &Platform,
+) -> Result<ImageRecord, String> {
     let reader = &Endpoint::source(&app.registries(), place).map_err(said)?;
     let top = reader.document(None).await.map_err(said)?;
     let all = find(reader, &top).await?;
@@ -181,8 +189,8 @@ async fn find(reader: &Endpoint, top: &RawDocument) -> Result<Vec<ManifestEntry>
                 index: Some(Rc::clone(&index)),
             };
             match entry.kind {
-                Kind::Manifest => found.push(one),
-                Kind::Index => {
+                ManifestKind::Manifest => found.push(one),
+                ManifestKind::Index => {
                     let below = reader.document(Some(child)).await.map_err(said)?;
                     open.push((below, Some(one), depth + 1));
                 }

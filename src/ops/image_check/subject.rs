@@ -3,7 +3,7 @@
 use crate::{
     error::{Context as _, Error, Kind, Result},
     ops::{App, import::source},
-    registry::copy::Place,
+    registry::copy::ImagePlace,
 };
 
 use super::held;
@@ -48,11 +48,11 @@ impl Subject {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubjectPlace {
     /// In a registry or a folder.
-    Stored(Place),
+    Stored(ImagePlace),
     /// In the store of a builder, by this name or id.
     Held(held::Store, String),
     /// In the store of a builder by this name, else in a registry, if one may have it.
-    Either(held::Store, String, Option<Place>),
+    Either(held::Store, String, Option<ImagePlace>),
     /// Nowhere, and why.
     Nowhere(String),
 }

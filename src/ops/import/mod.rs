@@ -14,7 +14,7 @@ use crate::{
     image::{Digest, Platform, Reference},
     registry::{
         Login, ResolvedTag,
-        copy::{Amount, CopyRequest, Place, Progress, Tagged, tags_left},
+        copy::{Amount, CopyProgress, CopyRequest, ImagePlace, Tagged, tags_left},
     },
     store::secrets::Secrets,
     sys::signal::Stop,
@@ -85,7 +85,7 @@ pub async fn import(
     let source = places::source(app, &import.source, import.source_registry.as_deref())?;
     let targets = places::targets(app, import, &source)?;
     app.registries_with(logins(import, &source)?);
-    let options = Options {
+    let options = CopyOptions {
         platforms: &import.platforms,
         all_referrers: import.all_referrers,
         force: import.force,
@@ -145,8 +145,8 @@ async fn look(app: &App, source: &Reference) -> Result<ResolvedTag> {
 /// # Errors
 ///
 /// [`Kind::Failed`] where a rule refuses it, and as [`look`].
-async fn verified(app: &App, source: Place) -> Result<Place> {
-    let Place::Registry(image) = &source else {
+async fn verified(app: &App, source: ImagePlace) -> Result<ImagePlace> {
+    let ImagePlace::Registry(image) = &source else {
         return Ok(source);
     };
     if !app.verifier.has_rules_for(image) {
@@ -157,7 +157,7 @@ async fn verified(app: &App, source: Place) -> Result<Place> {
         None => image.at(look(app, image).await?.digest),
     };
     app.verifier.verify(image, &at).await?;
-    Ok(Place::Registry(at))
+    Ok(ImagePlace::Registry(at))
 }
 
 /// Returns a background run that copies an image.
@@ -205,7 +205,7 @@ pub fn quick(app: &App, import: &Import) -> Result<RunRequest> {
     Ok(RunRequest::quick(Quick { task, secrets }))
 }
 
-fn logins(import: &Import, source: &Place) -> Result<Vec<Login>> {
+fn logins(import: &Import, source: &ImagePlace) -> Result<Vec<Login>> {
     let Some(login) = &import.login else {
         return Ok(Vec::new());
     };
@@ -222,7 +222,7 @@ fn logins(import: &Import, source: &Place) -> Result<Vec<Login>> {
 }
 
 /// The options that all targets share.
-struct Options<'a> {
+struct CopyOptions<'a> {
     platforms: &'a [Platform],
     all_referrers: bool,
     force: bool,
@@ -239,9 +239,9 @@ struct MadeCopy {
 /// Copies to the targets one after the other, because later ones can often mount blobs from earlier ones.
 async fn copy_all(
     app: &App,
-    source: &Place,
+    source: &ImagePlace,
     targets: &[Target],
-    options: &Options<'_>,
+    options: &CopyOptions<'_>,
     events: &EventSink<'_>,
 ) -> Result<Vec<MadeCopy>> {
     let registries = app.registries();
@@ -273,7 +273,7 @@ async fn copy_all(
             target.names().join(", ")
         );
         events.send(Event::Doing(doing));
-        let watch = |progress: Progress<'_>| events.send(Event::Copying(progress));
+        let watch = |progress: CopyProgress<'_>| events.send(Event::Copying(progress));
         let copied = match registries.copy(&request, &watch, &memory).await {
             Ok(copied) => copied,
             Err(error) => {
@@ -343,22 +343,22 @@ fn moved_from(copies: &[MadeCopy]) -> BTreeMap<Reference, Digest> {
 }
 
 /// Returns a finished copy in the registry of `target`, from which its blobs can be mounted instead of sent.
-fn nearest(made: &[MadeCopy], targets: &[Target], target: &Target) -> Option<Place> {
-    let Place::Registry(wanted) = &target.place else {
+fn nearest(made: &[MadeCopy], targets: &[Target], target: &Target) -> Option<ImagePlace> {
+    let ImagePlace::Registry(wanted) = &target.place else {
         return None;
     };
     made.iter()
         .zip(targets)
         .find_map(|(made, target)| match &target.place {
-            Place::Registry(image) if image.registry() == wanted.registry() => {
-                Some(Place::Registry(image.at(made.digest.clone())))
+            ImagePlace::Registry(image) if image.registry() == wanted.registry() => {
+                Some(ImagePlace::Registry(image.at(made.digest.clone())))
             }
             _ => None,
         })
 }
 
 /// Returns the error of a copy, with its source and target.
-fn failed(source: &Place, target: &Target, error: Error) -> Error {
+fn failed(source: &ImagePlace, target: &Target, error: Error) -> Error {
     let (source, names) = (places::name(source), target.names().join("`, `"));
     let text = format!("cannot copy `{source}` to `{names}`");
     Error::new(error.kind(), text).because(error)

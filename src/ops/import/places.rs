@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     image::{Platform, Reference},
-    registry::copy::{Place, is_layout},
+    registry::copy::{ImagePlace, is_layout},
     store::secrets::StoredLogin,
 };
 
@@ -49,7 +49,7 @@ pub struct Import {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The repository or folder; its own tag does not matter.
-    pub place: Place,
+    pub place: ImagePlace,
     /// The tags; without any, the copy can be found by its digest only.
     pub tags: Vec<String>,
 }
@@ -58,8 +58,8 @@ impl Target {
     /// Returns the names that the copy has there.
     pub fn names(&self) -> Vec<String> {
         let base = match &self.place {
-            Place::Registry(image) => image.name(),
-            Place::Layout { folder, .. } => format!("{FOLDER}{}", folder.display()),
+            ImagePlace::Registry(image) => image.name(),
+            ImagePlace::Layout { folder, .. } => format!("{FOLDER}{}", folder.display()),
         };
         if self.tags.is_empty() {
             vec![base]
@@ -72,10 +72,10 @@ impl Target {
     }
 }
 
-pub fn name(place: &Place) -> String {
+pub fn name(place: &ImagePlace) -> String {
     match place {
-        Place::Registry(image) => image.to_string(),
-        Place::Layout { folder, name } => {
+        ImagePlace::Registry(image) => image.to_string(),
+        ImagePlace::Layout { folder, name } => {
             let name = name.as_ref().map(|name| format!(":{name}"));
             format!("{FOLDER}{}{}", folder.display(), name.unwrap_or_default())
         }
@@ -83,10 +83,10 @@ pub fn name(place: &Place) -> String {
 }
 
 /// Returns the login server of a place; `None` for a folder.
-pub fn registry(place: &Place) -> Option<&str> {
+pub fn registry(place: &ImagePlace) -> Option<&str> {
     match place {
-        Place::Registry(image) => Some(image.registry()),
-        Place::Layout { .. } => None,
+        ImagePlace::Registry(image) => Some(image.registry()),
+        ImagePlace::Layout { .. } => None,
     }
 }
 
@@ -95,7 +95,7 @@ pub fn registry(place: &Place) -> Option<&str> {
 /// # Errors
 ///
 /// [`Kind::Invalid`] where it is neither an image nor a folder.
-pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<Place> {
+pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<ImagePlace> {
     let of = || format!("cannot use the source `{}`", text.escape_debug());
     if let Some(place) = folder(text).context(Kind::Invalid, of)? {
         return Ok(place);
@@ -112,7 +112,7 @@ pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<Place> {
         Some(registry) => Reference::within(&app.settings.login_server(registry), text),
         None => text.parse(),
     };
-    image.map(Place::Registry).context(Kind::Invalid, of)
+    image.map(ImagePlace::Registry).context(Kind::Invalid, of)
 }
 
 /// Returns where a copy goes, each repository and folder once.
@@ -120,7 +120,7 @@ pub fn source(app: &App, text: &str, registry: Option<&str>) -> Result<Place> {
 /// # Errors
 ///
 /// [`Kind::Invalid`] where a name is not valid, or its registry is not known.
-pub fn targets(app: &App, import: &Import, source: &Place) -> Result<Vec<Target>> {
+pub fn targets(app: &App, import: &Import, source: &ImagePlace) -> Result<Vec<Target>> {
     for name in &import.images {
         refuse_other_place(name)?;
     }
@@ -164,7 +164,7 @@ fn refuse_other_place(text: &str) -> Result<()> {
 pub fn add(targets: &mut Vec<Target>, new: Target) {
     let same = |old: &&mut Target| {
         let same = match (&old.place, &new.place) {
-            (Place::Registry(old), Place::Registry(new)) => old.name() == new.name(),
+            (ImagePlace::Registry(old), ImagePlace::Registry(new)) => old.name() == new.name(),
             (old, new) => old == new,
         };
         same && old.tags.is_empty() == new.tags.is_empty()
@@ -188,10 +188,10 @@ pub fn add(targets: &mut Vec<Target>, new: Target) {
 /// [`Kind::Invalid`] where the name is neither.
 pub fn image(registry: &str, text: &str) -> Result<Target> {
     let of = || format!("cannot use the image name `{}`", text.escape_debug());
-    if let Some(Place::Layout { folder, name }) = folder(text).context(Kind::Invalid, of)? {
+    if let Some(ImagePlace::Layout { folder, name }) = folder(text).context(Kind::Invalid, of)? {
         return Ok(Target {
             tags: name.into_iter().collect(),
-            place: Place::Layout { folder, name: None },
+            place: ImagePlace::Layout { folder, name: None },
         });
     }
     let image = Reference::within(registry, text).context(Kind::Invalid, of)?;
@@ -202,7 +202,7 @@ pub fn image(registry: &str, text: &str) -> Result<Target> {
     }
     Ok(Target {
         tags: vec![image.tag().unwrap_or("latest").to_owned()],
-        place: Place::Registry(image),
+        place: ImagePlace::Registry(image),
     })
 }
 
@@ -221,29 +221,29 @@ pub fn repository(registry: &str, text: &str) -> Result<Target> {
     }
     let image = Reference::within(registry, text).context(Kind::Invalid, of)?;
     Ok(Target {
-        place: Place::Registry(image),
+        place: ImagePlace::Registry(image),
         tags: Vec::new(),
     })
 }
 
 /// Returns the target in `registry` with the repository and tag of the source, without its digest.
-fn same_name(registry: &str, source: &Place) -> Result<Target> {
+fn same_name(registry: &str, source: &ImagePlace) -> Result<Target> {
     match source {
-        Place::Registry(source) => {
+        ImagePlace::Registry(source) => {
             let tag = source.tag().unwrap_or("latest");
             image(
                 registry,
                 &format!("{registry}/{}:{tag}", source.repository()),
             )
         }
-        Place::Layout { .. } => Err(Error::invalid("a copy out of a folder needs a name")
+        ImagePlace::Layout { .. } => Err(Error::invalid("a copy out of a folder needs a name")
             .hint("give --image repository:tag")),
     }
 }
 
 /// Reads `oci:FOLDER[:NAME]`. As for skopeo, the first colon separates the folder from the name, which may have colons and slashes itself;
 /// a path with colons is recognized if the folder exists.
-fn folder(text: &str) -> Result<Option<Place>, anyhow::Error> {
+fn folder(text: &str) -> Result<Option<ImagePlace>, anyhow::Error> {
     let Some(rest) = text.strip_prefix(FOLDER) else {
         return Ok(None);
     };
@@ -259,7 +259,7 @@ fn folder(text: &str) -> Result<Option<Place>, anyhow::Error> {
     anyhow::ensure!(name != Some(""), "there is no name behind its colon");
     // Make it absolute: a background run starts in another folder.
     let folder: PathBuf = std::path::absolute(path)?;
-    Ok(Some(Place::Layout {
+    Ok(Some(ImagePlace::Layout {
         folder,
         name: name.map(str::to_owned),
     }))
@@ -269,8 +269,8 @@ fn folder(text: &str) -> Result<Option<Place>, anyhow::Error> {
 mod tests {
     use super::*;
 
-    fn layout(path: &str, name: Option<&str>) -> Place {
-        Place::Layout {
+    fn layout(path: &str, name: Option<&str>) -> ImagePlace {
+        ImagePlace::Layout {
             folder: path.into(),
             name: name.map(str::to_owned),
         }
@@ -307,11 +307,11 @@ mod tests {
 
     #[test]
     fn import_target_without_a_name_has_the_name_of_its_source() {
-        let source = Place::Registry("node:20".parse().unwrap());
+        let source = ImagePlace::Registry("node:20".parse().unwrap());
         let target = same_name("localhost:5000", &source).unwrap();
         assert_eq!(target.names(), ["localhost:5000/library/node:20"]);
         let digest = crate::image::Digest::of(b"");
-        let source = Place::Registry(format!("ghcr.io/a/b@{digest}").parse().unwrap());
+        let source = ImagePlace::Registry(format!("ghcr.io/a/b@{digest}").parse().unwrap());
         let target = same_name("localhost:5000", &source).unwrap();
         assert_eq!(target.names(), ["localhost:5000/a/b:latest"]);
         assert!(same_name("localhost:5000", &layout("/srv", None)).is_err());

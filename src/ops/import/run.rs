@@ -13,7 +13,7 @@ use crate::{
         run_log::RunLog,
         run_record,
     },
-    registry::copy::Place,
+    registry::copy::ImagePlace,
     store::runs::HeldRun,
     sys::command::CommandLine,
     task::{
@@ -23,14 +23,14 @@ use crate::{
 };
 
 use super::{
-    MadeCopy, Options, copy_all, look,
+    CopyOptions, MadeCopy, copy_all, look,
     places::{self, Target},
     verified,
 };
 
 /// The source of a copy, resolved before anything is copied.
 struct ResolvedSource {
-    place: Place,
+    place: ImagePlace,
     dependencies: Vec<Dependency>,
     untracked: Vec<Untracked>,
 }
@@ -137,11 +137,11 @@ async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<ResolvedSou
         untracked,
     };
     let source = match places::source(app, &step.source, None)? {
-        Place::Registry(source) => source,
+        ImagePlace::Registry(source) => source,
         folder => return Ok(without_base(folder, Vec::new())),
     };
     if source.digest().is_some() {
-        let place = verified(app, Place::Registry(source)).await?;
+        let place = verified(app, ImagePlace::Registry(source)).await?;
         let reason = "it is pinned by its digest and cannot move".to_owned();
         let image = step.source.clone();
         let untracked = vec![Untracked { image, reason }];
@@ -168,7 +168,7 @@ async fn decide(app: &App, task: &Task, step: &ImportStep) -> Result<ResolvedSou
             line: 0,
             mirror: None,
         }],
-        place: Place::Registry(source.at(seen.digest)),
+        place: ImagePlace::Registry(source.at(seen.digest)),
         untracked: Vec::new(),
     })
 }
@@ -177,7 +177,7 @@ struct Copy<'a> {
     execution: &'a Execution<'a>,
     step: &'a ImportStep,
     run: RunId,
-    source: &'a Place,
+    source: &'a ImagePlace,
     log: &'a RunLog<'a>,
 }
 
@@ -196,7 +196,7 @@ impl Copy<'_> {
 
     async fn copy(&self, targets: &[Target]) -> Result<Vec<MadeCopy>, Failure> {
         let (execution, step, log) = (self.execution, self.step, self.log);
-        let options = Options {
+        let options = CopyOptions {
             platforms: &execution.task.platforms,
             all_referrers: step.all_referrers,
             force: step.force || !step.test.is_empty(),
@@ -223,8 +223,8 @@ impl Copy<'_> {
             return Ok(());
         };
         let image = match &target.place {
-            Place::Registry(image) => image.at(digest.clone()).to_string(),
-            folder @ Place::Layout { .. } => places::name(folder),
+            ImagePlace::Registry(image) => image.at(digest.clone()).to_string(),
+            folder @ ImagePlace::Layout { .. } => places::name(folder),
         };
         let line = CommandLine::new(program)
             .args(arguments.iter().cloned())

@@ -39,7 +39,7 @@ pub struct Channel {
     pub name: String,
     pub receiver: Receiver,
     pub on: Vec<NotificationEvent>,
-    of: Scope,
+    of: ChannelScope,
     pub shape: Payload,
     /// The templates for its messages; `None` sends the message as it is.
     pub templates: Option<MessageTemplates>,
@@ -53,7 +53,7 @@ pub struct Channel {
 }
 
 /// Of which tasks it is notified.
-pub enum Scope {
+pub enum ChannelScope {
     All,
     /// Tasks of these names, or `registry/name`.
     Named(Vec<String>),
@@ -75,7 +75,7 @@ impl Channel {
             name: String::new(),
             receiver,
             on: vec![NotificationEvent::Success],
-            of: Scope::One(key),
+            of: ChannelScope::One(key),
             shape: Payload::Message,
             templates: None,
             groups: false,
@@ -121,17 +121,18 @@ impl Channel {
 
     pub fn hears_of(&self, task: &TaskKey) -> bool {
         match &self.of {
-            Scope::All => true,
-            Scope::Named(names) => names
+            ChannelScope::All => true,
+            ChannelScope::Named(names) => names
                 .iter()
                 .any(|name| *name == task.name.to_string() || *name == task.full()),
-            Scope::One(key) => key == task,
+            ChannelScope::One(key) => key == task,
         }
     }
 
     /// Returns whether it is notified of registries, repositories and images that affect tasks.
     pub fn hears_of_registries(&self) -> bool {
-        !matches!(self.of, Scope::One(_)) && self.on.contains(&NotificationEvent::CheckFailing)
+        !matches!(self.of, ChannelScope::One(_))
+            && self.on.contains(&NotificationEvent::CheckFailing)
     }
 }
 
@@ -354,9 +355,9 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
         receiver,
         on,
         of: if settings.tasks.is_empty() {
-            Scope::All
+            ChannelScope::All
         } else {
-            Scope::Named(settings.tasks.clone())
+            ChannelScope::Named(settings.tasks.clone())
         },
         shape: Payload::Message,
         only_if: None,

@@ -42,7 +42,7 @@ const WAITING: usize = 64;
 /// How often the state directory is checked for changes while a stream is open.
 const TICK: Duration = Duration::from_millis(500);
 
-enum Job {
+enum PageJob {
     Page(PageRequest, oneshot::Sender<PageResponse>),
     /// Read the config file again.
     Reload,
@@ -51,7 +51,7 @@ enum Job {
 /// A handle to the status page and its thread. The thread ends with the last handle.
 #[derive(Clone)]
 pub struct StatusPage {
-    jobs: SyncSender<Job>,
+    jobs: SyncSender<PageJob>,
     /// The receiver that is cloned for each stream: the number of receivers tells whether a stream is open.
     changes: Arc<watch::Receiver<u64>>,
     store: Store,
@@ -145,7 +145,7 @@ impl StatusPage {
     /// Requests that the config file is read again.
     pub fn reload(&self) {
         // If the queue is full, the config file is read again with a later request.
-        let _ = self.jobs.try_send(Job::Reload);
+        let _ = self.jobs.try_send(PageJob::Reload);
     }
 
     /// Returns the source that the server gets pages from.
@@ -177,7 +177,7 @@ impl StatusPage {
             return streams::log(&self.store, id);
         }
         let (reply, answer) = oneshot::channel();
-        match self.jobs.try_send(Job::Page(request, reply)) {
+        match self.jobs.try_send(PageJob::Page(request, reply)) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return busy(),
         }
@@ -206,13 +206,13 @@ impl AppParts {
 fn work(
     mut renderer: PageRenderer,
     parts: &AppParts,
-    jobs: &Receiver<Job>,
+    jobs: &Receiver<PageJob>,
     changed: &watch::Sender<u64>,
 ) {
     renderer.refresh();
     loop {
         match jobs.recv_timeout(TICK) {
-            Ok(Job::Page(request, reply)) => {
+            Ok(PageJob::Page(request, reply)) => {
                 renderer.refresh();
                 // A panic while input from outside is processed becomes an error response.
                 let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -220,7 +220,7 @@ fn work(
                 }));
                 let _ = reply.send(made.unwrap_or_else(|_| busy()));
             }
-            Ok(Job::Reload) => {
+            Ok(PageJob::Reload) => {
                 // An invalid config file is reported by the loop, and changes nothing here.
                 if let Ok(app) = parts.app() {
                     renderer = PageRenderer::new(app);

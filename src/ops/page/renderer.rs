@@ -9,7 +9,7 @@ use crate::{
     listen::{PageRequest, PageResponse},
     ops::{App, answer::AzTimestamp, graph::reachable, runs},
     page::{
-        self, BaseRow, BaseView, DigestRow, Filter, GraphVertex, LogWindow, RunView, TaskView,
+        self, BaseRow, BaseView, DigestRow, GraphVertex, LogWindow, RunView, TaskFilter, TaskView,
         TimelineEvent, TimelineEventKind,
     },
     store::LogIndex,
@@ -120,7 +120,7 @@ impl PageRenderer {
         };
         let found = match path {
             "" => {
-                let filter = Filter::of(&request.query);
+                let filter = TaskFilter::of(&request.query);
                 Some(page::list(&model.overview, model.rows.iter(), &filter))
             }
             "status.json" => return whole(200, "application/json", model.json.clone()),

@@ -134,7 +134,7 @@ fn refuse_other_platform(
     else {
         return Ok(());
     };
-    if base.kind != BaseKind::Runtime || seen.kind != registry::Kind::Manifest {
+    if base.kind != BaseKind::Runtime || seen.kind != registry::ManifestKind::Manifest {
         return Ok(());
     }
     let before = followed(app, baseline, &base.reference).map(|before| &before.manifests);

@@ -437,10 +437,10 @@ fn sample(app: &App, task: &Task, number: u64) -> RunVariables {
     task.run_variables(RunId::new(number), date, Some("0"))
 }
 
-fn run_variables(app: &App, run: &RunVariables) -> steps::Run {
+fn run_variables(app: &App, run: &RunVariables) -> steps::TemplateRun {
     let workspace = super::workspace::folder(app, run.id);
     let source = run.source.clone().unwrap_or_default();
-    steps::Run {
+    steps::TemplateRun {
         id: run.id.to_string(),
         registry: run.registry.clone(),
         registry_name: run.registry.split('.').next().unwrap_or_default().into(),
@@ -453,7 +453,7 @@ fn run_variables(app: &App, run: &RunVariables) -> steps::Run {
         commit: source.commit,
         repository: source.repository,
         branch: source.branch,
-        ..steps::Run::default()
+        ..steps::TemplateRun::default()
     }
 }
 

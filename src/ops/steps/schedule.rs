@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use crate::{
     image::Reference,
     ops::{execution::Failure, push_login::or_away, run_log::RunLog},
-    steps::{Graph, Progress, StepId, progress::State},
+    steps::{Graph, StepId, StepProgress, progress::StepState},
     store::lock::Lock,
     sys::signal::StopHandle,
     task::RunStatus,
@@ -28,7 +28,7 @@ pub(super) async fn carry_out(
     halt: &StopHandle,
 ) -> Result<(), Failure> {
     let (graph, clock) = (&shared.read.graph, &shared.execution.app.clock);
-    let mut progress = Progress::new(graph);
+    let mut progress = StepProgress::new(graph);
     let mut working = FuturesUnordered::new();
     let mut first: Option<(Failure, Vec<Reference>)> = None;
     let mut at_work: Vec<&str> = Vec::new();
@@ -111,10 +111,10 @@ fn one_more_place(shared: &StepContext<'_>) -> Option<Option<Lock>> {
         .map(Some)
 }
 
-fn report_skipped(log: &RunLog<'_>, graph: &Graph, progress: &Progress<'_>) {
+fn report_skipped(log: &RunLog<'_>, graph: &Graph, progress: &StepProgress<'_>) {
     let steps = graph.steps().iter();
     let skipped: Vec<&str> = steps
-        .filter(|step| progress.state(&step.id) == State::Skipped)
+        .filter(|step| progress.state(&step.id) == StepState::Skipped)
         .map(|step| StepId::as_str(&step.id))
         .collect();
     if !skipped.is_empty() {

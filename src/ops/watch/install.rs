@@ -60,12 +60,12 @@ const VARIABLES: [&str; 36] = [
     INSIST,
 ];
 
-struct Call {
+struct WatchCommand {
     variables: Vec<(&'static str, String)>,
     words: Vec<String>,
 }
 
-impl Call {
+impl WatchCommand {
     /// Returns the call of `task watch` with these options.
     fn of(app: &App, options: &[&str], others: &[String]) -> Result<Self> {
         let program = env::current_exe().context(Kind::Failed, || {
@@ -132,7 +132,7 @@ fn shown(path: &Path) -> String {
 ///
 /// [`Kind::Failed`] where the program cannot find its own file; [`Kind::Invalid`] where the line is longer than cron takes.
 pub fn crontab(app: &App, options: &[String]) -> Result<String> {
-    let call = Call::of(app, &["--once"], options)?;
+    let call = WatchCommand::of(app, &["--once"], options)?;
     let variables = call.variables.iter();
     let variables = variables.map(|(name, value)| format!("{name}={}", shell_words::quote(value)));
     let words = call
@@ -153,7 +153,7 @@ pub fn crontab(app: &App, options: &[String]) -> Result<String> {
 
 /// Returns the systemd unit that packages install, with the paths of this program and its folders, and these options of `task watch`.
 pub fn unit(app: &App, options: &[String]) -> Result<String> {
-    let call = Call::of(app, &[], options)?;
+    let call = WatchCommand::of(app, &[], options)?;
     let words = call
         .words
         .iter()

@@ -7,7 +7,7 @@ use super::{
     layout::ImageLayout,
     problem::CopyError,
     remote::Remote,
-    request::Place,
+    request::ImagePlace,
     tree::{Descriptor, RawDocument},
 };
 
@@ -30,20 +30,20 @@ pub enum BlobTransfer {
 }
 
 impl Endpoint {
-    pub fn source(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
+    pub fn source(registries: &Registries, place: &ImagePlace) -> Result<Self, CopyError> {
         match place {
-            Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
-            Place::Layout { folder, name } => {
+            ImagePlace::Registry(image) => Remote::new(registries, image).map(Self::Registry),
+            ImagePlace::Layout { folder, name } => {
                 ImageLayout::open(folder, name.as_deref()).map(Self::Layout)
             }
         }
     }
 
     /// Returns the target of a copy. A missing folder is made.
-    pub fn target(registries: &Registries, place: &Place) -> Result<Self, CopyError> {
+    pub fn target(registries: &Registries, place: &ImagePlace) -> Result<Self, CopyError> {
         match place {
-            Place::Registry(image) => Remote::new(registries, image).map(Self::Registry),
-            Place::Layout { folder, .. } => ImageLayout::make(folder).map(Self::Layout),
+            ImagePlace::Registry(image) => Remote::new(registries, image).map(Self::Registry),
+            ImagePlace::Layout { folder, .. } => ImageLayout::make(folder).map(Self::Layout),
         }
     }
 

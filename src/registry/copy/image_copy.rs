@@ -16,7 +16,7 @@ use super::{
     mounts::Mounts,
     problem::CopyError,
     remote::Remote,
-    request::{Amount, CopyContext, CopyRequest, Progress, ProgressWatcher},
+    request::{Amount, CopyContext, CopyProgress, CopyRequest, ProgressWatcher},
     transfer::save,
     tree::{self, Descriptor, RawDocument},
     upload::MountOutcome,
@@ -173,7 +173,7 @@ impl<'a> ImageCopy<'a> {
         let sizes = blobs.iter().map(|blob| blob.size);
         let total = sizes.fold(0, u64::saturating_add);
         self.within(&self.blobs, total, MAX_BLOBS)?;
-        (self.context.watch)(Progress::Total(total));
+        (self.context.watch)(CopyProgress::Total(total));
         let plan = self.mounts.as_ref().map(|mounts| mounts.plan(&blobs));
         let plan = plan.unwrap_or_default();
         let planned = |blob| {
@@ -236,7 +236,7 @@ impl<'a> ImageCopy<'a> {
                 amount.bytes += bytes;
             }
         }
-        (self.context.watch)(Progress::Done(&blob.digest, blob.size));
+        (self.context.watch)(CopyProgress::Done(&blob.digest, blob.size));
         Ok(())
     }
 

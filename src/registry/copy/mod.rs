@@ -32,5 +32,5 @@ pub use endpoint::Endpoint;
 pub use layout::is_layout;
 pub use memory::{CopyMemory, KeptUpload, RepositoryBlobs};
 pub use problem::{CopyError, tags_left};
-pub use request::{Amount, Copied, CopyRequest, Place, Progress, ProgressWatcher, Tagged};
+pub use request::{Amount, Copied, CopyProgress, CopyRequest, ImagePlace, ProgressWatcher, Tagged};
 pub use tree::{Descriptor, RawDocument};

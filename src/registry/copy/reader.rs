@@ -14,7 +14,7 @@ use super::{
     blob_stream::Chunks,
     endpoint::Endpoint,
     problem::CopyError,
-    request::{CopyContext, Progress},
+    request::{CopyContext, CopyProgress},
     tree::Descriptor,
 };
 
@@ -51,7 +51,7 @@ pub struct BlobReader<'a> {
 impl<'a> BlobReader<'a> {
     /// Returns a blob of which nothing has been read yet.
     pub fn new(source: &'a Endpoint, blob: &'a Descriptor, context: &'a CopyContext<'a>) -> Self {
-        (context.watch)(Progress::Begun(&blob.digest, blob.size));
+        (context.watch)(CopyProgress::Begun(&blob.digest, blob.size));
         Self {
             source,
             blob,
@@ -70,7 +70,7 @@ impl<'a> BlobReader<'a> {
     /// [`Abort`]; the sink then has the beginning of these bytes, and never all of the blob.
     pub async fn pour(&mut self, bytes: Range<u64>, sink: &mut Sink<'_>) -> Result<(), Abort> {
         self.begin_at(bytes.start);
-        let mut part = Part {
+        let mut part = BlobPart {
             at: bytes.start,
             end: bytes.end,
             held: None,
@@ -119,7 +119,7 @@ impl<'a> BlobReader<'a> {
     }
 
     /// Reads as much as the source delivers in one response, or in the rest of one.
-    async fn stretch(&mut self, part: &mut Part, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    async fn stretch(&mut self, part: &mut BlobPart, sink: &mut Sink<'_>) -> Result<(), ReadError> {
         let open = self.open.take().filter(|(at, _)| *at == part.at);
         let mut chunks = match open {
             Some((_, chunks)) => chunks,
@@ -171,7 +171,7 @@ impl<'a> BlobReader<'a> {
                 checker.update(new);
             }
             self.reached += new.len() as u64;
-            (self.context.watch)(Progress::Sent(&self.blob.digest, self.reached));
+            (self.context.watch)(CopyProgress::Sent(&self.blob.digest, self.reached));
         }
     }
 
@@ -185,7 +185,7 @@ impl<'a> BlobReader<'a> {
 }
 
 /// Bytes of a blob that are being passed on.
-struct Part {
+struct BlobPart {
     /// The offset of the next byte.
     at: u64,
     /// The offset after the last byte.

@@ -11,7 +11,7 @@ use super::memory::CopyMemory;
 
 /// The place of an image: the source or the target of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ImagePlace {
     Registry(Reference),
     /// In a folder of the OCI image layout, with a name if it has one.
     Layout {
@@ -24,9 +24,9 @@ pub enum Place {
 #[derive(Clone, Debug)]
 pub struct CopyRequest {
     /// The source image, by tag or digest.
-    pub from: Place,
+    pub from: ImagePlace,
     /// The target repository or folder; its tag does not matter.
-    pub to: Place,
+    pub to: ImagePlace,
     /// The tags or names of the target; without any, the image is only there by digest.
     pub tags: Vec<String>,
     /// The platforms to copy; all if empty.
@@ -74,7 +74,7 @@ pub struct Amount {
 
 /// The progress of a copy.
 #[derive(Clone, Copy, Debug)]
-pub enum Progress<'a> {
+pub enum CopyProgress<'a> {
     /// The bytes of all blobs that are to be copied.
     Total(u64),
     /// The transfer of a blob of this size begins.
@@ -85,7 +85,7 @@ pub enum Progress<'a> {
     Done(&'a Digest, u64),
 }
 
-pub type ProgressWatcher<'a> = &'a dyn Fn(Progress<'_>);
+pub type ProgressWatcher<'a> = &'a dyn Fn(CopyProgress<'_>);
 
 /// The context of a copy: its progress listener, the clock of its pauses, and the memory of earlier copies.
 #[derive(Clone, Copy)]

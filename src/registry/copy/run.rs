@@ -12,7 +12,7 @@ use super::{
     image_copy::{AT_ONCE, ImageCopy},
     memory::CopyMemory,
     problem::CopyError,
-    request::{Amount, Copied, CopyRequest, Place, ProgressWatcher, Tagged},
+    request::{Amount, Copied, CopyRequest, ImagePlace, ProgressWatcher, Tagged},
     subset,
     tree::{Descriptor, RawDocument},
 };
@@ -39,7 +39,7 @@ impl Registries {
     /// those that stay changed. A tag that names something else by now is left alone.
     pub async fn put_back(
         &self,
-        to: &Place,
+        to: &ImagePlace,
         digest: &Digest,
         tags: &[(String, Tagged)],
     ) -> Vec<String> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     image::{Digest, Platform},
     registry::documents::{
-        head::{Defect, Kind},
+        head::{Defect, ManifestKind},
         index::{self, Choice},
         manifest::{self, Document},
     },
@@ -33,7 +33,8 @@ pub async fn of(
     let entries = match shape.1 {
         Document::Index(entries) => entries,
         Document::NoImage {
-            kind: Kind::Index, ..
+            kind: ManifestKind::Index,
+            ..
         } => Vec::new(),
         Document::Manifest { config } => {
             refuse_other_platform(from, &root, &config, platforms).await?;

@@ -9,7 +9,7 @@ use super::{
     layout::ImageLayout,
     problem::CopyError,
     reader::{Abort, BlobReader, Sink},
-    request::{CopyContext, Place},
+    request::{CopyContext, ImagePlace},
     tree::Descriptor,
 };
 
@@ -48,7 +48,7 @@ impl Registries {
         blob: &Descriptor,
         into: &mut File,
     ) -> Result<(), CopyError> {
-        let from = Endpoint::source(self, &Place::Registry(image.clone()))?;
+        let from = Endpoint::source(self, &ImagePlace::Registry(image.clone()))?;
         let context = CopyContext {
             watch: &|_| {},
             clock: &self.clock,

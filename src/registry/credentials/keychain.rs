@@ -45,12 +45,12 @@ pub struct Keychain {
     logins: Vec<Login>,
     /// The files that are searched, in this order, whether or not they exist.
     pub paths: Vec<PathBuf>,
-    files: Mutex<Option<Files>>,
+    files: Mutex<Option<LoginFiles>>,
     helpers: Mutex<HashMap<Helper, Arc<tokio::sync::Mutex<Option<HelperAnswer>>>>>,
 }
 
 #[derive(Clone)]
-struct Files {
+struct LoginFiles {
     read: Instant,
     files: Result<Arc<[LoginFile]>, String>,
 }
@@ -231,7 +231,7 @@ impl Keychain {
             .iter()
             .filter_map(|path| LoginFile::read(path).transpose());
         let files: Result<Arc<[LoginFile]>, String> = read.collect();
-        *known = Some(Files {
+        *known = Some(LoginFiles {
             read: Instant::now(),
             files: files.clone(),
         });

@@ -19,7 +19,7 @@ pub struct ResolvedTag {
     /// The digest of the tag: of the index, where it is one.
     pub digest: Digest,
     /// Whether the digest is of an index or of a manifest.
-    pub kind: Kind,
+    pub kind: ManifestKind,
     /// The media type of the response.
     pub media_type: String,
 }
@@ -30,7 +30,7 @@ impl ResolvedTag {
     pub const fn at(digest: Digest) -> Self {
         Self {
             digest,
-            kind: Kind::Index,
+            kind: ManifestKind::Index,
             media_type: String::new(),
         }
     }
@@ -38,7 +38,7 @@ impl ResolvedTag {
 
 /// The kind of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
+pub enum ManifestKind {
     /// A list of manifests, one for each platform.
     Index,
     /// One image.
@@ -87,10 +87,12 @@ pub fn has_digest(headers: &HeaderMap) -> bool {
 /// # Errors
 ///
 /// [`Defect::Schema1`] for the two types of schema 1, and [`Defect::Form`] for a web page.
-pub fn kind_of(media_type: &str) -> Result<Option<Kind>, Defect> {
+pub fn kind_of(media_type: &str) -> Result<Option<ManifestKind>, Defect> {
     match media_type {
-        OCI_IMAGE_INDEX_MEDIA_TYPE | IMAGE_MANIFEST_LIST_MEDIA_TYPE => Ok(Some(Kind::Index)),
-        OCI_IMAGE_MEDIA_TYPE | IMAGE_MANIFEST_MEDIA_TYPE => Ok(Some(Kind::Manifest)),
+        OCI_IMAGE_INDEX_MEDIA_TYPE | IMAGE_MANIFEST_LIST_MEDIA_TYPE => {
+            Ok(Some(ManifestKind::Index))
+        }
+        OCI_IMAGE_MEDIA_TYPE | IMAGE_MANIFEST_MEDIA_TYPE => Ok(Some(ManifestKind::Manifest)),
         "application/vnd.docker.distribution.manifest.v1+json"
         | "application/vnd.docker.distribution.manifest.v1+prettyjws" => Err(Defect::Schema1),
         "text/html" | "application/xhtml+xml" => {
@@ -144,7 +146,7 @@ mod tests {
             seen,
             Some(ResolvedTag {
                 digest: A.parse().unwrap(),
-                kind: Kind::Index,
+                kind: ManifestKind::Index,
                 media_type: INDEX.into()
             })
         );

@@ -106,12 +106,12 @@ impl ImageConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::documents::head::Kind;
+    use crate::registry::documents::head::ManifestKind;
 
     fn entry(digit: char, platform: Option<&str>) -> Entry {
         Entry {
             digest: digest(digit),
-            kind: Kind::Manifest,
+            kind: ManifestKind::Manifest,
             platform: platform.map(|platform| platform.parse().unwrap()),
         }
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    head::{Defect, Kind, form, kind_of},
+    head::{Defect, ManifestKind, form, kind_of},
     kinds,
 };
 
@@ -35,7 +35,7 @@ pub enum Document {
     /// Something other than an image: a Helm chart, a signature, files.
     NoImage {
         /// Whether it is a manifest or an index.
-        kind: Kind,
+        kind: ManifestKind,
         /// A description with its media type, safe to be shown.
         what: String,
     },
@@ -43,10 +43,10 @@ pub enum Document {
 
 impl Document {
     /// Returns whether it is an index or a manifest.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ManifestKind {
         match self {
-            Self::Index(_) => Kind::Index,
-            Self::Manifest { .. } => Kind::Manifest,
+            Self::Index(_) => ManifestKind::Index,
+            Self::Manifest { .. } => ManifestKind::Manifest,
             Self::NoImage { kind, .. } => *kind,
         }
     }
@@ -57,7 +57,7 @@ pub struct Entry {
     /// The digest of its manifest, or of a nested index.
     pub digest: Digest,
     /// Whether that is a manifest or an index.
-    pub kind: Kind,
+    pub kind: ManifestKind,
     /// The platform, where the index gives one.
     pub platform: Option<Platform>,
 }
@@ -78,11 +78,11 @@ struct DocumentShape {
 }
 
 impl DocumentShape {
-    fn kind(&self) -> Result<Kind, Defect> {
+    fn kind(&self) -> Result<ManifestKind, Defect> {
         let is_manifest = self.layers.is_some() || self.config.is_some() || self.blobs.is_some();
         match (self.manifests.is_some(), is_manifest) {
-            (true, false) => Ok(Kind::Index),
-            (false, true) => Ok(Kind::Manifest),
+            (true, false) => Ok(ManifestKind::Index),
+            (false, true) => Ok(ManifestKind::Manifest),
             (true, true) => Err(form("it is an index and a manifest at once")),
             (false, false) => Err(form("it is neither an index nor a manifest")),
         }
@@ -119,21 +119,21 @@ pub fn parse(content_type: &str, body: &[u8]) -> Result<(String, Document), Defe
         _ if kinds::is_other_document(declared) => declared,
         (Some(_), _, _) => content_type,
         (None, Some(_), _) => declared,
-        (None, None, Kind::Index) => OCI_IMAGE_INDEX_MEDIA_TYPE,
-        (None, None, Kind::Manifest) => OCI_IMAGE_MEDIA_TYPE,
+        (None, None, ManifestKind::Index) => OCI_IMAGE_INDEX_MEDIA_TYPE,
+        (None, None, ManifestKind::Manifest) => OCI_IMAGE_MEDIA_TYPE,
     };
     let artifact = shape.artifact_type.as_deref();
     let artifact = artifact.filter(|artifact| kinds::is_artifact(artifact));
     let other = artifact.or(Some(declared).filter(|declared| kinds::is_other_document(declared)));
     let document = match (other, kind) {
         (Some(media_type), kind) => no_image(kind, media_type),
-        (None, Kind::Index) => index_of(body)?,
-        (None, Kind::Manifest) => manifest_of(body)?,
+        (None, ManifestKind::Index) => index_of(body)?,
+        (None, ManifestKind::Manifest) => manifest_of(body)?,
     };
     Ok((media_type.to_owned(), document))
 }
 
-fn no_image(kind: Kind, media_type: &str) -> Document {
+fn no_image(kind: ManifestKind, media_type: &str) -> Document {
     let what = format!("{} ({})", kinds::name(media_type), clean(media_type));
     Document::NoImage { kind, what }
 }
@@ -209,7 +209,7 @@ fn index_of(body: &[u8]) -> Result<Document, Defect> {
     let entries = if known.is_empty() { unknown } else { known };
     if entries.is_empty() && total > 0 {
         return Ok(Document::NoImage {
-            kind: Kind::Index,
+            kind: ManifestKind::Index,
             what: "an index that lists no image".to_owned(),
         });
     }
@@ -229,7 +229,7 @@ fn image(stored: &StoredEntry) -> Result<Option<Entry>, Defect> {
     }
     Ok(Some(Entry {
         digest: digest(&stored.digest)?,
-        kind: kind.unwrap_or(Kind::Manifest),
+        kind: kind.unwrap_or(ManifestKind::Manifest),
         platform: stored.platform.as_ref().and_then(StoredPlatform::platform),
     }))
 }
@@ -254,7 +254,7 @@ fn manifest_of(body: &[u8]) -> Result<Document, Defect> {
         _ => layers().next(),
     };
     Ok(match other {
-        Some(media_type) => no_image(Kind::Manifest, media_type),
+        Some(media_type) => no_image(ManifestKind::Manifest, media_type),
         None => Document::Manifest { config },
     })
 }
@@ -339,7 +339,7 @@ mod tests {
             document,
             Document::Index(vec![Entry {
                 digest: A.parse().unwrap(),
-                kind: Kind::Manifest,
+                kind: ManifestKind::Manifest,
                 platform: Some("linux/arm/v7".parse().unwrap()),
             }])
         );

@@ -113,7 +113,7 @@ pub(super) fn of_number_and_text(
 
 #[cfg(test)]
 mod tests {
-    use crate::steps::{InvalidTaskFile, Run, Variables, render::Renderer};
+    use crate::steps::{InvalidTaskFile, TemplateRun, Variables, render::Renderer};
 
     fn render(text: &str, variables: &Variables) -> Result<String, InvalidTaskFile> {
         let text = Renderer::new(variables).unwrap().render(text)?;
@@ -229,9 +229,9 @@ mod tests {
     #[test]
     fn template_functions_match_sprig() {
         let variables = Variables {
-            run: Run {
+            run: TemplateRun {
                 date: "20260102-030405z".into(),
-                ..Run::default()
+                ..TemplateRun::default()
             },
             ..Variables::default()
         };

@@ -26,12 +26,14 @@ install_acrt() {
     fi
     "$folder/acrt" --version
     echo "$folder" >>"$GITHUB_PATH"
+    # Part of the key of the cache that is saved.
+    echo "time=$(date --utc +%Y%m%dT%H%M%S.%N)" >>"$GITHUB_OUTPUT"
 }
 
 run_acrt() {
     # The command is split at white space only: no expansion, no shell.
     local words code=0
-    read -ra words <<<"$ACTION_COMMAND"
+    read -rd '' -a words <<<"$ACTION_COMMAND" || true
     if [ -n "${ACTION_TASKS:-}" ]; then
         umask 077
         # What was deleted in the repository must not go on from the cache.

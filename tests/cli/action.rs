@@ -78,7 +78,7 @@ fn action_runs_a_command_on_definitions_of_the_repository_and_succeeds_when_stal
         &definition.replace("name: web", "name: new"),
     );
     fs::remove_file(world.path(&format!("repository/{written}"))).unwrap();
-    step(&world, "run", "task list --query [].name -o tsv")
+    step(&world, "run", "task list\n  --query [].name\n  -o tsv\n")
         .ok()
         .prints(&["new\n"]);
     outputs(&world);
@@ -116,6 +116,7 @@ fn release_is_installed_only_if_its_checksum_matches() {
         .prints(&[&format!("acrt {VERSION}")]);
     let path = fs::read_to_string(world.path("runner/path")).unwrap();
     assert!(Path::new(path.trim()).join("acrt").exists(), "{path}");
+    assert!(outputs(&world).starts_with("time=2"));
 
     let world = World::new();
     world.write("runner/path", "");

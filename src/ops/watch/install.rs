@@ -19,9 +19,10 @@ const MAX_COMMAND: usize = 998;
 /// The systemd unit that packages install.
 const UNIT: &str = include_str!("../../../docs/systemd/acrt-watch.service");
 
-/// Environment variables by which registries, builders, their stores and their logins are found. None of them is secret, except the login in
+/// Environment variables by which registries, builders, their stores and their logins are found, and which decide
+/// what is built. None of them is secret, except the login in
 /// the URL of a proxy: such a URL is left out.
-const VARIABLES: [&str; 36] = [
+const VARIABLES: [&str; 39] = [
     "PATH",
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -40,6 +41,7 @@ const VARIABLES: [&str; 36] = [
     "DOCKER_TLS_VERIFY",
     "DOCKER_CERT_PATH",
     "DOCKER_BUILDKIT",
+    "DOCKER_DEFAULT_PLATFORM",
     "BUILDX_BUILDER",
     "BUILDX_CONFIG",
     "CONTAINER_HOST",
@@ -50,11 +52,13 @@ const VARIABLES: [&str; 36] = [
     "CONTAINERS_STORAGE_CONF",
     "STORAGE_DRIVER",
     "STORAGE_OPTS",
+    "BUILDAH_FORMAT",
     "BUILDAH_ISOLATION",
     "BUILDKIT_HOST",
     "REGISTRY_AUTH_FILE",
     "XDG_RUNTIME_DIR",
     "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
     "ACRT_BUILDER",
     "ACRT_REGISTRY",
     INSIST,

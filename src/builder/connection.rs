@@ -62,8 +62,12 @@ pub(super) fn build_arguments(
     let is_elsewhere = own.address.is_some() || own.connection.is_some();
     let named = match kind {
         BuilderKind::Buildx => own.builder.as_ref().map(|name| format!("--builder={name}")),
-        // The builder of that daemon, whatever `docker buildx use` or BUILDX_BUILDER have chosen.
-        BuilderKind::Docker if is_elsewhere && has_buildx => Some("--builder=default".into()),
+        // The builder of that daemon, whatever `docker buildx use` or BUILDX_BUILDER have chosen: buildx calls it like the context, and
+        // without a context `default`.
+        BuilderKind::Docker if is_elsewhere && has_buildx => {
+            let context = own.connection.as_deref().filter(|_| own.address.is_none());
+            Some(format!("--builder={}", context.unwrap_or("default")))
+        }
         _ => None,
     };
     named.into_iter().collect()
@@ -196,7 +200,12 @@ mod tests {
         let farm = build_arguments(BuilderKind::Buildx, &own("{builder: farm}"), true);
         assert_eq!(farm, ["--builder=farm"]);
         let there = own("{connection: old}");
-        assert_eq!(build_arguments(docker, &there, true), ["--builder=default"]);
+        assert_eq!(build_arguments(docker, &there, true), ["--builder=old"]);
+        let there_by_address = own("{address: 'ssh://b@old'}");
+        assert_eq!(
+            build_arguments(docker, &there_by_address, true),
+            ["--builder=default"]
+        );
         assert!(build_arguments(docker, &there, false).is_empty());
         assert!(build_arguments(docker, &own("{}"), true).is_empty());
     }

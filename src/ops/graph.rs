@@ -82,17 +82,18 @@ pub fn graph(app: &App, only: Option<&TaskKey>, events: &EventSink<'_>) -> Resul
     let (loaded, tags) = load_with_tags(app, &mut 0, events)?;
     let nodes: Vec<&Snapshot> = loaded.iter().collect();
     let states = states(app, &nodes, with_runs(app, tags, &nodes));
-    Ok(graph_of(&nodes, &states, only))
+    Ok(graph_of(app, &nodes, &states, only))
 }
 
 /// Returns the dependency graph, with the states of the tasks.
 pub(super) fn graph_of(
+    app: &App,
     nodes: &[&Snapshot],
     states: &BTreeMap<TaskKey, State>,
     only: Option<&TaskKey>,
 ) -> GraphAnswer {
     let whole = WholeGraph::new(nodes);
-    let wanted = TagSubscriptions::by(nodes);
+    let wanted = TagSubscriptions::by(app, nodes);
     let children = children(&whole.parents);
     let kept: BTreeSet<usize> = match only {
         None => (0..whole.parents.len()).collect(),

@@ -59,9 +59,9 @@ struct Subscription {
 
 impl TagSubscriptions {
     /// Collects the tags that tasks depend on, and what the tasks need to know of them.
-    pub fn by(nodes: &[&Snapshot]) -> Self {
+    pub fn by(app: &App, nodes: &[&Snapshot]) -> Self {
         let mut tags = BTreeMap::new();
-        let local = made_locally(nodes);
+        let local = made_locally(app, nodes);
         for node in nodes {
             for (tag, dependency) in node.followed() {
                 let new = || Subscription::of(tag, dependency.image.reference());
@@ -88,8 +88,13 @@ impl TagSubscriptions {
 
     /// Adds those images that tasks have pushed for which `which` returns true.
     #[must_use]
-    pub fn with_outputs(mut self, nodes: &[&Snapshot], which: impl Fn(&Reference) -> bool) -> Self {
-        let local = made_locally(nodes);
+    pub fn with_outputs(
+        mut self,
+        app: &App,
+        nodes: &[&Snapshot],
+        which: impl Fn(&Reference) -> bool,
+    ) -> Self {
+        let local = made_locally(app, nodes);
         for node in nodes {
             let outputs = node.outputs.iter().zip(&node.baseline.outputs);
             for (tag, output) in outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output))) {
@@ -189,13 +194,16 @@ impl Subscription {
     }
 }
 
-/// Returns the images that local tasks make, each with the builder that its task names. What a run has taken from a builder's store stays
+/// Returns the images that local tasks make, each with the builder of its task. What a run has taken from a builder's store stays
 /// local while the task that makes it is broken or gone, unless another task pushes it: a registry may have an image of the same name.
-fn made_locally(nodes: &[&Snapshot]) -> HashMap<Reference, Option<String>> {
+fn made_locally(app: &App, nodes: &[&Snapshot]) -> HashMap<Reference, Option<String>> {
     let mut images = HashMap::new();
     for node in nodes {
-        let taken = node.followed().filter(|(_, it)| it.is_local);
-        images.extend(taken.map(|(tag, _)| (tag.clone(), node.task.builder.clone())));
+        let mut taken = node.followed().filter(|(_, it)| it.is_local).peekable();
+        if taken.peek().is_some() {
+            let builder = app.builder_of(&node.task);
+            images.extend(taken.map(|(tag, _)| (tag.clone(), builder.clone())));
+        }
     }
     for node in nodes.iter().filter(|node| !node.task.is_local()) {
         for image in &node.pushes {
@@ -204,7 +212,8 @@ fn made_locally(nodes: &[&Snapshot]) -> HashMap<Reference, Option<String>> {
     }
     for node in nodes.iter().filter(|node| node.task.is_local()) {
         let own = node.pushes.iter().cloned();
-        images.extend(own.map(|image| (image, node.task.builder.clone())));
+        let builder = app.builder_of(&node.task);
+        images.extend(own.map(|image| (image, builder.clone())));
     }
     images
 }

@@ -270,7 +270,19 @@ impl App {
     pub(super) fn builder_of(&self, task: &Task) -> Option<String> {
         let choice = self.surroundings.builder.as_deref();
         let choice = choice.or(task.builder.as_deref());
-        builder::chosen_name(choice, &self.settings).map(str::to_owned)
+        let chosen = builder::chosen_name(choice, &self.settings).map(str::to_owned);
+        chosen.or_else(|| self.builder_with_images_of(task))
+    }
+
+    /// Returns the builder of the last successful run of a local task: whichever builders answer now, its images are in that one.
+    fn builder_with_images_of(&self, task: &Task) -> Option<String> {
+        if !task.is_local() {
+            return None;
+        }
+        let last = self.store.baseline(&task.key()).ok()?.run_id?;
+        let name = self.store.run(last).ok()??.builder?;
+        self.settings.config.builder(&name)?;
+        Some(name)
     }
 
     /// Returns how many builds a builder may run at once; `None` is unlimited.

@@ -302,7 +302,7 @@ pub(super) async fn look_now(
     app.registries_with(all_logins(app, &loaded, broken, events)?);
     tags = tags.remembering(aged(loaded.iter().chain(&others)));
     let nodes: Vec<&Snapshot> = loaded.iter().collect();
-    let wanted = subscriptions(&nodes, options.images, &tags).shared_with(&others);
+    let wanted = subscriptions(app, &nodes, options.images, &tags).shared_with(&others);
     look_at_all(app, &nodes, &wanted, &mut tags, events).await;
     loop {
         let more = keep_makers(&loaded, &mut others, &tags);
@@ -310,7 +310,7 @@ pub(super) async fn look_now(
             break;
         }
         let nodes: Vec<&Snapshot> = more.iter().collect();
-        let wanted = subscriptions(&nodes, false, &tags);
+        let wanted = subscriptions(app, &nodes, false, &tags);
         let wanted = wanted.shared_with(loaded.iter().chain(&others));
         look_at_all(app, &nodes, &wanted, &mut tags, events).await;
         loaded.extend(more);
@@ -325,9 +325,14 @@ pub(super) async fn look_now(
 
 /// Returns the tags that tasks depend on. Of the images that tasks have pushed, only those are added that were missing the last time, or all
 /// with `images`.
-pub(super) fn subscriptions(nodes: &[&Snapshot], images: bool, tags: &Tags) -> TagSubscriptions {
+pub(super) fn subscriptions(
+    app: &App,
+    nodes: &[&Snapshot],
+    images: bool,
+    tags: &Tags,
+) -> TagSubscriptions {
     let is_gone = |tag: &Reference| tags.look_error(tag) == Some(LookErrorKind::Absent);
-    TagSubscriptions::by(nodes).with_outputs(nodes, |tag| images || is_gone(tag))
+    TagSubscriptions::by(app, nodes).with_outputs(app, nodes, |tag| images || is_gone(tag))
 }
 
 /// Looks at all `wanted` tags, and at the git repositories of these tasks, and waits for all answers.

@@ -113,7 +113,7 @@ impl PageSnapshot {
         let report = report(&nodes, &mut tags, |_| true, app.clock.now());
         let state = |task: &TaskStatus| (key(task), task.state);
         let states: BTreeMap<TaskKey, State> = report.tasks.iter().map(state).collect();
-        let graph = graph_of(&nodes, &states, None);
+        let graph = graph_of(app, &nodes, &states, None);
         let mut overview = overview(app, &report, &nodes, &tags);
         drop(events);
         overview.problems = problems.into_inner();

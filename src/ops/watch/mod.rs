@@ -56,7 +56,7 @@ pub async fn dry_run(app: &App, events: &EventSink<'_>) -> Result<(Vec<CheckAnsw
     app.registries_with(all_logins(app, &loaded, &mut broken, events)?);
     let nodes: Vec<&Snapshot> = loaded.iter().collect();
     tags = tags.remembering(aged(&loaded));
-    let wanted = subscriptions(&nodes, false, &tags);
+    let wanted = subscriptions(app, &nodes, false, &tags);
     look_at_all(app, &nodes, &wanted, &mut tags, events).await;
     let answers = simulate_round(nodes, &mut tags, app.clock.now());
     let mut round_result = RoundResult::default();

@@ -522,3 +522,36 @@ fn standalone_docker_compose_restarts_services_where_docker_has_no_plugin() {
             .any(|line| line.contains("--no-build -- late"))
     );
 }
+
+#[test]
+fn local_task_without_a_builder_waits_for_the_one_that_has_its_images() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.docker();
+    world.buildah();
+    let path = world.path("bin/docker");
+    let docker = fs::read_to_string(&path).unwrap();
+    let dead = format!(
+        "if test -e '{}'; then echo 'Cannot connect to the Docker daemon' >&2; exit 1; fi",
+        world.path("away").display()
+    );
+    fs::write(&path, docker.replacen('\n', &format!("\n{dead}\n"), 1)).unwrap();
+    registry.push("base:1", &[("version", "one")]);
+    world.write(
+        "shop/Dockerfile",
+        &format!("FROM {}\n", registry.image("base:1")),
+    );
+    let now = |time: &str| world.set("ACRT_NOW", &format!("2026-01-31T08:{time}Z"));
+    now("00:00");
+    world
+        .acrt(&["task", "adopt", "shop", "--local", "--yes", "--run"])
+        .ok();
+    registry.push("base:1", &[("version", "two")]);
+    world.write("away", "");
+    now("10:00");
+    let waits = "waiting: builder docker does not answer since";
+    world.watch_once().exits(4).says(&[waits]);
+    fs::remove_file(world.path("away")).unwrap();
+    now("11:00");
+    world.watch_once().ok().prints(&["shop: rebuilt"]);
+    assert_eq!(state(&world, "shop").0, "current");
+}

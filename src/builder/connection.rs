@@ -112,8 +112,9 @@ pub(super) const SERVER_VERSION: [&str; 3] = ["version", "--format", "{{.Server.
 pub(super) const WORKERS: [&str; 2] = ["debug", "workers"];
 
 /// Returns the query that tells whether a builder is reachable, which a reachable builder answers at once; `None` for a builder without a
-/// daemon or that cannot be asked. Runs nothing.
-pub fn presence(name: &str, settings: &Settings) -> Option<Question<bool>> {
+/// daemon or that cannot be asked. The answer says of each node of a buildx builder why it is away, `None` where it is there; it is empty for
+/// a builder without nodes, which is there if the query succeeds. Runs nothing.
+pub fn presence(name: &str, settings: &Settings) -> Option<Question<Vec<Option<String>>>> {
     let (kind, own) = settings.config.builder(name)?;
     let program = program(kind, &own, settings)?;
     let ask = |program: &Program, words: &[&str], read| Question {
@@ -121,17 +122,17 @@ pub fn presence(name: &str, settings: &Settings) -> Option<Question<bool>> {
         read,
     };
     match kind {
-        BuilderKind::Docker => Some(ask(&program, &SERVER_VERSION, |_| true)),
+        BuilderKind::Docker => Some(ask(&program, &SERVER_VERSION, |_| Vec::new())),
         BuilderKind::Buildx => {
             let line = program.call_buildx(&["buildx", "inspect"]);
-            let read = is_node_there;
+            let read = nodes_away;
             Some(Question { line, read })
         }
         BuilderKind::Podman => {
             let is_remote = program.global_args.iter().any(|it| it == "--remote");
-            is_remote.then(|| ask(&program, &SERVER_VERSION, |_| true))
+            is_remote.then(|| ask(&program, &SERVER_VERSION, |_| Vec::new()))
         }
-        BuilderKind::Buildctl => Some(ask(&program, &WORKERS, |_| true)),
+        BuilderKind::Buildctl => Some(ask(&program, &WORKERS, |_| Vec::new())),
         BuilderKind::Buildah | BuilderKind::Command => None,
     }
 }
@@ -147,15 +148,24 @@ pub fn lacks_buildx(errors: &str) -> bool {
 
 /// Reads the output of `docker buildx inspect`, which exits with 0 even where no node answers. A node that a build would start first counts
 /// as reachable; of a node that is started elsewhere, buildx only says that it is not running.
-fn is_node_there(text: &str) -> bool {
-    let field = |name: &str| {
-        let mut lines = text.lines();
-        lines
-            .find_map(|line| line.strip_prefix(name))
-            .map(str::trim)
+fn nodes_away(text: &str) -> Vec<Option<String>> {
+    let field = |section: &str, name: &str| {
+        let mut lines = section.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name))?;
+        Some(value.trim().to_owned())
     };
-    let is_running = field("Status:").is_none_or(|status| status == "running");
-    field("Error:").is_none() && (is_running || field("Driver:") != Some("remote"))
+    let is_remote = field(text, "Driver:").as_deref() == Some("remote");
+    let sections = text.split("\nName:");
+    let nodes = sections.filter_map(|section| {
+        let (status, error) = (field(section, "Status:"), field(section, "Error:"));
+        if status.is_none() && error.is_none() {
+            return None;
+        }
+        let name = section.lines().next().unwrap_or_default().trim();
+        let not_running = status.filter(|status| is_remote && status != "running");
+        Some(error.or_else(|| Some(format!("node {name} is {}", not_running?))))
+    });
+    nodes.collect()
 }
 
 #[cfg(test)]
@@ -212,14 +222,16 @@ mod tests {
 
     #[test]
     fn inactive_node_that_a_build_would_start_is_reachable_and_a_failing_one_is_not() {
-        let there = |text: &str| is_node_there(text);
-        assert!(there("Driver: docker\nStatus: running\n"));
-        assert!(there("Driver: docker-container\nStatus:   inactive\n"));
-        assert!(!there(
-            "Driver:        remote\nNodes:\nStatus:   inactive\n"
-        ));
-        assert!(!there(
-            "Driver: docker-container\nError:   Cannot connect\n"
-        ));
+        let away = |nodes: &str| nodes_away(&format!("Name: farm\n{nodes}"));
+        let docker = "Driver: docker\n\nNodes:\nName: a\nStatus: running\n";
+        assert_eq!(away(docker), [None]);
+        let container = "Driver: docker-container\n\nNodes:\nName: a\nStatus:   inactive\n";
+        assert_eq!(away(container), [None]);
+        let failing = "Driver: docker-container\n\nNodes:\nName: a\nError:   Cannot connect\n";
+        assert_eq!(away(failing), [Some("Cannot connect".to_owned())]);
+        let two = "Driver:   remote\n\nNodes:\nName:   a\nStatus:   running\nMin Free Space: 4GiB\n\n\
+            Name:   b\nStatus:   inactive\nMin Free Space: 4GiB\n";
+        assert_eq!(away(two), [None, Some("node b is inactive".to_owned())]);
+        assert_eq!(away(""), []);
     }
 }

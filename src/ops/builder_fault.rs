@@ -10,7 +10,7 @@ use crate::{
 use super::{
     builders,
     execution::{Execution, Failure},
-    placing,
+    placing::{self, NeededNodes},
     run_log::PrefixedLog,
     why_failed::{has_lost_the_builder, has_no_disk},
 };
@@ -35,7 +35,9 @@ pub(super) async fn with_builder_fault(
     if failure.status == RunStatus::Canceled {
         return failure;
     }
-    let is_there = placing::is_there(execution.app, name).await.unwrap_or(true);
+    // The build may have needed any of its nodes.
+    let is_there = placing::is_there(execution.app, name, NeededNodes::All).await;
+    let is_there = is_there.unwrap_or(true);
     let fault = if !is_there {
         Fault::Away
     } else if has_no_disk(&failure.error) {

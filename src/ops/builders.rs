@@ -139,7 +139,7 @@ async fn ask(app: &App, name: &str) -> Result<BuilderAnswer> {
         disk: None,
         is_default: chosen == Some(name),
     };
-    let is_there = placing::is_there(app, name).await?;
+    let is_there = placing::is_there(app, name, placing::NeededNodes::All).await?;
     let record = app.store.builders().away.remove(name);
     if !is_there || record.is_some() {
         answer.state = BuilderState::Away;

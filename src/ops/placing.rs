@@ -408,7 +408,7 @@ pub(super) async fn absent<'b>(
     names: impl Iterator<Item = &'b str>,
 ) -> Result<Option<&'b str>> {
     for name in names {
-        if !is_there(app, name).await? {
+        if !is_there(app, name, NeededNodes::Any).await? {
             return Ok(Some(name));
         }
         if app.store.builders().is_full(name) {
@@ -419,13 +419,21 @@ pub(super) async fn absent<'b>(
     Ok(None)
 }
 
+/// Which nodes of a builder have to answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum NeededNodes {
+    /// One, which may be enough for a run.
+    Any,
+    All,
+}
+
 /// Asks a builder whether it is there, and stores the answer.
 ///
 /// # Errors
 ///
 /// [`Kind::Failed`] where the state directory cannot be written.
-pub(super) async fn is_there(app: &App, name: &str) -> Result<bool> {
-    let why = silence(app, name).await;
+pub(super) async fn is_there(app: &App, name: &str, needed: NeededNodes) -> Result<bool> {
+    let why = silence(app, name, needed).await;
     let is_there = why.is_none();
     // An answer does not show that there is room for a build again.
     if is_there && app.store.builders().is_full(name) {
@@ -436,7 +444,7 @@ pub(super) async fn is_there(app: &App, name: &str) -> Result<bool> {
 }
 
 /// Returns why a builder is away; `None` where it answers, or has no daemon that could be away.
-pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
+pub(super) async fn silence(app: &App, name: &str, needed: NeededNodes) -> Option<String> {
     let question = builder::presence(name, &app.settings)?;
     let reply = match process::ask_for(PATIENCE, &question.line).await {
         Ok(reply) => reply,
@@ -444,14 +452,16 @@ pub(super) async fn silence(app: &App, name: &str) -> Option<String> {
     };
     let printed = String::from_utf8_lossy(&reply.output);
     match reply.ended {
-        Ended::Exited(0) if question.read(&printed) => None,
+        Ended::Exited(0) => {
+            let nodes = question.read(&printed);
+            let is_enough = needed == NeededNodes::Any && nodes.contains(&None);
+            nodes.into_iter().flatten().next().filter(|_| !is_enough)
+        }
         // Waiting does not help here. The run reports what is missing.
         _ if builder::lacks_buildx(&String::from_utf8_lossy(&reply.errors)) => None,
         Ended::TimedOut => Some(format!("no answer within {} seconds", PATIENCE.as_secs())),
         _ => {
-            let said = printed.lines().find_map(|line| line.strip_prefix("Error:"));
-            let said = said.map(|said| said.trim().to_owned());
-            let why = said.or_else(|| process::last_line(&reply.errors));
+            let why = process::last_line(&reply.errors);
             let why = why.or_else(|| process::last_line(&reply.output));
             Some(why.unwrap_or_else(|| "it ended without any output".into()))
         }

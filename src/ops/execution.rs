@@ -3,6 +3,8 @@
 use std::{
     cell::{OnceCell, RefCell},
     collections::BTreeSet,
+    io::Read as _,
+    path::Path,
     time::Duration,
 };
 
@@ -14,7 +16,7 @@ use crate::{
     secret::login_as_sent,
     store::secrets::Secrets,
     sys::{
-        environment,
+        environment, plain_file,
         secret::Secret,
         signal::{Signal, Stop},
     },
@@ -33,6 +35,12 @@ use super::{
 
 /// How long a builder has to exit by itself when it is told to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
+
+/// How much of the file of a build secret is masked in the log.
+const MAX_SECRET_FILE: u64 = 64 << 10;
+
+/// Shorter lines of a build secret with several lines are not masked.
+const SHORTEST_SECRET_LINE: usize = 8;
 
 /// How a run failed: its status, and why.
 #[derive(Debug)]
@@ -182,6 +190,7 @@ impl<'a> Execution<'a> {
             .chain(token)
             .chain(logins)
             .chain(variables.into_iter().map(|(_, value)| value))
+            .chain(self.secret_lines())
             .chain(environment::proxy_secrets())
             .collect()
     }
@@ -192,12 +201,7 @@ impl<'a> Execution<'a> {
     ///
     /// [`Kind::Invalid`] where a variable is not set.
     pub(super) fn secret_variables(&self) -> Result<Vec<(String, Secret)>> {
-        let Step::Docker(step) = &self.task.step else {
-            return Ok(Vec::new());
-        };
-        let secrets = step.options.iter();
-        let secrets = secrets.filter_map(|option| option.strip_prefix("--secret="));
-        let names = secrets.filter_map(|one| one.split(',').find_map(|it| it.strip_prefix("env=")));
+        let names = self.sources_of_secrets(&["env="]);
         let value = |name: &str| {
             let value = adopt::variable(&self.task, name).ok_or_else(|| {
                 let text = format!(
@@ -209,6 +213,39 @@ impl<'a> Execution<'a> {
             Ok((name.to_owned(), Secret::new(value)))
         };
         names.map(value).collect()
+    }
+
+    /// Returns the lines of the files that build secrets of the definition come from. Of a file with several lines, short ones are left out:
+    /// a log has them anyway. A file that cannot be read is reported by the build.
+    fn secret_lines(&self) -> Vec<Secret> {
+        let files = self.sources_of_secrets(&["src=", "source="]);
+        let contents = files.filter_map(|path| {
+            let mut content = Vec::new();
+            let file = plain_file::open(Path::new(path)).ok()?;
+            file.take(MAX_SECRET_FILE).read_to_end(&mut content).ok()?;
+            Some(String::from_utf8_lossy(&content).into_owned())
+        });
+        let mut lines = Vec::new();
+        for content in contents {
+            let is_one = content.trim().lines().count() == 1;
+            let own = content.lines().map(str::trim);
+            let own = own.filter(|line| is_one || line.len() >= SHORTEST_SECRET_LINE);
+            lines.extend(own.map(Secret::new));
+        }
+        lines
+    }
+
+    /// Returns what the build secrets of the definition have in one of these fields, such as `env=`.
+    fn sources_of_secrets(&self, fields: &[&str]) -> impl Iterator<Item = &str> {
+        let options = match &self.task.step {
+            Step::Docker(step) => step.options.as_slice(),
+            Step::FileTask(_) | Step::EncodedTask(_) | Step::Import(_) => &[],
+        };
+        let secrets = options.iter().filter_map(|it| it.strip_prefix("--secret="));
+        secrets.filter_map(|one| {
+            let mut all = one.split(',');
+            all.find_map(|it| fields.iter().find_map(|field| it.strip_prefix(field)))
+        })
     }
 
     /// Returns the images that the run pushes.

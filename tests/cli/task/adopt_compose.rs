@@ -417,17 +417,18 @@ secrets:
 }
 
 #[test]
-fn compose_environment_secret_and_ssh_agent_reach_the_build_and_nothing_else() {
+fn compose_secrets_and_ssh_agent_reach_the_build_and_nothing_else() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
     registry.push_shell("base:1", &[("v", "1")]);
     let dockerfile = format!(
-        "FROM {}\nRUN --mount=type=secret,id=token cat /run/secrets/token | wc -c > /length\nRUN --mount=type=ssh test -S \"$SSH_AUTH_SOCK\"\n",
+        "FROM {}\nRUN --mount=type=secret,id=token cat /run/secrets/token | wc -c > /length\nRUN --mount=type=secret,id=file cat /run/secrets/file\nRUN --mount=type=ssh test -S \"$SSH_AUTH_SOCK\"\n",
         registry.image("base:1")
     );
     world.write("shop/Dockerfile", &dockerfile);
-    let compose = "services: {web: {image: web, build: {context: ., ssh: [default], secrets: [token]}}}\nsecrets: {token: {environment: TOKEN}}\n";
+    let compose = "services: {web: {image: web, build: {context: ., ssh: [default], secrets: [token, file]}}}\nsecrets: {token: {environment: TOKEN}, file: {file: ./file}}\n";
     world.write("shop/compose.yaml", compose);
+    world.write("shop/file", "hunter2-in-a-file\n");
     let socket = world.path("agent");
     let mut agent = command("ssh-agent");
     agent.arg("-D").arg("-a").arg(&socket);

@@ -89,7 +89,11 @@ fn of_docker(image: &Value) -> Option<HeldImage> {
         digests: digests.iter().filter_map(|one| one.parse().ok()).collect(),
         id: id(&image["Id"]),
         parts: Vec::new(),
-        tags: texts(&image["RepoTags"]),
+        // Docker 28 with the store of containerd also lists names with digests.
+        tags: texts(&image["RepoTags"])
+            .into_iter()
+            .filter(|name| !name.contains('@'))
+            .collect(),
         // Only podman reports it. Without a repository's digest it is not from a registry.
         own: text(&image["Digest"])
             .and_then(|digest| digest.parse().ok())

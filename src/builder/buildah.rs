@@ -1,6 +1,6 @@
 //! The command lines of buildah, and those that podman shares with it.
 
-use std::path::Path;
+use std::{ffi::OsString, path::Path};
 
 use crate::{
     error::{Error, Result},
@@ -8,7 +8,7 @@ use crate::{
     sys::{command::CommandLine, environment},
 };
 
-use super::{BuildRequest, DigestSource, Program, Purpose, Step};
+use super::{BuildRequest, DigestSource, Program, Purpose, Step, program::csv_field};
 
 /// How the names of all manifest lists begin.
 pub(super) const LISTS: &str = "localhost/acrt-";
@@ -17,7 +17,12 @@ pub(super) const LISTS: &str = "localhost/acrt-";
 pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
     let list = gathered(request)?;
     let mut steps = pulls(program, request);
-    let build = common(program.call(&["build"]), program, request)
+    // It is a list to them, and a comma in it would part the path.
+    let file = match request.dockerfile.to_str() {
+        Some(path) => csv_field(path.to_owned()).into(),
+        None => request.dockerfile.clone().into_os_string(),
+    };
+    let build = common(program.call(&["build"]), program, request, file)
         .pairs("--annotation", &request.annotations)
         .flags("--tls-verify", all_plain(request).then_some("false"));
     let build = match &list {
@@ -97,11 +102,16 @@ pub(super) fn remove_list(program: &Program, list: &str) -> CommandLine {
     program.call(&["manifest", "rm", "--", list])
 }
 
-/// Adds the arguments that all builders of the docker family share.
-pub(super) fn common(build: CommandLine, program: &Program, request: &BuildRequest) -> CommandLine {
+/// Adds the arguments that all builders of the docker family share; `file` is the Dockerfile, as the builder takes its path.
+pub(super) fn common(
+    build: CommandLine,
+    program: &Program,
+    request: &BuildRequest,
+    file: impl Into<OsString>,
+) -> CommandLine {
     let mut line = build
         .args(program.args_for(request))
-        .flag("--file", &request.dockerfile)
+        .flag("--file", file)
         .pairs("--build-arg", request.args.iter().map(|(k, v)| (k, v)));
     for (name, value) in &request.secret_args {
         // Without a value the builder takes it from its environment, which other users cannot read.
@@ -241,6 +251,15 @@ mod tests {
             lines[0]
         );
         assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn comma_or_quote_in_the_path_of_a_dockerfile_does_not_part_it() {
+        let mut request = full();
+        request.dockerfile = "/doe, \"j\"/Dockerfile".into();
+        let lines = printed(&plan(&program(), &request).unwrap());
+        let file = r#"'--file="/doe, ""j""/Dockerfile"'"#;
+        assert!(lines[0].contains(file), "{}", lines[0]);
     }
 
     #[test]

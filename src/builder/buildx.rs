@@ -77,7 +77,12 @@ fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandL
 }
 
 fn begin(program: &Program, request: &BuildRequest) -> CommandLine {
-    let mut build = common(program.call(&["buildx", "build"]), program, request);
+    let mut build = common(
+        program.call(&["buildx", "build"]),
+        program,
+        request,
+        &request.dockerfile,
+    );
     if let Some(cache) = &request.cache {
         build = build
             .flag("--cache-to", format!("type=registry,ref={cache},mode=max"))

@@ -29,8 +29,13 @@ pub(super) fn plan(
         return Ok(buildx::plan(program, true, request));
     }
     // `docker build` uses buildx where the plugin is installed, and the classic builder where not. DOCKER_BUILDKIT is left to the user.
-    let mut build =
-        common(program.call(&["build"]), program, request).flags("--tag", request.image_names());
+    let mut build = common(
+        program.call(&["build"]),
+        program,
+        request,
+        &request.dockerfile,
+    )
+    .flags("--tag", request.image_names());
     if can.load {
         // The push that follows needs the image in the daemon, and BUILDX_BUILDER may name a builder that keeps it elsewhere.
         let load = (!request.images.is_empty()).then_some("--load");

@@ -44,7 +44,6 @@ pub fn make_folder(path: &Path) -> Result<()> {
         .context(Kind::Failed, || {
             format!("cannot make the folder `{}`", path.display())
         })
-        .map_err(|error| error.hint("give a folder that you may write to with --state-dir"))
 }
 
 /// Replaces `path` in one step: a reader sees the old file or the new one, never half, also after a power cut.

@@ -87,6 +87,7 @@ impl Store {
     /// Where it cannot be made.
     pub fn prepare(&self) -> Result<()> {
         file::make_folder(self.layout.root())
+            .map_err(|error| error.hint("give a folder that you may write to with --state-dir"))
     }
 
     /// Removes the temporary files of killed processes, from all folders but those of runs. Reads each folder once.

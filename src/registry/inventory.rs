@@ -214,22 +214,8 @@ impl Registries {
         digest: &Digest,
     ) -> Result<Option<Vec<Digest>>, LookupError> {
         let host = self.host_of(repository)?;
-        let mut found = Vec::new();
-        let mut known = BTreeSet::new();
-        let request_spec = RequestSpec::referrers(repository, digest);
-        let refused = host.ask_for_pages(request_spec, |answer| {
-            let read = Inspected::parse(&answer.response.headers, answer.response.body.clone())
-                .map_err(|defect| defective(defect, answer.asked.clone()))?;
-            let before = found.len();
-            let digests = read.children.into_iter().map(|child| child.digest);
-            found.extend(digests.filter(|digest| known.insert(digest.clone())));
-            Ok(found.len() - before)
-        });
-        match refused.await? {
-            None => Ok(Some(found)),
-            Some(answer) if matches!(answer.response.status, 400 | 404 | 405) => Ok(None),
-            Some(answer) => Err(refusal(&answer)),
-        }
+        let found = host.referrers(repository, digest).await?;
+        Ok(found.map(|all| all.into_iter().map(|it| it.digest).collect()))
     }
 
     /// Returns when an image was made and its platform, from its config; `None` without a config of an image.

@@ -211,3 +211,42 @@ async fn referrers_with_an_unreadable_page_are_an_error() {
     let (text, _) = words(found.unwrap_err());
     assert!(text.ends_with("its `Link` header is malformed"), "{text}");
 }
+
+#[tokio::test]
+async fn referrers_api_is_absent_by_status_or_web_page_and_never_by_a_broken_list() {
+    let referrers = async |answer: Answer| {
+        let page = Answer::status(200).header("Content-Type", "text/html; charset=utf-8");
+        let server = Scripted::start(move |request, _| match request.path() {
+            "/login" => page.clone().body("<html>"),
+            _ => answer.clone(),
+        });
+        let image = reference(&server.image("a:1"));
+        let subject = digest('a').parse().unwrap();
+        anonymous().referrers(&image, &subject).await
+    };
+    for status in [400, 404, 405, 406, 410, 501] {
+        let found = referrers(Answer::status(status)).await;
+        assert_eq!(found.unwrap(), None, "{status}");
+    }
+    for status in [303, 307] {
+        let found = referrers(Answer::status(status).header("Location", "/login")).await;
+        assert_eq!(found.unwrap(), None, "{status}");
+    }
+    let index = documents::index(&[]);
+    let found = referrers(documents::answer(&index)).await;
+    assert_eq!(found.unwrap(), Some(Vec::new()));
+    let mut torn = documents::answer(&index);
+    torn.body.truncate(20);
+    for broken in [
+        torn,
+        json_of(200, "{}"),
+        json_of(200, ""),
+        Answer::status(403),
+        Answer::status(429),
+        Answer::status(500),
+        Answer::status(503),
+    ] {
+        let status = broken.status;
+        assert!(referrers(broken).await.is_err(), "{status}");
+    }
+}

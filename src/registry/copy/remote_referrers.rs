@@ -11,7 +11,10 @@ use serde_json::Value;
 use crate::{
     image::{Digest, Reference},
     registry::{
+        LookupError,
         client::{defective, refusal},
+        documents::head::{content_type, is_web_page},
+        requests::host::Host,
         transport::request_spec::RequestSpec,
     },
 };
@@ -27,13 +30,28 @@ pub fn tag_of(digest: &Digest) -> String {
     digest.as_str().replace(':', "-")
 }
 
-impl Remote {
-    /// Returns the referrers of a document, from the registry's list or the referrers tag.
-    pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
+impl Host {
+    /// Lists the referrers of a document, each once; `None` where the registry has no referrers API. GHCR and registry.k8s.io redirect to a web
+    /// page then.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] where the registry does not answer, refuses, or sends a list that cannot be read: it may have referrers then.
+    pub async fn referrers(
+        &self,
+        image: &Reference,
+        digest: &Digest,
+    ) -> Result<Option<Vec<Descriptor>>, LookupError> {
         let mut found: Vec<Descriptor> = Vec::new();
         let mut known = BTreeSet::new();
-        let request_spec = RequestSpec::referrers(&self.image, digest);
-        let refused = self.host.ask_for_pages(request_spec, |answer| {
+        let mut is_page = false;
+        let request_spec = RequestSpec::referrers(image, digest);
+        let refused = self.ask_for_pages(request_spec, |answer| {
+            let media_type = content_type(&answer.response.headers);
+            is_page = known.is_empty() && is_web_page(&media_type);
+            if is_page {
+                return Ok(0);
+            }
             let body = answer.response.body.clone().into();
             let list = RawDocument::parse(&answer.response.headers, body)
                 .map_err(|defect| defective(defect, answer.asked.clone()))?;
@@ -42,10 +60,23 @@ impl Remote {
             found.extend(new.filter(|child| known.insert(child.digest.clone())));
             Ok(found.len() - before)
         });
-        match refused.await.map_err(CopyError::Read)? {
-            None => return Ok(found),
-            Some(answer) if matches!(answer.response.status, 400 | 404 | 405) => {}
-            Some(answer) => return Err(CopyError::Read(refusal(&answer))),
+        match refused.await? {
+            None if is_page => Ok(None),
+            None => Ok(Some(found)),
+            Some(answer) if matches!(answer.response.status, 400 | 404 | 405 | 406 | 410 | 501) => {
+                Ok(None)
+            }
+            Some(answer) => Err(refusal(&answer)),
+        }
+    }
+}
+
+impl Remote {
+    /// Returns the referrers of a document, from the registry's list or the referrers tag.
+    pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, CopyError> {
+        let found = self.host.referrers(&self.image, digest).await;
+        if let Some(found) = found.map_err(CopyError::Read)? {
+            return Ok(found);
         }
         let list = self.tagged(&tag_of(digest)).await?;
         Ok(list.map(|list| list.children).unwrap_or_default())

@@ -95,11 +95,13 @@ pub fn kind_of(media_type: &str) -> Result<Option<ManifestKind>, Defect> {
         OCI_IMAGE_MEDIA_TYPE | IMAGE_MANIFEST_MEDIA_TYPE => Ok(Some(ManifestKind::Manifest)),
         "application/vnd.docker.distribution.manifest.v1+json"
         | "application/vnd.docker.distribution.manifest.v1+prettyjws" => Err(Defect::Schema1),
-        "text/html" | "application/xhtml+xml" => {
-            Err(form("it is a web page, not a registry's answer"))
-        }
+        _ if is_web_page(media_type) => Err(form("it is a web page, not a registry's answer")),
         _ => Ok(None),
     }
+}
+
+pub fn is_web_page(media_type: &str) -> bool {
+    matches!(media_type, "text/html" | "application/xhtml+xml")
 }
 
 /// Returns a `Content-Type` without its parameters, in lower case.

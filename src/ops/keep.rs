@@ -70,6 +70,9 @@ async fn remove(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) -> Result<(
                 Ok(Removal::Unsupported) => {
                     return Err(super::purge::removes_nothing(repository.registry()));
                 }
+                Err(error) if error.is_locked() => {
+                    format!("kept the superseded tag {}, which is locked", one.image)
+                }
                 Err(error) => return Err(error.of_writing(&one.image.to_string())),
             };
             log.say(&text);

@@ -162,9 +162,21 @@ impl Registries {
     }
 }
 
+impl LookupError {
+    /// Tells whether the registry refused to remove just this tag or manifest, as ACR does with one that is locked.
+    pub fn is_locked(&self) -> bool {
+        self.asked().status == Some(405)
+    }
+}
+
 /// Tells whether the response says that the registry does not support this removal.
 fn is_unsupported(answer: &Answer) -> bool {
     let words = server_words(&answer.response.headers, &answer.response.body);
     let codes = words.map(|(_, codes)| codes).unwrap_or_default();
-    matches!(answer.response.status, 405 | 501) || codes.iter().any(|code| code == "UNSUPPORTED")
+    let has_code = codes.iter().any(|code| !code.is_empty());
+    match answer.response.status {
+        501 => true,
+        405 if !has_code => true,
+        _ => codes.iter().any(|code| code == "UNSUPPORTED"),
+    }
 }

@@ -241,6 +241,36 @@ fn purge_reports_once_that_the_registry_refuses_deletion_and_sends_no_writes() {
 }
 
 #[test]
+fn purge_skips_locked_tags_and_manifests_and_deletes_the_others() {
+    let (world, registry) = (world(), Registry::start());
+    let parts = ["linux/amd64", "linux/arm64"].map(|it| made(1, it).platform(it));
+    let locked = registry.push_index("web:multi", &parts);
+    for (tag, day) in [("1", 1), ("3", 3)] {
+        registry.push_image(&format!("web:{tag}"), &made(day, tag));
+    }
+    let index = locked.clone();
+    let gateway = Gateway::start(&registry, move |head| {
+        let answer = "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: application/json\r\nContent-Length: 53\r\nConnection: close\r\n\r\n{\"errors\":[{\"code\":\"REGISTRY_DISALLOWED_OPERATION\"}]}";
+        let which = head.strip_prefix("DELETE /v2/web/manifests/")?;
+        let is_locked = which.starts_with("3 ") || which.starts_with(&index);
+        is_locked.then_some(answer)
+    });
+    let host = gateway.host();
+    let options = ["--filter", "web:.*", "--ago", "1d", "--untagged"];
+    purge(&world, &host, &options).ok().prints(&[
+        &format!("Skipped {host}/web:3, HTTP status: 405"),
+        &format!("Skipped {host}/web@{locked}, HTTP status: 405"),
+        "Number of deleted tags: 1",
+        "Number of deleted manifests: 1",
+    ]);
+    assert_eq!(registry.tags("web"), ["3", "multi"]);
+    assert_eq!(registry.platforms("web:multi").len(), 2);
+    for part in parts {
+        assert!(has(&registry, "web", &part.parts().manifest.digest));
+    }
+}
+
+#[test]
 fn purge_without_a_catalog_uses_repositories_of_tasks_runs_and_filters() {
     let (world, registry) = (world(), Registry::start());
     for name in ["web:1", "named:1", "unknown:1"] {

@@ -127,7 +127,12 @@ impl<'a> Remover<'a> {
             purged.manifests += go.len();
             return Ok(());
         }
+        let mut kept: Vec<Digest> = Vec::new();
         for wave in waves(snapshot, go) {
+            // What a locked manifest names stays with it.
+            let stays = |digest: &Digest| kept.iter().any(|it| names(snapshot, it, digest));
+            let (stay, wave): (Vec<Digest>, Vec<Digest>) = wave.into_iter().partition(stays);
+            kept.extend(stay);
             let remove = async |digest: &Digest| {
                 let (registries, place) = (&self.inventory.registries, &self.inventory.repository);
                 let removed = registries.delete_manifest(place, digest).await;
@@ -149,6 +154,10 @@ impl<'a> Remover<'a> {
                 self.context.say(&format!("Deleted {place}:{tag}"));
             }
             purged.tags += with.len();
+            let locked = outcomes
+                .iter()
+                .filter(|(_, it)| matches!(it, RemovalOutcome::Kept));
+            kept.extend(locked.map(|(digest, _)| (*digest).clone()));
             let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
             self.take(outcomes.collect(), &mut purged.manifests)?;
         }
@@ -203,6 +212,11 @@ impl<'a> Remover<'a> {
                 RemovalOutcome::Kept
             }
             Ok(Removal::Unsupported) => RemovalOutcome::Nothing,
+            Err(error) if error.is_locked() => {
+                self.context
+                    .say(&format!("Skipped {name}, HTTP status: 405"));
+                RemovalOutcome::Kept
+            }
             Err(error) => {
                 let error = error.of_writing(name);
                 let line = format!("Failed to delete {name}, error: {}", error.one_line());
@@ -232,12 +246,8 @@ fn waves(snapshot: &Snapshot, go: &[Digest]) -> Vec<Vec<Digest>> {
     let mut level: BTreeMap<&Digest, usize> = BTreeMap::new();
     let mut waves: Vec<Vec<Digest>> = Vec::new();
     for digest in go {
-        let parents = level.iter().filter(|(parent, _)| {
-            let lists = snapshot.manifests.get(**parent);
-            let refers = snapshot.manifests.get(digest);
-            lists.is_some_and(|it| it.children.contains(digest))
-                || refers.is_some_and(|it| it.subject.as_ref() == Some(**parent))
-        });
+        let parents = level.iter();
+        let parents = parents.filter(|(parent, _)| names(snapshot, parent, digest));
         let own = parents.map(|(_, level)| level + 1).max().unwrap_or(0);
         level.insert(digest, own);
         if waves.len() <= own {
@@ -246,4 +256,10 @@ fn waves(snapshot: &Snapshot, go: &[Digest]) -> Vec<Vec<Digest>> {
         waves[own].push(digest.clone());
     }
     waves
+}
+
+/// Tells whether a manifest lists another one, or refers to it.
+fn names(snapshot: &Snapshot, parent: &Digest, digest: &Digest) -> bool {
+    let parent = snapshot.manifests.get(parent);
+    parent.is_some_and(|it| it.children.contains(digest) || it.subject.as_ref() == Some(digest))
 }

@@ -138,7 +138,12 @@ pub fn tags(snapshot: &Snapshot, policy: &Policy<'_>) -> TagPlan {
 /// Nothing is removed from a repository if a manifest that stays has not been read.
 pub fn manifests(snapshot: &Snapshot, policy: &Policy<'_>) -> ManifestPlan {
     let manifests = &snapshot.manifests;
-    let ages = ages(manifests);
+    let derived = snapshot.tags.iter().filter_map(|(tag, tagged)| {
+        let subject = subject_of_tag(tag).filter(|subject| manifests.contains_key(subject))?;
+        Some((subject, &tagged.digest))
+    });
+    let beside: Vec<(Digest, &Digest)> = derived.collect();
+    let ages = ages(manifests, &beside);
     let is_old = |digest: &Digest| match ages.get(digest) {
         Some(updated) => *updated < policy.before,
         None => policy.takes_unknown_age,
@@ -146,22 +151,22 @@ pub fn manifests(snapshot: &Snapshot, policy: &Policy<'_>) -> ManifestPlan {
     // A manifest that is too young keeps what it needs, as a tag does.
     let young = manifests.keys().filter(|digest| !is_old(digest));
     let mut roots: BTreeSet<&Digest> = snapshot.needed.keys().chain(young).collect();
-    let mut beside: Vec<(Digest, &Digest)> = Vec::new();
     for (tag, tagged) in &snapshot.tags {
-        match subject_of_tag(tag) {
-            Some(subject) if manifests.contains_key(&subject) => {
-                beside.push((subject, &tagged.digest));
-            }
-            _ => drop(roots.insert(&tagged.digest)),
+        if !subject_of_tag(tag).is_some_and(|subject| manifests.contains_key(&subject)) {
+            roots.insert(&tagged.digest);
         }
     }
-    // A tag derived from an image's digest, such as that of its signature, stays as long as the image does.
+    // A tag derived from an image's digest, such as that of its signature, stays as long as the image does, and the image as long as it: a
+    // tag without its image would stay for ever.
     let stays = loop {
         let stays = closure(manifests, &roots);
         let before = roots.len();
-        let its = |(subject, _): &&(Digest, &Digest)| stays.contains(subject);
-        let more: Vec<&Digest> = beside.iter().filter(its).map(|(_, it)| *it).collect();
-        roots.extend(more);
+        let pairs = beside.iter().map(|(subject, it)| [subject, *it]);
+        roots.extend(
+            pairs
+                .filter(|pair| pair.iter().any(|it| stays.contains(it)))
+                .flatten(),
+        );
         if roots.len() == before {
             break stays;
         }
@@ -236,14 +241,22 @@ fn closure<'a>(
     stays
 }
 
-/// Returns the ages of manifests; a manifest without a date is as old as the youngest index that lists it.
-fn ages(manifests: &BTreeMap<Digest, StoredManifest>) -> BTreeMap<&Digest, Timestamp> {
-    let mut ages: BTreeMap<&Digest, Timestamp> = manifests
+/// Returns the ages of manifests; a manifest without a date is as old as the youngest index that lists it, and as its subject, or the one
+/// that its tag is derived from: `beside` has these subjects.
+fn ages<'a>(
+    manifests: &'a BTreeMap<Digest, StoredManifest>,
+    beside: &[(Digest, &'a Digest)],
+) -> BTreeMap<&'a Digest, Timestamp> {
+    let own = manifests.iter();
+    let own = own.filter_map(|(digest, manifest)| Some((manifest.subject.as_ref()?, digest)));
+    let derived = beside.iter().map(|(subject, digest)| (subject, *digest));
+    let subjects: Vec<(&Digest, &'a Digest)> = own.chain(derived).collect();
+    let mut ages: BTreeMap<&'a Digest, Timestamp> = manifests
         .iter()
         .filter_map(|(digest, manifest)| Some((digest, manifest.updated?)))
         .collect();
     loop {
-        let mut more: BTreeMap<&Digest, Timestamp> = BTreeMap::new();
+        let mut more: BTreeMap<&'a Digest, Timestamp> = BTreeMap::new();
         for (parent, manifest) in manifests {
             let Some(age) = ages.get(parent) else {
                 continue;
@@ -253,10 +266,10 @@ fn ages(manifests: &BTreeMap<Digest, StoredManifest>) -> BTreeMap<&Digest, Times
                 *youngest = (*youngest).max(*age);
             }
         }
-        for (digest, manifest) in manifests {
-            let subject = manifest.subject.as_ref().and_then(|it| ages.get(it));
-            if let Some(age) = subject.filter(|_| !ages.contains_key(digest)) {
-                more.entry(digest).or_insert(*age);
+        for (subject, digest) in &subjects {
+            if let Some(age) = ages.get(subject).filter(|_| !ages.contains_key(digest)) {
+                let youngest = more.entry(digest).or_insert(*age);
+                *youngest = (*youngest).max(*age);
             }
         }
         if more.is_empty() {
@@ -442,6 +455,37 @@ mod tests {
         assert_eq!(tags, ["2"]);
         let manifests: BTreeSet<Digest> = manifests.into_iter().collect();
         assert_eq!(manifests, BTreeSet::from([digest("old"), digest("y")]));
+    }
+
+    #[test]
+    fn signature_without_a_date_is_as_old_as_the_image_that_its_tag_names() {
+        let fallback = |name: &str| digest(name).as_str().replace(':', "-");
+        let (signature_tag, list_tag) = (format!("{}.sig", fallback("old")), fallback("old"));
+        let mut all = snapshot(
+            &[
+                ("old", 10, &[], None),
+                ("cosigned", 10, &[], None),
+                ("list", 10, &["listed"], None),
+                ("listed", 10, &[], Some("old")),
+                ("image", 10, &[], None),
+                ("signed", 200, &[], None),
+            ],
+            &[
+                ("1", "old"),
+                (&signature_tag, "cosigned"),
+                (&list_tag, "list"),
+                (&format!("{}.sig", fallback("image")), "signed"),
+            ],
+        );
+        for name in ["cosigned", "list", "listed"] {
+            all.manifests.get_mut(&digest(name)).unwrap().updated = None;
+        }
+        let (tags, manifests, kept) = gone(all, &policy(0));
+        assert_eq!((tags, kept), (vec!["1".to_owned()], vec![]));
+        let manifests: BTreeSet<Digest> = manifests.into_iter().collect();
+        // A young signature keeps its image.
+        let gone = ["old", "cosigned", "list", "listed"].map(digest);
+        assert_eq!(manifests, BTreeSet::from(gone));
     }
 
     #[test]

@@ -175,7 +175,11 @@ impl Registries {
         let take = names_of(&mut all, image.repository(), "tags");
         let refused = host.ask_for_pages(request_spec, take).await;
         let error = match refused {
-            Ok(None) => return Ok(all.into_iter().collect()),
+            // Artifactory lists the digests of images in an index among the tags.
+            Ok(None) => {
+                let tags = all.into_iter();
+                return Ok(tags.filter(|it| it.parse::<Digest>().is_err()).collect());
+            }
             Ok(Some(answer)) if knows_no_repository(&answer) => return Ok(Vec::new()),
             // Anything in front of a registry may answer this, for a repository that exists too.
             Ok(Some(answer)) if matches!(answer.response.status, 404 | 410) => {

@@ -250,3 +250,11 @@ async fn referrers_api_is_absent_by_status_or_web_page_and_never_by_a_broken_lis
         assert!(referrers(broken).await.is_err(), "{status}");
     }
 }
+
+#[tokio::test]
+async fn digests_in_a_list_of_tags_are_no_tags() {
+    let body = json!({"name": "a", "tags": ["1", digest('a'), "sha256-b"]}).to_string();
+    let server = Scripted::start(move |_, _| json_of(200, &body));
+    let tags = anonymous().tags(&reference(&server.image("a"))).await;
+    assert_eq!(tags.unwrap(), ["1", "sha256-b"]);
+}

@@ -426,6 +426,27 @@ async fn copy_of_one_platform_is_a_manifest_and_of_two_a_new_index() {
 }
 
 #[tokio::test]
+async fn platform_of_an_index_in_an_index_is_copied_and_a_missing_one_refused() {
+    let (source, target) = (Distribution::start(), Distribution::start());
+    let inner = index(&source, "base").await;
+    let mut nested = documents::entry(&inner, "linux/arm64");
+    nested.as_object_mut().unwrap().remove("platform");
+    source.put("base", "1", &documents::index(&[nested])).await;
+    let mut wanted = request(&source.image("base:1"), &target.image("base:1"), "1");
+    wanted.platforms = vec!["linux/arm64".parse().unwrap()];
+    copy(&anonymous(), &wanted).await.unwrap();
+    let copied = target.get("base/manifests/1").await.unwrap();
+    let inner: serde_json::Value = serde_json::from_slice(&inner.bytes).unwrap();
+    assert_eq!(
+        inner["manifests"][1]["digest"],
+        Digest::of(&copied).as_str()
+    );
+    wanted.platforms = vec!["linux/s390x".parse().unwrap()];
+    let error = copy(&anonymous(), &wanted).await.unwrap_err();
+    assert!(matches!(error, CopyError::Platform { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn single_manifest_is_copied_only_for_its_own_platform() {
     let (source, target) = (Distribution::start(), Distribution::start());
     let config = documents::config("image", json!({"os": "linux", "architecture": "amd64"}));

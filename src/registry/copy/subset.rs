@@ -12,7 +12,11 @@ use crate::{
     },
 };
 
-use super::{endpoint::Endpoint, problem::CopyError, tree::RawDocument};
+use super::{
+    endpoint::Endpoint,
+    problem::CopyError,
+    tree::{MAX_DEPTH, RawDocument},
+};
 
 /// The largest config that is read.
 const MAX_CONFIG: usize = 8 * 1024 * 1024;
@@ -25,9 +29,33 @@ const MAX_CONFIG: usize = 8 * 1024 * 1024;
 /// [`CopyError::Platform`] for one that the image lacks.
 pub async fn of(
     from: &Endpoint,
-    root: RawDocument,
+    mut root: RawDocument,
     platforms: &[Platform],
 ) -> Result<RawDocument, CopyError> {
+    // An index may list only another index.
+    for _ in 0..MAX_DEPTH {
+        match chosen(from, &root, platforms).await?.as_slice() {
+            [] => return Ok(root),
+            [only] => {
+                let child = root.children.iter().find(|child| child.digest == *only);
+                root = from.document(child).await?;
+                if !root.blobs.is_empty() {
+                    return Ok(root);
+                }
+            }
+            several => return narrowed(from, &root, several),
+        }
+    }
+    let problem = "its indexes are nested too deeply";
+    Err(CopyError::malformed(&from.name(), &root.digest, problem))
+}
+
+/// Returns the entries of an index for these platforms; none, if all of a document is copied.
+async fn chosen(
+    from: &Endpoint,
+    root: &RawDocument,
+    platforms: &[Platform],
+) -> Result<Vec<Digest>, CopyError> {
     let shape = manifest::parse(&root.media_type, &root.bytes);
     let shape = shape.map_err(|defect| CopyError::defect(&from.name(), &defect))?;
     let entries = match shape.1 {
@@ -37,10 +65,10 @@ pub async fn of(
             ..
         } => Vec::new(),
         Document::Manifest { config } => {
-            refuse_other_platform(from, &root, &config, platforms).await?;
-            return Ok(root);
+            refuse_other_platform(from, root, &config, platforms).await?;
+            return Ok(Vec::new());
         }
-        Document::NoImage { .. } => return Ok(root),
+        Document::NoImage { .. } => return Ok(Vec::new()),
     };
     let mut chosen = Vec::new();
     let versions = |platform| index::versions(&entries, platform);
@@ -53,14 +81,7 @@ pub async fn of(
             chosen.push(digest.clone());
         }
     }
-    match chosen.as_slice() {
-        [] => Ok(root),
-        [only] => {
-            let child = root.children.iter().find(|child| child.digest == *only);
-            from.document(child).await
-        }
-        several => narrowed(from, &root, several),
-    }
+    Ok(chosen)
 }
 
 /// Refuses platforms for which a single image is not made. An image that does not say its platform is for all of them.

@@ -88,6 +88,15 @@ pub struct Tag {
     pub seen: Option<ResolvedTag>,
 }
 
+impl Tag {
+    /// Tells whether it points to the manifest with this digest.
+    pub fn names(&self, digest: &Digest) -> bool {
+        self.seen
+            .as_ref()
+            .is_some_and(|seen| seen.digest == *digest)
+    }
+}
+
 /// A manifest with data from its config.
 #[derive(Clone, Debug)]
 pub struct Described {

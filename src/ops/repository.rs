@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     App, Event, EventSink,
-    inventory::{Inventory, PushTimes, named},
+    inventory::{Inventory, PushTimes, Tag, named},
     purge::{known_repositories, removes_nothing},
     task::named_registry,
 };
@@ -267,10 +267,7 @@ pub async fn named_with(app: &App, image: &Reference) -> Result<(Digest, Vec<Str
         }
     };
     let tags = inventory.tags().await?;
-    let same = tags.into_iter().filter(|tag| {
-        let seen = tag.seen.as_ref();
-        seen.is_some_and(|seen| seen.digest == digest)
-    });
+    let same = tags.into_iter().filter(|tag| tag.names(&digest));
     let names = same.map(|tag| tag.name).collect();
     Ok((digest, names))
 }
@@ -281,9 +278,42 @@ pub async fn named_with(app: &App, image: &Reference) -> Result<(Digest, Vec<Str
 ///
 /// [`Kind::NotFound`] where it does not exist; [`Kind::Failed`] where the registry does not remove it.
 pub async fn delete_manifest(app: &App, image: &Reference, digest: &Digest) -> Result<()> {
-    let removed = app.registries().delete_manifest(image, digest).await;
+    let mut removed = app.registries().delete_manifest(image, digest).await;
+    if wants_no_tags(&removed) {
+        let inventory = Inventory::without_times(app, image)?;
+        let tags = inventory.tags().await?;
+        removed = delete_with_tags(&inventory, digest, &tags).await;
+    }
     let place = format!("{}@{digest}", image.name());
     judge(removed, &place, image.registry())
+}
+
+/// Tells whether a registry refused to remove a manifest because it has tags, as Google's do.
+fn wants_no_tags(removed: &Result<Removal, LookupError>) -> bool {
+    let said = removed
+        .as_ref()
+        .err()
+        .and_then(|error| error.asked().said.as_ref());
+    said.is_some_and(|said| said.contains("GOOGLE_MANIFEST_DANGLING_TAG"))
+}
+
+/// Removes the tags of a manifest, and then the manifest.
+async fn delete_with_tags(
+    inventory: &Inventory,
+    digest: &Digest,
+    tags: &[Tag],
+) -> Result<Removal, LookupError> {
+    for tag in tags.iter().filter(|tag| tag.names(digest)) {
+        if let Some(tag) = inventory.tagged(&tag.name) {
+            inventory.registries.untag(&tag, digest, false).await?;
+        }
+    }
+    let place = &inventory.repository;
+    match inventory.registries.delete_manifest(place, digest).await {
+        // It went with its last tag.
+        Ok(Removal::Absent) => Ok(Removal::Removed),
+        removed => removed,
+    }
 }
 
 /// Removes a tag, and keeps the manifest.
@@ -318,16 +348,13 @@ pub async fn delete(app: &App, registry: Option<&str>, repository: &str) -> Resu
     };
     let order = manifests(&snapshot, &all).go;
     for digest in &order {
-        match app
-            .registries()
-            .delete_manifest(&inventory.repository, digest)
-            .await
-        {
-            Ok(Removal::Absent) => {}
-            removed => {
-                let place = format!("{}@{digest}", inventory.repository.name());
-                judge(removed, &place, &registry)?;
-            }
+        let place = &inventory.repository;
+        let mut removed = inventory.registries.delete_manifest(place, digest).await;
+        if wants_no_tags(&removed) {
+            removed = delete_with_tags(&inventory, digest, &tags).await;
+        }
+        if !matches!(removed, Ok(Removal::Absent)) {
+            judge(removed, &format!("{}@{digest}", place.name()), &registry)?;
         }
     }
     Ok(RemovedAnswer {

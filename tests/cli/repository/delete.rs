@@ -1,6 +1,8 @@
 //! `acrt repository delete`
 
-use crate::support::{Registry, World};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::support::{Gateway, Registry, World};
 
 use super::{registry, repository};
 
@@ -43,4 +45,29 @@ fn repository_delete_reports_a_registry_that_refuses_deletion() {
     repository(&world, &registry, &["delete", "--image", "web:1", "--yes"])
         .exits(1)
         .says(&["does not delete tags or manifests"]);
+}
+
+#[test]
+fn repository_delete_removes_tags_first_where_the_registry_deletes_no_tagged_manifest() {
+    let (world, registry) = (World::new(), registry());
+    let tag_is_gone = AtomicBool::new(false);
+    let gateway = Gateway::start(&registry, move |head| {
+        let removed = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let refused = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 52\r\nConnection: close\r\n\r\n{\"errors\":[{\"code\":\"GOOGLE_MANIFEST_DANGLING_TAG\"}]}";
+        let which = head.strip_prefix("DELETE /v2/web/manifests/")?;
+        if !which.starts_with("sha256:") {
+            tag_is_gone.store(true, Ordering::SeqCst);
+            return Some(removed);
+        }
+        // The registry behind it removes the tags with the manifest.
+        let is_tagged = !tag_is_gone.swap(false, Ordering::SeqCst);
+        is_tagged.then_some(refused)
+    });
+    let host = gateway.host();
+    let line = ["repository", "delete", "-n", &host, "--yes"];
+    world.acrt(&[&line[..], &["-t", "web:1"]].concat()).ok();
+    assert_eq!(registry.tags("web"), ["2"]);
+    let all = world.acrt(&[&line[..], &["--repository", "web"]].concat());
+    assert_eq!(all.ok().json()["tagsDeleted"], serde_json::json!(["2"]));
+    assert_eq!(registry.tags("web"), [""; 0]);
 }

@@ -324,8 +324,13 @@ pub async fn untag(app: &App, image: &Reference) -> Result<()> {
     judge(removed, &image.to_string(), image.registry())
 }
 
-/// Removes all manifests and tags of a repository.
-pub async fn delete(app: &App, registry: Option<&str>, repository: &str) -> Result<RemovedAnswer> {
+/// Removes all manifests and tags of a repository, and reports the tags that stay.
+pub async fn delete(
+    app: &App,
+    registry: Option<&str>,
+    repository: &str,
+    events: &EventSink<'_>,
+) -> Result<RemovedAnswer> {
     let registry = named_registry(app, registry, None)?;
     let inventory = Inventory::of(app, &registry, repository)?;
     let tags = inventory.tags().await?;
@@ -357,9 +362,17 @@ pub async fn delete(app: &App, registry: Option<&str>, repository: &str) -> Resu
             judge(removed, &format!("{}@{digest}", place.name()), &registry)?;
         }
     }
+    let (gone, kept): (Vec<Tag>, Vec<Tag>) = tags
+        .into_iter()
+        .partition(|tag| order.iter().any(|digest| tag.names(digest)));
+    for tag in kept {
+        let tag = format!("{}:{}", inventory.repository.name(), tag.name);
+        let text = format!("kept `{tag}`: its manifest cannot be read");
+        events.send(Event::Warning(text));
+    }
     Ok(RemovedAnswer {
         manifests_deleted: order,
-        tags_deleted: tags.into_iter().map(|tag| tag.name).collect(),
+        tags_deleted: gone.into_iter().map(|tag| tag.name).collect(),
     })
 }
 

@@ -34,7 +34,9 @@ pub fn run(app: &App, report: &Report, args: RepositoryDeleteArgs) -> Result<Out
                 "Are you sure you want to delete the repository '{name}' and all images under it?"
             );
             args.yes.confirm(report, &question)?;
-            let removed = app.wait(repository::delete(app, Some(&registry), &name))?;
+            let events = report.events();
+            let removed = repository::delete(app, Some(&registry), &name, &events);
+            let removed = app.wait(removed)?;
             Ok(Outcome::of(removed, &[]))
         }
         (None, image) => {

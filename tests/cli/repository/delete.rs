@@ -71,3 +71,28 @@ fn repository_delete_removes_tags_first_where_the_registry_deletes_no_tagged_man
     assert_eq!(all.ok().json()["tagsDeleted"], serde_json::json!(["2"]));
     assert_eq!(registry.tags("web"), [""; 0]);
 }
+
+#[test]
+fn repository_delete_reports_a_tag_whose_manifest_cannot_be_read_as_kept() {
+    let (world, registry) = (World::new(), registry());
+    let gateway = Gateway::start(&registry, |head| {
+        let schema1 = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.distribution.manifest.v1+prettyjws\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let tags = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 39\r\nConnection: close\r\n\r\n{\"name\":\"web\",\"tags\":[\"1\",\"2\",\"older\"]}";
+        let is_old = head.contains(" /v2/web/manifests/older ");
+        let listed = head.starts_with("GET /v2/web/tags/list").then_some(tags);
+        is_old.then_some(schema1).or(listed)
+    });
+    let host = gateway.host();
+    let deleted = world.acrt(&[
+        "repository",
+        "delete",
+        "-n",
+        &host,
+        "--repository",
+        "web",
+        "-y",
+    ]);
+    let deleted = deleted.ok();
+    assert_eq!(deleted.json()["tagsDeleted"], serde_json::json!(["1", "2"]));
+    deleted.says(&[&format!("kept `{host}/web:older`")]);
+}

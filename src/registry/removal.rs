@@ -104,7 +104,10 @@ impl Registries {
         if self.delete_manifest(tag, &nothing).await? == Removal::Unsupported {
             return Ok(Removal::Unsupported);
         }
-        let original = self.inspect(tag).await?;
+        let original = match self.inspect(tag).await {
+            Err(error) if error.is_absent() => return Ok(Removal::Absent),
+            inspected => inspected?,
+        };
         if original.digest != *digest {
             return Ok(Removal::Moved);
         }

@@ -2,7 +2,10 @@
 
 use acrt::{
     image::Digest,
-    registry::copy::{CopyRequest, ImagePlace},
+    registry::{
+        Removal,
+        copy::{CopyRequest, ImagePlace},
+    },
 };
 use serde_json::json;
 
@@ -257,4 +260,17 @@ async fn digests_in_a_list_of_tags_are_no_tags() {
     let server = Scripted::start(move |_, _| json_of(200, &body));
     let tags = anonymous().tags(&reference(&server.image("a"))).await;
     assert_eq!(tags.unwrap(), ["1", "sha256-b"]);
+}
+
+#[tokio::test]
+async fn tag_that_vanishes_before_its_removal_is_absent() {
+    let image = documents::manifest(b"{}");
+    let named: Digest = image.digest().parse().unwrap();
+    let server = Scripted::start(move |request, _| match request.method.as_str() {
+        "HEAD" => documents::answer(&image),
+        _ => json_of(404, r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#),
+    });
+    let tag = reference(&server.image("a:1"));
+    let removed = anonymous().untag(&tag, &named, true).await;
+    assert_eq!(removed.unwrap(), Removal::Absent);
 }

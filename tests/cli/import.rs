@@ -623,3 +623,51 @@ fn import_names_the_tags_that_it_could_not_put_back() {
     let says = format!("these could not be put back: `{new}`");
     world.acrt(&line).exits(4).says(&[&says]);
 }
+
+#[test]
+fn import_of_referrers_works_where_the_registry_takes_the_fallback_tag_for_the_digest() {
+    let (world, source, target) = (World::new(), Registry::start(), Registry::start());
+    let subject = three_platforms(&source, "base:1");
+    let (oci, index) = (
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.oci.image.index.v1+json",
+    );
+    let empty = source.put_blob("base", b"{}");
+    let signature = serde_json::json!({
+        "schemaVersion": 2, "mediaType": oci, "artifactType": "application/x.signature", "layers": [],
+        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": empty, "size": 2},
+        "subject": {"mediaType": index, "digest": subject, "size": 1}
+    });
+    let signature = source.put_untagged("base", oci, &signature);
+    let list = serde_json::json!({"schemaVersion": 2, "mediaType": index,
+        "manifests": [{"mediaType": oci, "digest": signature, "size": 1}]});
+    let list = source.put_untagged("base", index, &list);
+    let fallback = subject.replace(':', "-");
+    source.retag(&format!("base:{fallback}"), &list);
+    let image = String::from_utf8(raw(&source, "base:1", false)).unwrap();
+    let image: &'static str = Box::leak(
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {index}\r\nDocker-Content-Digest: {subject}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{image}",
+            image.len()
+        )
+        .into_boxed_str(),
+    );
+    // As GitLab does.
+    let path = format!(" /v2/own/manifests/{fallback} ");
+    let gateway = Gateway::start(&target, move |head| {
+        let refused = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 38\r\nConnection: close\r\n\r\n{\"errors\":[{\"code\":\"DIGEST_INVALID\"}]}";
+        if !head.lines().next()?.contains(&path) {
+            return None;
+        }
+        Some(if head.starts_with("GET ") {
+            image
+        } else {
+            refused
+        })
+    });
+    let (from, to) = (source.image("base:1"), gateway.image("own:1"));
+    let line = ["import", "--source", &from, "-t", &to, "--all-referrers"];
+    world.acrt(&line).ok();
+    assert_eq!(target.digest("own:1"), Some(subject));
+    assert!(target.digest(&format!("own@{signature}")).is_some());
+}

@@ -79,6 +79,7 @@ impl Remote {
             return Ok(found);
         }
         let list = self.tagged(&tag_of(digest)).await?;
+        let list = list.filter(|list| list.digest != *digest);
         Ok(list.map(|list| list.children).unwrap_or_default())
     }
 
@@ -105,6 +106,10 @@ impl Remote {
         }
         let tag = tag_of(subject);
         let listed = self.tagged(&tag).await?;
+        // GitLab takes the tag for the digest itself, and accepts no list under it.
+        if listed.as_ref().is_some_and(|it| it.digest == *subject) {
+            return Ok(());
+        }
         let mut list = match &listed {
             Some(list) => serde_json::from_slice(&list.bytes).unwrap_or(Value::Null),
             None => tree::empty_index(),

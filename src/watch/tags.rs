@@ -492,9 +492,15 @@ impl Tags {
             record.seen_by = Some(seen_by);
             // Whoever pushes an image writes its time, but cannot have pushed it before the last look that found another.
             let found_other = record.last_looked.filter(|_| record.digest.is_some());
+            // A tag without a record that is not what its tasks were built on has moved since, whenever that was.
+            let has_moved = record.digest.is_none()
+                && built
+                    .as_ref()
+                    .is_some_and(|built| !built.is_empty() && !built.contains(&seen.digest));
             record.remember_earlier(built.as_ref(), now);
             record.first_seen = Some(now);
-            record.created = seen.created.filter(is_build_time);
+            let created = seen.created.filter(|_| !has_moved);
+            record.created = created.filter(is_build_time);
             if let (Some(created), Some(looked)) = (&mut record.created, found_other) {
                 *created = (*created).max(looked);
             }
@@ -837,8 +843,8 @@ fn is_built_on(dependency: &Dependency, digest: &Digest, manifests: &Manifests) 
     dependency.image.digest.as_ref() == Some(digest) || same()
 }
 
-fn within_an_hour(moved: Timestamp, now: Timestamp) -> bool {
-    moved <= now && later(moved, SignedDuration::from_hours(1)) > now
+pub(super) fn within_an_hour(time: Timestamp, now: Timestamp) -> bool {
+    time <= now && later(time, SignedDuration::from_hours(1)) > now
 }
 
 fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
@@ -1401,6 +1407,23 @@ mod tests {
             status(looked + 24 * hour),
             BaseStatus::Moved(Some(digest("d1")))
         );
+    }
+
+    #[test]
+    fn image_that_claims_to_be_old_ages_from_the_first_look_at_a_tag_that_has_moved_since_its_run()
+    {
+        let built = AgedTags::from([(tag(), [digest("d0")].into())]);
+        let mut tags = Tags::default().remembering(built);
+        let (claimed, looked) = (Some(at(1_600_000_000)), 1_700_000_000);
+        tags.observe(&tag(), made("d1", claimed), at(looked));
+        let day = SignedDuration::from_hours(24);
+        let status = tags.status_at_age(&tag(), &built_on_index("d0"), day, at(looked));
+        let (to, until) = (digest("d1"), at(looked + 86_400));
+        assert_eq!(status, BaseStatus::TooYoung { to, until });
+        // What a task was built on may be as old as it says.
+        let mut tags = Tags::default().remembering([(tag(), [digest("d1")].into())].into());
+        tags.observe(&tag(), made("d1", claimed), at(looked));
+        assert_eq!(tags.get(&tag()).unwrap().created, claimed);
     }
 
     #[test]

@@ -223,7 +223,8 @@ impl Store {
         Ok(run)
     }
 
-    /// Removes the finished runs of a task beyond the newest `keep`, and those that ended before `oldest`. Reads no runs of other tasks.
+    /// Removes the finished runs of a task beyond the newest `keep`, and those that ended before `oldest`; but never the newest, whose result
+    /// may not have been read yet. Reads no runs of other tasks.
     ///
     /// # Errors
     ///
@@ -245,7 +246,8 @@ impl Store {
                 continue;
             }
             kept += 1;
-            if kept > keep || run.finish_time.is_some_and(|end| end < oldest) {
+            let is_old = kept > keep || run.finish_time.is_some_and(|end| end < oldest);
+            if kept > 1 && is_old {
                 let folder = self.layout.run_folder(id);
                 fs::remove_dir_all(&folder).context(Kind::Failed, || {
                     format!("cannot remove `{}`", folder.display())
@@ -399,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn pruning_removes_old_runs_and_keeps_open_and_archived_ones() {
+    fn pruning_removes_old_runs_and_keeps_open_and_archived_ones_and_the_newest() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let mut open = None;
@@ -420,6 +422,8 @@ mod tests {
         };
         assert_eq!(numbers(&store), [5, 4, 2, 1]);
         store.prune_runs(&key(), 2, at(5)).unwrap();
+        assert_eq!(numbers(&store), [5, 2, 1]);
+        store.prune_runs(&key(), 0, Timestamp::MAX).unwrap();
         assert_eq!(numbers(&store), [5, 2, 1]);
         drop(open);
     }

@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, OpenOptions},
-    io::Write as _,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
 };
 
@@ -60,13 +60,22 @@ impl Store {
         if let Some(folder) = path.parent() {
             file::make_folder(folder)?;
         }
-        let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        let write = || -> std::io::Result<()> {
+        let mut lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
+        let mut write = || -> std::io::Result<()> {
             let mut list = OpenOptions::new()
                 .create(true)
+                .read(true)
                 .append(true)
                 .mode(0o600)
                 .open(&path)?;
+            let mut last = [b'\n'];
+            if list.seek(SeekFrom::End(-1)).is_ok() {
+                list.read_exact(&mut last)?;
+            }
+            // The last write may have been incomplete.
+            if last != *b"\n" {
+                lines.insert(0, '\n');
+            }
             list.write_all(lines.as_bytes())?;
             list.sync_data()
         };

@@ -479,6 +479,17 @@ mod tests {
     }
 
     #[test]
+    fn next_run_is_listed_after_an_incomplete_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let mut all = vec![end(&store), end(&store)];
+        fs::write(store.layout().runs_of(&key()), "ca1\nca2").unwrap();
+        all.push(end(&store));
+        all.reverse();
+        assert_eq!(store.listed_runs_of(&key().name).unwrap(), Some(all));
+    }
+
+    #[test]
     fn next_run_creates_missing_run_lists_of_an_old_state_directory() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());

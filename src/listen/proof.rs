@@ -33,7 +33,8 @@ impl Proof {
     /// Finds the proof in headers and query: the secret as a bearer token, as a basic password, as the whole `Authorization`, as GitLab's
     /// token or in the query; else a signature.
     pub fn of(secret: &Secret, headers: &HeaderMap, query: &str) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        // A secret may have other than ASCII characters, which `to_str` refuses.
+        let text = |name: &str| std::str::from_utf8(headers.get(name)?.as_bytes()).ok();
         let authorization = text(AUTHORIZATION.as_str()).unwrap_or_default();
         let mut presented = vec![authorization.to_owned()];
         presented.extend(after_scheme(authorization, "bearer").map(str::to_owned));
@@ -138,6 +139,19 @@ mod tests {
         }
         let query = "a=b&access_token=s3cret%3Awith+colon";
         assert_eq!(proof(&[], query), Proof::Secret);
+    }
+
+    #[test]
+    fn webhook_secret_that_is_not_ascii_is_accepted_in_headers() {
+        let secret = Secret::new("pässword");
+        for (name, value) in [
+            ("authorization", "Bearer pässword"),
+            ("x-gitlab-token", "pässword"),
+        ] {
+            let value = axum::http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            let headers = HeaderMap::from_iter([(name.parse().unwrap(), value)]);
+            assert_eq!(Proof::of(&secret, &headers, ""), Proof::Secret, "{name}");
+        }
     }
 
     #[test]

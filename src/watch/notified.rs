@@ -158,12 +158,28 @@ pub struct NotifiedTask {
     pub run: Option<RunId>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failing: bool,
+    /// The failed run that was told last, until a recovery is told; unknown in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<RunId>,
     /// Whether it was told that the task has stalled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stalled: bool,
     /// When its failure was last told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Timestamp>,
+}
+
+impl NotifiedTask {
+    /// Tells whether a run has succeeded after the failure that was told.
+    fn is_recovered(&self, baseline: &Baseline) -> bool {
+        (self.failing || self.failed.is_some()) && baseline.run_id > self.failed
+    }
+
+    fn clear_failure(&mut self) {
+        self.failing = false;
+        self.stalled = false;
+        self.told = None;
+    }
 }
 
 /// A problem, with all tasks that it concerns.
@@ -247,9 +263,8 @@ impl NotifiedState {
         remind: Option<Timestamp>,
     ) -> bool {
         let notified = self.of(task);
-        let is_gone = baseline.failure.is_none() && !baseline.is_tracking();
-        let is_settled =
-            (baseline.is_stalled() || !notified.stalled) && !(is_gone && notified.failing);
+        let is_over = notified.failing && baseline.failure.is_none();
+        let is_settled = (baseline.is_stalled() || !notified.stalled) && !is_over;
         is_settled && self.due_events(task, baseline, remind).is_empty()
     }
 
@@ -281,7 +296,7 @@ impl NotifiedState {
                 if self.is_new_success(&notified, baseline) {
                     event.push(NotificationEvent::Success);
                 }
-                if notified.failing && baseline.is_tracking() {
+                if notified.is_recovered(baseline) {
                     event.push(NotificationEvent::Recovery);
                 }
             }
@@ -306,41 +321,34 @@ impl NotifiedState {
         now: Timestamp,
     ) {
         let entry = self.tasks.entry(task.full()).or_default();
+        if event.is_of_failed_run() {
+            entry.failed = baseline.failure.as_ref().map(|failure| failure.run_id);
+            entry.told = Some(now);
+        }
         match event {
             NotificationEvent::Success => entry.run = baseline.run_id,
-            NotificationEvent::Failure => {
-                entry.failing = true;
-                entry.told = Some(now);
-            }
-            NotificationEvent::Stalled => {
-                entry.stalled = true;
-                entry.told = Some(now);
-            }
-            NotificationEvent::StillFailing => entry.told = Some(now),
+            NotificationEvent::Failure => entry.failing = true,
+            NotificationEvent::Stalled => entry.stalled = true,
             NotificationEvent::Recovery => {
-                entry.failing = false;
-                entry.stalled = false;
-                entry.told = None;
+                entry.clear_failure();
+                entry.failed = None;
             }
-            NotificationEvent::CheckFailing | NotificationEvent::Digest => {}
+            NotificationEvent::StillFailing
+            | NotificationEvent::CheckFailing
+            | NotificationEvent::Digest => {}
         }
     }
 
-    /// Clears the failure of a task that was created anew, or is no longer stalled: neither needs a notification.
+    /// Clears the failure of a task that fails no more without a run that succeeded (it was changed or created anew, or its base was taken
+    /// back), or is no longer stalled: neither needs a notification. The next failure is told again, and the next success as the recovery.
     pub fn settle(&mut self, task: &TaskKey, baseline: &Baseline) {
-        let text = task.full();
-        if baseline.failure.is_none()
-            && let Some(entry) = self.tasks.get_mut(&text)
-            && !baseline.is_tracking()
-        {
-            entry.failing = false;
-            entry.stalled = false;
+        let Some(entry) = self.tasks.get_mut(&task.full()) else {
+            return;
+        };
+        if baseline.failure.is_none() && !entry.is_recovered(baseline) {
+            entry.clear_failure();
         }
-        if let Some(entry) = self.tasks.get_mut(&text)
-            && !baseline.is_stalled()
-        {
-            entry.stalled = false;
-        }
+        entry.stalled &= baseline.is_stalled();
     }
 
     /// Removes tasks that do not exist any more, and retries whose messages are no longer due.
@@ -517,7 +525,7 @@ mod tests {
             [NotificationEvent::Stalled]
         );
         assert_eq!(notify(&mut notified, &stalled), []);
-        let again = succeeded(9, 2000);
+        let again = succeeded(900, 2000);
         assert_eq!(
             notify(&mut notified, &again),
             [NotificationEvent::Success, NotificationEvent::Recovery]
@@ -539,7 +547,7 @@ mod tests {
             [NotificationEvent::StillFailing]
         );
         assert_eq!(
-            notified.due_events(&key(), &succeeded(2, 120), remind),
+            notified.due_events(&key(), &succeeded(200, 120), remind),
             [NotificationEvent::Success, NotificationEvent::Recovery]
         );
     }
@@ -560,7 +568,7 @@ mod tests {
         assert_eq!(due(1000), []);
         assert_eq!(due(1001), [NotificationEvent::StillFailing]);
         assert_eq!(due(1001), []);
-        let again = succeeded(9, 2000);
+        let again = succeeded(900, 2000);
         let due = notified.due_events(&key(), &again, Some(at(9000)));
         assert!(!due.contains(&NotificationEvent::StillFailing));
     }
@@ -612,6 +620,40 @@ mod tests {
         assert_eq!(
             notify(&mut notified, &failed(Baseline::default(), 1)),
             [NotificationEvent::Failure]
+        );
+    }
+
+    #[test]
+    fn failure_that_ends_without_a_run_is_not_notified_as_recovery_but_the_next_success_is() {
+        let mut notified = NotifiedState::from(at(10));
+        let good = succeeded(1, 20);
+        notify(&mut notified, &good);
+        notify(&mut notified, &failed(good.clone(), 5));
+        assert!(!notified.is_up_to_date(&key(), &good, Some(at(9000))));
+        assert_eq!(notify(&mut notified, &good), []);
+        assert!(notified.is_up_to_date(&key(), &good, Some(at(9000))));
+        let mut again = notified.clone();
+        assert_eq!(
+            notify(&mut again, &failed(good, 5)),
+            [NotificationEvent::Failure, NotificationEvent::Stalled]
+        );
+        for mut notified in [notified, again] {
+            assert_eq!(
+                notify(&mut notified, &succeeded(900, 2000)),
+                [NotificationEvent::Success, NotificationEvent::Recovery]
+            );
+        }
+    }
+
+    #[test]
+    fn recovery_from_a_failure_of_an_earlier_version_s_state_file_is_notified() {
+        let mut notified = NotifiedState::from(at(10));
+        let told = r#"{"run": "ca1", "failing": true, "told": "1970-01-01T00:00:00Z"}"#;
+        let told: NotifiedTask = serde_json::from_str(told).unwrap();
+        notified.tasks.insert(key().full(), told);
+        assert_eq!(
+            notify(&mut notified, &succeeded(2, 20)),
+            [NotificationEvent::Success, NotificationEvent::Recovery]
         );
     }
 

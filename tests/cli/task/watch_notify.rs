@@ -95,6 +95,45 @@ fn each_change_is_notified_once_and_signed() {
     assert_eq!(told, ["success web", "recovery web"]);
 }
 
+/// Creates the task `web` and runs it, and lets its next run fail. Returns the digest of its base.
+fn failing_task(world: &World, registry: &Registry, receiver: &Receiver) -> String {
+    let url = receiver.url("/");
+    world.config(&format!("notify: [{{url: '{url}', remindDays: 1}}]\n"));
+    minute(world, 0);
+    task(world, registry, &[]);
+    world.run("web").ok();
+    let built = registry.digest("base:1").unwrap();
+    world.write("web/state", "3");
+    registry.push_shell("base:1", &[("version", "two")]);
+    minute(world, 10);
+    world.watch_once().exits(1);
+    assert_eq!(receiver.told(), ["failure web"]);
+    built
+}
+
+#[test]
+fn failing_task_that_is_disabled_is_not_notified_as_recovered_before_a_run_succeeds() {
+    let (world, registry, receiver) = world();
+    failing_task(&world, &registry, &receiver);
+    let status = |status: &str| {
+        let update = ["task", "update", "-n", "web", "--status", status];
+        world.acrt(&update).ok();
+    };
+    status("Disabled");
+    minute(&world, 11);
+    world.watch_once().ok().silent();
+    minute(&world, 3000);
+    world.watch_once().ok().silent();
+    assert_eq!(receiver.told(), ["failure web"]);
+    status("Enabled");
+    world.watch_once().exits(1);
+    world.write("web/state", "0");
+    minute(&world, 3001);
+    world.watch_once().ok();
+    let told = receiver.told().split_off(1);
+    assert_eq!(told, ["failure web", "recovery web"]);
+}
+
 #[test]
 fn unreachable_registry_is_notified_once_for_all_its_tasks_and_once_on_recovery() {
     let (world, registry, receiver) = world();

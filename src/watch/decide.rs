@@ -17,7 +17,7 @@ use super::{
     baseline::{AwayRegistry, Failure, is_possible},
     snapshot::Snapshot,
     state::State,
-    tags::{BaseStatus, Head, LookErrorKind, OutputStatus, Tags},
+    tags::{BaseStatus, Head, LookErrorKind, OutputStatus, Tags, within_an_hour},
 };
 
 /// A base image that is not any more what a task was built on.
@@ -711,6 +711,35 @@ impl Snapshot {
         !canceled.is_edited(self.inputs()) && !has_fired && !is_another(reasons, canceled)
     }
 
+    /// Returns the runs that failed, or were canceled, and count no more although none has succeeded since. Only for a task without a reason to
+    /// run: what caused them is gone, as when a base is taken back.
+    ///
+    /// A failure counts for an hour all the same: a tag that flaps must not have the same digest built, and reported, at each return.
+    pub fn outlived_runs(&self, tags: &Tags, now: Timestamp) -> Vec<RunId> {
+        let baseline = &self.baseline;
+        let away = baseline.away.as_ref().map(|away| &away.run);
+        let failed = baseline.failure.as_deref().into_iter().chain(away);
+        let old = failed.filter(|run| !within_an_hour(run.last, now));
+        let runs = old.chain(baseline.canceled.as_deref());
+        let outlived = runs.filter(|run| self.is_outlived(run, tags));
+        outlived.map(|run| run.run_id).collect()
+    }
+
+    /// Tells whether a run has tried another digest of a base, another commit or other files than there are now.
+    fn is_outlived(&self, run: &Failure, tags: &Tags) -> bool {
+        let mut tried = run.tried.iter();
+        let has_moved = tried.any(|(tag, digest)| {
+            let record = tags.get(tag);
+            record.is_some_and(|record| record.digest.as_ref() != Some(digest))
+        });
+        let head = self.source().and_then(|git| tags.head(git));
+        let is_other_commit = match (head, &run.commit) {
+            (Some(Head::At(now)), Some(tried)) => !tried.starts_with(now),
+            _ => false,
+        };
+        has_moved || is_other_commit || run.is_edited(self.inputs())
+    }
+
     fn inputs(&self) -> Option<&Digest> {
         self.reading
             .as_ref()
@@ -1049,6 +1078,56 @@ mod tests {
         assert_eq!(word(&snapshot, &tags, "02T09:00:00"), "stale");
         look(&mut tags, "y", "two", "01T09:01:00");
         assert_eq!(word(&snapshot, &tags, "01T09:02:00"), "stale");
+    }
+
+    #[test]
+    fn failed_run_is_outlived_an_hour_after_it_where_its_base_was_taken_back() {
+        let failed = failed_on_two_bases(&[("x", "two"), ("y", "one")], &[]);
+        let mut tags = Tags::default();
+        look(&mut tags, "y", "one", "01T08:00:00");
+        look(&mut tags, "x", "two", "01T08:59:00");
+        assert_eq!(failed.outlived_runs(&tags, at("01T12:00:00")), []);
+        look(&mut tags, "x", "one", "01T09:00:10");
+        let now = at("01T09:59:59");
+        assert_eq!(failed.decide(&tags, now), Verdict::Current);
+        assert_eq!(failed.outlived_runs(&tags, now), []);
+        // Until then, the same digest waits for its next try.
+        look(&mut tags, "x", "two", "01T09:00:20");
+        assert_eq!(
+            failed.decide(&tags, at("01T09:00:20")).word(),
+            "backing-off"
+        );
+        look(&mut tags, "x", "one", "01T09:59:59");
+        assert_eq!(
+            failed.outlived_runs(&tags, at("01T10:00:00")),
+            [RunId::new(2)]
+        );
+    }
+
+    #[test]
+    fn failed_run_on_the_present_bases_is_not_outlived() {
+        let failed = failed_on_two_bases(&[("x", "one"), ("y", "one")], &[]);
+        let mut tags = Tags::default();
+        look(&mut tags, "x", "one", "01T08:59:00");
+        look(&mut tags, "y", "one", "01T08:59:00");
+        let now = at("02T09:00:00");
+        assert_eq!(failed.decide(&tags, now), Verdict::Current);
+        assert_eq!(failed.outlived_runs(&tags, now), []);
+    }
+
+    #[test]
+    fn canceled_run_is_outlived_at_once_where_its_base_was_taken_back() {
+        let mut node = failed_on_two_bases(&[("x", "two")], &[]);
+        node.baseline.canceled = node.baseline.failure.take();
+        let mut tags = Tags::default();
+        look(&mut tags, "y", "one", "01T08:00:00");
+        look(&mut tags, "x", "two", "01T08:59:00");
+        assert_eq!(node.outlived_runs(&tags, at("01T09:00:30")), []);
+        look(&mut tags, "x", "one", "01T09:00:30");
+        assert_eq!(
+            node.outlived_runs(&tags, at("01T09:00:30")),
+            [RunId::new(2)]
+        );
     }
 
     #[test]

@@ -700,6 +700,12 @@ impl SimulatedWorld {
                 None => break,
             }
         }
+        for (n, verdict) in work.round.decisions().enumerate() {
+            let runs = nodes[n].outlived_runs(&work.tags, self.now);
+            if verdict == Some(&Verdict::Current) && !runs.is_empty() {
+                self.baseline[n].failure = None;
+            }
+        }
         self.next_due = work.round.next_due(self.now);
         work.tags.built_on(&work.round.built_on());
         self.save(&work);

@@ -8,7 +8,7 @@ use crate::{
     ops::{App, EventSink},
     store::lock,
     task::{RunId, TaskKey, TimerName},
-    watch::{ReadFile, Snapshot, Verdict},
+    watch::{ReadFile, Snapshot, Tags, Verdict},
 };
 
 /// Something to store about a task although no run has changed it.
@@ -18,27 +18,33 @@ pub struct BaselineUpdate {
     run_id: Option<RunId>,
     /// The change that has been reported now; `Some(None)` clears it.
     pub reported: Option<Option<Vec<Reference>>>,
+    /// The runs that count no more: see [`Snapshot::outlived_runs`].
+    outlived: Vec<RunId>,
     /// The bases that its files name, and the state of the files.
     pub renewed: Option<(Vec<Reference>, Vec<ReadFile>)>,
 }
 
 impl BaselineUpdate {
-    pub fn of(node: &Snapshot, verdict: &Verdict) -> Option<Self> {
+    pub fn of(node: &Snapshot, verdict: &Verdict, tags: &Tags, now: Timestamp) -> Option<Self> {
         let told = &node.baseline.reported_change;
-        let reported = match verdict {
-            Verdict::Changed(change) => Some(Some(change.named.clone())),
-            Verdict::Current | Verdict::FollowsNothing | Verdict::ImageMissing { .. } => Some(None),
-            _ => None,
+        let (reported, outlived) = match verdict {
+            Verdict::Changed(change) => (Some(Some(change.named.clone())), Vec::new()),
+            Verdict::Current | Verdict::FollowsNothing | Verdict::ImageMissing { .. } => {
+                (Some(None), node.outlived_runs(tags, now))
+            }
+            _ => (None, Vec::new()),
         };
         let reported = reported.filter(|reported| reported != told);
         let renewed = node
             .reading
             .as_ref()
             .and_then(|reading| reading.renewed.clone());
-        (reported.is_some() || renewed.is_some()).then(|| Self {
+        let is_news = reported.is_some() || renewed.is_some() || !outlived.is_empty();
+        is_news.then(|| Self {
             key: node.task.key(),
             run_id: node.baseline.run_id,
             reported,
+            outlived,
             renewed,
         })
     }
@@ -55,6 +61,10 @@ impl BaselineUpdate {
         if let Some(reported) = self.reported {
             baseline.reported_change = reported;
         }
+        let is_outlived = |id: &RunId| self.outlived.contains(id);
+        baseline.failure.take_if(|run| is_outlived(&run.run_id));
+        baseline.canceled.take_if(|run| is_outlived(&run.run_id));
+        baseline.away.take_if(|away| is_outlived(&away.run.run_id));
         if let Some((named, files)) = self.renewed {
             baseline.named = Some(named);
             baseline.files = files;

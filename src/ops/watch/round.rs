@@ -527,7 +527,8 @@ impl<'a> Watcher<'a> {
             round_result.take_verdict(verdict);
             let is_news = self.reported.is_news(&key, verdict);
             if outcome.is_none() {
-                notes.extend(BaselineUpdate::of(node, verdict));
+                let now = work.app.clock.now();
+                notes.extend(BaselineUpdate::of(node, verdict, &work.tags, now));
             }
             if let Verdict::Changed(change) = verdict
                 && node.baseline.reported_change.as_ref() == Some(&change.named)

@@ -55,7 +55,8 @@ fn cancel_run_of_a_run_of_a_round_ends_only_the_run_which_is_not_made_again_for_
     let run = world.spawn(&["task", "run", "--name", "web"]);
     gate.arrival().go_on();
     run.wait().ok();
-    registry.push_shell("base:1", &[("version", "two")]);
+    let one = registry.digest("base:1").unwrap();
+    let two = registry.push_shell("base:1", &[("version", "two")]);
     let round = world.spawn(&["task", "watch", "--once"]);
     let waiting = gate.arrival();
     world.acrt(&["task", "cancel-run", "ca2"]).ok();
@@ -70,9 +71,15 @@ fn cancel_run_of_a_run_of_a_round_ends_only_the_run_which_is_not_made_again_for_
     let why = check[0]["reason"].as_str().unwrap();
     assert!(why.contains("run ca2 for that was canceled"), "{why}");
 
-    registry.push_shell("base:1", &[("version", "three")]);
-    let round = world.spawn(&["task", "watch", "--once"]);
-    gate.arrival().go_on();
-    round.wait().ok();
+    // It moves again: to another digest, or back and to the same one.
+    registry.retag("base:1", &one);
+    world.watch_once().ok().silent();
     assert_eq!(world.state_of("web"), "current");
+    for digest in [two, registry.push_shell("base:3", &[("version", "three")])] {
+        registry.retag("base:1", &digest);
+        let round = world.spawn(&["task", "watch", "--once"]);
+        gate.arrival().go_on();
+        round.wait().ok();
+        assert_eq!(world.state_of("web"), "current");
+    }
 }

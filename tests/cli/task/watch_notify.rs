@@ -135,6 +135,22 @@ fn failing_task_that_is_disabled_is_not_notified_as_recovered_before_a_run_succe
 }
 
 #[test]
+fn failure_whose_base_is_taken_back_is_over_an_hour_later_and_the_next_one_is_notified() {
+    let (world, registry, receiver) = world();
+    let built = failing_task(&world, &registry, &receiver);
+    registry.retag("base:1", &built);
+    for now in [69, 70, 3000] {
+        minute(&world, now);
+        world.watch_once().ok().silent();
+    }
+    assert_eq!(receiver.told(), ["failure web"]);
+    registry.push_shell("base:1", &[("version", "two")]);
+    minute(&world, 3001);
+    world.watch_once().exits(1);
+    assert_eq!(receiver.told(), ["failure web", "failure web"]);
+}
+
+#[test]
 fn unreachable_registry_is_notified_once_for_all_its_tasks_and_once_on_recovery() {
     let (world, registry, receiver) = world();
     world.config(&format!("notify: [{{url: '{}'}}]\n", receiver.url("/")));

@@ -317,7 +317,8 @@ impl Report {
                 self.line("warning", &format!("{}\n", harmless(&text)), &text, fields);
             }
             Event::AnswersAgain(place) => {
-                let text = format!("{place}: answers again");
+                // Nothing asks it any more if its tasks are disabled or deleted.
+                let text = format!("{place}: answers again, or is no longer needed");
                 let fields = json!({"event": "answersAgain", "place": place});
                 self.line("info", &format!("{}\n", harmless(&text)), &text, fields);
             }

@@ -56,7 +56,7 @@ pub enum Event<'a> {
         /// Why, and which tasks wait.
         outage: &'a Outage,
     },
-    /// A registry or git repository that did not answer does so again.
+    /// A registry or git repository that did not answer does so again, or no task waits for it any more.
     AnswersAgain(&'a str),
     /// A detail, for `--verbose`.
     Detail(String),

@@ -370,14 +370,14 @@ impl ChannelNotifier<'_> {
     }
 }
 
-/// Returns the text of the message that a problem is solved.
+/// Returns the text of the message that a problem is solved. It also is where the tasks that it concerned are disabled or deleted.
 fn solved(subject: &str, kind: ProblemKind) -> String {
     match kind {
-        ProblemKind::Silent => format!("`{subject}` answers again"),
+        ProblemKind::Silent => format!("`{subject}` answers again, or is no longer needed"),
         ProblemKind::Gone => format!("{subject}: there again, or no longer needed"),
         ProblemKind::NoImage => format!("{subject}: an image again, or no longer needed"),
         ProblemKind::Unverified => format!("{subject}: vouched for, or no longer needed"),
-        ProblemKind::Files => format!("{subject}: can be read again"),
-        ProblemKind::Builder => format!("{subject} answers again"),
+        ProblemKind::Files => format!("{subject}: can be read again, or no longer needed"),
+        ProblemKind::Builder => format!("{subject} answers again, or is no longer needed"),
     }
 }

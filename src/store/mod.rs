@@ -80,6 +80,22 @@ impl Store {
         }
     }
 
+    /// Checks that the state directory, in which there were tasks, is still there: one that is gone, as a disk that is not mounted, does not
+    /// count as one without tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] where it is gone.
+    pub fn check_present(&self) -> Result<()> {
+        if self.layout.tasks().is_dir() {
+            return Ok(());
+        }
+        let root = self.layout.root().display();
+        Err(Error::failed(format!(
+            "the state directory `{root}` is gone"
+        )))
+    }
+
     /// Makes the state directory, accessible to the owner alone.
     ///
     /// # Errors

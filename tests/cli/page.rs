@@ -278,9 +278,23 @@ fn pages_are_rendered_from_the_state_directory_alone_and_change_nothing() {
     page.get("/runs").has(&["/runs/ca1"]);
     fs::remove_file(&tasks).unwrap();
     fs::rename(&away, &tasks).unwrap();
-    eventually("an answer again", || {
-        (page.get("/status.json").status == 200).then_some(())
-    });
+    let answers_again = || {
+        eventually("an answer again", || {
+            (page.get("/status.json").status == 200).then_some(())
+        });
+    };
+    answers_again();
+    // As of a disk that is not mounted: an empty state directory, and none.
+    for name in ["state", "state/tasks"] {
+        let there = world.path(name);
+        fs::rename(&there, &away).unwrap();
+        eventually("no answer for programs", || {
+            (page.get("/status.json").status == 503).then_some(())
+        });
+        page.get("/").has(&[">web<", "is gone"]);
+        fs::rename(&away, &there).unwrap();
+        answers_again();
+    }
     page.running.ends_within_grace();
 }
 

@@ -99,7 +99,7 @@ impl PageSnapshot {
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Failed`] where the state directory itself cannot be read.
+    /// [`crate::error::Kind::Failed`] where the state directory itself cannot be read, or is gone.
     pub fn read(app: &App, before: Option<&mut Self>) -> Result<Self> {
         let problems = std::cell::RefCell::new(Vec::new());
         let events = EventSink::new(|event| match event {
@@ -108,6 +108,9 @@ impl PageSnapshot {
             _ => {}
         });
         let (loaded, tags) = load_with_tags(app, &mut 0, &events)?;
+        if loaded.is_empty() && before.as_ref().is_some_and(|it| !it.rows.is_empty()) {
+            app.store.check_present()?;
+        }
         let nodes: Vec<&Snapshot> = loaded.iter().collect();
         let mut tags = with_runs(app, tags, &nodes);
         let report = report(&nodes, &mut tags, |_| true, app.clock.now());

@@ -249,17 +249,15 @@ async fn outside(app: &App, hooks: &Hooks, hangup: &mut Stop) -> LoopWakeReason 
 }
 
 /// Takes the lock again if another state directory is in the place of the one that was locked, as after a restored backup: else a second
-/// watcher could use it too. One that is gone, as a disk that is not mounted, does not count as one without tasks.
+/// watcher could use it too.
 fn keep_lock(app: &App, lock: &mut Lock) -> Result<()> {
     if lock.is_in_place() {
         return Ok(());
     }
-    let layout = app.store.layout();
-    if !layout.tasks().is_dir() {
-        let gone = format!("the state directory `{}` is gone", layout.root().display());
-        return Err(Error::failed(gone)
-            .hint("put it back, and the next round goes on with it; or end this watcher"));
-    }
+    let present = app.store.check_present();
+    present.map_err(|gone| {
+        gone.hint("put it back, and the next round goes on with it; or end this watcher")
+    })?;
     *lock = lock_watcher(app)?;
     Ok(())
 }

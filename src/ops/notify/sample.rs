@@ -10,6 +10,7 @@ use crate::{
         preset::{self, Preset},
     },
     ops::App,
+    secret::Masks,
     sys::signal::Stop,
     task::{Cause, ImageDescriptor, Run, RunId, RunStatus, TaskKey, Triggers},
     watch::{
@@ -133,10 +134,13 @@ async fn sample(
         }
         Err(DeliveryError::Stopped) => (None, broken),
     };
+    // Its `values` may be secrets, as in the answer.
+    let masks = Masks::of(&payload.secrets);
+    let shown = masks.hide_in_answer(payload.body.clone());
     SampleAnswer {
         receiver: channel.name.clone(),
         event: event.word(),
-        sent: String::from_utf8_lossy(&payload.body).into_owned(),
+        sent: String::from_utf8_lossy(&shown).into_owned(),
         answer,
         error,
     }

@@ -6,7 +6,7 @@ fn notify_test_sends_a_sample_to_every_receiver_and_shows_request_and_response()
     world.set("CHAT_URL", &receiver.url("/services/T0/PATH-CANARY"));
     world.set("GOTIFY_TOKEN", "TOKEN-CANARY");
     world.config(&format!(
-        "notify:\n- {{name: chat, url: 'env:CHAT_URL', preset: slack}}\n- {{name: phone, url: '{}', preset: gotify, values: {{token: 'env:GOTIFY_TOKEN'}}}}\n- {{name: mail, command: [/bin/cat], body: \"Subject: {{{{.Title}}}}\\n\\n{{{{.Message}}}}\\n\"}}\n",
+        "notify:\n- {{name: chat, url: 'env:CHAT_URL', preset: slack}}\n- {{name: phone, url: '{}', preset: gotify, values: {{token: 'env:GOTIFY_TOKEN'}}}}\n- {{name: mail, command: [/bin/cat], body: \"Subject: {{{{.Title}}}}\\n\\n{{{{.Message}}}}\\n\"}}\n- {{name: push, command: [/bin/cat], values: {{token: 'env:GOTIFY_TOKEN'}}, body: '{{{{ dict \"token\" .Values.token | toJson }}}}'}}\n",
         receiver.url("/message")
     ));
     let run = world.acrt(&["notify", "test"]).ok();
@@ -26,6 +26,8 @@ fn notify_test_sends_a_sample_to_every_receiver_and_shows_request_and_response()
             .unwrap()
             .starts_with("Subject: sample: failure\n\nrun `ca1`")
     );
+    assert_eq!(answers[3]["sent"], r#"{"token":"***"}"#);
+    assert_eq!(answers[3]["answer"], answers[3]["sent"]);
     let messages = receiver.messages();
     assert_eq!(messages[1].header("x-gotify-key"), Some("TOKEN-CANARY"));
     for canary in ["PATH-CANARY", "TOKEN-CANARY"] {

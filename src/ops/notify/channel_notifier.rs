@@ -63,7 +63,9 @@ impl ChannelNotifier<'_> {
         tasks: &'t [(TaskKey, Baseline)],
     ) -> impl Iterator<Item = &'t TaskKey> {
         let (now, remind) = (self.app.clock.now(), self.remind_before());
-        let heard = tasks.iter().filter(|(key, _)| self.channel.hears_of(key));
+        let heard = tasks
+            .iter()
+            .filter(|(key, _)| self.channel.hears_of(self.app, key));
         let new = heard.filter(move |(key, baseline)| {
             !self.notified.is_up_to_date(key, baseline, remind)
                 && !self.notified.holds_back(&key.full(), now)
@@ -227,7 +229,10 @@ impl ChannelNotifier<'_> {
         let all = self.silent.into_iter().flatten();
         let new = all.filter(|(subject, outage)| {
             self.channel.hears_of_registries()
-                && outage.tasks.iter().any(|task| self.channel.hears_of(task))
+                && outage
+                    .tasks
+                    .iter()
+                    .any(|task| self.channel.hears_of(self.app, task))
                 && !self.notified.failing.contains_key(*subject)
                 && !self.notified.holds_back(subject, now)
         });

@@ -119,12 +119,18 @@ impl Channel {
         deliver(&receiver, event, payload, &app.clock, stop).await
     }
 
-    pub fn hears_of(&self, task: &TaskKey) -> bool {
+    pub fn hears_of(&self, app: &App, task: &TaskKey) -> bool {
+        let is_it = |full: &String| {
+            let (registry, name) = match full.rsplit_once('/') {
+                Some((registry, name)) => (Some(registry), name),
+                None => (None, full.as_str()),
+            };
+            task.name.to_string() == name
+                && registry.is_none_or(|one| app.is_same_registry(one, &task.registry))
+        };
         match &self.of {
             ChannelScope::All => true,
-            ChannelScope::Named(names) => names
-                .iter()
-                .any(|name| *name == task.name.to_string() || *name == task.full()),
+            ChannelScope::Named(names) => names.iter().any(is_it),
             ChannelScope::One(key) => key == task,
         }
     }
@@ -395,6 +401,38 @@ mod tests {
                 ..NotifySettings::default()
             };
             assert_eq!(configured(&settings, 0).unwrap().remind_days, expected);
+        }
+    }
+
+    #[test]
+    fn receiver_hears_of_tasks_under_all_names_of_their_registry() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::new(GlobalOptions {
+            state_dir: Some(folder.path().to_owned()),
+            ..GlobalOptions::default()
+        })
+        .unwrap();
+        let key = |registry: &str| TaskKey {
+            registry: registry.to_owned(),
+            name: "web".parse().unwrap(),
+        };
+        let channel = |task: &str| {
+            let settings = NotifySettings {
+                command: vec!["cat".to_owned()],
+                tasks: vec![task.to_owned()],
+                ..NotifySettings::default()
+            };
+            configured(&settings, 0).unwrap()
+        };
+        for (task, registry, expected) in [
+            ("web", "r.io", true),
+            ("api", "r.io", false),
+            ("r.io/web", "r.io", true),
+            ("r.io/web", "other.io", false),
+            ("localhost:5000/web", "127.0.0.1:5000", true),
+        ] {
+            let hears = channel(task).hears_of(&app, &key(registry));
+            assert_eq!(hears, expected, "{task} {registry}");
         }
     }
 

@@ -47,7 +47,7 @@ pub fn digest(
             break;
         }
         let has_ended = run.finish_time.is_some_and(|time| time >= since);
-        let key = run.task_key().filter(|key| channel.hears_of(key));
+        let key = run.task_key().filter(|key| channel.hears_of(app, key));
         let Some(key) = key.filter(|_| has_ended) else {
             continue;
         };
@@ -64,7 +64,7 @@ pub fn digest(
             RunStatus::Queued | RunStatus::Started | RunStatus::Running | RunStatus::Canceled => {}
         }
     }
-    let heard = tasks.iter().filter(|(key, _)| channel.hears_of(key));
+    let heard = tasks.iter().filter(|(key, _)| channel.hears_of(app, key));
     let failing = heard.filter_map(|(key, baseline)| {
         let failure = baseline.failure.as_ref()?;
         let times = match failure.count {

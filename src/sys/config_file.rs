@@ -205,17 +205,40 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, ConfigEditError
     if is_section(&wanted, key) {
         return Err(ConfigEditError::Form(key.to_string()));
     }
+    let (key, typed) =
+        with_switch(&wanted, key, &typed).unwrap_or_else(|| (key.clone(), typed.clone()));
     put(&mut wanted, &key.0, typed.clone());
     let edited = config_edit::set(text, &key.0, &typed);
     // At the end of the text: right for a file that has only comments, and for a new section.
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let single = serde_yaml::to_string(&only(key, typed))?.replace('\n', newline);
+    let single = serde_yaml::to_string(&only(&key, typed))?.replace('\n', newline);
     let appended = if text.is_empty() || text.ends_with('\n') {
         format!("{text}{single}")
     } else {
         format!("{text}{newline}{single}")
     };
     first_that_says(&wanted, edited.into_iter().chain([appended]))
+}
+
+/// Returns the change of the whole section where it is a switch that a field joins: `page: on` is short for `page: {on: true}`.
+fn with_switch(file: &Value, key: &Key, value: &Value) -> Option<(Key, Value)> {
+    let on = match file.get("page")? {
+        Value::Bool(on) => *on,
+        Value::String(text) => text == "on",
+        _ => return None,
+    };
+    let [section, field] = key.0.as_slice() else {
+        return None;
+    };
+    if section != "page" || field == "on" {
+        return None;
+    }
+    let fields = [
+        ("on".into(), on.into()),
+        (field.as_str().into(), value.clone()),
+    ];
+    let whole = Value::Mapping(Mapping::from_iter(fields));
+    Some((Key(vec![section.clone()]), whole))
 }
 
 /// Returns the config of a file with this value alone.
@@ -424,6 +447,24 @@ registries: {r.io: {plainHttp: true}}
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    }
+
+    #[test]
+    fn setting_a_field_of_the_page_keeps_it_switched_on_or_off() {
+        for (before, on) in [
+            ("page: on # mine\n", true),
+            ("page: true", true),
+            ("page: off\n", false),
+            ("page: {on: true}\n", true),
+            ("page:\n", false),
+        ] {
+            let after = set(before, &key("page.url"), "https://a.test").unwrap();
+            let page = Config::parse(&after).unwrap().page;
+            assert_eq!(page.url.as_deref(), Some("https://a.test"), "{after}");
+            assert_eq!(page.on, on, "{after}");
+        }
+        let off = set("page: on\n", &key("page.on"), "false").unwrap();
+        assert!(!Config::parse(&off).unwrap().page.on);
     }
 
     #[test]

@@ -277,12 +277,24 @@ impl Platform {
         is_same_build.then_some(1)
     }
 
-    /// Reads a list of platforms from a definition or a request, each with [`Platform::from_str`].
+    /// Returns the platforms without those that came before: a build makes one image for each.
+    pub fn each_once(platforms: Vec<Self>) -> Vec<Self> {
+        let mut once = Vec::new();
+        for platform in platforms {
+            if !once.contains(&platform) {
+                once.push(platform);
+            }
+        }
+        once
+    }
+
+    /// Reads a list of platforms from a definition or a request, each once, and with [`Platform::from_str`].
     pub fn deserialize_list<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Self>, D::Error> {
         let texts = Vec::<String>::deserialize(input)?;
         let platforms = texts.iter().map(|text| text.parse());
         platforms
             .collect::<Result<_, InvalidPlatform>>()
+            .map(Self::each_once)
             .map_err(de::Error::custom)
     }
 }

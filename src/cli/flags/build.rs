@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Read as _};
 use crate::{
     cli::report::Report,
     error::{Context as _, Error, Kind, Result},
-    image::Platform,
+    image::{InvalidPlatform, Platform},
     sys::{environment, secret::Secret},
     task::Argument,
 };
@@ -117,12 +117,12 @@ fn split(text: &str) -> (String, String) {
     }
 }
 
-/// Reads a list of platforms, as `linux/amd64,linux/arm64`.
+/// Reads a list of platforms, as `linux/amd64,linux/arm64`, each once.
 pub fn platforms(text: &str) -> Result<Platforms, String> {
-    text.split(',')
-        .map(|one| one.trim().parse::<Platform>().map_err(|e| e.to_string()))
-        .collect::<Result<_, _>>()
-        .map(Platforms)
+    let all = text.split(',').map(|one| one.trim().parse());
+    let all = all.collect::<Result<_, _>>();
+    let all = all.map_err(|problem: InvalidPlatform| problem.to_string())?;
+    Ok(Platforms(Platform::each_once(all)))
 }
 
 /// A list of platforms as one value of an option.
@@ -151,6 +151,8 @@ mod tests {
     #[test]
     fn platform_option_is_a_list() {
         assert_eq!(platforms("linux/amd64, linux/arm64").unwrap().0.len(), 2);
+        let twice = platforms("amd64,linux/arm64,linux/amd64").unwrap().0;
+        assert_eq!(twice, platforms("linux/amd64,linux/arm64").unwrap().0);
         assert!(platforms("linux/amd64,").is_err());
     }
 }

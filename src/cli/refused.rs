@@ -67,6 +67,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("cp", "import"),
     ("doctor", "check-health"),
     ("edit", "update"),
+    ("edit", "set"),
     ("exec", "run"),
     ("get", "show"),
     ("health", "check-health"),
@@ -81,6 +82,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("rm", "delete"),
     ("runs", "list-runs"),
     ("set", "update"),
+    ("show", "get"),
     ("start", "run"),
     ("stop", "cancel-run"),
     ("tags", "show-tags"),
@@ -160,8 +162,8 @@ fn command_refused(word: &str, args: &[OsString], root: &Command) -> Option<Erro
     )
 }
 
-/// Returns the command that is probably meant: one of that name or a similar one in the same group, else in another group, tasks
-/// first.
+/// Returns the command that is probably meant: one of that name or a similar one in the same group; where the group is that of tasks or none,
+/// else in another group, tasks first.
 fn meant(word: &str, group: &[&str], root: &Command) -> Option<String> {
     let mut all = Vec::new();
     list(root, "", &mut all);
@@ -172,11 +174,14 @@ fn meant(word: &str, group: &[&str], root: &Command) -> Option<String> {
         "" => 2,
         _ => 3,
     };
+    if !["", "task"].contains(&group.as_str()) {
+        all.retain(|path| rank(path) == 0);
+    }
     all.sort_by_key(|path| rank(path));
     let last = |path: &str| path.rsplit(' ').next().unwrap_or_default().to_owned();
-    let synonym = SYNONYMS.iter().find(|(typed, _)| *typed == word);
+    let synonyms = SYNONYMS.iter().filter(|(typed, _)| *typed == word);
     let mut named = vec![word];
-    named.extend(synonym.map(|(_, name)| *name));
+    named.extend(synonyms.map(|(_, name)| *name));
     if named.contains(&"delete") {
         named.push("remove");
     }
@@ -222,11 +227,20 @@ mod tests {
             (&["task"], "biuld", "build"),
             (&["task"], "udpate", "task update"),
             (&["repository"], "tags", "repository show-tags"),
+            (&["config"], "edit", "config set"),
+            (&["config"], "show", "config get"),
             (&[], "stauts", "status"),
         ] {
             assert_eq!(of(group, word).as_deref(), Some(expected), "{word}");
         }
         assert_eq!(of(&[], "xyzzy"), None);
+        for (group, word) in [
+            (&["builder"], "add"),
+            (&["image"], "ls"),
+            (&["notify"], "ls"),
+        ] {
+            assert_eq!(of(group, word), None, "{group:?} {word}");
+        }
     }
 
     #[test]

@@ -6,9 +6,9 @@ use clap::{ArgMatches, FromArgMatches as _};
 
 use super::flags::AZURE;
 use crate::{
-    error::Result,
+    error::{Error, Result},
     ops::{GlobalOptions, config::default_format},
-    view::{Format, Query},
+    view::{CannotRender, Format, Query},
 };
 
 // Options of every command.
@@ -78,6 +78,20 @@ impl Global {
         match self.output {
             Some(format) => Ok(Some(format)),
             None => default_format(&self.surroundings()),
+        }
+    }
+
+    /// Like [`Self::format`], for answers that are no graphs: refuses a picture before anything is done.
+    pub fn format_of_any_answer(&self) -> Result<Option<Format>> {
+        match self.format()? {
+            Some(Format::Picture(_)) => {
+                let error = Error::invalid(CannotRender::NoPicture.to_string());
+                Err(match self.output {
+                    Some(_) => error,
+                    None => error.hint("the format is that of $ACRT_OUTPUT, or of defaults.output in the config file; -o names another"),
+                })
+            }
+            format => Ok(format),
         }
     }
 

@@ -163,10 +163,15 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    let format = match cli.command {
+    let format = match &cli.command {
+        Command::Task(group) if matches!(*group.0, task::TaskCommand::Graph(_)) => {
+            cli.global.format()
+        }
         // The file must be repairable, also where its own output format is wrong.
-        Command::Config(_) => Ok(cli.global.format().unwrap_or_default()),
-        _ => cli.global.format(),
+        Command::Config(_) if cli.global.output.is_none() => {
+            Ok(cli.global.format_of_any_answer().unwrap_or_default())
+        }
+        _ => cli.global.format_of_any_answer(),
     };
     let wanted = format.as_ref().ok().copied().flatten();
     let report = Report::new(&cli.global, wanted);

@@ -231,3 +231,31 @@ fn az_spellings_on_the_command_line_are_accepted() {
         .exits(2)
         .says(&["ACRT_REGISTRY=example"]);
 }
+
+#[test]
+fn picture_as_format_is_refused_before_anything_is_done_by_commands_without_graphs() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    for format in ["text", "dot", "mermaid", "SVG"] {
+        let create = [
+            "task",
+            "create",
+            "web",
+            "-t",
+            "r.test/web:1",
+            "-c",
+            &context,
+        ];
+        for line in [&create[..], &["config", "set", "runs.keep=5"]] {
+            let refused = world.acrt(&[line, &["-o", format]].concat());
+            refused.exits(2).says(&["acrt task graph has them"]);
+        }
+    }
+    world.acrt(&["task", "show", "web"]).exits(3);
+    world.acrt(&["config", "get", "runs.keep"]).exits(3);
+    world.set("ACRT_OUTPUT", "dot");
+    let refused = world.acrt(&["task", "list"]).exits(2);
+    refused.says(&["acrt task graph has them", "$ACRT_OUTPUT"]);
+    world.acrt(&["config", "list"]).ok();
+    world.acrt(&["task", "graph"]).ok();
+}

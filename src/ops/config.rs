@@ -11,7 +11,10 @@ use serde::Serialize;
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    image::{Mirrors, reference::is_registry},
+    image::{
+        Mirrors,
+        reference::{is_registry, meant_registry},
+    },
     listen::Access,
     store::file,
     sys::{
@@ -72,14 +75,15 @@ pub fn get(around: &GlobalOptions, name: &str) -> Result<Entry> {
     }
 }
 
-/// Sets all of these values or none, and creates the file if there is none. `F` is the output format.
+/// Sets all of these values or none, and creates the file if there is none. `check_format` says why a text is no output format of every command.
 ///
 /// # Errors
 ///
 /// [`Kind::Invalid`] for an unknown key, or a value that the key does not accept.
-pub fn set<F: FromStr<Err: Display>>(
+pub fn set(
     around: &GlobalOptions,
     pairs: &[(String, String)],
+    check_format: fn(&str) -> Result<(), String>,
 ) -> Result<()> {
     let _held = hold(around)?;
     let (path, mut text) = read(around)?;
@@ -90,7 +94,8 @@ pub fn set<F: FromStr<Err: Display>>(
         let key: Key = name.parse().map_err(refused)?;
         text = config_file::set(&text, &key, value).map_err(refused)?;
         let alone = config_file::alone(&key, value).map_err(refused)?;
-        check::<F>(&alone).context(Kind::Invalid, || format!("{doing} `{}`", path.display()))?;
+        check(&alone, check_format)
+            .context(Kind::Invalid, || format!("{doing} `{}`", path.display()))?;
     }
     check_change(&path, &before, &text)?;
     write(&path, &text)
@@ -148,18 +153,28 @@ pub fn keys() -> Vec<String> {
 }
 
 /// Refuses values whose form the config file itself does not know: a command that needs them would refuse them later.
-fn check<F: FromStr<Err: Display>>(config: &Config) -> Result<()> {
+fn check(config: &Config, check_format: fn(&str) -> Result<(), String>) -> Result<()> {
     let invalid = |problem: String| Err(Error::invalid(problem));
     let defaults = &config.defaults;
     let servers = config.registries.values().flat_map(|it| &it.login_server);
     let aliases = config.registries.values().flat_map(|it| &it.aliases);
     let hooks = config.listen.values().flat_map(|it| &it.registry);
-    let mut names = (defaults.registry.iter().chain(servers)).chain(aliases.chain(hooks));
-    if let Some(name) = names.find(|name| !is_registry(name)) {
-        let name = name.escape_debug();
-        return invalid(format!(
-            "registry `{name}` is not a host name with an optional port"
+    // A name of the config file's own may have `_` too.
+    let is_bare = |name: &&String| {
+        name.chars()
+            .all(|c| c.is_alphanumeric() || "-_".contains(c))
+    };
+    let keys = config.registries.keys().filter(|name| !is_bare(name));
+    let names = (defaults.registry.iter().chain(servers)).chain(aliases.chain(hooks));
+    if let Some(name) = names.chain(keys).find(|name| !is_registry(name)) {
+        let error = Error::invalid(format!(
+            "registry `{}` is not a host name with an optional port",
+            name.escape_debug()
         ));
+        return Err(match meant_registry(name) {
+            Some(meant) => error.hint(meant),
+            None => error,
+        });
     }
     let files = config.limits.open_files;
     if (1..FEWEST_FILES).contains(&files) {
@@ -172,8 +187,8 @@ fn check<F: FromStr<Err: Display>>(config: &Config) -> Result<()> {
         return invalid(format!("cannot use `mirrors`: {problem}"));
     }
     verify::check(&config.verify)?;
-    if let Some(Err(problem)) = defaults.output.as_deref().map(str::parse::<F>) {
-        return invalid(problem.to_string());
+    if let Some(Err(problem)) = defaults.output.as_deref().map(check_format) {
+        return invalid(problem);
     }
     if let Err(problem) = (min_age(config).map(drop)).and_then(|()| windows(config).map(drop)) {
         return invalid(problem.causes().join(": "));

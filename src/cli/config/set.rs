@@ -4,7 +4,7 @@ use crate::{
     cli::outcome::Outcome,
     error::{Error, Result},
     ops::{self, GlobalOptions},
-    view::Format,
+    view::{CannotRender, Format, UnknownFormat},
 };
 
 #[derive(Debug, clap::Args)]
@@ -18,8 +18,17 @@ pub struct SetArgs {
 }
 
 pub fn run(around: &GlobalOptions, args: SetArgs) -> Result<Outcome> {
-    ops::config::set::<Format>(around, &pairs(&args.key)?)?;
+    ops::config::set(around, &pairs(&args.key)?, check_format)?;
     Ok(Outcome::default())
+}
+
+/// Refuses a text that is no output format of every command.
+fn check_format(text: &str) -> Result<(), String> {
+    match text.parse() {
+        Ok(Format::Picture(_)) => Err(CannotRender::NoPicture.to_string()),
+        Ok(_) => Ok(()),
+        Err(problem @ UnknownFormat(_)) => Err(problem.to_string()),
+    }
 }
 
 fn pairs(words: &[String]) -> Result<Vec<(String, String)>> {

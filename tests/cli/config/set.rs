@@ -108,6 +108,32 @@ fn config_set_refuses_an_invalid_key_or_value_with_the_allowed_ones_and_changes_
 }
 
 #[test]
+fn config_set_refuses_a_format_and_names_of_registries_that_no_command_takes() {
+    let world = World::new();
+    for (pair, said) in [
+        ("defaults.output=svg", "acrt task graph has them"),
+        (
+            "registries.http://r.test:5000.plainHttp=true",
+            "write r.test:5000",
+        ),
+        (
+            "registries.r.test/team.skipVerify=true",
+            "registry `r.test/team`",
+        ),
+        ("registries.a b.plainHttp=true", "registry `a b`"),
+        ("registries.a\nb.plainHttp=true", "registry `a\\nb`"),
+    ] {
+        config(&world, &["set", pair]).exits(2).says(&[said]);
+    }
+    assert!(!world.path(FILE).exists());
+    config(
+        &world,
+        &["set", "registries.my_reg.loginServer=r.test:5000"],
+    )
+    .ok();
+}
+
+#[test]
 fn config_set_creates_a_named_file_and_a_broken_value_can_be_unset() {
     let world = World::new();
     let path = world.path("new/own.yaml");

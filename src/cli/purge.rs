@@ -4,7 +4,7 @@ use crate::{
     cli::{outcome::Outcome, report::Report},
     error::{Context as _, Error, Kind, Result},
     ops::{
-        App, Event, EventSink,
+        App,
         credential::all_logins,
         purge::{self, Filters, PurgeOptions},
     },
@@ -76,16 +76,7 @@ pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
     let options = options.checked();
     let options = options.map_err(Error::invalid)?;
     let is_for_programs = report.is_for_programs;
-    let events = EventSink::new(|event| match event {
-        // The lines of acr-cli make way for the answer.
-        Event::Log(bytes) if is_for_programs => {
-            let text = String::from_utf8_lossy(bytes);
-            text.lines()
-                .filter(|line| !line.is_empty())
-                .for_each(|line| report.note(line));
-        }
-        event => report.event(event),
-    });
+    let events = report.events_beside(is_for_programs);
     app.registries_with(all_logins(app, &[], &mut 0, &events)?);
     let purged = app.wait(purge::purge(app, &options, None, &events))?;
     if is_for_programs {

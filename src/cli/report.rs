@@ -46,6 +46,8 @@ pub struct Report {
     pub shows_tables: bool,
     /// Whether an answer for programs was asked for: by a format or by a query.
     pub is_for_programs: bool,
+    /// The same, where a default format does not count: under cron, an answer that nobody asked for would be mailed.
+    pub asks_for_answer: bool,
     summary: RefCell<Vec<String>>,
     progress: Option<Progress>,
     /// Whether the reader of stdout has closed it: the rest of the log is dropped, and the work goes on.
@@ -79,6 +81,8 @@ impl Report {
             format,
             shows_tables: format == Some(Format::Table) || (format.is_none() && is_terminal),
             is_for_programs: format.is_some_and(|it| it != Format::Table) || global.query.is_some(),
+            asks_for_answer: global.output.is_some_and(|it| it != Format::Table)
+                || global.query.is_some(),
             summary: RefCell::default(),
             progress: (!global.only_show_errors).then(Progress::new).flatten(),
             reader_gone: Cell::new(false),
@@ -246,6 +250,19 @@ impl Report {
     /// Returns a sink that prints each event.
     pub fn events(&self) -> EventSink<'_> {
         EventSink::new(|event| self.event(event))
+    }
+
+    /// Returns a sink that prints each event; with `has_answer`, what goes to stdout otherwise makes way for the answer.
+    pub fn events_beside(&self, has_answer: bool) -> EventSink<'_> {
+        EventSink::new(move |event| match event {
+            Event::Log(bytes) if has_answer => {
+                let text = String::from_utf8_lossy(bytes);
+                let lines = text.lines().filter(|line| !line.is_empty());
+                lines.for_each(|line| self.note(line));
+            }
+            Event::Rebuilt(line) if has_answer => self.note(&line),
+            event => self.event(event),
+        })
     }
 
     pub fn event(&self, event: Event<'_>) {

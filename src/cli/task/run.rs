@@ -1,6 +1,6 @@
 //! `acrt task run`
 
-use std::path::PathBuf;
+use std::{cell::RefCell, path::PathBuf};
 
 use jiff::SignedDuration;
 
@@ -18,11 +18,11 @@ use crate::{
     },
     error::{Error, Kind, Result},
     ops::{
-        self, App,
+        self, App, Event, EventSink,
         answer::RunAnswer,
         execution::Finished,
         run::{Overrides, RunRequest},
-        watch::{Looks, Selection, WatchOptions},
+        watch::{Looks, RoundResult, Selection, WatchOptions},
     },
     sys::{
         secret::Secret,
@@ -182,21 +182,45 @@ fn selected(
         metrics_file: None,
     };
     report.show_registries_of(ops::task::ambiguous_names(&app.store));
-    let round_result = app.wait(async {
-        let stop = Stop::listen(OnHangup::Stop)?;
-        ops::watch::once(app, &options, &stop, &report.events()).await
-    })?;
+    let (round_result, answer) = round(app, report, &options)?;
     let worst = round_result.worst.filter(|kind| *kind != Kind::Stale);
     if round_result.rebuilt == 0 && worst.is_none() {
         let nothing = "nothing to run; how the tasks are doing: acrt status".to_owned();
         report.note(&ops::task::none_yet(app)?.unwrap_or(nothing));
     }
-    Ok(Outcome::exit(worst))
+    Ok(answer.with_exit(worst))
 }
 
-/// Prints the command lines of a run.
+/// Makes one round of the watcher. Its answer, where one was asked for, are the runs that have ended.
+pub fn round(app: &App, report: &Report, options: &WatchOptions) -> Result<(RoundResult, Outcome)> {
+    let ended = RefCell::new(Vec::new());
+    let printed = report.events_beside(report.asks_for_answer);
+    let events = EventSink::new(|event| {
+        if let Event::Ended { id, .. } = &event {
+            ended.borrow_mut().push(*id);
+        }
+        printed.send(event);
+    });
+    let round_result = app.wait(async {
+        let stop = Stop::listen(OnHangup::Stop)?;
+        ops::watch::once(app, options, &stop, &events).await
+    })?;
+    if !report.asks_for_answer {
+        return Ok((round_result, Outcome::default()));
+    }
+    let runs = ended.take().into_iter();
+    let runs: Vec<RunAnswer> = runs
+        .filter_map(|id| printed.report(ops::runs::show(app, id)))
+        .collect();
+    Ok((round_result, Outcome::of(runs, columns::RUN)))
+}
+
+/// Prints the command lines of a run; they are the answer where one was asked for.
 pub fn planned(app: &App, report: &Report, request: &RunRequest) -> Result<Outcome> {
     let lines = app.wait(ops::run::plan(app, request, &report.events()))?;
+    if report.asks_for_answer {
+        return Ok(Outcome::of(lines, &[]));
+    }
     report.answer((lines.join("\n") + "\n").as_bytes())?;
     Ok(Outcome::default())
 }

@@ -20,6 +20,8 @@ use crate::{
     sys::signal::{OnHangup, Stop},
 };
 
+use super::run::round;
+
 /// The loop's default for `--settle`, in seconds: about as long as a push of several tags, or one that is reverted, takes.
 const LOOP_SETTLE: i64 = 60;
 
@@ -161,28 +163,23 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
     if !args.once || report.is_watched() {
         report.note(&ops::watch::scope(app)?);
     }
-    let watched = app.wait(async {
-        let on_hangup = if args.once {
-            OnHangup::Stop
-        } else {
-            OnHangup::Reload
-        };
-        let stop = Stop::listen(on_hangup)?;
-        let events = report.events();
-        if args.once {
-            ops::watch::once(app, &options, &stop, &events).await
-        } else {
-            ops::watch::forever(app, &options, &stop, &events).await
-        }
-    });
-    let round_result = match watched {
+    let watched = if args.once {
+        round(app, report, &options)
+    } else {
+        let watched = app.wait(async {
+            let stop = Stop::listen(OnHangup::Reload)?;
+            ops::watch::forever(app, &options, &stop, &report.events()).await
+        });
+        watched.map(|round_result| (round_result, Outcome::default()))
+    };
+    let (round_result, answer) = match watched {
         // A round that meets the previous round of cron, or a loop, is not worth a mail.
         Err(error) if args.once && error.kind() == Kind::Locked && !report.is_watched() => {
             return Ok(Outcome::exit(Some(Kind::Locked)));
         }
         watched => watched?,
     };
-    Ok(Outcome::exit(exit(&round_result, args.exit_code)))
+    Ok(answer.with_exit(exit(&round_result, args.exit_code)))
 }
 
 fn exit(round_result: &RoundResult, counts_stale: bool) -> Option<Kind> {

@@ -962,6 +962,9 @@ fn dry_run_prints_the_build_commands_and_starts_none() {
     );
     assert!(!plan.stdout.contains("canary"), "{plan}");
     assert!(plan.stdout.contains("--label=io.acrt.task=web"), "{plan}");
+    let dry_run = ["task", "run", "--name", "web", "--dry-run", "-o", "json"];
+    let lines = world.acrt(&dry_run).ok().json();
+    assert_eq!(lines.as_array().unwrap().len(), plan.stdout.lines().count());
     assert_eq!(calls.of("build").len() + calls.of("push").len(), 0);
     assert_eq!(world.runs().len(), 0);
 }
@@ -1058,8 +1061,14 @@ fn run_all_builds_never_run_tasks_in_dependency_order() {
     assert_eq!(world.history(), ["parent Succeeded", "a-child Succeeded"]);
     assert_eq!(world.runs()[0]["runType"], "QuickRun");
     // Again, although everything is current.
-    world.acrt(&["task", "run", "--all"]).ok();
+    let ran = world.acrt(&["task", "run", "--all", "-o", "json"]).ok();
+    let ran = ran.says(&["parent: rebuilt", "a-child: rebuilt"]).json();
+    let of = |key: &str| Vec::from_iter(ran.as_array().unwrap().iter().map(|run| run[key].clone()));
+    assert_eq!(of("task"), ["parent", "a-child"]);
+    assert_eq!(of("status"), ["Succeeded", "Succeeded"]);
     assert_eq!(world.history().len(), 4);
+    let none = ["task", "run", "--failed", "-o", "json"];
+    assert_eq!(world.acrt(&none).ok().json(), serde_json::json!([]));
     world.acrt(&["task", "run", "--all", "web"]).exits(2);
     world
         .acrt(&["task", "run", "--all", "--target", "x"])
@@ -1071,8 +1080,10 @@ fn run_all_skips_the_child_of_a_failed_parent_and_a_rerun_builds_both() {
     let (world, registry) = chain();
     let broken = format!("FROM {}\nCOPY gone /\n", registry.image("base:1"));
     world.context("parent", &broken);
-    let ran = world.acrt(&["task", "run", "--all"]).exits(1);
-    ran.says(&["a-child: waiting"]);
+    let query = ["--query", "[].[task,status]", "-o", "tsv"];
+    let ran = world.acrt(&[&["task", "run", "--all"], &query[..]].concat());
+    let ran = ran.exits(1).says(&["a-child: waiting"]);
+    assert_eq!(ran.stdout, "parent\tFailed\n");
     assert_eq!(world.history(), ["parent Failed"]);
     world.context("parent", &format!("FROM {}\n", registry.image("base:1")));
     world.acrt(&["task", "run", "--failed"]).ok();

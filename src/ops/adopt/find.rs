@@ -14,6 +14,7 @@ use ignore::{
 use crate::{
     compose::{BAKE_OVERRIDE, FILE_NAMES, FileSelection},
     error::{Context as _, Error, Kind, Result},
+    source::left_out::{FolderId, id_of},
     sys::{beneath, environment},
 };
 
@@ -47,12 +48,14 @@ const NOT_UTF8: &str = "its path is not UTF-8";
 /// The largest ignore file that is read, in bytes.
 const MAX_IGNORE: u64 = 1024 * 1024;
 
-/// Searches files and folders. Links are not followed, and hidden folders are not searched.
+/// Searches files and folders. Links are not followed, and hidden folders are not searched, nor is the state directory, which has Dockerfiles
+/// of runs.
 ///
 /// # Errors
 ///
 /// [`Kind::Invalid`] where a path does not exist, or a pattern is not valid.
-pub fn find(paths: &[PathBuf], search: &Search) -> Result<FoundFiles> {
+pub fn find(paths: &[PathBuf], search: &Search, state: &Path) -> Result<FoundFiles> {
+    let state = id_of(state);
     let mut found = FoundFiles::default();
     for path in paths {
         let cannot = || format!("cannot look in `{}`", path.display());
@@ -63,7 +66,7 @@ pub fn find(paths: &[PathBuf], search: &Search) -> Result<FoundFiles> {
             return Err(Error::invalid(cannot()).because(why));
         }
         if metadata.is_dir() {
-            folder(&path, search, &mut found)?
+            folder(&path, search, state, &mut found)?
         } else {
             file(&path, &mut found)?
         }
@@ -157,7 +160,12 @@ fn names_files(folder: &Path) -> bool {
     is_own || beside.is_ok_and(|text| String::from_utf8_lossy(&text).contains("COMPOSE_FILE"))
 }
 
-fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
+fn folder(
+    root: &Path,
+    search: &Search,
+    state: Option<FolderId>,
+    found: &mut FoundFiles,
+) -> Result<()> {
     let mut excluded = OverrideBuilder::new(root);
     for pattern in &search.exclude {
         excluded
@@ -174,6 +182,10 @@ fn folder(root: &Path, search: &Search, found: &mut FoundFiles) -> Result<()> {
         .require_git(false)
         .overrides(excluded)
         .max_depth(search.depth)
+        .filter_entry(move |entry| {
+            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+            !is_folder || state.is_none() || id_of(entry.path()) != state
+        })
         .sort_by_file_path(Path::cmp);
     let mut folders: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
     for entry in walk.build() {

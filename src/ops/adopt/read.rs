@@ -82,7 +82,7 @@ pub async fn gather(
     options: &AdoptOptions,
     events: &EventSink<'_>,
 ) -> Result<BuildEntries> {
-    let found = find::find(&options.paths, &options.search)?;
+    let found = find::find(&options.paths, &options.search, app.store.layout().root())?;
     let mut gathered = BuildEntries {
         left_out: found.left_out,
         ..BuildEntries::default()

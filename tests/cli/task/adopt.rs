@@ -681,6 +681,17 @@ fn file_whose_path_is_not_utf8_is_left_out_and_the_rest_adopted() {
 }
 
 #[test]
+fn state_directory_in_the_folder_is_not_searched() {
+    let world = World::new();
+    world.write("shop/web/Dockerfile", "FROM scratch\n");
+    world.write("shop/state/runs/ca1/Dockerfile", "FROM scratch\n");
+    let state = world.path("shop/state").display().to_string();
+    world.set("ACRT_STATE_DIR", &state);
+    let answer = proposals(&world, "shop").ok().json();
+    assert_eq!(texts(&answer, "name"), ["web"]);
+}
+
+#[test]
 fn adopted_task_keeps_its_secrets_when_its_file_changes_and_in_another_registry() {
     let world = World::new();
     let compose = |args: &str| {

@@ -87,6 +87,9 @@ use crate::{
     task::{Age, Window},
 };
 
+/// Why a path is refused: no answer in JSON, no definition and no crontab could name it.
+const NOT_UTF8: &str = "its path is not UTF-8";
+
 /// The global options of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct GlobalOptions {

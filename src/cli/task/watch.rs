@@ -12,7 +12,7 @@ use crate::{
         outcome::Outcome,
         report::Report,
     },
-    error::{Context as _, Kind, Result},
+    error::{Kind, Result},
     ops::{
         self, App,
         watch::{Looks, RoundResult, WatchOptions},
@@ -86,11 +86,8 @@ impl WatchArgs {
     fn installed(&self) -> Result<Vec<String>> {
         let settle = self.settle.map(|it| it.to_string());
         let jobs = self.jobs.map(|it| it.to_string());
-        let file = self.metrics_file.as_ref().map(std::path::absolute);
-        let file = file.transpose().context(Kind::Invalid, || {
-            "cannot use the file of --metrics-file".to_owned()
-        })?;
-        let file = file.map(|path| path.display().to_string());
+        let file = self.metrics_file.as_deref();
+        let file = file.map(ops::watch::install::absolute).transpose()?;
         let default = self.print_unit.then_some(LogFormat::Json);
         let format = self.log_format.or(default);
         let format = format.and_then(|it| Some(it.to_possible_value()?.get_name().to_owned()));

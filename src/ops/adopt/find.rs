@@ -14,6 +14,7 @@ use ignore::{
 use crate::{
     compose::{BAKE_OVERRIDE, FILE_NAMES, FileSelection},
     error::{Context as _, Error, Kind, Result},
+    ops::NOT_UTF8,
     source::left_out::{FolderId, id_of},
     sys::{beneath, environment},
 };
@@ -41,9 +42,6 @@ const MERGED_BAKE: [&str; 4] = [
     "docker-bake.hcl",
     "docker-bake.override.hcl",
 ];
-
-/// Why a path is refused: no answer in JSON and no definition could name it.
-const NOT_UTF8: &str = "its path is not UTF-8";
 
 /// The largest ignore file that is read, in bytes.
 const MAX_IGNORE: u64 = 1024 * 1024;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    App, Event, EventSink,
+    App, Event, EventSink, NOT_UTF8,
     chain::ImageMakers,
     reading,
     source_trigger::{self, SourceTriggerPatch},
@@ -358,16 +358,17 @@ fn with_absolute_context(mut task: Task) -> Result<Task> {
 ///
 /// # Errors
 ///
-/// [`Kind::Invalid`] where the current folder is not known.
+/// [`Kind::Invalid`] where the current folder is not known, or a definition cannot name the path.
 pub fn absolute(context: Context) -> Result<Context> {
-    match context {
-        Context::Local(path) => std::path::absolute(&path)
-            .map(|path| Context::Local(normal(&path)))
-            .context(Kind::Invalid, || {
-                format!("cannot use the context `{}`", path.display())
-            }),
-        elsewhere => Ok(elsewhere),
+    let Context::Local(path) = context else {
+        return Ok(context);
+    };
+    let cannot = |path: &Path| format!("cannot use the context `{}`", path.display());
+    let path = std::path::absolute(&path).context(Kind::Invalid, || cannot(&path))?;
+    if path.to_str().is_none() {
+        return Err(Error::invalid(cannot(&path)).because(anyhow::anyhow!(NOT_UTF8)));
     }
+    Ok(Context::Local(normal(&path)))
 }
 
 /// Removes `.` and empty components; `..` stays, because a link may come before it.

@@ -1,14 +1,11 @@
 //! Makes the crontab line and the systemd unit for `task watch`, with settings that cron and systemd do not know, such as the `PATH` of the
 //! builder.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::{env, path::Path};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    ops::{App, joined::joined},
+    ops::{App, NOT_UTF8, joined::joined},
     secret::without_login,
     sys::{environment, ownership::INSIST},
 };
@@ -75,11 +72,11 @@ impl WatchCommand {
         let program = env::current_exe().context(Kind::Failed, || {
             "cannot find out where acrt itself is".to_owned()
         })?;
-        let mut words = vec![shown(&program), "--state-dir".to_owned()];
-        words.push(shown(&absolute(app.store.layout().root())?));
+        let mut words = vec![absolute(&program)?, "--state-dir".to_owned()];
+        words.push(absolute(app.store.layout().root())?);
         let config = app.settings.config_path.as_deref();
         if let Some(config) = config.filter(|path| path.exists()) {
-            words.extend(["--config".to_owned(), shown(&absolute(config)?)]);
+            words.extend(["--config".to_owned(), absolute(config)?]);
         }
         let around = &app.surroundings;
         if let Some(builder) = &around.builder {
@@ -121,12 +118,18 @@ fn is_proxy(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with("_proxy")
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).context(Kind::Failed, || format!("cannot use `{}`", path.display()))
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
+/// Returns a path as a crontab line or a unit names it.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where the current folder is not known, or the path is not UTF-8.
+pub fn absolute(path: &Path) -> Result<String> {
+    let cannot = |path: &Path| format!("cannot use `{}`", path.display());
+    let path = std::path::absolute(path).context(Kind::Invalid, || cannot(path))?;
+    match path.to_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(Error::invalid(cannot(&path)).because(anyhow::anyhow!(NOT_UTF8))),
+    }
 }
 
 /// Returns a crontab line that runs a round every five minutes, with these options of `task watch`. A `%` is escaped, because cron takes it
@@ -194,6 +197,16 @@ fn escaped(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn path_that_is_not_utf8_is_refused_instead_of_named_differently() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"/caf\xe9"));
+        let error = absolute(path).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.one_line().ends_with(NOT_UTF8), "{error}");
+        assert_eq!(absolute(Path::new("/café")).unwrap(), "/café");
+    }
 
     #[test]
     fn path_for_cron_has_each_existing_absolute_folder_once() {

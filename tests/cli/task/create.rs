@@ -143,6 +143,21 @@ fn task_create_stores_a_relative_context_as_absolute() {
 }
 
 #[test]
+fn folder_whose_path_is_not_utf8_is_refused_as_context() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let world = World::new();
+    let folder = world.path("").join(OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("Dockerfile"), "FROM scratch\n").unwrap();
+    for line in ["task create web -t r.test/web:1", "build -t r.test/web:1 ."] {
+        let done = world.shell(&format!("cd caf* && \"$0\" {line}"));
+        done.exits(2)
+            .says(&["cannot use the context", "its path is not UTF-8"]);
+    }
+    world.acrt(&["task", "show", "web"]).exits(3);
+}
+
+#[test]
 fn task_create_takes_the_registry_from_environment_config_or_images() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");

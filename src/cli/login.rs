@@ -2,13 +2,19 @@
 
 use crate::{
     cli::{
-        flags::{login::password, registry::RegistryNameArgs},
+        flags::{
+            login::{complete, password},
+            registry::RegistryNameArgs,
+        },
         outcome::Outcome,
         report::Report,
     },
-    error::{Error, Result},
-    ops::{App, credential::StoredLogin, login},
-    sys::secret::Secret,
+    error::Result,
+    ops::{App, login},
+    sys::{
+        secret::Secret,
+        signal::{OnHangup, Stop},
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -40,27 +46,40 @@ pub struct LoginCommandArgs {
 
 pub fn run(app: &App, report: &Report, args: LoginCommandArgs) -> Result<Outcome> {
     let registry = args.name.find(app, report, None)?;
-    let given = match (
-        args.username,
-        password(report, args.password, args.password_stdin)?,
-    ) {
-        (Some(username), Some(password)) => Some(StoredLogin { username, password }),
-        (Some(username), None) if report.can_ask() => {
-            let password = Secret::new(report.ask_hidden("Password: ")?);
-            Some(StoredLogin { username, password })
-        }
+    let password = password(report, args.password, args.password_stdin)?;
+    app.wait(async {
+        let stop = Stop::listen(OnHangup::Stop)?;
+        let work = log_in(
+            app,
+            report,
+            &registry,
+            (args.username, password),
+            args.expose_token,
+        );
+        stop.or(work).await
+    })
+}
+
+async fn log_in(
+    app: &App,
+    report: &Report,
+    registry: &str,
+    given: (Option<Secret>, Option<Secret>),
+    exposes_token: bool,
+) -> Result<Outcome> {
+    let given = match given {
         (None, None) => None,
-        _ => {
-            return Err(Error::invalid("a login needs a user and a password")
-                .hint("give --username, and --password-stdin or --password env:NAME"));
+        (Some(username), None) if report.can_ask() => {
+            let password = Secret::new(report.ask_hidden("Password: ").await?);
+            Some(complete(Some(username), Some(password))?)
         }
+        (username, password) => Some(complete(username, password)?),
     };
-    if args.expose_token {
-        let token = app.wait(login::token(app, &registry, given))?;
+    if exposes_token {
+        let token = login::token(app, registry, given).await?;
         return Ok(Outcome::of(token, &[]));
     }
-    let events = report.events();
-    app.wait(login::login(app, &registry, given, &events))?;
+    login::login(app, registry, given, &report.events()).await?;
     report.answer(b"Login Succeeded\n")?;
     Ok(Outcome::default())
 }

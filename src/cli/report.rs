@@ -164,8 +164,8 @@ impl Report {
     /// # Errors
     ///
     /// [`Kind::Failed`] where stdin is no terminal; the kind of SIGINT after Ctrl-C.
-    pub fn ask_hidden(&self, question: &str) -> Result<String> {
-        let line = read_hidden_line(|| self.print(question));
+    pub async fn ask_hidden(&self, question: &str) -> Result<String> {
+        let line = read_hidden_line(|| self.print(question)).await;
         self.print("\n");
         line.context(Kind::Failed, || "cannot read the answer".to_owned())?
             .ok_or_else(|| Error::new(Signal::Interrupt.kind(), "operation cancelled"))

@@ -7,7 +7,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::error::{Context as _, Kind, Result};
+use crate::error::{Context as _, Error, Kind, Result};
 
 /// A signal that stops this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +141,18 @@ impl Stop {
     /// Waits for the first signal.
     pub async fn wait(&self) -> Signal {
         self.nth(1).await
+    }
+
+    /// Returns the result of `work`, which the first signal ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`; the kind of the signal.
+    pub async fn or<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            result = work => result,
+            signal = self.wait() => Err(Error::new(signal.kind(), "operation cancelled")),
+        }
     }
 
     /// Waits for the second signal: the user does not want to wait for an orderly shutdown.

@@ -63,29 +63,61 @@ fn login_is_stored_for_docker_podman_and_acrt_and_keeps_the_rest_of_the_file() {
     );
 }
 
+/// Runs a shell line on a terminal, on which something is typed once the line has printed `seen`.
+fn on_terminal(world: &World, line: &str, seen: &str, typed: &str) -> Output {
+    world.set("SHELL", "/bin/sh");
+    world.write("typed", typed);
+    let script = program("script");
+    world.shell(&format!(
+        "{{ until /bin/grep -q '{seen}' seen 2>/dev/null; do :; done; /bin/cat typed; }} \
+         | {} -qec \"PATH=/bin:/usr/bin; {line}\" /dev/null | /usr/bin/tee seen",
+        script.display()
+    ))
+}
+
 #[test]
 fn login_on_a_terminal_asks_for_the_password_without_showing_it() {
     let (world, registry) = (World::new(), Registry::with_login());
-    let (host, script) = (registry.host(), program("script"));
-    world.set("SHELL", "/bin/sh");
-    // The password is typed once it is asked for.
-    let typed = format!(
-        "until /bin/grep -q Password: seen 2>/dev/null; do :; done; printf '{PASSWORD}\\n'"
-    );
-    let login = format!(
-        "{} -qec \"'$0' login -n {host} -u acrt\" /dev/null",
-        script.display()
-    );
-    let done = world
-        .shell(&format!("{{ {typed}; }} | {login} | /usr/bin/tee seen"))
-        .ok();
+    let host = registry.host();
+    let login = format!("'$0' login -n {host} -u acrt");
+    let typed = format!("wrong\u{15}{PASSWORD}\n");
+    let done = on_terminal(&world, &login, "Password:", &typed).ok();
     let done = done.prints(&["Password: ", "Login Succeeded"]);
-    assert!(
-        !done.to_string().replace(&typed, "").contains(PASSWORD),
-        "{done}"
-    );
+    assert!(!done.to_string().contains(PASSWORD), "{done}");
     world.acrt(&["repository", "list", "-n", &host]).ok();
     world.acrt(&["login", "-n", &host, "-u", "acrt"]).exits(2);
+}
+
+#[test]
+fn login_on_a_terminal_without_a_password_is_refused() {
+    let (world, registry) = (World::new(), Registry::start());
+    let login = format!("'$0' login -n {} -u acrt; echo code \\$?", registry.host());
+    for typed in ["\u{4}", "\n"] {
+        std::fs::write(world.path("seen"), "").unwrap();
+        on_terminal(&world, &login, "Password:", typed)
+            .prints(&["a user and a password", "code 2"]);
+    }
+    assert!(!world.path(DOCKER).exists());
+    for (user, password) in [("", "x"), ("x", "")] {
+        let host = registry.host();
+        let line = ["login", "-n", &host, "-u", user, "-p", password];
+        world.acrt(&line).exits(2).says(&["a user and a password"]);
+    }
+}
+
+#[test]
+fn terminal_shows_what_is_typed_again_after_a_signal_at_the_password_prompt() {
+    let (world, registry) = (World::new(), Registry::start());
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        std::fs::write(world.path("seen"), "").unwrap();
+        let line = format!(
+            "'$0' login -n {} -u acrt </dev/tty & p=\\$!; until stty -a | grep -qw -e -echo; do :; done; \
+             kill -{signal} \\$p; wait \\$p; echo code \\$?; stty -a | grep -qw -e -echo || echo shown",
+            registry.host()
+        );
+        let code = format!("code {code}");
+        on_terminal(&world, &line, "code", "").prints(&[&code, "shown"]);
+    }
 }
 
 #[test]

@@ -63,27 +63,41 @@ impl LoginArgs {
         if self.use_identity.is_some() {
             report.warning("without effect outside Azure: --use-identity");
         }
-        Ok(LoginParts {
+        let parts = LoginParts {
             server: self.login_server,
             username: self.username.map(Secret::new),
             password: password(report, self.password, self.password_stdin)?,
-        })
+        };
+        let mut given = parts.username.iter().chain(&parts.password);
+        match given.find(|part| part.reveal().is_empty()) {
+            Some(_) => Err(incomplete()),
+            None => Ok(parts),
+        }
     }
 
     /// Returns a complete login.
     pub fn whole(self, report: &Report) -> Result<(String, StoredLogin)> {
         let parts = self.parts(report)?;
-        match (parts.username, parts.password) {
-            (Some(username), Some(password)) => {
-                Ok((parts.server, StoredLogin { username, password }))
-            }
-            _ => Err(Error::invalid(format!(
-                "the login for `{}` needs a user and a password",
-                parts.server
-            ))
-            .hint("give --username, and --password-stdin or --password env:NAME")),
-        }
+        Ok((parts.server, complete(parts.username, parts.password)?))
     }
+}
+
+/// Returns a login, of which no part may be empty.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the options that give the parts.
+pub fn complete(username: Option<Secret>, password: Option<Secret>) -> Result<StoredLogin> {
+    let is_there = |part: &Secret| !part.reveal().is_empty();
+    match (username.filter(is_there), password.filter(is_there)) {
+        (Some(username), Some(password)) => Ok(StoredLogin { username, password }),
+        _ => Err(incomplete()),
+    }
+}
+
+fn incomplete() -> Error {
+    Error::invalid("a login needs a user and a password")
+        .hint("give --username, and --password-stdin or --password env:NAME")
 }
 
 /// Returns the given password, or the one from standard input.

@@ -3,10 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{columns, flags::one_task::OneTaskArgs, outcome::Outcome},
+    cli::{
+        columns,
+        flags::{one_task::OneTaskArgs, run_id::TypedRunId},
+        outcome::Outcome,
+    },
     error::Result,
     ops::{App, why::why},
-    task::RunId,
     view::View,
 };
 
@@ -19,12 +22,13 @@ pub struct WhyArgs {
     task: OneTaskArgs,
     /// Why this run was made, and not the next or the last
     #[arg(long, value_name = "ID")]
-    run_id: Option<RunId>,
+    run_id: Option<TypedRunId>,
 }
 
 pub fn run(app: &App, args: WhyArgs) -> Result<Outcome> {
     let key = args.task.find(app)?;
-    let answer = app.wait(why(app, &key, args.run_id))?;
+    let run_id = args.run_id.map(|id| id.find(app)).transpose()?;
+    let answer = app.wait(why(app, &key, run_id))?;
     let view = View::of(answer, columns::WHY).with_rows(|rows| *rows = lines(rows));
     Ok(Outcome::answer(view.for_people()))
 }

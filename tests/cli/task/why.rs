@@ -106,6 +106,10 @@ fn why_of_a_never_run_task_reports_it() {
     let answer = why(&world, &[]);
     assert_eq!(answer["state"], "never-run");
     assert_eq!(answer["runId"], Value::Null);
+    for id in ["ca9", "nosuch"] {
+        let why = world.acrt(&["task", "why", "web", "--run-id", id]);
+        why.exits(3).says(&[&format!("`{id}`")]);
+    }
 }
 
 const TASK: &str = "schema: 1

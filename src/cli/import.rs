@@ -61,7 +61,12 @@ pub struct ImportArgs {
     #[arg(short, long)]
     username: Option<String>,
     /// Password at the registry of the source, or without a user a token; env:NAME or file:PATH say where it is
-    #[arg(short, long, conflicts_with = "password_stdin")]
+    #[arg(
+        short,
+        long,
+        allow_hyphen_values = true,
+        conflicts_with = "password_stdin"
+    )]
     password: Option<Secret>,
     /// Read the password from standard input
     #[arg(long)]

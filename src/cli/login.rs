@@ -28,7 +28,12 @@ pub struct LoginCommandArgs {
     #[arg(short, long)]
     username: Option<Secret>,
     /// Password; env:NAME or file:PATH say where it is
-    #[arg(short, long, conflicts_with = "password_stdin")]
+    #[arg(
+        short,
+        long,
+        allow_hyphen_values = true,
+        conflicts_with = "password_stdin"
+    )]
     password: Option<Secret>,
     /// Read the password from standard input
     #[arg(long)]

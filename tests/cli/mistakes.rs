@@ -486,3 +486,13 @@ fn login_in_an_address_on_the_command_line_is_in_no_error() {
         assert!(refused.contains("error:"), "{line}: {refused}");
     }
 }
+
+#[test]
+fn password_that_begins_like_an_option_is_a_password() {
+    let world = world();
+    for password in ["--hunter2", "-hunter2", "-V"] {
+        let refused = world.acrt(&["login", "127.0.0.1:1", "-u", "me", "-p", password]);
+        let refused = refused.exits(4).says(&["127.0.0.1:1"]);
+        assert!(!(refused.stdout + &refused.stderr).contains("hunter2"));
+    }
+}

@@ -87,7 +87,12 @@ pub struct DefinitionArgs {
     #[arg(long = "schedule", help_heading = "Triggers", value_name = "[NAME:]CRON", value_parser = schedule)]
     schedules: Vec<Schedule>,
     /// What opens the git repository of the context: itself, env:NAME or file:PATH
-    #[arg(long, help_heading = "What is built", value_name = "TOKEN")]
+    #[arg(
+        long,
+        help_heading = "What is built",
+        value_name = "TOKEN",
+        allow_hyphen_values = true
+    )]
     git_access_token: Option<Secret>,
     /// Keep .git, .gitignore, .hg, .svn and .venv of the context
     #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]

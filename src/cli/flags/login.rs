@@ -22,7 +22,12 @@ pub struct LoginArgs {
     #[arg(short, long)]
     username: Option<String>,
     /// Password; env:NAME or file:PATH say where it is
-    #[arg(short, long, conflicts_with = "password_stdin")]
+    #[arg(
+        short,
+        long,
+        allow_hyphen_values = true,
+        conflicts_with = "password_stdin"
+    )]
     password: Option<Secret>,
     /// Read the password from standard input
     #[arg(long)]

@@ -55,7 +55,7 @@ pub struct RegistryLoginArgs {
     #[arg(short, long)]
     username: Option<Secret>,
     /// Password at the registry; env:NAME or file:PATH say where it is
-    #[arg(short, long, requires = "username")]
+    #[arg(short, long, allow_hyphen_values = true, requires = "username")]
     password: Option<Secret>,
     /// Tenant part of the login server
     #[arg(long, hide_short_help = true, help_heading = AZURE, value_name = "SUFFIX")]

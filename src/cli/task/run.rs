@@ -81,7 +81,12 @@ pub struct RunArgs {
     #[command(flatten)]
     azure: AzureRunArgs,
     /// What the task's update trigger endpoint is given from now on
-    #[arg(long, hide_short_help = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "TOKEN",
+        allow_hyphen_values = true
+    )]
     update_trigger_token: Option<Secret>,
 }
 

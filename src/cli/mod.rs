@@ -174,7 +174,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         _ => cli.global.format_of_any_answer(),
     };
     let wanted = format.as_ref().ok().copied().flatten();
-    let report = Report::new(&cli.global, wanted);
+    let report = Report::new(&cli.global, wanted, &all);
     let subscription = cli.global.subscription.as_deref();
     flags::azure::warn_without_effect(&all, &matches, subscription, &report);
     let worked = format.and_then(|_| dispatch(&cli.global.surroundings(), &report, cli.command));

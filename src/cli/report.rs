@@ -35,6 +35,53 @@ use super::{global::Global, progress::Progress};
 /// The error where stdout cannot be written.
 const UNWRITTEN: &str = "cannot write to stdout";
 
+/// What a suggested command line needs to mean the same state directory and config file.
+#[derive(Debug)]
+struct Typed {
+    /// The options of this command line, quoted for a shell, each with a blank before it.
+    options: String,
+    /// The names of all commands.
+    commands: Vec<String>,
+}
+
+impl Typed {
+    fn of(global: &Global, root: &clap::Command) -> Self {
+        let places = [
+            ("--state-dir", &global.state_dir),
+            ("--config", &global.config),
+        ];
+        let options = places.into_iter().filter_map(|(name, path)| {
+            let path = path.as_ref()?.to_string_lossy();
+            Some(format!(" {name} {}", shell_words::quote(&path)))
+        });
+        Self {
+            options: options.collect(),
+            commands: root
+                .get_subcommands()
+                .map(|it| it.get_name().to_owned())
+                .collect(),
+        }
+    }
+
+    /// Returns a text with the options behind the `acrt` of each command line in it.
+    fn added_to(&self, text: &str) -> String {
+        let mut parts = text.split("acrt ");
+        let mut all = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let is_word = !all.ends_with(|c: char| c.is_alphanumeric() || "-_./".contains(c));
+            let end = part.find(|c: char| c != '-' && !c.is_ascii_lowercase());
+            let command = part.get(..end.unwrap_or(part.len())).unwrap_or_default();
+            all.push_str("acrt");
+            if is_word && self.commands.iter().any(|it| it == command) {
+                all.push_str(&self.options);
+            }
+            all.push(' ');
+            all.push_str(part);
+        }
+        all
+    }
+}
+
 /// Prints everything that a command outputs.
 #[derive(Debug)]
 pub struct Report {
@@ -48,6 +95,7 @@ pub struct Report {
     pub is_for_programs: bool,
     /// The same, where a default format does not count: under cron, an answer that nobody asked for would be mailed.
     pub asks_for_answer: bool,
+    typed: Typed,
     summary: RefCell<Vec<String>>,
     progress: Option<Progress>,
     /// Whether the reader of stdout has closed it: the rest of the log is dropped, and the work goes on.
@@ -72,8 +120,8 @@ fn undrawable(problem: CannotRender) -> Error {
 }
 
 impl Report {
-    /// Returns a report with the verbosity of the options.
-    pub fn new(global: &Global, format: Option<Format>) -> Self {
+    /// Returns a report with the verbosity of the options; `root` has all commands.
+    pub fn new(global: &Global, format: Option<Format>, root: &clap::Command) -> Self {
         let is_terminal = io::stdout().is_terminal();
         Self {
             only_errors: global.only_show_errors,
@@ -83,6 +131,7 @@ impl Report {
             is_for_programs: format.is_some_and(|it| it != Format::Table) || global.query.is_some(),
             asks_for_answer: global.output.is_some_and(|it| it != Format::Table)
                 || global.query.is_some(),
+            typed: Typed::of(global, root),
             summary: RefCell::default(),
             progress: (!global.only_show_errors).then(Progress::new).flatten(),
             reader_gone: Cell::new(false),
@@ -396,6 +445,7 @@ impl Report {
 
     pub fn note(&self, text: &str) {
         if !self.only_errors {
+            let text = &self.typed.added_to(text);
             self.line("info", &format!("{}\n", harmless(text)), text, json!({}));
         }
     }
@@ -416,6 +466,7 @@ impl Report {
 
     pub fn warning(&self, text: &str) {
         if !self.only_errors {
+            let text = &self.typed.added_to(text);
             let plain = format!("{} {}\n", tagged("warning"), harmless(text));
             self.line("warning", &plain, text, json!({}));
         }
@@ -432,8 +483,9 @@ impl Report {
 
     /// Prints an error: what failed, why, and what to do next.
     pub fn error(&self, error: &Error) {
-        let text = plain(error);
-        let fields = json!({"causes": error.causes(), "hint": error.advice()});
+        let hint = error.advice().map(|hint| self.typed.added_to(hint));
+        let text = plain(error, hint.as_deref());
+        let fields = json!({"causes": error.causes(), "hint": hint});
         self.line("error", &text, &error.to_string(), fields);
     }
 
@@ -493,13 +545,13 @@ fn tagged(word: &str) -> String {
     }
 }
 
-/// Formats an error as lines for a person.
-fn plain(error: &Error) -> String {
+/// Formats an error and what to do next as lines for a person.
+fn plain(error: &Error, hint: Option<&str>) -> String {
     let mut text = format!("{} {}\n", tagged("error"), harmless(&error.to_string()));
     for cause in error.causes() {
         text.push_str(&format!("  because: {}\n", harmless(&cause)));
     }
-    if let Some(hint) = error.advice() {
+    if let Some(hint) = hint {
         text.push_str(&format!("{} {}\n", tagged("hint"), harmless(hint)));
     }
     text
@@ -508,7 +560,9 @@ fn plain(error: &Error) -> String {
 /// Reports why a command line is refused as wrong usage.
 pub fn refused(error: &Error) -> ExitCode {
     // Where stderr is closed, nothing can be reported.
-    let _ = io::stderr().lock().write_all(plain(error).as_bytes());
+    let _ = io::stderr()
+        .lock()
+        .write_all(plain(error, error.advice()).as_bytes());
     ExitCode::from(error.kind().exit_code())
 }
 
@@ -540,9 +594,37 @@ pub fn usage(usage: &clap::Error, args: &[OsString]) -> ExitCode {
     match printed {
         Err(problem) if problem.kind() != ErrorKind::BrokenPipe => {
             let error = Error::failed(UNWRITTEN).because(problem);
-            let _ = io::stderr().lock().write_all(plain(&error).as_bytes());
+            let _ = io::stderr()
+                .lock()
+                .write_all(plain(&error, None).as_bytes());
             ExitCode::from(error.kind().exit_code())
         }
         _ => ExitCode::SUCCESS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggested_command_line_has_the_typed_state_directory_and_config_file() {
+        let root = crate::cli::command();
+        let told = |line: &str, text: &str| {
+            let matches = root.clone().get_matches_from(line.split(' '));
+            Typed::of(&Global::typed(&matches).unwrap(), &root).added_to(text)
+        };
+        let line = "acrt --state-dir /a task list --config $x";
+        for (text, expected) in [
+            (
+                "to remove it: acrt config unset a; or `acrt task run`",
+                "to remove it: acrt --state-dir /a --config '$x' config unset a; or `acrt --state-dir /a --config '$x' task run`",
+            ),
+            ("this acrt knows it", "this acrt knows it"),
+            ("see /opt/acrt task", "see /opt/acrt task"),
+        ] {
+            assert_eq!(told(line, text), expected);
+            assert_eq!(told("acrt task list", text), text);
+        }
     }
 }

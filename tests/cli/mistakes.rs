@@ -99,7 +99,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "task show web --state-dir other",
-        "error: no task `web`\nhint: there are no tasks in `HERE/other`; to make one: acrt task create --help\n",
+        "error: no task `web`\nhint: there are no tasks in `HERE/other`; to make one: acrt --state-dir other task create --help\n",
     ),
     (
         "task logs web",
@@ -195,19 +195,19 @@ const MISTAKES: &[(&str, &str)] = &[
     // No tasks, no runs.
     (
         "task list -o table --state-dir other",
-        "no tasks in `HERE/other`; to make one: acrt task create --help\n",
+        "no tasks in `HERE/other`; to make one: acrt --state-dir other task create --help\n",
     ),
     (
         "task check -o table --state-dir other",
-        "no tasks in `HERE/other`; to make one: acrt task create --help\n",
+        "no tasks in `HERE/other`; to make one: acrt --state-dir other task create --help\n",
     ),
     (
         "task graph --state-dir other",
-        "no tasks in `HERE/other`; to make one: acrt task create --help\n",
+        "no tasks in `HERE/other`; to make one: acrt --state-dir other task create --help\n",
     ),
     (
         "task run --all --state-dir other",
-        "no tasks in `HERE/other`; to make one: acrt task create --help\n",
+        "no tasks in `HERE/other`; to make one: acrt --state-dir other task create --help\n",
     ),
     (
         "task list-runs -o table",

@@ -21,6 +21,7 @@ use crate::{
         config::Config,
         config_file::{self, ConfigEditError, Key},
         environment, ownership,
+        plain_file::to_replace,
         settings::Settings,
     },
 };
@@ -243,6 +244,9 @@ fn hold(around: &GlobalOptions) -> Result<Option<File>> {
 
 /// Replaces the file atomically, and keeps its permissions.
 fn write(path: &Path, text: &str) -> Result<()> {
+    let path = &to_replace(path).context(Kind::Invalid, || {
+        format!("cannot change the config file `{}`", path.display())
+    })?;
     let allowed = std::fs::metadata(path).map(|metadata| metadata.permissions());
     file::replace(path, text.as_bytes())?;
     match allowed {
@@ -279,4 +283,22 @@ fn not_set(path: &Path, key: &Key) -> Error {
         format!("`{key}` is not set in `{}`", path.display()),
     )
     .hint("see what is set: acrt config list -o table")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    use super::*;
+
+    #[test]
+    fn pipe_in_place_of_the_config_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        let error = write(&path, "runs: {keep: 5}\n").unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.one_line().contains("not a regular file"), "{error}");
+        assert!(std::fs::metadata(&path).unwrap().file_type().is_fifo());
+    }
 }

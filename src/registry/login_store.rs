@@ -1,15 +1,10 @@
 //! Stores or erases a login where docker and podman look for it: in their files, or in the helpers that these name.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, io::Write as _, path::Path};
 
 use serde_json::{Map, Value, json};
 
-use crate::sys::secret::Secret;
+use crate::sys::{plain_file::to_replace, secret::Secret};
 
 use super::{
     canonical,
@@ -158,7 +153,7 @@ async fn apply(
 
 /// Replaces a file as a whole, readable only by its owner. A symbolic link stays one.
 fn write(path: &Path, document: &Map<String, Value>) -> std::io::Result<()> {
-    let target: PathBuf = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let target = to_replace(path)?;
     let folder = target.parent().unwrap_or(Path::new("/"));
     if !folder.exists() {
         use std::os::unix::fs::DirBuilderExt as _;
@@ -187,6 +182,17 @@ fn distinct(places: Vec<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pipe_in_place_of_a_file_of_logins_is_not_replaced() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        let problem = write(&path, &Map::new()).unwrap_err().to_string();
+        assert!(problem.contains("not a regular file"), "{problem}");
+        assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+    }
 
     #[test]
     fn stored_key_matches_only_the_whole_registry_name() {

@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    sys::plain_file::open_at_once,
+    sys::plain_file::{open_at_once, to_replace},
 };
 
 use super::yaml_places::{located, located_without_values};
@@ -190,23 +190,24 @@ fn io_error(error: &Error) -> Option<&io::Error> {
     std::error::Error::source(error)?.downcast_ref()
 }
 
-/// Replaces `path` in one step by a file that everyone may read, in an existing folder.
+/// Replaces `path`, which a user named, in one step by a file that everyone may read, in an existing folder.
 ///
 /// # Errors
 ///
 /// [`Kind::Failed`] with the path; the old file is then as it was.
 pub fn publish(path: &Path, content: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
     let write = || -> io::Result<()> {
+        let path = to_replace(path)?;
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
         let file = tempfile::Builder::new().prefix(".").tempfile_in(folder);
         let mut file = file.map_err(without_name)?;
         file.write_all(content)?;
         file.as_file()
             .set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.persist(path).map_err(|error| error.error)?;
+        file.persist(&path).map_err(|error| error.error)?;
         Ok(())
     };
     write().context(Kind::Failed, || {
@@ -423,6 +424,24 @@ mod tests {
         let error = publish(&path, b"").unwrap_err().one_line();
         assert_eq!(error, publish(&path, b"").unwrap_err().one_line());
         assert!(error.contains("No such file"), "{error}");
+    }
+
+    #[test]
+    fn published_file_replaces_a_file_behind_its_link_and_no_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "old").unwrap();
+        std::os::unix::fs::symlink("file", at("link")).unwrap();
+        publish(&at("link"), b"new").unwrap();
+        assert!(at("link").is_symlink());
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "new");
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), rustix::fs::Mode::RWXU).unwrap();
+        let error = publish(&at("pipe"), b"new").unwrap_err().one_line();
+        assert!(
+            error.ends_with("pipe`: it is not a regular file, and is left as it is"),
+            "{error}"
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -135,7 +135,8 @@ pub async fn fetch_into(
     match context {
         Context::Git(context) => {
             let marker = beside.display().to_string();
-            let found = with_git(context, secrets, stop, async |git| {
+            let memory_mib = app.settings.config.limits.memory_mib;
+            let found = with_git(context, secrets, stop, memory_mib, async |git| {
                 let git = git.marked(MARKER, marker).of_guest(trust == Trust::Guest);
                 let found = within_bounds(&root, git.fetch(&root)).await?;
                 if keeps_vcs {
@@ -245,21 +246,28 @@ fn too_large(root: &Path) -> Error {
 /// # Errors
 ///
 /// [`Kind::Unknown`] where the repository does not answer.
-pub async fn head(git: &GitContext, secrets: &Secrets, stop: &Stop) -> Result<String> {
-    with_git(git, secrets, stop, async |git| git.head().await).await
+pub async fn head(
+    git: &GitContext,
+    secrets: &Secrets,
+    stop: &Stop,
+    memory_mib: u64,
+) -> Result<String> {
+    let asked = async |git: Git<'_>| git.head().await;
+    with_git(git, secrets, stop, memory_mib, asked).await
 }
 
 async fn with_git<T>(
     context: &GitContext,
     secrets: &Secrets,
     stop: &Stop,
+    memory_mib: u64,
     work: impl AsyncFnOnce(Git<'_>) -> Result<T>,
 ) -> Result<T> {
     let token = secrets.git_access_token.as_ref();
     let token = token
         .map(|token| resolved(token, "the git access token"))
         .transpose()?;
-    work(Git::new(context, token.as_ref(), stop)).await
+    work(Git::new(context, token.as_ref(), stop, memory_mib)).await
 }
 
 /// Fetches the files of an OCI artifact into `folder`.

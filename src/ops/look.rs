@@ -337,6 +337,7 @@ impl PendingLooks {
     /// Asks git repositories for their commits, unless a question to them is pending.
     pub fn ask_sources(
         &mut self,
+        app: &App,
         sources: BTreeMap<GitContext, Secrets>,
         now: Timestamp,
         stop: &Stop,
@@ -356,15 +357,16 @@ impl PendingLooks {
         }
         // A server that hangs delays only the tasks that depend on it.
         for open in servers.into_values() {
-            self.ask_server(open, stop);
+            self.ask_server(app, open, stop);
         }
     }
 
-    fn ask_server(&mut self, open: Questions, stop: &Stop) {
+    fn ask_server(&mut self, app: &App, open: Questions, stop: &Stop) {
+        let memory_mib = app.settings.config.limits.memory_mib;
         let (sender, stop) = (self.sender.clone(), stop.clone());
         self.work.spawn_local(async move {
             let asked = futures_util::stream::iter(open).map(async |(git, (secrets, all))| {
-                let head = match fetch::head(&git, &secrets, &stop).await {
+                let head = match fetch::head(&git, &secrets, &stop, memory_mib).await {
                     Ok(commit) => Head::At(commit),
                     Err(error) => Head::Unknown {
                         hint: error.advice().map(str::to_owned),

@@ -15,7 +15,7 @@ use crate::{
         blocking::Cancellation,
         command::{CommandLine, quoted},
         environment,
-        process::{self, Ended, Limits},
+        process::{self, Ended, Limits, MAX_ANSWER},
         signal::Stop,
     },
     task::GitContext,
@@ -23,11 +23,30 @@ use crate::{
 
 use super::times::stamp;
 
-/// The timeout of a fetch.
-const FETCH: Duration = Duration::from_secs(30 * 60);
+/// How long a call may take, the most output of it that is kept, and which part of the memory it may use. A hostile server can make git
+/// print, or keep, without end.
+struct Bounds {
+    timeout: Duration,
+    output: usize,
+    memory_divisor: u64,
+}
 
-/// The timeout of the query for a branch's head.
-const ASK: Duration = Duration::from_secs(60);
+/// The bounds of a fetch. It prints the most where it lists all files.
+const FETCH: Bounds = Bounds {
+    timeout: Duration::from_secs(30 * 60),
+    output: 256 * 1024 * 1024,
+    memory_divisor: 1,
+};
+
+/// The bounds of the query for a branch's head, which reads the names of all branches and tags, and prints few. The loop makes many.
+const ASK: Bounds = Bounds {
+    timeout: Duration::from_secs(60),
+    output: MAX_ANSWER,
+    memory_divisor: 4,
+};
+
+/// The settings of every call: large files and many threads would use more memory than a repository needs.
+const SETTINGS: [&str; 2] = ["core.bigFileThreshold=64m", "pack.threads=4"];
 
 /// The variable from which git's credential helper takes the token, which is in no command line and no file.
 const TOKEN: &str = "ACRT_GIT_TOKEN";
@@ -43,9 +62,6 @@ const SHA256: usize = 64;
 
 /// How many characters of git's messages are kept for an error.
 const MAX_WORDS: usize = 2000;
-
-/// The most output of one call of git in bytes: a hostile server can make git print for ever.
-const MAX_OUTPUT: usize = 256 * 1024 * 1024;
 
 /// The settings of the user that git needs to reach servers and to open folders, and that are no login.
 const REACH: &str = r"^(http\.(.*\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath|sslverify)|safe\.directory)$";
@@ -75,19 +91,27 @@ pub struct Git<'a> {
     stop: &'a Stop,
     marker: Option<(&'static str, String)>,
     is_guests: bool,
+    /// The most memory of each of its processes, in MiB; 0 is no limit.
+    memory_mib: u64,
     /// Whether ssh must be told not to prompt; found out once.
     tells_ssh: OnceCell<bool>,
 }
 
 impl<'a> Git<'a> {
-    /// Prepares calls of git. The token is sent only to the repository's own host.
-    pub fn new(context: &'a GitContext, token: Option<&'a Secret>, stop: &'a Stop) -> Self {
+    /// Prepares calls of git, with a limit for the memory of each process, in MiB. The token is sent only to the repository's own host.
+    pub fn new(
+        context: &'a GitContext,
+        token: Option<&'a Secret>,
+        stop: &'a Stop,
+        memory_mib: u64,
+    ) -> Self {
         Self {
             context,
             token,
             stop,
             marker: None,
             is_guests: false,
+            memory_mib,
             tells_ssh: OnceCell::new(),
         }
     }
@@ -111,7 +135,7 @@ impl<'a> Git<'a> {
     async fn init(&self, into: &Path, hash: &str) -> Result<()> {
         let init = self.line(into, &["init", "--quiet", "."]);
         let init = init.env("GIT_DEFAULT_HASH", hash);
-        self.call(&init, FETCH, self.login_hint()).await?;
+        self.call(init, &FETCH, self.login_hint()).await?;
         // Relative addresses of submodules, and that of Git LFS, are resolved against the remote.
         let url = self.context.url.as_str();
         self.run(into, &["remote", "add", "origin", url]).await?;
@@ -309,11 +333,11 @@ impl<'a> Git<'a> {
         let wanted = self.context.reference.as_deref().unwrap_or("HEAD");
         let url = self.context.url.as_str();
         self.find_ssh(Path::new("/")).await;
-        // Without this pattern, the commits of tags that are objects of their own are left out.
-        let peeled = format!("{wanted}^{{}}");
-        let line = ["ls-remote", "--", url, wanted, &peeled];
+        let names = names_of(wanted);
+        let names = names.iter().map(String::as_str);
+        let line: Vec<&str> = ["ls-remote", "--", url].into_iter().chain(names).collect();
         let line = self.line(Path::new("/"), &line);
-        let found = self.call(&line, ASK, self.login_hint()).await?;
+        let found = self.call(line, &ASK, self.login_hint()).await?;
         if let Some(commit) = commit_of(wanted, &found) {
             Ok(commit.to_owned())
         } else if self.context.may_be_commit() {
@@ -351,7 +375,7 @@ impl<'a> Git<'a> {
 
     async fn run(&self, dir: &Path, args: &[&str]) -> Result<String> {
         let line = self.line(dir, args);
-        self.call(&line, FETCH, self.login_hint()).await
+        self.call(line, &FETCH, self.login_hint()).await
     }
 
     /// Calls git with neither the user's logins nor the task's token.
@@ -364,7 +388,7 @@ impl<'a> Git<'a> {
             .filter_map(|setting| setting.split_once('\n'))
             .collect();
         let line = self.line_without_logins(dir, args, &reach);
-        self.call(&line, FETCH, TRUST).await
+        self.call(line, &FETCH, TRUST).await
     }
 
     fn login_hint(&self) -> &'static str {
@@ -380,17 +404,19 @@ impl<'a> Git<'a> {
 
     async fn call(
         &self,
-        line: &CommandLine,
-        patience: Duration,
+        mut line: CommandLine,
+        bounds: &Bounds,
         hint: &'static str,
     ) -> Result<String> {
         let limits = Limits {
-            timeout: Some(patience),
+            timeout: Some(bounds.timeout),
             grace: Duration::from_secs(2),
         };
-        let reply = process::converse(line, b"", &limits, self.stop, MAX_OUTPUT).await?;
-        if reply.output.len().max(reply.errors.len()) == MAX_OUTPUT {
-            let why = anyhow::anyhow!("git prints more than {} MiB", MAX_OUTPUT >> 20);
+        line.memory_mib = self.memory_mib.div_ceil(bounds.memory_divisor);
+        let most = bounds.output;
+        let reply = process::converse(&line, b"", &limits, self.stop, most).await?;
+        if reply.output.len().max(reply.errors.len()) == most {
+            let why = anyhow::anyhow!("git prints more than {} MiB", most >> 20);
             return Err(self.cannot().because(why));
         }
         if reply.succeeded() {
@@ -411,8 +437,11 @@ impl<'a> Git<'a> {
                     format!("it was stopped by {signal}"),
                 ));
             }
-            Ended::TimedOut => format!("git took longer than {} seconds", patience.as_secs()),
+            Ended::TimedOut => format!("git took longer than {} seconds", bounds.timeout.as_secs()),
             Ended::Killed(signal) => format!("git was killed by signal {signal}"),
+            Ended::Exited(_) if line.memory_mib > 0 && lacks_memory(&text) => {
+                return Err(self.out_of_memory(line.memory_mib, &words(&text)));
+            }
             Ended::Exited(code) => match words(&text) {
                 words if words.is_empty() => format!("git ended with {code}"),
                 words => words,
@@ -421,12 +450,28 @@ impl<'a> Git<'a> {
         Err(self.cannot().because(anyhow::anyhow!(problem)).hint(hint))
     }
 
+    fn out_of_memory(&self, mib: u64, said: &str) -> Error {
+        let all = self.memory_mib;
+        let limit = match mib == all {
+            true => "limits.memoryMib".to_owned(),
+            false => format!("a part of the {all} of limits.memoryMib"),
+        };
+        let why = anyhow::anyhow!(
+            "git used up the {mib} MiB of memory that it may have ({limit}): the repository has too many files, branches or tags, or too large ones: {said}"
+        );
+        let more = all.saturating_mul(2);
+        self.cannot().because(why).hint(format!(
+            "if the repository is meant to be that large, allow more: acrt config set limits.memoryMib={more}"
+        ))
+    }
+
     fn cannot(&self) -> Error {
         Error::new(Kind::Unknown, format!("cannot fetch `{}`", self.context))
     }
 
     fn plain_line(&self, dir: &Path, args: &[&str]) -> CommandLine {
         let mut line = CommandLine::new("git")
+            .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
             .args(args)
             .env("GIT_TERMINAL_PROMPT", "0")
             // Without the Git LFS files, something else would be built.
@@ -630,18 +675,34 @@ pub fn settle(root: &Path, keeps_vcs: bool, time: i64, wanted: &Cancellation) ->
     Ok(())
 }
 
-/// Returns the commit of a branch or tag from what `git ls-remote` lists, in the order in which git resolves names: that of a tag takes
-/// precedence over that of a branch, and the commit of a tag over the tag object.
+/// Tells whether git, or a program that it calls, got no more memory. What a server says of itself is behind `remote:`.
+fn lacks_memory(said: &str) -> bool {
+    let own = said.lines().filter(|line| !line.starts_with("remote:"));
+    own.map(str::to_ascii_lowercase)
+        .any(|line| line.contains("out of memory") || line.contains("cannot allocate memory"))
+}
+
+/// The names that a branch or tag may have in full begin with one of these, in the order in which git resolves names.
+const PLACES: [&str; 4] = ["", "refs/", "refs/tags/", "refs/heads/"];
+
+/// Returns the full names that a name may stand for, for `git ls-remote`: it would also list the branches whose names only end with a shorter
+/// one. The second of each pair is the commit of a tag that is an object of its own.
+fn names_of(wanted: &str) -> Vec<String> {
+    let names = PLACES.iter().map(|place| format!("{place}{wanted}"));
+    names
+        .filter(|name| name == "HEAD" || name.starts_with("refs/"))
+        .flat_map(|name| [format!("{name}^{{}}"), name])
+        .collect()
+}
+
+/// Returns the commit of a branch or tag from what `git ls-remote` lists: that of a tag takes precedence over that of a branch, and the commit
+/// of a tag over the tag object.
 fn commit_of<'a>(wanted: &str, listed: &'a str) -> Option<&'a str> {
     let find = |name: &str| {
         let mut lines = listed.lines().filter_map(|line| line.split_once('\t'));
         lines.find(|(_, found)| *found == name).map(|found| found.0)
     };
-    ["", "refs/", "refs/tags/", "refs/heads/"]
-        .iter()
-        .find_map(|place| {
-            find(&format!("{place}{wanted}^{{}}")).or(find(&format!("{place}{wanted}")))
-        })
+    names_of(wanted).iter().find_map(|name| find(name))
 }
 
 /// Returns the full name of the branch or tag that was fetched from the text of `FETCH_HEAD`; `None` where it was fetched by no such name.
@@ -703,7 +764,7 @@ mod tests {
             Secret::new("hunter2".to_owned()),
             Stop::never(),
         );
-        let line = Git::new(&context, Some(&token), &stop).line(Path::new("/"), &["fetch"]);
+        let line = Git::new(&context, Some(&token), &stop, 0).line(Path::new("/"), &["fetch"]);
         let told = line.to_string();
         assert!(!told.contains("hunter2"), "{told}");
         let value = |name: &str| {
@@ -725,7 +786,7 @@ mod tests {
             Secret::new("hunter2".to_owned()),
             Stop::never(),
         );
-        let git = Git::new(&context, Some(&token), &stop).of_guest(true);
+        let git = Git::new(&context, Some(&token), &stop, 0).of_guest(true);
         let reach = [("http.proxy", "http://proxy:1")];
         let line = git.line_without_logins(Path::new("/"), &["submodule", "update"], &reach);
         let value = |name: &str| {
@@ -824,6 +885,28 @@ mod tests {
             assert_eq!(commit_of(wanted, listed), commit, "{wanted}");
         }
         assert_eq!(commit_of("main", ""), None);
+    }
+
+    #[test]
+    fn only_the_full_names_of_a_branch_or_tag_are_asked_for() {
+        assert_eq!(
+            names_of("HEAD").join(" "),
+            "HEAD^{} HEAD refs/HEAD^{} refs/HEAD refs/tags/HEAD^{} refs/tags/HEAD refs/heads/HEAD^{} refs/heads/HEAD"
+        );
+        assert_eq!(
+            names_of("a/b").join(" "),
+            "refs/a/b^{} refs/a/b refs/tags/a/b^{} refs/tags/a/b refs/heads/a/b^{} refs/heads/a/b"
+        );
+        assert!(names_of("refs/heads/a").contains(&"refs/heads/a".to_owned()));
+    }
+
+    #[test]
+    fn memory_that_a_server_lacks_is_not_that_of_git() {
+        assert!(lacks_memory("x\nfatal: Out of memory, realloc failed\n"));
+        assert!(lacks_memory("fatal: mmap failed: Cannot allocate memory"));
+        assert!(!lacks_memory(
+            "remote: fatal: Out of memory, malloc failed\nfatal: early EOF"
+        ));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct CommandLine {
     pub dir: Option<PathBuf>,
     /// The file for its standard input; empty input, if unset.
     pub stdin: Option<PathBuf>,
+    /// The most memory that it and each program that it starts may have, in MiB; 0 is no limit.
+    pub memory_mib: u64,
     /// How the arguments with secret parts are printed, by their number.
     shown: BTreeMap<usize, String>,
 }

@@ -333,11 +333,12 @@ impl Default for RunSettings {
     }
 }
 
-/// The resource limits of the process of one run; 0 is no limit. They do not bind the builder that it starts.
+/// The resource limits of the process of one run; 0 is no limit. They do not bind the builder that it starts, and of those for git only the
+/// memory counts.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LimitSettings {
-    /// Address space, in MiB.
+    /// Address space, in MiB; for git, memory that it can write to.
     pub memory_mib: u64,
     /// Stack, in MiB.
     pub stack_mib: u64,

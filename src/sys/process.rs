@@ -41,6 +41,11 @@ const LEFT_OVER: Duration = Duration::from_secs(5);
 /// The timeout of a short answer, such as a program's version.
 pub const QUESTION: Duration = Duration::from_secs(10);
 
+/// Starts a program with at most so many KiB of memory that it can write to, see RLIMIT_DATA in getrlimit(2): files that it only maps do not
+/// count. A shell sets the limit, so that it holds from the program's first instruction on, and for all that the program starts. Where
+/// acrt itself has a lower limit that cannot be raised, that one holds.
+const WITH_MEMORY: &str = r#"ulimit -d "$0" 2>/dev/null; exec "$@""#;
+
 /// How much of a short answer is kept, in bytes.
 pub const MAX_ANSWER: usize = 1024 * 1024;
 
@@ -233,7 +238,8 @@ async fn carry_out(
         }
         None => (None, writer.try_clone().context(Kind::Failed, cannot)?),
     };
-    let mut command = tokio::process::Command::from(prepared(line));
+    let prepared = prepared(line).map_err(|problem| cannot_start(line, problem))?;
+    let mut command = tokio::process::Command::from(prepared);
     let stdin = match (&line.stdin, input) {
         (Some(path), _) => Stdio::from(
             fs::File::open(path)
@@ -335,10 +341,10 @@ pub fn last_line(printed: &[u8]) -> Option<String> {
 pub fn detach(line: &CommandLine, input: &[u8]) -> Result<String> {
     let cannot = || "cannot start a background process".to_owned();
     let mut child = prepared(line)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
+        .and_then(|mut command| {
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            command.stderr(Stdio::null()).spawn()
+        })
         .map_err(|problem| cannot_start(line, problem))?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(input).context(Kind::Failed, cannot)?;
@@ -559,8 +565,19 @@ pub fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place")]
-fn prepared(line: &CommandLine) -> std::process::Command {
-    let mut command = std::process::Command::new(&line.program);
+fn prepared(line: &CommandLine) -> std::io::Result<std::process::Command> {
+    let mut command = if line.memory_mib == 0 {
+        std::process::Command::new(&line.program)
+    } else {
+        // The shell would report a missing program in words of its own.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = find(&line.program.to_string_lossy(), &path);
+        let program = found.ok_or(rustix::io::Errno::NOENT)?;
+        let kib = line.memory_mib.saturating_mul(1024).to_string();
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", WITH_MEMORY, &kib]).arg(program);
+        shell
+    };
     command.args(&line.args);
     if line.inherits_all {
         // The protocol of the service manager is only for this process, not for its children.
@@ -576,7 +593,7 @@ fn prepared(line: &CommandLine) -> std::process::Command {
     if let Some(dir) = &line.dir {
         command.current_dir(dir);
     }
-    command
+    Ok(command)
 }
 
 fn cannot_start(line: &CommandLine, problem: std::io::Error) -> Error {
@@ -898,17 +915,29 @@ mod tests {
 
     #[tokio::test]
     async fn missing_program_is_reported_with_its_name() {
-        let error = ask(&CommandLine::new("/no/such/program"))
-            .await
-            .unwrap_err();
-        assert_eq!(error.to_string(), "cannot start `/no/such/program`");
-        assert!(error.advice().unwrap().starts_with("install it"));
+        for memory_mib in [0, 64] {
+            let mut line = CommandLine::new("/no/such/program");
+            line.memory_mib = memory_mib;
+            let error = ask(&line).await.unwrap_err();
+            assert_eq!(error.to_string(), "cannot start `/no/such/program`");
+            assert!(error.advice().unwrap().starts_with("install it"));
+        }
+    }
+
+    #[tokio::test]
+    async fn memory_limit_binds_a_program_and_those_that_it_starts() {
+        let mut line = sh(r#"ulimit -d; /bin/sh -c "ulimit -d"; echo "$1 $2""#);
+        line = line.args(["sh", "a  b", "$c"]);
+        line.memory_mib = 64;
+        assert_eq!(ask(&line).await.unwrap().text(), "65536\n65536\na  b $c");
+        line.memory_mib = u64::MAX;
+        assert!(ask(&line).await.unwrap().succeeded());
     }
 
     /// Starts a shell in a process group of its own, marked by `marker`, and waits until its environment is visible.
     fn marked_sh(script: &str, marker: &str) -> std::process::Child {
         let line = sh(script).env("ACRT_TEST_MARK", marker);
-        let mut command = prepared(&line);
+        let mut command = prepared(&line).unwrap();
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();

@@ -475,6 +475,45 @@ fn unreachable_git_repository_is_unknown_and_no_commit_is_lost() {
     assert_eq!(registry.file("web:latest", "text").as_deref(), Some("two"));
 }
 
+/// Starts a git server that names branches without end; after a GiB, it gives up.
+fn endless_git_server() -> String {
+    let line = |text: &str| format!("{:04x}{text}", text.len() + 4);
+    let hash = "0".repeat(40);
+    let begin = format!(
+        "{}0000{}",
+        line("# service=git-upload-pack\n"),
+        line(&format!("{hash} refs/heads/main\0side-band-64k\n"))
+    );
+    let names = (0..20_000).map(|n| line(&format!("{hash} refs/heads/{n:030}\n")));
+    let names: String = names.collect();
+    server(move |stream| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\nConnection: close\r\n\r\n";
+        let _ = write!(stream, "{head}{begin}");
+        for _ in 0..(1 << 30) / names.len() {
+            if stream.write_all(names.as_bytes()).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+#[test]
+fn git_server_that_names_branches_without_end_is_stopped_by_the_memory_limit() {
+    let (world, registry) = world();
+    let context = format!("http://{}/web.git#main", endless_git_server());
+    create(&world, &registry, &context, &["--commit-trigger-enabled"]).ok();
+    world.config("limits: {memoryMib: 256}\n");
+    let limit = "MiB of memory that it may have (";
+    world.run("web").exits(4).says(&[
+        &format!("256 {limit}limits.memoryMib)"),
+        "limits.memoryMib=512",
+    ]);
+    world
+        .acrt(&["task", "check", "-n", "web"])
+        .exits(4)
+        .prints(&[&format!("64 {limit}a part of the 256 of limits.memoryMib)")]);
+}
+
 #[test]
 fn source_trigger_shows_its_repository_as_it_was_given() {
     let (world, registry) = world();

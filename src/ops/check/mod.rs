@@ -347,7 +347,7 @@ pub(super) async fn look_at_all(
     events.send(looking_at(all.len()));
     let mut pending = PendingLooks::default();
     let sources = Heads::default().open(app, nodes, true);
-    pending.ask_sources(sources, app.clock.now(), &Stop::never());
+    pending.ask_sources(app, sources, app.clock.now(), &Stop::never());
     pending.ask_tags(app, wanted, &all, tags);
     pending.all(app, wanted, tags).await;
 }

@@ -288,7 +288,7 @@ impl<'a> Watcher<'a> {
         events.send(looking_at(due.len()));
         self.overtake(&due, &tags);
         round_result.looks = self.pending.ask_tags(app, &wanted, &due, &mut tags);
-        self.pending.ask_sources(sources, now, self.stop);
+        self.pending.ask_sources(app, sources, now, self.stop);
         Ok((wanted, tags))
     }
 
@@ -388,8 +388,8 @@ impl<'a> Watcher<'a> {
             QuestionTarget::Source(git) => {
                 let mut sources = self.heads.open(work.app, work.nodes, false);
                 sources.retain(|one, _| one == git);
-                let now = work.app.clock.now();
-                self.pending.ask_sources(sources, now, self.stop);
+                let (app, now) = (work.app, work.app.clock.now());
+                self.pending.ask_sources(app, sources, now, self.stop);
             }
         }
         self.pending.asked.has(what)

@@ -48,6 +48,9 @@ const ASK: Bounds = Bounds {
 /// The settings of every call: large files and many threads would use more memory than a repository needs.
 const SETTINGS: [&str; 2] = ["core.bigFileThreshold=64m", "pack.threads=4"];
 
+/// The protocols over which a guest's context may fetch what it names.
+const PROTOCOLS: &str = "http:https:git";
+
 /// The variable from which git's credential helper takes the token, which is in no command line and no file.
 const TOKEN: &str = "ACRT_GIT_TOKEN";
 
@@ -149,7 +152,6 @@ impl<'a> Git<'a> {
     /// [`Kind::Unknown`] where the repository cannot be reached; [`Kind::Failed`] where it lacks the reference or folder, or has Git LFS
     /// files and Git LFS is not installed.
     pub async fn fetch(&self, into: &Path) -> Result<FetchedCommit> {
-        let url = self.context.url.as_str();
         self.find_ssh(into).await;
         let commit = self.fetch_commit(into).await?;
         let lfs = self.run(into, &["lfs", "version"]).await.is_ok();
@@ -177,9 +179,10 @@ impl<'a> Git<'a> {
         if into.join(".gitmodules").is_file() {
             let modules = ["submodule", "--quiet", "update"];
             let how = ["--init", "--recursive", "--depth=1"];
-            // A remote repository must not bring in files of this machine, even where the user allows that for repositories of their own.
-            let files = if url.starts_with("file:") {
-                "protocol.file.allow=user"
+            // A remote repository must not bring in files of this machine, even where the user allows that for repositories of their own;
+            // nor may a guest's that is on this machine, where its author may be another user.
+            let files = if !self.is_guests && self.context.url.starts_with("file:") {
+                "protocol.file.allow=always"
             } else {
                 "protocol.file.allow=never"
             };
@@ -513,18 +516,8 @@ impl<'a> Git<'a> {
         args: &[&str],
         reach: &[(&str, &str)],
     ) -> CommandLine {
-        let protocols = if self.context.url.starts_with("file:") {
-            "http:https:git:file"
-        } else {
-            "http:https:git"
-        };
         // Git LFS reads files of this machine whatever the protocols of git.
         let no_files = [("lfs.customtransfer.lfs-standalone-file.path", "false")];
-        let own = if self.context.url.starts_with("file:") {
-            &[][..]
-        } else {
-            &no_files[..]
-        };
         let line = self
             .plain_line(dir, args)
             .env("HOME", "/dev/null")
@@ -536,8 +529,8 @@ impl<'a> Git<'a> {
             .env("SSH_AUTH_SOCK", "")
             // Git LFS calls ssh whatever the protocols of git.
             .env("GIT_SSH_COMMAND", "false")
-            .env("GIT_ALLOW_PROTOCOL", protocols);
-        with_settings_behind(0, line, &[own, reach].concat())
+            .env("GIT_ALLOW_PROTOCOL", PROTOCOLS);
+        with_settings_behind(0, line, &[&no_files, reach].concat())
     }
 }
 

@@ -835,9 +835,11 @@ fn lfs_files_of_another_repository_of_this_machine_are_no_part_of_a_guests_conte
             (".lfsconfig", &format!("[lfs]\n\turl = {address}\n")),
             ("big.bin", &pointer),
         ];
-        world.repository("evil", &files);
-        build(&world, &registry, &[&server.url("evil")]).exits(4);
-        assert_eq!(registry.digest("web:1"), None);
+        let evil = world.repository("evil", &files);
+        for context in [server.url("evil"), evil.url()] {
+            build(&world, &registry, &[&context]).exits(4);
+            assert_eq!(registry.digest("web:1"), None);
+        }
     }
     build(&world, &registry, &["--trust-context", &server.url("evil")]).ok();
 }
@@ -1021,10 +1023,20 @@ fn git_submodules_are_fetched_unless_they_are_on_the_local_machine() {
         let name = format!("evil{n}");
         let evil = world.repository(&name, &[("Dockerfile", &dockerfile)]);
         evil.add_submodule(url, &module);
-        let build = build(&world, &registry, &[&server.url(&name)]).exits(4);
-        build.says(&["not allowed"]);
+        for context in [server.url(&name), evil.url()] {
+            let build = build(&world, &registry, &[&context]).exits(4);
+            build.says(&["not allowed", "--trust-context"]);
+        }
     }
     assert!(!world.path("touched").exists());
+    // One on this machine may, if it is the owner's.
+    let own = world.path("repos/evil0.git");
+    let own = format!("file://{}", own.display());
+    build(&world, &registry, &["--trust-context", &own]).ok();
+    let remote = ["--trust-context", &server.url("evil0")];
+    build(&world, &registry, &remote)
+        .exits(4)
+        .says(&["not allowed"]);
 }
 
 #[test]

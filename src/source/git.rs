@@ -45,8 +45,15 @@ const ASK: Bounds = Bounds {
     memory_divisor: 4,
 };
 
-/// The settings of every call: large files and many threads would use more memory than a repository needs.
-const SETTINGS: [&str; 2] = ["core.bigFileThreshold=64m", "pack.threads=4"];
+/// The settings of every call. Programs that the user's settings name for their own repositories are not for the files of a context: hooks
+/// could run its scripts. Large files and many threads would use more memory than a repository needs.
+const SETTINGS: [&str; 5] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "submodule.recurse=false",
+    "core.bigFileThreshold=64m",
+    "pack.threads=4",
+];
 
 /// The protocols over which a guest's context may fetch what it names.
 const PROTOCOLS: &str = "http:https:git";
@@ -68,6 +75,9 @@ const MAX_WORDS: usize = 2000;
 
 /// The settings of the user that git needs to reach servers and to open folders, and that are no login.
 const REACH: &str = r"^(http\.(.*\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath|sslverify)|safe\.directory)$";
+
+/// The settings with the programs of filters.
+const FILTERS: &str = r"^filter\..*\.(clean|smudge|process|required)$";
 
 /// What helps where a guest's context needs a login.
 const TRUST: &str = "what a guest's context names is fetched without the logins of this machine and of the task; if only you write it, allow them: --trust-context";
@@ -156,8 +166,18 @@ impl<'a> Git<'a> {
         let commit = self.fetch_commit(into).await?;
         let lfs = self.run(into, &["lfs", "version"]).await.is_ok();
         let filter = lfs_filter(lfs);
+        let unused = self.unused_filters(into).await;
+        let unused = unused
+            .iter()
+            .flat_map(|setting| ["-c", setting.as_str()])
+            .collect::<Vec<_>>();
         let checkout = ["checkout", "--quiet", "--detach", &commit];
-        let checkout: Vec<&str> = filter.iter().copied().chain(checkout).collect();
+        let checkout: Vec<&str> = filter
+            .iter()
+            .copied()
+            .chain(unused)
+            .chain(checkout)
+            .collect();
         // Whoever writes `.lfsconfig` chooses the server that Git LFS asks.
         let names_server = format!("{commit}:.lfsconfig");
         let names_server = ["cat-file", "-e", &names_server];
@@ -379,6 +399,24 @@ impl<'a> Git<'a> {
     async fn run(&self, dir: &Path, args: &[&str]) -> Result<String> {
         let line = self.line(dir, args);
         self.call(line, &FETCH, self.login_hint()).await
+    }
+
+    /// Returns settings that empty the filters of the user in a guest's checkout: its author chooses which of them gets which text, and a
+    /// filter may decrypt that text, or run what is beside it.
+    async fn unused_filters(&self, dir: &Path) -> Vec<String> {
+        if !self.is_guests {
+            return Vec::new();
+        }
+        let listed = ["config", "--null", "--name-only", "--get-regexp", FILTERS];
+        // Ends with 1 where there are none.
+        let listed = self.run(dir, &listed).await.unwrap_or_default();
+        let own = listed.split('\0').filter(|name| !name.is_empty());
+        own.filter(|name| !name.starts_with("filter.lfs."))
+            .map(|name| match name.ends_with(".required") {
+                true => format!("{name}=false"),
+                false => format!("{name}="),
+            })
+            .collect()
     }
 
     /// Calls git with neither the user's logins nor the task's token.

@@ -1040,6 +1040,40 @@ fn git_submodules_are_fetched_unless_they_are_on_the_local_machine() {
 }
 
 #[test]
+fn hooks_of_the_user_run_in_no_checkout_and_filters_in_that_of_a_trusted_context() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));
+    let files = [
+        ("Dockerfile", dockerfile.as_str()),
+        (".gitattributes", "text filter=own\n"),
+        ("text", "one"),
+    ];
+    let repository = world.repository("web", &files);
+    let ran = world.path("ran");
+    let hook = world.write(
+        "hooks/post-checkout",
+        &format!("#!/bin/sh\n: >'{}'\n", ran.display()),
+    );
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    world.write(
+        "home/.gitconfig",
+        &format!(
+            "[core]\nhooksPath = {}\n[filter \"own\"]\nsmudge = echo filtered\nrequired = true\n",
+            hook.parent().unwrap().display()
+        ),
+    );
+    let url = repository.url();
+    for (options, text) in [
+        (&[url.as_str()][..], "one"),
+        (&["--trust-context", &url][..], "filtered\n"),
+    ] {
+        build(&world, &registry, options).ok();
+        assert_eq!(registry.file("web:1", "text").as_deref(), Some(text));
+        assert!(!ran.exists());
+    }
+}
+
+#[test]
 fn logins_and_token_are_used_for_submodules_of_a_trusted_context_only() {
     let (world, registry) = world();
     // `git submodule` and the credential helper are scripts, and need these.

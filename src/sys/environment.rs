@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     sync::{PoisonError, RwLock},
 };
 
@@ -132,10 +132,30 @@ pub fn withhold(name: &str) {
     }
 }
 
+/// Returns all variables of this process, with the absolute folders of `PATH` only: a relative or empty one would be that of the folder in
+/// which a program is started, such as the checkout of a guest, who would choose the program.
+fn all() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        let value = if name == "PATH" {
+            absolute_folders(&value)?
+        } else {
+            value
+        };
+        Some((name, value))
+    })
+}
+
+/// Returns the absolute folders of a `PATH`; `None` without any, because an empty `PATH` is the current folder.
+fn absolute_folders(path: &OsStr) -> Option<OsString> {
+    let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
+    let path = std::env::join_paths(folders).ok()?;
+    (!path.is_empty()).then_some(path)
+}
+
 /// Returns the environment that a program gets.
 pub fn handed_on() -> Vec<(OsString, OsString)> {
     let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
-    std::env::vars_os()
+    all()
         .filter(|(name, _)| name.to_str().is_some_and(|name| rules.hands_on(name)))
         .collect()
 }
@@ -145,7 +165,7 @@ pub fn handed_on() -> Vec<(OsString, OsString)> {
 pub fn without_own_secrets() -> Vec<(String, Secret)> {
     let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
     let is_own = |name: &str| rules.withheld.contains(name) && !rules.is_passed(name);
-    let all = std::env::vars_os().filter_map(|(name, value)| {
+    let all = all().filter_map(|(name, value)| {
         let value = value.into_string().ok()?;
         Some((name.into_string().ok()?, Secret::new(value)))
     });
@@ -169,6 +189,22 @@ mod tests {
         assert_eq!(hidden("bob:p/wd@proxy:3128", "bob:p/wd"), "bob:***");
         assert_eq!(hidden("http://token@proxy", "token"), "***");
         assert!(secrets_of_proxy("http://proxy:3128").is_empty());
+    }
+
+    #[test]
+    fn relative_and_empty_folders_of_the_path_are_left_out() {
+        let left = |path: &str| absolute_folders(OsStr::new(path));
+        for path in [
+            ":/usr/bin:/bin",
+            "/usr/bin:/bin:",
+            "/usr/bin::/bin",
+            ".:bin:/usr/bin:../x:/bin",
+        ] {
+            assert_eq!(left(path), Some("/usr/bin:/bin".into()), "{path}");
+        }
+        for path in ["", ":", ".", "bin"] {
+            assert_eq!(left(path), None, "{path}");
+        }
     }
 
     fn rules(pass: &[&str], withheld: &[&str]) -> Rules {

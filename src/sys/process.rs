@@ -550,7 +550,7 @@ fn send(group: i32, signal: Kill) {
     }
 }
 
-/// Finds a program on `path`, as a shell does.
+/// Finds a program on `path`, as a shell does, but in no relative folder of it.
 pub fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
     let is_program = |path: &Path| {
         fs::metadata(path)
@@ -560,18 +560,25 @@ pub fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
         return Some(PathBuf::from(program)).filter(|path| is_program(path));
     }
     std::env::split_paths(path)
+        .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(program))
         .find(|path| is_program(path))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 fn prepared(line: &CommandLine) -> std::io::Result<std::process::Command> {
+    // A relative path would be looked up in the folder in which the program is started, which may be a guest's.
+    let program = if line.program.components().nth(1).is_some() {
+        std::path::absolute(&line.program)?
+    } else {
+        line.program.clone()
+    };
     let mut command = if line.memory_mib == 0 {
-        std::process::Command::new(&line.program)
+        std::process::Command::new(program)
     } else {
         // The shell would report a missing program in words of its own.
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let found = find(&line.program.to_string_lossy(), &path);
+        let found = find(&program.to_string_lossy(), &path);
         let program = found.ok_or(rustix::io::Errno::NOENT)?;
         let kib = line.memory_mib.saturating_mul(1024).to_string();
         let mut shell = std::process::Command::new("/bin/sh");
@@ -925,6 +932,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn relative_path_of_a_program_is_not_looked_up_in_the_folder_where_it_is_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("prog");
+        std::os::unix::fs::symlink("/bin/true", &program).unwrap();
+        let mut line = CommandLine::new("./prog");
+        line.dir = Some(folder.path().to_owned());
+        assert!(ask(&line).await.is_err());
+        line.program = program;
+        assert!(ask(&line).await.unwrap().succeeded());
+    }
+
+    #[tokio::test]
     async fn memory_limit_binds_a_program_and_those_that_it_starts() {
         let mut line = sh(r#"ulimit -d; /bin/sh -c "ulimit -d"; echo "$1 $2""#);
         line = line.args(["sh", "a  b", "$c"]);
@@ -990,5 +1009,8 @@ mod tests {
         assert_eq!(find("prog", &path), None);
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(find("prog", &path), Some(program));
+        let relative = Path::new(".ci");
+        assert!(relative.join("run").is_file());
+        assert_eq!(find("run", relative.as_os_str()), None);
     }
 }

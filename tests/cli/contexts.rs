@@ -1074,6 +1074,23 @@ fn hooks_of_the_user_run_in_no_checkout_and_filters_in_that_of_a_trusted_context
 }
 
 #[test]
+fn program_of_a_checkout_is_not_run_for_a_relative_folder_on_the_path() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let ran = world.path("ran").display().to_string();
+    let git = format!("#!/bin/sh\n: >'{ran}'\nexec /usr/bin/git \"$@\"\n");
+    let files = [("Dockerfile", dockerfile.as_str()), ("git", &git)];
+    let repository = world.repository("web", &files);
+    let own = world.path("web-work/git");
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
+    repository.commit(&[]);
+    let path = format!(":.:{}", world.path("bin").display());
+    world.set("PATH", &path);
+    build(&world, &registry, &[&repository.url()]).ok();
+    assert!(!world.path("ran").exists());
+}
+
+#[test]
 fn logins_and_token_are_used_for_submodules_of_a_trusted_context_only() {
     let (world, registry) = world();
     // `git submodule` and the credential helper are scripts, and need these.

@@ -61,6 +61,11 @@ pub enum InvalidContext {
         "context holds a password, or a user name, which may be a token: leave it out of the URL and give it with --git-access-token"
     )]
     Password,
+    /// The query of a git address may be a secret, and would be stored and shown. This message leaves it out too.
+    #[error(
+        "context `{0}` is taken for a git repository, whose address has no query: leave out what is behind the question mark. A branch and a folder are named behind `#`, and a token is given with --git-access-token; the address of an archive has no `#`"
+    )]
+    Query(String),
     /// The part behind `#` would be taken for an option, or lies outside of the repository.
     #[error(
         "context `{0}` must name a branch, tag or commit, and a folder inside of the repository, behind the number sign"
@@ -198,7 +203,10 @@ impl FromStr for Context {
                     Ok(Self::Tarball(text.into()))
                 }
             }
-            _ => Err(InvalidContext::Scheme(excerpt(text))),
+            // Without its query, which is often a signature.
+            _ => Err(InvalidContext::Scheme(excerpt(
+                text.split('?').next().unwrap_or(text),
+            ))),
         }
     }
 }
@@ -239,10 +247,12 @@ fn git(text: &str) -> Result<GitContext, InvalidContext> {
     let plain = |text: &str| !text.starts_with('-') && !text.contains(|c: char| c.is_control());
     // Colons and blanks are in no reference; `..` would be a revision range.
     let is_reference = |text: &str| {
-        plain(text)
-            && !text.contains([' ', ':', '^', '~', '?', '*', '[', '\\'])
-            && !text.contains("..")
+        plain(text) && !text.contains([' ', ':', '^', '~', '*', '[', '\\']) && !text.contains("..")
     };
+    if url.contains('?') || reference.contains('?') {
+        let address = url.split('?').next().unwrap_or(url);
+        return Err(InvalidContext::Query(excerpt(address)));
+    }
     if !is_reference(reference) || !plain(folder) || !is_inside(folder) || !plain(url) {
         return Err(InvalidContext::Fragment(excerpt(
             &text.escape_debug().to_string(),
@@ -491,6 +501,27 @@ mod tests {
             assert_eq!(problem, InvalidContext::Password);
             assert!(!problem.to_string().contains("hunter2"));
         }
+    }
+
+    #[test]
+    fn git_address_with_a_query_is_refused_without_repeating_it() {
+        for text in [
+            "https://example.com/web.git?private_token=hunter2",
+            "https://example.com/web.git?private_token=hunter2#main",
+            "https://example.com/web.git#main?private_token=hunter2",
+            "https://example.com/get?sig=hunter2#sub",
+            "https://github.com/acme/web?hunter2",
+            "ssh://git@example.com/web?hunter2",
+            "git@example.com:web?hunter2",
+        ] {
+            let problem = text.parse::<Context>().unwrap_err();
+            assert!(matches!(problem, InvalidContext::Query(_)), "{text}");
+            assert!(!problem.to_string().contains("hunter2"), "{text}");
+        }
+        let other = "ftp://example.com/web.tgz?sig=hunter2".parse::<Context>();
+        assert!(!other.unwrap_err().to_string().contains("hunter2"));
+        let folder = git("https://example.com/web.git", Some("main"), Some("a?b"));
+        assert_eq!(context("https://example.com/web.git#main:a?b"), folder);
     }
 
     #[test]

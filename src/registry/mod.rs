@@ -60,3 +60,12 @@ pub fn canonical(registry: &str) -> &str {
         other => other,
     }
 }
+
+/// Returns the login server at a URL.
+fn login_server(url: &reqwest::Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => canonical(host).to_owned(),
+    }
+}

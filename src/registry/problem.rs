@@ -12,7 +12,7 @@ use crate::{
     sys::proxy,
 };
 
-use super::{credentials::credential::LoginSource, transport::retry};
+use super::{credentials::credential::LoginSource, login_server, transport::retry};
 
 /// Why a look-up has no result. The two cases must never be confused: only a registry that was reached, understood and permitted to answer
 /// can say that something is absent.
@@ -314,7 +314,12 @@ impl LookupError {
                 }
             },
             Self::Unknown { why, .. } => match why {
-                LookupFailure::Network(cause) => network_advice(registry, cause.as_ref()),
+                LookupFailure::Network(cause) => {
+                    // The server of a redirect or a token service may be another one.
+                    let url = Url::parse(&self.asked().url);
+                    let server = url.map_or_else(|_| registry.clone(), |url| login_server(&url));
+                    network_advice(registry, &server, cause.as_ref())
+                }
                 LookupFailure::Refused { login: from } => match from {
                     None => format!("give a login: {login}"),
                     Some(LoginSource::Options) => {
@@ -392,16 +397,20 @@ impl LookupFailure {
     }
 }
 
-/// Returns advice about a failed connection, by its cause.
-fn network_advice(registry: &str, cause: &(dyn std::error::Error + 'static)) -> String {
+/// Returns advice about a failed connection to `server`, by its cause.
+fn network_advice(
+    registry: &str,
+    server: &str,
+    cause: &(dyn std::error::Error + 'static),
+) -> String {
     match retry::tls_error(cause) {
-        Some(rustls::Error::InvalidMessage(_)) => format!(
+        Some(rustls::Error::InvalidMessage(_)) if server.eq_ignore_ascii_case(registry) => format!(
             "`{registry}` seems to speak plain http: set `plainHttp: true` for it in the config file"
         ),
         Some(rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         )) => format!(
-            "its certificate is for other names: use one of them for `{registry}`, or a certificate with this one"
+            "its certificate is for other names: use one of them for `{server}`, or a certificate with this one"
         ),
         Some(rustls::Error::InvalidCertificate(
             CertificateError::Expired
@@ -409,15 +418,15 @@ fn network_advice(registry: &str, cause: &(dyn std::error::Error + 'static)) -> 
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. },
         )) => format!(
-            "renew the certificate of `{registry}`, or correct the clock of this machine: acrt check-health"
+            "renew the certificate of `{server}`, or correct the clock of this machine: acrt check-health"
         ),
         Some(rustls::Error::InvalidCertificate(_)) => format!(
-            "if its certificate is from a private authority, set `caFile` for `{registry}` in the config file"
+            "if its certificate is from a private authority, set `caFile` for `{server}` in the config file"
         ),
         Some(rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired | AlertDescription::BadCertificate,
         )) => format!(
-            "`{registry}` wants a client certificate: set `clientCertificate` and `clientKey` for it in the config file"
+            "`{server}` wants a client certificate: set `clientCertificate` and `clientKey` for it in the config file"
         ),
         _ => format!("see what answers there: acrt check-health {registry}"),
     }

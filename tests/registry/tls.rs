@@ -85,6 +85,33 @@ async fn tls_verification_is_skipped_for_the_configured_registry_only() {
 }
 
 #[tokio::test]
+async fn host_that_a_registry_leads_to_has_its_own_tls_settings() {
+    let registry = Distribution::start();
+    let pushed = registry.push("base:1", "one").await;
+    let authority = Authority::new();
+    let front = Nginx::with_tls(registry.port(), "", &authority);
+    let name = Nginx::start(
+        registry.port(),
+        &format!(
+            "location /v2/ {{ return 307 https://{}$request_uri; }}",
+            front.host()
+        ),
+    );
+    let (registries, _) = client(&trusting(&front.host(), &authority), Vec::new());
+    assert_eq!(digest(&registries, &name.image("base:1")).await, pushed);
+
+    let (registries, _) = client(&nobody(), Vec::new());
+    let (_, hint) = words(failure(&registries, &name.image("base:1")).await);
+    assert_eq!(
+        hint,
+        format!(
+            "if its certificate is from a private authority, set `caFile` for `{}` in the config file",
+            front.host()
+        )
+    );
+}
+
+#[tokio::test]
 async fn client_certificate_is_sent_to_a_registry_that_requests_one() {
     let registry = Distribution::start();
     let pushed = registry.push("base:1", "one").await;

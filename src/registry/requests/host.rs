@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 use crate::{
     registry::{
         auth::flow::Auth,
-        canonical,
         credentials::keychain::Keychain,
+        login_server,
         memory::{head_trust::HeadTrust, learnt::Memory},
         problem::{FailedRequest, LookupError, LookupFailure},
         transport::{
@@ -23,6 +23,7 @@ use crate::{
         },
     },
     sys::{
+        aliases::Aliases,
         clock::Clock,
         config::RegistrySettings,
         settings::{self, Settings},
@@ -62,6 +63,9 @@ pub struct Host {
     /// For other servers that the registry names, over TLS: trusts the same authorities as for the registry, and sends no client
     /// certificate.
     foreign: HttpClient,
+    /// For those of these servers that have TLS settings of their own in the config file, by their login servers.
+    configured: HashMap<String, HttpClient>,
+    aliases: Aliases,
 }
 
 /// Another registry than the original one. It has its own challenges, and gets only its own login.
@@ -119,6 +123,8 @@ impl Host {
             connections: (0..limits::MAX_CONNECTIONS)
                 .map(|_| HttpClient::new(&own, tls, Arc::clone(&guard)))
                 .collect(),
+            configured: configured(settings, &foreign, &guard),
+            aliases: settings.aliases(),
             foreign: HttpClient::new(&foreign, true, Arc::clone(&guard)),
             registry: registry.to_owned(),
             clock: clock.clone(),
@@ -140,12 +146,7 @@ impl Host {
     /// Returns the registry at `url`, the target of a redirect: it gets the login for that registry, and none where the login could be read
     /// on its way.
     pub fn elsewhere(&self, url: &Url) -> RedirectedRegistry {
-        let host = url.host_str().unwrap_or_default();
-        let name = match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        };
-        let registry = canonical(&name).to_owned();
+        let registry = login_server(url);
         let mut known = self
             .elsewhere
             .lock()
@@ -153,7 +154,7 @@ impl Host {
         let origin = url.origin().ascii_serialization();
         let auth = known.get(&origin).cloned().unwrap_or_else(|| {
             let keychain = Arc::clone(&self.keychain);
-            let is_private = url.scheme() == "https" || settings::is_loopback(host);
+            let is_private = url.scheme() == "https" || settings::is_loopback(&registry);
             let auth = Arc::new(if is_private {
                 Auth::new(&registry, keychain)
             } else {
@@ -172,11 +173,16 @@ impl Host {
         }
     }
 
-    /// Returns the connection pool for a URL: only the registry itself gets its client certificate and its relaxed verification.
+    /// Returns the connection pool for a URL: only the registry itself gets its client certificate and its relaxed verification, and any
+    /// other server those that the config file has for it.
     pub fn client_to(&self, url: &Url, connection: usize) -> &HttpClient {
         let own = self.connections.get(connection % limits::MAX_CONNECTIONS);
         own.filter(|_| self.is_own(url) || url.scheme() == "http")
-            .unwrap_or(&self.foreign)
+            .unwrap_or_else(|| {
+                let server = login_server(url);
+                let configured = self.configured.get(self.aliases.registry(&server).as_ref());
+                configured.unwrap_or(&self.foreign)
+            })
     }
 }
 
@@ -186,6 +192,29 @@ fn known_hosts(settings: &Settings) -> HashSet<String> {
     let names = registries.iter().flat_map(|(name, own)| {
         std::iter::once(name)
             .chain(&own.login_server)
+/// Returns the connection pools for servers with TLS settings of their own; `foreign` are the settings for all others.
+fn configured(
+    settings: &Settings,
+    foreign: &RegistrySettings,
+    guard: &Arc<UrlPolicy>,
+) -> HashMap<String, HttpClient> {
+    let aliases = settings.aliases();
+    let registries = settings.config.registries.iter();
+    let with_tls = registries.filter(|(_, own)| {
+        own.ca_file.is_some() || own.client_certificate.is_some() || own.skip_verify
+    });
+    let clients = with_tls.map(|(name, own)| {
+        let server = own.login_server.as_ref().unwrap_or(name);
+        let own = RegistrySettings {
+            ca_file: own.ca_file.as_ref().or(foreign.ca_file.as_ref()).cloned(),
+            ..own.clone()
+        };
+        let client = HttpClient::new(&own, true, Arc::clone(guard));
+        (aliases.registry(server).into_owned(), client)
+    });
+    clients.collect()
+}
+
             .chain(&own.aliases)
     });
     let urls = names.filter_map(|name| Url::parse(&format!("https://{name}/")).ok());

@@ -326,3 +326,44 @@ async fn malformed_redirect_is_an_error() {
         assert!(server.requests().len() <= 4, "{location}");
     }
 }
+
+#[tokio::test]
+async fn write_that_is_redirected_to_another_registry_is_refused_and_that_one_gets_no_request() {
+    let other = Scripted::start(|request, _| match request.header("authorization") {
+        Some(_) => Answer::status(202),
+        None => Answer::status(401).header("WWW-Authenticate", "Basic realm=x"),
+    });
+    let target = other.host();
+    let server = Scripted::start(move |_, _| {
+        let place = format!("http://{target}/v2/prod/app/manifests/1");
+        Answer::status(307).header("Location", place)
+    });
+    let (registries, _) = client(&nobody(), vec![login(&other.host(), "b", "p")]);
+    let image = server.image("base:1").parse().unwrap();
+    let digest = canned('a').parse().unwrap();
+    let removed = registries.delete_manifest(&image, &digest).await;
+    let (text, _) = words(removed.unwrap_err());
+    assert!(
+        text.ends_with(&format!(
+            "it redirects DELETE to another registry: use `{}` in its place",
+            other.host()
+        )),
+        "{text}"
+    );
+    assert_eq!(other.connections(), 0);
+}
+
+#[tokio::test]
+async fn write_that_is_redirected_within_its_registry_is_repeated_there() {
+    let server = Scripted::start(|request, _| match request.path() {
+        path if path.starts_with("/v2/library/") => Answer::status(202),
+        path => Answer::status(307).header("Location", path.replace("/v2/", "/v2/library/")),
+    });
+    let image = server.image("base:1").parse().unwrap();
+    let digest = canned('a').parse().unwrap();
+    let removed = anonymous().delete_manifest(&image, &digest).await;
+    assert!(
+        matches!(removed, Ok(acrt::registry::Removal::Removed)),
+        "{removed:?}"
+    );
+}

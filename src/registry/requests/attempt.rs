@@ -2,13 +2,14 @@
 
 use std::sync::Mutex;
 
-use reqwest::{Url, header::LOCATION};
+use reqwest::{Method, Url, header::LOCATION};
 
 use crate::registry::{
     auth::{
         flow::Authorization,
         request::{AuthRequest, LoginProgress},
     },
+    login_server,
     problem::{FailedRequest, LookupError},
     transport::{
         http_client::{Response, with_response},
@@ -136,12 +137,21 @@ impl<'a> Attempt<'a> {
         let Destination {
             host, request_spec, ..
         } = self.destination;
-        let target = host.guard.redirect(from, location.unwrap_or_default());
-        target.map_err(|forbidden| {
-            let problem = format!("it redirects to a forbidden address: {forbidden}");
-            let asked = self.asked(request_spec.verb(), from);
-            LookupError::bad_reply(problem, with_response(asked, response))
-        })
+        let verb = request_spec.verb();
+        let problem = match host.guard.redirect(from, location.unwrap_or_default()) {
+            // Else a registry could change another one with the login for that one.
+            Ok(url)
+                if !matches!(request_spec.method, Method::GET | Method::HEAD)
+                    && !host.is_same_registry(from, &url) =>
+            {
+                let other = login_server(&url);
+                format!("it redirects {verb} to another registry: use `{other}` in its place")
+            }
+            Ok(url) => return Ok(url),
+            Err(forbidden) => format!("it redirects to a forbidden address: {forbidden}"),
+        };
+        let asked = with_response(self.asked(verb, from), response);
+        Err(LookupError::bad_reply(problem, asked))
     }
 
     /// Follows a redirect, and returns whether it needs another authorization: it may lead to another repository of the same registry, as

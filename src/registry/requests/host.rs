@@ -143,6 +143,12 @@ impl Host {
         url.origin() == self.origin.origin()
     }
 
+    /// Tells whether two URLs are of one registry, which may have several names.
+    pub fn is_same_registry(&self, one: &Url, other: &Url) -> bool {
+        let name = |url: &Url| self.aliases.registry(&login_server(url)).into_owned();
+        name(one) == name(other)
+    }
+
     /// Returns the registry at `url`, the target of a redirect: it gets the login for that registry, and none where the login could be read
     /// on its way.
     pub fn elsewhere(&self, url: &Url) -> RedirectedRegistry {
@@ -186,12 +192,6 @@ impl Host {
     }
 }
 
-/// Returns the hosts, without ports, in the config file: the user vouches for their addresses.
-fn known_hosts(settings: &Settings) -> HashSet<String> {
-    let registries = &settings.config.registries;
-    let names = registries.iter().flat_map(|(name, own)| {
-        std::iter::once(name)
-            .chain(&own.login_server)
 /// Returns the connection pools for servers with TLS settings of their own; `foreign` are the settings for all others.
 fn configured(
     settings: &Settings,
@@ -215,6 +215,12 @@ fn configured(
     clients.collect()
 }
 
+/// Returns the hosts, without ports, in the config file: the user vouches for their addresses.
+fn known_hosts(settings: &Settings) -> HashSet<String> {
+    let registries = &settings.config.registries;
+    let names = registries.iter().flat_map(|(name, own)| {
+        std::iter::once(name)
+            .chain(&own.login_server)
             .chain(&own.aliases)
     });
     let urls = names.filter_map(|name| Url::parse(&format!("https://{name}/")).ok());

@@ -260,8 +260,41 @@ async fn redirect_target_that_is_no_registry_gets_no_credential_for_its_challeng
             .await
             .is_absent()
     );
-    assert_eq!(storage.requests().len(), 1);
-    assert_eq!(storage.received()[0].header("authorization"), None);
+    let received = storage.received();
+    assert_eq!(
+        storage.requests(),
+        ["HEAD /bucket/object", "GET /bucket/object"]
+    );
+    assert!(
+        received
+            .iter()
+            .all(|request| request.header("authorization").is_none())
+    );
+}
+
+#[tokio::test]
+async fn head_that_storage_refuses_is_followed_by_a_get() {
+    let manifest = br#"{"schemaVersion":2,"manifests":[]}"#;
+    let storage = Scripted::start(move |request, _| match request.method.as_str() {
+        "GET" => Answer::status(200)
+            .header("Content-Type", super::documents::INDEX)
+            .body(manifest),
+        _ => Answer::status(403),
+    });
+    let target = format!("http://{}/bucket/object?signature=get", storage.host());
+    let server =
+        Scripted::start(move |_, _| Answer::status(307).header("Location", target.clone()));
+    let registries = anonymous();
+    let expected = acrt::image::Digest::of(manifest);
+    for _ in 0..2 {
+        assert_eq!(
+            digest(&registries, &server.image("base:1")).await,
+            expected.as_str()
+        );
+    }
+    // The second look asks for the document at once.
+    let methods: Vec<String> = storage.received().into_iter().map(|it| it.method).collect();
+    assert_eq!(methods, ["HEAD", "GET", "GET"]);
 }
 
 #[tokio::test]

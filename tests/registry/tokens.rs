@@ -518,3 +518,55 @@ async fn token_of_a_group_that_is_refused_as_invalid_is_followed_by_one_for_each
         assert!(seen.is_ok(), "{tag}: {seen:?}");
     }
 }
+
+#[tokio::test]
+async fn password_is_sent_where_the_registry_demands_it_in_place_of_a_token() {
+    // As Harbor does for its catalog.
+    let service = Scripted::start(|_, _| Answer::status(200).body(r#"{"token":"granted"}"#));
+    let realm = format!(r#"Bearer realm="http://{}/token""#, service.host());
+    let server = Scripted::start(move |request, _| {
+        match (request.path(), request.header("authorization")) {
+            ("/v2/_catalog", Some("Basic dTpw")) => Answer::status(200)
+                .header("Content-Type", "application/json")
+                .body(r#"{"repositories":["team/web"]}"#),
+            ("/v2/_catalog", Some(_)) => {
+                Answer::status(401).header("WWW-Authenticate", r#"Basic realm="harbor""#)
+            }
+            (_, Some("Bearer granted")) => Answer::manifest(&canned('a')),
+            _ => Answer::status(401).header("WWW-Authenticate", realm.clone()),
+        }
+    });
+    let (registries, _) = client(&nobody(), vec![login(&server.host(), "u", "p")]);
+    let listed = registries.repositories(&server.host()).await.unwrap();
+    assert_eq!(listed.unwrap(), ["team/web"]);
+    digest(&registries, &server.image("base:1")).await;
+    let sent = server.received();
+    let last = sent.last().unwrap().header("authorization");
+    assert_eq!(last, Some("Bearer granted"));
+}
+
+#[tokio::test]
+async fn registry_that_has_another_token_service_is_asked_for_its_challenge_again() {
+    let grants = |token: &'static str| {
+        Scripted::start(move |_, _| Answer::status(200).body(format!(r#"{{"token":"{token}"}}"#)))
+    };
+    let (old, new) = (grants("old"), grants("new"));
+    let realms = [&old, &new].map(|it| format!(r#"Bearer realm="http://{}/token""#, it.host()));
+    let server = Scripted::start(move |request, before| {
+        let (token, realm) = match before {
+            0..2 => ("Bearer old", &realms[0]),
+            _ => ("Bearer new", &realms[1]),
+        };
+        match request.header("authorization") {
+            Some(sent) if sent == token => Answer::manifest(&canned('a')),
+            _ => Answer::status(401).header("WWW-Authenticate", realm.clone()),
+        }
+    });
+    let registries = anonymous();
+    let image = server.image("base:1");
+    digest(&registries, &image).await;
+    assert!(failure(&registries, &image).await.is_refused());
+    digest(&registries, &image).await;
+    digest(&registries, &image).await;
+    assert_eq!(new.requests().len(), 1);
+}

@@ -259,11 +259,12 @@ impl Auth {
         else {
             return Ok(None);
         };
-        let (error, scope) = match challenge::select_challenge(&response.headers) {
+        let demand = challenge::select_challenge(&response.headers);
+        let (error, scope) = match &demand {
             Some(SelectedChallenge::Bearer { error, scope, .. }) => {
-                (error.unwrap_or_default(), scope)
+                (error.as_deref().unwrap_or_default(), scope.clone())
             }
-            _ => (String::new(), None),
+            _ => ("", None),
         };
         let is_stale = response.status == 401
             && !is_new
@@ -289,10 +290,7 @@ impl Auth {
             {
                 (Arc::from([scope]), ScopeOrigin::Challenge)
             }
-            _ => {
-                self.keychain.forget(&self.registry);
-                return Ok(None);
-            }
+            _ => return self.instead_of_token(request, key, demand).await,
         };
         self.token(request, realm, scopes, breadth).await.map(Some)
     }
@@ -301,6 +299,33 @@ impl Auth {
     pub fn accepted(&self, authorization: &Authorization) {
         match authorization {
             Authorization::Basic { credential, .. } => {
+    /// Returns the authorization that a registry demands after it has refused every token: user and password, as Harbor does for its list
+    /// of repositories. If it names another token service than before, the next request reads its challenge anew.
+    async fn instead_of_token<S: TokenSource>(
+        &self,
+        request: &AuthRequest<'_, S>,
+        key: &TokenKey,
+        demand: Option<SelectedChallenge>,
+    ) -> Result<Option<Authorization>, LookupError> {
+        match demand {
+            Some(SelectedChallenge::Basic) => {
+                let basic = self.basic(request).await?;
+                if !matches!(basic, Authorization::Nothing) {
+                    return Ok(Some(basic));
+                }
+            }
+            Some(SelectedChallenge::Bearer { realm, service, .. }) => {
+                let is_known = |url| Realm { url, service } == *key.realm;
+                if !request.source.realm(&realm).is_ok_and(is_known) {
+                    *lock(&self.scheme) = Scheme::Unasked;
+                }
+            }
+            None => {}
+        }
+        self.keychain.forget(&self.registry);
+        Ok(None)
+    }
+
                 lock(&self.standing).insert(Some(credential.clone()), CredentialStatus::Good);
             }
             Authorization::Token {

@@ -570,3 +570,21 @@ async fn registry_that_has_another_token_service_is_asked_for_its_challenge_agai
     digest(&registries, &image).await;
     assert_eq!(new.requests().len(), 1);
 }
+
+#[tokio::test]
+async fn registry_that_answered_basic_for_a_while_is_asked_for_tokens_again() {
+    let service = Scripted::start(|_, _| Answer::status(200).body(r#"{"token":"granted"}"#));
+    let realm = format!(r#"Bearer realm="http://{}/token""#, service.host());
+    let server =
+        Scripted::start(
+            move |request, before| match (before, request.header("authorization")) {
+                (0, _) => Answer::status(401).header("WWW-Authenticate", "Basic realm=proxy"),
+                (_, Some("Bearer granted")) => Answer::manifest(&canned('a')),
+                _ => Answer::status(401).header("WWW-Authenticate", realm.clone()),
+            },
+        );
+    let registries = anonymous();
+    let image = server.image("base:1");
+    assert!(failure(&registries, &image).await.is_refused());
+    digest(&registries, &image).await;
+}

@@ -33,9 +33,10 @@ pub struct Auth {
     registry: String,
     keychain: Arc<Keychain>,
     is_anonymous: bool,
-    /// Set by the first challenge, for the life of this process: credentials are sent only to the token service that the registry named
-    /// first.
+    /// Set by the first challenge: credentials are sent only to the token service that the registry named first, as long as that works.
     scheme: Mutex<Scheme>,
+    /// When authorization failed first since it last succeeded.
+    failing_since: Mutex<Option<Instant>>,
     /// Repositories that will be requested and have no group yet.
     expected: Mutex<Vec<String>>,
     groups: Mutex<Groups>,
@@ -121,6 +122,7 @@ impl Auth {
             keychain,
             is_anonymous: false,
             scheme: Mutex::new(Scheme::Unasked),
+            failing_since: Mutex::default(),
             expected: Mutex::default(),
             groups: Mutex::default(),
             tokens: Tokens::default(),
@@ -147,6 +149,7 @@ impl Auth {
         &self,
         request: &AuthRequest<'_, S>,
     ) -> Result<Authorization, LookupError> {
+        self.forget_failing_scheme();
         loop {
             match self.authorize_by_login(request).await {
                 Err(error) if error.is_refused() => {
@@ -234,6 +237,7 @@ impl Auth {
             } if response.status == 401 => {
                 let error = request.refused(Some(login), response);
                 self.refused(Some(credential.clone()), &error);
+                self.fails();
                 Err(error)
             }
             Authorization::Nothing | Authorization::Basic { .. } => Ok(None),
@@ -295,10 +299,6 @@ impl Auth {
         self.token(request, realm, scopes, breadth).await.map(Some)
     }
 
-    /// Records that the registry accepted a credential.
-    pub fn accepted(&self, authorization: &Authorization) {
-        match authorization {
-            Authorization::Basic { credential, .. } => {
     /// Returns the authorization that a registry demands after it has refused every token: user and password, as Harbor does for its list
     /// of repositories. If it names another token service than before, the next request reads its challenge anew.
     async fn instead_of_token<S: TokenSource>(
@@ -326,8 +326,10 @@ impl Auth {
         Ok(None)
     }
 
-                lock(&self.standing).insert(Some(credential.clone()), CredentialStatus::Good);
-            }
+    /// Records that the registry accepted a credential.
+    pub fn accepted(&self, authorization: &Authorization) {
+        match authorization {
+            Authorization::Basic { credential, .. } => self.works_with(Some(credential.clone())),
             Authorization::Token {
                 breadth: ScopeOrigin::Alone { after_group: true },
                 ..
@@ -336,7 +338,7 @@ impl Auth {
         }
     }
 
-    /// Learns what the first 401 demands. If it has no challenge, as gcr.io's once had none, the API itself is asked.
+    /// Learns what a 401 without authorization demands. If it has no challenge, as gcr.io's once had none, the API itself is asked.
     async fn learn<S: TokenSource>(
         &self,
         request: &AuthRequest<'_, S>,
@@ -357,10 +359,35 @@ impl Auth {
             }
         };
         let mut scheme = lock(&self.scheme);
-        if matches!(*scheme, Scheme::Unasked | Scheme::Silent) {
+        let is_kept = match &*scheme {
+            Scheme::Unasked | Scheme::Silent => false,
+            Scheme::Basic => matches!(learnt, Scheme::Silent),
+            Scheme::Bearer(_) => true,
+        };
+        if !is_kept {
             *scheme = learnt;
+            *lock(&self.failing_since) = None;
         }
         Ok(())
+    }
+
+    /// Forgets what the registry demands if it has accepted nothing for a while, so that the next request reads its challenge anew: an
+    /// outage may have answered in its place, and it may have another token service now.
+    fn forget_failing_scheme(&self) {
+        let mut failing = lock(&self.failing_since);
+        if failing.is_some_and(|since| since.elapsed() >= FRESH) {
+            *failing = None;
+            *lock(&self.scheme) = Scheme::Unasked;
+        }
+    }
+
+    fn fails(&self) {
+        lock(&self.failing_since).get_or_insert_with(Instant::now);
+    }
+
+    fn works_with(&self, credential: Option<Credential>) {
+        *lock(&self.failing_since) = None;
+        lock(&self.standing).insert(credential, CredentialStatus::Good);
     }
 
     async fn basic<S: TokenSource>(
@@ -409,7 +436,7 @@ impl Auth {
         let ask = async || Box::pin(request.source.grant(&key, login.as_ref())).await;
         match self.tokens.get(&key, ask).await {
             Ok((token, is_new)) => {
-                lock(&self.standing).insert(key.credential.clone(), CredentialStatus::Good);
+                self.works_with(key.credential.clone());
                 Ok(Authorization::Token {
                     token,
                     key,
@@ -444,6 +471,7 @@ impl Auth {
     /// Returns whether a token service that has refused a token refuses the credential altogether. It may only deny a repository: then it
     /// grants a token without any, as for `docker login`. Many services say 403 or 400 in both cases.
     async fn is_refused_altogether<S: TokenSource>(
+                self.fails();
         &self,
         request: &AuthRequest<'_, S>,
         key: &TokenKey,
@@ -547,4 +575,81 @@ impl Auth {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::{
+        Url,
+        header::{HeaderMap, WWW_AUTHENTICATE},
+    };
+
+    use super::*;
+    use crate::{
+        registry::{problem::FailedRequest, problem::LookupFailure},
+        sys::settings::Settings,
+    };
+
+    /// A token service that refuses everybody.
+    struct Refusing;
+
+    impl TokenSource for Refusing {
+        fn asked(&self) -> FailedRequest {
+            FailedRequest::default()
+        }
+
+        async fn ping(&self) -> HeaderMap {
+            HeaderMap::new()
+        }
+
+        fn realm(&self, text: &str) -> Result<Url, LookupError> {
+            Ok(text.parse().unwrap())
+        }
+
+        async fn grant(
+            &self,
+            _: &TokenKey,
+            login: Option<&LoginSource>,
+        ) -> Result<Token, LookupError> {
+            let why = LookupFailure::Refused {
+                login: login.cloned(),
+            };
+            let asked = FailedRequest {
+                status: Some(401),
+                ..FailedRequest::default()
+            };
+            Err(LookupError::unknown(why, asked))
+        }
+    }
+
+    #[tokio::test]
+    async fn challenge_is_read_again_a_while_after_the_token_service_has_refused_everything() {
+        let keychain = Keychain::new(&Settings::default(), Vec::new());
+        let auth = Auth::new("r.example", Arc::new(keychain));
+        let (access, logins) = (Access::Pull, Mutex::default());
+        let request = AuthRequest {
+            repository: "base",
+            access: &access,
+            source: &Refusing,
+            logins: &logins,
+        };
+        let demand = r#"Bearer realm="https://auth.example/""#;
+        let response = Response {
+            status: 401,
+            headers: [(WWW_AUTHENTICATE, demand.parse().unwrap())]
+                .into_iter()
+                .collect(),
+            body: Vec::new(),
+            http2: false,
+            rest: None,
+        };
+        for _ in 0..2 {
+            let first = auth.authorize(&request).await;
+            assert!(matches!(first, Ok(Authorization::Nothing)));
+            let next = auth.next(&request, &Authorization::Nothing, &response);
+            assert!(next.await.is_err_and(|error| error.is_refused()));
+            assert!(auth.authorize(&request).await.is_err(), "asks nobody");
+            *lock(&auth.failing_since) = Instant::now().checked_sub(FRESH);
+        }
+    }
 }

@@ -195,7 +195,7 @@ async fn with_tokens(rules: Rules) -> (Amount, TokenService) {
 async fn one_token_has_pull_scope_of_the_mount_source_and_push_scope_of_the_target() {
     let (amount, service) = with_tokens(Rules::default()).await;
     assert_eq!((amount.mounted, amount.sent), (1, 1));
-    let both = ["repository:web:pull,push", "repository:other:pull"];
+    let both = ["repository:other:pull", "repository:web:pull,push"];
     let scopes = service.scopes();
     assert!(scopes.iter().any(|asked| *asked == both), "{scopes:?}");
     // No requested scope allows pushing to the other repository.

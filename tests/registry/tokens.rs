@@ -519,6 +519,57 @@ async fn token_of_a_group_that_is_refused_as_invalid_is_followed_by_one_for_each
     }
 }
 
+/// Removes a manifest, and expects that it is removed.
+async fn remove(registries: &acrt::registry::Registries, image: &str) {
+    let digest = canned('a').parse().unwrap();
+    let removed = registries
+        .delete_manifest(&image.parse().unwrap(), &digest)
+        .await;
+    assert!(
+        matches!(removed, Ok(acrt::registry::Removal::Removed)),
+        "{removed:?}"
+    );
+}
+
+#[tokio::test]
+async fn token_to_delete_is_requested_as_one_to_push_where_the_service_knows_no_such_action() {
+    // As Quay does.
+    let service = Scripted::start(|request, _| {
+        if request.target.contains("delete") {
+            return Answer::status(400).body("Unable to decode repository and actions");
+        }
+        let token = match request.target.contains("pull%2Cpush") {
+            true => "granted",
+            false => "narrow",
+        };
+        Answer::status(200).body(format!(r#"{{"token":"{token}"}}"#))
+    });
+    let challenge = format!(r#"Bearer realm="http://{}/token""#, service.host());
+    let server = Scripted::start(move |request, _| match request.header("authorization") {
+        Some("Bearer granted") => Answer::status(202),
+        _ => Answer::status(401).header("WWW-Authenticate", challenge.clone()),
+    });
+    let (registries, _) = client(&nobody(), vec![login(&server.host(), "u", "p")]);
+    for name in ["base:1", "base:2", "other:1"] {
+        remove(&registries, &server.image(name)).await;
+    }
+    let scopes: Vec<String> = service
+        .requests()
+        .iter()
+        .map(|request| request.split("?").nth(1).unwrap_or("none").to_owned())
+        .collect();
+    assert_eq!(
+        scopes,
+        [
+            "scope=repository%3Abase%3Apull%2Cdelete",
+            // Whether the login is good at all.
+            "",
+            "scope=repository%3Abase%3Apull%2Cpush",
+            "scope=repository%3Aother%3Apull%2Cpush",
+        ]
+    );
+}
+
 #[tokio::test]
 async fn password_is_sent_where_the_registry_demands_it_in_place_of_a_token() {
     // As Harbor does for its catalog.

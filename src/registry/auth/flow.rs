@@ -172,7 +172,7 @@ impl Auth {
             Scheme::Unasked | Scheme::Silent => Ok(Authorization::Nothing),
             Scheme::Basic => self.basic(request).await,
             Scheme::Bearer(realm) if *request.access != Access::Pull => {
-                let scopes = groups::to_write(request.repository, request.access);
+                let scopes = lock(&self.groups).to_write(request.repository, request.access);
                 let breadth = ScopeOrigin::Alone { after_group: false };
                 self.token(request, realm, scopes, breadth).await
             }
@@ -455,14 +455,23 @@ impl Auth {
                         Box::pin(asked).await
                     }
                 };
+                let push = lock(&self.groups).to_write(request.repository, &Access::Push);
                 if is_refused {
                     self.refused(key.credential, &error);
+                } else if *request.access == Access::Delete
+                    && error.asked().status == Some(400)
+                    && key.scopes != push
+                {
+                    let granted = Box::pin(self.token(request, key.realm, push, breadth)).await?;
+                    lock(&self.groups).refuse_delete();
+                    return Ok(granted);
                 } else if is_of_group && error.is_of_the_answer() {
                     // The cause may be a single denied repository, or one scope too many.
                     let alone = groups::alone(request.repository);
                     let breadth = ScopeOrigin::Alone { after_group: true };
                     return Box::pin(self.token(request, key.realm, alone, breadth)).await;
                 }
+                self.fails();
                 Err(request.shared(&error))
             }
         }
@@ -471,7 +480,6 @@ impl Auth {
     /// Returns whether a token service that has refused a token refuses the credential altogether. It may only deny a repository: then it
     /// grants a token without any, as for `docker login`. Many services say 403 or 400 in both cases.
     async fn is_refused_altogether<S: TokenSource>(
-                self.fails();
         &self,
         request: &AuthRequest<'_, S>,
         key: &TokenKey,

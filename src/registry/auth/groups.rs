@@ -19,6 +19,8 @@ pub struct Groups {
     /// The scopes of each repository's group.
     of: HashMap<String, Arc<[String]>>,
     refused: bool,
+    /// Whether the token service knows no action `delete`.
+    lacks_delete: bool,
 }
 
 impl Groups {
@@ -61,6 +63,27 @@ impl Groups {
     pub fn refuse(&mut self) {
         self.refused = true;
     }
+
+    /// Records that the token service knows no action `delete`, as Quay's: there, those who may push may delete.
+    pub fn refuse_delete(&mut self) {
+        self.lacks_delete = true;
+    }
+
+    /// Returns the scopes for writing to a repository. They are not shared: a service that grants less than requested would deny to all
+    /// repositories what it denies to one.
+    pub fn to_write(&self, repository: &str, access: &Access) -> Arc<[String]> {
+        let both = format!("repository:{repository}:pull,push");
+        match access {
+            Access::Pull => alone(repository),
+            // The one for pushing is the last one, because Harbor grants only the last one of each project.
+            Access::PushFrom(other) if other != repository => Arc::from([scope(other), both]),
+            Access::Delete if !self.lacks_delete => {
+                Arc::from([format!("repository:{repository}:pull,delete")])
+            }
+            Access::Push | Access::PushFrom(_) | Access::Delete => Arc::from([both]),
+            Access::Catalog => Arc::from(["registry:catalog:*".to_owned()]),
+        }
+    }
 }
 
 /// Orders the tags of a registry so that neighbours are of different groups: then all tokens are requested at once, and not one after the
@@ -89,19 +112,6 @@ pub fn alone(repository: &str) -> Arc<[String]> {
     }
 }
 
-/// Returns the scopes for writing to a repository. They are not shared: a service that grants less than requested would deny to all
-/// repositories what it denies to one.
-pub fn to_write(repository: &str, access: &Access) -> Arc<[String]> {
-    let both = format!("repository:{repository}:pull,push");
-    match access {
-        Access::Pull => alone(repository),
-        Access::PushFrom(other) if other != repository => Arc::from([both, scope(other)]),
-        Access::Push | Access::PushFrom(_) => Arc::from([both]),
-        Access::Delete => Arc::from([format!("repository:{repository}:pull,delete")]),
-        Access::Catalog => Arc::from(["registry:catalog:*".to_owned()]),
-    }
-}
-
 /// Returns the scope for pulling from a repository.
 fn scope(repository: &str) -> String {
     format!("repository:{repository}:pull")
@@ -113,10 +123,20 @@ mod tests {
 
     #[test]
     fn push_delete_and_catalog_requests_have_their_own_scopes() {
-        let scopes = |access| to_write("team/web", &access).to_vec();
+        let mut groups = Groups::default();
+        let scopes = |access| groups.to_write("team/web", &access).to_vec();
         assert_eq!(scopes(Access::Delete), ["repository:team/web:pull,delete"]);
         assert_eq!(scopes(Access::Catalog), ["registry:catalog:*"]);
         assert_eq!(scopes(Access::Push), ["repository:team/web:pull,push"]);
+        assert_eq!(
+            scopes(Access::PushFrom("team/base".into())),
+            ["repository:team/base:pull", "repository:team/web:pull,push"]
+        );
+        groups.refuse_delete();
+        assert_eq!(
+            groups.to_write("team/web", &Access::Delete).as_ref(),
+            ["repository:team/web:pull,push"]
+        );
     }
 
     fn names(count: usize) -> Vec<String> {

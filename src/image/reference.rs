@@ -335,7 +335,7 @@ pub fn meant_registry(name: &str) -> Option<String> {
     Some(format!("write {host}{path}{plain}"))
 }
 
-/// Tells whether `text` is a host name, an IPv4 address or a bracketed IPv6 address, with an optional port.
+/// Tells whether `text` is a host name, an IPv4 address or a bracketed IPv6 address, with an optional port from 1 to 65535.
 ///
 /// The grammar allows no `_` in a host. Without a port, though, it takes the whole name for a path, whose first
 /// component clients take for the host: `my_reg.local/img` is an image, `my_reg.local:5000/img` is not.
@@ -354,8 +354,10 @@ pub fn is_registry(text: &str) -> bool {
             None => (text, None),
         },
     };
-    let port_is_fine =
-        port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    let port_is_fine = port.is_none_or(|port| {
+        let is_number = port.bytes().all(|b| b.is_ascii_digit());
+        is_number && port.parse::<u16>().is_ok_and(|port| port != 0)
+    });
     let host_is_fine = if text.starts_with('[') {
         !host.is_empty() && host.bytes().all(|b| b.is_ascii_hexdigit() || b == b':')
     } else {
@@ -491,6 +493,30 @@ mod tests {
             "my_.local/img",
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn registry_port_is_a_number_from_1_to_65535() {
+        for port in ["1", "443", "5000", "65535", "05000"] {
+            assert!(is_registry(&format!("localhost:{port}")), "{port}");
+            assert!(is_registry(&format!("[::1]:{port}")), "{port}");
+        }
+        for port in [
+            "",
+            "0",
+            "00",
+            "65536",
+            "99999",
+            "18446744073709551617",
+            "+5",
+            "-1",
+            "5a",
+        ] {
+            assert!(!is_registry(&format!("localhost:{port}")), "{port}");
+            assert!(!is_registry(&format!("[::1]:{port}")), "{port}");
+            let image = format!("localhost:{port}/web:1");
+            assert!(image.parse::<Reference>().is_err(), "{image}");
         }
     }
 

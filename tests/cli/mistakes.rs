@@ -135,6 +135,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "error: invalid value 'http://registry.lan' for '[LOGIN_SERVER]': a registry is a host, perhaps with a port: write registry.lan; plain http is `plainHttp: true` of that registry in the config file\n\nFor more information, try '--help'.\n",
     ),
     (
+        "repository list -n localhost:99999",
+        "error: registry `localhost:99999` is not a host name with an optional port\nhint: name it as ghcr.io or localhost:5000, with a port from 1 to 65535\n",
+    ),
+    (
         "task create x -t http://localhost:5000/x:1 -c web",
         "error: `http://localhost:5000/x:1` is an address, and no image\nhint: write localhost:5000/x:1\n",
     ),

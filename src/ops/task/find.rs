@@ -173,7 +173,7 @@ fn registry_or(
         ))
         .hint(match meant_registry(&registry) {
             Some(meant) => meant,
-            None => "name it as ghcr.io or localhost:5000".to_owned(),
+            None => "name it as ghcr.io or localhost:5000, with a port from 1 to 65535".to_owned(),
         }))
     }
 }

@@ -1,6 +1,12 @@
 //! Stores or erases a login where docker and podman look for it: in their files, or in the helpers that these name.
 
-use std::{collections::BTreeSet, fs, io::Write as _, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, Metadata, Permissions},
+    io::Write as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown},
+    path::Path,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -151,7 +157,8 @@ async fn apply(
     Ok(places)
 }
 
-/// Replaces a file as a whole, readable only by its owner. A symbolic link stays one.
+/// Replaces a file as a whole. A symbolic link stays one. A new file is readable only by its owner; an existing one keeps owner, group and
+/// their permissions, as docker and podman keep them: root may store a login in the file of another user.
 fn write(path: &Path, document: &Map<String, Value>) -> std::io::Result<()> {
     let target = to_replace(path)?;
     let folder = target.parent().unwrap_or(Path::new("/"));
@@ -169,8 +176,27 @@ fn write(path: &Path, document: &Map<String, Value>) -> std::io::Result<()> {
     text.push(b'\n');
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(&text)?;
+    if let Ok(old) = fs::metadata(&target) {
+        keep_access(file.as_file(), &old)?;
+    }
     file.as_file().sync_all()?;
     file.persist(&target)?;
+    Ok(())
+}
+
+/// Gives `file`, which only its owner may read, the owner and group of the file that it replaces, and their permissions. The group of a file
+/// that was open to everybody gets none: nobody has chosen it.
+fn keep_access(file: &File, old: &Metadata) -> std::io::Result<()> {
+    let own = file.metadata()?;
+    let is_same = (own.uid(), own.gid()) == (old.uid(), old.gid());
+    // Where only root may do that, the new owner is this user, and nobody else gets access.
+    if is_same || fchown(file, Some(old.uid()), Some(old.gid())).is_ok() {
+        let kept = match old.mode() {
+            mode if mode & 0o007 != 0 => mode & 0o600,
+            mode => mode & 0o660,
+        };
+        file.set_permissions(Permissions::from_mode(kept))?;
+    }
     Ok(())
 }
 
@@ -192,6 +218,36 @@ mod tests {
         let problem = write(&path, &Map::new()).unwrap_err().to_string();
         assert!(problem.contains("not a regular file"), "{problem}");
         assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+    }
+
+    #[test]
+    fn rewritten_login_file_keeps_owner_and_mode_and_is_never_open_to_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let access = || {
+            let it = fs::metadata(&path).unwrap();
+            (it.uid(), it.gid(), it.mode() & 0o777)
+        };
+        let (mine, group, _) = {
+            write(&path, &Map::new()).unwrap();
+            access()
+        };
+        assert_eq!(access(), (mine, group, 0o600));
+        // Only root may give a file away.
+        let (owner, group) = match std::os::unix::fs::chown(&path, Some(1234), Some(4321)) {
+            Ok(()) => (1234, 4321),
+            Err(_) => (mine, group),
+        };
+        for (before, after) in [
+            (0o640, 0o640),
+            (0o600, 0o600),
+            (0o400, 0o400),
+            (0o644, 0o600),
+        ] {
+            fs::set_permissions(&path, Permissions::from_mode(before)).unwrap();
+            write(&path, &Map::new()).unwrap();
+            assert_eq!(access(), (owner, group, after), "{before:o}");
+        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
-use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_STANDARD_NO_PAD};
+use base64::{
+    Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_STANDARD_NO_PAD,
+    prelude::BASE64_URL_SAFE_NO_PAD,
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{HIDDEN, Secret};
@@ -202,10 +205,37 @@ fn encodings(secret: &str) -> Vec<String> {
             all.push(lower_hex(&encoded));
             all.push(encoded);
         }
-        all.push(BASE64_STANDARD.encode(&text));
-        all.push(BASE64_STANDARD_NO_PAD.encode(&text));
+        all.extend(base64(&text));
         all.push(text);
     }
+    all
+}
+
+/// So many bytes of a secret are masked wherever they are whole on a line of wrapped base64.
+const WRAPPED: usize = 6;
+
+/// Returns a secret in base64, by itself and as a part of a longer text: what is the same in front of and behind any other bytes. The parts of a
+/// secret that are on one line each, if `base64` or a mail breaks it, are among them.
+fn base64(secret: &str) -> Vec<String> {
+    let mut all = vec![
+        BASE64_STANDARD.encode(secret),
+        BASE64_STANDARD_NO_PAD.encode(secret),
+        BASE64_URL_SAFE_NO_PAD.encode(secret),
+    ];
+    for before in 0..3 {
+        let padded = [&b"\0\0"[..before], secret.as_bytes()].concat();
+        // A character is six bits. The first ones and the last one also have bits of the neighbours.
+        let (start, end) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
+        for encoded in [
+            BASE64_STANDARD_NO_PAD.encode(&padded),
+            BASE64_URL_SAFE_NO_PAD.encode(&padded),
+        ] {
+            all.push(encoded[start..end].to_owned());
+        }
+    }
+    let parts = secret.as_bytes().windows(WRAPPED);
+    let parts = parts.filter(|_| secret.len() > 2 * WRAPPED);
+    all.extend(parts.map(|part| BASE64_STANDARD.encode(part)));
     all
 }
 
@@ -272,6 +302,41 @@ mod tests {
         assert_eq!(encoded.hide_in("x yz, x%20yz"), "***, ***");
         let several = Masks::of(&[Secret::new("one1\ntwo2\n")]);
         assert_eq!(several.hide_in("b25lMQp0d28yCg== two2"), "*** ***");
+    }
+
+    #[test]
+    fn secret_is_masked_in_base64_behind_and_before_other_bytes() {
+        for secret in ["glpat-a?b>c~d", "key1", "hunter2"] {
+            let masks = Masks::of(&[Secret::new(secret)]);
+            for before in ["", "u", "u:", "oauth2:"] {
+                for behind in ["", "\n", "\nx", ":xyz"] {
+                    let text = format!("{before}{secret}{behind}");
+                    for encoded in [
+                        BASE64_STANDARD.encode(&text),
+                        BASE64_URL_SAFE_NO_PAD.encode(&text),
+                    ] {
+                        let hidden = masks.hide_in(&encoded);
+                        let rest = hidden.split("***").map(str::len).sum::<usize>();
+                        let others = (before.len() + behind.len()) * 8;
+                        assert!(hidden.contains("***"), "{text:?}: {hidden}");
+                        assert!(rest <= others.div_ceil(6) + 4, "{text:?}: {hidden}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn secret_is_masked_in_base64_that_is_broken_into_lines() {
+        let secret: String = (0..120).map(|n| char::from(b'!' + n % 90)).collect();
+        let masks = Masks::of(&[Secret::new(&*secret)]);
+        for (before, width) in [("", 76), ("user:", 76), ("u", 64), ("", 64)] {
+            let encoded = BASE64_STANDARD.encode(format!("{before}{secret}\n"));
+            let lines = encoded.as_bytes().chunks(width);
+            let shown = lines.map(|line| masks.hide(line.to_vec()));
+            let shown: usize = shown.map(|line| line.len() - HIDDEN.len()).sum();
+            assert!(shown < 20, "{before}, {width}: {shown} characters");
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ use super::{BuildRequest, DigestSource, Program, Purpose, Step, program::csv_fie
 /// How the names of all manifest lists begin.
 pub(super) const LISTS: &str = "localhost/acrt-";
 
+/// The option that names the file of the policy for the images of a build.
+pub(super) const POLICY: &str = "--signature-policy";
+
 /// Returns the commands of a build by buildah or podman, which take the same options.
 pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
     let list = gathered(request)?;
@@ -22,7 +25,9 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
         Some(path) => csv_field(path.to_owned()).into(),
         None => request.dockerfile.clone().into_os_string(),
     };
+    let policy = request.policy.as_ref().map(|_| request.policy_file());
     let build = common(program.call(&["build"]), program, request, file)
+        .flags(POLICY, policy)
         .pairs("--annotation", &request.annotations)
         .flags("--tls-verify", all_plain(request).then_some("false"));
     let build = match &list {
@@ -222,6 +227,19 @@ mod tests {
                 "/usr/bin/buildah --storage-driver=vfs push --digestfile=/state/runs/ca1/digest-2 -- ghcr.io/a/web:1",
             ]
         );
+    }
+
+    #[test]
+    fn buildah_build_has_the_policy_of_the_request() {
+        let mut request = full();
+        request.policy = Some("{}".into());
+        let lines = printed(&plan(&program(), &request).unwrap());
+        assert!(
+            lines[0].contains(" --signature-policy=/state/runs/ca1/policy.json "),
+            "{}",
+            lines[0]
+        );
+        assert!(!lines[1].contains("--signature-policy"), "{}", lines[1]);
     }
 
     #[test]

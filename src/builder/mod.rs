@@ -13,6 +13,7 @@ pub mod docker;
 mod docker_client;
 pub mod failure_excerpt;
 pub mod held;
+mod image_policy;
 pub mod kind;
 pub mod leftovers;
 pub mod placement;

@@ -51,6 +51,8 @@ pub struct BuildRequest {
     pub unpinned: Vec<Unpinned>,
     /// A folder for small files that the builder writes.
     pub scratch: PathBuf,
+    /// The policy for the images of the build, for podman and buildah, which read it from [`BuildRequest::policy_file`].
+    pub policy: Option<String>,
     /// A folder with a `config.json` and an `auth.json` for this build alone.
     pub auth_dir: Option<PathBuf>,
     pub run_id: String,
@@ -96,6 +98,11 @@ impl BuildRequest {
         let named: Reference = name.parse().ok()?;
         let unpinned = self.unpinned.iter().find(|one| one.image == named)?;
         Some(unpinned.pinned())
+    }
+
+    /// Returns the file of the policy for its images.
+    pub fn policy_file(&self) -> PathBuf {
+        self.scratch.join("policy.json")
     }
 
     /// Tells whether the registry of an image is reached without TLS.
@@ -225,6 +232,7 @@ pub(super) mod tests {
             )]),
             unpinned: Vec::new(),
             scratch: "/state/runs/ca1".into(),
+            policy: None,
             auth_dir: None,
             run_id: "ca1".into(),
         }

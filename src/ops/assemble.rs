@@ -21,12 +21,41 @@ use super::{
     inputs::Inputs, resolve::Resolved, run_log::RunLog, steps::workspace,
 };
 
-/// Writes the pinned Dockerfile where the builder finds it, with an ignore file that takes precedence over the one of the context.
+/// Lets podman and buildah pull the images of a build and nothing else, as far as the user's own policy accepts them. Where they read a
+/// Dockerfile otherwise than acrt, they would take other images, or files of this machine for images.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where the user's policy cannot be read.
+pub(super) fn restrict_images(
+    app: &App,
+    builder: &Builder,
+    request: &mut BuildRequest,
+) -> Result<()> {
+    for file in builder.policy_files(&app.settings) {
+        let read = std::fs::read(&file);
+        if matches!(&read, Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+            continue;
+        }
+        let cannot = || format!("cannot read the policy for images `{}`", file.display());
+        let text = read.context(Kind::Invalid, cannot)?;
+        let own = serde_json::from_slice(&text).context(Kind::Invalid, cannot)?;
+        request.policy = Some(builder.restricted(&own, request).to_string());
+        break;
+    }
+    Ok(())
+}
+
+/// Writes the pinned Dockerfile where the builder finds it, with an ignore file that takes precedence over the one of the context, and the
+/// policy for its images.
 pub(super) fn place_dockerfile(
     request: &BuildRequest,
     resolved: &Resolved,
     ignore: Option<&[u8]>,
 ) -> Result<()> {
+    if let Some(policy) = &request.policy {
+        file::replace(&request.policy_file(), policy.as_bytes())?;
+    }
     file::replace(&request.dockerfile, &resolved.pinned)?;
     match ignore {
         Some(ignore) => file::replace(&request.dockerfile.with_extension("dockerignore"), ignore),

@@ -93,6 +93,7 @@ impl BuildJob<'_> {
         let mut request = work.request.clone();
         let left_out = assemble::left_out(execution, &request.context);
         let ignore = assemble::ignore_file(inputs, &on.builder, &left_out)?;
+        assemble::restrict_images(execution.app, &on.builder, &mut request)?;
         assemble::place_dockerfile(&request, resolved, ignore.as_deref())?;
         let _lean = assemble::place_lean_context(execution, &on.builder, &mut request, &left_out)?;
         let pulled = resolved.pulled.keys();

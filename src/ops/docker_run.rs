@@ -137,7 +137,9 @@ pub(super) async fn plan(
     let request = request(&job)?;
     let mut lines = Vec::new();
     for on in &builders {
-        let steps = on.builder.plan(&parts::part_of(&job, &request, on)?)?;
+        let mut part = parts::part_of(&job, &request, on)?;
+        assemble::restrict_images(app, &on.builder, &mut part)?;
+        let steps = on.builder.plan(&part)?;
         lines.extend(steps.iter().map(|step| step.line.to_string()));
     }
     Ok(lines)

@@ -117,6 +117,34 @@ fn untrusted_git_task_file_that_needs_host_access_is_refused_before_anything_sta
 }
 
 #[test]
+fn buildah_pulls_no_image_that_was_not_resolved() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    let base = registry.push_shell("base:1", &[]);
+    let other = registry.push("other:1", &[]);
+    // It takes each `from`; BuildKit takes the last one.
+    world.task(
+        &registry,
+        "web",
+        &format!(
+            "FROM {base}\nRUN --mount=type=bind,from={other},from={base},target=/v true\n",
+            base = registry.image("base:1"),
+            other = registry.image("other:1"),
+        ),
+    );
+    world.run("web");
+    let requests = registry.requests();
+    let is_pulled = |repository: &str| {
+        let blobs = format!("/v2/{repository}/blobs/");
+        requests
+            .iter()
+            .any(|request| request.path.starts_with(&blobs))
+    };
+    assert!(is_pulled("base"), "{base}");
+    assert!(!is_pulled("other"), "{other}");
+}
+
+#[test]
 fn host_secret_of_an_untrusted_task_file_is_refused_unless_set_on_the_command_line() {
     let (world, registry, _) = world();
     world.set("HOST_TOKEN", "hunter2");

@@ -53,6 +53,7 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     leave_out_unsupported_cache(work, &mut request).await;
     // Version control files are already left out of the workspace, except those that steps have made.
     let ignore = inputs.context.ignore_file_of(&inputs.path)?;
+    assemble::restrict_images(execution.app, builder, &mut request)?;
     assemble::place_dockerfile(&request, &resolved, ignore.as_deref())?;
     if build.bares_secret {
         work.warn_of_bare_secret();

@@ -16,9 +16,8 @@ const MAX_COMMAND: usize = 998;
 /// The systemd unit that packages install.
 const UNIT: &str = include_str!("../../../docs/systemd/acrt-watch.service");
 
-/// Environment variables by which registries, builders, their stores and their logins are found, and which decide
-/// what is built. None of them is secret, except the login in
-/// the URL of a proxy: such a URL is left out.
+/// Environment variables by which registries, builders, their stores and their logins are found, or by which builders choose what they build.
+/// None of them is secret, except the login in the URL of a proxy: such a URL is left out.
 const VARIABLES: [&str; 39] = [
     "PATH",
     "HTTP_PROXY",

@@ -21,6 +21,12 @@ use super::{
     inputs::Inputs, resolve::Resolved, run_log::RunLog, steps::workspace,
 };
 
+/// Returns the path of the pinned Dockerfile in the folder `scratch` of a build. It has a folder of its own, because BuildKit gives that folder
+/// to the frontend that the Dockerfile names.
+pub(super) fn dockerfile_in(scratch: &Path) -> PathBuf {
+    scratch.join("dockerfile").join("Dockerfile")
+}
+
 /// Lets podman and buildah pull the images of a build and nothing else, as far as the user's own policy accepts them. Where they read a
 /// Dockerfile otherwise than acrt, they would take other images, or files of this machine for images.
 ///
@@ -190,7 +196,7 @@ pub(super) fn request(
     let images = asked.images.iter().chain(resolved.pulled.keys());
     Ok(BuildRequest {
         context: inputs.context.folder().to_owned(),
-        dockerfile: asked.scratch.join("Dockerfile"),
+        dockerfile: dockerfile_in(&asked.scratch),
         target: inputs.build.target.clone(),
         platforms: inputs.wanted.clone(),
         contexts: inputs.build.contexts.clone(),

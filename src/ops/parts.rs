@@ -111,7 +111,7 @@ pub(super) async fn build(
         let mut request = part_of(job, &whole, on)?;
         request.scratch = whole.scratch.join(format!("part-{}", n + 1));
         file::make_folder(&request.scratch)?;
-        request.dockerfile = request.scratch.join("Dockerfile");
+        request.dockerfile = assemble::dockerfile_in(&request.scratch);
         requests.push(request);
     }
     let tagged: Vec<&Reference> = requests

@@ -104,7 +104,7 @@ pub(super) async fn remove_leftovers(
         // What cannot be removed goes with the folder of the run.
         let _ = fs::remove_dir_all(folder);
     }
-    file::remove_abandoned(&folder);
+    file::remove_abandoned_below(&folder);
     Ok(ended)
 }
 

@@ -137,6 +137,17 @@ pub fn remove_abandoned(folder: &Path) {
     }
 }
 
+/// As [`remove_abandoned`], also in the folders below.
+pub fn remove_abandoned_below(folder: &Path) {
+    remove_abandoned(folder);
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_abandoned_below(&entry.path());
+        }
+    }
+}
+
 /// Moves the file or folder at `path` to `NAME.broken-TIME` beside it, and returns the new path. The newest three are kept.
 ///
 /// # Errors

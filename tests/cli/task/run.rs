@@ -689,7 +689,7 @@ fn dockerfile_of_another_frontend_is_followed_as_far_as_it_can_be_read() {
     assert_eq!(run["baseImageDependencies"].as_array().unwrap().len(), 3);
     let check = world.acrt(&["task", "check"]).ok().json();
     assert_eq!(check[0]["untrackedImages"], unread);
-    let pinned = fs::read_to_string(world.state().join("runs/ca1/Dockerfile")).unwrap();
+    let pinned = fs::read_to_string(world.state().join("runs/ca1/dockerfile/Dockerfile")).unwrap();
     let lines: Vec<&str> = pinned.lines().collect();
     assert_eq!(lines[2], "INCLUDE  common.dockerfile");
     for (line, image) in [(0, "frontend"), (1, "base"), (3, "tools")] {
@@ -701,6 +701,38 @@ fn dockerfile_of_another_frontend_is_followed_as_far_as_it_can_be_read() {
     registry.push("base:1", &[("version", "two")]);
     world.watch_once().ok();
     assert_eq!(file("version").as_deref(), Some("two"));
+}
+
+#[test]
+fn folder_of_the_pinned_dockerfile_has_no_logins_in_it() {
+    let (world, registry) = (World::new(), Registry::start());
+    // BuildKit gives the folder of the Dockerfile to the frontend that the Dockerfile names.
+    world.fake(
+        "mybuild",
+        r#"ls -A "$DOCKER_CONFIG"; echo "beside it: $(ls -A "$(dirname "$1")")"; exit 1"#,
+    );
+    world.config("builders:\n  command:\n    build: [mybuild, '{dockerfile}']\n");
+    world.set("ACRT_BUILDER", "command");
+    registry.push("base:1", &[]);
+    world.task(&registry, "web", &from(&registry, "base:1"));
+    let login = [
+        "task",
+        "credential",
+        "add",
+        "--name",
+        "web",
+        "-u",
+        "u",
+        "-p",
+        "hunter2",
+    ];
+    let host = registry.host();
+    world
+        .acrt(&[&login[..], &["--login-server", &host]].concat())
+        .ok();
+    let output = world.run("web").exits(1).to_string();
+    assert!(output.contains("config.json"), "{output}");
+    assert!(output.contains("beside it: Dockerfile\n"), "{output}");
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn build() -> Build {
         build_platform: Platform::new("linux", "amd64", None),
         contexts: BTreeMap::new(),
         on_build: BTreeMap::new(),
+        without_frontend: false,
     }
 }
 

@@ -154,7 +154,7 @@ impl Dockerfile {
 
     /// Returns, in the order of the file, the parts that only the file's own frontend can read, if it is not Docker's.
     pub fn unread(&self, build: &Build) -> Vec<UnreadPart> {
-        if !self.is_foreign(&build.args) {
+        if !self.is_foreign(build) {
             return Vec::new();
         }
         if self.stages.stages.is_empty() {
@@ -187,7 +187,8 @@ impl Dockerfile {
 
     /// Finds the images of all stages.
     fn find_bases(&self, build: &Build) -> Result<FoundBases, Problem> {
-        if let Some(problem) = self.problem(&build.args) {
+        let is_foreign = self.is_foreign(build);
+        if let Some(problem) = self.problem().filter(|_| !is_foreign) {
             return Err(problem);
         }
         let contexts = Contexts::new(&build.contexts);
@@ -207,7 +208,7 @@ impl Dockerfile {
         for platform in platforms {
             let graph = StageGraph::new(GraphInput {
                 file: &self.stages,
-                foreign: self.is_foreign(&build.args).then_some(&self.unread),
+                foreign: is_foreign.then_some(&self.unread),
                 lexer: Lexer::new(self.escape),
                 build,
                 contexts: &contexts,
@@ -371,6 +372,7 @@ mod tests {
             build_platform: platform("linux/amd64"),
             contexts: BTreeMap::new(),
             on_build: BTreeMap::new(),
+            without_frontend: false,
         }
     }
 

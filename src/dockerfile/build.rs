@@ -21,6 +21,8 @@ pub struct Build {
     pub contexts: BTreeMap<String, String>,
     /// The `ONBUILD` triggers in the configurations of images, as far as the caller knows them.
     pub on_build: BTreeMap<Reference, Vec<String>>,
+    /// Whether a builder reads the file itself, without the frontend that the file names.
+    pub without_frontend: bool,
 }
 
 impl Build {
@@ -39,6 +41,7 @@ impl Build {
             build_platform: host,
             contexts: BTreeMap::new(),
             on_build: BTreeMap::new(),
+            without_frontend: false,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::secret::MaskedText;
 
 use super::{
+    build::Build,
     frontend,
     instruction::{From, Instruction},
     lines::LineReader,
@@ -73,9 +74,9 @@ impl Dockerfile {
             unread: lines.unread,
             is_empty: lines.is_empty,
         };
-        match file.problem(args) {
-            Some(problem) => Err(located(problem)),
-            None => Ok(file),
+        match file.problem() {
+            Some(problem) if !file.names_foreign(args) => Err(located(problem)),
+            _ => Ok(file),
         }
     }
 
@@ -86,17 +87,19 @@ impl Dockerfile {
         given_frontend(args).or(of_file)
     }
 
-    /// Tells whether a build with these arguments uses a frontend other than Docker's.
-    pub(super) fn is_foreign(&self, args: &BTreeMap<String, MaskedText>) -> bool {
+    /// Tells whether a frontend other than Docker's reads the file, and every builder of the build pulls it.
+    pub fn is_foreign(&self, build: &Build) -> bool {
+        !build.without_frontend && self.names_foreign(&build.args)
+    }
+
+    /// Tells whether a build with these arguments asks for a frontend other than Docker's.
+    fn names_foreign(&self, args: &BTreeMap<String, MaskedText>) -> bool {
         self.frontend(args)
             .is_some_and(|image| !frontend::is_dockers(image))
     }
 
-    /// Returns why Docker's own frontend cannot find the images of the file; `None` where another frontend reads it.
-    pub(super) fn problem(&self, args: &BTreeMap<String, MaskedText>) -> Option<Problem> {
-        if self.is_foreign(args) {
-            return None;
-        }
+    /// Returns why Docker's own frontend cannot find the images of the file.
+    pub(super) fn problem(&self) -> Option<Problem> {
         let no_stage = || {
             let mut words = self
                 .unread
@@ -321,5 +324,21 @@ mod tests {
         assert!(problem(file, &[(SYNTAX, "x/y cmdline")]).is_none());
         assert!(problem("", &[(SYNTAX, "x/y")]).is_none());
         assert!(problem("RUN a\nNONSENSE b\nFROM c\n", &[]).is_none());
+    }
+
+    #[test]
+    fn builder_without_frontends_reads_no_file_of_another_frontend() {
+        let build = Build {
+            without_frontend: true,
+            ..Build::on_host(&[])
+        };
+        let error = |file: &str| {
+            let file = Dockerfile::parse(file.as_bytes()).unwrap();
+            assert_eq!(file.unread(&build), []);
+            file.bases(&build).unwrap_err().to_string()
+        };
+        let mount = "# syntax=x/y\nFROM a\nRUN --mount=from=tarball:/x,target=/y z\n";
+        assert!(error(mount).contains("line 3"), "{}", error(mount));
+        assert!(error("# syntax=x/y\nINCLUDE a\n").contains("no stage"));
     }
 }

@@ -77,6 +77,7 @@ mod tests {
             build_platform: Platform::new("linux", "amd64", None),
             contexts: BTreeMap::new(),
             on_build: BTreeMap::new(),
+            without_frontend: false,
         }
     }
 

@@ -86,8 +86,9 @@ pub(super) async fn settle(
     inputs: &mut Inputs,
     builders: &[PlacedBuilder],
 ) {
-    let mut all = builders.iter();
-    inputs.has_frontend = all.any(|on| on.builder.pulls_frontends(&app.settings));
+    let pulls = |on: &PlacedBuilder| on.builder.pulls_frontends(&app.settings);
+    inputs.has_frontend = builders.iter().any(pulls);
+    inputs.build.without_frontend = !builders.iter().all(pulls);
     if let [one] = builders {
         inputs.build_with(&platforms::of(app, &one.builder).await, named);
         return;

@@ -53,6 +53,7 @@ impl Case {
                 .iter()
                 .map(|(image, triggers)| (image.parse::<Reference>().unwrap(), triggers.clone()))
                 .collect(),
+            without_frontend: false,
         }
     }
 

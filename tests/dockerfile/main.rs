@@ -22,6 +22,7 @@ fn build(platforms: &[&str]) -> Build {
         build_platform: Platform::new("linux", "amd64", None),
         contexts: BTreeMap::new(),
         on_build: BTreeMap::new(),
+        without_frontend: false,
     }
 }
 

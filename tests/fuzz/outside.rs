@@ -188,6 +188,7 @@ pub fn use_up(kind: Kind, text: &str) -> bool {
                 build_platform: "linux/amd64".parse().unwrap(),
                 contexts: BTreeMap::new(),
                 on_build: BTreeMap::new(),
+                without_frontend: false,
             };
             Dockerfile::parse(bytes).is_ok_and(|file| {
                 let _ = file.unread(&build);

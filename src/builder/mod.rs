@@ -115,6 +115,28 @@ impl Builder {
         }
     }
 
+    /// Returns the query whether it reads heredocs, if it reads Dockerfiles itself.
+    pub fn heredocs(&self, settings: &Settings) -> Option<Question<bool>> {
+        let ask = |program: &Program, words: &[&str], read| Question {
+            line: program.call(words),
+            read,
+        };
+        match self {
+            Self::Podman(program) => Some(ask(program, &["--version"], |text| {
+                program::is_since(text, (4, 8))
+            })),
+            Self::Buildah(program) => Some(ask(program, &["--version"], |text| {
+                program::is_since(text, (1, 33))
+            })),
+            Self::Docker { program, .. } if !self.pulls_frontends(settings) => {
+                Some(ask(program, &connection::SERVER_VERSION, |text| {
+                    program::is_since(text, (23, 0))
+                }))
+            }
+            _ => None,
+        }
+    }
+
     /// Tells whether it can push an image without a tag. Other builders push an image by its name in their store.
     pub fn pushes_by_digest(&self) -> bool {
         match self {

@@ -73,6 +73,15 @@ impl<T> Question<T> {
     }
 }
 
+/// Tells whether the first version in the output of a program is at least this one, major and minor.
+pub(super) fn is_since(printed: &str, version: (u32, u32)) -> bool {
+    let mut words = printed.split_whitespace();
+    let found = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let mut numbers = found.unwrap_or_default().split('.');
+    let mut next = || numbers.next().and_then(|it| it.parse().ok()).unwrap_or(0);
+    (next(), next()) >= version
+}
+
 /// Passes the credentials of a run to a command, in the ways of docker and podman; `folder` has a `config.json` and an `auth.json`.
 pub(super) fn with_logins(line: CommandLine, folder: Option<&Path>) -> CommandLine {
     let Some(folder) = folder else {
@@ -89,5 +98,20 @@ pub fn csv_field(text: String) -> String {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_is_compared_by_its_numbers() {
+        let buildah = "buildah version 1.28.2 (image-spec 1.1.0-rc2, runtime-spec 1.0.2-dev)";
+        assert!(!is_since(buildah, (1, 33)));
+        assert!(is_since(buildah, (1, 9)));
+        assert!(is_since("podman version 5.0.0-rc1\n", (4, 8)));
+        assert!(is_since("26.1.5+dfsg1", (23, 0)));
+        assert!(!is_since("unknown", (0, 1)));
     }
 }

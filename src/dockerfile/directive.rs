@@ -39,6 +39,12 @@ impl Directives {
             let message = format!("only one `{name}` directive can be used");
             return Err(Problem::syntax(line, message));
         }
+        if self.seen.iter().any(|seen| seen == "check") {
+            let message = format!(
+                "`{name}` must be above `check`, with which older builders end the directives"
+            );
+            return Err(Problem::syntax(line, message));
+        }
         if name == "escape" {
             self.escape = escape(value)?;
         }
@@ -96,7 +102,7 @@ mod tests {
         assert_eq!(escape_after(&["#   EsCaPe   =   `  "]), Ok('`'));
         assert_eq!(escape_after(&["#escape=\\"]), Ok('\\'));
         assert_eq!(
-            escape_after(&["# syntax=x", "# check=skip=all", "# escape=`"]),
+            escape_after(&["# syntax=x", "# escape=`", "# check=skip=all"]),
             Ok('`')
         );
     }
@@ -104,9 +110,18 @@ mod tests {
     #[test]
     fn check_directive_is_passed_on() {
         assert_eq!(
-            escape_after(&["# check=no;such=option", "# escape=`"]),
+            escape_after(&["# escape=`", "# check=no;such=option"]),
             Ok('`')
         );
+    }
+
+    #[test]
+    fn directive_below_check_is_refused() {
+        // BuildKit before 0.15, podman and buildah would not see it.
+        for line in ["# escape=`", "# syntax=a"] {
+            let problem = escape_after(&["# check=skip=all", line]).unwrap_err();
+            assert!(problem.contains("must be above `check`"), "{problem}");
+        }
     }
 
     #[test]

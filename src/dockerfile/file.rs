@@ -7,6 +7,7 @@ use crate::secret::MaskedText;
 use super::{
     build::Build,
     frontend,
+    heredoc::Heredoc,
     instruction::{From, Instruction},
     lines::LineReader,
     parsed_line::{Keyword, ParsedLine},
@@ -32,6 +33,10 @@ pub struct Dockerfile {
     pub(super) stages: Stages,
     /// The lines that Docker's own frontend cannot read, in order.
     pub(super) unread: Vec<UnreadLine>,
+    /// The first line with a heredoc.
+    heredoc: Option<Problem>,
+    /// The first place that podman and buildah read otherwise than BuildKit, besides heredocs.
+    unlike_buildah: Option<Problem>,
     /// Whether the file has only comments and blank lines.
     is_empty: bool,
 }
@@ -72,6 +77,8 @@ impl Dockerfile {
             frontend: frontend::of_file(&text),
             stages: Stages::of(lines.instructions).map_err(located)?,
             unread: lines.unread,
+            heredoc: lines.heredoc,
+            unlike_buildah: lines.unlike_buildah,
             is_empty: lines.is_empty,
         };
         match file.problem() {
@@ -85,6 +92,21 @@ impl Dockerfile {
     pub fn frontend<'a>(&'a self, args: &'a BTreeMap<String, MaskedText>) -> Option<&'a str> {
         let of_file = self.frontend.as_ref().map(|token| token.text.as_str());
         given_frontend(args).or(of_file)
+    }
+
+    /// Returns where the file has a heredoc, as an error for a builder that reads none.
+    pub fn heredoc(&self) -> Option<DockerfileError> {
+        self.located(&self.heredoc)
+    }
+
+    /// Returns the first place that podman and buildah read otherwise than BuildKit, whatever their version.
+    pub fn unlike_buildah(&self) -> Option<DockerfileError> {
+        self.located(&self.unlike_buildah)
+    }
+
+    fn located(&self, problem: &Option<Problem>) -> Option<DockerfileError> {
+        let problem = problem.clone()?;
+        Some(problem.located(&text::decode(&self.bytes)))
     }
 
     /// Tells whether a frontend other than Docker's reads the file, and every builder of the build pulls it.
@@ -134,6 +156,8 @@ pub(super) fn given_frontend(args: &BTreeMap<String, MaskedText>) -> Option<&str
 struct FileLines {
     instructions: Vec<Instruction>,
     unread: Vec<UnreadLine>,
+    heredoc: Option<Problem>,
+    unlike_buildah: Option<Problem>,
     escape: char,
     is_empty: bool,
 }
@@ -146,6 +170,7 @@ fn read(text: &str) -> FileLines {
         unread: Vec::new(),
         in_stage: false,
         seeks_heredocs: true,
+        heredoc: None,
     };
     let mut is_empty = true;
     loop {
@@ -164,7 +189,9 @@ fn read(text: &str) -> FileLines {
     FileLines {
         instructions: reader.instructions,
         unread: reader.unread,
+        heredoc: reader.heredoc,
         escape: lines.escape(),
+        unlike_buildah: lines.unlike,
         is_empty,
     }
 }
@@ -176,6 +203,8 @@ struct FileReader {
     /// Whether unknown instructions are searched for heredocs; false after the first unclosed one, so that the file is
     /// read only once.
     seeks_heredocs: bool,
+    /// The first line with a heredoc.
+    heredoc: Option<Problem>,
 }
 
 impl FileReader {
@@ -227,12 +256,22 @@ impl FileReader {
             Ok(heredocs) => heredocs,
             Err(problem) => return self.leave(form.line.as_str(), form.offset(), Some(problem)),
         };
+        self.note_heredoc(form, &heredocs);
         for heredoc in heredocs {
             if !lines.skip_heredoc(&heredoc.name, heredoc.without_tabs) {
                 let message = "the line that ends this heredoc is missing";
                 let problem = Problem::syntax(heredoc.name, message).at(form.offset());
                 return self.leave(form.line.as_str(), form.offset(), Some(problem));
             }
+        }
+    }
+
+    fn note_heredoc(&mut self, form: &ParsedLine<'_>, heredocs: &[Heredoc]) {
+        if let Some(heredoc) = heredocs.first() {
+            let message =
+                "this version of the builder reads the lines of a heredoc as instructions";
+            let problem = || Problem::syntax(heredoc.name.as_str(), message).at(form.offset());
+            self.heredoc.get_or_insert_with(problem);
         }
     }
 
@@ -243,6 +282,7 @@ impl FileReader {
         }
         let here = lines.position();
         let heredocs = form.heredocs().unwrap_or_default();
+        self.note_heredoc(form, &heredocs);
         let mut heredocs = heredocs.iter();
         if !heredocs.all(|heredoc| lines.skip_heredoc(&heredoc.name, heredoc.without_tabs)) {
             lines.go_back(here);
@@ -340,5 +380,16 @@ mod tests {
         let mount = "# syntax=x/y\nFROM a\nRUN --mount=from=tarball:/x,target=/y z\n";
         assert!(error(mount).contains("line 3"), "{}", error(mount));
         assert!(error("# syntax=x/y\nINCLUDE a\n").contains("no stage"));
+    }
+
+    #[test]
+    fn first_heredoc_of_a_file_is_found() {
+        let line = |file: &str| {
+            let file = Dockerfile::parse(file.as_bytes()).unwrap();
+            file.heredoc().map(|error| error.line)
+        };
+        assert_eq!(line("FROM a\nRUN x\nCOPY <<E <<F /\nE\nF\n"), Some(3));
+        assert_eq!(line("FROM a\nPYTHON <<E\nE\n"), Some(2));
+        assert_eq!(line("FROM a\nRUN cat <<<E\n"), None);
     }
 }

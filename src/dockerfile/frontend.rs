@@ -37,7 +37,8 @@ fn in_comments<'f>(file: &'f str, comment: &str) -> Option<&'f str> {
         if name == "syntax" {
             return value.split(' ').next().filter(|image| !image.is_empty());
         }
-        if seen.contains(&name) {
+        // Older builders end the directives with `check`.
+        if seen.contains(&name) || name == "check" {
             return None;
         }
         seen.push(name);
@@ -117,6 +118,7 @@ mod tests {
             "#!",
             "# escape=`",
             "/ syntax=a",
+            "# check=skip=all\n# syntax=a",
             "{\"syntax\": 1}",
             "{\"syntax\": \"a\"} FROM a",
         ] {

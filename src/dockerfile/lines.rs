@@ -13,6 +13,8 @@ pub(super) struct LineReader<'f> {
     file: &'f str,
     at: usize,
     directives: Directives,
+    /// The first place that podman and buildah read otherwise than BuildKit.
+    pub unlike: Option<Problem>,
 }
 
 /// A physical line, without the line feed and the carriage returns before it.
@@ -27,6 +29,7 @@ impl<'f> LineReader<'f> {
             file,
             at: text::start(file),
             directives: Directives::new(),
+            unlike: None,
         }
     }
 
@@ -44,13 +47,23 @@ impl<'f> LineReader<'f> {
         while let Some(line) = self.physical() {
             let start = line.text.trim_start();
             let offset = line.offset + (line.text.len() - start.len());
+            let escape = self.escape();
             self.directives
                 .look(start)
                 .map_err(|problem| problem.at(offset))?;
+            let is_plain = |c: char| c.is_ascii_graphic() || matches!(c, ' ' | '\t');
+            let is_first = line.offset == text::start(self.file);
+            if self.escape() != escape && !(is_first && start.chars().all(is_plain)) {
+                self.note(
+                    start,
+                    offset,
+                    "podman and buildah read `escape` only in the first line",
+                );
+            }
             if start.is_empty() || start.starts_with('#') {
                 continue;
             }
-            let (content, mut continues) = self.continuation(start);
+            let (content, mut continues) = self.continuation(start, offset);
             let mut text = LogicalLine::new(content, offset);
             while continues {
                 let Some(line) = self.physical() else { break };
@@ -59,7 +72,7 @@ impl<'f> LineReader<'f> {
                     continue;
                 }
                 let content;
-                (content, continues) = self.continuation(line.text);
+                (content, continues) = self.continuation(line.text, line.offset);
                 text.join(content, line.offset);
             }
             return Ok(Some(text));
@@ -103,18 +116,32 @@ impl<'f> LineReader<'f> {
             None => (rest, rest.len()),
         };
         self.at += length;
-        let text = line.trim_end_matches(['\r', '\n']);
+        let text = line.trim_end_matches('\r');
+        if line.len() > text.len() + 1 {
+            let message = "podman and buildah remove only one of the carriage returns at its end";
+            self.note(text, offset, message);
+        }
         Some(PhysicalLine { text, offset })
     }
 
     /// Splits the continuation off the end of a line. An escaped escape character is no continuation: `\\` ends the
     /// line.
-    fn continuation<'l>(&self, line: &'l str) -> (&'l str, bool) {
+    fn continuation<'l>(&mut self, line: &'l str, offset: usize) -> (&'l str, bool) {
         let escape = self.escape();
         match line.trim_end_matches([' ', '\t']).strip_suffix(escape) {
             Some(content) if !content.ends_with(escape) => (content, true),
-            _ => (line, false),
+            Some(_) => {
+                let message = "podman and buildah continue a line that ends in two escapes";
+                self.note(line, offset, message);
+                (line, false)
+            }
+            None => (line, false),
         }
+    }
+
+    fn note(&mut self, line: &str, offset: usize, message: &str) {
+        let problem = || Problem::syntax(line.trim(), message).at(offset);
+        self.unlike.get_or_insert_with(problem);
     }
 }
 
@@ -161,6 +188,28 @@ mod tests {
     fn escaped_escape_is_no_continuation() {
         assert_eq!(lines("RUN a\\\\\nRUN b"), ["RUN a\\\\", "RUN b"]);
         assert_eq!(lines("RUN a\\\\\\\nRUN b"), ["RUN a\\\\\\", "RUN b"]);
+    }
+
+    #[test]
+    fn line_that_podman_and_buildah_read_otherwise_is_noted() {
+        let noted = |file: &str| {
+            let mut lines = LineReader::new(file);
+            while lines.next().unwrap().is_some() {}
+            lines.unlike.and_then(|problem| problem.at)
+        };
+        assert_eq!(noted("FROM a\nRUN a\\\\ \nRUN b"), Some(7));
+        assert_eq!(noted("FROM a\nRUN a \\\n b\\\\\\\nRUN b"), Some(15));
+        assert_eq!(noted("# escape=`\nRUN a``\nRUN b"), Some(11));
+        assert_eq!(noted("FROM a\nRUN a \\\r\r\nRUN b"), Some(7));
+        assert_eq!(noted("# syntax=a\n# escape=`\nFROM a"), Some(11));
+        assert_eq!(noted("#\u{c}escape=`\nFROM a"), Some(0));
+        for file in [
+            "\u{feff}# Escape = `\r\n# syntax=a\r\nFROM a\r\n",
+            "# syntax=a\n# escape=\\\nFROM a",
+            "# a\\\\\nFROM a \\\n  AS b\n",
+        ] {
+            assert_eq!(noted(file), None, "{file:?}");
+        }
     }
 
     #[test]

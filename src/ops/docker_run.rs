@@ -39,10 +39,7 @@ pub(super) async fn work(
     let builders = run_builders::all(execution).await?;
     let names: Vec<&str> = builders.iter().map(|on| on.name.as_str()).collect();
     held.run.builder = Some(names.join(placing::BETWEEN));
-    let settling = async {
-        run_builders::settle(app, &task.platforms, &mut inputs, &builders).await;
-        Ok(())
-    };
+    let settling = run_builders::settle(app, &task.platforms, &mut inputs, &builders);
     execution.unless_stopped(settling).await?;
     log.doing("resolving what it depends on".into());
     let holder = holder(&builders);
@@ -122,7 +119,7 @@ pub(super) async fn plan(
     let baseline = app.store.baseline(&task.key())?;
     inputs.local = local::images_for(app, task, &baseline)?;
     let builders = run_builders::all(execution).await?;
-    run_builders::settle(app, &task.platforms, &mut inputs, &builders).await;
+    run_builders::settle(app, &task.platforms, &mut inputs, &builders).await?;
     let holder = holder(&builders);
     let resolved = resolve::resolve(app, &mut inputs, &holder, &baseline, events).await?;
     let job = BuildJob {

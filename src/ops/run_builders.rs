@@ -1,8 +1,8 @@
 //! The builders of a run, and for which platforms each builds.
 
 use crate::{
-    builder::{self, Builder},
-    error::Result,
+    builder::{self, Builder, BuilderKind},
+    error::{Context as _, Kind, Result},
     image::Platform,
 };
 
@@ -80,18 +80,25 @@ pub(super) fn holder(builders: &[PlacedBuilder]) -> Builder {
 
 /// Sets what depends on the builders of a build: its platforms, and whether a frontend is pulled. `named` are the platforms of the task, if it
 /// names any.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where one of the builders reads the Dockerfile otherwise than acrt.
 pub(super) async fn settle(
     app: &App,
     named: &[Platform],
     inputs: &mut Inputs,
     builders: &[PlacedBuilder],
-) {
+) -> Result<()> {
     let pulls = |on: &PlacedBuilder| on.builder.pulls_frontends(&app.settings);
     inputs.has_frontend = builders.iter().any(pulls);
     inputs.build.without_frontend = !builders.iter().all(pulls);
+    for on in builders {
+        refuse_other_reading(app, &on.builder, inputs).await?;
+    }
     if let [one] = builders {
         inputs.build_with(&platforms::of(app, &one.builder).await, named);
-        return;
+        return Ok(());
     }
     let mut parts = Vec::new();
     for on in builders {
@@ -99,4 +106,31 @@ pub(super) async fn settle(
         parts.push((own, on.platforms.clone()));
     }
     inputs.build_in_parts(parts, named);
+    Ok(())
+}
+
+/// Refuses a Dockerfile that the builder reads otherwise than BuildKit, and acrt with it: what acrt has resolved is not what would be built.
+async fn refuse_other_reading(app: &App, builder: &Builder, inputs: &Inputs) -> Result<()> {
+    let heredoc = inputs.dockerfile.heredoc();
+    let question = builder.heredocs(&app.settings);
+    let reads_heredocs = match question.filter(|_| heredoc.is_some()) {
+        Some(question) => platforms::ask(&question).await.unwrap_or(false),
+        None => true,
+    };
+    let unlike = || match builder.kind() {
+        BuilderKind::Podman | BuilderKind::Buildah => inputs.dockerfile.unlike_buildah(),
+        _ => None,
+    };
+    let misread = heredoc.filter(|_| !reads_heredocs).or_else(unlike);
+    let text = || {
+        format!(
+            "cannot build `{}` with {}",
+            inputs.path.display(),
+            builder.kind()
+        )
+    };
+    let refused = misread.map_or(Ok(()), Err).context(Kind::Invalid, text);
+    refused.map_err(|error| {
+        error.hint("change the line, or build with BuildKit: --builder docker or buildx")
+    })
 }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::support::{Calls, Output, Registry, World};
+use crate::support::{Calls, Output, Registry, World, command, program};
 
 /// The option that trusts a context.
 const FLAG: &str = "--trust-context";
@@ -117,6 +117,42 @@ fn untrusted_git_task_file_that_needs_host_access_is_refused_before_anything_sta
 }
 
 #[test]
+fn untrusted_dockerfile_cannot_make_buildah_read_files_of_the_machine() {
+    let (world, registry) = (World::new(), Registry::start());
+    world.buildah();
+    world.git();
+    registry.push_shell("base:1", &[]);
+    let base = registry.image("base:1");
+    world.write("private/secret", "canary");
+    let archive = world.path("private/backup.tar").display().to_string();
+    let secret = world.path("private").display().to_string();
+    let mut tar = command(program("tar"));
+    tar.args(["cf", &archive, "-C", &secret, "secret"]);
+    world.start(tar, "tar".to_owned()).wait().ok();
+    let backup = format!("tarball:{archive}");
+    let repository = world.repository("web", &[("Dockerfile", "FROM scratch\n")]);
+    let host = registry.host();
+    let refused = |dockerfile: &str| {
+        repository.commit(&[("Dockerfile", dockerfile)]);
+        let line = ["build", "-r", &host, "-t", "web:1", "--no-push"];
+        let output = world.acrt(&[&line[..], &[&repository.url()]].concat());
+        assert!(!output.stdout.contains("canary"), "{output}");
+        output.exits(1)
+    };
+    let mount = format!("RUN --mount=type=bind,from={backup},target=/v cat /v/secret");
+    refused(&format!("# syntax=any/thing\nFROM {base}\n{mount}\n")).says(&["line 3", &backup]);
+    refused(&format!(
+        "# check=skip=all\n# escape=`\nFROM {base}\nRUN echo `\n{mount}\n"
+    ))
+    .says(&["line 2", "`escape` must be above `check`"]);
+    refused(&format!(
+        "# syntax=docker/dockerfile:1\n# escape=`\nFROM {base}\nRUN echo `\n{mount}\n"
+    ))
+    .says(&["line 2", "read `escape` only in the first line"]);
+    refused(&format!("FROM {base}\nRUN echo \\\\\n{mount}\n")).says(&["line 2"]);
+}
+
+#[test]
 fn buildah_pulls_no_image_that_was_not_resolved() {
     let (world, registry) = (World::new(), Registry::start());
     world.buildah();
@@ -142,6 +178,27 @@ fn buildah_pulls_no_image_that_was_not_resolved() {
     };
     assert!(is_pulled("base"), "{base}");
     assert!(!is_pulled("other"), "{other}");
+}
+
+#[test]
+fn heredoc_is_refused_where_the_builder_reads_its_lines_as_instructions() {
+    let (world, registry) = (World::new(), Registry::start());
+    let base = registry.push("base:1", &[]);
+    world.task(
+        &registry,
+        "web",
+        &format!("FROM {}\nCOPY <<E /x\nE\n", registry.image("base:1")),
+    );
+    for (version, reads) in [("1.28.2", false), ("1.33.0", true)] {
+        world.fake(
+            "buildah",
+            &format!("[ \"$1\" = --version ] && echo 'buildah version {version}' || exit 1"),
+        );
+        world.set("ACRT_BUILDER", "buildah");
+        let run = world.run("web").exits(1).to_string();
+        let refused = run.contains("line 2, column 1: `E`: this version of the builder reads");
+        assert_eq!(refused, !reads, "{base} {run}");
+    }
 }
 
 #[test]

@@ -103,17 +103,17 @@ pub(super) fn report_left_out(execution: &Execution<'_>, folder: &Path, events: 
     }
 }
 
-/// Makes a folder without the files that are left out, for a builder that reads only the ignore file of the context. It is removed when the
-/// returned value is dropped. Its files are hard links where possible, and copies elsewhere.
+/// Makes a folder without the files that are left out, for a build that may read more than the ignore file beside the Dockerfile allows:
+/// `is_ignored` tells whether that file counts. The folder is removed when the returned value is dropped. Its files are hard links where
+/// possible, and copies elsewhere.
 pub(super) fn place_lean_context(
     execution: &Execution<'_>,
-    builder: &Builder,
+    is_ignored: bool,
     request: &mut BuildRequest,
     left_out: &LeftOut,
 ) -> Result<Option<PlacedFolder>> {
     let cannot = || format!("cannot read `{}`", request.context.display());
-    let is_asked = !builder.reads_ignore_file_beside(&execution.app.settings)
-        && left_out.is_there().context(Kind::Invalid, cannot)?;
+    let is_asked = !is_ignored && left_out.is_there().context(Kind::Invalid, cannot)?;
     if !is_asked {
         return Ok(None);
     }

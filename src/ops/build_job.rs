@@ -95,7 +95,10 @@ impl BuildJob<'_> {
         let ignore = assemble::ignore_file(inputs, &on.builder, &left_out)?;
         assemble::restrict_images(execution.app, &on.builder, &mut request)?;
         assemble::place_dockerfile(&request, resolved, ignore.as_deref())?;
-        let _lean = assemble::place_lean_context(execution, &on.builder, &mut request, &left_out)?;
+        // A frontend other than Docker's reads what it wants of the context.
+        let is_ignored = on.builder.reads_ignore_file_beside(&execution.app.settings)
+            && !inputs.dockerfile.is_foreign(&inputs.build);
+        let _lean = assemble::place_lean_context(execution, is_ignored, &mut request, &left_out)?;
         let pulled = resolved.pulled.keys();
         let traces = BuilderTraces::before(execution, on, self.run, pulled).await?;
         let built = self.run_steps(work, &request, traces.as_ref()).await;

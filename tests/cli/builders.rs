@@ -62,6 +62,24 @@ fn buildctl_builds_pushes_and_reports_the_digest() {
 }
 
 #[test]
+fn files_left_out_of_a_context_are_not_given_to_another_frontend() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = buildctl(&world);
+    registry.push("base:1", &[]);
+    registry.push("frontend:1", &[]);
+    let syntax = format!("# syntax={}\n", registry.image("frontend:1"));
+    for (name, syntax) in [("plain", ""), ("foreign", &*syntax)] {
+        world.write(&format!("{name}/.git/config"), "");
+        let dockerfile = format!("{syntax}{}", from(&registry, "base:1"));
+        world.task(&registry, name, &dockerfile);
+        world.run(name).ok();
+        let call = calls.of("build").pop().unwrap();
+        let own = format!("--local=context={} ", world.path(name).display());
+        assert_eq!(call.contains(&own), syntax.is_empty(), "{call}");
+    }
+}
+
+#[test]
 fn buildctl_refuses_secret_arguments_and_multi_step_tasks() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = buildctl(&world);

@@ -104,9 +104,7 @@ pub fn arguments_of(step: &DockerStep, secrets: &Secrets) -> Vec<(String, Masked
 ///
 /// [`Kind::Invalid`] where it does not exist, is not a folder, or is remote.
 pub fn open(app: &App, task: &Task, context: &Context) -> Result<LocalContext> {
-    let home = app.store.layout().task(&task.key());
-    let folder = context.folder(home.parent().unwrap_or(home.as_path()));
-    let folder = folder.ok_or_else(|| {
+    let folder = trust::folder(app, task).ok_or_else(|| {
         Error::invalid(format!("cannot look into `{context}` before it is fetched")).hint(format!(
             "only a run fetches it: acrt task run {}",
             task.key().full_option()

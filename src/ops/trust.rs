@@ -1,7 +1,9 @@
 //! Whose a context is. A guest's context may do what a Dockerfile can do inside its workspace, and no more.
 
+use std::path::PathBuf;
+
 use crate::{
-    sys::beneath,
+    sys::ownership,
     task::{Context, Task},
 };
 
@@ -14,7 +16,7 @@ pub enum Trust {
     Guest,
 }
 
-/// Returns whose the context of a task is: the owner's if it is a folder of this machine that belongs to the user who runs the task.
+/// Returns whose the context of a task is: the owner's if it is a folder of this machine that only the user who runs the task can change.
 pub fn of(app: &App, task: &Task) -> Trust {
     if task.step.trusts_context() {
         return Trust::Owner;
@@ -22,14 +24,16 @@ pub fn of(app: &App, task: &Task) -> Trust {
     match task.step.context() {
         None | Some(Context::None) => Trust::Owner,
         Some(_) if task.is_fetched => Trust::Guest,
-        Some(context) => {
-            let home = app.store.layout().task(&task.key());
-            let folder = context.folder(home.parent().unwrap_or(home.as_path()));
-            if folder.is_some_and(|folder| beneath::is_own(&folder)) {
-                Trust::Owner
-            } else {
-                Trust::Guest
-            }
-        }
+        Some(_) => match folder(app, task) {
+            Some(folder) if ownership::is_own(&folder) => Trust::Owner,
+            _ => Trust::Guest,
+        },
     }
+}
+
+/// Returns the folder of this machine that is the context of a task.
+pub fn folder(app: &App, task: &Task) -> Option<PathBuf> {
+    let home = app.store.layout().task(&task.key());
+    let context = task.step.context()?;
+    context.folder(home.parent().unwrap_or(home.as_path()))
 }

@@ -1,6 +1,9 @@
 //! A context in a folder of this machine.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
@@ -151,7 +154,12 @@ impl LocalContext {
     }
 
     fn unreadable(&self, what: &str, path: &Path, problem: Unreadable) -> Error {
-        let is_outside = matches!(problem, Unreadable::Outside);
+        let is_outside = match &problem {
+            Unreadable::Outside => true,
+            // A link to the context that another user can change.
+            Unreadable::Io(error) => error.kind() == ErrorKind::Other,
+            Unreadable::Folder | Unreadable::NoFile | Unreadable::TooLarge(_) => false,
+        };
         let error =
             Error::invalid(format!("cannot read {what}`{}`", path.display())).because(problem);
         if is_outside {

@@ -14,6 +14,8 @@ use rustix::{
     io::Errno,
 };
 
+use super::ownership;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     #[error("it is a folder")]
@@ -44,11 +46,6 @@ fn size(bytes: u64) -> String {
         0 => format!("{} MiB", bytes / 1024 / 1024),
         _ => format!("{bytes} bytes"),
     }
-}
-
-/// Tells whether a file or a folder belongs to the user that this program runs as.
-pub fn is_own(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
 }
 
 /// Reads a regular file of at most `limit` bytes, and follows any symbolic links.
@@ -107,19 +104,19 @@ fn harmless(flags: OFlags) -> OFlags {
     }
 }
 
-/// Opens a folder. No part of `path` may lead out of `root`.
+/// Opens a folder. No part of `path` may lead out of `root`, and no link that another user can change to it.
 pub fn open_folder_in(root: &Path, path: &Path) -> Result<File, Unreadable> {
     open_in(root, path, OFlags::RDONLY | OFlags::DIRECTORY)
 }
 
-/// Opens `path`, which must not lead out of `root`.
+/// Opens `path`, which must not lead out of `root`. The owner of `root` could replace it, or a folder above it, by a link.
 fn open_in(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> {
     let path = if path.as_os_str().is_empty() {
         Path::new(".")
     } else {
         path
     };
-    let (folder, how) = (File::open(root)?, harmless(flags));
+    let ((folder, _), how) = (ownership::open(root)?, harmless(flags));
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     // The kernel asks for another try when folders are moved at the same time.
     for _ in 0..16 {
@@ -137,7 +134,12 @@ fn open_in(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> 
 
 /// Opens without `openat2`: the path is resolved, checked, opened, and checked again.
 fn open_by_path(root: &Path, path: &Path, flags: OFlags) -> Result<File, Unreadable> {
+    let folder = ownership::open(root)?.0.metadata()?;
     let root = fs::canonicalize(root)?;
+    let now = fs::symlink_metadata(&root)?;
+    if (folder.dev(), folder.ino()) != (now.dev(), now.ino()) {
+        return Err(Unreadable::Outside);
+    }
     let found = fs::canonicalize(root.join(path))?;
     if !found.starts_with(&root) {
         return Err(Unreadable::Outside);

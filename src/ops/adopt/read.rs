@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     image::{Digest, Reference},
     ops::{App, Event, EventSink, joined::joined, platforms},
-    sys::{beneath, command::CommandLine, environment, process},
+    sys::{beneath, command::CommandLine, environment, ownership, process},
     task::{Argument, SourceKind, Step, Task, TaskSource},
 };
 
@@ -220,18 +220,18 @@ fn report_unset(main: &Path, recipes: &ComposeBuilds, events: &EventSink<'_>) {
 
 fn disk(file: &Path) -> Disk {
     Disk {
-        is_own: beneath::is_own(file),
+        is_own: ownership::is_own(file),
     }
 }
 
 impl BuildEntries {
     fn take(&mut self, file: &Path, kind: SourceKind, recipes: ComposeBuilds) {
-        let is_own = beneath::is_own(file);
+        let is_own = ownership::is_own(file);
         let folder = file.parent().unwrap_or(Path::new("/"));
         let files = unusual(&recipes.main_files);
         for recipe in recipes.recipes {
             if let Some(asked) = beyond(&recipe, folder).filter(|_| !is_own) {
-                let why = format!("the file belongs to another user, and asks for {asked}");
+                let why = format!("other users can change the file, and it asks for {asked}");
                 let problem = LeftOut::problem(file.to_owned(), recipe.key, why);
                 self.left_out.push(problem);
                 continue;
@@ -388,9 +388,9 @@ async fn printed(
 ) -> std::result::Result<ComposeBuilds, String> {
     let shown = files.iter().find(|it| is_hcl(it));
     let shown = shown.map_or(file, PathBuf::as_path).display();
-    if !files.iter().all(|file| beneath::is_own(file)) {
+    if !files.iter().all(|file| ownership::is_own(file)) {
         return Err(format!(
-            "`{shown}` belongs to another user, and is not given to docker buildx"
+            "other users can change `{shown}`, so it is not given to docker buildx"
         ));
     }
     let not_read = "is not read: only docker buildx reads HCL, and there is none";

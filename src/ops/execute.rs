@@ -1,18 +1,24 @@
 //! Carries a run out to its end: fetches its context, lets the code for its kind of step do the work, and closes its record.
 
+use std::path::Path;
+
 use crate::{
     error::{Error, Result},
     store::runs::HeldRun,
-    task::{Context, Run, RunStatus, Step},
+    sys::ownership,
+    task::{Context, Run, RunId, RunStatus, Step},
 };
 
 use super::{
-    Event, EventSink, docker_run,
+    Event, EventSink,
+    assemble::{self, PlacedFolder},
+    docker_run,
     execution::{Execution, Failure, Finished, Named},
     fetch::{self, Fetched},
     import, keep, reading,
     run_log::RunLog,
     run_record, steps,
+    trust::{self, Trust},
 };
 
 /// Carries a run out to its end, however it ends.
@@ -121,17 +127,25 @@ async fn work(
     held: &mut HeldRun,
     log: &RunLog<'_>,
 ) -> Result<(), Failure> {
-    let _fetched = fetch_context(execution, held, log).await?;
+    reading::refuse_hanging(&execution.task)?;
     if execution.recorded {
-        // A problem with the files is reported by the step that needs them.
+        // Read before anything is copied: what changes from then on is seen by the next round. A problem with the files is reported by the step
+        // that needs them.
         let (app, task) = (execution.app, execution.definition());
         let survey = reading::survey_with_source(app, task, &execution.secrets).ok();
-        execution.named = survey.map(|survey| Named {
-            bases: survey.bases,
-            usage: survey.usage,
-            files: survey.files,
+        execution.named = survey.map(|survey| {
+            if let Some(digest) = survey.digest {
+                execution.inputs.get_or_init(|| digest);
+            }
+            Named {
+                bases: survey.bases,
+                usage: survey.usage,
+                files: survey.files,
+            }
         });
     }
+    let _copied = copy_named_contexts(execution, held.run.run_id).await?;
+    let _fetched = fetch_context(execution, held, log).await?;
     match &execution.task.step {
         Step::Docker(step) => docker_run::work(execution, step, held, log).await,
         Step::FileTask(_) | Step::EncodedTask(_) => steps::run::work(execution, held, log).await,
@@ -139,26 +153,56 @@ async fn work(
     }
 }
 
-/// Fetches a remote context; from then on the task has a local folder as its context.
+/// Copies the named contexts of a build that are a guest's folders: their owner could replace them by links.
+async fn copy_named_contexts(
+    execution: &mut Execution<'_>,
+    id: RunId,
+) -> Result<Option<PlacedFolder>, Failure> {
+    let app = execution.app;
+    let Step::Docker(step) = &execution.task.step else {
+        return Ok(None);
+    };
+    let is_guests = |place: &str| place.starts_with('/') && !ownership::is_own(Path::new(place));
+    let mut contexts = step.contexts.clone();
+    let guests = contexts.values_mut().filter(|place| is_guests(place));
+    let guests: Vec<&mut String> = guests.collect();
+    if guests.is_empty() || step.trust_context {
+        return Ok(None);
+    }
+    let placed = PlacedFolder(app.store.layout().run_steps(id));
+    for (n, place) in guests.into_iter().enumerate() {
+        let copy = placed.0.join(format!("context-{n}"));
+        let copying = fetch::copy_of_guest(app, Path::new(place.as_str()), copy.clone(), true);
+        execution.unless_stopped(copying).await?;
+        *place = copy.display().to_string();
+    }
+    execution.stored = Some(execution.task.clone());
+    if let Step::Docker(step) = &mut execution.task.step {
+        step.contexts = contexts;
+    }
+    Ok(Some(placed))
+}
+
+/// Fetches a remote context, or copies a guest's folder; from then on the task has a folder of acrt's own as its context.
 async fn fetch_context(
     execution: &mut Execution<'_>,
     held: &mut HeldRun,
     log: &RunLog<'_>,
 ) -> Result<Option<Fetched>, Failure> {
-    reading::refuse_hanging(&execution.task)?;
-    let context = execution.task.step.context();
-    let Some(context) = context.filter(|it| it.is_remote()).cloned() else {
+    let (app, task, stop) = (execution.app, &execution.task, execution.stop);
+    let Some(context) = task.step.context().cloned() else {
         return Ok(None);
     };
-    log.doing(format!("fetching {context}"));
-    let (task, stop) = (&execution.task, execution.stop);
-    let fetching = fetch::fetch(
-        execution.app,
-        held.run.run_id,
-        task,
-        &execution.secrets,
-        stop,
-    );
+    let folder = trust::folder(app, task).filter(|_| trust::of(app, task) == Trust::Guest);
+    match &folder {
+        None if context.is_remote() => log.doing(format!("fetching {context}")),
+        None => return Ok(None),
+        Some(folder) => {
+            log.doing(format!("copying {context}"));
+            assemble::report_left_out(execution, folder, log.events);
+        }
+    }
+    let fetching = fetch::fetch(app, held.run.run_id, task, &execution.secrets, stop);
     let fetched = match execution.unless_stopped(fetching).await {
         Ok(fetched) => fetched,
         // A fetch that was stopped is no failure of the server.
@@ -169,9 +213,15 @@ async fn fetch_context(
         log.say(note);
         log.events.send(Event::Note(note.clone()));
     }
-    log.say(&fetched.in_words(&context));
+    let why = folder.as_deref().and_then(ownership::foreign);
+    let why = why.map_or_else(String::new, |why| format!(", which is a guest's: {why}"));
+    log.say(&format!("{}{why}", fetched.in_words(&context)));
     held.run.source_commit.clone_from(&fetched.commit);
-    execution.stored = Some(execution.task.clone());
+    let task = execution.task.clone();
+    execution.stored.get_or_insert(task);
+    if let Some(folder) = folder {
+        execution.task.step.set_files_below(&folder);
+    }
     let folder = Context::Local(fetched.folder.clone());
     execution.task.step.set_context(folder);
     execution.task.is_fetched = true;

@@ -17,6 +17,7 @@ use crate::{
         archive::Unpacking,
         bounds::{self, MAX_DOWNLOAD, TooLarge},
         git::{self, Git},
+        local::{LocalContext, TRUST_HINT},
         tarball,
     },
     store::{file, runs::MARKER, secrets::Secrets},
@@ -27,6 +28,7 @@ use crate::{
 use super::{
     App,
     credential::resolved,
+    steps::workspace,
     trust::{self, Trust},
 };
 
@@ -44,9 +46,10 @@ pub struct Fetched {
 impl Fetched {
     /// Says what was fetched, for the log.
     pub fn in_words(&self, context: &Context) -> String {
-        match &self.commit {
-            Some(commit) => format!("fetched {context} at {commit}"),
-            None => format!("fetched {context}"),
+        match (&self.commit, context) {
+            (Some(commit), _) => format!("fetched {context} at {commit}"),
+            (None, Context::Local(_)) => format!("copied {context}"),
+            (None, _) => format!("fetched {context}"),
         }
     }
 }
@@ -82,7 +85,7 @@ pub struct Destination {
     pub trust: Trust,
 }
 
-/// Fetches the context of a task for a run.
+/// Fetches the context of a task for a run, or copies it where it is a guest's folder of this machine.
 ///
 /// # Errors
 ///
@@ -95,14 +98,15 @@ pub async fn fetch(
     secrets: &Secrets,
     stop: &Stop,
 ) -> Result<Fetched> {
+    let folder = trust::folder(app, task).map(Context::Local);
     let to = Destination {
         root: app.store.layout().run_context(id),
         beside: app.store.layout().run_folder(id),
         keeps_vcs: task.keep_vcs,
         trust: trust::of(app, task),
     };
-    let context = task.step.context().unwrap_or(&Context::None);
-    fetch_into(app, to, context, secrets, stop).await
+    let context = folder.as_ref().or_else(|| task.step.context());
+    fetch_into(app, to, context.unwrap_or(&Context::None), secrets, stop).await
 }
 
 pub async fn fetch_into(
@@ -164,9 +168,27 @@ pub async fn fetch_into(
             let pieces = artifact(app, image, &beside).await?;
             unpack(format!("oci://{image}"), pieces, root).await?;
         }
-        Context::Local(_) | Context::None => {}
+        Context::Local(folder) => {
+            LocalContext::open(folder)?;
+            copy_of_guest(app, folder, root, keeps_vcs).await?;
+        }
+        Context::None => {}
     }
     Ok(fetched)
+}
+
+/// Copies a guest's folder for a run: its owner could replace it, or what is in it, by a link while the builder reads it.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path, where something cannot be copied.
+pub async fn copy_of_guest(app: &App, from: &Path, to: PathBuf, keeps_vcs: bool) -> Result<()> {
+    let (from, state) = (from.to_owned(), app.store.layout().root().to_owned());
+    run_blocking(move |wanted| {
+        workspace::copy_of_guest(&from, &to, &state, !keeps_vcs, wanted)
+            .map_err(|error| error.hint(TRUST_HINT))
+    })
+    .await
 }
 
 /// A file that was fetched, opened at its beginning.

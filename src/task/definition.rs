@@ -1,6 +1,9 @@
 //! The definition of a task.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -199,6 +202,23 @@ impl Step {
             Self::FileTask(step) => step.trust_context = yes,
             Self::EncodedTask(step) => step.trust_context = yes,
             Self::Import(_) => {}
+        }
+    }
+
+    /// Makes the paths of files in a context relative to its folder.
+    pub fn set_files_below(&mut self, folder: &Path) {
+        let files = match self {
+            Self::Docker(step) => [Some(&mut step.docker_file_path), None],
+            Self::FileTask(step) => [
+                Some(&mut step.task_file_path),
+                step.values_file_path.as_mut(),
+            ],
+            Self::EncodedTask(_) | Self::Import(_) => [None, None],
+        };
+        for file in files.into_iter().flatten() {
+            if let Ok(below) = file.strip_prefix(folder) {
+                *file = below.to_owned();
+            }
         }
     }
 

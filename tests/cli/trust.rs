@@ -2,11 +2,11 @@
 
 use std::{
     fs,
-    os::unix::fs::{chown, symlink},
+    os::unix::fs::{PermissionsExt as _, chown, lchown, symlink},
     path::Path,
 };
 
-use crate::support::{Calls, Output, Registry, World, command, program};
+use crate::support::{Calls, Gate, Output, Registry, World, command, program};
 
 /// The option that trusts a context.
 const FLAG: &str = "--trust-context";
@@ -325,7 +325,8 @@ fn symlinks_of_an_untrusted_context_cannot_lead_acrt_files_outside_it() {
     world.write("src/Dockerfile.own", &format!("FROM {tool}\n"));
     symlink(&outside, world.path("src/Dockerfile.own.dockerignore")).unwrap();
     let host = registry.host();
-    for file in ["Dockerfile", "Dockerfile.own", "../outside"] {
+    let absolute = format!("{context}/Dockerfile");
+    for file in ["Dockerfile", "Dockerfile.own", "../outside", &absolute] {
         let refused = world
             .acrt(&["build", "-r", &host, "--no-push", "-f", file, &context])
             .says(&["leads out of the context", FLAG]);
@@ -417,6 +418,99 @@ fn untrusted_build_beside_other_steps_uses_a_copy_of_the_context() {
         build.ends_with("/context") && build.contains("/steps/"),
         "{build}"
     );
+}
+
+/// Replaces a folder by a link of another user.
+fn replace_by_link(world: &World, folder: &str, target: &str) {
+    let (folder, old) = (world.path(folder), world.path("old"));
+    fs::rename(&folder, old).unwrap();
+    symlink(world.path(target), &folder).unwrap();
+    lchown(&folder, Some(1000), Some(1000)).unwrap();
+}
+
+#[test]
+fn folder_that_other_users_can_replace_or_write_to_is_a_guests() {
+    let (world, registry) = (World::new(), Registry::start());
+    let file = "steps:\n- cmd: x\n  network: host\n";
+    for folder in ["shared", "shared/own", "home/web"] {
+        world.write(&format!("{folder}/acb.yaml"), file);
+    }
+    let everybody = fs::Permissions::from_mode(0o1777);
+    fs::set_permissions(world.path("shared"), everybody).unwrap();
+    chown(world.path("home"), Some(1000), Some(1000)).unwrap();
+    let run = |folder: &str| {
+        let context = world.path(folder).display().to_string();
+        run(&world, &registry, &[], &context)
+    };
+    // A folder of root's in one of another user, who could put another one in its place.
+    run("home/web")
+        .says(&["which is a guest's", FLAG])
+        .prints(&["/home` belongs to another user, of the id 1000"]);
+    replace_by_link(&world, "home/web", "shared");
+    run("home/web").says(&["/home/web` is a link that other users can change", FLAG]);
+    run("shared")
+        .says(&["which is a guest's", FLAG])
+        .prints(&["users other than its owner may write to"]);
+    let own = run("shared/own");
+    assert!(!own.stderr.contains("guest"), "{own}");
+}
+
+#[test]
+fn guest_that_replaces_its_folder_during_a_build_gets_nothing_else_into_the_image() {
+    let (world, registry, gate) = (World::new(), Registry::start(), Gate::new());
+    world.buildah();
+    registry.push_shell("tool:1", &[("name", "tool")]);
+    world.write("private/text", "hunter2");
+    world.write("src/text", "hello");
+    let dockerfile = format!(
+        "FROM {}\nRUN {}\nCOPY text /text\n",
+        registry.image("tool:1"),
+        gate.wait_command()
+    );
+    world.write("src/Dockerfile", &dockerfile);
+    let (context, host) = (guests_folder(&world, ""), registry.host());
+    let build = world.spawn(&["build", "-r", &host, "-t", "web:1", &context]);
+    let waiting = gate.arrival();
+    replace_by_link(&world, "src", "private");
+    waiting.go_on();
+    build.wait().ok();
+    assert_eq!(registry.file("web:1", "text").as_deref(), Some("hello"));
+    assert!(!world.state().join("runs/ca1/context").exists());
+}
+
+#[test]
+fn named_context_of_a_guest_is_copied_and_never_a_link_of_the_guest() {
+    let (world, registry) = (World::new(), Registry::start());
+    let calls = world.buildah();
+    registry.push_shell("tool:1", &[("name", "tool")]);
+    let (context, host) = (guests_folder(&world, ""), registry.host());
+    let compose = format!(
+        "services:\n  web:\n    image: {host}/web:1\n    build: {{context: ., additional_contexts: {{more: ./more}}}}\n"
+    );
+    let tool = registry.image("tool:1");
+    let dockerfile = format!("FROM {tool}\nCOPY --from=more text /text\n");
+    world.write("src/compose.yaml", &compose);
+    world.write("src/Dockerfile", &dockerfile);
+    world.write("src/more/text", "hello");
+    world.write("private/text", "hunter2");
+    for file in ["src/compose.yaml", "src/more"] {
+        chown(world.path(file), Some(1000), Some(1000)).unwrap();
+    }
+    let adopt = ["task", "adopt", &context, "-r", &host, "--no-run", "--yes"];
+    world.acrt(&adopt).ok();
+    world.acrt(&["task", "run", "-n", "web"]).ok();
+    assert_eq!(registry.file("web:1", "text").as_deref(), Some("hello"));
+    let built = calls.of("build");
+    assert!(
+        built.iter().any(|it| it.contains("/context-0")),
+        "{built:?}"
+    );
+    replace_by_link(&world, "src/more", "private");
+    world
+        .acrt(&["task", "run", "-n", "web"])
+        .exits(1)
+        .says(&["/src/more` is a link that other users can change", FLAG]);
+    assert_eq!(calls.of("build").len(), built.len());
 }
 
 #[test]

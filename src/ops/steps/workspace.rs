@@ -1,9 +1,10 @@
 //! The folders of a multi-step run, shared and for each step. They are removed when the run ends.
 
 use std::{
+    cell::Cell,
     ffi::OsStr,
     fs,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::{
         ffi::OsStrExt as _,
         fs::{
@@ -13,15 +14,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{self as fs_at, AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{self as fs_at, AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 
 use crate::{
     builder::Builder,
     error::{Context as _, Error, Kind, Result},
-    source::left_out::{FolderId, LeftOut, id_of, is_version_control},
+    source::{
+        bounds::{MAX_BYTES, MAX_ENTRIES, TooLarge},
+        left_out::{FolderId, LeftOut, id_of, is_version_control},
+    },
     steps::{StepId, Volume},
     store::file,
-    sys::{beneath, process},
+    sys::{beneath, blocking::Cancellation, process},
     task::RunId,
 };
 
@@ -66,7 +70,7 @@ impl Workspace {
             let how = FolderCopyOptions {
                 skip: id_of(app.store.layout().root()),
                 leaves_out_vcs,
-                links: false,
+                ..FolderCopyOptions::default()
             };
             copy_folder(context, &copy, &how)?;
         }
@@ -191,8 +195,41 @@ pub fn link_lean(app: &App, from: &Path, to: &Path, left_out: &LeftOut) -> Resul
         skip: id_of(app.store.layout().root()),
         leaves_out_vcs: left_out.has_version_control(),
         links: true,
+        bounds: None,
     };
     copy_folder(from, to, &how)
+}
+
+/// Copies a guest's folder, which its owner can replace by a link at any time: it is opened once, and no link of the owner's is followed.
+/// `state` is the state directory, which is left out.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path, where something cannot be copied, or the folder has more than a context may have.
+pub fn copy_of_guest(
+    from: &Path,
+    to: &Path,
+    state: &Path,
+    leaves_out_vcs: bool,
+    wanted: &Cancellation,
+) -> Result<()> {
+    let opened = beneath::open_folder_in(from, Path::new(""));
+    let opened = opened.context(Kind::Failed, || cannot_copy(from))?;
+    let look = fs_at::fstat(&opened).map_err(io::Error::from);
+    let look = look.context(Kind::Failed, || cannot_copy(from))?;
+    file::make_folder(to)?;
+    let how = FolderCopyOptions {
+        skip: id_of(state),
+        leaves_out_vcs,
+        links: false,
+        bounds: Some(CopyBounds {
+            bytes: Cell::new(MAX_BYTES),
+            entries: Cell::new(MAX_ENTRIES),
+            wanted: wanted.clone(),
+        }),
+    };
+    copy_opened(&opened, from, to, &how, 0)?;
+    finish_folder(to, &look, &how).context(Kind::Failed, || cannot_copy(from))
 }
 
 fn copy_folder(from: &Path, to: &Path, how: &FolderCopyOptions) -> Result<()> {
@@ -207,6 +244,33 @@ struct FolderCopyOptions {
     leaves_out_vcs: bool,
     /// Whether to link files where possible.
     links: bool,
+    /// The bounds of a guest's folder.
+    bounds: Option<CopyBounds>,
+}
+
+/// What a copy may still have, and whether it is still wanted.
+struct CopyBounds {
+    bytes: Cell<u64>,
+    entries: Cell<usize>,
+    wanted: Cancellation,
+}
+
+impl FolderCopyOptions {
+    /// Counts one more file, folder or link in the copy.
+    fn count(&self, bytes: u64) -> io::Result<()> {
+        let Some(bounds) = &self.bounds else {
+            return Ok(());
+        };
+        if bounds.wanted.is_over() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let bytes = bounds.bytes.get().checked_sub(bytes);
+        let entries = bounds.entries.get().checked_sub(1);
+        let (bytes, entries) = bytes.zip(entries).ok_or(io::Error::other(TooLarge))?;
+        bounds.bytes.set(bytes);
+        bounds.entries.set(entries);
+        Ok(())
+    }
 }
 
 /// Copies the content of an open folder. Every entry is opened relative to its folder, because the owner of the context could replace a path
@@ -259,17 +323,27 @@ fn copy_entry(
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(()),
         look => look.context(Kind::Failed, cannot)?,
     };
+    let kind = FileType::from_raw_mode(look.st_mode);
+    let bytes = if kind == FileType::RegularFile {
+        look.st_size
+    } else {
+        0
+    };
+    let bytes = u64::try_from(bytes).unwrap_or(0);
+    how.count(bytes).context(Kind::Failed, cannot)?;
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let open = |flags: OFlags| {
         let opened = fs_at::openat(folder, name, flags, Mode::empty());
         opened.map(fs::File::from).map_err(errno)
     };
-    match FileType::from_raw_mode(look.st_mode) {
+    match kind {
         FileType::Symlink => {
             let target = fs_at::readlinkat(folder, name, Vec::new()).map_err(errno);
             let target = target.context(Kind::Failed, cannot)?;
-            symlink(OsStr::from_bytes(target.to_bytes()), copy).context(Kind::Failed, cannot)
+            symlink(OsStr::from_bytes(target.to_bytes()), copy)
+                .and_then(|()| keep_time(copy, &look))
+                .context(Kind::Failed, cannot)
         }
         FileType::Directory => {
             let opened = open(flags | OFlags::DIRECTORY).context(Kind::Failed, cannot)?;
@@ -279,27 +353,60 @@ fn copy_entry(
             }
             fs::create_dir(copy).context(Kind::Failed, cannot)?;
             copy_opened(&opened, path, copy, how, depth + 1)?;
-            fs::set_permissions(copy, found.permissions()).context(Kind::Failed, cannot)
+            finish_folder(copy, &look, how).context(Kind::Failed, cannot)
         }
         FileType::RegularFile => {
             if how.links && fs_at::linkat(folder, name, fs_at::CWD, copy, AtFlags::empty()).is_ok()
             {
                 return Ok(());
             }
-            let mut opened = open(flags).context(Kind::Failed, cannot)?;
+            let opened = open(flags).context(Kind::Failed, cannot)?;
             let found = opened.metadata().context(Kind::Failed, cannot)?;
             if !found.is_file() {
                 return Ok(());
             }
-            let copied = fs::File::create_new(copy).and_then(|mut copy| {
-                io::copy(&mut opened, &mut copy)?;
-                copy.set_permissions(found.permissions())
+            // Of a guest's file only as much as was counted: it may grow.
+            let mut opened = opened.take(if how.bounds.is_some() {
+                bytes
+            } else {
+                u64::MAX
+            });
+            let copied = fs::File::create_new(copy).and_then(|mut file| {
+                io::copy(&mut opened, &mut file)?;
+                file.set_permissions(found.permissions())?;
+                keep_time(copy, &look)
             });
             copied.context(Kind::Failed, cannot)
         }
         // Sockets, pipes and devices are of no use to a step.
         _ => Ok(()),
     }
+}
+
+/// Gives a copied folder the mode and the time of the other one. The owner of a guest's copy can always remove its files.
+fn finish_folder(copy: &Path, of: &Stat, how: &FolderCopyOptions) -> io::Result<()> {
+    let own = if how.bounds.is_some() { 0o700 } else { 0 };
+    let mode = of.st_mode & 0o7777 | own;
+    fs::set_permissions(copy, fs::Permissions::from_mode(mode))?;
+    keep_time(copy, of)
+}
+
+/// Gives a copy the time of the other file, folder or link: times are a part of images, and equal files must give equal images.
+fn keep_time(copy: &Path, of: &Stat) -> io::Result<()> {
+    let time = Timespec {
+        tv_sec: of.st_mtime,
+        tv_nsec: i64::try_from(of.st_mtime_nsec).unwrap_or(0),
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    Ok(fs_at::utimensat(
+        fs_at::CWD,
+        copy,
+        &times,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
 }
 
 fn cannot_copy(path: &Path) -> String {
@@ -320,6 +427,20 @@ mod tests {
         fs::write(from.join("sub/run.sh"), "x").unwrap();
         fs::set_permissions(from.join("sub/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
         symlink("sub/run.sh", from.join("link")).unwrap();
+        let old = rustix::fs::Timestamps {
+            last_access: Timespec {
+                tv_sec: 7,
+                tv_nsec: 8,
+            },
+            last_modification: Timespec {
+                tv_sec: 7,
+                tv_nsec: 8,
+            },
+        };
+        for path in ["sub/run.sh", "sub", "link"] {
+            let path = from.join(path);
+            fs_at::utimensat(fs_at::CWD, path, &old, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+        }
         let how = FolderCopyOptions {
             skip: id_of(&from.join("state")),
             ..FolderCopyOptions::default()
@@ -335,6 +456,47 @@ mod tests {
             Path::new("sub/run.sh")
         );
         assert!(!to.join("state").exists());
+        for path in ["sub/run.sh", "sub", "link"] {
+            let copied = fs::symlink_metadata(to.join(path)).unwrap();
+            assert_eq!((copied.mtime(), copied.mtime_nsec()), (7, 8), "{path}");
+        }
+    }
+
+    #[test]
+    fn copy_of_a_guests_folder_has_bounds_and_can_be_removed() {
+        let outer = tempfile::tempdir().unwrap();
+        let (from, state) = (outer.path().join("from"), outer.path().join("state"));
+        fs::create_dir_all(from.join("sub/.git")).unwrap();
+        fs::write(from.join("sub/file"), "text").unwrap();
+        fs::set_permissions(from.join("sub"), fs::Permissions::from_mode(0o555)).unwrap();
+        let copy = |to: &str, wanted: &Cancellation| {
+            let to = outer.path().join(to);
+            copy_of_guest(&from, &to, &state, true, wanted).map(|()| to)
+        };
+        let to = copy("first", &Cancellation::default()).unwrap();
+        assert_eq!(fs::read(to.join("sub/file")).unwrap(), b"text");
+        assert!(!to.join("sub/.git").exists());
+        let mode = fs::metadata(to.join("sub")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+        assert!(copy("second", &Cancellation::given_up()).is_err());
+        let sparse = fs::File::create(from.join("sparse")).unwrap();
+        sparse.set_len(MAX_BYTES + 1).unwrap();
+        let error = copy("third", &Cancellation::default()).unwrap_err();
+        assert!(error.one_line().contains("8 GiB"), "{error:?}");
+        // A link is followed only where nobody else can change it.
+        fs::remove_file(from.join("sparse")).unwrap();
+        let link = outer.path().join("link");
+        symlink(&from, &link).unwrap();
+        let wanted = Cancellation::default();
+        let to = outer.path().join("fourth");
+        copy_of_guest(&link, &to, &state, true, &wanted).unwrap();
+        fs::set_permissions(outer.path(), fs::Permissions::from_mode(0o757)).unwrap();
+        let error = copy_of_guest(&link, &outer.path().join("fifth"), &state, true, &wanted);
+        let told = error.unwrap_err().one_line();
+        assert!(
+            told.contains("is a link that other users can change"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     proposal::{AdoptOptions, Destination},
-    read::{BuildEntry, digest},
+    read::{BuildEntry, digest, foreign_file},
 };
 
 /// A task definition that is not complete yet.
@@ -67,6 +67,14 @@ pub fn draft(
         notes.push(format!("each run needs {}", recipe.needs.join(", ")));
     }
     let step = step(recipe, image_names, is_local)?;
+    let source = source(options, &entry, is_local, before);
+    if source.compose_up
+        && let Some(why) = foreign_file(&source)
+    {
+        return Err(invalid(format!(
+            "cannot restart it with --compose-up, which could start anything as you: {why}"
+        )));
+    }
     let timer_triggers = match (options.schedules.is_empty(), before) {
         (true, Some(task)) => task.trigger.timer_triggers.clone(),
         _ => timers(options.schedules.clone(), app.clock.now())?,
@@ -81,7 +89,7 @@ pub fn draft(
         platforms,
         builder: app.surroundings.builder.clone(),
         on_success,
-        source: Some(Box::new(source(options, &entry, is_local, before))),
+        source: Some(Box::new(source)),
         trigger: Trigger {
             base_image_trigger: Some(BaseImageTrigger {
                 base_image_trigger_type: BaseImageTriggerType::All,

@@ -199,6 +199,21 @@ fn of_source(source: &TaskSource) -> std::result::Result<ComposeBuilds, Problem>
     compose::open(&disk(&source.path), folder, &choice)
 }
 
+/// Says why the compose project of a task is not the user's own: other users can change one of its files, and docker compose would start what
+/// they ask for. `None` where it is.
+pub fn foreign_file(source: &TaskSource) -> Option<String> {
+    let read = match of_source(source) {
+        Ok(read) => read.files,
+        Err(problem) => return Some(problem.to_string()),
+    };
+    // Such as a `.env`, which only who may write to the folder can add.
+    let is_there = |file: &&PathBuf| file.symlink_metadata().is_ok();
+    let files = [&source.path]
+        .into_iter()
+        .chain(read.iter().filter(is_there));
+    files.map(PathBuf::as_path).find_map(ownership::foreign)
+}
+
 /// Returns the value of a variable in the project of a task: from the environment, else from the project's `.env`.
 pub fn variable(task: &Task, name: &str) -> Option<String> {
     let source = task.source.as_ref();

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     image::Digest,
     notify::{Address, DeliveryError, DeliveryResponse, NotificationPayload, Receiver, deliver},
-    ops::{App, Event, EventSink, credential::resolved},
+    ops::{App, Event, EventSink, adopt::foreign_file, credential::resolved},
     sys::{
         command::CommandLine,
         config::{DigestTime, NotificationKind, NotifySettings},
@@ -15,7 +15,7 @@ use crate::{
         secret::Secret,
         signal::Stop,
     },
-    task::{SourceKind, Task, TaskKey, UpdatePayload},
+    task::{SourceKind, Task, TaskKey, TaskSource, UpdatePayload},
     watch::notified::NotificationEvent,
 };
 
@@ -50,6 +50,8 @@ pub struct Channel {
     /// After how many days a reminder of a task that still fails is sent.
     pub remind_days: Option<u32>,
     pub digest: Option<DigestTime>,
+    /// The compose project that its command starts services of.
+    compose: Option<Box<TaskSource>>,
 }
 
 /// Of which tasks it is notified.
@@ -82,6 +84,7 @@ impl Channel {
             only_if: None,
             remind_days: None,
             digest: None,
+            compose: None,
         }
     }
 
@@ -112,6 +115,12 @@ impl Channel {
         (message, payload): (&serde_json::Value, &NotificationPayload),
         stop: &Stop,
     ) -> Result<DeliveryResponse, DeliveryError> {
+        // Each time: their owner may have changed since the task was adopted.
+        if let Some(why) = self.compose.as_deref().and_then(foreign_file) {
+            return Err(DeliveryError::Failed(format!(
+                "it could start anything as you, because other users can change its files: {why}"
+            )));
+        }
         let receiver = match with_variables(&self.receiver, message) {
             Receiver::Command(line) => Receiver::Command(app.within_reach(line)),
             webhook => webhook,
@@ -285,6 +294,7 @@ fn compose_up(app: &App, task: &Task) -> Vec<Channel> {
             },
             name: format!("docker compose, which recreates service `{service}`"),
             only_if: Some(running),
+            compose: Some(source.clone()),
             ..Channel::after_success(key.clone(), Receiver::Command(up))
         }
     };
@@ -367,6 +377,7 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
         },
         shape: Payload::Message,
         only_if: None,
+        compose: None,
     })
 }
 
@@ -402,6 +413,42 @@ mod tests {
             };
             assert_eq!(configured(&settings, 0).unwrap().remind_days, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn compose_up_of_files_that_other_users_can_change_fails_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("compose.yaml");
+        let give_mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode));
+        fs::write(&file, "services: {web: {image: web, build: .}}\n").unwrap();
+        let app = App::new(GlobalOptions {
+            state_dir: Some(folder.path().join("state")),
+            ..GlobalOptions::default()
+        });
+        let app = app.unwrap();
+        let task = format!(
+            "{{schema: 1, name: web, registry: localhost, step: {{type: Docker, contextPath: /p, dockerFilePath: Dockerfile, isLocal: true}},
+              source: {{path: {}, kind: compose, key: web, project: p, composeUp: true}}}}",
+            file.display()
+        );
+        let task: Task = serde_yaml::from_str(&task).unwrap();
+        let mut channel = compose_up(&app, &task).pop().unwrap();
+        channel.receiver = Receiver::Command(CommandLine::new("true"));
+        let (message, stop) = (serde_json::json!({}), Stop::never());
+        let payload = plain(&message);
+        let send = async || {
+            channel
+                .send(&app, "success", (&message, &payload), &stop)
+                .await
+        };
+        give_mode(0o644).unwrap();
+        assert!(send().await.is_ok());
+        give_mode(0o646).unwrap();
+        let Err(DeliveryError::Failed(why)) = send().await else {
+            panic!("it is started")
+        };
+        assert!(why.contains("other users can change its files"), "{why}");
+        assert!(why.ends_with("compose.yaml`: its mode is 646"), "{why}");
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::{
     ffi::OsStr,
     fs,
-    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{PermissionsExt as _, chown},
+    },
 };
 
 use serde_json::Value;
@@ -484,6 +487,28 @@ fn adopt_without_a_registry_remembers_that_of_the_path_when_its_only_file_was_mo
     let answer = world.acrt(&line).ok().json();
     assert_eq!(texts(&answer, "change"), ["new", "gone"]);
     assert_eq!(texts(&answer, "registry"), ["r.test"; 2]);
+}
+
+#[test]
+fn compose_up_of_a_file_that_other_users_can_change_is_refused() {
+    let world = World::new();
+    let shop = shop(&world);
+    let adopted = |options: &[&str]| {
+        let line = ["task", "adopt", &shop, "--local", "--dry-run", "-o", "json"];
+        world.acrt(&[&line[..], options].concat())
+    };
+    let names = ["base", "web", "api"];
+    let count = |output: Output| output.json()["tasks"].as_array().unwrap().len();
+    assert_eq!(count(adopted(&["--compose-up"]).ok()), names.len());
+    chown(world.path("shop"), Some(1000), None).unwrap();
+    let refused = adopted(&["--compose-up"]);
+    assert_eq!(refused.stdout, "", "{refused}");
+    let told =
+        names.map(|name| format!("left out: `{name}` of `{shop}/compose.yaml`: cannot restart"));
+    refused
+        .says(&told.each_ref().map(String::as_str))
+        .says(&["/shop` belongs to another user, of the id 1000"]);
+    assert_eq!(count(adopted(&[]).ok()), names.len());
 }
 
 #[test]

@@ -400,11 +400,16 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
         task::check_fit(&as_patch(overrides), &task.step, task.name.as_str())?;
     }
     task.keep_vcs |= overrides.keep_vcs;
+    if let Some(context) = &overrides.context
+        && task.step.context() != Some(context)
+    {
+        task.step.set_context(context.clone());
+        // The definition allows that to what it names.
+        task.step.set_trust_context(false);
+        task.step.set_allow_privileged(false);
+    }
     if overrides.trust_context {
         task.step.set_trust_context(true);
-    }
-    if let Some(context) = &overrides.context {
-        task.step.set_context(context.clone());
     }
     match &mut task.step {
         Step::Docker(step) => {

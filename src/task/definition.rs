@@ -195,6 +195,15 @@ impl Step {
         }
     }
 
+    /// Sets whether steps may be privileged. Only a multi-step file has such steps.
+    pub fn set_allow_privileged(&mut self, yes: bool) {
+        match self {
+            Self::Docker(_) | Self::Import(_) => {}
+            Self::FileTask(step) => step.allow_privileged = yes,
+            Self::EncodedTask(step) => step.allow_privileged = yes,
+        }
+    }
+
     /// Sets whether the context is trusted. An import step has no context.
     pub fn set_trust_context(&mut self, yes: bool) {
         match self {

@@ -514,6 +514,47 @@ fn named_context_of_a_guest_is_copied_and_never_a_link_of_the_guest() {
 }
 
 #[test]
+fn context_for_one_run_has_neither_the_trust_nor_the_privileges_of_the_task() {
+    let (world, registry) = (World::new(), Registry::start());
+    let file = "steps:\n- cmd: x\n  network: host\n";
+    let (context, host) = (guests_folder(&world, file), registry.host());
+    world.write("other/acb.yaml", file);
+    chown(world.path("other"), Some(1000), Some(1000)).unwrap();
+    let other = world.path("other").display().to_string();
+    let create = [
+        "task", "create", "-n", "web", "-r", &host, "-f", "acb.yaml", "-c", &context,
+    ];
+    world
+        .acrt(&[&create[..], &[FLAG, "--allow-privileged"]].concat())
+        .ok();
+    let run = |options: &[&str]| {
+        let line = ["task", "run", "-n", "web", "--dry-run"];
+        world.acrt(&[&line[..], options].concat())
+    };
+    run(&[]).ok();
+    run(&["-c", &context]).ok();
+    let refused = run(&["-c", &other]);
+    assert!(refused.stderr.contains("which is a guest's"), "{refused}");
+    run(&["-c", &other, FLAG]).ok();
+    world.write("other/acb.yaml", "steps:\n- cmd: x\n  privileged: true\n");
+    world
+        .acrt(&["task", "run", "-n", "web", "-c", &other])
+        .exits(1)
+        .says(&["asks to be privileged", "--allow-privileged"]);
+    // A new context of the task itself is trusted, and acrt says so.
+    let update = |options: &[&str]| {
+        let line = ["task", "update", "-n", "web", "-c"];
+        world.acrt(&[&line[..], options].concat()).ok()
+    };
+    update(&[&other]).says(&[
+        "the new context of task `web` is trusted",
+        "--trust-context false",
+    ]);
+    let told = update(&[&context, FLAG, "true"]);
+    assert!(!told.stderr.contains("the new context"), "{told}");
+}
+
+#[test]
 fn trust_is_stored_in_the_definition_shown_and_revocable() {
     let (world, registry, _) = world();
     let context = guests_folder(&world, "steps:\n- id: reach\n  cmd: x\n  network: host\n");

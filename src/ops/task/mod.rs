@@ -274,7 +274,11 @@ pub fn update(
     let mut secrets = before.clone();
     let mut patch = task_options.patch;
     patch.context = patch.context.map(absolute).transpose()?;
+    let keeps_trust = patch.trust_context.is_none();
     let mut task = patch.apply(old.clone());
+    if keeps_trust {
+        report_kept_trust(&old, &task, events);
+    }
     task_options.secrets.check(&task.step)?;
     if task_options.secrets != SecretPatch::default() {
         task_options.secrets.apply(&mut secrets);
@@ -318,6 +322,17 @@ fn report_dropped_images(old: &Task, new: &Task, events: &EventSink<'_>) {
             "task `{}` no longer builds a Dockerfile, and its images are dropped: {}; what is pushed is up to the steps",
             new.name,
             images.join(", ")
+        )));
+    }
+}
+
+/// Says that another context is trusted as the one before was.
+fn report_kept_trust(old: &Task, new: &Task, events: &EventSink<'_>) {
+    if new.step.trusts_context() && old.step.context() != new.step.context() {
+        events.send(Event::Note(format!(
+            "the new context of task `{}` is trusted, as the one before was; if that is not meant: acrt task update {} --trust-context false",
+            new.name,
+            new.key().full_option()
         )));
     }
 }

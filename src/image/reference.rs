@@ -99,11 +99,12 @@ impl Reference {
         self.text[..usize::from(self.repository_end)].to_owned()
     }
 
-    /// Returns the name as Docker prints it: without Docker Hub, and without `library/` for official images.
+    /// Returns the reference as Docker prints it: without Docker Hub, and without `library/` for official images.
     pub fn familiar(&self) -> String {
-        let hub = self.text.strip_prefix(DOCKER_HUB);
+        let whole = self.to_string();
+        let hub = whole.strip_prefix(DOCKER_HUB);
         let Some(name) = hub.and_then(|name| name.strip_prefix('/')) else {
-            return self.to_string();
+            return whole;
         };
         let official = name.strip_prefix("library/");
         official
@@ -531,6 +532,33 @@ mod tests {
             normal(&format!("h:1/n:2@{digest}")),
             format!("h:1/n:2@{digest}")
         );
+    }
+
+    #[test]
+    fn familiar_names_keep_the_digest() {
+        let digest = format!("@sha256:{}", hex(64));
+        for (text, familiar, shortest) in [
+            ("docker.io/library/node", "node:latest", "node"),
+            ("docker.io/acme/node:1", "acme/node:1", "acme/node:1"),
+            ("docker.io/library/a/b:1", "library/a/b:1", "library/a/b:1"),
+            ("ghcr.io/a/b", "ghcr.io/a/b:latest", "ghcr.io/a/b"),
+        ] {
+            let reference: Reference = text.parse().unwrap();
+            assert_eq!(reference.familiar(), familiar);
+            assert_eq!(reference.shortest(), shortest);
+        }
+        for name in [
+            "node",
+            "node:20",
+            "node:latest",
+            "acme/node",
+            "ghcr.io/a/b:1",
+        ] {
+            let text = format!("{name}{digest}");
+            let reference: Reference = text.parse().unwrap();
+            assert_eq!(reference.familiar(), text);
+            assert_eq!(reference.shortest(), text);
+        }
     }
 
     #[test]

@@ -79,20 +79,25 @@ pub fn open(
         secrets: &part.secrets,
     };
     let mut recipes = ComposeBuilds::default();
-    let names: Vec<String> = part.services.iter().map(|(name, _)| name.clone()).collect();
-    for name in names {
-        let node = reader.extended(&name, &part, &variables, &mut Vec::new());
-        let of_node = node.as_ref().map_err(Clone::clone);
+    for (name, node) in &part.services {
+        let of_node = part
+            .unusable
+            .get(name)
+            .map_or(Ok(node), |problem| Err(problem.clone()));
         let image = of_node
             .clone()
-            .and_then(|node| service::image(&name, node, &around));
+            .and_then(|node| service::image(name, node, &around));
         let image = image.transpose().map(|image| (name.clone(), image));
         recipes.services.extend(image);
-        match of_node.and_then(|node| service::recipe(&name, node, &around)) {
-            Ok(Some(recipe)) => recipes.recipes.push(recipe),
-            Ok(None) => recipes.left_out.push((name, LeftOut::NoBuild)),
-            Err(problem) => recipes.left_out.push((name, LeftOut::Unusable(problem))),
-        }
+        let why = match of_node.and_then(|node| service::recipe(name, node, &around)) {
+            Ok(Some(recipe)) => {
+                recipes.recipes.push(recipe);
+                continue;
+            }
+            Ok(None) => LeftOut::NoBuild,
+            Err(problem) => LeftOut::Unusable(problem),
+        };
+        recipes.left_out.push((name.clone(), why));
     }
     recipes.project = project;
     recipes.main_files = files;
@@ -131,6 +136,8 @@ struct ProjectPart {
     /// The folder that the files of `extends` are relative to.
     folder: PathBuf,
     services: Vec<(String, Node)>,
+    /// The services that cannot be extended, which no other file can mend.
+    unusable: BTreeMap<String, Problem>,
     secrets: Vec<(String, Node)>,
 }
 
@@ -153,7 +160,7 @@ impl Files<'_> {
         Ok(found)
     }
 
-    /// Reads files and merges them.
+    /// Reads files and merges them. Services are extended within each file, before others override them.
     fn part(
         &mut self,
         folder: &Path,
@@ -169,24 +176,38 @@ impl Files<'_> {
             let Some(document) = self.document(file, folder, variables)? else {
                 return Err(Problem::new(file, "", "there is no such file"));
             };
-            for (key, into) in [
-                ("services", &mut part.services),
-                ("secrets", &mut part.secrets),
-            ] {
-                let Some(found) = document.get(key) else {
-                    continue;
-                };
-                for (name, node) in found.entries(key)? {
-                    let key = format!("{key}.{name}");
-                    self.count(node, &key)?;
-                    lay_over(into, name, node.clone(), &key)?;
+            let own = ProjectPart {
+                folder: folder.to_owned(),
+                services: entries(&document, "services")?,
+                ..ProjectPart::default()
+            };
+            let secrets = entries(&document, "secrets")?;
+            // First, because one that extends too much is left out alone.
+            for (name, node) in &own.services {
+                self.count(node, &format!("services.{name}"))?;
+            }
+            for (name, node) in secrets {
+                let key = format!("secrets.{name}");
+                self.count(&node, &key)?;
+                lay_over(&mut part.secrets, &name, node, &key)?;
+            }
+            for (name, node) in &own.services {
+                let mut whole = node.clone();
+                if node.get("extends").is_some() {
+                    match self.extended(name, &own, variables, &mut Vec::new()) {
+                        Ok(extended) => whole = extended,
+                        Err(problem) => drop(part.unusable.insert(name.clone(), problem)),
+                    }
                 }
+                lay_over(&mut part.services, name, whole, &format!("services.{name}"))?;
             }
             let includes = document.get("include");
             for include in includes.map_or(Ok(&[][..]), |it| it.items("include"))? {
-                let included = self.include(include, folder, variables, depth)?;
+                let mut included = self.include(include, folder, variables, depth)?;
                 for (name, node) in included.services {
                     if !part.services.iter().any(|(other, _)| *other == name) {
+                        let unusable = included.unusable.remove_entry(&name);
+                        part.unusable.extend(unusable);
                         lay_over(&mut part.services, &name, node, "include")?;
                     }
                 }
@@ -239,22 +260,7 @@ impl Files<'_> {
             None => vec![own_folder.join(".env")],
         };
         let variables = self.variables(&env, variables)?;
-        let mut part = self.part(&own_folder, &paths, &variables, depth + 1)?;
-        // Included services are extended within their own project.
-        let names: Vec<String> = part.services.iter().map(|(name, _)| name.clone()).collect();
-        let mut services = Vec::new();
-        for name in names {
-            let node = match self.extended(&name, &part, &variables, &mut Vec::new()) {
-                Ok(node) => node,
-                Err(problem) => include.with(Value::Map(vec![(
-                    "build".to_owned(),
-                    include.with(Value::Bad(problem.to_string())),
-                )])),
-            };
-            services.push((name, node));
-        }
-        part.services = services;
-        Ok(part)
+        self.part(&own_folder, &paths, &variables, depth + 1)
     }
 
     /// Returns a service merged over the one that it extends.
@@ -307,11 +313,9 @@ impl Files<'_> {
                     let shown = file.display();
                     return Err(extends.problem(&key, format!("there is no file `{shown}`")));
                 };
-                let services = document.get("services");
-                let services = services.map_or(Ok(&[][..]), |it| it.entries("services"))?;
                 let from = ProjectPart {
                     folder,
-                    services: services.to_vec(),
+                    services: entries(&document, "services")?,
                     ..ProjectPart::default()
                 };
                 if !from.services.iter().any(|(name, _)| *name == other) {
@@ -332,6 +336,11 @@ impl Files<'_> {
         let counted = self.charge(node.size());
         counted.map_err(|why| node.problem(key, why))
     }
+}
+
+fn entries(document: &Node, key: &str) -> Result<Vec<(String, Node)>, Problem> {
+    let found = document.get(key).map(|it| it.entries(key)).transpose()?;
+    Ok(found.unwrap_or_default().to_vec())
 }
 
 fn lay_over(
@@ -356,22 +365,83 @@ mod tests {
     use super::*;
 
     /// Files by their path.
-    struct Given(BTreeMap<String, String>);
+    #[derive(Default)]
+    struct Given {
+        files: BTreeMap<String, String>,
+        variables: BTreeMap<String, String>,
+    }
 
     impl ComposeInputs for Given {
         fn read(&self, path: &Path) -> Result<Option<String>, String> {
-            Ok(self.0.get(&*path.to_string_lossy()).cloned())
+            Ok(self.files.get(&*path.to_string_lossy()).cloned())
         }
 
-        fn variable(&self, _: &str) -> Option<String> {
-            None
+        fn variable(&self, name: &str) -> Option<String> {
+            self.variables.get(name).cloned()
         }
     }
 
     fn opened(files: impl IntoIterator<Item = (String, String)>) -> Result<ComposeBuilds, Problem> {
         let named = |(name, text)| (format!("/p/{name}"), text);
-        let given = Given(files.into_iter().map(named).collect());
+        let given = Given {
+            files: files.into_iter().map(named).collect(),
+            ..Given::default()
+        };
         open(&given, Path::new("/p"), &FileSelection::Beside)
+    }
+
+    /// Reads files and variables, and returns the arguments of each build by the name of its service.
+    fn args(files: &[(&str, &str)], variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        let given = Given {
+            files: files
+                .iter()
+                .map(|(name, text)| (format!("/p/{name}"), (*text).to_owned()))
+                .collect(),
+            variables: variables.iter().map(owned).collect(),
+        };
+        let read = open(&given, Path::new("/p"), &FileSelection::Beside).unwrap();
+        let args = |args: &[(String, String)]| {
+            let args = args.iter().map(|(name, value)| format!("{name}={value}"));
+            args.collect::<Vec<_>>().join(" ")
+        };
+        let recipes = read.recipes.iter();
+        recipes.map(|it| (it.key.clone(), args(&it.args))).collect()
+    }
+
+    #[test]
+    fn compose_services_are_extended_within_each_file_before_others_override_them() {
+        let main = "services: {base: {build: {context: ., args: {A: own}}}, web: {extends: base}}";
+        let over = "services: {base: {build: {args: {A: over}}}}";
+        let found = args(
+            &[("compose.yaml", main), ("compose.override.yaml", over)],
+            &[],
+        );
+        assert_eq!((&*found["base"], &*found["web"]), ("A=over", "A=own"));
+        let files = [
+            ("compose.yaml".to_owned(), main.to_owned()),
+            (
+                "compose.override.yaml".to_owned(),
+                "services: {web: {build: .}, other: {extends: base}}".to_owned(),
+            ),
+        ];
+        let read = opened(files).unwrap();
+        let why = format!("{:?}", read.left_out);
+        assert!(why.contains("there is no service `base`"), "{why}");
+        // What cannot be extended in an included file is left out with the place in that file.
+        let files = [
+            ("compose.yaml".to_owned(), "include: [x.yaml]".to_owned()),
+            (
+                "x.yaml".to_owned(),
+                "services: {a: {build: .}, b: {extends: nowhere}}".to_owned(),
+            ),
+        ];
+        let read = opened(files).unwrap();
+        assert_eq!(read.recipes.len(), 1);
+        let LeftOut::Unusable(problem) = &read.left_out[0].1 else {
+            panic!("{:?}", read.left_out);
+        };
+        assert_eq!(problem.key, "services.b.extends");
     }
 
     #[test]

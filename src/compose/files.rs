@@ -98,31 +98,49 @@ impl<'a> Files<'a> {
         self.charge(size).map_err(|why| Problem::new(file, "", why))
     }
 
-    /// Reads files of variables. Values from the environment or `parent` take precedence.
+    /// Returns the files with the variables of a project: those of `COMPOSE_ENV_FILES`, relative to `folder`; else `.env` in `own_folder`.
+    pub fn env_files(&self, folder: &Path, own_folder: &Path) -> Vec<PathBuf> {
+        let value = |name: &str| self.outside.variable(name).unwrap_or_default();
+        let named = value("COMPOSE_ENV_FILES");
+        if !named.is_empty() {
+            return named.split(',').map(|it| seen_from(folder, it)).collect();
+        }
+        let is_off = value("COMPOSE_DISABLE_ENV_FILE").to_lowercase();
+        if ["1", "t", "true"].contains(&is_off.trim()) {
+            return Vec::new();
+        }
+        vec![own_folder.join(".env")]
+    }
+
+    /// Reads files of variables; the last file wins. Values from the environment or `parent` take precedence.
     pub fn variables(
         &mut self,
         paths: &[PathBuf],
         parent: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, String>, Problem> {
-        let mut all = parent.clone();
-        for path in paths {
-            let size: usize = all.iter().map(|(name, it)| name.len() + it.len()).sum();
+        let mut all: BTreeMap<String, String> = BTreeMap::new();
+        let named = paths.iter().filter(|it| *it != Path::new("/dev/null"));
+        for path in named {
+            let known = parent.iter().chain(&all);
+            let size: usize = known.map(|(name, it)| name.len() + it.len()).sum();
             self.charge_for(path, size / TEXT_OF_A_NODE)?;
             let Some(text) = self.read(path)? else {
-                continue;
+                if path.ends_with(".env") {
+                    continue;
+                }
+                return Err(Problem::new(path, "", "there is no such file"));
             };
             let outer = |name: &str| {
-                let own = self.outside.variable(name);
-                own.or_else(|| all.get(name).cloned())
+                let known = || parent.get(name).or_else(|| all.get(name)).cloned();
+                self.outside.variable(name).or_else(known)
             };
             let found = dotenv::read(&text, &outer).map_err(|(line, text)| Problem {
                 line: Some(line),
                 ..Problem::new(path, "", text)
             })?;
-            for (name, value) in found {
-                all.entry(name).or_insert(value);
-            }
+            all.extend(found);
         }
+        all.extend(parent.clone());
         Ok(all)
     }
 

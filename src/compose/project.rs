@@ -34,7 +34,7 @@ pub fn open(
 ) -> Result<ComposeBuilds, Problem> {
     let mut reader = Files::new(outside);
     let none = BTreeMap::new();
-    let beside = reader.variables(&[folder.join(".env")], &none)?;
+    let beside = reader.variables(&reader.env_files(folder, folder), &none)?;
     let files = match choice {
         FileSelection::Files(files) => files.clone(),
         choice => reader.found(folder, &beside, choice)?,
@@ -47,7 +47,7 @@ pub fn open(
             let named = outside.variable("COMPOSE_FILE").filter(|it| !it.is_empty());
             let is_of_environment = *choice == FileSelection::Environment && named.is_some();
             let parent = if is_of_environment { none } else { beside };
-            let variables = reader.variables(&[own.join(".env")], &parent)?;
+            let variables = reader.variables(&reader.env_files(folder, own), &parent)?;
             (own, variables)
         }
     };
@@ -106,11 +106,11 @@ pub fn open(
     Ok(recipes)
 }
 
-/// Returns a variable's value for a project: from the environment, else from `.env` in its folder.
+/// Returns a variable's value for a project: from the environment, else from `.env` in its folder, or the files of `COMPOSE_ENV_FILES`.
 ///
 /// # Errors
 ///
-/// [`Problem`] where `.env` cannot be read.
+/// [`Problem`] where such a file cannot be read.
 pub fn project_variable(
     outside: &dyn ComposeInputs,
     folder: &Path,
@@ -119,7 +119,8 @@ pub fn project_variable(
     if let Some(value) = outside.variable(name) {
         return Ok(Some(value));
     }
-    let variables = Files::new(outside).variables(&[folder.join(".env")], &BTreeMap::new())?;
+    let mut reader = Files::new(outside);
+    let variables = reader.variables(&reader.env_files(folder, folder), &BTreeMap::new())?;
     Ok(variables.get(name).cloned())
 }
 
@@ -442,6 +443,35 @@ mod tests {
             panic!("{:?}", read.left_out);
         };
         assert_eq!(problem.key, "services.b.extends");
+    }
+
+    #[test]
+    fn compose_files_of_variables_are_those_of_docker_compose_and_the_last_one_wins() {
+        let service = "services: {a: {build: {context: ., args: {T: '${T-none}'}}}}";
+        let files = [
+            ("compose.yaml", service),
+            (".env", "T=1"),
+            ("prod.env", "T=2"),
+        ];
+        let with = |variables: &[(&str, &str)]| args(&files, variables)["a"].clone();
+        assert_eq!(with(&[]), "T=1");
+        assert_eq!(with(&[("COMPOSE_ENV_FILES", "prod.env")]), "T=2");
+        assert_eq!(with(&[("COMPOSE_ENV_FILES", "/p/prod.env,.env")]), "T=1");
+        assert_eq!(with(&[("COMPOSE_ENV_FILES", "/dev/null")]), "T=none");
+        assert_eq!(with(&[("COMPOSE_DISABLE_ENV_FILE", "True")]), "T=none");
+        assert_eq!(with(&[("COMPOSE_DISABLE_ENV_FILE", "0")]), "T=1");
+        let include = "include: [{path: i.yaml, env_file: [x.env, prod.env, /dev/null]}]";
+        let files = [
+            ("compose.yaml", include),
+            ("i.yaml", service),
+            ("x.env", "T=1\nU=x"),
+            ("prod.env", "T=2$U"),
+        ];
+        assert_eq!(args(&files, &[])["a"], "T=2x");
+        let files = [("compose.yaml", include), ("i.yaml", service)];
+        let owned = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let problem = opened(owned).unwrap_err().to_string();
+        assert_eq!(problem, "`/p/x.env`: there is no such file");
     }
 
     #[test]

@@ -284,6 +284,7 @@ fn written_out(service: &Node, from: &FileOrigin<'_>) -> Node {
         for key in ["args", "labels", "additional_contexts", "ssh"] {
             build.change(key, Node::as_map);
         }
+        build.change("extra_hosts", listed_hosts);
         build.change("ssh", |keys| keys.each(|path| anchored(path, from)));
         build.change("additional_contexts", |contexts| {
             contexts.each(|place| anchored_context(place, from))
@@ -291,6 +292,25 @@ fn written_out(service: &Node, from: &FileOrigin<'_>) -> Node {
         build
     });
     service
+}
+
+/// Converts a mapping of hosts to a list of `HOST=ADDRESS`.
+fn listed_hosts(hosts: &Node) -> Node {
+    let Value::Map(entries) = &hosts.value else {
+        return hosts.clone();
+    };
+    let mut all = Vec::new();
+    for (host, node) in entries {
+        let addresses = match &node.value {
+            Value::List(addresses) => addresses,
+            _ => std::slice::from_ref(node),
+        };
+        all.extend(addresses.iter().map(|address| match &address.value {
+            Value::Text(text) => address.with(Value::Text(format!("{host}={text}"))),
+            _ => address.clone(),
+        }));
+    }
+    hosts.with(Value::List(all))
 }
 
 /// Makes a local path absolute.

@@ -143,7 +143,7 @@ struct ProjectPart {
 }
 
 impl Files<'_> {
-    /// Returns the project's name in files; the last one wins.
+    /// Returns the project's name in files; the last one that is not empty wins.
     fn name(
         &mut self,
         files: &[PathBuf],
@@ -154,7 +154,8 @@ impl Files<'_> {
         for file in files {
             let document = self.document(file, folder, variables)?;
             if let Some(name) = document.as_ref().and_then(|it| it.get("name")) {
-                found = Some(name.text("name")?.to_owned());
+                let name = name.text("name")?.to_owned();
+                found = Some(name).filter(|name| !name.is_empty()).or(found);
             }
         }
         self.unset.remove(PROJECT_NAME);
@@ -472,6 +473,44 @@ mod tests {
         let owned = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let problem = opened(owned).unwrap_err().to_string();
         assert_eq!(problem, "`/p/x.env`: there is no such file");
+    }
+
+    #[test]
+    fn compose_values_in_override_files_are_merged_as_by_docker_compose() {
+        let over = |main: &str, over: &str| {
+            let service = |build: &str| format!("services: {{a: {{build: {build}}}}}");
+            let (main, over) = (service(main), service(over));
+            let files = [
+                ("compose.yaml", main.as_str()),
+                ("compose.override.yaml", over.as_str()),
+            ];
+            let found = opened(files.map(|(name, text)| (name.to_owned(), text.to_owned())));
+            let args = args(&files, &[("A", "env")]);
+            (args["a"].clone(), found.unwrap().recipes.remove(0))
+        };
+        for null in ["{A: null}", "[A]"] {
+            let main = "{context: ., target: q, args: {A: 1, B: 2}, labels: {A: 1}}";
+            let nulls = format!("{{target: null, args: {null}, labels: {null}}}");
+            let (args, recipe) = over(main, &nulls);
+            assert_eq!(args, "A=env B=2");
+            assert_eq!(recipe.target.as_deref(), Some("q"));
+            assert_eq!(recipe.options, ["--label=A="]);
+        }
+        let (map, list) = (
+            "{a: 2.2.2.2, c: ['::1', 3.3.3.3]}",
+            "[b=1.1.1.1, 'a:2.2.2.2']",
+        );
+        let hosts = |of: &str| format!("{{context: ., extra_hosts: {of}}}");
+        let (_, recipe) = over(&hosts(map), &hosts(list));
+        let wanted = ["a:2.2.2.2", "c:::1", "c:3.3.3.3", "b:1.1.1.1", "a:2.2.2.2"];
+        assert_eq!(recipe.options, wanted.map(|it| format!("--add-host={it}")));
+    }
+
+    #[test]
+    fn empty_name_of_a_compose_project_is_that_of_its_folder() {
+        let main = "name: '${NAME:-}'\nservices: {a: {build: .}}";
+        let read = opened([("compose.yaml".to_owned(), main.to_owned())]).unwrap();
+        assert_eq!(read.project, "p");
     }
 
     #[test]

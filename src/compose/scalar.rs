@@ -52,7 +52,7 @@ fn float(text: &str) -> Option<String> {
     let scientific = format!("{number:e}");
     let (mantissa, exponent) = scientific.split_once('e')?;
     let exponent: i32 = exponent.parse().ok()?;
-    Some(if (-4..21).contains(&exponent) || number == 0.0 {
+    Some(if (-4..6).contains(&exponent) || number == 0.0 {
         format!("{number}")
     } else {
         let sign = if exponent < 0 { '-' } else { '+' };
@@ -92,6 +92,10 @@ mod tests {
             ("+5", "5"),
             ("089", "89"),
             ("1e30", "1e+30"),
+            ("1e5", "100000"),
+            ("1e6", "1e+06"),
+            ("20240101.1", "2.02401011e+07"),
+            ("-123456.7", "-123456.7"),
             ("0b11", "3"),
             ("True", "true"),
             ("1.20.3", "1.20.3"),

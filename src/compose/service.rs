@@ -218,22 +218,8 @@ impl ServiceReader<'_> {
         if let Some(size) = self.text("shm_size")? {
             options.push(format!("--shm-size={size}"));
         }
-        if let Some(hosts) = self.build.get("extra_hosts") {
-            let key = self.key("extra_hosts");
-            match &hosts.value {
-                Value::Map(entries) => {
-                    for (host, node) in entries {
-                        for address in node.texts(&key)? {
-                            options.push(format!("--add-host={host}:{address}"));
-                        }
-                    }
-                }
-                _ => {
-                    for host in hosts.texts(&key)? {
-                        options.push(format!("--add-host={}", host.replacen('=', ":", 1)));
-                    }
-                }
-            }
+        for host in self.texts("extra_hosts")? {
+            options.push(format!("--add-host={}", host.replacen('=', ":", 1)));
         }
         for (id, node) in self.entries("ssh")? {
             options.push(match node.value {

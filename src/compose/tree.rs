@@ -160,10 +160,10 @@ impl Node {
         items.map(|it| it.text(key).map(str::to_owned)).collect()
     }
 
-    /// Converts a list of `NAME=VALUE` to a mapping; a name alone has no value.
+    /// Converts a list of `NAME=VALUE` to a mapping. A name alone has no value, and overrides an earlier one.
     pub fn as_map(&self) -> Self {
         let Value::List(items) = &self.value else {
-            return self.clone();
+            return self.each(Self::overriding);
         };
         let mut entries: Vec<(String, Self)> = Vec::new();
         let mut names: HashSet<&str> = HashSet::new();
@@ -179,11 +179,21 @@ impl Node {
                 None => (text.as_str(), Value::Null),
             };
             if names.insert(name) {
-                entries.push((name.to_owned(), item.with(value)));
+                entries.push((name.to_owned(), item.with(value).overriding()));
             }
         }
         entries.reverse();
         self.with(Value::Map(entries))
+    }
+
+    /// Returns the node so that it overrides others even if it is null.
+    fn overriding(&self) -> Self {
+        let is_null = matches!(self.value, Value::Null);
+        let tag = self.tag.or(is_null.then_some(MergeTag::Override));
+        Self {
+            tag,
+            ..self.clone()
+        }
     }
 
     /// Merges another tree over this one: mappings key by key, lists appended, other values replaced.

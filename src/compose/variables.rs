@@ -69,7 +69,8 @@ impl<'a> Variables<'a> {
                 result.push_str(&self.braced(&inside[..end], depth)?);
                 rest = &inside[end + 1..];
             } else {
-                return Err(invalid(text));
+                result.push('$');
+                rest = after;
             }
             if result.len() > self.left {
                 return Err(TOO_LONG.to_owned());
@@ -197,6 +198,8 @@ mod tests {
             ("${U:-{}x", "{x"),
             ("${U:-{${A}}", "{a"),
             ("plain", "plain"),
+            ("^v.*$ $5 a $ b s3cr$!t$", "^v.*$ $5 a $ b s3cr$!t$"),
+            ("$$$A$$", "$a$"),
         ] {
             assert_eq!(expanded(text).as_deref(), Ok(wanted), "{text}");
         }
@@ -210,7 +213,7 @@ mod tests {
             "variable `U` has to be set: give it"
         );
         assert_eq!(problem("${E:?}"), "variable `E` has to be set");
-        for text in ["$", "$1", "a $ b", "${", "${}", "${A", "${A!b}", "${1}"] {
+        for text in ["${", "a $ ${", "${}", "${A", "${A!b}", "${1}"] {
             assert!(problem(text).contains("is not a valid variable"), "{text}");
         }
     }

@@ -56,6 +56,8 @@ pub struct BuildEntries {
 
 /// The file system and the environment, as compose and bake files see them.
 struct Disk {
+    /// The folder of the project, where its owner calls docker compose: it is `PWD`, wherever acrt was started.
+    folder: PathBuf,
     /// Whether the files are the user's own, so that they may use environment variables of the user.
     is_own: bool,
 }
@@ -73,6 +75,9 @@ impl ComposeInputs for Disk {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
+        if name == "PWD" {
+            return self.folder.to_str().map(str::to_owned);
+        }
         self.is_own.then(|| environment::variable(name)).flatten()
     }
 }
@@ -235,6 +240,7 @@ fn report_unset(main: &Path, recipes: &ComposeBuilds, events: &EventSink<'_>) {
 
 fn disk(file: &Path) -> Disk {
     Disk {
+        folder: file.parent().unwrap_or(Path::new("/")).to_owned(),
         is_own: ownership::is_own(file),
     }
 }
@@ -528,4 +534,23 @@ fn unset_since(task: &Task, recipe: &ComposeBuild, unset: &[String]) -> String {
 
 fn is_hcl(file: &Path) -> bool {
     file.extension().is_none_or(|ending| ending != "json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pwd_of_a_compose_file_is_its_folder_wherever_acrt_was_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("compose.yaml");
+        std::fs::write(&file, "services: {web: {build: '${PWD}/app'}}\n").unwrap();
+        let task = format!("{{path: {}, kind: compose, key: web}}", file.display());
+        let source: TaskSource = serde_yaml::from_str(&task).unwrap();
+        let recipe = of_source(&source).unwrap().recipes.remove(0);
+        assert_eq!(
+            recipe.context,
+            folder.path().join("app").display().to_string()
+        );
+    }
 }

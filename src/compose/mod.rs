@@ -23,6 +23,7 @@ use serde::Serialize;
 pub use bake::{OVERRIDE as BAKE_OVERRIDE, bake, bake_file, has_expression};
 pub use files::{FileSelection, MAIN as FILE_NAMES, OVERRIDES};
 pub use project::{open, project_variable};
+pub use variables::unset_of_service;
 
 /// The files and variables that compose and bake files may read.
 pub trait ComposeInputs {

@@ -2,6 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::{
+    secret::MaskedText,
+    steps::{YamlNode, parse_yaml},
+};
+
 /// How deep defaults may nest.
 const MAX_DEPTH: usize = 32;
 
@@ -97,6 +102,20 @@ impl<'a> Variables<'a> {
         Ok(value)
     }
 
+    /// Looks up the variables of all texts of a part of a file.
+    fn read(&mut self, part: &YamlNode<'_>) {
+        if let Ok(Some(text)) = part.text() {
+            // What is wrong with it, docker compose says itself.
+            let _ = self.expand(text.reveal());
+        }
+        for item in part.items().unwrap_or_default() {
+            self.read(&item);
+        }
+        for (_, value) in part.entries().unwrap_or_default() {
+            self.read(&value);
+        }
+    }
+
     /// Returns the replacement of an expression in braces.
     fn braced(&mut self, inside: &str, depth: usize) -> Result<String, String> {
         let name = name_of(inside);
@@ -128,6 +147,36 @@ impl<'a> Variables<'a> {
             (_, None) => Err(invalid(inside)),
         }
     }
+}
+
+/// Returns the variables without a value and a default in what a compose file says about running one service: docker compose takes them as
+/// empty. Of another file, none.
+pub fn unset_of_service(
+    file: &str,
+    service: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> BTreeSet<String> {
+    let mut variables = Variables::new(lookup);
+    let Ok(yaml) = parse_yaml(&MaskedText::from(file)) else {
+        return variables.unset;
+    };
+    for (key, part) in YamlNode::root(&yaml).entries().unwrap_or_default() {
+        if key != "services" {
+            if !key.starts_with("x-") {
+                variables.read(&part);
+            }
+            continue;
+        }
+        let own = part.get(service);
+        let extends = own.is_some_and(|own| own.get("extends").is_some());
+        let services = part.entries().unwrap_or_default().into_iter();
+        let services = services.filter(|(name, _)| extends || *name == service);
+        let parts = services.flat_map(|(_, it)| it.entries().unwrap_or_default());
+        parts
+            .filter(|(key, _)| *key != "build")
+            .for_each(|(_, part)| variables.read(&part));
+    }
+    variables.unset
 }
 
 fn invalid(text: &str) -> String {
@@ -225,6 +274,28 @@ mod tests {
         let long = |_: &str| Some("x".repeat(1024 * 1024));
         let mut variables = Variables::new(&long);
         assert!(variables.expand(&"$A".repeat(100)).is_err());
+    }
+
+    #[test]
+    fn variables_that_running_a_service_needs_are_named_where_they_are_unset() {
+        let file = "
+x-env: {X: $X}
+networks: {n: {name: $N}}
+services:
+  a: {build: $B, environment: {P: $P, A: $A, D: '${D:-d}'}, volumes: ['$V:/v'], ports: [{published: '${Q}'}]}
+  b: {image: $I}
+  c: {extends: b}
+";
+        let lookup = |name: &str| (name == "A").then(String::new);
+        for (service, wanted) in [
+            ("a", &["N", "P", "Q", "V"][..]),
+            ("b", &["I", "N"]),
+            ("c", &["I", "N", "P", "Q", "V"]),
+        ] {
+            let unset = unset_of_service(file, service, &lookup);
+            assert_eq!(unset.iter().collect::<Vec<_>>(), wanted, "{service}");
+        }
+        assert!(unset_of_service("A=$B", "a", &lookup).is_empty());
     }
 
     proptest! {

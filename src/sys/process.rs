@@ -598,6 +598,8 @@ fn prepared(line: &CommandLine) -> std::io::Result<std::process::Command> {
         command.env(name, value.reveal());
     }
     if let Some(dir) = &line.dir {
+        // As a shell does: docker compose takes `${PWD}` of a file from it.
+        command.env("PWD", std::path::absolute(dir)?);
         command.current_dir(dir);
     }
     Ok(command)
@@ -941,6 +943,13 @@ mod tests {
         assert!(ask(&line).await.is_err());
         line.program = program;
         assert!(ask(&line).await.unwrap().succeeded());
+    }
+
+    #[tokio::test]
+    async fn program_that_is_started_in_a_folder_gets_it_as_pwd() {
+        let mut line = CommandLine::new("printenv").arg("PWD").env("PWD", "/else");
+        line.dir = Some(PathBuf::from("/usr"));
+        assert_eq!(ask(&line).await.unwrap().text(), "/usr");
     }
 
     #[tokio::test]

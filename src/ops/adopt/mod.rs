@@ -20,7 +20,7 @@ pub use proposal::{
     AdoptAnswer, AdoptOptions, Destination, LeftOut, Proposal, ProposedChange, Search,
     TrackingAnswer,
 };
-pub use read::{compose_project, foreign_file, has_changed, variable};
+pub use read::{compose_call, compose_project, has_changed, variable};
 pub use write::write;
 
 /// Returns the tasks that a run brings up to date, in order: those that are new, have changed, or follow nothing yet.

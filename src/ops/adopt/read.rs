@@ -219,6 +219,49 @@ pub fn foreign_file(source: &TaskSource) -> Option<String> {
     files.map(PathBuf::as_path).find_map(ownership::foreign)
 }
 
+/// Gives a call of docker compose the variables that the files of a project use for the service `source.key`.
+///
+/// # Errors
+///
+/// Why it must not be called: other users can change the files, or a variable without a default is not set, as under cron, and docker compose
+/// would recreate the service with an empty value.
+pub fn compose_call(
+    source: &TaskSource,
+    line: CommandLine,
+) -> std::result::Result<CommandLine, String> {
+    if let Some(why) = foreign_file(source) {
+        return Err(format!(
+            "it could start anything as you, because other users can change its files: {why}"
+        ));
+    }
+    let read = of_source(source).map_err(|problem| problem.to_string())?;
+    let line = with_variables_of(&read.files, line);
+    let (outside, folder) = (disk(&source.path), disk(&source.path).folder);
+    let lookup = |name: &str| {
+        if name == "COMPOSE_PROJECT_NAME" {
+            return Some(source.project.clone());
+        }
+        let given = line.env.iter().find(|(other, _)| other == name);
+        let given = given.map(|(_, value)| value.reveal().to_owned());
+        // One that is set and not given has a secret of acrt's own.
+        let beside = || compose::project_variable(&outside, &folder, name).ok()?;
+        given.or_else(|| beside().filter(|_| environment::variable(name).is_none()))
+    };
+    for file in &read.main_files {
+        let text = outside.read(file)?.unwrap_or_default();
+        let unset = compose::unset_of_service(&text, &source.key, &lookup);
+        if let Some(name) = unset.first() {
+            return Err(format!(
+                "`{}` uses variable `{name}`, which is not set here, so docker compose would start `{}` with an empty value; set it in `.env` \
+                 beside the file, or give it a default in the file: ${{{name}:-}}",
+                file.display(),
+                source.key.escape_debug()
+            ));
+        }
+    }
+    Ok(line)
+}
+
 /// Returns the value of a variable in the project of a task: from the environment, else from the project's `.env`.
 pub fn variable(task: &Task, name: &str) -> Option<String> {
     let source = task.source.as_ref();
@@ -426,15 +469,8 @@ async fn printed(
         line = line.arg("--file").arg(file);
     }
     line.dir = file.parent().map(Path::to_owned);
-    // Variables of the environment replace the defaults in the files. Others are of no use to buildx.
-    let texts = files.iter().filter_map(|file| disk(file).read(file).ok()?);
-    let texts: String = texts.collect();
-    for (name, value) in environment::without_own_secrets() {
-        if texts.contains(&name) {
-            line = line.secret_env(name, value);
-        }
-    }
-    let reply = process::ask(&line)
+    // Variables of the environment replace the defaults in the files.
+    let reply = process::ask(&with_variables_of(files, line))
         .await
         .map_err(|error| error.one_line())?;
     if reply.ended != process::Ended::Exited(0) {
@@ -454,6 +490,15 @@ async fn printed(
     // In the output all variables are expanded already: a dollar sign is literal.
     let text = text.replace("${", "$${").replace("%{", "%%{");
     compose::bake(&disk(file), file, &text).map_err(|problem| problem.to_string())
+}
+
+/// Hands on the variables whose names are in files of the user's own: others are of no use to the program that reads the files.
+fn with_variables_of(files: &[PathBuf], line: CommandLine) -> CommandLine {
+    let texts = files.iter().filter_map(|file| disk(file).read(file).ok()?);
+    let texts: String = texts.collect();
+    let all = environment::without_own_secrets().into_iter();
+    all.filter(|(name, _)| texts.contains(name))
+        .fold(line, |line, (name, value)| line.secret_env(name, value))
 }
 
 /// Returns a digest of what a file says about one build.

@@ -8,11 +8,7 @@ use serde::Serialize;
 use crate::{
     notify::{DeliveryError, DeliveryResponse, NotificationPayload},
     ops::{App, Event, EventSink},
-    sys::{
-        command::CommandLine,
-        process::{self, Ended},
-        signal::Stop,
-    },
+    sys::signal::Stop,
     task::{Run, RunId, TaskKey},
     watch::{
         Baseline, ProblemKind,
@@ -294,11 +290,6 @@ impl ChannelNotifier<'_> {
         let run = self.run_of(baseline, event);
         match &self.channel.shape {
             Payload::Message => {
-                if let Some(question) = &self.channel.only_if
-                    && !self.is_wanted(question).await?
-                {
-                    return Ok(());
-                }
                 let now = self.app.clock.now();
                 let message = Message::of_run(event, key, baseline, run.as_ref(), now);
                 let log = run.filter(|_| baseline.failure.is_some());
@@ -311,20 +302,6 @@ impl ChannelNotifier<'_> {
                 };
                 let update = update(*payload, token.clone(), key, &run, self.app.clock.now());
                 self.deliver("image-update", &update, None).await
-            }
-        }
-    }
-
-    /// Returns whether the command that decides prints anything.
-    async fn is_wanted(&self, question: &CommandLine) -> Result<bool, DeliveryError> {
-        let line = self.app.within_reach(question.clone());
-        let reply = process::ask(&line).await;
-        let reply = reply.map_err(|error| DeliveryError::Failed(error.one_line()))?;
-        match reply.ended {
-            Ended::Exited(0) => Ok(!reply.output.trim_ascii().is_empty()),
-            _ => {
-                let errors = String::from_utf8_lossy(&reply.errors);
-                Err(DeliveryError::Failed(errors.trim().to_owned()))
             }
         }
     }

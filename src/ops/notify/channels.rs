@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     image::Digest,
     notify::{Address, DeliveryError, DeliveryResponse, NotificationPayload, Receiver, deliver},
-    ops::{App, Event, EventSink, adopt::foreign_file, credential::resolved},
+    ops::{App, Event, EventSink, adopt::compose_call, credential::resolved},
     sys::{
         command::CommandLine,
         config::{DigestTime, NotificationKind, NotifySettings},
@@ -45,13 +45,11 @@ pub struct Channel {
     pub templates: Option<MessageTemplates>,
     /// Whether the same event of several tasks in one round is one message.
     pub groups: bool,
-    /// A command that decides: a notification is sent only if it prints something.
-    pub only_if: Option<CommandLine>,
     /// After how many days a reminder of a task that still fails is sent.
     pub remind_days: Option<u32>,
     pub digest: Option<DigestTime>,
-    /// The compose project that its command starts services of.
-    compose: Option<Box<TaskSource>>,
+    /// The service, as `key`, that its command recreates, and the command that lists the running containers of the service.
+    compose: Option<(Box<TaskSource>, CommandLine)>,
 }
 
 /// Of which tasks it is notified.
@@ -81,7 +79,6 @@ impl Channel {
             shape: Payload::Message,
             templates: None,
             groups: false,
-            only_if: None,
             remind_days: None,
             digest: None,
             compose: None,
@@ -115,17 +112,36 @@ impl Channel {
         (message, payload): (&serde_json::Value, &NotificationPayload),
         stop: &Stop,
     ) -> Result<DeliveryResponse, DeliveryError> {
-        // Each time: their owner may have changed since the task was adopted.
-        if let Some(why) = self.compose.as_deref().and_then(foreign_file) {
-            return Err(DeliveryError::Failed(format!(
-                "it could start anything as you, because other users can change its files: {why}"
-            )));
-        }
         let receiver = match with_variables(&self.receiver, message) {
-            Receiver::Command(line) => Receiver::Command(app.within_reach(line)),
+            Receiver::Command(line) => match self.as_running(app, line).await? {
+                Some(line) => Receiver::Command(app.within_reach(line)),
+                None => return Ok(DeliveryResponse::Printed(Vec::new())),
+            },
             webhook => webhook,
         };
         deliver(&receiver, event, payload, &app.clock, stop).await
+    }
+
+    /// Returns the command as it has to be called now: the one of docker compose is not called (`None`) for a service that is not running.
+    async fn as_running(
+        &self,
+        app: &App,
+        line: CommandLine,
+    ) -> Result<Option<CommandLine>, DeliveryError> {
+        let Some((source, question)) = &self.compose else {
+            return Ok(Some(line));
+        };
+        let reply = process::ask(&app.within_reach(question.clone())).await;
+        let reply = reply.map_err(|error| DeliveryError::Failed(error.one_line()))?;
+        if !reply.succeeded() {
+            return Err(DeliveryError::Failed(reply.problem()));
+        }
+        if reply.text().is_empty() {
+            return Ok(None);
+        }
+        // Each time: the owner of the files and the environment may be others than when the task was adopted.
+        let line = compose_call(source, line).map_err(DeliveryError::Failed)?;
+        Ok(Some(line))
     }
 
     pub fn hears_of(&self, app: &App, task: &TaskKey) -> bool {
@@ -286,6 +302,10 @@ fn compose_up(app: &App, task: &Task) -> Vec<Channel> {
         let up = ["up", "--detach", "--no-deps", "--no-build", "--"];
         let up = compose.clone().args(up).arg(service);
         let id = format!("compose-up {}", key.full());
+        let source_of_service = TaskSource {
+            key: service.clone(),
+            ..TaskSource::clone(source)
+        };
         Channel {
             id: if *service == source.key {
                 id
@@ -293,8 +313,7 @@ fn compose_up(app: &App, task: &Task) -> Vec<Channel> {
                 format!("{id} {service}")
             },
             name: format!("docker compose, which recreates service `{service}`"),
-            only_if: Some(running),
-            compose: Some(source.clone()),
+            compose: Some((Box::new(source_of_service), running)),
             ..Channel::after_success(key.clone(), Receiver::Command(up))
         }
     };
@@ -376,7 +395,6 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
             ChannelScope::Named(settings.tasks.clone())
         },
         shape: Payload::Message,
-        only_if: None,
         compose: None,
     })
 }
@@ -398,7 +416,7 @@ fn news_of(occasion: NotificationKind) -> NotificationEvent {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
+    use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
     use super::*;
     use crate::ops::GlobalOptions;
@@ -415,24 +433,63 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn compose_up_of_files_that_other_users_can_change_fails_each_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("compose.yaml");
-        let give_mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode));
-        fs::write(&file, "services: {web: {image: web, build: .}}\n").unwrap();
+    /// Returns the receiver that recreates service `web` of a compose file in a folder.
+    fn compose_up_of(folder: &Path, file: &str) -> (App, Channel) {
+        let path = folder.join("compose.yaml");
+        fs::write(&path, file).unwrap();
         let app = App::new(GlobalOptions {
-            state_dir: Some(folder.path().join("state")),
+            state_dir: Some(folder.join("state")),
             ..GlobalOptions::default()
         });
         let app = app.unwrap();
         let task = format!(
             "{{schema: 1, name: web, registry: localhost, step: {{type: Docker, contextPath: /p, dockerFilePath: Dockerfile, isLocal: true}},
               source: {{path: {}, kind: compose, key: web, project: p, composeUp: true}}}}",
-            file.display()
+            path.display()
         );
         let task: Task = serde_yaml::from_str(&task).unwrap();
         let mut channel = compose_up(&app, &task).pop().unwrap();
+        channel.compose.as_mut().unwrap().1 = CommandLine::new("echo").arg("id");
+        (app, channel)
+    }
+
+    /// Returns the call of docker compose for a service with as many running containers as `ids` has words.
+    async fn called(app: &App, channel: &mut Channel, ids: &str) -> Result<Option<String>, String> {
+        channel.compose.as_mut().unwrap().1 = CommandLine::new("echo").arg(ids);
+        let Receiver::Command(line) = channel.receiver.clone() else {
+            panic!("{}", channel.name)
+        };
+        match channel.as_running(app, line).await {
+            Ok(line) => Ok(line.map(|line| line.to_string())),
+            Err(DeliveryError::Failed(why)) => Err(why),
+            Err(_) => panic!("{}", channel.name),
+        }
+    }
+
+    #[tokio::test]
+    async fn compose_up_gets_the_variables_of_its_files_and_fails_where_one_is_not_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = "services: {web: {image: web, build: $NO_BUILD, volumes: ['$PWD:/p'],
+            environment: ['A=$CARGO_PKG_NAME', 'B=$ACRT_NO_SUCH', 'C=${ACRT_NONE:-}', 'D=$COMPOSE_PROJECT_NAME']}}\n";
+        let (app, mut channel) = compose_up_of(folder.path(), file);
+        let why = called(&app, &mut channel, "id").await.unwrap_err();
+        assert!(
+            why.contains("/compose.yaml` uses variable `ACRT_NO_SUCH`, which is not set here"),
+            "{why}"
+        );
+        fs::write(folder.path().join(".env"), "ACRT_NO_SUCH=1\n").unwrap();
+        let line = called(&app, &mut channel, "id").await.unwrap().unwrap();
+        assert!(line.contains("CARGO_PKG_NAME=*** "), "{line}");
+        assert!(!line.contains("CARGO_PKG_VERSION="), "{line}");
+    }
+
+    #[tokio::test]
+    async fn compose_up_of_files_that_other_users_can_change_fails_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("compose.yaml");
+        let give_mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode));
+        let of_file = "services: {web: {image: web, build: .}}\n";
+        let (app, mut channel) = compose_up_of(folder.path(), of_file);
         channel.receiver = Receiver::Command(CommandLine::new("true"));
         let (message, stop) = (serde_json::json!({}), Stop::never());
         let payload = plain(&message);
@@ -518,7 +575,7 @@ mod tests {
             ]
         );
         for (channel, service) in channels.iter().zip(["web", "worker"]) {
-            let asked = channel.only_if.as_ref().unwrap().to_string();
+            let asked = channel.compose.as_ref().unwrap().1.to_string();
             assert!(
                 asked.contains(&format!("docker {daemon} ps --quiet")),
                 "{asked}"

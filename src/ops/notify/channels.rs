@@ -122,7 +122,8 @@ impl Channel {
         deliver(&receiver, event, payload, &app.clock, stop).await
     }
 
-    /// Returns the command as it has to be called now: the one of docker compose is not called (`None`) for a service that is not running.
+    /// Returns the command as it has to be called now: the one of docker compose keeps the number of containers, and is not called (`None`)
+    /// for a service that is not running.
     async fn as_running(
         &self,
         app: &App,
@@ -136,11 +137,17 @@ impl Channel {
         if !reply.succeeded() {
             return Err(DeliveryError::Failed(reply.problem()));
         }
-        if reply.text().is_empty() {
+        let running = reply.text().split_whitespace().count();
+        if running == 0 {
             return Ok(None);
         }
         // Each time: the owner of the files and the environment may be others than when the task was adopted.
-        let line = compose_call(source, line).map_err(DeliveryError::Failed)?;
+        let mut line = compose_call(source, line).map_err(DeliveryError::Failed)?;
+        if running > 1 {
+            let before_service = line.args.len().saturating_sub(2);
+            let scale = format!("--scale={}={running}", source.key);
+            line.args.insert(before_service, scale.into());
+        }
         Ok(Some(line))
     }
 
@@ -298,6 +305,8 @@ fn compose_up(app: &App, task: &Task) -> Vec<Channel> {
             .clone()
             .args(["ps", "--quiet", "--filter", "status=running"])
             .flag("--filter", label("project", &source.project))
+            // Not those of `docker compose run`.
+            .flag("--filter", label("oneoff", "False"))
             .flag("--filter", label("service", service));
         let up = ["up", "--detach", "--no-deps", "--no-build", "--"];
         let up = compose.clone().args(up).arg(service);
@@ -464,6 +473,21 @@ mod tests {
             Err(DeliveryError::Failed(why)) => Err(why),
             Err(_) => panic!("{}", channel.name),
         }
+    }
+
+    #[tokio::test]
+    async fn compose_up_keeps_the_number_of_running_containers() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = "services: {web: {image: web, build: .}}\n";
+        let (app, mut channel) = compose_up_of(folder.path(), file);
+        for (ids, end) in [
+            ("a", "--no-build -- web"),
+            ("a\nb\nc", "--no-build --scale=web=3 -- web"),
+        ] {
+            let line = called(&app, &mut channel, ids).await.unwrap().unwrap();
+            assert!(line.ends_with(end), "{line}");
+        }
+        assert_eq!(called(&app, &mut channel, "").await, Ok(None));
     }
 
     #[tokio::test]

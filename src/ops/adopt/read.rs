@@ -492,12 +492,16 @@ async fn printed(
     compose::bake(&disk(file), file, &text).map_err(|problem| problem.to_string())
 }
 
-/// Hands on the variables whose names are in files of the user's own: others are of no use to the program that reads the files.
+/// Variables that say which files have the variables of a compose project.
+const ENV_FILES: [&str; 2] = ["COMPOSE_ENV_FILES", "COMPOSE_DISABLE_ENV_FILE"];
+
+/// Hands on the variables whose names are in files of the user's own, and [`ENV_FILES`]: others are of no use to the program that reads the
+/// files.
 fn with_variables_of(files: &[PathBuf], line: CommandLine) -> CommandLine {
     let texts = files.iter().filter_map(|file| disk(file).read(file).ok()?);
     let texts: String = texts.collect();
     let all = environment::without_own_secrets().into_iter();
-    all.filter(|(name, _)| texts.contains(name))
+    all.filter(|(name, _)| texts.contains(name) || ENV_FILES.contains(&name.as_str()))
         .fold(line, |line, (name, value)| line.secret_env(name, value))
 }
 

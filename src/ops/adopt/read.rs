@@ -207,10 +207,13 @@ fn of_source(source: &TaskSource) -> std::result::Result<ComposeBuilds, Problem>
 /// Says why the compose project of a task is not the user's own: other users can change one of its files, and docker compose would start what
 /// they ask for. `None` where it is.
 pub fn foreign_file(source: &TaskSource) -> Option<String> {
-    let read = match of_source(source) {
-        Ok(read) => read.files,
-        Err(problem) => return Some(problem.to_string()),
-    };
+    match of_source(source) {
+        Ok(read) => foreign_among(source, &read.files),
+        Err(problem) => Some(problem.to_string()),
+    }
+}
+
+fn foreign_among(source: &TaskSource, read: &[PathBuf]) -> Option<String> {
     // Such as a `.env`, which only who may write to the folder can add.
     let is_there = |file: &&PathBuf| file.symlink_metadata().is_ok();
     let files = [&source.path]
@@ -229,14 +232,14 @@ pub fn compose_call(
     source: &TaskSource,
     line: CommandLine,
 ) -> std::result::Result<CommandLine, String> {
-    if let Some(why) = foreign_file(source) {
+    let read = of_source(source).map_err(|problem| problem.to_string())?;
+    if let Some(why) = foreign_among(source, &read.files) {
         return Err(format!(
             "it could start anything as you, because other users can change its files: {why}"
         ));
     }
-    let read = of_source(source).map_err(|problem| problem.to_string())?;
     let line = with_variables_of(&read.files, line);
-    let (outside, folder) = (disk(&source.path), disk(&source.path).folder);
+    let outside = disk(&source.path);
     let lookup = |name: &str| {
         if name == "COMPOSE_PROJECT_NAME" {
             return Some(source.project.clone());
@@ -244,7 +247,7 @@ pub fn compose_call(
         let given = line.env.iter().find(|(other, _)| other == name);
         let given = given.map(|(_, value)| value.reveal().to_owned());
         // One that is set and not given has a secret of acrt's own.
-        let beside = || compose::project_variable(&outside, &folder, name).ok()?;
+        let beside = || compose::project_variable(&outside, &outside.folder, name).ok()?;
         given.or_else(|| beside().filter(|_| environment::variable(name).is_none()))
     };
     for file in &read.main_files {

@@ -34,7 +34,11 @@ const SOURCES_AT_ONCE: usize = 8;
 
 /// What tasks need to know of each tag.
 #[derive(Debug, Default)]
-pub struct TagSubscriptions(BTreeMap<Reference, Subscription>);
+pub struct TagSubscriptions {
+    tags: BTreeMap<Reference, Subscription>,
+    /// As [`made_locally`] returns them.
+    local: HashMap<Reference, Option<String>>,
+}
 
 /// What tasks need to know of one tag.
 #[derive(Clone, Debug)]
@@ -70,7 +74,7 @@ impl TagSubscriptions {
                 subscription.add(node, dependency);
             }
         }
-        Self(tags)
+        Self { tags, local }
     }
 
     /// Adds what `others` need to know of the same tags: an answer is stored for all tasks, whichever of them it was asked for.
@@ -78,7 +82,7 @@ impl TagSubscriptions {
     pub fn shared_with<'s>(mut self, others: impl IntoIterator<Item = &'s Snapshot>) -> Self {
         for node in others {
             for (tag, dependency) in node.followed() {
-                if let Some(subscription) = self.0.get_mut(tag) {
+                if let Some(subscription) = self.tags.get_mut(tag) {
                     subscription.add(node, dependency);
                 }
             }
@@ -86,23 +90,17 @@ impl TagSubscriptions {
         self
     }
 
-    /// Adds those images that tasks have pushed for which `which` returns true.
+    /// Adds those images that the same tasks have pushed for which `which` returns true.
     #[must_use]
-    pub fn with_outputs(
-        mut self,
-        app: &App,
-        nodes: &[&Snapshot],
-        which: impl Fn(&Reference) -> bool,
-    ) -> Self {
-        let local = made_locally(app, nodes);
+    pub fn with_outputs(mut self, nodes: &[&Snapshot], which: impl Fn(&Reference) -> bool) -> Self {
         for node in nodes {
             let outputs = node.outputs.iter().zip(&node.baseline.outputs);
             for (tag, output) in outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output))) {
                 if which(tag) {
                     let new = || Subscription::of(tag, output.reference());
-                    let subscription = self.0.entry(tag.clone()).or_insert_with(new);
+                    let subscription = self.tags.entry(tag.clone()).or_insert_with(new);
                     subscription.pushed_at = subscription.pushed_at.max(node.baseline.pushed_at());
-                    subscription.local = local.get(tag).cloned();
+                    subscription.local = self.local.get(tag).cloned();
                 }
             }
         }
@@ -110,34 +108,34 @@ impl TagSubscriptions {
     }
 
     pub fn tags(&self) -> BTreeSet<Reference> {
-        self.0.keys().cloned().collect()
+        self.tags.keys().cloned().collect()
     }
 
     pub fn is_base(&self, tag: &Reference) -> bool {
-        self.0.get(tag).is_some_and(|one| one.is_base)
+        self.tags.get(tag).is_some_and(|one| one.is_base)
     }
 
     pub fn pushed_at(&self, tag: &Reference) -> Option<Timestamp> {
-        self.0.get(tag)?.pushed_at
+        self.tags.get(tag)?.pushed_at
     }
 
     /// Returns whether a run has begun since the last look at a tag, which gave no answer, and was built on the tag. The tag is looked at
     /// again then, whatever pause that look has caused: its registry may answer, and a run says more than an older error.
     pub fn has_new_answer(&self, tag: &Reference, tags: &Tags) -> bool {
-        let run_at = self.0.get(tag).and_then(|one| one.run_at);
+        let run_at = self.tags.get(tag).and_then(|one| one.run_at);
         let record = tags.get(tag).filter(|record| record.error.is_some());
         record.is_some_and(|record| run_at > record.last_looked)
     }
 
     /// Returns a tag by the name that the first task uses, for messages.
     pub fn spelled<'t>(&'t self, tag: &'t Reference) -> &'t Reference {
-        self.0.get(tag).map_or(tag, |one| &one.spelled)
+        self.tags.get(tag).map_or(tag, |one| &one.spelled)
     }
 
     /// Returns the looks to make at `which` of the tags, without those whose registries have asked for a pause.
     fn questions(&self, which: &[Reference], tags: &Tags, now: Timestamp) -> Vec<LookQuestion> {
         let open = which.iter().filter_map(|tag| {
-            let subscription = self.0.get(tag)?;
+            let subscription = self.tags.get(tag)?;
             let record = tags.get(tag);
             if record.is_some_and(|record| record.rests(now)) && !self.has_new_answer(tag, tags) {
                 return None;
@@ -201,7 +199,7 @@ fn made_locally(app: &App, nodes: &[&Snapshot]) -> HashMap<Reference, Option<Str
     for node in nodes {
         let mut taken = node.followed().filter(|(_, it)| it.is_local).peekable();
         if taken.peek().is_some() {
-            let builder = app.builder_of(&node.task);
+            let builder = app.builder_after(&node.task, node.baseline.run_id);
             images.extend(taken.map(|(tag, _)| (tag.clone(), builder.clone())));
         }
     }
@@ -212,7 +210,7 @@ fn made_locally(app: &App, nodes: &[&Snapshot]) -> HashMap<Reference, Option<Str
     }
     for node in nodes.iter().filter(|node| node.task.is_local()) {
         let own = node.pushes.iter().cloned();
-        let builder = app.builder_of(&node.task);
+        let builder = app.builder_after(&node.task, node.baseline.run_id);
         images.extend(own.map(|image| (image, builder.clone())));
     }
     images

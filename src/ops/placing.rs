@@ -20,7 +20,7 @@ use crate::{
         process::{self, Ended},
         signal::Stop,
     },
-    task::{Step, Task},
+    task::{RunId, Step, Task},
     watch::{AwayBuilder, Baseline, Snapshot},
 };
 
@@ -268,18 +268,20 @@ fn asked_again(record: &AwayRecord, now: Timestamp) -> Timestamp {
 impl App {
     /// Returns the name of the builder or pool of a task; `None` is whichever builder the machine has.
     pub(super) fn builder_of(&self, task: &Task) -> Option<String> {
-        let choice = self.surroundings.builder.as_deref();
-        let choice = choice.or(task.builder.as_deref());
-        let chosen = builder::chosen_name(choice, &self.settings).map(str::to_owned);
-        chosen.or_else(|| self.builder_with_images_of(task))
+        let baseline = || self.store.baseline(&task.key()).unwrap_or_default();
+        let last = task.is_local().then(baseline);
+        self.builder_after(task, last.and_then(|it| it.run_id))
     }
 
-    /// Returns the builder of the last successful run of a local task: whichever builders answer now, its images are in that one.
-    fn builder_with_images_of(&self, task: &Task) -> Option<String> {
-        if !task.is_local() {
-            return None;
+    /// As [`Self::builder_of`], where the last successful run is known: the images of a local task are in the builder of that one, whichever
+    /// builders answer now.
+    pub(super) fn builder_after(&self, task: &Task, last: Option<RunId>) -> Option<String> {
+        let choice = self.surroundings.builder.as_deref();
+        let choice = choice.or(task.builder.as_deref());
+        if let Some(chosen) = builder::chosen_name(choice, &self.settings) {
+            return Some(chosen.to_owned());
         }
-        let last = self.store.baseline(&task.key()).ok()?.run_id?;
+        let last = last.filter(|_| task.is_local())?;
         let name = self.store.run(last).ok()??.builder?;
         self.settings.config.builder(&name)?;
         Some(name)

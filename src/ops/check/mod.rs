@@ -332,7 +332,7 @@ pub(super) fn subscriptions(
     tags: &Tags,
 ) -> TagSubscriptions {
     let is_gone = |tag: &Reference| tags.look_error(tag) == Some(LookErrorKind::Absent);
-    TagSubscriptions::by(app, nodes).with_outputs(app, nodes, |tag| images || is_gone(tag))
+    TagSubscriptions::by(app, nodes).with_outputs(nodes, |tag| images || is_gone(tag))
 }
 
 /// Looks at all `wanted` tags, and at the git repositories of these tasks, and waits for all answers.

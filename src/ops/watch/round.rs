@@ -261,7 +261,7 @@ impl<'a> Watcher<'a> {
             .debounced_by(self.options.settle)
             .remembering(aged)
             .with_heads(self.heads.said());
-        let wanted = TagSubscriptions::by(app, nodes).with_outputs(app, nodes, |_| {
+        let wanted = TagSubscriptions::by(app, nodes).with_outputs(nodes, |_| {
             app.settings.config.watch.images_every_seconds > 0
         });
         if whole {

@@ -156,31 +156,36 @@ fn of_document(
     file: &Path,
     document: &Map<String, Value>,
 ) -> ComposeBuilds {
-    let reader = BakeReader {
+    let mut reader = BakeReader {
         outside,
         file,
         folder: file.parent().unwrap_or(Path::new("/")),
-        targets: object(document, "target"),
-        groups: object(document, "group"),
         variables: object(document, "variable"),
+        targets: BTreeMap::new(),
+        groups: BTreeMap::new(),
         size: Cell::new(0),
     };
-    let mut recipes = ComposeBuilds::default();
+    let mut recipes = ComposeBuilds {
+        left_out: reader.evaluate(document),
+        files: vec![file.to_owned()],
+        ..ComposeBuilds::default()
+    };
     let wanted = reader.wanted();
-    reader.size.set(0);
-    for (name, target) in &reader.targets {
+    for name in reader.targets.keys() {
         if !wanted.contains(name) {
             recipes.left_out.push((name.clone(), LeftOut::NoDefault));
             continue;
         }
-        match reader.recipes(name, target) {
-            Ok(found) => recipes.recipes.extend(found),
+        match reader
+            .whole(name, 0)
+            .and_then(|whole| reader.recipe(name, &whole))
+        {
+            Ok(recipe) => recipes.recipes.push(recipe),
             Err(why) => recipes
                 .left_out
                 .push((name.clone(), LeftOut::Unusable(why))),
         }
     }
-    recipes.files = vec![file.to_owned()];
     recipes
 }
 
@@ -196,13 +201,16 @@ fn items<'m>(of: &'m Map<String, Value>, key: &str) -> impl Iterator<Item = &'m 
     items.into_iter().flatten()
 }
 
+type Target = Map<String, Value>;
+
 struct BakeReader<'a> {
     outside: &'a dyn ComposeInputs,
     file: &'a Path,
     folder: &'a Path,
-    targets: Map<String, Value>,
-    groups: Map<String, Value>,
     variables: Map<String, Value>,
+    /// What is written in each target, without expressions: those of a matrix one by one.
+    targets: BTreeMap<String, Result<Target, Problem>>,
+    groups: BTreeMap<String, Vec<String>>,
     /// How much was read, of [`MAX_SIZE`].
     size: Cell<usize>,
 }
@@ -210,6 +218,83 @@ struct BakeReader<'a> {
 impl BakeReader<'_> {
     fn problem(&self, key: &str, text: &str) -> Problem {
         Problem::new(self.file, key, text)
+    }
+
+    /// Evaluates the groups and targets. A group that cannot be read is one without targets, and returned.
+    fn evaluate(&mut self, document: &Map<String, Value>) -> Vec<(String, LeftOut)> {
+        let mut left_out = Vec::new();
+        for (name, group) in object(document, "group") {
+            let key = format!("group.{name}.targets");
+            let targets = self.evaluated(&group["targets"], &Map::new(), &key, 0);
+            let members = targets.unwrap_or_else(|why| {
+                left_out.push((name.clone(), LeftOut::Unusable(why)));
+                Value::Null
+            });
+            let members = members.as_array().into_iter().flatten();
+            let members = members.filter_map(|it| it.as_str().map(str::to_owned));
+            let members = members.collect();
+            self.groups.insert(name, members);
+        }
+        for (name, target) in object(document, "target") {
+            match self.expanded(&name, &target) {
+                Ok(several) => {
+                    if target.get("matrix").is_some() {
+                        let members = several.iter().map(|(name, _)| name.clone());
+                        self.groups.insert(name, members.collect());
+                    }
+                    let several = several.into_iter();
+                    self.targets
+                        .extend(several.map(|(name, target)| (name, Ok(target))));
+                }
+                Err(why) => drop(self.targets.insert(name, Err(why))),
+            }
+        }
+        self.size.set(0);
+        left_out
+    }
+
+    /// Returns what is written in a target, with its expressions replaced: of a matrix, once for each combination of its values.
+    fn expanded(&self, name: &str, target: &Value) -> Result<Vec<(String, Target)>, Problem> {
+        let key = format!("target.{name}");
+        let wrong = |why: &str| self.problem(&key, why);
+        let mut fields = target.as_object().cloned();
+        let fields = fields
+            .as_mut()
+            .ok_or_else(|| wrong("it must be an object"))?;
+        let matrix = fields.remove("matrix").unwrap_or_default();
+        let matrix = self.evaluated(&matrix, &Map::new(), &format!("{key}.matrix"), 0)?;
+        let mut rows = vec![Map::new()];
+        for (axis, values) in matrix.as_object().into_iter().flatten() {
+            let values = values.as_array().map_or(&[][..], Vec::as_slice);
+            if rows.len().saturating_mul(values.len()) > MAX_TARGETS {
+                return Err(wrong("its matrix expands to too many targets"));
+            }
+            let with = |row: &Map<String, Value>, value: &Value| {
+                let mut row = row.clone();
+                row.insert(axis.clone(), value.clone());
+                row
+            };
+            rows = rows
+                .iter()
+                .flat_map(|row| values.iter().map(move |value| with(row, value)))
+                .collect();
+            let cells = rows.iter().flat_map(Map::values).map(size).sum();
+            self.charge(cells, &key)?;
+        }
+        let rows = rows.iter().map(|row| {
+            let mut own = Map::new();
+            for (field, value) in fields.iter() {
+                let value = self.evaluated(value, row, &format!("{key}.{field}"), 0)?;
+                self.charge(size(&value), &key)?;
+                own.insert(field.clone(), value);
+            }
+            match own.remove("name") {
+                Some(Value::String(name)) if !matrix.is_null() => Ok((name, own)),
+                None if matrix.is_null() => Ok((name.to_owned(), own)),
+                _ => Err(wrong("it must have both `matrix` and `name`, or neither")),
+            }
+        });
+        rows.collect()
     }
 
     /// Returns the targets that are built by default, and those that they use as contexts.
@@ -232,6 +317,7 @@ impl BakeReader<'_> {
                 places.filter_map(|(_, it)| Some(it.as_str()?.strip_prefix("target:")?.to_owned()));
             open.extend(named.filter(|name| wanted.insert(name.clone())));
         }
+        self.size.set(0);
         wanted
     }
 
@@ -249,8 +335,8 @@ impl BakeReader<'_> {
         if !seen.insert(name.to_owned()) {
             return;
         }
-        for member in group["targets"].as_array().into_iter().flatten() {
-            if let Some(member) = member.as_str().filter(|it| !wanted.contains(*it)) {
+        for member in group {
+            if !wanted.contains(member) {
                 self.add_group(member, wanted, seen, depth + 1);
             }
         }
@@ -268,7 +354,7 @@ impl BakeReader<'_> {
     }
 
     /// Returns a target with the fields that it inherits.
-    fn whole(&self, name: &str, depth: usize) -> Result<Map<String, Value>, Problem> {
+    fn whole(&self, name: &str, depth: usize) -> Result<Target, Problem> {
         let key = format!("target.{name}");
         let told = |text: &str| self.problem(&key, text);
         if depth >= MAX_DEPTH {
@@ -277,89 +363,45 @@ impl BakeReader<'_> {
             ));
         }
         self.charge(SIZE_OF_A_VALUE, &key)?;
-        let own = self.targets.get(name).and_then(Value::as_object);
-        let own = own.ok_or_else(|| told("there is no such target"))?;
+        let own = self.targets.get(name).cloned();
+        let own = own.unwrap_or_else(|| Err(told("there is no such target")))?;
         let mut whole = Map::new();
-        for parent in items(own, "inherits") {
+        for parent in items(&own, "inherits") {
             let parent = parent.as_str().unwrap_or_default();
             lay_over(&mut whole, self.whole(parent, depth + 1)?);
         }
-        whole.remove("matrix");
-        whole.remove("name");
-        lay_over(&mut whole, own.clone());
+        lay_over(&mut whole, own);
         self.charge(whole.values().map(size).sum(), &key)?;
         Ok(whole)
     }
 
-    /// Returns the builds of a target: for a matrix, one for each combination.
-    fn recipes(&self, name: &str, target: &Value) -> Result<Vec<ComposeBuild>, Problem> {
-        let key = format!("target.{name}");
-        if !target.is_object() {
-            return Err(self.problem(&key, "it must be an object"));
-        }
-        let whole = self.whole(name, 0)?;
-        let Some(matrix) = whole.get("matrix").and_then(Value::as_object) else {
-            return Ok(vec![self.recipe(name, &whole, &BTreeMap::new())?]);
-        };
-        let mut rows = vec![BTreeMap::new()];
-        for (axis, values) in matrix {
-            let values = values.as_array().cloned().unwrap_or_default();
-            if rows.len().saturating_mul(values.len()) > MAX_TARGETS {
-                return Err(self.problem(&key, "its matrix expands to too many targets"));
-            }
-            let cells = rows.len().saturating_mul(values.len());
-            let axes = rows.first().map_or(0, BTreeMap::len) + 1;
-            self.charge(cells * axes * SIZE_OF_A_VALUE, &key)?;
-            let with = |row: &BTreeMap<String, String>, value: &Value| {
-                let mut row = row.clone();
-                row.insert(axis.clone(), plain(value));
-                row
-            };
-            rows = rows
-                .iter()
-                .flat_map(|row| values.iter().map(move |value| with(row, value)))
-                .collect();
-        }
-        let rows = rows.iter().map(|row| {
-            let Some(pattern) = whole.get("name").and_then(Value::as_str) else {
-                return Err(self.problem(&key, "it has a `matrix`, but no `name` for its targets"));
-            };
-            self.charge(whole.values().map(size).sum(), &key)?;
-            let name = self.filled(pattern, row, &key)?;
-            self.recipe(&name, &whole, row)
-        });
-        rows.collect()
-    }
-
-    fn recipe(
-        &self,
-        name: &str,
-        target: &Map<String, Value>,
-        row: &BTreeMap<String, String>,
-    ) -> Result<ComposeBuild, Problem> {
-        let key = |of: &str| format!("target.{name}.{of}");
+    fn recipe(&self, name: &str, target: &Target) -> Result<ComposeBuild, Problem> {
+        let wrong = |of: &str, why: &str| self.problem(&format!("target.{name}.{of}"), why);
         let text = |of: &str| match target.get(of) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => self.filled(text, row, &key(of)).map(Some),
-            Some(_) => Err(self.problem(&key(of), "it must be a string")),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(wrong(of, "it must be a string")),
         };
-        let texts = |of: &str| match target.get(of) {
+        let texts = |of: &str| {
+            let list = match target.get(of) {
+                None | Some(Value::Null) => Some(Vec::new()),
+                Some(Value::Array(items)) => items
+                    .iter()
+                    .filter(|item| item.as_str() != Some(""))
+                    .map(|item| item.as_str().map(str::to_owned))
+                    .collect(),
+                Some(_) => None,
+            };
+            list.ok_or_else(|| wrong(of, "it must be a list of strings"))
+        };
+        let pairs = |of: &str| match target.get(of) {
             None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(items)) => items
+            Some(Value::Object(pairs)) => Ok(pairs
                 .iter()
-                .map(|item| match item {
-                    Value::String(text) => self.filled(text, row, &key(of)),
-                    _ => Err(self.problem(&key(of), "it must be a list of strings")),
-                })
-                .collect(),
-            Some(_) => Err(self.problem(&key(of), "it must be a list of strings")),
-        };
-        let pairs = |of: &str| {
-            let pairs = object(target, of).into_iter();
-            let pairs = pairs.filter(|(_, value)| !value.is_null());
-            pairs
-                .map(|(name, value)| Ok((name, self.filled(&plain(&value), row, &key(of))?)))
-                .collect::<Result<Vec<(String, String)>, Problem>>()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name.clone(), plain(value)))
+                .collect()),
+            Some(_) => Err(wrong(of, "it must be an object")),
         };
         let here = |text: &str| {
             if is_remote(text) || text.starts_with("target:") {
@@ -386,7 +428,7 @@ impl BakeReader<'_> {
                 .map(|of| format!("--allow={of}")),
         );
         options.extend(texts("ulimits")?.iter().map(|of| format!("--ulimit={of}")));
-        options.extend(self.hosts(target, row, &key("extra-hosts"))?);
+        options.extend(hosts(target));
         options.extend(text("shm-size")?.map(|size| format!("--shm-size={size}")));
         for (of, option) in [("ssh", "--ssh"), ("secret", "--secret")] {
             for item in items(target, of) {
@@ -394,7 +436,6 @@ impl BakeReader<'_> {
                     Value::Object(item) => csv(of, item),
                     item => plain(item),
                 };
-                let written = self.filled(&written, row, &key(of))?;
                 options.push(format!("{option}={}", with_paths(of, &written, &here)));
             }
         }
@@ -425,46 +466,41 @@ impl BakeReader<'_> {
         })
     }
 
-    /// Returns the options for `extra-hosts`: a host has one address, or several.
-    fn hosts(
+    /// Replaces the expressions in a value: in its texts, and in the names of its entries. `depth` is how many variables away from a target it is.
+    fn evaluated(
         &self,
-        target: &Map<String, Value>,
-        row: &BTreeMap<String, String>,
+        value: &Value,
+        row: &Map<String, Value>,
         key: &str,
-    ) -> Result<Vec<String>, Problem> {
-        let mut options = Vec::new();
-        for (host, addresses) in object(target, "extra-hosts") {
-            let addresses = match addresses {
-                Value::Null => Vec::new(),
-                Value::Array(several) => several,
-                one => vec![one],
-            };
-            for address in addresses {
-                let address = self.filled(&plain(&address), row, key)?;
-                options.push(format!("--add-host={host}:{address}"));
+        depth: usize,
+    ) -> Result<Value, Problem> {
+        Ok(match value {
+            Value::String(text) => self.filled(text, row, key, depth)?,
+            Value::Array(items) => {
+                let items = items.iter();
+                let items = items.map(|item| self.evaluated(item, row, key, depth));
+                Value::Array(items.collect::<Result<_, _>>()?)
             }
-        }
-        Ok(options)
+            Value::Object(entries) => {
+                let entries = entries.iter().map(|(name, value)| {
+                    let name = self.filled(name, row, key, depth)?;
+                    Ok((plain(&name), self.evaluated(value, row, key, depth)?))
+                });
+                Value::Object(entries.collect::<Result<_, Problem>>()?)
+            }
+            other => other.clone(),
+        })
     }
 
-    /// Replaces `${NAME}`. Other expressions of HCL are left to docker buildx.
+    /// Replaces `${NAME}`: a text that is nothing else has the value of the variable, whatever it is. Other expressions of HCL are left to docker
+    /// buildx.
     fn filled(
         &self,
         text: &str,
-        row: &BTreeMap<String, String>,
-        key: &str,
-    ) -> Result<String, Problem> {
-        self.filled_at(text, row, key, 0)
-    }
-
-    /// As [`Self::filled`], in a default that is `depth` variables away from the target.
-    fn filled_at(
-        &self,
-        text: &str,
-        row: &BTreeMap<String, String>,
+        row: &Map<String, Value>,
         key: &str,
         depth: usize,
-    ) -> Result<String, Problem> {
+    ) -> Result<Value, Problem> {
         let mut result = String::new();
         let mut rest = text;
         while let Some(at) = rest.find(['$', '%']) {
@@ -487,7 +523,7 @@ impl BakeReader<'_> {
             };
             let value = inside.find('}').and_then(|end| {
                 let name = inside[..end].trim();
-                let value = row.get(name).cloned().map(|value| Ok(Some(value)));
+                let value = row.get(name).cloned().map(Ok);
                 let value = value.or_else(|| self.variable(name, key, depth))?;
                 Some((name, value, end)).filter(|_| sign == "${")
             });
@@ -496,49 +532,59 @@ impl BakeReader<'_> {
                 let text = format!("`{}` {EXPRESSION}", shown.escape_debug());
                 return Err(self.problem(key, &text));
             };
-            let value = value?.ok_or_else(|| {
+            let value = value?;
+            self.charge(size(&value), key)?;
+            rest = &inside[end + 1..];
+            if rest.is_empty() && after.len() == text.len() {
+                return Ok(value);
+            }
+            if value.is_null() {
                 let shown = name.escape_debug();
                 let why = format!("variable `{shown}` has to be set: its default is null");
-                self.problem(key, &why)
-            })?;
-            self.charge(SIZE_OF_A_VALUE + value.len(), key)?;
-            result.push_str(&value);
-            rest = &inside[end + 1..];
+                return Err(self.problem(key, &why));
+            }
+            result.push_str(&plain(&value));
         }
         result.push_str(rest);
-        Ok(result)
+        Ok(Value::String(result))
     }
 
-    /// Returns the value of a variable, which is `None` inside where its default is null; `None` where it is not declared. A default may use
-    /// other variables.
-    fn variable(
-        &self,
-        name: &str,
-        key: &str,
-        depth: usize,
-    ) -> Option<Result<Option<String>, Problem>> {
+    /// Returns the value of a variable; `None` where it is not declared. A default may use other variables.
+    fn variable(&self, name: &str, key: &str, depth: usize) -> Option<Result<Value, Problem>> {
         let default = self.variables.get(name)?.get("default");
         if let Some(value) = self.outside.variable(name) {
-            return Some(Ok(Some(value)));
+            return Some(Ok(Value::String(value)));
         }
         Some(match default {
-            Some(Value::Null) => Ok(None),
             Some(_) if depth >= MAX_DEPTH => {
                 let name = name.escape_debug();
                 let why =
                     format!("the default of variable `{name}` uses itself, or others too deeply");
                 Err(self.problem(key, &why))
             }
-            Some(default) => self
-                .filled_at(&plain(default), &BTreeMap::new(), key, depth + 1)
-                .map(Some),
-            None => Ok(Some(String::new())),
+            Some(default) => self.evaluated(default, &Map::new(), key, depth + 1),
+            None => Ok(Value::String(String::new())),
         })
     }
 }
 
+/// Returns the options for `extra-hosts`: a host has one address, or several.
+fn hosts(target: &Target) -> Vec<String> {
+    let hosts = object(target, "extra-hosts").into_iter();
+    let addresses = hosts.flat_map(|(host, addresses)| {
+        let addresses = match addresses {
+            Value::Null => Vec::new(),
+            Value::Array(several) => several,
+            one => vec![one],
+        };
+        let addresses = addresses.into_iter();
+        addresses.map(move |address| format!("--add-host={host}:{}", plain(&address)))
+    });
+    addresses.collect()
+}
+
 /// Returns the keys of a target that are ignored.
-fn unheeded(target: &Map<String, Value>) -> Vec<String> {
+fn unheeded(target: &Target) -> Vec<String> {
     let is_given = |of: &&&str| target.get(**of).is_some_and(|it| !it.is_null());
     let given = UNHEEDED.iter().filter(is_given);
     given.map(|of| (*of).to_owned()).collect()
@@ -754,6 +800,60 @@ mod tests {
             (10..200).contains(&found.recipes.len()),
             "{}",
             found.recipes.len()
+        );
+    }
+
+    #[test]
+    fn bake_targets_of_a_matrix_are_named_used_and_inherit_one_by_one() {
+        let found = read(&json!({
+            "group": {"default": {"targets": ["tool-b", "dep", "pair"]}},
+            "variable": {"SYSTEM": {"default": "debian"}},
+            "target": {
+                "_a": {"args": {"BASE": "${SYSTEM}:a"}},
+                "_b": {"args": {"BASE": "${SYSTEM}:b"}},
+                "tool": {"name": "tool-${v}", "matrix": {"v": ["a", "b", "c"]}, "inherits": ["_${v}"]},
+                "dep": {"contexts": {"x": "target:tool-a"}},
+                "pair": {"name": "pair-${n}-${v}", "matrix": {"n": [1, 2], "v": ["x"]}},
+                "nameless": {"matrix": {"v": ["a"]}},
+            }
+        }));
+        let keys: Vec<&str> = found.recipes.iter().map(|it| &*it.key).collect();
+        assert_eq!(keys, ["dep", "pair-1-x", "pair-2-x", "tool-a", "tool-b"]);
+        let base = [("BASE".to_owned(), "debian:b".to_owned())];
+        assert_eq!(found.recipes[4].args, base);
+        let left_out: Vec<&str> = found.left_out.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(left_out, ["_a", "_b", "nameless", "tool-c"]);
+    }
+
+    #[test]
+    fn bake_expressions_in_names_of_entries_groups_and_whole_values_are_replaced() {
+        let found = read(&json!({
+            "variable": {
+                "E": {"default": "web"},
+                "ALL": {"default": {"A": "${E}", "N": 3}},
+                "TAGS": {"default": ["${E}:1", ""]},
+                "NONE": {"default": null},
+            },
+            "group": {"default": {"targets": ["${E}", "bad"]}},
+            "target": {
+                "web": {"args": "${ALL}", "tags": "${TAGS}", "target": "${NONE}", "contexts": {"x-${E}": "docker-image://b"}},
+                "bad": {"args": "${E}"},
+            }
+        }));
+        let [web] = &found.recipes[..] else {
+            panic!("{found:?}")
+        };
+        let args = [("A", "web"), ("N", "3")];
+        assert_eq!(web.args, args.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        assert_eq!(
+            (&web.images[..], &web.target),
+            (&["web:1".to_owned()][..], &None)
+        );
+        assert_eq!(web.contexts[0].0, "x-web");
+        let why = format!("{:?}", found.left_out);
+        assert!(
+            why.contains("target.bad.args") && why.contains("must be an object"),
+            "{why}"
         );
     }
 

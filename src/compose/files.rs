@@ -26,7 +26,9 @@ const SIZE_OF_READING: usize = 500;
 const SIZE_OF_USING: usize = 100;
 
 /// The keys of a service that decide what is built.
-const KEYS: [&str; 5] = ["build", "image", "profiles", "platform", "extends"];
+const KEYS: [&str; 6] = [
+    "build", "image", "profiles", "platform", "extends", "env_file",
+];
 
 /// The file names that docker compose looks for, in order of precedence.
 pub const MAIN: [&str; 4] = [
@@ -273,6 +275,7 @@ impl FileOrigin<'_> {
 fn written_out(service: &Node, from: &FileOrigin<'_>) -> Node {
     let mut service = service.clone();
     service.keep_only(&KEYS);
+    service.change("env_file", |files| listed_env_files(files, from));
     service.change("build", |build| {
         let mut build = match &build.value {
             Value::Text(_) | Value::Bad(_) => {
@@ -292,6 +295,20 @@ fn written_out(service: &Node, from: &FileOrigin<'_>) -> Node {
         build
     });
     service
+}
+
+/// Converts `env_file` to a list of absolute paths.
+fn listed_env_files(files: &Node, from: &FileOrigin<'_>) -> Node {
+    let entries = match &files.value {
+        Value::List(entries) => entries,
+        _ => std::slice::from_ref(files),
+    };
+    let paths = entries
+        .iter()
+        .map(|entry| entry.get("path").unwrap_or(entry));
+    files.with(Value::List(
+        paths.map(|path| anchored(path, from)).collect(),
+    ))
 }
 
 /// Converts a mapping of hosts to a list of `HOST=ADDRESS`.

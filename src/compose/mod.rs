@@ -146,6 +146,8 @@ pub struct ComposeBuilds {
     pub main_files: Vec<PathBuf>,
     /// The files that were read or looked for.
     pub files: Vec<PathBuf>,
+    /// The files that give the services variables of their containers; they were not read.
+    pub env_files: Vec<PathBuf>,
     /// Variables that are used and not set, which docker compose takes as empty.
     pub unset: Vec<String>,
 }

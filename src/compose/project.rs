@@ -80,6 +80,9 @@ pub fn open(
     };
     let mut recipes = ComposeBuilds::default();
     for (name, node) in &part.services {
+        let env_files = node.get("env_file").map(|files| files.texts(""));
+        let env_files = env_files.into_iter().flatten().flatten();
+        recipes.env_files.extend(env_files.map(PathBuf::from));
         let of_node = part
             .unusable
             .get(name)
@@ -473,6 +476,20 @@ mod tests {
         let owned = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let problem = opened(owned).unwrap_err().to_string();
         assert_eq!(problem, "`/p/x.env`: there is no such file");
+    }
+
+    #[test]
+    fn env_files_of_services_are_named_in_each_of_their_forms() {
+        let files = [
+            (
+                "compose.yaml",
+                "services: {a: {env_file: a.env}, b: {env_file: [/b.env, {path: c.env, required: false}]}}",
+            ),
+            ("compose.override.yaml", "services: {b: {env_file: d.env}}"),
+        ];
+        let read = opened(files.map(|(name, text)| (name.to_owned(), text.to_owned()))).unwrap();
+        let files = ["/p/a.env", "/b.env", "/p/c.env", "/p/d.env"].map(PathBuf::from);
+        assert_eq!(read.env_files, files);
     }
 
     #[test]

@@ -13,7 +13,11 @@ use crate::{
     error::Result,
     image::{Digest, Reference},
     ops::{App, Event, EventSink, joined::joined, platforms},
-    sys::{beneath, command::CommandLine, environment, ownership, process},
+    sys::{
+        beneath::{self, Unreadable},
+        command::CommandLine,
+        environment, ownership, process,
+    },
     task::{Argument, SourceKind, Step, Task, TaskSource},
 };
 
@@ -70,6 +74,8 @@ impl ComposeInputs for Disk {
                 Err(_) => Err("it is not UTF-8".to_owned()),
             },
             Err(problem) if problem.is_absent() => Ok(None),
+            // docker compose does without it.
+            Err(Unreadable::Folder) if path.ends_with(".env") => Ok(None),
             Err(problem) => Err(problem.to_string()),
         }
     }
@@ -238,7 +244,7 @@ pub fn compose_call(
             "it could start anything as you, because other users can change its files: {why}"
         ));
     }
-    let line = with_variables_of(&read.files, line);
+    let line = with_variables_of(read.files.iter().chain(&read.env_files), line);
     let outside = disk(&source.path);
     let lookup = |name: &str| {
         if name == "COMPOSE_PROJECT_NAME" {
@@ -473,7 +479,7 @@ async fn printed(
     }
     line.dir = file.parent().map(Path::to_owned);
     // Variables of the environment replace the defaults in the files.
-    let reply = process::ask(&with_variables_of(files, line))
+    let reply = process::ask(&with_variables_of(files.iter(), line))
         .await
         .map_err(|error| error.one_line())?;
     if reply.ended != process::Ended::Exited(0) {
@@ -500,8 +506,11 @@ const ENV_FILES: [&str; 2] = ["COMPOSE_ENV_FILES", "COMPOSE_DISABLE_ENV_FILE"];
 
 /// Hands on the variables whose names are in files of the user's own, and [`ENV_FILES`]: others are of no use to the program that reads the
 /// files.
-fn with_variables_of(files: &[PathBuf], line: CommandLine) -> CommandLine {
-    let texts = files.iter().filter_map(|file| disk(file).read(file).ok()?);
+fn with_variables_of<'p>(
+    files: impl Iterator<Item = &'p PathBuf>,
+    line: CommandLine,
+) -> CommandLine {
+    let texts = files.filter_map(|file| disk(file).read(file).ok()?);
     let texts: String = texts.collect();
     let all = environment::without_own_secrets().into_iter();
     all.filter(|(name, _)| texts.contains(name) || ENV_FILES.contains(&name.as_str()))
@@ -591,6 +600,15 @@ fn is_hcl(file: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folder_named_env_beside_a_compose_file_has_no_variables() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(".env")).unwrap();
+        let outside = disk(&folder.path().join("compose.yaml"));
+        assert_eq!(outside.read(&folder.path().join(".env")), Ok(None));
+        assert!(outside.read(folder.path()).is_err());
+    }
 
     #[test]
     fn pwd_of_a_compose_file_is_its_folder_wherever_acrt_was_started() {

@@ -493,7 +493,7 @@ mod tests {
     #[tokio::test]
     async fn compose_up_gets_the_variables_of_its_files_and_fails_where_one_is_not_set() {
         let folder = tempfile::tempdir().unwrap();
-        let file = "services: {web: {image: web, build: $NO_BUILD, volumes: ['$PWD:/p'],
+        let file = "services: {web: {image: web, build: $NO_BUILD, volumes: ['$PWD:/p'], env_file: web.env,
             environment: ['A=$CARGO_PKG_NAME', 'B=$ACRT_NO_SUCH', 'C=${ACRT_NONE:-}', 'D=$COMPOSE_PROJECT_NAME']}}\n";
         let (app, mut channel) = compose_up_of(folder.path(), file);
         let why = called(&app, &mut channel, "id").await.unwrap_err();
@@ -502,8 +502,10 @@ mod tests {
             "{why}"
         );
         fs::write(folder.path().join(".env"), "ACRT_NO_SUCH=1\n").unwrap();
+        fs::write(folder.path().join("web.env"), "CARGO_PKG_AUTHORS\n").unwrap();
         let line = called(&app, &mut channel, "id").await.unwrap().unwrap();
         assert!(line.contains("CARGO_PKG_NAME=*** "), "{line}");
+        assert!(line.contains("CARGO_PKG_AUTHORS=*** "), "{line}");
         assert!(!line.contains("CARGO_PKG_VERSION="), "{line}");
     }
 

@@ -188,7 +188,7 @@ impl BuildJob<'_> {
     async fn unchanged(&self, built: &[HeldImage]) -> Result<BTreeMap<Reference, Digest>, Failure> {
         let (before, now) = (&self.baseline.dependencies, &self.resolved.dependencies);
         let is_first = self.baseline.outputs.is_empty();
-        if !self.step.is_push_enabled || is_first || unchanged::is_on_another_base(before, now) {
+        if !self.step.pushes() || is_first || unchanged::is_on_another_base(before, now) {
             return Ok(BTreeMap::new());
         }
         let mut same = BTreeMap::new();

@@ -500,7 +500,7 @@ pub(super) fn policy(app: &App, name: &str, task: &Task, run: &Run) -> Option<Cl
 
 fn is_pushed(task: &Task) -> bool {
     match &task.step {
-        Step::Docker(step) => step.is_push_enabled,
+        Step::Docker(step) => step.pushes(),
         Step::FileTask(_) | Step::EncodedTask(_) | Step::Import(_) => true,
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn work(
     let mut resolved = execution.unless_stopped(resolving).await?;
     let (bases, known) = (bases_of(&resolved), execution.descendants.as_ref());
     ImageMakers::of(app).refuse_cycles(task, &images, &bases, known)?;
-    let pushed: &[Reference] = if step.is_push_enabled { &images } else { &[] };
+    let pushed: &[Reference] = if step.pushes() { &images } else { &[] };
     if !step.is_local
         && let Some(on) = builders.first()
         && let Some(refused) = push_login::refusal(execution, &on.builder, pushed).await?
@@ -176,7 +176,7 @@ fn request(job: &BuildJob<'_>) -> Result<BuildRequest> {
         secret_args,
         no_cache: step.no_cache,
         options: step.options.clone(),
-        push: step.is_push_enabled,
+        push: step.pushes(),
         scratch: layout.run_folder(job.run.run_id),
         ..BuildRequest::default()
     };

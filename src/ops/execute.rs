@@ -15,7 +15,7 @@ use super::{
     docker_run,
     execution::{Execution, Failure, Finished, Named},
     fetch::{self, Fetched},
-    import, keep, reading,
+    import, inputs, keep, reading,
     run_log::RunLog,
     run_record, steps,
     trust::{self, Trust},
@@ -84,6 +84,7 @@ pub async fn plan(
     run: &Run,
     events: &EventSink<'_>,
 ) -> Result<Vec<String>> {
+    inputs::check_secrets(&execution.task, &execution.secrets)?;
     match &execution.task.step {
         Step::Docker(step) => docker_run::plan(execution, step, run, events).await,
         Step::Import(step) => import::run::plan(execution, step, run),
@@ -128,6 +129,7 @@ async fn work(
     log: &RunLog<'_>,
 ) -> Result<(), Failure> {
     reading::refuse_hanging(&execution.task)?;
+    inputs::check_secrets(&execution.task, &execution.secrets)?;
     if execution.recorded {
         // Read before anything is copied: what changes from then on is seen by the next round. A problem with the files is reported by the step
         // that needs them.

@@ -13,7 +13,7 @@ use crate::{
     secret::{MaskedText, Masks, Secret},
     source::local::{self, LocalContext},
     store::secrets::Secrets,
-    task::{Context, DockerStep, Task, Untracked, name},
+    task::{Argument, Context, DockerStep, Step, Task, Untracked, name},
     watch::{FileStamp, FileState, ReadFile},
 };
 
@@ -82,6 +82,43 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
         own: task.stable_images(),
         ..inputs
     })
+}
+
+/// Refuses a task one of whose secret values is not in its file of secrets, as after a copy of the definitions alone: an empty one would make
+/// another image.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the name. A secret value in the definition itself is refused too, since it is shown with it.
+pub fn check_secrets(task: &Task, secrets: &Secrets) -> Result<()> {
+    let (given, stored, what, option) = match &task.step {
+        Step::Docker(step) => (
+            &step.arguments[..],
+            &secrets.arguments,
+            "build argument",
+            "--secret-arg",
+        ),
+        step => (
+            step.values(),
+            &secrets.values,
+            "value of templates",
+            "--set-secret",
+        ),
+    };
+    let is_wrong =
+        |it: &&Argument| it.is_secret && (it.value.is_some() || !stored.contains_key(&it.name));
+    let Some(Argument { name, value, .. }) = given.iter().find(is_wrong) else {
+        return Ok(());
+    };
+    let why = match value {
+        Some(_) => "stands in the definition, where it is shown",
+        None => "is not in its file of secrets",
+    };
+    let (task_name, update) = (&task.name, task.key().full_option());
+    let error = format!("the secret {what} `{name}` of task `{task_name}` {why}");
+    Err(Error::invalid(error).hint(format!(
+        "give it again, with the others: acrt task update {update} {option} {name}=VALUE"
+    )))
 }
 
 /// Returns the build arguments of a task with their values, in order.

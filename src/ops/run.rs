@@ -370,10 +370,21 @@ fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
         }
     };
     let overrides = &request.overrides;
+    let named = task.step.context().cloned();
     change(&mut task, overrides)?;
+    task::drop_token_of_other_host(&mut secrets, named.as_ref(), task.step.context());
     secrets.arguments.extend(overrides.secret_arguments.clone());
     secrets.values.extend(overrides.secret_values.clone());
     Ok((task, secrets))
+}
+
+/// Refuses a run whose options do not fit its task.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the option; [`Kind::NotFound`] if there is no such task.
+pub fn check_options(app: &App, request: &RunRequest) -> Result<()> {
+    prepare(app, request).map(drop)
 }
 
 /// Returns the overrides of a run as a change of the task, to check that they fit it.

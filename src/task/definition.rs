@@ -252,7 +252,7 @@ pub struct DockerStep {
     /// The images, as `repository:tag`, on the task's registry unless they name another one. May hold run variables.
     #[serde(default)]
     pub image_names: Vec<String>,
-    /// Whether the images are pushed after the build.
+    /// Whether the images are pushed after the build, if the task is not local: see [`Self::pushes`].
     #[serde(default = "yes")]
     pub is_push_enabled: bool,
     /// Whether the images stay in the builder's own store, where other local tasks build on them.
@@ -279,6 +279,13 @@ pub struct DockerStep {
     /// Whether the context is trusted: its content may do all that the definition may, wherever it comes from.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust_context: bool,
+}
+
+impl DockerStep {
+    /// Tells whether a run pushes the images: those of a local task stay in the builder's store, whatever else the definition says.
+    pub fn pushes(&self) -> bool {
+        self.is_push_enabled && !self.is_local
+    }
 }
 
 fn yes() -> bool {

@@ -138,9 +138,6 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     let Some(key) = args.task.find(app)? else {
         return selected(app, report, args.selection.into(), args.jobs);
     };
-    if let Some(token) = args.update_trigger_token {
-        ops::task::keep_update_token(app, &key, token.reveal())?;
-    }
     args.arguments.warn_of_unset(report);
     let (arguments, secret_arguments) = args.arguments.arguments();
     let (values, secret_values) = args.values.values();
@@ -162,6 +159,10 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
         follows_log: !args.no_logs && !args.no_wait,
         ..RunRequest::of(&key)
     };
+    if let Some(token) = args.update_trigger_token.filter(|_| !args.dry_run) {
+        ops::run::check_options(app, &request)?;
+        ops::task::keep_update_token(app, &key, token.reveal())?;
+    }
     match (args.dry_run, args.no_wait) {
         (true, _) => planned(app, report, &request),
         (_, true) => detached(app, report, &request, false),

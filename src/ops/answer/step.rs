@@ -167,7 +167,7 @@ impl DockerAnswer {
             context_path: step.context_path.to_string(),
             docker_file_path: step.docker_file_path.display().to_string(),
             image_names: (!step.image_names.is_empty()).then(|| step.image_names.clone()),
-            is_push_enabled: step.is_push_enabled,
+            is_push_enabled: step.pushes(),
             is_local: step.is_local,
             docker_file_content: step.docker_file_content.clone(),
             contexts: step

@@ -20,7 +20,7 @@ use crate::{
 use super::{
     App, Event, EventSink, NOT_UTF8,
     chain::ImageMakers,
-    reading,
+    inputs, reading,
     source_trigger::{self, SourceTriggerPatch},
     survey::Survey,
     timer,
@@ -200,6 +200,11 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
 ///
 /// [`Kind::Invalid`] with the options and what the task does.
 pub fn check_fit(given: &TaskPatch, step: &Step, task: &str) -> Result<()> {
+    if given.push == Some(true) && matches!(step, Step::Docker(step) if step.is_local) {
+        let what = format!("task `{task}` is local: its images stay in the builder's store");
+        return Err(Error::invalid(what)
+            .hint("to push them, create a task with --registry in its place: acrt task create"));
+    }
     given.fits(step).map_err(|inapplicable| {
         let what = format!("cannot use these options for task `{task}`: {inapplicable}");
         Error::invalid(what).hint(inapplicable.hint())
@@ -249,7 +254,7 @@ impl SecretPatch {
             secrets.values = values;
         }
         if let Some(token) = self.git_access_token {
-            secrets.git_access_token = Some(token);
+            secrets.git_access_token = Some(token).filter(|it| !it.reveal().is_empty());
         }
         if let Some(endpoint) = self.update_trigger_endpoint {
             secrets.update_trigger_endpoint = Some(endpoint).filter(|it| !it.reveal().is_empty());
@@ -278,6 +283,14 @@ pub fn update(
     let mut task = patch.apply(old.clone());
     if keeps_trust {
         report_kept_trust(&old, &task, events);
+    }
+    if task_options.secrets.git_access_token.is_none()
+        && drop_token_of_other_host(&mut secrets, old.step.context(), task.step.context())
+    {
+        events.send(Event::Warning(format!(
+            "the git token of task `{}` is for another host than that of the new context, and removed; give one for it: --git-access-token",
+            task.name
+        )));
     }
     task_options.secrets.check(&task.step)?;
     if task_options.secrets != SecretPatch::default() {
@@ -311,6 +324,19 @@ pub fn update(
     }
     save(app, Some(&old), &task, &secrets, events)?;
     Ok(())
+}
+
+/// Removes the git token where a context is on another host than the one that it was given for. Returns whether there was one.
+pub(super) fn drop_token_of_other_host(
+    secrets: &mut Secrets,
+    old: Option<&Context>,
+    new: Option<&Context>,
+) -> bool {
+    let git = |context: Option<&Context>| context.and_then(Context::git).cloned();
+    let is_beside = git(old)
+        .zip(git(new))
+        .is_some_and(|(old, new)| new.is_beside(&old));
+    old != new && !is_beside && secrets.git_access_token.take().is_some()
 }
 
 /// Warns of a change from a Dockerfile to a multi-step file, which pushes only what its steps push.
@@ -413,11 +439,14 @@ fn validate(
 ) -> Result<Survey> {
     let app = makers.app;
     let images = images(app, task)?;
+    if let Err(missing) = inputs::check_secrets(task, secrets) {
+        events.send(Event::Warning(missing.one_line()));
+    }
     if let Step::Docker(step) = &task.step {
         for argument in &step.arguments {
             check_argument(argument)?;
         }
-        if images.is_empty() && step.is_push_enabled {
+        if images.is_empty() && step.pushes() {
             events.send(Event::Warning(format!(
                 "task `{}` has no --image: its runs build, and push nothing",
                 task.name

@@ -1,5 +1,7 @@
 //! `acrt task update`: changes only what is given.
 
+use std::fs;
+
 use crate::support::{Registry, World};
 
 fn world() -> (World, Registry) {
@@ -252,6 +254,97 @@ fn endpoint_that_is_no_url_and_token_for_a_folder_are_refused() {
         .says(&no_token);
     let option = ["--update-trigger-endpoint", "notaurl"];
     world.acrt(&[&update[..], &option].concat()).exits(2);
+}
+
+#[test]
+fn local_task_pushes_nothing_whatever_its_definition_says() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = ["task", "create", "-n", "web", "--local", "-t", "web:1"];
+    world.acrt(&[&create[..], &["-c", &context]].concat()).ok();
+    world
+        .acrt(&["task", "update", "web", "--no-push", "false"])
+        .exits(2)
+        .says(&["task `web` is local"]);
+    let file = world.state().join("tasks/localhost/web.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("isPushEnabled: false"), "{text}");
+    for pushes in ["isPushEnabled: true", "target: x"] {
+        fs::write(&file, text.replace("isPushEnabled: false", pushes)).unwrap();
+        let shown = world.acrt(&["task", "show", "-n", "web"]).ok().json();
+        assert_eq!(shown["step"]["isPushEnabled"], false, "{pushes}");
+    }
+}
+
+#[test]
+fn run_without_the_value_of_a_secret_is_refused_with_its_name() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\nARG A\n");
+    world.write(
+        "web/acb.yaml",
+        "steps: [{cmd: 'alpine echo {{.Values.V}}'}]\n",
+    );
+    let create = ["task", "create", "-r", "r.test", "-c", &context];
+    let file = ["-n", "web", "--secret-arg", "A=x"];
+    world.acrt(&[&create[..], &file].concat()).ok();
+    let steps = ["-n", "steps", "-f", "acb.yaml", "--set-secret", "V=x"];
+    world.acrt(&[&create[..], &steps].concat()).ok();
+    fs::remove_dir_all(world.state().join("secrets")).unwrap();
+    for (task, what, option) in [
+        ("web", "argument `A`", "--secret-arg A=VALUE"),
+        ("steps", "templates `V`", "--set-secret V=VALUE"),
+    ] {
+        let missing = [what, "is not in its file of secrets", option];
+        let run = ["task", "run", task, "--dry-run"];
+        world.acrt(&run).exits(2).says(&missing);
+        world.acrt(&run[..3]).exits(1).says(&missing);
+    }
+    let definition = world.state().join("tasks/r.test/web.yaml");
+    let text = fs::read_to_string(&definition).unwrap();
+    let shown = text.replace("isSecret: true", "isSecret: true\n    value: x");
+    fs::write(&definition, shown).unwrap();
+    let run = ["task", "run", "web", "--dry-run"];
+    world.acrt(&run).exits(2).says(&["where it is shown"]);
+}
+
+#[test]
+fn git_token_is_for_the_host_of_the_context_that_it_was_given_for() {
+    let world = World::new();
+    let context = "https://git.test/a/b.git";
+    let create = ["task", "create", "-n", "web", "-r", "r.test", "-c", context];
+    let token = ["--git-access-token", "env:TOKEN"];
+    world.acrt(&[&create[..], &token].concat()).ok();
+    let secrets = || fs::read_to_string(world.state().join("secrets/r.test/web.yaml"));
+    let has_token = || secrets().is_ok_and(|text| text.contains("env:TOKEN"));
+    let update = |options: &[&str]| world.acrt(&[&["task", "update", "web"], options].concat());
+    update(&["-c", "https://git.test/c/d.git#v1"]).ok();
+    assert!(has_token());
+    update(&["-c", "https://other.test/c/d.git"])
+        .ok()
+        .says(&["is for another host", "--git-access-token"]);
+    assert!(!has_token());
+    update(&["-c", context, "--git-access-token", "env:TOKEN"]).ok();
+    assert!(has_token());
+    update(&["--git-access-token", ""]).ok();
+    assert!(!secrets().is_ok_and(|text| text.contains("gitAccessToken")));
+}
+
+#[test]
+fn webhook_token_of_a_run_that_is_refused_or_only_planned_is_not_stored() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let create = [
+        "task", "create", "-n", "web", "-r", "r.test", "-c", &context,
+    ];
+    world.acrt(&create).ok();
+    let run = ["task", "run", "web", "--update-trigger-token", "x"];
+    world.acrt(&[&run[..], &["--set", "k=1"]].concat()).exits(2);
+    world
+        .acrt(&[&run[..], &["-f", "acb.yaml"]].concat())
+        .exits(2);
+    world.buildah();
+    world.acrt(&[&run[..], &["--dry-run"]].concat()).ok();
+    assert!(!world.state().join("secrets/r.test/web.yaml").exists());
 }
 
 #[test]

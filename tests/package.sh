@@ -52,12 +52,9 @@ system() { # suite: makes a clean system with buildah, once
         tail -n 5 "$work/debootstrap.log" >&2
         fail "cannot make a clean system of $1 from $archive: is the archive reachable?"
     }
-    # Since Debian 13 buildah needs netavark to run anything, but only recommends it.
-    local builder='buildah netavark'
-    [ "$1" != bookworm ] || builder=buildah
-    # shellcheck disable=SC2086  # words are meant to be split
-    chroot "$work/new-$1" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends $builder >"$work/debootstrap.log" 2>&1
+    cp tests/packages.sh "$work/new-$1/tmp"
+    chroot "$work/new-$1" /tmp/packages.sh builder >"$work/debootstrap.log" 2>&1
+    rm "$work/new-$1/tmp/packages.sh"
     chroot "$work/new-$1" apt-get clean
     tar -C "$work/new-$1" --one-file-system -cf "$kept/$1.tar.part" .
     mv "$kept/$1.tar.part" "$kept/$1.tar"

@@ -4,6 +4,7 @@
 #   tests/packages.sh demo    what the demo needs
 #   tests/packages.sh test    what the demo and the tests need
 #   tests/packages.sh package what `make deb` and `make tarball` need; image: and `make image`
+#   tests/packages.sh builder what builds with buildah need
 #   tests/packages.sh clean-systems   what tests/package.sh needs
 #   tests/packages.sh -n …    only print what would be installed
 set -euo pipefail
@@ -12,10 +13,16 @@ set -euo pipefail
 demo='
 cc               build-essential
 docker-registry  docker-registry
-buildah          buildah
 skopeo           skopeo
 git              git
 '
+builder='
+buildah          buildah
+'
+# In systems newer than Debian 12 and Ubuntu 22.04, buildah builds nothing without netavark, which its packages only recommend.
+grep -q '^VERSION_CODENAME=\(bookworm\|jammy\)' /etc/os-release || builder="${builder}netavark netavark
+"
+demo=$demo$builder
 test='
 dockerd          docker.io
 docker           docker-cli
@@ -66,9 +73,10 @@ case "${1:-}" in
         fi
         ;;
     package) wanted=$package newer_test='' ;;
+    builder) wanted=$builder newer_test='' ;;
     image)
         wanted=$package newer_test=''
-        command -v docker >/dev/null || command -v podman >/dev/null || wanted="${wanted}buildah buildah"
+        command -v docker >/dev/null || command -v podman >/dev/null || wanted=$wanted$builder
         ;;
     clean-systems) wanted=$package$clean_systems newer_test='' ;;
     *)
@@ -77,8 +85,8 @@ case "${1:-}" in
         ;;
 esac
 
-# Servers are in /usr/sbin, which is not on every user's PATH.
-export PATH=$PATH:/usr/sbin:/sbin
+# Servers are in /usr/sbin, which is not on every user's PATH, and helpers of buildah in folders of podman.
+export PATH=$PATH:/usr/sbin:/sbin:/usr/lib/podman:/usr/libexec/podman
 missing=''
 while read -r program package; do
     if [ -n "$program" ] && ! command -v "$program" >/dev/null; then

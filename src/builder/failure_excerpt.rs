@@ -326,6 +326,11 @@ pub fn is_out_of_disk(last: &str) -> bool {
     REASONS.iter().any(|reason| last.ends_with(reason))
 }
 
+/// Tells whether the last message of buildah or podman is that it lacks netavark, without which versions newer than Debian 12's build nothing.
+pub fn lacks_netavark(last: &str) -> bool {
+    last.contains("could not find \"netavark\"")
+}
+
 impl Refusal {
     /// Returns the command with which the user logs this builder in to the registry, which may be without TLS.
     pub fn login(&self, kind: BuilderKind, plain_http: bool) -> String {
@@ -455,6 +460,15 @@ mod tests {
         ] {
             assert!(!is_out_of_disk(&last(&line)), "{line}");
         }
+    }
+
+    #[test]
+    fn missing_netavark_is_recognized_by_the_last_line_of_buildah() {
+        let line = "Error: creating build container: could not find \"netavark\" in one of [/usr/libexec/podman /usr/lib/podman].  To resolve this error, set the helper_binaries_dir key in the `[engine]` section of containers.conf to the directory containing your helper binaries.";
+        assert!(lacks_netavark(&last(&format!("x\n{line}\n"))));
+        let echo =
+            "Error: building at STEP \"RUN echo could not find \\\"netavark\\\"\": exit status 1\n";
+        assert!(!lacks_netavark(&last(echo)));
     }
 
     #[test]

@@ -31,7 +31,9 @@ pub use cache::CacheRecord;
 pub use connection::{docker_client, lacks_buildx, presence};
 pub use container::{ContainerRequest, FolderMount};
 pub use detect::{ORDER, check_name, chosen_name, detect};
-pub use failure_excerpt::{FailureExcerpt, Refusal, has_lost_its_daemon, is_out_of_disk, refusal};
+pub use failure_excerpt::{
+    FailureExcerpt, Refusal, has_lost_its_daemon, is_out_of_disk, lacks_netavark, refusal,
+};
 pub use held::HeldImage;
 pub use kind::{Builder, BuilderKind, UnknownBuilder};
 pub use leftovers::{Leftover, working_containers};

@@ -1,7 +1,10 @@
 //! Completes the error of a failed run: adds the last lines of its builder, and what to do.
 
 use crate::{
-    builder::{BuildRequest, Builder, Purpose, has_lost_its_daemon, is_out_of_disk, refusal},
+    builder::{
+        BuildRequest, Builder, Purpose, has_lost_its_daemon, is_out_of_disk, lacks_netavark,
+        refusal,
+    },
     error::Error,
     registry::LookupError,
     task::TaskKey,
@@ -30,7 +33,7 @@ pub fn has_lost_the_builder(error: &Error) -> bool {
     words.is_some_and(|words| words.has_lost_its_daemon)
 }
 
-/// Adds the last lines of a builder, and if a registry has refused it, how to give it a login.
+/// Adds the last lines of a builder, and how to give it a login if a registry has refused it, or the package that it lacks.
 pub fn with_last_words(
     error: Error,
     command: &FailedCommand,
@@ -56,6 +59,9 @@ pub fn with_last_words(
                 "give it a login: {}",
                 refused.login(builder.kind(), plain_http)
             ))
+        }
+        None if is_last(lacks_netavark) => {
+            error.hint("install what the builder needs: apt-get install netavark")
         }
         None => error,
     }

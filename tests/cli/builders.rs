@@ -29,6 +29,30 @@ printf '{{"containerimage.digest": "%s"}}' "$(cat "$metadata")" > "$metadata"
 }
 
 #[test]
+fn buildah_without_netavark_fails_with_the_name_of_the_package() {
+    let world = World::new();
+    let said =
+        "Error: creating build container: could not find \"netavark\" in one of [/usr/lib/podman].";
+    let script = format!(
+        "case $1 in build) echo '{said}' >&2; exit 125 ;; esac\nexec '{}' \"$@\"",
+        program("buildah").display()
+    );
+    world.fake("buildah", &script);
+    let context = world.context("web", "FROM scratch\n");
+    let build = [
+        "build",
+        "-r",
+        "localhost:1",
+        "--no-push",
+        "-t",
+        "web:1",
+        &context,
+    ];
+    let hint = "apt-get install netavark";
+    world.acrt(&build).exits(1).says(&[said, hint]);
+}
+
+#[test]
 fn buildctl_builds_pushes_and_reports_the_digest() {
     let (world, registry) = (World::new(), Registry::start());
     let calls = buildctl(&world);

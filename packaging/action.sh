@@ -30,17 +30,38 @@ install_acrt() {
     echo "time=$(date --utc +%Y%m%dT%H%M%S.%N)" >>"$GITHUB_OUTPUT"
 }
 
+fail() {
+    echo "error: $*" >&2
+    exit 2
+}
+
+# Replaces the definitions in the state directory: what was deleted in the repository must not go on from the cache. They are copied to
+# another folder first, so that nothing is lost if they cannot be read.
+copy_definitions() { # folder, state directory
+    local new=$2/tasks.new
+    [ -d "$1" ] || fail "there is no folder \`$1\` with definitions: the input \`tasks\` is a path in the repository, which is checked out first"
+    case $(realpath "$1")/ in
+        "$(realpath -m "$2")"/*)
+            fail "the definitions in \`$1\` are in the state directory \`$2\`, where those of the cache replace them: move them to another folder"
+            ;;
+    esac
+    umask 077
+    rm -rf "$new"
+    mkdir -p "$new"
+    cp -R "$1/." "$new/" || {
+        rm -rf "$new"
+        fail "cannot copy the definitions in \`$1\` to the state directory \`$2\`"
+    }
+    rm -rf "$2/tasks"
+    mv "$new" "$2/tasks"
+}
+
 run_acrt() {
     # The command is split at white space only: no expansion, no shell.
     local words code=0
     read -rd '' -a words <<<"$ACTION_COMMAND" || true
-    if [ -n "${ACTION_TASKS:-}" ]; then
-        umask 077
-        # What was deleted in the repository must not go on from the cache.
-        rm -rf "$ACRT_STATE_DIR/tasks"
-        mkdir -p "$ACRT_STATE_DIR/tasks"
-        cp -R "$ACTION_TASKS/." "$ACRT_STATE_DIR/tasks/"
-    fi
+    [ -n "${ACRT_STATE_DIR:-}" ] || fail "the state directory is empty: leave out the input \`state\`, or name a folder"
+    [ -z "${ACTION_TASKS:-}" ] || copy_definitions "$ACTION_TASKS" "$ACRT_STATE_DIR"
     acrt "${words[@]}" || code=$?
     {
         echo "exit-code=$code"

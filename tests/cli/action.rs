@@ -8,6 +8,17 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Runs a step of the action, in a world whose runner is in `runner/`.
 fn step(world: &World, step: &str, command: &str) -> Output {
+    step_on(world, step, command, "repository/tasks", world.state())
+}
+
+/// Runs a step of the action with these inputs `tasks` and `state`.
+fn step_on(
+    world: &World,
+    step: &str,
+    command: &str,
+    tasks: &str,
+    state: impl AsRef<std::ffi::OsStr>,
+) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/action.sh");
     let mut action = world.command(script);
     let own = world.path("bin");
@@ -18,7 +29,8 @@ fn step(world: &World, step: &str, command: &str) -> Output {
             format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", own.display()),
         )
         .env("ACTION_COMMAND", command)
-        .env("ACTION_TASKS", world.path("repository/tasks"))
+        .env("ACTION_TASKS", tasks)
+        .env("ACRT_STATE_DIR", state)
         .env(
             "ACTION_DOWNLOADS",
             format!("file://{}", world.path("release").display()),
@@ -86,6 +98,35 @@ fn action_runs_a_command_on_definitions_of_the_repository_and_succeeds_when_stal
     outputs(&world);
     step(&world, "run", "task show --name $(id) ; id").exits(2);
     assert_eq!(outputs(&world), "exit-code=2\nstale=false\n");
+}
+
+#[test]
+fn definitions_are_only_replaced_by_a_folder_that_can_be_copied_from_outside_the_state_directory() {
+    let world = World::new();
+    world.write("runner/path", "");
+    let acrt = world.fake("acrt", "");
+    let kept = [
+        ".acrt/tasks/r.io/web.yaml",
+        "repository/tasks/r.io/web.yaml",
+    ];
+    for (path, text) in kept.into_iter().zip(["cached", "new"]) {
+        world.write(path, text);
+    }
+    let texts = || kept.map(|path| fs::read_to_string(world.path(path)).unwrap());
+    let run = |tasks, state: &str| step_on(&world, "run", "task list", tasks, state).exits(2);
+    run("repository/tsaks", ".acrt").says(&["no folder `repository/tsaks`"]);
+    for tasks in [".acrt/tasks", ".acrt/tasks/r.io", ".acrt"] {
+        run(tasks, ".acrt").says(&["are in the state directory `.acrt`"]);
+    }
+    run("repository", "repository/state").says(&["cannot copy the definitions"]);
+    run("repository/tasks", "").says(&["the input `state`"]);
+    assert_eq!(texts(), ["cached", "new"]);
+    assert_eq!(acrt.lines(), [""; 0]);
+
+    step_on(&world, "run", "task list", "repository/tasks", ".acrt").ok();
+    assert_eq!(texts(), ["new", "new"]);
+    assert_eq!(acrt.lines(), ["task list"]);
+    assert!(!world.path(".acrt/tasks.new").exists());
 }
 
 /// Puts a release with this program on the server.

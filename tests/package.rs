@@ -157,6 +157,15 @@ fn changelog_and_examples_name_the_version_of_the_program() {
             "{file}"
         );
     }
+    let action = read("docs/github-actions.md");
+    let used: Vec<&str> = action
+        .lines()
+        .filter(|l| l.contains("OWNER/acrt@"))
+        .collect();
+    assert!(!used.is_empty());
+    for line in used {
+        assert!(line.ends_with(&format!("OWNER/acrt@v{version}")), "{line}");
+    }
 }
 
 /// Returns the GitHub files and the examples for containers, parsed.

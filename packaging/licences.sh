@@ -9,16 +9,24 @@ crates=$(cargo tree --locked --offline --edges normal --prefix none --no-dedupe 
 echo "acrt contains these crates:"
 echo
 sed 's/|/  /g' <<<"$crates"
-sources=${CARGO_HOME:-$HOME/.cargo}/registry/src
+# The folder of each crate, as cargo names it: in the registry's cache, or among vendored crates.
+folders=$(cargo metadata --locked --offline --format-version 1 |
+    grep -oE '"name":"[^"]*","version":"[^"]*","id":|"manifest_path":"[^"]*"' |
+    sed 'N; s/"name":"\(.*\)","version":"\(.*\)","id":\n"manifest_path":"\(.*\)\/Cargo.toml"/\1 v\2|\3/')
+declare -A folder_of
+while IFS='|' read -r package folder; do
+    folder_of[$package]=$folder
+done <<<"$folders"
 declare -A text_of
 files=()
 while IFS='|' read -r package _; do
-    name=${package%% v*} number=${package#* v}
-    for file in "$sources"/*/"$name-$number"/{LICEN[CS]E,COPYING,COPYRIGHT,NOTICE}*; do
+    # Behind the version stands where a crate is from that is none of crates.io's.
+    package=${package%% (*}
+    for file in "${folder_of[$package]}"/{LICEN[CS]E,COPYING,COPYRIGHT,NOTICE}*; do
         [ -f "$file" ] || continue
         sum=$(sha256sum <"$file")
         # Identical texts are printed once, with the names of all crates that have them.
-        text_of[$sum]="${text_of[$sum]:+${text_of[$sum]}, }$name $number"
+        text_of[$sum]="${text_of[$sum]:+${text_of[$sum]}, }${package/ v/ }"
         files[${#files[@]}]="$sum|$file"
     done
 done <<<"$crates"

@@ -4,6 +4,7 @@
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 out=${OUT:-target/package}
 profile=${PROFILE:-dist}
+host=$(rustc -vV | sed -n 's/^host: //p')
 
 # Reproducible packages: every timestamp is the time of the commit.
 if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
@@ -32,8 +33,14 @@ build_acrt() {
     }
 }
 
-# Sets the timestamps of all files in a folder to the time of the commit.
-same_times() { find "$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +; }
+# Copies the examples for containers, and not what a user has put beside them, such as their config file.
+put_compose_files() { install -D -m 644 -t "$1" packaging/compose/{buildah,buildkit,docker-socket}.yaml; }
+
+# Gives all files in a folder the permissions and timestamps that they have in every checkout of the commit.
+same_files() {
+    chmod -R u=rwX,go=rX "$1"
+    find "$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+}
 
 # Writes SHA256SUMS of all packages in the folder, with file names without a path.
 sums() { (cd "$out" && find . -maxdepth 1 \( -name '*.deb' -o -name '*.tar.gz' \) -printf '%f\0' | sort -z | xargs -0 sha256sum >SHA256SUMS); }

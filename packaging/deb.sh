@@ -22,7 +22,7 @@ gzip -9n "$tree"/usr/share/man/man1/*.1
 docs=$tree/usr/share/doc/acrt
 install -D -m 644 CHANGELOG.md "$docs/changelog"
 gzip -9n "$docs/changelog"
-cp -r packaging/compose "$docs/examples/compose"
+put_compose_files "$docs/examples/compose"
 packaging/licences.sh >"$docs/crates.txt"
 gzip -9n "$docs/crates.txt"
 {
@@ -38,13 +38,15 @@ printf 'Source: acrt\n\nPackage: acrt\nArchitecture: any\n' >"$work/debian/contr
 cp "$tree/usr/bin/acrt" "$work/acrt"
 depends=$(cd "$work" && dpkg-shlibdeps -O --ignore-missing-info acrt 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
 
+# As dpkg-gencontrol counts: the kibibytes of each file, and one for each folder, whose size depends on the file system.
+size=$(find "$tree/usr" -printf '%y %s\n' | awk '{total += $1 == "f" ? int(($2 + 1023) / 1024) : 1} END {print total}')
 mkdir "$tree/DEBIAN"
 cat >"$tree/DEBIAN/control" <<END
 Package: acrt
 Version: $version
 Architecture: $arch
 Maintainer: ${DEBFULLNAME:-acrt} <${DEBEMAIL:-acrt@localhost}>
-Installed-Size: $(du -sk --apparent-size "$tree/usr" | cut -f 1)
+Installed-Size: $size
 Depends: $depends
 Recommends: buildah | docker.io | podman, ca-certificates, git
 Suggests: docker-buildx, git-lfs, openssh-client
@@ -56,7 +58,7 @@ Description: rebuild container images when their base images move
  commands are those of "az acr task", for any OCI registry and without a cloud.
 END
 (cd "$tree" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$tree/DEBIAN/md5sums"
-same_times "$tree"
+same_files "$tree"
 
 mkdir -p "$out"
 deb=$out/acrt_${version}_$arch.deb

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Creates target/package/acrt-VERSION-TARGET.tar.gz with the program, man pages, completions and units. PROFILE, ACRT and OUT are as in deb.sh; LEVEL is gzip's.
+# Creates target/package/acrt-VERSION-TARGET.tar.gz with the program, man pages, completions, units and examples. PROFILE, ACRT and OUT are as in deb.sh; LEVEL is gzip's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=packaging/common.sh
 . packaging/common.sh
 
 build_acrt
-name=acrt-$version-$(rustc -vV | sed -n 's/^host: //p')
+name=acrt-$version-$host
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/$name
@@ -17,8 +17,9 @@ cp README.md CHANGELOG.md LICENSE "$tree"
 cp -r completions "$tree/completions"
 cp -r docs/man "$tree/man"
 cp -r docs/systemd "$tree/systemd"
+put_compose_files "$tree/compose"
 packaging/licences.sh >"$tree/crates.txt"
-chmod -R u=rwX,go=rX "$tree"
+same_files "$tree"
 
 mkdir -p "$out"
 tar -C "$work" --sort=name --format=gnu --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -cf - "$name" |

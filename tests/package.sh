@@ -67,11 +67,14 @@ export ACRT=${ACRT:-}
 [ "${PROFILE:-dist}" = dist ] && [ -z "$ACRT" ] || export PACK='-Zgzip -z1' LEVEL=-1
 OUT=$work/package packaging/deb.sh
 deb=$(ls "$work"/package/*.deb)
-# Built again from the same program at another time, package and archive are identical.
+# Built again from the same program at another time, on another file system, package and archive are identical.
 for folder in package again; do
     OUT=$work/$folder packaging/tarball.sh >/dev/null
 done
-OUT=$work/again packaging/deb.sh >/dev/null
+mkdir "$work/memory"
+mount -t tmpfs tmpfs "$work/memory"
+OUT=$work/again TMPDIR=$work/memory packaging/deb.sh >/dev/null
+umount "$work/memory"
 diff "$work/package/SHA256SUMS" "$work/again/SHA256SUMS" || fail "the same program makes other packages"
 (cd "$work/package" && sha256sum --quiet --check SHA256SUMS)
 version=$(dpkg-deb --field "$deb" Version)

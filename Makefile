@@ -6,7 +6,8 @@
 # The tests start builders and daemons, which need root: other users run the compiled tests with sudo.
 AS_ROOT := $(shell test "$$(id -u)" = 0 || echo "--config 'target.\"cfg(unix)\".runner=[\"sudo\",\"-E\"]'")
 
-TARGET := $(or $(CARGO_TARGET_DIR),target)
+# As in packaging/build.sh, which compiles the program.
+TARGET := $(or $(CARGO_TARGET_DIR),$(CARGO_BUILD_TARGET_DIR),target)
 
 # Tests spend half of their time waiting for daemons and builders, so two run for each core.
 RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
@@ -25,8 +26,7 @@ help: ## Show this list
 
 demo: ## Build acrt and watch it rebuild two images when their base moves
 	tests/packages.sh demo
-	cargo build --profile demo --locked
-	tests/demo.sh $(TARGET)/demo/acrt
+	acrt=$$(packaging/build.sh demo) && tests/demo.sh "$$acrt"
 
 test: ## Run all tests, against a real registry and real builders
 	tests/packages.sh test
@@ -36,7 +36,7 @@ quick-test: ## Run the tests that need no registry, no builder and no root
 	cargo test --locked --lib --test architecture --test dockerfile --test docs --test package --test reference
 
 build: ## Build target/release/acrt
-	cargo build --release --locked
+	packaging/build.sh release
 
 lint: ## Check format and warnings
 	cargo fmt --check
@@ -46,23 +46,24 @@ bench: ## Run the benchmarks and print the results
 	cargo bench --locked --bench watch
 
 completions: ## Regenerate the completion scripts
-	cargo build --locked
-	$(TARGET)/debug/acrt completion bash > completions/acrt.bash
-	$(TARGET)/debug/acrt completion zsh > completions/_acrt
-	$(TARGET)/debug/acrt completion fish > completions/acrt.fish
-	$(TARGET)/debug/acrt completion powershell > completions/_acrt.ps1
-	$(TARGET)/debug/acrt completion elvish > completions/acrt.elv
+	acrt=$$(packaging/build.sh dev) && \
+	"$$acrt" completion bash > completions/acrt.bash && \
+	"$$acrt" completion zsh > completions/_acrt && \
+	"$$acrt" completion fish > completions/acrt.fish && \
+	"$$acrt" completion powershell > completions/_acrt.ps1 && \
+	"$$acrt" completion elvish > completions/acrt.elv
 
 docs: ## Regenerate docs/reference and docs/man
 	cargo run --locked --example reference
 
 # Under sudo, root may have no cargo: run `make build` first.
 install: ## Install acrt, man pages, completions and units below PREFIX
-	! command -v cargo >/dev/null || cargo build --release --locked
-	packaging/install.sh $(TARGET)/release/acrt
+	acrt="$(TARGET)/release/acrt"; \
+	if command -v cargo >/dev/null; then acrt=$$(packaging/build.sh release) || exit; fi; \
+	packaging/install.sh "$$acrt"
 
 uninstall: ## Remove what `make install` installed
-	packaging/install.sh -u $(TARGET)/release/acrt
+	packaging/install.sh -u "$(TARGET)/release/acrt"
 
 deb: ## Create a package for Debian and Ubuntu in target/package
 	tests/packages.sh package

@@ -21,8 +21,7 @@ install_acrt() {
         tar -C "$folder" --strip-components=1 -xzf "$folder/$name.tar.gz"
     else
         echo "no release of $version for $target there: compiling it"
-        (cd "$source" && cargo build --locked --release --bin acrt --target-dir "$folder/target")
-        cp "$folder/target/release/acrt" "$folder/acrt"
+        cp "$(CARGO_TARGET_DIR=$folder/target "$source/packaging/build.sh" release)" "$folder/acrt"
     fi
     "$folder/acrt" --version
     echo "$folder" >>"$GITHUB_PATH"

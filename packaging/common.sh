@@ -17,15 +17,23 @@ umask 022
 build_acrt() {
     acrt=${ACRT:-}
     if [ -z "$acrt" ]; then
-        local target=${CARGO_TARGET_DIR:-target} folder=$profile
-        [ "$profile" != dev ] || folder=debug
-        ACRT_COMMIT=${ACRT_COMMIT:-$(git rev-parse HEAD 2>/dev/null || true)}
-        export ACRT_COMMIT
-        # Keeps local paths out of the program, so that the folder it is compiled in does not change its bytes.
-        mkdir -p "$target"
-        RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/acrt --remap-path-prefix=$(realpath "$target")=/acrt/target --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" \
-            cargo build --locked --profile "$profile" --bin acrt
-        acrt=$target/$folder/acrt
+        local flags joined folder
+        export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${CARGO_BUILD_TARGET_DIR:-target}} ACRT_COMMIT=${ACRT_COMMIT:-}
+        [ -n "$ACRT_COMMIT" ] || ACRT_COMMIT=$(git rev-parse HEAD 2>/dev/null || true)
+        # Keeps local paths out of the program, so that the folder it is compiled in does not change its bytes. Such a path may have
+        # blanks, at which RUSTFLAGS is split; the other variable, which replaces it, is split at this character.
+        mkdir -p "$CARGO_TARGET_DIR"
+        read -rd '' -a flags <<<"${RUSTFLAGS:-}" || true
+        flags+=("--remap-path-prefix=$PWD=/acrt" "--remap-path-prefix=$(realpath "$CARGO_TARGET_DIR")=/acrt/target"
+            "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo")
+        printf -v joined '\x1f%s' "${flags[@]}"
+        joined=${CARGO_ENCODED_RUSTFLAGS:-}$joined
+        acrt=$(CARGO_ENCODED_RUSTFLAGS=${joined#$'\x1f'} packaging/build.sh "$profile")
+        folder=$(dirname "$(dirname "$acrt")")
+        [ "$folder" -ef "$CARGO_TARGET_DIR" ] || [ "${folder##*/}" = "$host" ] || {
+            echo "error: \`$acrt\` is for another system than \`$host\`, for which the package is: unset build.target of cargo" >&2
+            exit 1
+        }
     fi
     [ -x "$acrt" ] || {
         echo "error: there is no program \`$acrt\`" >&2

@@ -15,6 +15,10 @@ acrt=${1:?the program}
 repository=$(dirname "$(dirname "$(realpath "$0")")")
 prefix=${PREFIX:-/usr/local}
 root=${DESTDIR:-}$prefix
+[ -n "$uninstall" ] || [ -f "$acrt" ] || {
+    echo "error: there is no program \`$acrt\`: run \`make build\` first" >&2
+    exit 1
+}
 
 put() { # mode, file, destination below the prefix
     if [ -n "$uninstall" ]; then

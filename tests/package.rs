@@ -102,6 +102,116 @@ fn install_adds_man_pages_completions_and_units_and_uninstall_removes_them() {
     }
 }
 
+/// A source archive, unpacked into a folder with a blank inside of another git repository, whose files nobody else may read. `cargo` there
+/// puts a program where cargo's `build.target` does, and prints what it was given.
+struct Archive {
+    dir: tempfile::TempDir,
+}
+
+const CARGO: &str = r#"#!/bin/sh
+case $1 in
+build)
+    printf '%s' "commit=$ACRT_COMMIT $CARGO_ENCODED_RUSTFLAGS" >"$HOME/given"
+    while [ $# -gt 0 ]; do
+        case $1 in --target-dir) target=$(realpath "$2") ;; --profile) profile=$2 ;; esac
+        shift
+    done
+    acrt=$target/$TRIPLE/$profile/acrt
+    mkdir -p "${acrt%/*}"
+    cp /bin/true "$acrt"
+    echo '{"reason":"compiler-artifact","target":{"kind":["custom-build"],"name":"build-script-build"},"executable":null}'
+    echo '{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"acrt"},"filenames":["'$acrt'"],"executable":"'$acrt'","fresh":false}'
+    ;;
+tree) printf 'acrt v1.0.0 (/acrt)|MIT|\nown v1.0.0|MIT|https://own.test\n' ;;
+metadata)
+    printf '{"packages":[{"name":"own","version":"1.0.0","id":"own#1.0.0","targets":[{"name":"own"}],"manifest_path":"%s"}]}\n' "$PWD/vendor/own/Cargo.toml"
+    ;;
+esac
+"#;
+
+impl Archive {
+    #[expect(clippy::disallowed_methods, reason = "tests run programs")]
+    fn unpack() -> Self {
+        let archive = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let folder = archive.folder();
+        fs::create_dir(&folder).unwrap();
+        build::git(archive.dir.path(), &["init", "--quiet"]).unwrap();
+        let copied = Command::new("cp")
+            .args(["-r", "--parents", "--target-directory"])
+            .arg(&folder)
+            .args([
+                "Cargo.toml",
+                "CHANGELOG.md",
+                "README.md",
+                "LICENSE",
+                "Makefile",
+            ])
+            .args(["packaging", "docs/man", "docs/systemd", "completions"])
+            .current_dir(root())
+            .status();
+        assert!(copied.unwrap().success());
+        for (path, text) in [
+            ("bin/cargo", CARGO),
+            ("bin/rustc", "#!/bin/sh\necho \"host: $TRIPLE\"\n"),
+            ("my acrt/vendor/own/LICENSE", "the licence of own\n"),
+            ("my acrt/packaging/compose/config.yaml", "of a user\n"),
+        ] {
+            let path = archive.dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        archive.run("chmod", &["-R", "go-rwx", "."]).unwrap();
+        archive
+            .run("chmod", &["+x", "../bin/cargo", "../bin/rustc"])
+            .unwrap();
+        archive
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.dir.path().join("my acrt")
+    }
+
+    /// Runs a program in the folder. Returns what it printed, as an error if it failed.
+    #[expect(clippy::disallowed_methods, reason = "tests run programs")]
+    fn run(&self, program: &str, words: &[&str]) -> Result<String, String> {
+        let home = self.dir.path();
+        let path = format!("{}:/usr/bin:/bin", home.join("bin").display());
+        let output = Command::new(program)
+            .args(words)
+            .env_clear()
+            .envs([("PATH", path.as_str()), ("LEVEL", "-1")])
+            .env("RUSTFLAGS", "--cfg own")
+            .env(
+                "TRIPLE",
+                format!("{}-unknown-linux-gnu", std::env::consts::ARCH),
+            )
+            .env("HOME", home)
+            .current_dir(self.folder())
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        match output.status.success() {
+            true => Ok(text(output.stdout)),
+            false => Err(text(output.stderr)),
+        }
+    }
+}
+
+#[test]
+fn make_install_takes_the_program_that_cargo_names_and_not_an_older_one() {
+    let archive = Archive::unpack();
+    let old = archive.folder().join("target/release/acrt");
+    fs::create_dir_all(old.parent().unwrap()).unwrap();
+    fs::write(old, "old").unwrap();
+    let prefix = archive.dir.path().join("to here");
+    let prefix_is = format!("PREFIX={}", prefix.display());
+    archive.run("make", &["install", &prefix_is]).unwrap();
+    let installed = fs::read(prefix.join("bin/acrt")).unwrap();
+    assert_eq!(installed, fs::read("/bin/true").unwrap());
+}
+
 #[test]
 fn version_output_has_the_known_commit_and_date() {
     let commit = Some("0123456789abcdef0123456789abcdef01234567");

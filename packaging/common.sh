@@ -6,9 +6,20 @@ out=${OUT:-target/package}
 profile=${PROFILE:-dist}
 host=$(rustc -vV | sed -n 's/^host: //p')
 
+# Prints what git says of the commit of this checkout, and nothing in an unpacked source archive. By the named folder, git finds no
+# repository around this one, and does not refuse one of another owner.
+commit() { # format of git show
+    [ -e .git ] || return 0
+    git --git-dir=.git show --no-patch --format="$1" HEAD || {
+        echo "error: cannot read the commit of \`$PWD\` for this reason; without git, set SOURCE_DATE_EPOCH and ACRT_COMMIT" >&2
+        return 1
+    }
+}
+
 # Reproducible packages: every timestamp is the time of the commit.
 if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
-    SOURCE_DATE_EPOCH=$(git show --no-patch --format=%ct HEAD 2>/dev/null || stat -c %Y CHANGELOG.md)
+    SOURCE_DATE_EPOCH=$(commit %ct)
+    SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(stat -c %Y CHANGELOG.md)}
 fi
 export SOURCE_DATE_EPOCH LC_ALL=C TZ=UTC
 umask 022
@@ -19,7 +30,7 @@ build_acrt() {
     if [ -z "$acrt" ]; then
         local flags joined folder
         export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${CARGO_BUILD_TARGET_DIR:-target}} ACRT_COMMIT=${ACRT_COMMIT:-}
-        [ -n "$ACRT_COMMIT" ] || ACRT_COMMIT=$(git rev-parse HEAD 2>/dev/null || true)
+        [ -n "$ACRT_COMMIT" ] || ACRT_COMMIT=$(commit %H)
         # Keeps local paths out of the program, so that the folder it is compiled in does not change its bytes. Such a path may have
         # blanks, at which RUSTFLAGS is split; the other variable, which replaces it, is split at this character.
         mkdir -p "$CARGO_TARGET_DIR"

@@ -213,6 +213,54 @@ fn make_install_takes_the_program_that_cargo_names_and_not_an_older_one() {
 }
 
 #[test]
+fn tarball_of_a_source_archive_names_no_commit_and_has_licences_examples_and_readable_files() {
+    let archive = Archive::unpack();
+    archive.run("packaging/tarball.sh", &[]).unwrap();
+    let given = fs::read_to_string(archive.dir.path().join("given")).unwrap();
+    let folder = archive.folder();
+    let mut flags = given.split('\x1f');
+    assert_eq!(flags.next(), Some("commit= --cfg"));
+    assert_eq!(flags.next(), Some("own"));
+    let remapped = format!("--remap-path-prefix={}=/acrt", folder.display());
+    assert_eq!(flags.next(), Some(remapped.as_str()));
+
+    let list = "tar -tvzf target/package/acrt-*.tar.gz";
+    let list = archive.run("bash", &["-c", list]).unwrap();
+    for line in list.lines() {
+        let mode = line.split(' ').next().unwrap();
+        assert!(
+            ["drwxr-xr-x", "-rwxr-xr-x", "-rw-r--r--"].contains(&mode),
+            "{line}"
+        );
+    }
+    for example in ["buildah", "buildkit", "docker-socket"] {
+        assert!(
+            list.contains(&format!("/compose/{example}.yaml\n")),
+            "{list}"
+        );
+    }
+    assert!(!list.contains("config.yaml"), "{list}");
+    let crates = "tar -xOzf target/package/acrt-*.tar.gz --wildcards '*/crates.txt'";
+    let crates = archive.run("bash", &["-c", crates]).unwrap();
+    assert!(
+        crates.contains("\nown 1.0.0:\n\nthe licence of own\n"),
+        "{crates}"
+    );
+}
+
+#[test]
+fn package_of_a_checkout_that_git_cannot_read_is_an_error_with_what_to_set() {
+    let archive = Archive::unpack();
+    fs::write(archive.folder().join(".git"), "gitdir: /nowhere\n").unwrap();
+    let error = archive.run("packaging/tarball.sh", &[]).unwrap_err();
+    assert!(error.contains("/nowhere"), "{error}");
+    assert!(
+        error.contains("set SOURCE_DATE_EPOCH and ACRT_COMMIT"),
+        "{error}"
+    );
+}
+
+#[test]
 fn version_output_has_the_known_commit_and_date() {
     let commit = Some("0123456789abcdef0123456789abcdef01234567");
     assert_eq!(

@@ -13,6 +13,7 @@ pub struct SourceTriggerPatch {
     /// Whether new commits run the task.
     pub commits: Option<bool>,
     pub pull_requests: Option<bool>,
+    /// A name other than the default one, which is kept in a disabled trigger if nothing enables it.
     pub name: Option<String>,
 }
 
@@ -45,12 +46,12 @@ pub fn changed(
         (SourceEvent::Commit, patch.commits),
         (SourceEvent::PullRequest, patch.pull_requests),
     ];
-    let asks = wanted.iter().any(|(_, on)| *on == Some(true));
+    let asks = wanted.iter().any(|(_, on)| *on == Some(true)) || patch.name.is_some();
     if asks && step.context().and_then(Context::git).is_none() {
         return Err(Error::invalid(
             "the context is no git repository: it has no commits or pull requests to wait for",
         )
-        .hint("leave out --commit-trigger-enabled and --pull-request-trigger-enabled"));
+        .hint("leave out --commit-trigger-enabled, --pull-request-trigger-enabled and --source-trigger-name"));
     }
     let mut old = old.into_iter();
     let first = old.next();
@@ -136,6 +137,24 @@ mod tests {
             events(patch(Some(true), Some(true)), false),
             Some(vec![SourceEvent::Commit, SourceEvent::PullRequest])
         );
+    }
+
+    #[test]
+    fn name_of_a_source_trigger_that_is_not_enabled_is_kept_and_refused_without_git() {
+        let named = |commits| SourceTriggerPatch {
+            name: Some("mine".into()),
+            ..patch(commits, None)
+        };
+        for commits in [None, Some(false)] {
+            let off = of_new(&named(commits), &step(GIT), false).unwrap();
+            assert_eq!(off[0].status, Status::Disabled);
+            let on = changed(&patch(Some(true), None), off, &step(GIT)).unwrap();
+            assert_eq!(
+                (on[0].name.as_str(), on[0].status),
+                ("mine", Status::Enabled)
+            );
+        }
+        assert!(of_new(&named(None), &step("/c"), false).is_err());
     }
 
     #[test]

@@ -190,7 +190,10 @@ impl TaskPatch {
         } = self;
         use StepKind::{Docker, Import, MultiStep};
         // A value that changes nothing, such as `--no-push false`, applies to every kind.
-        let given: [(&str, bool, &[StepKind]); 14] = [
+        let is_local = matches!(step, Step::Docker(step) if step.is_local);
+        let given: [(&str, bool, &[StepKind]); 15] = [
+            // Only a Dockerfile's image can stay with the builder.
+            ("--local", is_local, &[Docker]),
             ("--context", context.is_some(), &[Docker, MultiStep]),
             ("--file", file.is_some(), &[Docker, MultiStep]),
             ("--file or --cmd", content.is_some(), &[Docker, MultiStep]),
@@ -434,6 +437,14 @@ mod tests {
             no_cache: Some(true),
             ..patch()
         };
+        let local = step("{type: Docker, contextPath: /c, dockerFilePath: D, isLocal: true}");
+        let to_file = |file: &str| TaskPatch {
+            file: Some(file.into()),
+            ..patch()
+        };
+        assert!(to_file("Other").fits(&local).is_ok());
+        let inapplicable = to_file("acb.yaml").fits(&local).unwrap_err();
+        assert_eq!(inapplicable.options, ["--local"]);
         let inapplicable = both.fits(&file).unwrap_err();
         assert_eq!(
             inapplicable.to_string(),

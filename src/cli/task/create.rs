@@ -51,8 +51,9 @@ pub struct CreateArgs {
     local: bool,
     #[command(flatten)]
     definition: DefinitionArgs,
+    // clap does not require what conflicts with another option that is given, so that `requires` alone lets it pass for a build.
     /// Copy what refers to the image too: signatures, SBOMs
-    #[arg(long, help_heading = "What is built", requires = "import")]
+    #[arg(long, help_heading = "What is built", requires = "import", conflicts_with_all = ["context", "file", "cmd", "local"])]
     all_referrers: bool,
     /// Name of the base image trigger
     #[arg(long, help_heading = "Triggers", default_value = DEFAULT_BASE_IMAGE_TRIGGER, value_name = "NAME")]
@@ -113,7 +114,8 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         task_options.patch.base_image_trigger,
         task_options.patch.base_image_trigger_type,
     ) = (None, None);
-    task_options.source.name = Some(args.source_trigger_name);
+    task_options.source.name =
+        Some(args.source_trigger_name).filter(|name| name != DEFAULT_SOURCE_TRIGGER);
     let (key, is_first) = ops::task::create(
         &mut ImageMakers::of(app),
         task,

@@ -508,6 +508,36 @@ fn command_or_file_without_a_context_is_stored_in_the_definition() {
 }
 
 #[test]
+fn create_option_that_does_not_apply_to_the_step_type_is_refused() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    world.write("web/acb.yaml", "steps:\n- cmd: alpine date\n");
+    let build = ["-n", "t", "-t", "localhost:5000/t:1", "-c", &context];
+    let file = ["-n", "t", "-c", &context, "-f", "acb.yaml"];
+    let cases: [(&[&str], &[&str], &str); 5] = [
+        (&build, &["--all-referrers"], "--all-referrers"),
+        (&file, &["--all-referrers"], "--all-referrers"),
+        (
+            &["-n", "t", "--local", "-c", &context],
+            &["--all-referrers"],
+            "--all-referrers",
+        ),
+        (&file, &["--local"], "--local means nothing"),
+        (
+            &build,
+            &["--source-trigger-name", "mine"],
+            "--source-trigger-name",
+        ),
+    ];
+    for (task, option, why) in cases {
+        create(&world, &[task, option].concat())
+            .exits(2)
+            .says(&[why]);
+    }
+    assert!(!world.state().join("tasks").exists());
+}
+
+#[test]
 fn task_create_with_an_invalid_task_file_is_refused() {
     let (world, registry, context) = multi_step("steps:\n- {id: a, cmd: x, build: .}\n");
     let host = registry.host();

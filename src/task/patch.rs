@@ -301,7 +301,12 @@ impl TaskPatch {
                 self.base_image_trigger_type,
             );
         }
-        if let Some(trigger) = &mut task.trigger.base_image_trigger {
+        let trigger = &mut task.trigger.base_image_trigger;
+        if let Patch::Set(_) = self.update_trigger_payload_type {
+            // The payload of a missing trigger is kept for when the trigger is enabled.
+            trigger.get_or_insert_with(BaseImageTrigger::disabled);
+        }
+        if let Some(trigger) = trigger {
             self.update_trigger_payload_type
                 .apply(&mut trigger.update_trigger_payload_type);
         }
@@ -432,11 +437,6 @@ mod tests {
             let found = [&docker, &file, &encoded, &copy].map(|step| patch.fits(step).is_ok());
             assert_eq!(found, fits, "{patch:?}");
         }
-        let both = TaskPatch {
-            target: Patch::Set("prod".into()),
-            no_cache: Some(true),
-            ..patch()
-        };
         let local = step("{type: Docker, contextPath: /c, dockerFilePath: D, isLocal: true}");
         let to_file = |file: &str| TaskPatch {
             file: Some(file.into()),
@@ -445,6 +445,11 @@ mod tests {
         assert!(to_file("Other").fits(&local).is_ok());
         let inapplicable = to_file("acb.yaml").fits(&local).unwrap_err();
         assert_eq!(inapplicable.options, ["--local"]);
+        let both = TaskPatch {
+            target: Patch::Set("prod".into()),
+            no_cache: Some(true),
+            ..patch()
+        };
         let inapplicable = both.fits(&file).unwrap_err();
         assert_eq!(
             inapplicable.to_string(),
@@ -490,6 +495,18 @@ mod tests {
         let trigger = trigger.unwrap();
         assert_eq!(trigger.status, Status::Disabled);
         assert_eq!(trigger.base_image_trigger_type, BaseImageTriggerType::All);
+    }
+
+    #[test]
+    fn patch_of_the_payload_of_a_missing_trigger_keeps_it_for_later() {
+        let payload = TaskPatch {
+            update_trigger_payload_type: Patch::Set(UpdatePayload::Token),
+            ..TaskPatch::default()
+        };
+        let trigger = payload.apply(task()).trigger.base_image_trigger.unwrap();
+        assert_eq!(trigger.status, Status::Disabled);
+        let kept = trigger.update_trigger_payload_type;
+        assert_eq!(kept, Some(UpdatePayload::Token));
     }
 
     #[test]

@@ -154,6 +154,16 @@ impl Default for BaseImageTrigger {
     }
 }
 
+impl BaseImageTrigger {
+    /// Returns a trigger that does nothing, as a task without one.
+    pub fn disabled() -> Self {
+        Self {
+            status: Status::Disabled,
+            ..Self::default()
+        }
+    }
+}
+
 /// Which dependencies of a task count for its base image trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BaseImageTriggerType {

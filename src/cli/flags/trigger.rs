@@ -104,18 +104,17 @@ impl TriggerArgs {
         (!self.windows.is_empty()).then(|| windows.collect())
     }
 
-    /// Returns the base image trigger of a new task: enabled, unless it is switched off.
+    /// Returns the base image trigger of a new task. One that is switched off and says nothing else is none, as in az; another one is kept for
+    /// when it is switched on.
     pub fn for_new_task(&self, name: String) -> Option<BaseImageTrigger> {
         let kind = self.base_image_trigger_type;
         let trigger = BaseImageTrigger {
             name,
-            status: Status::Enabled,
+            status: self.switch().unwrap_or(Status::Enabled),
             base_image_trigger_type: kind.unwrap_or(BaseImageTriggerType::Runtime),
             update_trigger_payload_type: self.payload(),
         };
-        self.base_image_trigger_enabled
-            .unwrap_or(true)
-            .then_some(trigger)
+        Some(trigger).filter(|trigger| *trigger != BaseImageTrigger::disabled())
     }
 
     /// Returns the payload of the trigger's webhook, if there is a webhook.

@@ -95,6 +95,34 @@ fn disabled_trigger_stays_in_the_definition_as_disabled() {
 }
 
 #[test]
+fn name_and_type_of_a_base_image_trigger_that_is_off_are_kept() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    let task = ["-n", "web", "-t", "localhost:5000/web:1", "-c", &context];
+    let off = ["--base-image-trigger-enabled", "false"];
+    let trigger = [
+        "--base-image-trigger-type",
+        "All",
+        "--base-image-trigger-name",
+        "mine",
+    ];
+    let create = [&["task", "create"], &task[..], &off, &trigger].concat();
+    world.acrt(&create).ok();
+    let on = [
+        "task",
+        "update",
+        "web",
+        "--base-image-trigger-enabled",
+        "true",
+    ];
+    let shown = world.acrt(&on).ok().json();
+    let trigger = &shown["trigger"]["baseImageTrigger"];
+    assert_eq!(trigger["name"], "mine");
+    assert_eq!(trigger["baseImageTriggerType"], "All");
+    assert_eq!(trigger["status"], "Enabled");
+}
+
+#[test]
 fn updated_dependencies_are_followed_after_the_next_run() {
     let (world, _registry) = world();
     let other = world.context("other", "FROM scratch\nCOPY Dockerfile /\n");

@@ -321,7 +321,7 @@ impl TaskPatch {
             return match step {
                 Step::EncodedTask(step) => Step::EncodedTask(step),
                 other => Step::EncodedTask(EncodedStep {
-                    context_path: None,
+                    context_path: other.context().filter(|it| **it != Context::None).cloned(),
                     encoded_task_content: content.clone(),
                     encoded_values_content: None,
                     values: other.values().to_vec(),
@@ -377,6 +377,52 @@ impl TaskPatch {
             (step, _) => step,
         }
     }
+}
+
+/// Returns the options of a step that a change to another kind of step has left behind, because that has no place for them.
+pub fn left_behind(old: &Step, new: &Step) -> Vec<String> {
+    if std::mem::discriminant(old) == std::mem::discriminant(new) {
+        return Vec::new();
+    }
+    let kept = given_options(new);
+    let mut given = given_options(old);
+    given.retain(|option| !kept.contains(option));
+    given
+}
+
+/// Returns the options that a step was given, as they are typed. Those that only `task adopt` writes are called by their keys.
+fn given_options(step: &Step) -> Vec<String> {
+    let has = |arguments: &[Argument], is_secret| {
+        let mut all = arguments.iter();
+        all.any(|argument| argument.is_secret == is_secret)
+    };
+    let images = format!("--image {}", step.image_names().join(" --image "));
+    let has_values = match step {
+        Step::FileTask(step) => step.values_file_path.is_some(),
+        Step::EncodedTask(step) => step.encoded_values_content.is_some(),
+        Step::Docker(_) | Step::Import(_) => false,
+    };
+    let mut options = vec![
+        (&*images, !step.image_names().is_empty()),
+        ("--set", has(step.values(), false)),
+        ("--set-secret", has(step.values(), true)),
+        ("--values", has_values),
+        ("--allow-privileged", step.allows_privileged()),
+    ];
+    if let Step::Docker(step) = step {
+        options.extend([
+            ("--arg", has(&step.arguments, false)),
+            ("--secret-arg", has(&step.arguments, true)),
+            ("--target", step.target.is_some()),
+            ("--no-push", !step.is_push_enabled),
+            ("--no-cache", step.no_cache),
+            ("dockerFileContent", step.docker_file_content.is_some()),
+            ("contexts", !step.contexts.is_empty()),
+            ("options", !step.options.is_empty()),
+        ]);
+    }
+    let given = options.into_iter().filter(|(_, is_given)| *is_given);
+    given.map(|(option, _)| option.to_owned()).collect()
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {
@@ -538,6 +584,50 @@ mod tests {
         let docker = docker.apply(trusting);
         assert!(matches!(docker.step, Step::Docker(_)) && docker.step.trusts_context());
         assert!(!trust(Some(false)).apply(docker).step.trusts_context());
+    }
+
+    #[test]
+    fn change_to_another_step_type_keeps_the_context_and_names_what_it_leaves_behind() {
+        let step = |text: &str| serde_yaml::from_str::<Step>(text).unwrap();
+        let docker = step(
+            "{type: Docker, contextPath: /c, dockerFilePath: D, imageNames: ['w:1', 'w:2'], isPushEnabled: false, noCache: true, target: prod, arguments: [{name: A, value: b}, {name: S, isSecret: true}]}",
+        );
+        let values = "values: [{name: A, value: b}, {name: S, isSecret: true}]";
+        let file = step(&format!(
+            "{{type: FileTask, contextPath: /c, taskFilePath: acb.yaml, valuesFilePath: v.yaml, allowPrivileged: true, {values}}}"
+        ));
+        let to_file = |file: &str| TaskPatch {
+            file: Some(file.into()),
+            ..TaskPatch::default()
+        };
+        let to_command = TaskPatch {
+            content: Some("eA==".into()),
+            ..TaskPatch::default()
+        };
+        let of_docker = [
+            "--image w:1 --image w:2",
+            "--arg",
+            "--secret-arg",
+            "--target",
+            "--no-push",
+            "--no-cache",
+        ];
+        let cases: [(&Step, TaskPatch, &[&str]); 5] = [
+            (&docker, to_file("Other"), &[]),
+            (&docker, to_file("acb.yaml"), &of_docker),
+            (&docker, to_command.clone(), &of_docker),
+            (
+                &file,
+                to_file("Dockerfile"),
+                &["--set", "--set-secret", "--values", "--allow-privileged"],
+            ),
+            (&file, to_command, &["--values"]),
+        ];
+        for (old, patch, expected) in cases {
+            let new = patch.turned(old.clone());
+            assert_eq!(left_behind(old, &new), expected, "{patch:?}");
+            assert_eq!(new.context(), old.context(), "{patch:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
     sys::secret::{Secret, is_place},
     task::{
         Argument, Context, RunId, Status, Step, Task, TaskKey, TaskPatch, TaskSource,
-        multi_step::encoded, name,
+        multi_step::encoded, name, patch::left_behind,
     },
 };
 
@@ -281,22 +281,13 @@ pub fn update(
     patch.context = patch.context.map(absolute).transpose()?;
     let keeps_trust = patch.trust_context.is_none();
     let mut task = patch.apply(old.clone());
-    if keeps_trust {
-        report_kept_trust(&old, &task, events);
-    }
-    if task_options.secrets.git_access_token.is_none()
-        && drop_token_of_other_host(&mut secrets, old.step.context(), task.step.context())
-    {
-        events.send(Event::Warning(format!(
-            "the git token of task `{}` is for another host than that of the new context, and removed; give one for it: --git-access-token",
-            task.name
-        )));
-    }
+    let loses_token = task_options.secrets.git_access_token.is_none()
+        && drop_token_of_other_host(&mut secrets, old.step.context(), task.step.context());
     task_options.secrets.check(&task.step)?;
     if task_options.secrets != SecretPatch::default() {
         task_options.secrets.apply(&mut secrets);
     }
-    report_dropped_images(&old, &task, events);
+    remove_unused(&mut secrets, &old.step, &task.step);
     let sources = std::mem::take(&mut task.trigger.source_triggers);
     task.trigger.source_triggers =
         source_trigger::changed(&task_options.source, sources, &task.step)?;
@@ -322,6 +313,16 @@ pub fn update(
         let why = format!("another command has changed task `{key}` meanwhile");
         return Err(Error::failed(why).hint("type it again"));
     }
+    if keeps_trust {
+        report_kept_trust(&old, &task, events);
+    }
+    report_left_behind(&old, &task, events);
+    if loses_token {
+        events.send(Event::Warning(format!(
+            "the git token of task `{}` is for another host than that of the new context, and removed; give one for it: --git-access-token",
+            task.name
+        )));
+    }
     save(app, Some(&old), &task, &secrets, events)?;
     Ok(())
 }
@@ -339,17 +340,43 @@ pub(super) fn drop_token_of_other_host(
     old != new && !is_beside && secrets.git_access_token.take().is_some()
 }
 
-/// Warns of a change from a Dockerfile to a multi-step file, which pushes only what its steps push.
-fn report_dropped_images(old: &Task, new: &Task, events: &EventSink<'_>) {
-    let images = old.step.image_names();
-    let is_dropped = matches!(old.step, Step::Docker(_)) && !matches!(new.step, Step::Docker(_));
-    if is_dropped && !images.is_empty() {
-        events.send(Event::Warning(format!(
-            "task `{}` no longer builds a Dockerfile, and its images are dropped: {}; what is pushed is up to the steps",
-            new.name,
-            images.join(", ")
-        )));
+/// Removes the secrets of options that a change of the kind of step has left behind.
+fn remove_unused(secrets: &mut Secrets, old: &Step, new: &Step) {
+    let is_secret = |list: &[Argument], name: &String| {
+        let mut all = list.iter();
+        all.any(|argument| argument.is_secret && argument.name == *name)
+    };
+    // Where the kind is the same, these options are replaced with their secrets.
+    if std::mem::discriminant(old) != std::mem::discriminant(new) {
+        let arguments = match new {
+            Step::Docker(step) => &step.arguments[..],
+            Step::FileTask(_) | Step::EncodedTask(_) | Step::Import(_) => &[],
+        };
+        secrets
+            .arguments
+            .retain(|name, _| is_secret(arguments, name));
+        secrets
+            .values
+            .retain(|name, _| is_secret(new.values(), name));
     }
+}
+
+/// Warns of a change to another kind of step, which has no place for options of the one before.
+fn report_left_behind(old: &Task, new: &Task, events: &EventSink<'_>) {
+    let options = left_behind(&old.step, &new.step);
+    if options.is_empty() {
+        return;
+    }
+    let pushes = if old.step.image_names().is_empty() {
+        ""
+    } else {
+        "; what is pushed is up to the steps"
+    };
+    events.send(Event::Warning(format!(
+        "task `{}` has another kind of step now, which drops {}{pushes}",
+        new.name,
+        options.join(", ")
+    )));
 }
 
 /// Says that another context is trusted as the one before was.

@@ -239,15 +239,30 @@ fn option_that_does_not_apply_to_the_step_type_is_refused_with_the_step_type() {
 }
 
 #[test]
-fn update_to_a_multi_step_task_warns_of_the_images_that_it_drops() {
+fn update_to_another_step_type_warns_of_what_it_drops_and_removes_its_secrets() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");
+    world.write("web/acb.yaml", "steps:\n- cmd: alpine date\n");
     let create = ["task", "create", "-n", "web", "-r", "r.test", "-t", "web:1"];
-    world.acrt(&[&create[..], &["-c", &context]].concat()).ok();
-    world
-        .acrt(&["task", "update", "web", "--cmd", "alpine date"])
+    let options = ["-c", &context, "--secret-arg", "S=hidden", "--no-cache"];
+    world.acrt(&[&create[..], &options].concat()).ok();
+    let secrets = world.state().join("secrets/r.test/web.yaml");
+    let update = |options: &[&str]| world.acrt(&[&["task", "update", "web"], options].concat());
+    let dropped = "which drops --image web:1, --secret-arg, --no-cache; what is pushed is up";
+    let refused = update(&["-f", "missing.yaml"]);
+    assert!(!refused.stderr.contains("drops"), "{refused}");
+    assert!(refused.code == 2 && secrets.exists(), "{refused}");
+    update(&["-f", "acb.yaml"]).ok().says(&[dropped]);
+    assert!(!secrets.exists());
+    update(&["--set-secret", "T=hidden", "--set", "A=b"]).ok();
+    let kept = update(&["--cmd", "alpine date"]).ok();
+    assert!(!kept.stderr.contains("drops"), "{kept}");
+    assert_eq!(kept.json()["step"]["contextPath"], *context);
+    assert!(secrets.exists());
+    update(&["-f", "Dockerfile", "-t", "web:2"])
         .ok()
-        .says(&["its images are dropped: web:1"]);
+        .says(&["which drops --set, --set-secret"]);
+    assert!(!secrets.exists());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `acrt task adopt`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     cli::{
@@ -18,6 +18,7 @@ use crate::{
         run::RunRequest,
         timer::Schedule,
     },
+    sys::command::quoted,
     view::View,
 };
 
@@ -136,9 +137,27 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
         app.wait(follow::adopted(app, &mut answer, &events))?;
         report_tracking(app, report, &answer);
     } else if answer.has_changes() {
-        report.note("tasks follow nothing until they have run once: acrt task adopt --run, or acrt task run --name NAME");
+        report.note(&format!(
+            "tasks follow nothing until they have run once: acrt task adopt{} --run, or acrt task run --name NAME",
+            search_of(app, &options)
+        ));
     }
     Ok(Outcome::answer(view(answer)).with_exit(exit))
+}
+
+/// Returns the options that another call needs to find the same tasks unchanged, quoted for a shell, each with a blank before it. What is left
+/// out stays as it was in the tasks.
+fn search_of(app: &App, options: &AdoptOptions) -> String {
+    let is_here = options.paths == [Path::new(".")];
+    let paths = options.paths.iter().filter(|_| !is_here);
+    let mut words: Vec<String> = paths.map(|it| quoted(&it.to_string_lossy())).collect();
+    let exclude = options.search.exclude.iter();
+    words.extend(exclude.map(|pattern| format!("--exclude={}", quoted(pattern))));
+    let depth = options.search.depth;
+    words.extend(depth.map(|depth| format!("--depth {depth}")));
+    let builder = app.surroundings.builder.as_deref();
+    words.extend(builder.map(|name| format!("--builder {}", quoted(name))));
+    words.iter().map(|word| format!(" {word}")).collect()
 }
 
 fn view(answer: AdoptAnswer) -> View {

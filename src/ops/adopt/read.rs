@@ -15,7 +15,7 @@ use crate::{
     ops::{App, Event, EventSink, joined::joined, platforms},
     sys::{
         beneath::{self, Unreadable},
-        command::CommandLine,
+        command::{CommandLine, quoted},
         environment, ownership, process,
     },
     task::{Argument, SourceKind, Step, Task, TaskSource},
@@ -560,7 +560,13 @@ pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
                 Some(_) => None,
             };
             let told = told.map(|told| {
-                format!("{told}; to take it over: acrt task adopt, with the same path")
+                // Several files are a project only where `COMPOSE_FILE` names them.
+                let path = if source.files.len() > 1 {
+                    ", with the same COMPOSE_FILE".to_owned()
+                } else {
+                    format!(" {}", quoted(&source.path.to_string_lossy()))
+                };
+                format!("{told}; to take it over: acrt task adopt{path}")
             });
             (told, read.files)
         }

@@ -567,10 +567,17 @@ fn adopt_run_runs_tasks_that_have_never_run_and_no_others() {
     world.write("app/Dockerfile", "FROM scratch\nENV A=1\n");
     let place = world.path("app").display().to_string();
     let adopt = ["task", "adopt", &place, "-r", &host, "--yes"];
-    world.acrt(&adopt).ok().says(&["acrt task adopt --run"]);
+    let exclude = ["--exclude", "it's/"];
+    let hint = format!(r"acrt task adopt {place} --exclude='it'\''s/' --run,");
+    world
+        .acrt(&[&adopt[..], &exclude].concat())
+        .ok()
+        .says(&[&hint]);
     assert_eq!(world.runs().len(), 0);
     let run = [&adopt[..], &["--run"]].concat();
-    world.acrt(&run).ok();
+    // The hint as typed: neither the registry nor --yes is needed again.
+    world.acrt(&["task", "adopt", &place, "--run"]).ok();
+    assert_eq!(world.runs().len(), 1);
     assert_eq!(world.runs().len(), 1);
     world.acrt(&run).ok();
     assert_eq!(world.runs().len(), 1);

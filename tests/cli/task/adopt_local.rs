@@ -306,6 +306,8 @@ fn edited_compose_file_makes_its_local_tasks_changed() {
         reason.contains("compose.yaml` now describes `web` differently"),
         "{reason}"
     );
+    let adopted = format!("acrt task adopt {shop}/compose.yaml");
+    assert!(reason.contains(&adopted), "{reason}");
     assert_eq!(state(&world, "api").0, "current");
     world.watch_once().exits(0);
     assert_eq!(

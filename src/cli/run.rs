@@ -52,6 +52,9 @@ pub struct QuickRunArgs {
     cmd: Option<String>,
     #[command(flatten)]
     values: ValueArgs,
+    /// Let steps be privileged: they can do anything to this machine
+    #[arg(long, help_heading = "Multi-step files")]
+    allow_privileged: bool,
     #[command(flatten)]
     trust: TrustOnceArgs,
     /// How many steps may work at once
@@ -115,6 +118,7 @@ fn request(app: &App, report: &Report, args: &QuickRunArgs) -> Result<RunRequest
         command: args.cmd.as_deref(),
         timeout: args.timeout,
         values: &args.values,
+        allow_privileged: args.allow_privileged,
         trust_context: args.trust.trust_context,
     };
     let step = match outside.filter(|path| is_task_file(path)) {
@@ -135,7 +139,7 @@ fn request(app: &App, report: &Report, args: &QuickRunArgs) -> Result<RunRequest
         platforms: args.platform.clone().unwrap_or_default().0,
         timeout: args.timeout,
         secret_arguments: BTreeMap::new(),
-        secret_values: args.values.values().1,
+        secret_values: args.values.values()?.1,
         keep_vcs: args.keep_vcs,
     };
     let (task, secrets) = ops::task::quick(app, quick)?;

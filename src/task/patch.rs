@@ -71,7 +71,7 @@ pub struct TaskPatch {
     /// What happens when the task's files name other images than the last run was built on.
     pub on_change: Option<OnChange>,
     /// The minimum age of a base's digest.
-    pub min_age: Option<Age>,
+    pub min_age: Patch<Age>,
     /// When triggers may start a run; empty for any time.
     pub windows: Option<Vec<Window>>,
     /// How many of the newest tags made from a template are kept.
@@ -263,8 +263,9 @@ impl TaskPatch {
             }
             Step::EncodedTask(step) => {
                 set(&mut step.encoded_task_content, self.content);
-                step.encoded_values_content =
-                    self.values_content.or(step.encoded_values_content.take());
+                if self.values_file != Patch::Keep {
+                    step.encoded_values_content = self.values_content;
+                }
                 set(&mut step.values, self.values);
                 set(&mut step.allow_privileged, self.allow_privileged);
             }
@@ -281,9 +282,7 @@ impl TaskPatch {
         set(&mut task.on_change, self.on_change);
         self.keep_tags.apply(&mut task.keep_tags);
         self.keep_days.apply(&mut task.keep_days);
-        if self.min_age.is_some() {
-            task.min_age = self.min_age;
-        }
+        self.min_age.apply(&mut task.min_age);
         if self.windows.is_some() {
             task.windows = self.windows;
         }
@@ -566,6 +565,24 @@ mod tests {
             panic!("{updated:?}")
         };
         assert_eq!(step.target, None);
+    }
+
+    #[test]
+    fn patch_clears_the_values_file_of_a_definition_and_keeps_it_unless_asked() {
+        let mut old = task();
+        old.step = serde_yaml::from_str(
+            "{type: EncodedTask, encodedTaskContent: eA==, encodedValuesContent: eQ==}",
+        )
+        .unwrap();
+        let patch = |values_file| TaskPatch {
+            values_file,
+            ..TaskPatch::default()
+        };
+        assert_eq!(patch(Patch::Keep).apply(old.clone()), old);
+        let Step::EncodedTask(step) = patch(Patch::Clear).apply(old).step else {
+            panic!("it is another kind of step")
+        };
+        assert_eq!(step.encoded_values_content, None);
     }
 
     #[test]

@@ -56,11 +56,17 @@ impl ArgumentArgs {
         !self.args.is_empty() || !self.secret_args.is_empty()
     }
 
+    /// Tells whether a definition shall have no arguments: `--arg ""`.
+    pub fn are_emptied(&self) -> bool {
+        is_empty_text(&self.args) && self.secret_args.is_empty()
+    }
+
     /// Warns of arguments without a value whose variable is not set either: they are empty, as in az, and not the default of the Dockerfile.
     pub fn warn_of_unset(&self, report: &Report) {
         let plain = self.args.iter().map(String::as_str);
         let all = plain.chain(self.secret_args.iter().map(Secret::reveal));
-        for name in all.filter(|it| !it.contains('=') && environment::variable(it).is_none()) {
+        let all = all.filter(|it| !it.is_empty() && !it.contains('='));
+        for name in all.filter(|it| environment::variable(it).is_none()) {
             report.warning(&format!(
                 "the build argument `{0}` is empty: it has no value, and the variable `{0}` is not set",
                 name.escape_debug()
@@ -72,6 +78,11 @@ impl ArgumentArgs {
     pub fn arguments(&self) -> (Vec<Argument>, BTreeMap<String, Secret>) {
         named_values(&self.args, &self.secret_args, split)
     }
+}
+
+/// Tells whether a list was given as one empty text, which stands for no list.
+pub fn is_empty_text(list: &[String]) -> bool {
+    matches!(list, [text] if text.is_empty())
 }
 
 /// Returns named values in the order given, and the secret ones separately. Of two with one name the last wins.
@@ -123,6 +134,15 @@ pub fn platforms(text: &str) -> Result<Platforms, String> {
     let all = all.collect::<Result<_, _>>();
     let all = all.map_err(|problem: InvalidPlatform| problem.to_string())?;
     Ok(Platforms(Platform::each_once(all)))
+}
+
+/// Reads a list of platforms; an empty text is none.
+pub fn platforms_or_none(text: &str) -> Result<Platforms, String> {
+    if text.is_empty() {
+        Ok(Platforms::default())
+    } else {
+        platforms(text)
+    }
 }
 
 /// A list of platforms as one value of an option.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+
 use crate::{
     error::Result,
     ops::{
@@ -15,17 +17,23 @@ use crate::{
 
 use super::{
     azure::AzureTaskArgs,
-    build::{ArgumentArgs, Platforms, platforms},
+    build::{ArgumentArgs, Platforms, platforms_or_none},
     choice::{status, three_state},
     duration::timeout,
     keep::KeepArgs,
     program::words,
     steps::{StepOptions, TrustArgs, ValueArgs, text_of},
-    trigger::{TriggerArgs, schedule},
+    trigger::{TriggerArgs, schedule_or_none},
 };
 
 // The options of a definition. An option that is not given keeps its value or its default.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("args", |arg| arg.help("Build argument, NAME=VALUE; without a value it is taken from the environment; empty for none (can be repeated)")))]
+#[command(mut_arg("set", |arg| arg.help("Value for {{.Values.NAME}}, NAME=VALUE; empty for none (can be repeated)")))]
+#[command(mut_arg("values", |arg| {
+    arg.value_parser(OsStringValueParser::new().map(PathBuf::from))
+        .help("File of values, relative to the context; with --cmd or --file -, to the current folder; empty for none")
+}))]
 pub struct DefinitionArgs {
     /// Folder of the build, or /dev/null for none
     #[arg(short, long, help_heading = "What is built")]
@@ -69,8 +77,8 @@ pub struct DefinitionArgs {
     /// Stage to build, if not the last; empty for the last
     #[arg(long, help_heading = "What is built", value_name = "STAGE")]
     target: Option<String>,
-    /// Platforms to build for, as linux/amd64,linux/arm64 [default: the builder's own]
-    #[arg(long, help_heading = "What is built", value_parser = platforms)]
+    /// Platforms to build for, as linux/amd64,linux/arm64; empty for the default, the builder's own
+    #[arg(long, help_heading = "What is built", value_parser = platforms_or_none)]
     platform: Option<Platforms>,
     /// Build without pushing
     #[arg(long, help_heading = "Images", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
@@ -83,9 +91,9 @@ pub struct DefinitionArgs {
     timeout: Option<u32>,
     #[command(flatten)]
     pub triggers: TriggerArgs,
-    /// Run the task at set times too: five fields in UTC, with a name before a colon if it is to have one (can be repeated)
-    #[arg(long = "schedule", help_heading = "Triggers", value_name = "[NAME:]CRON", value_parser = schedule)]
-    schedules: Vec<Schedule>,
+    /// Run the task at set times too: five fields in UTC, with a name before a colon if it is to have one; empty for none (can be repeated)
+    #[arg(long = "schedule", help_heading = "Triggers", value_name = "[NAME:]CRON", value_parser = schedule_or_none)]
+    schedules: Vec<Option<Schedule>>,
     /// What opens the git repository of the context: itself, env:NAME or file:PATH
     #[arg(
         long,
@@ -109,36 +117,50 @@ impl DefinitionArgs {
     pub fn task_options(self, app: &App, old: &Task) -> Result<TaskOptions> {
         let content = self.content(old)?;
         let holds_its_file = content.is_some() || matches!(old.step, Step::EncodedTask(_));
-        let values_file = self.values.file();
-        let values_content = values_file.filter(|_| holds_its_file);
+        let values_file = match self.values.file() {
+            Some(path) if path.as_os_str().is_empty() => Patch::Clear,
+            path => path.cloned().into(),
+        };
+        let values_content = match &values_file {
+            Patch::Set(path) if holds_its_file => Some(path),
+            _ => None,
+        };
         let values_content = values_content.map(|path| text_of(path)).transpose()?;
         let split = |given: bool, both| given.then_some(both).unzip();
-        let (arguments, secret_arguments) =
-            split(self.arguments.is_given(), self.arguments.arguments());
-        let (values, secret_values) = split(self.values.has_values(), self.values.values());
+        let (arguments, secret_arguments) = if self.arguments.are_emptied() {
+            Some(Default::default()).unzip()
+        } else {
+            split(self.arguments.is_given(), self.arguments.arguments())
+        };
+        let (values, secret_values) = if self.values.are_emptied() {
+            Some(Default::default()).unzip()
+        } else {
+            split(self.values.has_values(), self.values.values()?)
+        };
         let timers = if self.schedules.is_empty() {
             None
         } else {
-            Some(timers(self.schedules, app.clock.now())?)
+            let schedules = self.schedules.into_iter().flatten().collect();
+            Some(timers(schedules, app.clock.now())?)
         };
         let (keep_tags, keep_days) = self.keep.patch();
         let patch = TaskPatch {
             status: self.status,
             file: self.file.filter(|_| content.is_none()),
             content: content.as_deref().map(encoded),
-            values_file: values_file.cloned().into(),
+            values_file,
             values_content: values_content.as_deref().map(encoded),
             values,
             on_success: self.on_success.as_deref().map(words).transpose()?,
             on_change: self.triggers.on_change,
             keep_tags,
             keep_days,
-            min_age: self.triggers.min_age,
+            min_age: self.triggers.min_age.clone().unwrap_or_default(),
             windows: self.triggers.windows(),
             update_trigger_payload_type: self.triggers.changed_payload(),
             source: self.import,
             test: self.test.as_deref().map(words).transpose()?,
-            allow_privileged: self.values.allow_privileged.then_some(true),
+            allow_privileged: self.trust.allow_privileged,
             trust_context: self.trust.trust_context,
             context: self.context,
             images: Some(self.images).filter(|images| !images.is_empty()),
@@ -175,6 +197,7 @@ impl DefinitionArgs {
             command: self.cmd.as_deref(),
             timeout: self.timeout.unwrap_or(old.timeout),
             values: &self.values,
+            allow_privileged: false,
             trust_context: false,
         };
         let names_a_file = self.file.is_some() || self.cmd.is_some();

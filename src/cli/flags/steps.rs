@@ -7,7 +7,10 @@ use std::{
 };
 
 use crate::{
-    cli::flags::{build::named_values, choice::three_state},
+    cli::flags::{
+        build::{is_empty_text, named_values},
+        choice::three_state,
+    },
     error::{Context as _, Error, Kind, Result},
     sys::secret::Secret,
     task::{
@@ -19,7 +22,7 @@ use crate::{
 /// The default multi-step file.
 pub const DEFAULT_FILE: &str = "acb.yaml";
 
-// `--set`, `--set-secret`, `--values` and `--allow-privileged`.
+// `--set`, `--set-secret` and `--values`.
 #[derive(Debug, Default, clap::Args)]
 pub struct ValueArgs {
     /// Value for {{.Values.NAME}}, NAME=VALUE (can be repeated)
@@ -39,14 +42,14 @@ pub struct ValueArgs {
     /// File of values, relative to the context; with --cmd or --file -, to the current folder
     #[arg(long, help_heading = "Multi-step files", value_name = "FILE")]
     values: Option<PathBuf>,
-    /// Let steps be privileged: they can do anything to this machine
-    #[arg(long, help_heading = "Multi-step files")]
-    pub allow_privileged: bool,
 }
 
-// `--trust-context` of a stored task.
+// `--allow-privileged` and `--trust-context` of a stored task.
 #[derive(Debug, Default, clap::Args)]
 pub struct TrustArgs {
+    /// Let steps be privileged: they can do anything to this machine
+    #[arg(long, help_heading = "Multi-step files", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    pub allow_privileged: Option<bool>,
     /// Let what the context brings do all that the task may: for contexts that you alone write
     #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     pub trust_context: Option<bool>,
@@ -65,16 +68,30 @@ impl ValueArgs {
         !self.set.is_empty() || !self.set_secret.is_empty()
     }
 
+    /// Tells whether a definition shall have no values: `--set ""`.
+    pub fn are_emptied(&self) -> bool {
+        is_empty_text(&self.set) && self.set_secret.is_empty()
+    }
+
     pub fn file(&self) -> Option<&PathBuf> {
         self.values.as_ref()
     }
 
     /// Returns the values in the order given, and the secret ones separately. Of two with one name the last wins.
-    pub fn values(&self) -> (Vec<Argument>, BTreeMap<String, Secret>) {
-        named_values(&self.set, &self.set_secret, |text| {
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] where one has no name.
+    pub fn values(&self) -> Result<(Vec<Argument>, BTreeMap<String, Secret>)> {
+        let both = named_values(&self.set, &self.set_secret, |text| {
             let (name, value) = text.split_once('=').unwrap_or((text, ""));
             (name.to_owned(), value.to_owned())
-        })
+        });
+        if both.0.iter().any(|value| value.name.is_empty()) {
+            let what = "cannot use a value of --set or --set-secret: it has no name";
+            return Err(Error::invalid(what).hint("write it as --set NAME=VALUE"));
+        }
+        Ok(both)
     }
 }
 
@@ -91,6 +108,8 @@ pub struct StepOptions<'a> {
     pub timeout: u32,
     /// Values.
     pub values: &'a ValueArgs,
+    /// `--allow-privileged`
+    pub allow_privileged: bool,
     /// `--trust-context`
     pub trust_context: bool,
 }
@@ -109,8 +128,8 @@ impl StepOptions<'_> {
             context_path: self.context.clone(),
             task_file_path: file.to_owned(),
             values_file_path: self.values.file().cloned(),
-            values: self.values.values().0,
-            allow_privileged: self.values.allow_privileged,
+            values: self.values.values()?.0,
+            allow_privileged: self.allow_privileged,
             trust_context: self.trust_context,
             pushes: Vec::new(),
         })))
@@ -123,8 +142,8 @@ impl StepOptions<'_> {
             context_path: Some(self.context.clone()).filter(|c| *c != Context::None),
             encoded_task_content: encoded(content),
             encoded_values_content: values.as_deref().map(encoded),
-            values: self.values.values().0,
-            allow_privileged: self.values.allow_privileged,
+            values: self.values.values()?.0,
+            allow_privileged: self.allow_privileged,
             trust_context: self.trust_context,
             pushes: Vec::new(),
         }))
@@ -172,7 +191,7 @@ mod tests {
             set_secret: vec![Secret::new("t=env:TOKEN")],
             ..ValueArgs::default()
         };
-        let (values, secrets) = args.values();
+        let (values, secrets) = args.values().unwrap();
         let told: Vec<_> = values
             .iter()
             .map(|value| (value.name.as_str(), value.value.as_deref(), value.is_secret))
@@ -189,6 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn value_without_a_name_is_refused() {
+        for text in ["", "=1"] {
+            let (plain, secret) = (vec![text.to_owned()], vec![Secret::new(text)]);
+            let values = |set, set_secret| ValueArgs {
+                set,
+                set_secret,
+                values: None,
+            };
+            assert!(values(plain, Vec::new()).values().is_err(), "{text}");
+            assert!(values(Vec::new(), secret).values().is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn step_type_is_chosen_by_file_and_context() {
         let values = ValueArgs::default();
         let kind = |context: &str, file: Option<&str>, command: Option<&str>| {
@@ -198,6 +231,7 @@ mod tests {
                 command,
                 timeout: 60,
                 values: &values,
+                allow_privileged: false,
                 trust_context: false,
             };
             match wanted.step() {

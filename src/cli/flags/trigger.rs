@@ -4,8 +4,8 @@ use crate::{
     ops::{source_trigger::SourceTriggerPatch, timer::Schedule},
     sys::secret::Secret,
     task::{
-        Age, BaseImageTrigger, BaseImageTriggerType, InvalidCron, InvalidTimerName, OnChange,
-        Patch, Status, UpdatePayload, Window,
+        Age, BaseImageTrigger, BaseImageTriggerType, InvalidAge, InvalidCron, InvalidTimerName,
+        OnChange, Patch, Status, UpdatePayload, Window,
     },
 };
 
@@ -28,6 +28,20 @@ pub fn schedule(text: &str) -> Result<Schedule, String> {
             .parse()
             .map_err(|error: InvalidCron| error.to_string())?,
     })
+}
+
+/// Parses `CRON` or `NAME:CRON`; an empty text is no schedule.
+pub fn schedule_or_none(text: &str) -> Result<Option<Schedule>, String> {
+    (!text.is_empty()).then(|| schedule(text)).transpose()
+}
+
+/// Parses an age; an empty text removes the one that is set.
+fn age(text: &str) -> Result<Patch<Age>, InvalidAge> {
+    if text.is_empty() {
+        Ok(Patch::Clear)
+    } else {
+        text.parse().map(Patch::Set)
+    }
 }
 
 /// Parses a window; an empty text is no window.
@@ -64,9 +78,9 @@ pub struct TriggerArgs {
         value_name = "tell|run"
     )]
     pub on_change: Option<OnChange>,
-    /// How old a new digest of a base must be before anything is built on it, as 3d or 36h [default: that of the config file]
-    #[arg(long, help_heading = "Triggers", value_name = "AGE")]
-    pub min_age: Option<Age>,
+    /// How old a new digest of a base must be before anything is built on it, as 3d or 36h; empty for the default, that of the config file
+    #[arg(long, help_heading = "Triggers", value_name = "AGE", value_parser = age)]
+    pub min_age: Option<Patch<Age>>,
     /// When triggers may begin runs, as "* 1-5 * * SAT,SUN" in UTC; empty for any time (can be repeated)
     #[arg(long = "window", help_heading = "Triggers", value_name = "CRON", value_parser = window)]
     windows: Vec<Option<Window>>,

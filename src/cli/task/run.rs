@@ -50,6 +50,9 @@ pub struct RunArgs {
     file: Option<PathBuf>,
     #[command(flatten)]
     values: ValueArgs,
+    /// Let steps be privileged: they can do anything to this machine
+    #[arg(long, help_heading = "Multi-step files")]
+    allow_privileged: bool,
     #[command(flatten)]
     trust: TrustOnceArgs,
     /// How many steps may work at once; with --all, --stale or --failed, how many tasks
@@ -140,7 +143,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     };
     args.arguments.warn_of_unset(report);
     let (arguments, secret_arguments) = args.arguments.arguments();
-    let (values, secret_values) = args.values.values();
+    let (values, secret_values) = args.values.values()?;
     let request = RunRequest {
         overrides: Overrides {
             context: args.context.map(ops::task::absolute).transpose()?,
@@ -151,7 +154,7 @@ pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
             values,
             secret_values,
             values_file: args.values.file().cloned(),
-            allow_privileged: args.values.allow_privileged,
+            allow_privileged: args.allow_privileged,
             trust_context: args.trust.trust_context,
             keep_vcs: args.keep_vcs,
         },

@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  acrt task update web --base-image-trigger-enabled false\n  acrt task update web --arg NODE=22\n  acrt task update web --target \"\"    (builds the last stage again)"
+    after_help = "Examples:\n  acrt task update web --base-image-trigger-enabled false\n  acrt task update web --arg NODE=22\n  acrt task update web --target \"\"    (builds the last stage again)\n  acrt task update web --arg \"\" --platform \"\" --schedule \"\"    (removes them)"
 )]
 pub struct UpdateArgs {
     #[command(flatten)]

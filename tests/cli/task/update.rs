@@ -266,6 +266,66 @@ fn update_to_another_step_type_warns_of_what_it_drops_and_removes_its_secrets() 
 }
 
 #[test]
+fn empty_value_in_task_update_removes_what_was_set() {
+    let world = World::new();
+    let context = world.context("web", "FROM scratch\n");
+    world.write("web/acb.yaml", "steps:\n- cmd: alpine date\n");
+    world.write("web/v.yaml", "A: b\n");
+    let definition = |name: &str| {
+        let path = world.state().join(format!("tasks/r.test/{name}.yaml"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let task = |command: &str, name: &str, options: &[&str]| {
+        world.acrt(&[&["task", command, name], options].concat())
+    };
+    let of_build = ["--platform", "--min-age", "--arg", "--schedule"];
+    let of_steps = ["--values", "--set", "--allow-privileged"];
+    let bare = ["-r", "r.test", "-c", &context];
+    let image = [&bare[..], &["-t", "web:1"]].concat();
+    let steps = [&bare[..], &["-f", "acb.yaml"]].concat();
+    for (name, bare, options, values, none) in [
+        (
+            "web",
+            image,
+            &of_build[..],
+            &["linux/arm64", "3d", "A=1", "0 3 * * *"][..],
+            "",
+        ),
+        (
+            "steps",
+            steps,
+            &of_steps[..],
+            &["v.yaml", "A=1", "true"],
+            "false",
+        ),
+    ] {
+        task("create", name, &bare).ok();
+        let before = definition(name);
+        for (option, value) in options.iter().zip(values) {
+            let removed = if *option == "--allow-privileged" {
+                none
+            } else {
+                ""
+            };
+            task("update", name, &[option, value]).ok();
+            assert_ne!(definition(name), before, "{option}");
+            task("update", name, &[option, removed]).ok();
+            assert_eq!(definition(name), before, "{option}");
+        }
+    }
+    for option in [
+        ["--set", "=1"],
+        ["--set-secret", ""],
+        ["--set-secret", "=hidden"],
+    ] {
+        let refused = task("update", "steps", &option)
+            .exits(2)
+            .says(&["it has no name"]);
+        assert!(!refused.stderr.contains("hidden"), "{refused}");
+    }
+}
+
+#[test]
 fn endpoint_that_is_no_url_and_token_for_a_folder_are_refused() {
     let world = World::new();
     let context = world.context("web", "FROM scratch\n");

@@ -104,13 +104,13 @@ fn excludes(list: &str, host: &str, port: Option<u16>) -> bool {
         if let Ok(own) = name.parse::<IpAddr>() {
             return address == Some(own);
         }
-        let domain = name.strip_prefix('*').unwrap_or(name);
-        let domain = domain.strip_prefix('.').unwrap_or(domain);
-        let domain = domain.trim_end_matches('.');
+        // `.lan` and `*.lan` have what is in the domain, and not the domain itself.
+        let below = name.strip_prefix("*.").or(name.strip_prefix('.'));
+        let domain = below.unwrap_or(name).trim_end_matches('.');
         let above = host.strip_suffix(domain);
         !domain.is_empty()
             && address.is_none()
-            && above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+            && above.is_some_and(|it| it.ends_with('.') || (it.is_empty() && below.is_none()))
     })
 }
 
@@ -122,6 +122,7 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
         return (address, port);
     }
     match entry.split_once(':') {
+        Some((host, "")) => (host, None),
         Some((host, port)) if !port.contains(':') => match port.parse() {
             Ok(port) => (host, Some(port)),
             Err(_) => (entry, None),
@@ -144,6 +145,7 @@ mod tests {
             "registry.lan",
             "REGISTRY.LAN",
             "registry.lan:5000",
+            "registry.lan:",
             "lan",
             ".lan",
             "*.lan",
@@ -161,6 +163,10 @@ mod tests {
             "registry.lan:443",
             "egistry.lan",
             "my.registry.lan",
+            ".registry.lan",
+            "*.registry.lan",
+            ".registry.lan:5000",
+            "*lan",
             "*.registry.lan.example",
             "registry.lan:x",
             "10.0.0.0/8",

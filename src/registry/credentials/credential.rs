@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use serde::Deserialize as _;
+use serde_json::{Map, Value};
+
 use crate::sys::secret::Secret;
 
 /// The user name that marks an identity token, in the protocol of credential helpers.
@@ -114,4 +117,24 @@ pub fn server(text: &str) -> &str {
         .or_else(|| text.strip_prefix("http://"))
         .unwrap_or(text);
     bare.split('/').next().unwrap_or(bare)
+}
+
+/// Reads a JSON object as docker reads it: `known` keys in any case, and nothing of what follows the object.
+///
+/// # Errors
+///
+/// Where the text does not begin with an object.
+pub fn object(text: &str, known: &[&str]) -> serde_json::Result<Map<String, Value>> {
+    let object = Map::deserialize(&mut serde_json::Deserializer::from_str(text))?;
+    Ok(spelled(object, known))
+}
+
+/// Spells those keys of an object that are `known` but for their case as they are known.
+pub fn spelled(object: Map<String, Value>, known: &[&str]) -> Map<String, Value> {
+    let spell = |key: String| {
+        let name = known.iter().find(|name| name.eq_ignore_ascii_case(&key));
+        name.map_or(key, |name| (*name).to_owned())
+    };
+    let entries = object.into_iter();
+    entries.map(|(key, value)| (spell(key), value)).collect()
 }

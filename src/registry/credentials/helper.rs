@@ -1,6 +1,7 @@
 //! Credential helpers: programs `docker-credential-NAME`, asked for one server at a time.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     registry::error_text::clean,
@@ -12,7 +13,7 @@ use crate::{
     },
 };
 
-use super::credential::{Credential, credential};
+use super::credential::{Credential, credential, object};
 
 /// The message of all helpers for a server without a login, from docker's own library for helpers.
 const UNKNOWN: &str = "credentials not found";
@@ -79,8 +80,15 @@ fn read(name: &str, reply: &Reply) -> Result<Option<Credential>, String> {
         username: String,
         secret: Secret,
     }
+    let login = || {
+        let told = object(
+            &String::from_utf8_lossy(&reply.output),
+            &["Username", "Secret"],
+        )?;
+        serde_json::from_value::<HelperLogin>(Value::Object(told))
+    };
     match reply.ended {
-        Ended::Exited(0) => match serde_json::from_slice::<HelperLogin>(&reply.output) {
+        Ended::Exited(0) => match login() {
             Ok(told) => Ok(credential(told.username, told.secret)),
             // Its output may be a secret.
             Err(_) => Err(format!("`{name}` answers with something else than a login")),
@@ -128,6 +136,9 @@ mod tests {
             "",
         );
         assert_eq!(token, Ok(Some(Credential::Identity(Secret::new("t")))));
+        // As in docker: keys in any case, and more text behind the answer.
+        let text = "{\"username\":\"u\",\"SECRET\":\"p\"}\ndone\n";
+        assert_eq!(answer(Ended::Exited(0), text, ""), told);
         let nobody = answer(Ended::Exited(0), r#"{"Username":"","Secret":""}"#, "");
         assert_eq!(nobody, Ok(None));
     }

@@ -15,7 +15,7 @@ use crate::{
     sys::{plain_file, secret::Secret, settings::Settings},
 };
 
-use super::credential::{Credential, credential};
+use super::credential::{Credential, credential, object, spelled};
 
 /// The largest login file in bytes; a larger file must be a mistake.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -60,7 +60,7 @@ struct Parsed {
     #[serde(default)]
     auths: Option<BTreeMap<String, Value>>,
     #[serde(default)]
-    cred_helpers: Option<BTreeMap<String, String>>,
+    cred_helpers: Option<BTreeMap<String, Option<String>>>,
     #[serde(default)]
     creds_store: Option<String>,
 }
@@ -124,7 +124,8 @@ impl LoginFile {
         let document: Map<String, Value> = match text.trim() {
             // As in docker, an empty file is valid: it was only created.
             "" => Map::new(),
-            text => serde_json::from_str(text).map_err(|error| broken(&error))?,
+            text => object(text, &["auths", "credHelpers", "credsStore"])
+                .map_err(|error| broken(&error))?,
         };
         let parsed: Parsed =
             serde_json::from_value(Value::Object(document.clone())).map_err(|_| {
@@ -155,7 +156,7 @@ impl LoginFile {
             entries,
             helpers: helpers
                 .into_iter()
-                .map(|(key, helper)| (normalise(&key), helper))
+                .map(|(key, helper)| (normalise(&key), helper.unwrap_or_default()))
                 .collect(),
             store: parsed.creds_store.filter(|store| !store.is_empty()),
         })
@@ -245,13 +246,27 @@ pub fn normalise(key: &str) -> String {
 
 /// Decodes one entry of `auths`, so that a broken one does not affect the others.
 fn decode(key: &str, entry: &Value) -> Result<Option<Credential>, String> {
-    let Value::Object(entry) = entry else {
-        return Err("the entry is no object".to_owned());
+    const KEYS: [&str; 5] = [
+        "auth",
+        "identitytoken",
+        "password",
+        "registrytoken",
+        "username",
+    ];
+    let mut entry = match entry {
+        Value::Object(entry) => spelled(entry.clone(), &KEYS),
+        Value::Null => return Ok(None),
+        _ => return Err("the entry is no object".to_owned()),
     };
-    let mut entry = entry.clone();
     entry.retain(|_, value| !matches!(value, Value::Null) && value.as_str() != Some(""));
     if let Some(token) = entry.get("registrytoken").and_then(Value::as_str) {
         return Ok(Some(Credential::Token(Secret::new(token))));
+    }
+    if let Some(Value::String(auth)) = entry.get_mut("auth") {
+        // As in docker: `base64` breaks its lines, and what stands beside `auth` does not count.
+        auth.retain(|c| !matches!(c, '\r' | '\n'));
+        entry.remove("username");
+        entry.remove("password");
     }
     let document = serde_json::json!({ "auths": { key: entry } }).to_string();
     match docker_credential::get_credential_from_reader(Cursor::new(document), key) {
@@ -268,9 +283,6 @@ fn decode(key: &str, entry: &Value) -> Result<Option<Credential>, String> {
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
         Err(CredentialRetrievalError::CredentialDecodingError) => {
             Err("`auth` is not the base64 of `user:password`".to_owned())
-        }
-        Err(CredentialRetrievalError::CredentialMismatchError) => {
-            Err("`auth` and `username` with `password` disagree".to_owned())
         }
         Err(_) => Err("the entry is of another form than docker's".to_owned()),
     }
@@ -390,6 +402,26 @@ mod tests {
         assert_eq!(found(&file, "nul", "x").unwrap().0, password("u", "p"));
         assert_eq!(found(&file, "d", "x"), None);
         assert_eq!(found(&file, "e", "x"), None);
+    }
+
+    #[test]
+    fn auth_file_is_read_as_leniently_as_docker_reads_it() {
+        for text in [
+            r#"{"auths":{"a":{"auth":"dT\r\npw\n"}}}"#,
+            r#"{"auths":{"a":{"auth":"dTpw","username":"old","password":"old"}}}"#,
+            r#"{"Auths":{"a":{"Auth":"dTpw"}},"CREDHELPERS":{}}"#,
+            r#"{"auths":{"a":{"Username":"u","PassWord":"p"}}}"#,
+            r#"{"auths":{"a":{"auth":"dTpw"},"b":null},"credHelpers":{"x":null}}"#,
+            r#"{"auths":{"a":{"auth":"dTpw"}}} and more"#,
+        ] {
+            let file = file(text);
+            let login = found(&file, "a", "x").map(|(login, _)| login);
+            assert_eq!(login, Some(password("u", "p")), "{text}");
+            assert_eq!(found(&file, "b", "x"), None);
+            assert!(file.document.contains_key("auths"), "{text}");
+        }
+        let off = file(r#"{"credsStore":"desktop","credHelpers":{"x":null}}"#);
+        assert_eq!(off.spots("x", "y"), []);
     }
 
     #[test]

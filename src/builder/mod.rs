@@ -97,6 +97,15 @@ impl Builder {
         }
     }
 
+    /// Returns the suffixes of ignore files beside a Dockerfile for this builder, the one that takes precedence first: other than in a context,
+    /// podman and buildah prefer `.dockerignore`.
+    pub fn ignore_suffixes(&self) -> &'static [&'static str] {
+        match self {
+            Self::Podman(_) | Self::Buildah(_) => &[".dockerignore", ".containerignore"],
+            _ => self.ignore_files(),
+        }
+    }
+
     /// Tells whether the builder reads an ignore file beside the Dockerfile. Docker's classic builder does not; of a custom program it is
     /// not known.
     pub fn reads_ignore_file_beside(&self, settings: &Settings) -> bool {

@@ -76,7 +76,9 @@ pub(super) fn ignore_file(
     builder: &Builder,
     left_out: &LeftOut,
 ) -> Result<Option<Vec<u8>>> {
-    let own = inputs.context.ignore_file_of(&inputs.path)?;
+    let own = inputs
+        .context
+        .ignore_file_of(&inputs.path, builder.ignore_suffixes())?;
     let ignore = match &own {
         Some(own) => Some(own.clone()),
         None => inputs.context.ignore_file(builder.ignore_files())?,

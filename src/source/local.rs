@@ -92,21 +92,24 @@ impl LocalContext {
         }
     }
 
-    /// Reads the `.dockerignore` file that belongs to one Dockerfile. The builder finds that of the context.
+    /// Reads the ignore file that belongs to one Dockerfile: that with the first of the `suffixes`. The builder finds that of the context.
     ///
     /// As in BuildKit, that of a `dockerfile` or `Containerfile` may also be called `Dockerfile.dockerignore`.
     ///
     /// # Errors
     ///
     /// [`Kind::Invalid`] with the path, where it is no regular file, or too large.
-    pub fn ignore_file_of(&self, dockerfile: &Path) -> Result<Option<Vec<u8>>> {
+    pub fn ignore_file_of(&self, dockerfile: &Path, suffixes: &[&str]) -> Result<Option<Vec<u8>>> {
         let name = dockerfile.file_name();
         let has_other_name =
             name.is_some_and(|name| OTHER_NAMES.iter().any(|other| name == *other));
         let instead = has_other_name.then(|| dockerfile.with_file_name(DOCKERFILE));
-        for dockerfile in [Some(dockerfile.to_owned()), instead].into_iter().flatten() {
-            let mut name = dockerfile.into_os_string();
-            name.push(".dockerignore");
+        let dockerfiles = [Some(dockerfile.to_owned()), instead];
+        let dockerfiles = dockerfiles.iter().flatten();
+        for (dockerfile, suffix) in dockerfiles.flat_map(|it| suffixes.iter().map(move |s| (it, s)))
+        {
+            let mut name = dockerfile.clone().into_os_string();
+            name.push(suffix);
             let path = PathBuf::from(name);
             match self.read(&path, MAX_FILE) {
                 Err(problem) if problem.is_absent() => {}
@@ -195,6 +198,8 @@ mod tests {
 
     use super::*;
 
+    const SUFFIXES: &[&str] = &[".dockerignore", ".containerignore"];
+
     #[test]
     fn dockerfile_is_read_from_the_context_with_its_own_ignore_file() {
         let folder = tempfile::tempdir().unwrap();
@@ -203,7 +208,7 @@ mod tests {
         let context = LocalContext::open(folder.path()).unwrap();
         let (path, bytes) = context.dockerfile(Path::new("Dockerfile")).unwrap();
         assert_eq!(bytes, b"FROM scratch\n");
-        let ignore = context.ignore_file_of(&path).unwrap();
+        let ignore = context.ignore_file_of(&path, SUFFIXES).unwrap();
         assert_eq!(ignore.as_deref(), Some(b"*.log\n".as_slice()));
     }
 
@@ -239,7 +244,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let context = LocalContext::open(folder.path()).unwrap();
         let ignore = |name: &str| {
-            let ignore = context.ignore_file_of(&folder.path().join(name)).unwrap();
+            let ignore = context
+                .ignore_file_of(&folder.path().join(name), SUFFIXES)
+                .unwrap();
             ignore.map(|bytes| String::from_utf8(bytes).unwrap())
         };
         fs::write(folder.path().join("Dockerfile.dockerignore"), "a").unwrap();
@@ -248,6 +255,10 @@ mod tests {
         fs::write(folder.path().join("dockerfile.dockerignore"), "b").unwrap();
         assert_eq!(ignore("dockerfile").as_deref(), Some("b"));
         assert_eq!(ignore("Containerfile").as_deref(), Some("a"));
+        fs::write(folder.path().join("Containerfile.containerignore"), "c").unwrap();
+        assert_eq!(ignore("Containerfile").as_deref(), Some("c"));
+        fs::write(folder.path().join("Containerfile.dockerignore"), "d").unwrap();
+        assert_eq!(ignore("Containerfile").as_deref(), Some("d"));
     }
 
     #[test]
@@ -255,11 +266,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let context = LocalContext::open(folder.path()).unwrap();
         let dockerfile = folder.path().join("Dockerfile");
-        assert_eq!(context.ignore_file_of(&dockerfile).unwrap(), None);
+        assert_eq!(context.ignore_file_of(&dockerfile, SUFFIXES).unwrap(), None);
         let ignore = folder.path().join("Dockerfile.dockerignore");
         let file = fs::File::create(&ignore).unwrap();
         file.set_len(16 * 1024 * 1024 + 1).unwrap();
-        let error = context.ignore_file_of(&dockerfile).unwrap_err();
+        let error = context.ignore_file_of(&dockerfile, SUFFIXES).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("cannot read `{}`", ignore.display())
@@ -268,7 +279,7 @@ mod tests {
         assert_eq!(error.kind(), Kind::Invalid);
         fs::remove_file(&ignore).unwrap();
         fs::create_dir(&ignore).unwrap();
-        let error = context.ignore_file_of(&dockerfile).unwrap_err();
+        let error = context.ignore_file_of(&dockerfile, SUFFIXES).unwrap_err();
         assert_eq!(error.causes(), ["it is a folder"]);
     }
 
@@ -308,8 +319,8 @@ mod tests {
             assert_eq!(error.advice(), Some(TRUST_HINT));
         }
         let (path, _) = guest.dockerfile(Path::new("inside")).unwrap();
-        assert_eq!(guest.ignore_file_of(&path).unwrap(), None);
-        let ignore = guest.ignore_file_of(&folder.join("real"));
+        assert_eq!(guest.ignore_file_of(&path, SUFFIXES).unwrap(), None);
+        let ignore = guest.ignore_file_of(&folder.join("real"), SUFFIXES);
         assert!(ignore.unwrap_err().one_line().contains("leads out"));
         // A file that the owner names outside of the context is trusted.
         let own = outer.path().join("secret");

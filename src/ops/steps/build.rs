@@ -52,7 +52,9 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     let mut request = request(work, build, &inputs, &resolved)?;
     leave_out_unsupported_cache(work, &mut request).await;
     // Version control files are already left out of the workspace, except those that steps have made.
-    let ignore = inputs.context.ignore_file_of(&inputs.path)?;
+    let ignore = inputs
+        .context
+        .ignore_file_of(&inputs.path, builder.ignore_suffixes())?;
     assemble::restrict_images(execution.app, builder, &mut request)?;
     assemble::place_dockerfile(&request, &resolved, ignore.as_deref())?;
     if build.bares_secret {

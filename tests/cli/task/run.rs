@@ -246,7 +246,7 @@ fn docker_without_buildx_refuses_two_platforms() {
 }
 
 /// The Dockerfile is in a folder below a context with an unusual name, and some files must not be sent.
-fn finds_files_and_ignores_others(put_on_path: impl Fn(&World) -> Calls, each_its_own: bool) {
+fn finds_files_and_ignores_others(put_on_path: impl Fn(&World) -> Calls, suffixes: &[&str]) {
     let (world, registry) = (World::new(), Registry::start());
     put_on_path(&world);
     registry.push("base:1", &[("version", "one")]);
@@ -281,35 +281,36 @@ fn finds_files_and_ignores_others(put_on_path: impl Fn(&World) -> Calls, each_it
         registry.label("web:latest", "who").as_deref(),
         Some("it's me")
     );
-    if !each_its_own {
-        return;
-    }
     // The ignore file of this Dockerfile takes precedence over the context's.
-    world.write("-odd 'name'/docker/Dockerfile.prod.dockerignore", "kept\n");
-    world.run("web").ok();
-    assert_eq!(file("all/kept"), None);
-    assert_eq!(file("all/secret.key").as_deref(), Some("not for the image"));
+    for suffix in suffixes {
+        let ignore = format!("-odd 'name'/docker/Dockerfile.prod{suffix}");
+        world.write(&ignore, "kept\n");
+        world.run("web").ok();
+        assert_eq!(file("all/kept"), None, "{suffix}");
+        assert_eq!(file("all/secret.key").as_deref(), Some("not for the image"));
+        fs::remove_file(world.path(&ignore)).unwrap();
+    }
 }
 
 #[test]
 fn buildah_finds_dockerfile_in_a_subfolder_and_applies_dockerignore() {
-    finds_files_and_ignores_others(World::buildah, true);
+    finds_files_and_ignores_others(World::buildah, &[".dockerignore", ".containerignore"]);
 }
 
 #[test]
 fn podman_finds_dockerfile_in_a_subfolder_and_applies_dockerignore() {
-    finds_files_and_ignores_others(World::podman, true);
+    finds_files_and_ignores_others(World::podman, &[".dockerignore", ".containerignore"]);
 }
 
 #[test]
 fn docker_finds_dockerfile_in_a_subfolder_and_applies_dockerignore() {
     // Its classic builder only reads the context's ignore file.
-    finds_files_and_ignores_others(World::docker, false);
+    finds_files_and_ignores_others(World::docker, &[]);
 }
 
 #[test]
 fn buildx_finds_dockerfile_in_a_subfolder_and_applies_dockerignore() {
-    finds_files_and_ignores_others(World::buildx_elsewhere, true);
+    finds_files_and_ignores_others(World::buildx_elsewhere, &[".dockerignore"]);
 }
 
 #[test]

@@ -309,7 +309,8 @@ pub fn has_lost_its_daemon(last: &str) -> bool {
     let last = last.to_lowercase();
     let last = last.strip_prefix("error: ").unwrap_or(&last);
     let last = last.strip_prefix("failed to build: ").unwrap_or(last);
-    BEGINNINGS.iter().any(|it| last.starts_with(it))
+    // What the client could not pack of the context ends its request too.
+    BEGINNINGS.iter().any(|it| last.starts_with(it)) && !last.contains(": archive/tar: ")
 }
 
 /// Tells whether the last message of a builder is that its disk is full. The kernel's reason is at the end of the message; a `RUN` that
@@ -489,6 +490,7 @@ mod tests {
             "ERROR: failed to solve: node:20: unexpected status from HEAD request: 503 Service Unavailable",
             "ERROR: failed to solve: process \"/bin/sh -c docker ps\" did not complete successfully: exit code: 1",
             "error: connection refused",
+            "error during connect: Post \"http://old/v1.24/build\": archive/tar: write too long",
             // Printed by a step; the client's own message does not look like an error.
             "error during connect: x\nCOPY failed: no such file",
         ] {

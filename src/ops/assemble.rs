@@ -21,6 +21,9 @@ use super::{
     inputs::Inputs, resolve::Resolved, run_log::RunLog, steps::workspace,
 };
 
+/// The ignore file of a context that docker's classic builder reads.
+const DOCKERIGNORE: &str = ".dockerignore";
+
 /// Returns the path of the pinned Dockerfile in the folder `scratch` of a build. It has a folder of its own, because BuildKit gives that folder
 /// to the frontend that the Dockerfile names.
 pub(super) fn dockerfile_in(scratch: &Path) -> PathBuf {
@@ -107,21 +110,27 @@ pub(super) fn report_left_out(execution: &Execution<'_>, folder: &Path, events: 
 
 /// Makes a folder without the files that are left out, for a build that may read more than the ignore file beside the Dockerfile allows:
 /// `is_ignored` tells whether that file counts. The folder is removed when the returned value is dropped. Its files are hard links where
-/// possible, and copies elsewhere.
+/// possible, and copies elsewhere. An ignore file that is a symbolic link is a file in it: docker cannot send one.
 pub(super) fn place_lean_context(
     execution: &Execution<'_>,
+    inputs: &Inputs,
     is_ignored: bool,
     request: &mut BuildRequest,
     left_out: &LeftOut,
 ) -> Result<Option<PlacedFolder>> {
     let cannot = || format!("cannot read `{}`", request.context.display());
-    let is_asked = !is_ignored && left_out.is_there().context(Kind::Invalid, cannot)?;
+    let is_link = request.context.join(DOCKERIGNORE).is_symlink();
+    let is_asked =
+        !is_ignored && (is_link || left_out.is_there().context(Kind::Invalid, cannot)?);
     if !is_asked {
         return Ok(None);
     }
     let lean = PlacedFolder(request.scratch.join("context"));
     file::make_folder(&lean.0)?;
     workspace::link_lean(execution.app, &request.context, &lean.0, left_out)?;
+    if is_link && let Some(ignore) = inputs.context.ignore_file(&[DOCKERIGNORE])? {
+        file::replace(&lean.0.join(DOCKERIGNORE), &ignore)?;
+    }
     request.context.clone_from(&lean.0);
     Ok(Some(lean))
 }

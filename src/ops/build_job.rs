@@ -98,7 +98,8 @@ impl BuildJob<'_> {
         // A frontend other than Docker's reads what it wants of the context.
         let is_ignored = on.builder.reads_ignore_file_beside(&execution.app.settings)
             && !inputs.dockerfile.is_foreign(&inputs.build);
-        let _lean = assemble::place_lean_context(execution, is_ignored, &mut request, &left_out)?;
+        let _lean =
+            assemble::place_lean_context(execution, inputs, is_ignored, &mut request, &left_out)?;
         let pulled = resolved.pulled.keys();
         let traces = BuilderTraces::before(execution, on, self.run, pulled).await?;
         let built = self.run_steps(work, &request, traces.as_ref()).await;

@@ -290,6 +290,12 @@ fn finds_files_and_ignores_others(put_on_path: impl Fn(&World) -> Calls, suffixe
         assert_eq!(file("all/secret.key").as_deref(), Some("not for the image"));
         fs::remove_file(world.path(&ignore)).unwrap();
     }
+    // The ignore file of the context may be a symbolic link.
+    let (link, target) = (context.join(".dockerignore"), context.join("docker/ignore"));
+    fs::rename(&link, target).unwrap();
+    std::os::unix::fs::symlink("docker/ignore", &link).unwrap();
+    world.run("web").ok();
+    assert_eq!(file("all/secret.key"), None);
 }
 
 #[test]

@@ -26,7 +26,11 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
         None => request.dockerfile.clone().into_os_string(),
     };
     let policy = request.policy.as_ref().map(|_| request.policy_file());
-    let build = common(program.call(&["build"]), program, request, file)
+    // The podman of another machine is not sent the file beside the Dockerfile, and older releases do not read it. One of the user's own
+    // comes later, and takes precedence.
+    let ignore = request.ignore.as_ref().map(|_| request.ignore_file());
+    let build = program.call(&["build"]).flags("--ignorefile", ignore);
+    let build = common(build, program, request, file)
         .flags(POLICY, policy)
         .pairs("--annotation", &request.annotations)
         .flags("--tls-verify", all_plain(request).then_some("false"));
@@ -240,6 +244,16 @@ mod tests {
             lines[0]
         );
         assert!(!lines[1].contains("--signature-policy"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn buildah_build_names_the_ignore_file_before_one_of_the_user() {
+        let (mut request, mut own) = (full(), program());
+        own.build_args = vec!["--ignorefile=own".into()];
+        request.ignore = Some(Vec::new());
+        let line = &printed(&plan(&own, &request).unwrap())[0];
+        let files = " build --ignorefile=/state/runs/ca1/Dockerfile.dockerignore --ignorefile=own ";
+        assert!(line.contains(files), "{line}");
     }
 
     #[test]

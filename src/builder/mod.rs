@@ -106,6 +106,11 @@ impl Builder {
         }
     }
 
+    /// Tells whether the builder's client may add the Dockerfile to the context that it sends to another machine, under its whole path.
+    pub fn may_send_dockerfile(&self) -> bool {
+        matches!(self, Self::Podman(_))
+    }
+
     /// Tells whether the builder reads an ignore file beside the Dockerfile. Docker's classic builder does not; of a custom program it is
     /// not known.
     pub fn reads_ignore_file_beside(&self, settings: &Settings) -> bool {

@@ -53,6 +53,8 @@ pub struct BuildRequest {
     pub scratch: PathBuf,
     /// The policy for the images of the build, for podman and buildah, which read it from [`BuildRequest::policy_file`].
     pub policy: Option<String>,
+    /// The ignore file that belongs to the Dockerfile alone, read from [`BuildRequest::ignore_file`].
+    pub ignore: Option<Vec<u8>>,
     /// A folder with a `config.json` and an `auth.json` for this build alone.
     pub auth_dir: Option<PathBuf>,
     pub run_id: String,
@@ -103,6 +105,11 @@ impl BuildRequest {
     /// Returns the file of the policy for its images.
     pub fn policy_file(&self) -> PathBuf {
         self.scratch.join("policy.json")
+    }
+
+    /// Returns the file beside the Dockerfile that takes precedence over the ignore file of the context.
+    pub fn ignore_file(&self) -> PathBuf {
+        self.dockerfile.with_extension("dockerignore")
     }
 
     /// Tells whether the registry of an image is reached without TLS.
@@ -233,6 +240,7 @@ pub(super) mod tests {
             unpinned: Vec::new(),
             scratch: "/state/runs/ca1".into(),
             policy: None,
+            ignore: None,
             auth_dir: None,
             run_id: "ca1".into(),
         }

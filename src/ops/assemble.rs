@@ -57,28 +57,33 @@ pub(super) fn restrict_images(
 
 /// Writes the pinned Dockerfile where the builder finds it, with an ignore file that takes precedence over the one of the context, and the
 /// policy for its images.
-pub(super) fn place_dockerfile(
-    request: &BuildRequest,
-    resolved: &Resolved,
-    ignore: Option<&[u8]>,
-) -> Result<()> {
+pub(super) fn place_dockerfile(request: &BuildRequest, resolved: &Resolved) -> Result<()> {
     if let Some(policy) = &request.policy {
         file::replace(&request.policy_file(), policy.as_bytes())?;
     }
     file::replace(&request.dockerfile, &resolved.pinned)?;
-    match ignore {
-        Some(ignore) => file::replace(&request.dockerfile.with_extension("dockerignore"), ignore),
+    match &request.ignore {
+        Some(ignore) => file::replace(&request.ignore_file(), ignore),
         None => Ok(()),
     }
 }
 
-/// Returns the ignore file that belongs to the Dockerfile alone, with what is left out of the context. If anything is, the file includes the
-/// ignore file of the context, which the builder no longer reads.
-pub(super) fn ignore_file(
+/// Gives the request the ignore file that belongs to the Dockerfile alone, with what is left out of the context. If anything is, the file
+/// includes the ignore file of the context, which the builder no longer reads.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the path, where an ignore file cannot be read.
+pub(super) fn leave_out(
     inputs: &Inputs,
     builder: &Builder,
-    left_out: &LeftOut,
-) -> Result<Option<Vec<u8>>> {
+    left_out: &mut LeftOut,
+    request: &mut BuildRequest,
+) -> Result<()> {
+    if builder.may_send_dockerfile() {
+        // Its path is another one in each run.
+        left_out.add_sent(&request.dockerfile);
+    }
     let own = inputs
         .context
         .ignore_file_of(&inputs.path, builder.ignore_suffixes())?;
@@ -86,7 +91,8 @@ pub(super) fn ignore_file(
         Some(own) => Some(own.clone()),
         None => inputs.context.ignore_file(builder.ignore_files())?,
     };
-    Ok(left_out.added_to(&ignore.unwrap_or_default()).or(own))
+    request.ignore = left_out.added_to(&ignore.unwrap_or_default()).or(own);
+    Ok(())
 }
 
 /// Returns what is left out of the context `folder` of a run.

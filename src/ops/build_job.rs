@@ -91,13 +91,15 @@ impl BuildJob<'_> {
         let (execution, inputs, resolved) = (self.execution, self.inputs, self.resolved);
         let on = work.on;
         let mut request = work.request.clone();
-        let left_out = assemble::left_out(execution, &request.context);
-        let ignore = assemble::ignore_file(inputs, &on.builder, &left_out)?;
+        let mut left_out = assemble::left_out(execution, &request.context);
+        assemble::leave_out(inputs, &on.builder, &mut left_out, &mut request)?;
         assemble::restrict_images(execution.app, &on.builder, &mut request)?;
-        assemble::place_dockerfile(&request, resolved, ignore.as_deref())?;
-        // A frontend other than Docker's reads what it wants of the context.
+        assemble::place_dockerfile(&request, resolved)?;
+        // A frontend other than Docker's reads what it wants of the context. A client that may send the Dockerfile sends it whatever is
+        // ignored if it is in the context, as in a state directory there.
         let is_ignored = on.builder.reads_ignore_file_beside(&execution.app.settings)
-            && !inputs.dockerfile.is_foreign(&inputs.build);
+            && !inputs.dockerfile.is_foreign(&inputs.build)
+            && !(on.builder.may_send_dockerfile() && left_out.has_state());
         let _lean =
             assemble::place_lean_context(execution, inputs, is_ignored, &mut request, &left_out)?;
         let pulled = resolved.pulled.keys();

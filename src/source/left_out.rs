@@ -41,6 +41,8 @@ pub struct LeftOut {
     version_control: bool,
     /// The paths of the state directory in the folder; empty where it is the folder itself. Bind mounts can show it at several.
     state: Vec<PathBuf>,
+    /// The path at which a client adds a file of another place to the folder, if it does.
+    sent: Option<PathBuf>,
 }
 
 impl LeftOut {
@@ -50,7 +52,28 @@ impl LeftOut {
             folder: folder.to_owned(),
             version_control,
             state: id_of(state).map_or_else(Vec::new, |state| places_of(state, folder)),
+            sent: None,
         }
+    }
+
+    /// Returns that nothing of `folder` is left out.
+    pub fn nothing(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            version_control: false,
+            state: Vec::new(),
+            sent: None,
+        }
+    }
+
+    /// Leaves out a file of another place that a client adds to the folder under its whole path, with the folders of that path that the
+    /// folder does not have itself.
+    pub fn add_sent(&mut self, file: &Path) {
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let below = file.strip_prefix("/").unwrap_or(&file);
+        let is_new = |path: &&Path| self.folder.join(path).symlink_metadata().is_err();
+        let highest_new = below.ancestors().take_while(is_new).last();
+        self.sent = Some(highest_new.unwrap_or(below).to_owned());
     }
 
     /// Tells whether the state directory is in the folder, or is the folder.
@@ -67,14 +90,12 @@ impl LeftOut {
     pub fn added_to(&self, ignore: &[u8]) -> Option<Vec<u8>> {
         let names = VERSION_CONTROL.iter().filter(|_| self.version_control);
         let patterns = names.map(|name| format!("**/{name}\n"));
-        let state = self
-            .state
-            .iter()
-            .map(|path| match path.as_os_str().is_empty() {
-                true => "**\n".to_owned(),
-                false => pattern(path) + "\n",
-            });
-        let patterns: String = patterns.chain(state).collect();
+        let paths = self.state.iter().chain(&self.sent);
+        let paths = paths.map(|path| match path.as_os_str().is_empty() {
+            true => "**\n".to_owned(),
+            false => pattern(path) + "\n",
+        });
+        let patterns: String = patterns.chain(paths).collect();
         if patterns.is_empty() {
             return None;
         }
@@ -193,5 +214,25 @@ mod tests {
         let elsewhere = LeftOut::of(folder.path(), false, Path::new("/nowhere"));
         assert_eq!(elsewhere.added_to(b"x"), None);
         assert!(!elsewhere.is_there().unwrap());
+    }
+
+    #[test]
+    fn sent_file_is_left_out_with_the_folders_that_the_context_does_not_have() {
+        let outer = tempfile::tempdir().unwrap();
+        let outer = outer.path().canonicalize().unwrap();
+        let (folder, file) = (outer.join("context"), outer.join("runs/ca1/Dockerfile"));
+        fs::create_dir_all(&folder).unwrap();
+        let below = outer.strip_prefix("/").unwrap();
+        let mut left_out = LeftOut::nothing(&folder);
+        let line = |left_out: &mut LeftOut| {
+            left_out.add_sent(&file);
+            String::from_utf8(left_out.added_to(b"").unwrap()).unwrap()
+        };
+        let top = below.iter().next().unwrap().to_str().unwrap();
+        assert_eq!(line(&mut left_out), format!("{top}\n"));
+        fs::create_dir_all(folder.join(below)).unwrap();
+        let runs = format!("{}\n", pattern(&below.join("runs")));
+        assert_eq!(line(&mut left_out), runs);
+        assert!(!left_out.is_there().unwrap());
     }
 }

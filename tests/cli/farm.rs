@@ -649,3 +649,24 @@ fn remote_podman_builds_pushes_and_may_be_unreachable() {
         .says(&["builder pods does not answer"]);
     assert_eq!(world.state_of("web"), "waiting");
 }
+
+#[test]
+fn remote_podman_image_has_nothing_of_the_run_and_nothing_that_is_ignored() {
+    let (world, registry) = (World::new(), Registry::start());
+    let (_service, address) = world.podman_service();
+    world.config(&format!(
+        "builders: {{pods: {{kind: podman, address: '{address}'}}}}\ndefaults: {{builder: pods}}\n"
+    ));
+    registry.push("base:1", &[("version", "one")]);
+    world.write("web/secret.key", "not for the image");
+    world.write("web/.dockerignore", "nothing\n");
+    world.write("web/Dockerfile.containerignore", "*.key\n");
+    let dockerfile = format!("{}COPY . /src/\n", from(&registry, "base:1"));
+    world.tracked_task(&registry, "web", &dockerfile);
+    let first = registry.digest("web:latest");
+    assert_eq!(registry.file("web:latest", "src/secret.key"), None);
+    assert!(registry.file("web:latest", "src/Dockerfile").is_some());
+    // Its cache holds: the path of the run is in no layer.
+    world.run("web").ok();
+    assert_eq!(registry.digest("web:latest"), first);
+}

@@ -22,7 +22,7 @@ use crate::{
         trust::Trust,
         unchanged, working_containers,
     },
-    source::local::LocalContext,
+    source::{left_out::LeftOut, local::LocalContext},
     steps::{BuildStep, Mount, guest},
     store::secrets::Secrets,
     sys::secret::MaskedText,
@@ -52,11 +52,10 @@ pub(super) async fn build(work: &StepRun<'_>, build: &BuildStep) -> Result<(), S
     let mut request = request(work, build, &inputs, &resolved)?;
     leave_out_unsupported_cache(work, &mut request).await;
     // Version control files are already left out of the workspace, except those that steps have made.
-    let ignore = inputs
-        .context
-        .ignore_file_of(&inputs.path, builder.ignore_suffixes())?;
+    let mut left_out = LeftOut::nothing(&request.context);
+    assemble::leave_out(&inputs, builder, &mut left_out, &mut request)?;
     assemble::restrict_images(execution.app, builder, &mut request)?;
-    assemble::place_dockerfile(&request, &resolved, ignore.as_deref())?;
+    assemble::place_dockerfile(&request, &resolved)?;
     if build.bares_secret {
         work.warn_of_bare_secret();
     }

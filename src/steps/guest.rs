@@ -56,7 +56,17 @@ pub fn refusal(graph: &Graph, may_push: &dyn Fn(&str) -> bool) -> Option<GuestVi
 }
 
 fn of_step(graph: &Graph, step: &Step, may_push: &dyn Fn(&str) -> bool) -> Option<String> {
-    match &step.action {
+    // Here and below each field is named, so that a new one does not compile until it is considered. Names, order, times and retries give
+    // access to nothing.
+    let Step {
+        id: _,
+        line: _,
+        after: _,
+        action,
+        limits: _,
+        ignores_errors: _,
+    } = step;
+    match action {
         Action::Cmd(cmd) => container(graph, cmd),
         Action::Build(build) => option(graph, build, may_push),
         Action::Push(images) => {
@@ -70,13 +80,18 @@ fn of_step(graph: &Graph, step: &Step, may_push: &dyn Fn(&str) -> bool) -> Optio
 }
 
 fn network(network: &Network) -> Option<String> {
-    let name = &network.name;
-    if network.is_external {
+    let Network {
+        name,
+        driver,
+        ipv6: _,
+        is_external,
+    } = network;
+    if *is_external {
         return Some(format!(
             "the network `{name}` of this machine (`skipCreation`)"
         ));
     }
-    match network.driver.as_deref() {
+    match driver.as_deref() {
         None | Some("bridge") => None,
         Some(driver) => Some(format!(
             "the driver `{driver}` for the network `{name}`, which can reach into networks of this machine"
@@ -88,7 +103,16 @@ fn container(graph: &Graph, cmd: &CmdStep) -> Option<String> {
     if matches!(cmd.own(), Some(BuiltinCommand::Acr(_))) {
         return Some("`acr`, which changes registries with this machine's logins".into());
     }
-    // Every field is named, so that a new one does not compile until it is considered here.
+    // `CmdStep::own` judges the image and the arguments. `privileged` is refused in each file, whoever wrote it, unless the run allows it.
+    let CmdStep {
+        image: _,
+        args: _,
+        place,
+        detach: _,
+        keep: _,
+        privileged: _,
+        pull: _,
+    } = cmd;
     let ContainerSettings {
         working_directory: _,
         directory: _,
@@ -100,7 +124,7 @@ fn container(graph: &Graph, cmd: &CmdStep) -> Option<String> {
         ports,
         cpus: _,
         mounts: _,
-    } = &cmd.place;
+    } = place;
     let is_own = |name: &str| {
         matches!(name, DEFAULT_NETWORK | "none" | "bridge" | "default")
             || graph.networks.iter().any(|own| own.name == name)
@@ -178,12 +202,32 @@ fn variable_of<'t>(fields: &[(&str, &'t str)]) -> Option<&'t str> {
 
 /// Returns the first forbidden option of a build.
 fn option(graph: &Graph, build: &BuildStep, may_push: &dyn Fn(&str) -> bool) -> Option<String> {
-    if let Some(remote) = &build.remote {
+    // `-t` only names images: each push is a step of its own. Paths are resolved beneath the workspace when they are used. `secret_of` judges
+    // the mounts, `given_to_builder` the variables. A Dockerfile can do the rest itself.
+    let BuildStep {
+        context: _,
+        remote,
+        file: _,
+        images: _,
+        args,
+        target: _,
+        platforms: _,
+        no_cache: _,
+        labels: _,
+        contexts,
+        options,
+        cache,
+        env,
+        working_directory: _,
+        mounts: _,
+        bares_secret: _,
+    } = build;
+    if let Some(remote) = remote {
         return Some(format!(
             "the context `{remote}`, which is fetched with the logins of this machine"
         ));
     }
-    for (name, place) in &build.contexts {
+    for (name, place) in contexts {
         let is_image = place.starts_with("docker-image://");
         if place.contains(':') && !is_image {
             return Some(format!(
@@ -191,22 +235,21 @@ fn option(graph: &Graph, build: &BuildStep, may_push: &dyn Fn(&str) -> bool) -> 
             ));
         }
     }
-    if let Some(cache) = build.cache.as_ref().filter(|it| !may_push(it.registry())) {
+    if let Some(cache) = cache.as_ref().filter(|it| !may_push(it.registry())) {
         return Some(format!(
             "a cache on `{}`, which it may not push to",
             cache.registry()
         ));
     }
-    let secret = build.args.iter().filter(|(name, value)| {
-        let own = || build.env.iter().find(|(other, _)| other == name);
+    let secret = args.iter().filter(|(name, value)| {
+        let own = || env.iter().find(|(other, _)| other == name);
         let value = value.as_ref().or_else(|| own().map(|(_, value)| value));
         value.is_some_and(MaskedText::has_secret)
     });
     if let Some(what) = handed_over(secret) {
         return Some(what);
     }
-    let mut options = build.options.iter();
-    options.find_map(|option| {
+    options.iter().find_map(|option| {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let refused = |why: &str| Some(format!("`{option}`, {why}"));
         match name {

@@ -94,7 +94,7 @@ impl Builder {
             }
             Self::Buildx { program, .. } => Some(program.call_buildx(&["buildx", verb])),
             Self::Buildctl(program) => Some(program.call(&[verb])),
-            _ => None,
+            Self::Docker { .. } | Self::Podman(_) | Self::Buildah(_) | Self::Command(_) => None,
         }
     }
 }

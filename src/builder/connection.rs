@@ -48,7 +48,8 @@ pub(super) fn arguments(kind: BuilderKind, own: &BuilderSettings) -> Vec<String>
             all.push(format!("--addr={address}"));
             all.extend(files());
         }
-        _ => {}
+        (BuilderKind::Docker | BuilderKind::Podman | BuilderKind::Buildctl, None, _)
+        | (BuilderKind::Buildx | BuilderKind::Buildah | BuilderKind::Command, ..) => {}
     }
     all
 }
@@ -68,7 +69,11 @@ pub(super) fn build_arguments(
             let context = own.connection.as_deref().filter(|_| own.address.is_none());
             Some(format!("--builder={}", context.unwrap_or("default")))
         }
-        _ => None,
+        BuilderKind::Docker
+        | BuilderKind::Podman
+        | BuilderKind::Buildah
+        | BuilderKind::Buildctl
+        | BuilderKind::Command => None,
     };
     named.into_iter().collect()
 }
@@ -79,13 +84,13 @@ pub(super) fn program(
     own: &BuilderSettings,
     settings: &Settings,
 ) -> Option<Program> {
-    let name = match kind {
-        BuilderKind::Buildx => BuilderKind::Docker.name(),
-        _ => kind.name(),
-    };
-    let mut build_args = match kind {
-        BuilderKind::Buildx => build_arguments(kind, own, true),
-        _ => Vec::new(),
+    let (name, mut build_args) = match kind {
+        BuilderKind::Buildx => (BuilderKind::Docker.name(), build_arguments(kind, own, true)),
+        BuilderKind::Docker
+        | BuilderKind::Podman
+        | BuilderKind::Buildah
+        | BuilderKind::Buildctl
+        | BuilderKind::Command => (kind.name(), Vec::new()),
     };
     build_args.extend(own.build_args.iter().cloned());
     let mut global_args = arguments(kind, own);

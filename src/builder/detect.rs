@@ -198,7 +198,9 @@ async fn daemon_answers(kind: BuilderKind, program: &Program) -> bool {
     let question: &[&str] = match kind {
         BuilderKind::Docker => &SERVER_VERSION,
         BuilderKind::Buildctl => &WORKERS,
-        _ => return true,
+        BuilderKind::Buildx | BuilderKind::Podman | BuilderKind::Buildah | BuilderKind::Command => {
+            return true;
+        }
     };
     answer(program, question).await.is_some()
 }

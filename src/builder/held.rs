@@ -176,7 +176,7 @@ impl Builder {
                 (program, "{{.Image}} {{.Names}}")
             }
             Self::Podman(program) => (program, "{{.ImageID}} {{.Image}} {{.Names}}"),
-            _ => return None,
+            Self::Buildah(_) | Self::Buildctl(_) | Self::Command(_) => return None,
         };
         Some(program.call(&["ps", "--no-trunc", "--format", format]))
     }
@@ -220,7 +220,9 @@ impl Builder {
                 Some(list) => self.inspect_list(&list),
                 None => self.inspect_image(&image),
             },
-            _ => None,
+            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
+                None
+            }
         }
     }
 

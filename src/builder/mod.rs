@@ -149,7 +149,9 @@ impl Builder {
                     program::is_since(text, (23, 0))
                 }))
             }
-            _ => None,
+            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
+                None
+            }
         }
     }
 

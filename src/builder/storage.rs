@@ -75,7 +75,9 @@ impl Builder {
         match self {
             Self::Podman(_) => true,
             Self::Buildah(program) => buildah::caches_layers(program),
-            _ => false,
+            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
+                false
+            }
         }
     }
 

@@ -17,7 +17,9 @@ impl Builder {
     pub fn id_text(&self, id: &Digest) -> String {
         match self {
             Self::Podman(_) | Self::Buildah(_) => id.hex().to_owned(),
-            _ => id.to_string(),
+            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
+                id.to_string()
+            }
         }
     }
 

@@ -361,7 +361,10 @@ impl<'a> BuilderTraces<'a> {
             // If podman and buildah hold two images of an index, the index digest names only the last: remove by id.
             let id = match self.on.builder {
                 Builder::Podman(_) | Builder::Buildah(_) => held.id.as_ref(),
-                _ => None,
+                Builder::Docker { .. }
+                | Builder::Buildx { .. }
+                | Builder::Buildctl(_)
+                | Builder::Command(_) => None,
             };
             let name = id.map_or_else(|| name.clone(), |id| self.on.builder.id_text(id));
             if !self

@@ -119,7 +119,10 @@ async fn refuse_other_reading(app: &App, builder: &Builder, inputs: &Inputs) -> 
     };
     let unlike = || match builder.kind() {
         BuilderKind::Podman | BuilderKind::Buildah => inputs.dockerfile.unlike_buildah(),
-        _ => None,
+        BuilderKind::Docker
+        | BuilderKind::Buildx
+        | BuilderKind::Buildctl
+        | BuilderKind::Command => None,
     };
     let misread = heredoc.filter(|_| !reads_heredocs).or_else(unlike);
     let text = || {

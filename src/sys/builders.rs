@@ -9,43 +9,40 @@ use serde::{
 
 use super::near::near;
 
-/// The builders that acrt knows how to call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum BuilderKind {
-    /// docker, with or without buildx
-    Docker,
-    /// docker's buildx, with the BuildKit that it is set to
-    Buildx,
-    Podman,
-    Buildah,
-    /// buildctl, BuildKit's own client
-    Buildctl,
-    /// Any program, by a template in the config file.
-    Command,
+/// Defines the kinds with their names, so that `ALL` has each of them.
+macro_rules! builder_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
+        /// The builders that acrt knows how to call.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[serde(try_from = "String")]
+        pub enum BuilderKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl BuilderKind {
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$kind),*];
+
+            /// Returns its name, as `--builder` takes it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl BuilderKind {
-    pub const ALL: [Self; 6] = [
-        Self::Docker,
-        Self::Buildx,
-        Self::Podman,
-        Self::Buildah,
-        Self::Buildctl,
-        Self::Command,
-    ];
-
-    /// Returns its name, as `--builder` takes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Buildx => "buildx",
-            Self::Podman => "podman",
-            Self::Buildah => "buildah",
-            Self::Buildctl => "buildctl",
-            Self::Command => "command",
-        }
-    }
+builder_kinds! {
+    /// docker, with or without buildx
+    Docker = "docker",
+    /// docker's buildx, with the BuildKit that it is set to
+    Buildx = "buildx",
+    Podman = "podman",
+    Buildah = "buildah",
+    /// buildctl, BuildKit's own client
+    Buildctl = "buildctl",
+    /// Any program, by a template in the config file.
+    Command = "command",
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -69,6 +69,12 @@ pub struct Change {
 impl Reasons {
     /// Tells whether there is no reason to run.
     pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns the reasons as a run records them. A run that only a person asks for has no trigger. An image that the files newly name is
+    /// recorded like one that moved; the run finds out its digest.
+    pub fn cause(&self) -> Cause {
         let Self {
             moves,
             timers,
@@ -76,22 +82,15 @@ impl Reasons {
             change,
             by_hand,
         } = self;
-        let is_due = !timers.is_empty() || source.is_some() || change.is_some() || *by_hand;
-        moves.is_empty() && !is_due
-    }
-
-    /// Returns the reasons as a run records them. A run that only a person asks for has no trigger. An image that the files newly name is
-    /// recorded like one that moved; the run finds out its digest.
-    pub fn cause(&self) -> Cause {
-        let changed = self.change.iter().flat_map(|change| &change.added);
+        let changed = change.iter().flat_map(|change| &change.added);
         let changed = changed.map(|image| ImageDescriptor::new(image, None));
         let triggers = Triggers {
-            images: self.moves.iter().map(Move::image).chain(changed).collect(),
-            updates: self.moves.iter().map(|one| one.update.clone()).collect(),
-            timers: self.timers.clone(),
-            source: self.source.clone(),
+            images: moves.iter().map(Move::image).chain(changed).collect(),
+            updates: moves.iter().map(|one| one.update.clone()).collect(),
+            timers: timers.clone(),
+            source: source.clone(),
         };
-        if self.by_hand && triggers == Triggers::default() {
+        if *by_hand && triggers == Triggers::default() {
             Cause::Manual
         } else {
             Cause::Triggered(triggers)
@@ -100,15 +99,11 @@ impl Reasons {
 
     /// Tells whether every move is still to come, by runs that have not been made yet.
     pub fn depends_on_pending_runs(&self) -> bool {
-        let Self {
-            moves,
-            timers,
-            source,
-            change,
-            by_hand,
-        } = self;
-        let has_other = !timers.is_empty() || source.is_some() || change.is_some() || *by_hand;
-        !has_other && moves.iter().all(|one| one.to.is_none())
+        let others = || Self {
+            moves: Vec::new(),
+            ..self.clone()
+        };
+        self.moves.iter().all(|one| one.to.is_none()) && others().is_empty()
     }
 }
 

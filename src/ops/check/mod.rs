@@ -741,16 +741,22 @@ fn said(problem: &Problem) -> String {
 
 /// Returns which images moved, from which digest to which, and which timers fired.
 pub fn reasons_text(reasons: &Reasons) -> String {
+    let Reasons {
+        moves,
+        timers,
+        source,
+        change,
+        by_hand,
+    } = reasons;
     let short = |digest: &Option<Digest>| {
         digest
             .as_ref()
             .map_or("unknown".to_owned(), |digest| digest.short().to_owned())
     };
-    let timers = reasons
-        .timers
+    let timers = timers
         .iter()
         .map(|fired| format!("timer {} of {:.0}", fired.timer, fired.time));
-    let moves = reasons.moves.iter().map(|one| match &one.to {
+    let moves = moves.iter().map(|one| match &one.to {
         Some(_) => format!(
             "{} {} -> {}",
             one.base.tagged(),
@@ -763,19 +769,16 @@ pub fn reasons_text(reasons: &Reasons) -> String {
             short(&one.base.digest)
         ),
     });
-    let source = reasons.source.iter().map(|source| {
+    let source = source.iter().map(|source| {
         let branch = source.branch_name.as_deref().unwrap_or("HEAD");
         let commit = source.commit_id.get(..12).unwrap_or(&source.commit_id);
         format!("{} {branch} -> {commit}", source.repository_url)
     });
-    let change = reasons
-        .change
-        .iter()
-        .map(|change| match change.named.as_slice() {
-            [] => "what it is built from has changed".to_owned(),
-            named => format!("its files name {} now", joined(named, ", ")),
-        });
-    let by_hand = reasons.by_hand.then(|| "asked for by hand".to_owned());
+    let change = change.iter().map(|change| match change.named.as_slice() {
+        [] => "what it is built from has changed".to_owned(),
+        named => format!("its files name {} now", joined(named, ", ")),
+    });
+    let by_hand = by_hand.then(|| "asked for by hand".to_owned());
     let all = moves.chain(change).chain(source).chain(timers);
     joined(all.chain(by_hand), ", ")
 }

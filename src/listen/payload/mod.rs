@@ -133,6 +133,30 @@ mod tests {
     }
 
     #[test]
+    fn every_sender_has_a_body_and_every_body_is_read_by_a_test() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/webhooks");
+        let bodies = std::fs::read_dir(folder).unwrap().map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            name.trim_end_matches(".json").to_owned()
+        });
+        let bodies: Vec<String> = bodies.collect();
+        for body in &bodies {
+            let is_read = include_str!("mod.rs").contains(&format!("data!(\"{body}\")"));
+            assert!(is_read, "{body}");
+        }
+        for file in [
+            include_str!("registries.rs"),
+            include_str!("repositories.rs"),
+        ] {
+            for function in file.split("\npub fn ").skip(1) {
+                let end = |c: char| !c.is_ascii_lowercase();
+                let sender = function.split(end).next().unwrap();
+                assert!(bodies.iter().any(|it| it.starts_with(sender)), "{sender}");
+            }
+        }
+    }
+
+    #[test]
     fn distribution_webhook_counts_only_the_tagged_manifest_of_a_push() {
         assert_eq!(
             parsed(&[], data!("distribution-push")),
@@ -207,7 +231,7 @@ mod tests {
     #[test]
     fn docker_hub_webhook_means_docker_io() {
         assert_eq!(
-            parsed(&[], data!("hub-push")),
+            parsed(&[], data!("docker-hub-push")),
             images(&["docker.io/svendowideit/testhook:latest"])
         );
     }

@@ -1,4 +1,4 @@
-//! Checks the documents: every path in them must exist.
+//! Checks the documents: every path in them must exist, and what they list completely must be complete.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
@@ -12,7 +12,10 @@ fn every_path_named_in_the_documents_exists() {
         let text = fs::read_to_string(&document).unwrap();
         for named in named_paths(&text) {
             let (path, heading) = named.split_once('#').unwrap_or((&named, ""));
-            let places = [root.join(path), document.parent().unwrap().join(path)];
+            let places = match path {
+                "" => vec![document.clone()],
+                path => vec![root.join(path), document.parent().unwrap().join(path)],
+            };
             let place = places.iter().find(|place| place.exists());
             if !place.is_some_and(|place| has_heading(place, heading)) {
                 missing.push(format!("{} names `{named}`", document.display()));
@@ -36,6 +39,47 @@ fn every_dashboard_metric_is_documented() {
         .filter(|it| !documented.contains(&format!("`{it}`")))
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code = fs::read_to_string(root.join("src/watch/metrics.rs")).unwrap();
+    let documented = fs::read_to_string(root.join("docs/metrics.md")).unwrap();
+    let names: Vec<&str> = literals(&code, ".family(").collect();
+    let missing = names
+        .iter()
+        .filter(|name| !documented.contains(&format!("\n| `{name}` |")));
+    let missing: Vec<_> = missing.collect();
+    assert!(missing.is_empty() && names.len() > 9, "{missing:?}");
+}
+
+#[test]
+fn every_path_in_the_state_directory_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code = fs::read_to_string(root.join("src/store/layout.rs")).unwrap();
+    let documented = fs::read_to_string(root.join("docs/state.md")).unwrap();
+    let places = [
+        ("self.root.join(", ""),
+        ("self.runs().join(", "runs/"),
+        ("self.run_folder(id).join(", "runs/<run id>/"),
+    ];
+    let paths = places.iter().flat_map(|(call, folder)| {
+        literals(&code, call).map(move |name| format!("{folder}{name}"))
+    });
+    let missing: Vec<String> = paths
+        .filter(|path| {
+            let ends = [" ", "/"].map(|end| format!("\n{path}{end}"));
+            !ends.iter().any(|line| documented.contains(line))
+        })
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Returns the literals that a call in Rust has as its first argument.
+fn literals<'t>(code: &'t str, call: &'t str) -> impl Iterator<Item = &'t str> {
+    let calls = code.split(call).skip(1);
+    calls.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
 }
 
 #[test]
@@ -96,11 +140,11 @@ fn typed(block: &str) -> Vec<Vec<String>> {
 /// Tells whether a document has a heading; an empty one stands for the whole document.
 fn has_heading(document: &Path, heading: &str) -> bool {
     let anchor = |line: &str| {
-        line.trim_start_matches('#')
-            .trim()
-            .to_lowercase()
-            .replace(' ', "-")
-            .replace('`', "")
+        let title = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = title
+            .chars()
+            .filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+        kept.collect::<String>().replace(' ', "-")
     };
     heading.is_empty()
         || fs::read_to_string(document)
@@ -135,7 +179,7 @@ fn named_paths(text: &str) -> Vec<String> {
         .split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next())
-        .filter(|target| !target.contains("://") && !target.starts_with('#'));
+        .filter(|target| !target.contains("://"));
     let quoted = text.split('`').skip(1).step_by(2).filter(|quoted| {
         ["src/", "docs/", "tests/", "benches/", ".ci/"]
             .iter()

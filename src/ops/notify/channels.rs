@@ -117,7 +117,7 @@ impl Channel {
                 Some(line) => Receiver::Command(app.within_reach(line)),
                 None => return Ok(DeliveryResponse::Printed(Vec::new())),
             },
-            webhook => webhook,
+            webhook @ Receiver::Webhook { .. } => webhook,
         };
         deliver(&receiver, event, payload, &app.clock, stop).await
     }

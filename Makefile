@@ -33,7 +33,7 @@ test: ## Run all tests, against a real registry and real builders
 	cargo test --locked --tests $(AS_ROOT)
 
 quick-test: ## Run the tests that need no registry, no builder and no root
-	cargo test --locked --lib --test architecture --test dockerfile --test docs --test package --test reference
+	cargo test --locked --lib --test architecture --test dockerfile --test docs --test fuzz --test package --test reference
 
 build: ## Build target/release/acrt
 	packaging/build.sh release

@@ -1,6 +1,6 @@
 //! Rebuilds container images when the images or files that they are built from change.
 //!
-//! The rooms of the crate, and which room may use which, are in `docs/architecture.md`; `tests/architecture` checks that.
+//! The modules of the crate, and which may use which, are in `docs/architecture.md`; `tests/architecture` checks that.
 
 pub mod builder;
 pub mod cli;

@@ -41,26 +41,10 @@ pub struct Request<'a> {
 }
 
 /// How an attempt failed.
-struct AttemptError {
-    error: DeliveryError,
-    /// Whether a retry may succeed at once.
-    is_passing: bool,
-}
-
-impl AttemptError {
-    fn passing(why: String) -> Self {
-        Self {
-            error: DeliveryError::Failed(why),
-            is_passing: true,
-        }
-    }
-
-    fn lasting(error: DeliveryError) -> Self {
-        Self {
-            error,
-            is_passing: false,
-        }
-    }
+enum AttemptError {
+    /// A retry may succeed at once.
+    Passing(String),
+    Lasting(DeliveryError),
 }
 
 /// Sends a message until it is accepted or a retry makes no sense. Returns the response.
@@ -72,20 +56,21 @@ pub async fn send(request: &Request<'_>, clock: &Clock) -> Result<String, Delive
     let client = client(request.url).map_err(DeliveryError::Failed)?;
     let mut pauses = PAUSES.iter();
     loop {
-        let failed = match once(&client, request).await {
+        let why = match once(&client, request).await {
             Ok(answer) => return Ok(answer),
-            Err(failed) => failed,
+            Err(AttemptError::Lasting(error)) => return Err(error),
+            Err(AttemptError::Passing(why)) => why,
         };
-        match pauses.next().filter(|_| failed.is_passing) {
+        match pauses.next() {
             Some(pause) => clock.sleep(*pause).await,
-            None => return Err(failed.error),
+            None => return Err(DeliveryError::Failed(why)),
         }
     }
 }
 
 async fn once(client: &Client, request: &Request<'_>) -> Result<String, AttemptError> {
     let headers = headers(request.payload);
-    let headers = headers.map_err(|why| AttemptError::lasting(DeliveryError::Failed(why)))?;
+    let headers = headers.map_err(|why| AttemptError::Lasting(DeliveryError::Failed(why)))?;
     let mut post = client
         .post(request.url.clone())
         .header(EVENT, request.event)
@@ -95,7 +80,7 @@ async fn once(client: &Client, request: &Request<'_>) -> Result<String, AttemptE
         post = post.header(SIGNATURE, signature(secret, &request.payload.body));
     }
     let answer = post.send().await;
-    let answer = answer.map_err(|error| AttemptError::passing(words(error.without_url())))?;
+    let answer = answer.map_err(|error| AttemptError::Passing(words(error.without_url())))?;
     let status = answer.status();
     let said = beginning(answer, request.masks).await;
     let told = match said.as_str() {
@@ -105,11 +90,11 @@ async fn once(client: &Client, request: &Request<'_>) -> Result<String, AttemptE
     match status {
         _ if status.is_success() => Ok(told),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-            Err(AttemptError::passing(told))
+            Err(AttemptError::Passing(told))
         }
-        _ if status.is_server_error() => Err(AttemptError::passing(told)),
-        _ if is_of_message(status) => Err(AttemptError::lasting(DeliveryError::Refused(told))),
-        _ => Err(AttemptError::lasting(DeliveryError::Failed(told))),
+        _ if status.is_server_error() => Err(AttemptError::Passing(told)),
+        _ if is_of_message(status) => Err(AttemptError::Lasting(DeliveryError::Refused(told))),
+        _ => Err(AttemptError::Lasting(DeliveryError::Failed(told))),
     }
 }
 

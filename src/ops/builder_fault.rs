@@ -111,9 +111,5 @@ pub(super) async fn free_disk(
     ));
     let (app, keep, events) = (execution.app, CacheLimits::default(), lines.log.events);
     let pruned = builders::prune_one(app, name, &keep, execution.stop, events).await;
-    if let Err(error) = pruned {
-        lines.say(&error.one_line());
-        return false;
-    }
-    true
+    pruned.map_err(|error| lines.say(&error.one_line())).is_ok()
 }

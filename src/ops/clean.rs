@@ -231,10 +231,8 @@ impl<'a> BuilderTraces<'a> {
         if self.task.is_empty() {
             return;
         }
-        if self.has_lists
-            && let Err(error) = self.remove_lists(log).await
-        {
-            log.say(&error.one_line());
+        if self.has_lists {
+            log.report(self.remove_lists(log).await);
         }
         let made = self.app.store.made_on(&self.on.name);
         let (mut gone, mut list) = (Vec::new(), None);
@@ -265,9 +263,7 @@ impl<'a> BuilderTraces<'a> {
                 tasks.retain(|task, run| *task != self.task || *run == self.run);
             }
         });
-        if let Err(error) = noted {
-            log.say(&error.one_line());
-        }
+        log.report(noted);
     }
 
     /// Removes an image that a later run has superseded; from an image that this run has made, removes the tags that only earlier runs gave
@@ -435,19 +431,15 @@ pub(super) async fn after_build(
     has_failed: bool,
     log: &RunLog<'_>,
 ) {
-    if let Some(traces) = traces
-        && let Err(error) = traces.note_stages().await
-    {
-        log.say(&error.one_line());
+    if let Some(traces) = traces {
+        log.report(traces.note_stages().await);
     }
     let Some(list) = on.builder.list_of(request).filter(|_| has_failed) else {
         return;
     };
     let parts = take_list(on, &list, log).await;
-    if let Some(traces) = traces
-        && let Err(error) = traces.note(parts.iter(), &[])
-    {
-        log.say(&error.one_line());
+    if let Some(traces) = traces {
+        log.report(traces.note(parts.iter(), &[]));
     }
 }
 
@@ -478,14 +470,12 @@ pub(super) async fn prune(app: &App, on: &PlacedBuilder, stop: &Stop, log: &RunL
     let Some(keep) = keep.filter(|_| is_due()) else {
         return;
     };
-    match builders::prune_cache(builder, name, &keep, stop, log.events).await {
-        Ok(said) => log.say(&format!("pruned the cache of {name}: {said}")),
-        Err(error) => log.say(&error.one_line()),
+    let pruned = builders::prune_cache(builder, name, &keep, stop, log.events).await;
+    if let Some(said) = log.report(pruned) {
+        log.say(&format!("pruned the cache of {name}: {said}"));
     }
     // A builder that cannot be pruned is not asked again in each run.
-    if let Err(error) = app.store.change_made(name, |made| made.pruned = Some(now)) {
-        log.say(&error.one_line());
-    }
+    log.report(app.store.change_made(name, |made| made.pruned = Some(now)));
 }
 
 /// Returns the settings of a builder in the config file.

@@ -50,6 +50,11 @@ impl<'a> RunLog<'a> {
         self.line(&format!("acrt: {text}"));
     }
 
+    /// Returns the value of a result. An error becomes a line, and the caller goes on without the value.
+    pub fn report<T>(&self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.say(&error.one_line())).ok()
+    }
+
     /// Returns the lines of a run without parts.
     pub fn lines(&'a self) -> PrefixedLog<'a> {
         PrefixedLog {

@@ -13,16 +13,17 @@ use crate::{
     secret::MaskedText,
 };
 
-use super::step_run::{StepFailure, StepRun};
+use super::{
+    read::acr_command,
+    step_run::{StepFailure, StepRun},
+};
 
 /// Carries out the command, in the registry that it names, else in the task's.
 pub(super) async fn carry_out(work: &StepRun<'_>, words: &[MaskedText]) -> Result<(), StepFailure> {
     let shown: Vec<String> = words.iter().map(ToString::to_string).collect();
     let (shared, lines) = (work.shared, &work.lines);
     lines.line(&format!("$ acr {}", shell_words::join(shown)));
-    let cannot = || format!("step `{}` cannot be carried out", work.step.id);
-    let words: Vec<String> = words.iter().map(|word| word.reveal().to_owned()).collect();
-    let command = purge::parse_command(&words).context(Kind::Invalid, cannot)?;
+    let command = acr_command(&work.step.id, words)?;
     let printed = RefCell::new(Vec::new());
     let events = EventSink::new(|event| match event {
         Event::Log(bytes) => {

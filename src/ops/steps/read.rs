@@ -15,7 +15,7 @@ use crate::{
     source::local::{LocalContext, TRUST_HINT},
     steps::{
         self, Action, BuildStep, BuiltinCommand, FileWarning, Graph, InvalidTaskFile, IsLate,
-        Values, Variables, guest,
+        StepId, Values, Variables, guest,
     },
     store::secrets::Secrets,
     sys::secret::{MaskedText, Secret, is_place},
@@ -26,7 +26,7 @@ use super::super::{
     App,
     credential::resolved,
     inputs,
-    purge::parse_command,
+    purge::{AcrCommand, parse_command},
     survey::{Survey, usage, uses},
     trust::{self, Trust},
 };
@@ -282,11 +282,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
                 // A command that acrt carries out itself depends on no image; its words are checked before the task is stored.
                 Some(BuiltinCommand::End { .. }) => Vec::new(),
                 Some(BuiltinCommand::Acr(words)) => {
-                    let words: Vec<String> =
-                        words.iter().map(|word| word.reveal().to_owned()).collect();
-                    parse_command(&words).context(Kind::Invalid, || {
-                        format!("step `{}` cannot be carried out", step.id)
-                    })?;
+                    acr_command(&step.id, words)?;
                     Vec::new()
                 }
             },
@@ -322,6 +318,17 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         notices: first.notices,
         source: None,
     })
+}
+
+/// Parses the command of an `acr` step.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the step.
+pub fn acr_command(step: &StepId, words: &[MaskedText]) -> Result<AcrCommand> {
+    let words: Vec<String> = words.iter().map(|word| word.reveal().to_owned()).collect();
+    let cannot = || format!("step `{step}` cannot be carried out");
+    parse_command(&words).context(Kind::Invalid, cannot)
 }
 
 /// The images that the steps of a graph build, each with its steps.

@@ -90,11 +90,8 @@ fn temporary(
         run_id.to_owned()
     };
     let unique = Digest::of(format!("{root} {of}").as_bytes());
-    let platform: String = first
-        .to_string()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
+    let platform = first.to_string();
+    let platform = platform.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let tag = format!("acrt-part-{}-{platform}", &unique.hex()[..12]);
     format!("{}:{tag}", image.name()).parse().ok()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::task::TaskName;
+use crate::{ops::joined::joined, task::TaskName};
 
 /// The longest name of a task.
 const LONGEST: usize = 50;
@@ -10,12 +10,8 @@ const LONGEST: usize = 50;
 /// Makes a valid task name: other characters become `-`. `None` where nothing is left.
 pub fn valid(text: &str) -> Option<TaskName> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let text: String = text
-        .chars()
-        .map(|c| if fits(c) { c } else { '-' })
-        .collect();
-    let text = text.trim_matches('-');
-    let text: String = text.chars().take(LONGEST).collect();
+    let text = text.replace(|c| !fits(c), "-");
+    let text: String = text.trim_matches('-').chars().take(LONGEST).collect();
     text.parse().ok()
 }
 
@@ -49,15 +45,8 @@ pub fn is_numbered(name: &str, of: &str) -> bool {
 pub fn repository(text: &str) -> Option<String> {
     let text = text.to_lowercase();
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let mut name = String::new();
-    for c in text.chars() {
-        match fits(c) {
-            true => name.push(c),
-            false if name.ends_with('-') => {}
-            false => name.push('-'),
-        }
-    }
-    let name = name.trim_matches('-').to_owned();
+    let parts = text.split(|c| !fits(c)).filter(|part| !part.is_empty());
+    let name = joined(parts, "-");
     (!name.is_empty()).then_some(name)
 }
 

@@ -162,11 +162,8 @@ pub(super) fn prefix_of(app: &crate::ops::App, id: crate::task::RunId) -> String
 /// Replaces characters that builders refuse in names: only letters, digits, `_`, `.` and `-` are allowed. Names that differ before differ
 /// afterwards too.
 fn sanitize(name: &str) -> String {
-    let tame = |c: char| match c {
-        c if c.is_ascii_alphanumeric() || "_.-".contains(c) => c,
-        _ => '-',
-    };
-    let tamed: String = name.chars().map(tame).collect();
+    let is_tame = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let tamed = name.replace(|c| !is_tame(c), "-");
     if tamed == name {
         return tamed;
     }

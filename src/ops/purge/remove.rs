@@ -195,35 +195,25 @@ impl<'a> Remover<'a> {
         name: &str,
         removed: Result<Removal, crate::registry::LookupError>,
     ) -> RemovalOutcome {
-        match removed {
-            Ok(Removal::Removed) => {
-                self.context.say(&format!("Deleted {name}"));
-                RemovalOutcome::Removed
-            }
+        let skipped = |why: &str| format!("Skipped {name}, {why}");
+        let (line, outcome) = match removed {
+            Ok(Removal::Removed) => (format!("Deleted {name}"), RemovalOutcome::Removed),
             // acr-cli counts it too.
-            Ok(Removal::Absent) => {
-                self.context
-                    .say(&format!("Skipped {name}, HTTP status: 404"));
-                RemovalOutcome::Removed
-            }
+            Ok(Removal::Absent) => (skipped("HTTP status: 404"), RemovalOutcome::Removed),
             Ok(Removal::Moved) => {
-                self.context
-                    .say(&format!("Skipped {name}, it names something else by now"));
-                RemovalOutcome::Kept
+                let why = "it names something else by now";
+                (skipped(why), RemovalOutcome::Kept)
             }
-            Ok(Removal::Unsupported) => RemovalOutcome::Nothing,
-            Err(error) if error.is_locked() => {
-                self.context
-                    .say(&format!("Skipped {name}, HTTP status: 405"));
-                RemovalOutcome::Kept
-            }
+            Ok(Removal::Unsupported) => return RemovalOutcome::Nothing,
+            Err(error) if error.is_locked() => (skipped("HTTP status: 405"), RemovalOutcome::Kept),
             Err(error) => {
                 let error = error.of_writing(name);
                 let line = format!("Failed to delete {name}, error: {}", error.one_line());
-                self.context.say(&line);
-                RemovalOutcome::Failed(error)
+                (line, RemovalOutcome::Failed(error))
             }
-        }
+        };
+        self.context.say(&line);
+        outcome
     }
 
     fn take(&mut self, outcomes: Vec<RemovalOutcome>, count: &mut usize) -> Result<()> {

@@ -185,7 +185,10 @@ pub fn conclude(
                 mirror,
             }) => {
                 decided(&answers, base).into_iter().for_each(&mut pull);
-                depend(dependency(base, seen, manifests, mirror.as_ref()));
+                depend(Dependency {
+                    mirror: mirror.as_ref().map(mirror_use),
+                    ..dependency(base, Some(seen.digest.clone()), manifests.clone())
+                });
             }
             Some(Resolution::Kept(held)) => depend(kept(base, &held.image)),
             Some(Resolution::Stored(image)) => depend(stored(base, image)),
@@ -249,34 +252,9 @@ impl Resolution {
     }
 }
 
-fn dependency(
-    base: &BaseImage,
-    seen: &ResolvedTag,
-    manifests: &Manifests,
-    mirror: Option<&Mirror>,
-) -> Dependency {
+fn dependency(base: &BaseImage, digest: Option<Digest>, manifests: Manifests) -> Dependency {
     Dependency {
-        image: ImageDescriptor::new(&base.reference, Some(seen.digest.clone())),
-        kind: kind(base.kind),
-        manifests: manifests.clone(),
-        is_local: false,
-        line: base.line,
-        mirror: mirror.map(|mirror| {
-            Box::new(MirrorUse {
-                image: mirror.image.clone(),
-                used: mirror.usable().is_some(),
-            })
-        }),
-    }
-}
-
-/// Returns the dependency on an image in the builder's own store. Its digest may be that of an index or of a manifest, and is recorded as
-/// both. If the builder knows no digest, the first answer of the registry counts as an update.
-fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
-    let digests = image.digests_of(&base.reference);
-    let manifests = one_manifest(digests.last(), &base.platforms);
-    Dependency {
-        image: ImageDescriptor::new(&base.reference, digests.into_iter().next()),
+        image: ImageDescriptor::new(&base.reference, digest),
         kind: kind(base.kind),
         manifests,
         is_local: false,
@@ -285,15 +263,27 @@ fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
     }
 }
 
+fn mirror_use(mirror: &Mirror) -> Box<MirrorUse> {
+    Box::new(MirrorUse {
+        image: mirror.image.clone(),
+        used: mirror.usable().is_some(),
+    })
+}
+
+/// Returns the dependency on an image in the builder's own store. Its digest may be that of an index or of a manifest, and is recorded as
+/// both. If the builder knows no digest, the first answer of the registry counts as an update.
+fn kept(base: &BaseImage, image: &HeldImage) -> Dependency {
+    let digests = image.digests_of(&base.reference);
+    let manifests = one_manifest(digests.last(), &base.platforms);
+    dependency(base, digests.into_iter().next(), manifests)
+}
+
 /// Returns the dependency on a local image: its id is recorded for every platform.
 fn stored(base: &BaseImage, image: &HeldImage) -> Dependency {
+    let manifests = one_manifest(image.id.as_ref(), &base.platforms);
     Dependency {
-        image: ImageDescriptor::new(&base.reference, image.id.clone()),
-        kind: kind(base.kind),
-        manifests: one_manifest(image.id.as_ref(), &base.platforms),
         is_local: true,
-        line: base.line,
-        mirror: None,
+        ..dependency(base, image.id.clone(), manifests)
     }
 }
 

@@ -53,7 +53,7 @@ async fn remove(app: &App, task: &Task, run: &Run, log: &RunLog<'_>) -> Result<(
             task.keep_days,
             app.clock.now(),
         );
-        go.retain(|one| !pushes(run, &one.image));
+        go.retain(|one| !run.pushed(&one.image));
         if go.is_empty() {
             continue;
         }
@@ -108,9 +108,4 @@ fn made(task: &Task, run: &Run, name: &str) -> Option<PushedTag> {
         image,
         pushed: run.finish_time.unwrap_or(run.last_updated_time),
     })
-}
-
-fn pushes(run: &Run, image: &Reference) -> bool {
-    let mut outputs = run.output_images.iter().flatten();
-    outputs.any(|output| output.reference().as_ref() == Some(image))
 }

@@ -103,7 +103,7 @@ pub async fn run(
         if !is_quick {
             app.registries_with(logins(Some(&key), &secrets)?);
             answers = old_enough(app, &task, events).await?;
-            prepare_notifications(app, &task, stop, events).await;
+            events.report(notify::before_run(app, &task, stop, events).await);
         }
         let place = placing::place(app, &task, stop, events).await?;
         Ok((answers, place))
@@ -193,11 +193,6 @@ pub(super) async fn pin(
     Ok(removed)
 }
 
-/// Prepares the receivers of notifications for the run. A failure is reported, and does not prevent the run.
-async fn prepare_notifications(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
-    events.report(notify::before_run(app, task, stop, events).await);
-}
-
 /// Runs a task because of a trigger. Returns `None` at once if a run of it is in progress. Notifications about the result are left to the
 /// caller.
 pub async fn run_if_free(
@@ -266,7 +261,7 @@ async fn triggered(
         task: &task.key(),
         is_build: false,
     });
-    prepare_notifications(app, task, stop, events).await;
+    events.report(notify::before_run(app, task, stop, events).await);
     Ok(held)
 }
 

@@ -51,11 +51,7 @@ pub fn chained(app: &App, mut drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec
         let mut kept = Vec::new();
         for (n, draft) in drafts.into_iter().enumerate() {
             match refused.remove(&n) {
-                Some(why) => out.push(LeftOut::problem(
-                    draft.entry.file,
-                    draft.entry.recipe.key,
-                    why,
-                )),
+                Some(why) => out.push(draft.left_out(why)),
                 None => kept.push(draft),
             }
         }
@@ -177,11 +173,7 @@ pub fn in_order(drafts: Vec<Draft>, out: &mut Vec<LeftOut>) -> Vec<Draft> {
                     }
                     None => "what it is built on is built on itself".to_owned(),
                 };
-                out.push(LeftOut::problem(
-                    draft.entry.file,
-                    draft.entry.recipe.key,
-                    why,
-                ));
+                out.push(draft.left_out(why));
             }
         }
     }

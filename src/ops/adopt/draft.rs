@@ -20,7 +20,7 @@ use crate::{
 };
 
 use super::{
-    proposal::{AdoptOptions, Destination},
+    proposal::{AdoptOptions, Destination, LeftOut},
     read::{BuildEntry, digest, foreign_file},
 };
 
@@ -33,6 +33,13 @@ pub struct Draft {
     /// The drafts that it is built on, by their index.
     pub parents: BTreeSet<usize>,
     pub notes: Vec<String>,
+}
+
+impl Draft {
+    /// Says why it becomes no task.
+    pub fn left_out(self, why: String) -> LeftOut {
+        LeftOut::problem(self.entry.file, self.entry.recipe.key, why)
+    }
 }
 
 fn invalid(text: String) -> Error {

@@ -18,7 +18,7 @@ use crate::{
 use super::{
     App, EventSink,
     check::{load_with_tags, simulated, state_of},
-    joined::joined,
+    joined::{counted, joined},
     look::TagSubscriptions,
     show::with_runs,
 };
@@ -43,11 +43,8 @@ pub struct GraphNode {
 impl GraphNode {
     /// Returns the note beside its name: its state, and how many tasks are rebuilt when it changes.
     pub fn note(&self) -> String {
-        let rebuilds = match self.rebuilds {
-            0 => None,
-            1 => Some("rebuilds 1 image".to_owned()),
-            many => Some(format!("rebuilds {many} images")),
-        };
+        let images = counted(self.rebuilds, "image");
+        let rebuilds = (self.rebuilds > 0).then(|| format!("rebuilds {images}"));
         let state = self.state.map(|state| state.word().to_owned());
         joined(state.into_iter().chain(rebuilds), ", ")
     }

@@ -1,4 +1,4 @@
-//! Joins several items into one line of text.
+//! Words for several items on one line of text.
 
 use std::fmt::Display;
 
@@ -6,6 +6,12 @@ use std::fmt::Display;
 pub(super) fn joined(items: impl IntoIterator<Item: Display>, between: &str) -> String {
     let items: Vec<String> = items.into_iter().map(|it| it.to_string()).collect();
     items.join(between)
+}
+
+/// Returns a number of things in words: `1 tag`, `2 tags`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
 }
 
 /// Joins the first `most` items, and adds how many more there are.

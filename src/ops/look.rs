@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-use super::{App, Event, fetch, heads::server, local, verify::Verifier};
+use super::{App, Event, fetch, heads::server, joined::counted, local, verify::Verifier};
 
 /// How many answers are processed at once. Each registry has lower limits of its own, so that a registry whose indexes come slowly delays no
 /// other.
@@ -257,10 +257,7 @@ pub fn aged<'s>(nodes: impl IntoIterator<Item = &'s Snapshot>) -> AgedTags {
 
 /// Returns the event that says how many tags are being looked at.
 pub fn looking_at<'a>(tags: usize) -> Event<'a> {
-    Event::Doing(match tags {
-        1 => "looking at 1 tag".into(),
-        _ => format!("looking at {tags} tags"),
-    })
+    Event::Doing(format!("looking at {}", counted(tags, "tag")))
 }
 
 /// All looks that have not been answered yet. They may outlive the round that started them, so that a registry which does not answer delays

@@ -21,7 +21,7 @@ use crate::{
     registry::copy::ImagePlace,
 };
 
-use super::{App, Event, EventSink, check, look::looking_at};
+use super::{App, Event, EventSink, check, joined::counted, look::looking_at};
 
 pub use answer::ImageCheckAnswer;
 use answer::Row;
@@ -111,10 +111,7 @@ pub async fn check(
 
 /// Returns the event that says how many images are being read.
 pub fn reading_images<'a>(images: usize) -> Event<'a> {
-    Event::Doing(match images {
-        1 => "reading 1 image".into(),
-        _ => format!("reading {images} images"),
-    })
+    Event::Doing(format!("reading {}", counted(images, "image")))
 }
 
 /// Reads all images, those of different registries and stores concurrently, and returns them in the order given.

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::{
     error::Result,
-    ops::{App, joined::joined_first, task},
+    ops::{
+        App,
+        joined::{counted, joined_first},
+        task,
+    },
 };
 
 /// How many tasks that were never run are named.
@@ -33,15 +37,8 @@ pub fn scope(app: &App) -> Result<String> {
     {
         return Ok(none);
     }
-    let many = |count: usize, what: &str| match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    };
-    let follows = format!(
-        "follows {} of {}",
-        many(tags.len(), "tag"),
-        many(tasks, "task")
-    );
+    let (tags, tasks) = (counted(tags.len(), "tag"), counted(tasks, "task"));
+    let follows = format!("follows {tags} of {tasks}");
     if never.is_empty() {
         return Ok(follows);
     }

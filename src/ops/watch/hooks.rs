@@ -200,9 +200,8 @@ impl Hooks {
         };
         let text = locked(&self.metrics).text();
         let failed = file::publish(path, text.as_bytes()).err();
-        for error in self.reported.new_problems(failed.into_iter().collect()) {
-            events.send(Event::Problem(error));
-        }
+        self.reported
+            .report_new(failed.into_iter().collect(), events);
     }
 
     /// Records the result of a round in the metrics.

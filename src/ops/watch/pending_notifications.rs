@@ -7,7 +7,7 @@ use futures_util::{
 };
 
 use crate::{
-    ops::{App, Event, EventSink, notify},
+    ops::{App, EventSink, notify},
     sys::signal::Stop,
     task::TaskKey,
     watch::{Problem, Round, Snapshot, Verdict},
@@ -92,11 +92,7 @@ impl<'a> PendingNotifications<'a> {
         }
         let (app, problems) = self.round.take()?;
         let reported = Rc::clone(&self.reported);
-        let report = move |broken| {
-            for error in reported.borrow_mut().new_problems(broken) {
-                events.send(Event::Problem(error));
-            }
-        };
+        let report = move |broken| reported.borrow_mut().report_new(broken, events);
         let telling =
             async move { notify::after_round(&app, &problems, report, stop, events).await };
         Some(telling.boxed_local())

@@ -24,13 +24,14 @@ pub struct LastReported {
 }
 
 impl LastReported {
-    /// Returns those of the problems with files or receivers that the last round did not have.
-    pub fn new_problems(&mut self, mut found: Vec<Error>) -> Vec<Error> {
+    /// Reports those of the problems with files or receivers that the last round did not have.
+    pub fn report_new(&mut self, found: Vec<Error>, events: &EventSink<'_>) {
         let gist = |error: &Error| without_variable_parts(&error.one_line());
         let now = found.iter().map(gist).collect();
         let last = std::mem::replace(&mut self.broken, now);
-        found.retain(|error| !last.contains(&gist(error)));
-        found
+        for error in found.into_iter().filter(|it| !last.contains(&gist(it))) {
+            events.send(Event::Problem(error));
+        }
     }
 
     /// Returns whether a verdict is worth reporting and differs from the last reported one in more than counts, times and ids.

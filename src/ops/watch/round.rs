@@ -70,17 +70,6 @@ pub struct Watcher<'a> {
     pub notifications: PendingNotifications<'a>,
 }
 
-/// Why a round stops waiting.
-enum RoundWakeReason<W> {
-    Answer(Option<LookAnswer>),
-    Made(Option<JobResult>),
-    Due,
-    /// A place on a builder may be free again.
-    Looked,
-    Outside(W),
-    Stopped,
-}
-
 impl<'a> Watcher<'a> {
     pub fn new(options: &'a WatchOptions, stop: &'a Stop, events: &'a EventSink<'a>) -> Self {
         Self {
@@ -168,9 +157,7 @@ impl<'a> Watcher<'a> {
                 begin_timers(app, &mut loaded, now, &mut broken, &noting);
                 let logins = all_logins(app, &loaded, &mut broken, &noting)?;
                 drop(noting);
-                for error in self.reported.new_problems(problems.into_inner()) {
-                    events.send(Event::Problem(error));
-                }
+                self.reported.report_new(problems.into_inner(), events);
                 (loaded, app.registries_with(logins))
             }
         };
@@ -340,24 +327,20 @@ impl<'a> Watcher<'a> {
             let Some(due) = due else {
                 return Ok(None);
             };
-            let woken = tokio::select! {
+            tokio::select! {
                 biased;
-                _ = self.stop.wait() => RoundWakeReason::Stopped,
-                made = self.jobs.next(), if !self.jobs.is_empty() => RoundWakeReason::Made(made),
-                answer = self.pending.next(), if !self.pending.asked.is_empty() => RoundWakeReason::Answer(answer),
-                given = &mut outside => RoundWakeReason::Outside(given),
+                _ = self.stop.wait() => {}
+                made = self.jobs.next(), if !self.jobs.is_empty() => if let Some(made) = made {
+                    self.ended(work, made, round_result);
+                },
+                answer = self.pending.next(), if !self.pending.asked.is_empty() => if let Some(answer) = answer {
+                    self.answered(work, answer);
+                },
+                given = &mut outside => return Ok(Some(given)),
                 never = self.notifications.go_on() => match never {},
-                () = app.clock.sleep(due), if is_loop => RoundWakeReason::Due,
-                () = app.clock.pause(placing::WAIT), if work.queue.is_held_up() => RoundWakeReason::Looked,
-            };
-            match woken {
-                RoundWakeReason::Answer(Some(answer)) => self.answered(work, answer),
-                RoundWakeReason::Made(Some(made)) => self.ended(work, made, round_result),
-                RoundWakeReason::Answer(None)
-                | RoundWakeReason::Made(None)
-                | RoundWakeReason::Stopped => {}
-                RoundWakeReason::Due | RoundWakeReason::Looked => continue,
-                RoundWakeReason::Outside(given) => return Ok(Some(given)),
+                () = app.clock.sleep(due), if is_loop => continue,
+                // A place on a builder may be free again.
+                () = app.clock.pause(placing::WAIT), if work.queue.is_held_up() => continue,
             }
             deadline.may_be_sooner();
         }

@@ -48,7 +48,7 @@ pub async fn run(
     stop: &Stop,
     events: &EventSink<'_>,
 ) -> Result<Finished> {
-    let key = request.key();
+    let key = &request.key;
     let (task, secrets) = prepare(app, request)?;
     if app.surroundings.builder.is_some() {
         // Report a wrong option as wrong usage, before there is a run that would fail because of it.
@@ -68,14 +68,14 @@ pub async fn run(
     })?;
     events.send(Event::Queued {
         id: held.run.run_id,
-        task: &key,
+        task: key,
         is_build: held.run.run_type == RunType::QuickBuild,
     });
     // A quick run waits for no other run, and no other run waits for it.
     let locked = if is_quick {
         None
     } else {
-        match wait_for_task(app, &key, stop, events).await {
+        match wait_for_task(app, key, stop, events).await {
             Ok(locked) => locked,
             Err(error) => return Err(never_begun(app, held, error)?),
         }
@@ -95,13 +95,13 @@ pub async fn run(
         });
     }
     recover_crashed_runs(app, events).await;
-    if !is_quick && let Err(error) = recover_crashed_runs_of(app, &key, events).await {
+    if !is_quick && let Err(error) = recover_crashed_runs_of(app, key, events).await {
         return Err(never_begun(app, held, error)?);
     }
     let ready = async {
         let mut answers = request.answers.clone();
         if !is_quick {
-            app.registries_with(logins(Some(&key), &secrets)?);
+            app.registries_with(logins(Some(key), &secrets)?);
             answers = old_enough(app, &task, events).await?;
             events.report(notify::before_run(app, &task, stop, events).await);
         }
@@ -202,7 +202,7 @@ pub async fn run_if_free(
     stop: &Stop,
     events: &EventSink<'_>,
 ) -> Result<Option<Finished>> {
-    let key = &request.key();
+    let key = &request.key.clone();
     let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
         return Ok(None);
     };
@@ -231,7 +231,7 @@ pub(super) async fn fail_if_free(
     error: Error,
     events: &EventSink<'_>,
 ) -> Result<Option<Finished>> {
-    let key = &request.key();
+    let key = &request.key;
     let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
         return Ok(None);
     };
@@ -360,8 +360,8 @@ fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
     let (mut task, mut secrets) = match &request.quick {
         Some(quick) => (quick.task.clone(), quick.secrets.clone()),
         None => {
-            let key = request.key();
-            (task::existing(app, &key)?, app.store.secrets(&key)?)
+            let key = &request.key;
+            (task::existing(app, key)?, app.store.secrets(key)?)
         }
     };
     let overrides = &request.overrides;

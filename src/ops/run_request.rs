@@ -48,8 +48,7 @@ pub struct Overrides {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunRequest {
-    pub registry: String,
-    pub name: crate::task::TaskName,
+    pub key: TaskKey,
     pub overrides: Overrides,
     /// How many steps of a multi-step file may run at once; `None` is the default.
     #[serde(default)]
@@ -95,8 +94,7 @@ impl RunRequest {
     /// Requests a run of a task without overrides.
     pub fn of(key: &TaskKey) -> Self {
         Self {
-            registry: key.registry.clone(),
-            name: key.name.clone(),
+            key: key.clone(),
             overrides: Overrides::default(),
             jobs: None,
             run: None,
@@ -119,12 +117,5 @@ impl RunRequest {
     /// Returns whether the stored definition is run without overrides: only then is the baseline recorded.
     pub(super) fn is_recorded(&self) -> bool {
         self.quick.is_none() && self.overrides == Overrides::default()
-    }
-
-    pub(super) fn key(&self) -> TaskKey {
-        TaskKey {
-            registry: self.registry.clone(),
-            name: self.name.clone(),
-        }
     }
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::{
     image::Digest,
     task::{
-        BaseUpdate, ImageDescriptor, Run, RunId, RunStatus, RunType, SeenBy, TaskName, TimerFiring,
-        TimerName, Untracked, run::ImageUpdateTrigger,
+        BaseUpdate, ImageDescriptor, Run, RunId, RunStatus, RunType, SeenBy, TaskName, TimerName,
+        Untracked, run::ImageUpdateTrigger,
     },
 };
 
@@ -73,15 +73,6 @@ pub struct SourceCauseAnswer {
 pub struct OccurrenceAnswer {
     timer_trigger_name: TimerName,
     schedule_occurrence: AzTimestamp,
-}
-
-impl From<&TimerFiring> for OccurrenceAnswer {
-    fn from(occurrence: &TimerFiring) -> Self {
-        Self {
-            timer_trigger_name: occurrence.timer.clone(),
-            schedule_occurrence: AzTimestamp(occurrence.time),
-        }
-    }
 }
 
 /// A run, as `task show-run` prints it.
@@ -160,7 +151,10 @@ impl From<&Run> for RunAnswer {
                 pull_request_id: None,
                 provider_type: "Git",
             }),
-            timer_trigger: run.timer_triggers.first().map(Into::into),
+            timer_trigger: run.timer_triggers.first().map(|firing| OccurrenceAnswer {
+                timer_trigger_name: firing.timer.clone(),
+                schedule_occurrence: AzTimestamp(firing.time),
+            }),
             is_archive_enabled: run.is_archive_enabled,
             run_error_message: run.run_error_message.clone(),
             base_image_dependencies: dependencies

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::{
     store::secrets::Secrets,
     task::{
-        BaseImageTrigger, BaseImageTriggerType, Cron, SourceEvent, SourceTrigger, Status, Task,
-        TimerName, TimerTrigger, UpdatePayload,
+        BaseImageTriggerType, Cron, SourceEvent, SourceTrigger, Status, Task, TimerName,
+        UpdatePayload,
     },
 };
 
@@ -21,9 +21,23 @@ pub struct TriggerAnswer {
 impl TriggerAnswer {
     pub fn new(task: &Task) -> Self {
         let trigger = &task.trigger;
-        let timers = trigger.timer_triggers.iter().map(Into::into);
+        let timers = trigger.timer_triggers.iter();
+        let timers = timers.map(|timer| TimerTriggerAnswer {
+            name: timer.name.clone(),
+            schedule: timer.schedule.clone(),
+            status: timer.status,
+        });
+        let base_image = trigger.base_image_trigger.as_ref();
         Self {
-            base_image_trigger: trigger.base_image_trigger.as_ref().map(Into::into),
+            base_image_trigger: base_image.map(|trigger| BaseImageTriggerAnswer {
+                base_image_trigger_type: trigger.base_image_trigger_type,
+                name: trigger.name.clone(),
+                status: trigger.status,
+                update_trigger_endpoint: None,
+                update_trigger_payload_type: trigger
+                    .update_trigger_payload_type
+                    .unwrap_or_default(),
+            }),
             source_triggers: SourceTriggerAnswer::of(task),
             timer_triggers: (!trigger.timer_triggers.is_empty()).then(|| timers.collect()),
         }
@@ -47,18 +61,6 @@ pub struct BaseImageTriggerAnswer {
     status: Status,
     update_trigger_endpoint: Option<String>,
     update_trigger_payload_type: UpdatePayload,
-}
-
-impl From<&BaseImageTrigger> for BaseImageTriggerAnswer {
-    fn from(trigger: &BaseImageTrigger) -> Self {
-        Self {
-            base_image_trigger_type: trigger.base_image_trigger_type,
-            name: trigger.name.clone(),
-            status: trigger.status,
-            update_trigger_endpoint: None,
-            update_trigger_payload_type: trigger.update_trigger_payload_type.unwrap_or_default(),
-        }
-    }
 }
 
 /// A source trigger. Its repository is the context of the step, which az repeats here.
@@ -110,14 +112,4 @@ pub struct TimerTriggerAnswer {
     name: TimerName,
     schedule: Cron,
     status: Status,
-}
-
-impl From<&TimerTrigger> for TimerTriggerAnswer {
-    fn from(timer: &TimerTrigger) -> Self {
-        Self {
-            name: timer.name.clone(),
-            schedule: timer.schedule.clone(),
-            status: timer.status,
-        }
-    }
 }

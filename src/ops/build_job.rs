@@ -18,8 +18,7 @@ use super::{
     commands::{CommandFailure, Commands},
     execution::{Execution, Failure, GRACE},
     inputs::Inputs,
-    outputs::judge_built,
-    platforms,
+    outputs,
     push_login::or_away,
     pushed,
     resolve::Resolved,
@@ -162,14 +161,8 @@ impl BuildJob<'_> {
                 }
             };
             if step.purpose == Purpose::Build {
-                let built = platforms::built(&on.builder, request).await;
-                let named = built.iter().flat_map(|it| it.platforms.clone());
-                outcome.platforms = pushed::in_words_of(&inputs.build.platforms, named);
-                let built = unchanged::parts(&on.builder, request, built).await;
-                if let Some(traces) = traces {
-                    traces.note(built.iter(), &request.images)?;
-                }
-                judge_built(&on.builder, &outcome.platforms, &request.platforms, inputs)?;
+                let (made, built) = outputs::built(&on.builder, request, inputs, traces).await?;
+                outcome.platforms = made;
                 // A part is compared when the parts are joined: the same parts give the same index.
                 if on.platforms.is_empty() {
                     unchanged = self.unchanged(&built).await?;
@@ -197,7 +190,7 @@ impl BuildJob<'_> {
         let mut same = BTreeMap::new();
         for tag in self.images {
             let asking = unchanged::look(self.execution.app, self.baseline, tag, built);
-            let found = self.execution.unless_stopped(async { Ok(asking.await) });
+            let found = self.execution.until_stopped(self.execution.stop, asking);
             same.insert(tag.clone(), found.await?);
         }
         Ok(unchanged::settled(same))

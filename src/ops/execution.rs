@@ -153,11 +153,16 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Waits until the run is to stop or has timed out.
-    pub(super) async fn cut_short(&self, stop: &Stop) -> Failure {
+    /// Carries out an operation, and gives it up when `stop` says so or the run has timed out.
+    pub(super) async fn until_stopped<T>(
+        &self,
+        stop: &Stop,
+        operation: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
         tokio::select! {
-            signal = stop.wait() => Failure::stopped(signal),
-            () = tokio::time::sleep_until(self.deadline) => Failure::too_long(&self.task),
+            result = operation => Ok(result),
+            signal = stop.wait() => Err(Failure::stopped(signal)),
+            () = tokio::time::sleep_until(self.deadline) => Err(Failure::too_long(&self.task)),
         }
     }
 
@@ -166,10 +171,7 @@ impl<'a> Execution<'a> {
         &self,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T, Failure> {
-        tokio::select! {
-            result = operation => Ok(result?),
-            failure = self.cut_short(self.stop) => Err(failure),
-        }
+        Ok(self.until_stopped(self.stop, operation).await??)
     }
 
     /// Returns all secrets, which must not be in the log.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    builder::Builder,
+    builder::{BuildRequest, Builder, HeldImage},
     error::{Error, Result},
     image::{Digest, Platform, Reference},
     task::ImageDescriptor,
@@ -11,9 +11,10 @@ use crate::{
 
 use super::{
     Event, EventSink,
+    clean::BuilderTraces,
     execution::{Execution, Failure},
     inputs::Inputs,
-    local, pushed,
+    local, platforms, pushed, unchanged,
 };
 
 /// Returns what the last successful run of the task has pushed.
@@ -37,12 +38,9 @@ pub(super) async fn confirm(
         return Ok(Vec::new());
     }
     events.send(Event::Doing("looking at what was pushed".into()));
-    tokio::select! {
-        outputs = pushed::confirmed(execution.app, images, reported, before) => {
-            outputs.map_err(Failure::unsure)
-        }
-        failure = execution.cut_short(execution.stop) => Err(failure),
-    }
+    let confirming = pushed::confirmed(execution.app, images, reported, before);
+    let outputs = execution.until_stopped(execution.stop, confirming);
+    outputs.await?.map_err(Failure::unsure)
 }
 
 /// Returns the images that the builder has made and keeps.
@@ -87,10 +85,7 @@ pub(super) async fn platforms_of(
         };
         Ok((pushed, configured))
     };
-    let pushed = tokio::select! {
-        pushed = reading => pushed,
-        failure = execution.cut_short(execution.stop) => return Err(failure),
-    };
+    let pushed = execution.until_stopped(execution.stop, reading).await?;
     let (made, configured) = match pushed {
         Ok((pushed, configured)) if pushed.is_empty() => (built, configured),
         Ok(read) => read,
@@ -108,21 +103,28 @@ pub(super) async fn platforms_of(
     })
 }
 
-/// Refuses an image in the builder's store that is made for other platforms than the wanted ones.
-pub(super) fn judge_built(
+/// Records the image that a build has just made, and refuses one for other platforms than the wanted ones. Returns its platforms, empty where
+/// the builder does not report them, and the images in the builder's store, one for each platform.
+pub(super) async fn built(
     builder: &Builder,
-    made: &BTreeSet<Platform>,
-    wanted: &[Platform],
+    request: &BuildRequest,
     inputs: &Inputs,
-) -> Result<()> {
-    let judged = judge_platforms(made, wanted, inputs);
-    if !matches!(builder, Builder::Podman(_)) || wanted.len() < 2 {
-        return judged;
+    traces: Option<&BuilderTraces<'_>>,
+) -> Result<(BTreeSet<Platform>, Vec<HeldImage>)> {
+    let built = platforms::built(builder, request).await;
+    let named = built.iter().flat_map(|it| it.platforms.clone());
+    let made = pushed::in_words_of(&inputs.build.platforms, named);
+    let images = unchanged::parts(builder, request, built).await;
+    if let Some(traces) = traces {
+        traces.note(images.iter(), &request.images)?;
     }
-    // podman 4 does not compare platforms when it looks for a layer in its cache.
-    judged.map_err(|error| {
-        error.hint("if the base has the same layers for several platforms, or is `scratch`, podman's cache mixes them up; in the config file: builders: {podman: {buildArgs: [--layers=false]}}")
-    })
+    let wanted = &request.platforms;
+    let judged = judge_platforms(&made, wanted, inputs).map_err(|error| match builder {
+        // podman 4 does not compare platforms when it looks for a layer in its cache.
+        Builder::Podman(_) if wanted.len() > 1 => error.hint("if the base has the same layers for several platforms, or is `scratch`, podman's cache mixes them up; in the config file: builders: {podman: {buildArgs: [--layers=false]}}"),
+        _ => error,
+    });
+    judged.map(|()| (made, images))
 }
 
 /// Refuses an image that is made for other platforms than the wanted ones.

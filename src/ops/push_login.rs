@@ -24,10 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Returns why one of these images could not be pushed: its registry requires a login, or refuses the one that there is. Each repository is
 /// asked once. A builder with command lines from the config file is trusted to have logins of its own.
-///
-/// # Errors
-///
-/// The failure of a run that is to stop, or has timed out.
 pub(super) async fn refusal(
     execution: &Execution<'_>,
     builder: &Builder,
@@ -43,7 +39,7 @@ pub(super) async fn refusal(
         Some(refused.of_writing(&place))
     });
     let asked = tokio::time::timeout(PATIENCE, join_all(asked));
-    let refused = execution.unless_stopped(async { Ok(asked.await) }).await?;
+    let refused = execution.until_stopped(execution.stop, asked).await?;
     Ok(refused
         .ok()
         .and_then(|all| all.into_iter().flatten().next()))
@@ -61,9 +57,10 @@ pub(super) async fn or_away(
     }
     let images = images.iter().map(|image| (image.registry(), image));
     let by_registry: BTreeMap<&str, &Reference> = images.collect();
+    let registries = execution.app.registries();
     for image in by_registry.into_values() {
-        let looked = async { Ok(execution.app.registries().look(image).await) };
-        if let Ok(Err(away)) = execution.unless_stopped(looked).await
+        let looked = execution.until_stopped(execution.stop, registries.look(image));
+        if let Ok(Err(away)) = looked.await
             && away.is_away()
         {
             let text = failure.error.one_line();

@@ -35,12 +35,10 @@ pub(super) async fn carry_out(work: &StepRun<'_>, words: &[MaskedText]) -> Resul
         Event::Note(text) | Event::Warning(text) => lines.say(&text),
         _ => {}
     });
-    let done = tokio::select! {
-        done = carry_out_command(work, command, &events) => done,
-        failure = shared.execution.cut_short(&shared.stop) => return Err(failure.into()),
-        () = tokio::time::sleep_until(work.deadline) => return Err(work.too_long().into()),
-    };
-    match done {
+    let doing = carry_out_command(work, command, &events);
+    let doing = tokio::time::timeout_at(work.deadline, doing);
+    let done = shared.execution.until_stopped(&shared.stop, doing).await?;
+    match done.map_err(|_| work.too_long())? {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == Kind::Invalid => Err(error.into()),
         Err(error) => Err(StepFailure::Exit {

@@ -15,12 +15,11 @@ use crate::{
         clean::{self, BuilderTraces},
         fetch::{self, Destination, Fetched},
         inputs::{self, Inputs},
-        outputs::judge_built,
-        platforms, pushed,
+        outputs, platforms,
         resolve::{self, Resolved},
         run_builders,
         trust::Trust,
-        unchanged, working_containers,
+        working_containers,
     },
     source::{left_out::LeftOut, local::LocalContext},
     steps::{BuildStep, Mount, guest},
@@ -118,14 +117,7 @@ async fn run_each(
         line.dir = Some(directory.clone());
         work.run_builder(line, &planned.purpose, request).await?;
         if planned.purpose == Purpose::Build {
-            let built = platforms::built(builder, request).await;
-            let named = built.iter().flat_map(|it| it.platforms.clone());
-            made = pushed::in_words_of(&inputs.build.platforms, named);
-            if let Some(traces) = traces {
-                let built = unchanged::parts(builder, request, built).await;
-                traces.note(built.iter(), &request.images)?;
-            }
-            judge_built(builder, &made, &inputs.wanted, inputs)?;
+            (made, _) = outputs::built(builder, request, inputs, traces).await?;
         }
     }
     Ok(made)

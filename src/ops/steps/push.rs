@@ -92,7 +92,8 @@ async fn look_at_pushed(
             .flatten()?;
         unchanged::look(app, work.shared.baseline, image, &[held]).await
     };
-    work.unless_stopped(async { Ok(asking.await) }).await
+    let shared = work.shared;
+    shared.execution.until_stopped(&shared.stop, asking).await
 }
 
 async fn push_one(

@@ -320,12 +320,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     })
 }
 
-/// Parses the command of an `acr` step.
-///
-/// # Errors
-///
-/// [`Kind::Invalid`] with the step.
-pub fn acr_command(step: &StepId, words: &[MaskedText]) -> Result<AcrCommand> {
+pub(super) fn acr_command(step: &StepId, words: &[MaskedText]) -> Result<AcrCommand> {
     let words: Vec<String> = words.iter().map(|word| word.reveal().to_owned()).collect();
     let cannot = || format!("step `{step}` cannot be carried out");
     parse_command(&words).context(Kind::Invalid, cannot)

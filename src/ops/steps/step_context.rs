@@ -130,10 +130,9 @@ impl<'a> StepContext<'a> {
         if seconds == 0 {
             return Ok(());
         }
-        tokio::select! {
-            () = self.execution.app.clock.sleep(Duration::from_secs(u64::from(seconds))) => Ok(()),
-            failure = self.execution.cut_short(&self.stop) => Err(failure),
-        }
+        let pause = Duration::from_secs(u64::from(seconds));
+        let pause = self.execution.app.clock.sleep(pause);
+        self.execution.until_stopped(&self.stop, pause).await
     }
 
     /// Returns the marker of the run's processes and containers: the path of its folder.

@@ -87,10 +87,11 @@ impl<'a> StepRun<'a> {
         &self,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T, Failure> {
-        tokio::select! {
-            result = operation => Ok(result?),
-            failure = self.shared.execution.cut_short(&self.shared.stop) => Err(failure),
-        }
+        let shared = self.shared;
+        Ok(shared
+            .execution
+            .until_stopped(&shared.stop, operation)
+            .await??)
     }
 
     /// Resolves images, unless the step is stopped. The result is recorded and logged, and warnings become those of the step.

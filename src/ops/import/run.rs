@@ -113,18 +113,12 @@ pub(in crate::ops) fn plan(
 }
 
 fn targets(execution: &Execution<'_>, step: &ImportStep, run: &Run) -> Result<Vec<Target>> {
-    let mut targets = Vec::new();
+    let (mut targets, registry) = (Vec::new(), &execution.task.registry);
     for name in execution.image_names(run)? {
-        places::add(
-            &mut targets,
-            places::image(&execution.task.registry, &name)?,
-        );
+        places::add(&mut targets, places::image(registry, &name)?);
     }
     for name in &step.repositories {
-        places::add(
-            &mut targets,
-            places::repository(&execution.task.registry, name)?,
-        );
+        places::add(&mut targets, places::repository(registry, name)?);
     }
     Ok(targets)
 }

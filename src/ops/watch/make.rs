@@ -46,18 +46,21 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
     let JobStart { job, place, bases } = start;
     let again = Box::new(job.clone());
     let key = job.task;
-    let put_back = |key: TaskKey, again: Box<Job>| JobResult {
-        task: key,
+    let mut made = JobResult {
+        task: key.clone(),
         outcome: Outcome::Busy,
         pushed: Vec::new(),
         worst: None,
         unanswered: None,
-        put_back: Some(again),
+        put_back: None,
     };
     let builders = place.builders.iter().map(|one| one.builder.as_str());
     match absent(&app, builders).await {
         Ok(None) => {}
-        Ok(Some(_)) => return put_back(key, again),
+        Ok(Some(_)) => {
+            made.put_back = Some(again);
+            return made;
+        }
         Err(error) => events.send(Event::Problem(error)),
     }
     let cause = job.reasons.cause();
@@ -76,14 +79,10 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
     if let Some(away) = &baseline.away
         && let Some(problem) = still_away(&app, &key, away).await
     {
-        return JobResult {
-            unanswered: Some(problem),
-            put_back: None,
-            ..put_back(key, again)
-        };
+        made.unanswered = Some(problem);
+        return made;
     }
     let failures = baseline.failure.map_or(0, |failure| failure.count);
-    let (mut pushed, mut unanswered) = (Vec::new(), None);
     let mut answers = answers(&app, &bases).await;
     let removed = pin(&app, &mut answers, job.pins).await;
     let request = RunRequest {
@@ -101,13 +100,10 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
         Err(error) => Err(error),
     };
     let name = name_of(&app, &key);
-    let (outcome, worst) = match ran {
-        Ok(None) => {
-            events.send(Event::Note(format!(
-                "task `{name}` is being run already; looked at again in the next round"
-            )));
-            (Outcome::Busy, None)
-        }
+    match ran {
+        Ok(None) => events.send(Event::Note(format!(
+            "task `{name}` is being run already; looked at again in the next round"
+        ))),
         Ok(Some(finished)) if finished.run.status == RunStatus::Succeeded => {
             let told = rebuilt(&name, &why, &finished.run);
             events.send(Event::Rebuilt(match failures {
@@ -115,8 +111,8 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
                 1 => format!("{told}, after a run that failed"),
                 many => format!("{told}, after {many} runs that failed"),
             }));
-            pushed = finished.run.output_images.unwrap_or_default();
-            (Outcome::Succeeded, None)
+            made.pushed = finished.run.output_images.unwrap_or_default();
+            made.outcome = Outcome::Succeeded;
         }
         Ok(Some(finished)) => {
             let lost = finished.error.as_ref().map(Error::kind) == Some(Kind::BuilderAway);
@@ -124,26 +120,19 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
             let kind = error.kind();
             events.send(Event::Problem(error));
             if lost {
-                return put_back(key, again);
+                made.put_back = Some(again);
+                return made;
             }
             let baseline = app.store.baseline(&key).unwrap_or_default();
-            unanswered = baseline.away.map(|away| Problem::from(&*away));
-            (Outcome::Failed, Some(kind))
+            made.unanswered = baseline.away.map(|away| Problem::from(&*away));
+            (made.outcome, made.worst) = (Outcome::Failed, Some(kind));
         }
         Err(error) => {
-            let kind = error.kind().of_run();
+            (made.outcome, made.worst) = (Outcome::Failed, Some(error.kind().of_run()));
             events.send(Event::Problem(error));
-            (Outcome::Failed, Some(kind))
         }
-    };
-    JobResult {
-        task: key,
-        outcome,
-        pushed,
-        worst,
-        unanswered,
-        put_back: None,
     }
+    made
 }
 
 /// Asks a registry again that did not answer the last run of a task. If it still does not, the next question is put off, and no run is made

@@ -112,11 +112,7 @@ fn file(path: &Path, found: &mut FoundFiles) -> Result<()> {
 /// Returns the project of a file that the user named: with its override file, where docker compose would find both of them by default.
 /// `COMPOSE_FILE` is not considered.
 pub fn of_file(file: &Path) -> FileSelection {
-    if file
-        .parent()
-        .and_then(main_of)
-        .is_some_and(|main| main == file)
-    {
+    if file.parent().and_then(main_of).as_deref() == Some(file) {
         FileSelection::Beside
     } else {
         FileSelection::Files(vec![file.to_owned()])
@@ -261,16 +257,7 @@ fn unsearched(problem: &ignore::Error) -> Option<&Path> {
 }
 
 fn is_dockerfile(name: &str) -> bool {
-    const NOT: [&str; 8] = [
-        ".dockerignore",
-        ".j2",
-        ".tmpl",
-        ".template",
-        ".orig",
-        ".bak",
-        ".swp",
-        "~",
-    ];
+    const NOT: &str = ".dockerignore .j2 .tmpl .template .orig .bak .swp ~";
     let name = name.to_ascii_lowercase();
     let is_called = ["dockerfile", "containerfile"].iter().any(|kind| {
         let rest = name.strip_prefix(kind);
@@ -278,7 +265,7 @@ fn is_dockerfile(name: &str) -> bool {
         let before = name.strip_suffix(kind);
         has_more || before.is_some_and(|before| before.len() > 1 && before.ends_with('.'))
     });
-    is_called && !NOT.iter().any(|ending| name.ends_with(ending))
+    is_called && !NOT.split(' ').any(|ending| name.ends_with(ending))
 }
 
 /// The lines of the `.dockerignore` files that have been read, by their folders: what each matches, and whether it excludes that.

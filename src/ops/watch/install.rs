@@ -18,47 +18,15 @@ const UNIT: &str = include_str!("../../../docs/systemd/acrt-watch.service");
 
 /// Environment variables by which registries, builders, their stores and their logins are found, or by which builders choose what they build.
 /// None of them is secret, except the login in the URL of a proxy: such a URL is left out.
-const VARIABLES: [&str; 39] = [
-    "PATH",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "DOCKER_HOST",
-    "DOCKER_CONTEXT",
-    "DOCKER_CONFIG",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
-    "DOCKER_CERT_PATH",
-    "DOCKER_BUILDKIT",
-    "DOCKER_DEFAULT_PLATFORM",
-    "BUILDX_BUILDER",
-    "BUILDX_CONFIG",
-    "CONTAINER_HOST",
-    "CONTAINER_CONNECTION",
-    "CONTAINER_SSHKEY",
-    "CONTAINERS_CONF",
-    "CONTAINERS_REGISTRIES_CONF",
-    "CONTAINERS_STORAGE_CONF",
-    "STORAGE_DRIVER",
-    "STORAGE_OPTS",
-    "BUILDAH_FORMAT",
-    "BUILDAH_ISOLATION",
-    "BUILDKIT_HOST",
-    "REGISTRY_AUTH_FILE",
-    "XDG_RUNTIME_DIR",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "ACRT_BUILDER",
-    "ACRT_REGISTRY",
-    INSIST,
-];
+const VARIABLES: &str = "
+    PATH HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
+    SSL_CERT_FILE SSL_CERT_DIR DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG DOCKER_TLS
+    DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_BUILDKIT DOCKER_DEFAULT_PLATFORM BUILDX_BUILDER
+    BUILDX_CONFIG CONTAINER_HOST CONTAINER_CONNECTION CONTAINER_SSHKEY CONTAINERS_CONF
+    CONTAINERS_REGISTRIES_CONF CONTAINERS_STORAGE_CONF STORAGE_DRIVER STORAGE_OPTS
+    BUILDAH_FORMAT BUILDAH_ISOLATION BUILDKIT_HOST REGISTRY_AUTH_FILE XDG_RUNTIME_DIR
+    XDG_CONFIG_HOME XDG_DATA_HOME ACRT_BUILDER ACRT_REGISTRY
+";
 
 struct WatchCommand {
     variables: Vec<(&'static str, String)>,
@@ -88,8 +56,9 @@ impl WatchCommand {
         words.extend(watch.map(|word| (*word).to_owned()));
         words.extend_from_slice(others);
         let variables = VARIABLES
-            .iter()
-            .filter_map(|name| Some((*name, environment::variable(name)?)))
+            .split_whitespace()
+            .chain([INSIST])
+            .filter_map(|name| Some((name, environment::variable(name)?)))
             .map(|(name, value)| match name {
                 "PATH" => (name, usable_path(&value)),
                 _ => (name, value),

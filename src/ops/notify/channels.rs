@@ -54,8 +54,7 @@ pub struct Channel {
 
 /// Of which tasks it is notified.
 pub enum ChannelScope {
-    All,
-    /// Tasks of these names, or `registry/name`.
+    /// Tasks of these names, or `registry/name`; all if empty.
     Named(Vec<String>),
     One(TaskKey),
 }
@@ -161,8 +160,7 @@ impl Channel {
                 && registry.is_none_or(|one| app.is_same_registry(one, &task.registry))
         };
         match &self.of {
-            ChannelScope::All => true,
-            ChannelScope::Named(names) => names.iter().any(is_it),
+            ChannelScope::Named(names) => names.is_empty() || names.iter().any(is_it),
             ChannelScope::One(key) => key == task,
         }
     }
@@ -398,11 +396,7 @@ fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {
         name: name.unwrap_or_else(|| receiver.to_string()),
         receiver,
         on,
-        of: if settings.tasks.is_empty() {
-            ChannelScope::All
-        } else {
-            ChannelScope::Named(settings.tasks.clone())
-        },
+        of: ChannelScope::Named(settings.tasks.clone()),
         shape: Payload::Message,
         compose: None,
     })

@@ -66,7 +66,7 @@ fn linked(
     own: usize,
     by_key: &BTreeMap<(PathBuf, String), (usize, Reference)>,
     made: &BTreeMap<Reference, (usize, Reference)>,
-) -> std::result::Result<(), String> {
+) -> Result<(), String> {
     draft.parents.clear();
     let given: BTreeMap<String, NamedContext> =
         draft.entry.recipe.contexts.iter().cloned().collect();

@@ -160,7 +160,7 @@ fn platforms(
     notes: &mut Vec<String>,
 ) -> Result<Vec<Platform>> {
     let platforms = recipe.platforms.iter().map(|text| text.parse::<Platform>());
-    let platforms = platforms.collect::<std::result::Result<Vec<_>, _>>();
+    let platforms = platforms.collect::<Result<Vec<_>, _>>();
     let platforms = platforms.map_err(|why| invalid(why.to_string()))?;
     // The builder's own store may be unable to hold an image for several platforms.
     if is_local && platforms.len() > 1 {

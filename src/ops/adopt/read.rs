@@ -67,7 +67,7 @@ struct Disk {
 }
 
 impl ComposeInputs for Disk {
-    fn read(&self, path: &Path) -> std::result::Result<Option<String>, String> {
+    fn read(&self, path: &Path) -> Result<Option<String>, String> {
         match beneath::read(path, MAX_FILE) {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Ok(Some(text)),
@@ -155,10 +155,7 @@ pub async fn gather(
 /// # Errors
 ///
 /// [`Problem`] where the project as a whole cannot be read, or does not exist.
-pub fn compose_project(
-    path: &Path,
-    events: &EventSink<'_>,
-) -> std::result::Result<ComposeBuilds, Problem> {
+pub fn compose_project(path: &Path, events: &EventSink<'_>) -> Result<ComposeBuilds, Problem> {
     let absent = |text: String| Problem {
         file: path.to_owned(),
         line: None,
@@ -200,7 +197,7 @@ fn unusual(files: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// Reads the compose project that a task was adopted from: with the files that it had then, whatever the environment says now.
-fn of_source(source: &TaskSource) -> std::result::Result<ComposeBuilds, Problem> {
+fn of_source(source: &TaskSource) -> Result<ComposeBuilds, Problem> {
     let choice = if source.files.is_empty() {
         find::of_file(&source.path)
     } else {
@@ -234,10 +231,7 @@ fn foreign_among(source: &TaskSource, read: &[PathBuf]) -> Option<String> {
 ///
 /// Why it must not be called: other users can change the files, or a variable without a default is not set, as under cron, and docker compose
 /// would recreate the service with an empty value.
-pub fn compose_call(
-    source: &TaskSource,
-    line: CommandLine,
-) -> std::result::Result<CommandLine, String> {
+pub fn compose_call(source: &TaskSource, line: CommandLine) -> Result<CommandLine, String> {
     let read = of_source(source).map_err(|problem| problem.to_string())?;
     if let Some(why) = foreign_among(source, &read.files) {
         return Err(format!(
@@ -352,7 +346,7 @@ impl BuildEntries {
 /// Returns the other services of a project that run the image of a recipe.
 fn sharers(
     recipe: &ComposeBuild,
-    services: &[(String, std::result::Result<ServiceImage, Problem>)],
+    services: &[(String, Result<ServiceImage, Problem>)],
 ) -> Vec<String> {
     let image = |name: &str| name.parse::<Reference>().ok();
     let Some(own) = recipe.images.first().and_then(|name| image(name)) else {
@@ -436,7 +430,7 @@ fn dockerfile(path: &Path, root: &Path) -> Option<BuildEntry> {
 type ReadBake = (ComposeBuilds, Option<(PathBuf, String)>);
 
 /// Reads a bake file with those that docker buildx merges over it: JSON files directly, where no HCL has to be evaluated.
-async fn bake(app: &App, file: &Path) -> std::result::Result<ReadBake, String> {
+async fn bake(app: &App, file: &Path) -> Result<ReadBake, String> {
     let files = find::bake_files(file);
     let hcl = files.iter().find(|it| is_hcl(it));
     if is_hcl(file) {
@@ -454,11 +448,7 @@ async fn bake(app: &App, file: &Path) -> std::result::Result<ReadBake, String> {
 }
 
 /// Lets docker buildx evaluate a bake file, merged with others, and print it.
-async fn printed(
-    app: &App,
-    file: &Path,
-    files: &[PathBuf],
-) -> std::result::Result<ComposeBuilds, String> {
+async fn printed(app: &App, file: &Path, files: &[PathBuf]) -> Result<ComposeBuilds, String> {
     let shown = files.iter().find(|it| is_hcl(it));
     let shown = shown.map_or(file, PathBuf::as_path).display();
     if !files.iter().all(|file| ownership::is_own(file)) {

@@ -133,13 +133,13 @@ async fn explain(
     app: &App,
     tasks: &[&Task],
     events: &EventSink<'_>,
-) -> Result<Vec<std::result::Result<Explanation, String>>> {
+) -> Result<Vec<Result<Explanation, String>>> {
     app.registries_with(all_logins(app, &[], &mut 0, events)?);
     let stored = app.store.tasks()?;
     let stored: Vec<Task> = stored.filter_map(|one| one.task.ok()).collect();
     let local = local::made_by(app, stored.iter().chain(tasks.iter().copied()));
     events.send(reading_images(tasks.len()));
-    let candidates: Vec<std::result::Result<Candidate<'_>, String>> = stream::iter(tasks)
+    let candidates: Vec<Result<Candidate<'_>, String>> = stream::iter(tasks)
         .map(|task| candidate(app, task, &local))
         .buffered(AT_ONCE)
         .collect()
@@ -198,7 +198,7 @@ async fn candidate<'t>(
     app: &App,
     task: &'t Task,
     local: &BTreeSet<Reference>,
-) -> std::result::Result<Candidate<'t>, String> {
+) -> Result<Candidate<'t>, String> {
     let Step::Docker(step) = &task.step else {
         return Err("its image is made by no Dockerfile".to_owned());
     };
@@ -245,11 +245,7 @@ async fn candidate<'t>(
 type ReadImages = (Vec<ImageDescriptor>, Vec<PlatformFacts>);
 
 /// Reads an image from a registry. All its names must be the same image.
-async fn of_registry(
-    app: &App,
-    task: &Task,
-    images: &[Reference],
-) -> std::result::Result<ReadImages, String> {
+async fn of_registry(app: &App, task: &Task, images: &[Reference]) -> Result<ReadImages, String> {
     let first = images.first().cloned().ok_or("it names no image")?;
     let place = ImagePlace::Registry(first.clone());
     let read = read::read(app, &place, &task.platforms).await?;
@@ -265,11 +261,7 @@ async fn of_registry(
 }
 
 /// Reads an image from the builder's own store. All its names must be the same image.
-async fn of_store(
-    app: &App,
-    task: &Task,
-    images: &[Reference],
-) -> std::result::Result<ReadImages, String> {
+async fn of_store(app: &App, task: &Task, images: &[Reference]) -> Result<ReadImages, String> {
     let builder = local::store(app.builder_of(task).as_deref(), &app.settings).await;
     let builder = builder.map_err(one_line)?;
     let (mut outputs, mut facts) = (Vec::<ImageDescriptor>::new(), None);
@@ -305,7 +297,7 @@ impl Candidate<'_> {
         platform: Platform,
         facts: Facts,
         local: &BTreeSet<Reference>,
-    ) -> std::result::Result<CandidateRow, String> {
+    ) -> Result<CandidateRow, String> {
         self.inputs.build.platforms = vec![platform.clone()];
         let bases = self.inputs.bases().map_err(one_line)?;
         let is_local = |image: &Reference| local.contains(&app.canonical(image));
@@ -366,7 +358,7 @@ impl Candidate<'_> {
         app: &App,
         judge: &BaseComparator<'_>,
         rows: &[&Row],
-    ) -> std::result::Result<Explanation, String> {
+    ) -> Result<Explanation, String> {
         let mut recorded = Recorded::default();
         let mut evidence = Evidence::Annotation;
         let (mut is_stale, mut is_missing, mut untracked) = (false, false, Vec::new());
@@ -442,7 +434,7 @@ impl Candidate<'_> {
         &self,
         app: &App,
         judge: &BaseComparator<'_>,
-    ) -> std::result::Result<(), String> {
+    ) -> Result<(), String> {
         let bases = self.inputs.bases().map_err(one_line)?;
         let images = bases.iter();
         let images = images.filter_map(|it| Some((it, judge.seen(&it.reference)?.pinned())));
@@ -492,7 +484,7 @@ async fn seen(
     app: &App,
     judge: &BaseComparator<'_>,
     dependencies: &[crate::task::Dependency],
-) -> std::result::Result<Vec<(Reference, Observation)>, String> {
+) -> Result<Vec<(Reference, Observation)>, String> {
     let mut all = Vec::new();
     for dependency in dependencies {
         let Some(tag) = dependency.image.reference() else {

@@ -185,7 +185,7 @@ async fn of_place(
     app: &App,
     place: &ImagePlace,
     platforms: &[Platform],
-) -> std::result::Result<Vec<read::PlatformFacts>, String> {
+) -> Result<Vec<read::PlatformFacts>, String> {
     let read = read::read(app, place, platforms).await;
     read.map(|read| read.platforms)
 }

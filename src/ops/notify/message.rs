@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use crate::{
     notify::Receiver,
-    ops::answer::{ImageUpdateAnswer, RunAnswer, resume},
+    ops::{
+        answer::{ImageUpdateAnswer, RunAnswer, resume},
+        joined::counted,
+    },
     page,
     sys::secret::Secret,
     task::{Run, RunId, TaskKey, TaskName, UpdatePayload},
@@ -23,7 +26,7 @@ const SHOWN: usize = 20;
 const MOST_OF_GROUP: usize = 100;
 
 /// The message of a notification. Keys are added, and never changed or removed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     schema: u32,
@@ -90,13 +93,7 @@ impl Message {
             event: news.word(),
             time: now,
             message,
-            task: None,
-            registry: None,
-            run: None,
-            resume: None,
-            subject: None,
-            since: None,
-            tasks: None,
+            ..Self::default()
         }
     }
 
@@ -183,32 +180,24 @@ impl Message {
     /// used.
     pub fn of_silence(subject: &str, silence: &Outage, since: Timestamp, now: Timestamp) -> Self {
         let why = &silence.why;
-        let (waiting, concerned) = match silence.tasks.len() {
-            1 => ("1 task waits".to_owned(), "1 task".to_owned()),
-            many => (format!("{many} tasks wait"), format!("{many} tasks")),
+        let concerned = counted(silence.tasks.len(), "task");
+        let waiting = match silence.tasks.len() {
+            1 => "1 task waits".to_owned(),
+            _ => format!("{concerned} wait"),
         };
-        let text = match (silence.kind, silence.subjects) {
-            (ProblemKind::Silent, _) => {
-                format!("`{subject}` does not say what {waiting} for: {why}")
+        let (what, is, images) = match silence.subjects {
+            1 => (format!("`{subject}`"), "is", "image"),
+            many => (format!("{many} {subject}"), "are", "images"),
+        };
+        let text = match silence.kind {
+            ProblemKind::Silent => format!("`{subject}` does not say what {waiting} for: {why}"),
+            ProblemKind::Gone => format!("{what} {is} missing for {concerned}: {why}"),
+            ProblemKind::NoImage => format!("{what} {is} no {images}, for {concerned}: {why}"),
+            ProblemKind::Unverified => {
+                format!("{what} {is} not vouched for, which {waiting} for: {why}")
             }
-            (ProblemKind::Gone, 1) => format!("`{subject}` is missing for {concerned}: {why}"),
-            (ProblemKind::Gone, many) => {
-                format!("{many} {subject} are missing for {concerned}: {why}")
-            }
-            (ProblemKind::NoImage, 1) => format!("`{subject}` is no image, for {concerned}: {why}"),
-            (ProblemKind::NoImage, many) => {
-                format!("{many} {subject} are no images, for {concerned}: {why}")
-            }
-            (ProblemKind::Unverified, 1) => {
-                format!("`{subject}` is not vouched for, which {waiting} for: {why}")
-            }
-            (ProblemKind::Unverified, many) => {
-                format!("{many} {subject} are not vouched for, which {waiting} for: {why}")
-            }
-            (ProblemKind::Builder, _) => {
-                format!("{subject} does not answer, for {concerned}: {why}")
-            }
-            (ProblemKind::Files, _) => {
+            ProblemKind::Builder => format!("{subject} does not answer, for {concerned}: {why}"),
+            ProblemKind::Files => {
                 let whose = match silence.subjects {
                     1 => subject,
                     _ => &concerned,

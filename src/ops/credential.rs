@@ -37,14 +37,11 @@ pub fn add(
     let server = login_server(server)?;
     change(app, key, |credentials| {
         if credentials.contains_key(&server) {
-            return Err(
-                Error::failed(format!("task `{key}` has a login for `{server}` already")).hint(
-                    format!(
-                        "change it: acrt task credential update {} --login-server {server}",
-                        task::option_of(app, key)
-                    ),
-                ),
-            );
+            let text = format!("task `{key}` has a login for `{server}` already");
+            return Err(Error::failed(text).hint(format!(
+                "change it: acrt task credential update {} --login-server {server}",
+                task::option_of(app, key)
+            )));
         }
         credentials.insert(server, login);
         Ok(())

@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     image::Reference,
     store::runs::HeldRun,
-    task::{Dependency, DockerStep, Run, RunStatus},
+    task::{DockerStep, Run, RunStatus},
 };
 
 use super::{
@@ -15,8 +15,7 @@ use super::{
     build_job::{BuildJob, BuildOutcome, BuilderWork},
     chain::ImageMakers,
     execution::{Execution, Failure},
-    inputs, local, outputs, parts, placing, push_login, pushed,
-    resolve::{self, Resolved},
+    inputs, local, outputs, parts, placing, push_login, pushed, resolve,
     run_builders::{self, PlacedBuilder, holder},
     run_log::RunLog,
     run_record, tidy,
@@ -45,7 +44,9 @@ pub(super) async fn work(
     let holder = holder(&builders);
     let resolving = resolve::resolve(app, &mut inputs, &holder, &baseline, log.events);
     let mut resolved = execution.unless_stopped(resolving).await?;
-    let (bases, known) = (bases_of(&resolved), execution.descendants.as_ref());
+    let bases = resolved.dependencies.iter();
+    let bases: Vec<_> = bases.filter_map(|it| it.image.reference()).collect();
+    let known = execution.descendants.as_ref();
     ImageMakers::of(app).refuse_cycles(task, &images, &bases, known)?;
     let pushed: &[Reference] = if step.pushes() { &images } else { &[] };
     if !step.is_local
@@ -181,9 +182,4 @@ fn request(job: &BuildJob<'_>) -> Result<BuildRequest> {
         ..BuildRequest::default()
     };
     assemble::request(job.execution, job.run, job.inputs, job.resolved, asked)
-}
-
-fn bases_of(resolved: &Resolved) -> Vec<Reference> {
-    let image = |dependency: &Dependency| dependency.image.reference();
-    resolved.dependencies.iter().filter_map(image).collect()
 }

@@ -115,13 +115,10 @@ pub fn keep(app: &App, id: RunId, keep: Option<bool>) -> Result<RunAnswer> {
     let mut run = existing(app, id)?;
     if let Some(keep) = keep {
         if run.status.is_open() {
-            return Err(
-                Error::failed(format!("run `{id}` cannot be changed while it goes on")).hint(
-                    format!(
-                        "wait until it has ended, or stop it: acrt task cancel-run --run-id {id}"
-                    ),
-                ),
-            );
+            let text = format!("run `{id}` cannot be changed while it goes on");
+            return Err(Error::failed(text).hint(format!(
+                "wait until it has ended, or stop it: acrt task cancel-run --run-id {id}"
+            )));
         }
         run.is_archive_enabled = keep;
         app.store.save_run(&run)?;

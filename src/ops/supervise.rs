@@ -323,33 +323,30 @@ fn failure(app: &App, task: &Task, ended: Ended, worker_output: &WorkerOutput) -
 }
 
 fn why_killed(signal: i32, last_words: &str, limits: &LimitSettings) -> Error {
-    let because = |why: String| Error::failed(why);
     if last_words.contains("overflowed its stack") {
-        return because(format!(
+        return Error::failed(format!(
             "what it reads is nested too deeply: its process overflowed the stack of {} MiB that limits.stackMib allows",
             limits.stack_mib
         ));
     }
     if last_words.contains("memory allocation of") {
-        return because(format!(
+        return Error::failed(format!(
             "its process used up the {} MiB of memory that limits.memoryMib allows",
             limits.memory_mib
         ));
     }
     match signal {
         // The kernel cannot grow the stack where the address space is used up, so that either limit may be the reason.
-        SIGSEGV => because(format!(
+        SIGSEGV => Error::failed(format!(
             "its process could get no more memory: what it reads is too large or nested too deeply for the {} MiB of limits.memoryMib or the stack of {} MiB of limits.stackMib",
             limits.memory_mib, limits.stack_mib
         )),
-        SIGXCPU => because(format!(
+        SIGXCPU => Error::failed(format!(
             "its process used up the {} seconds of CPU time that limits.cpuSeconds allows",
             limits.cpu_seconds
         )),
-        SIGKILL => {
-            because("its process was killed from outside, perhaps for lack of memory".into())
-        }
-        other => because(format!("its process was killed by signal {other}")),
+        SIGKILL => Error::failed("its process was killed from outside, perhaps for lack of memory"),
+        other => Error::failed(format!("its process was killed by signal {other}")),
     }
 }
 

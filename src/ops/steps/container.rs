@@ -9,7 +9,7 @@ use crate::{
     },
     error::Result,
     image::Reference,
-    ops::{assemble, resolve},
+    ops::{assemble, execution::GRACE, resolve},
     steps::CmdStep,
     store::file,
     sys::{process, secret::MaskedText},
@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     LABEL,
-    step_run::{StepFailure, StepRun},
+    step_run::{CONTAINER_GRACE, StepFailure, StepRun},
 };
 
 /// Stops or kills the containers of earlier steps, by the names of the steps.
@@ -27,7 +27,8 @@ pub(super) async fn end(work: &StepRun<'_>, verb: &str, names: &[&str]) -> Resul
         let line = builder.end_container(verb, &work.shared.name(name));
         // A builder without detached containers has none from earlier steps.
         let Some(line) = line else { continue };
-        work.run(&format!("`docker {verb} {name}`"), line).await?;
+        work.run(&format!("`docker {verb} {name}`"), line, GRACE)
+            .await?;
     }
     Ok(())
 }
@@ -53,7 +54,8 @@ async fn run_in_container(
 ) -> Result<(), StepFailure> {
     let builder = &work.shared.on.builder;
     for line in builder.container(&request)?.before {
-        work.run_container("making the container", line).await?;
+        work.run("making the container", line, CONTAINER_GRACE)
+            .await?;
     }
     if request.entry_point.is_none()
         && let Some(line) = builder.inspect_container(&request.name)
@@ -67,7 +69,7 @@ async fn run_in_container(
         .as_ref()
         .map(PlacedSecretFile::new)
         .transpose()?;
-    work.run_container("the command", plan.run).await
+    work.run("the command", plan.run, CONTAINER_GRACE).await
 }
 
 /// Returns the image of a command: one that an earlier step made, or what its registry has under the name now.

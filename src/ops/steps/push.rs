@@ -7,7 +7,7 @@ use crate::{
     image::{Digest, Reference},
     ops::{
         assemble,
-        execution::Failure,
+        execution::{Failure, GRACE},
         local, pushed,
         unchanged::{self, Unchanged},
     },
@@ -42,7 +42,7 @@ pub(super) async fn push(work: &StepRun<'_>, images: &[PushTarget]) -> Result<()
             builder.tag(&name.to_string(), &image.to_string())
         });
         if let Some(line) = naming {
-            work.run("naming the image", line).await?;
+            work.run("naming the image", line, GRACE).await?;
         }
         let digest = match unchanged.remove(image) {
             Some(digest) => {

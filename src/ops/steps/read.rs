@@ -14,8 +14,8 @@ use crate::{
     image::{Digest, Platform, Reference},
     source::local::{LocalContext, TRUST_HINT},
     steps::{
-        self, Action, BuildStep, BuiltinCommand, FileWarning, Graph, InvalidTaskFile, IsLate,
-        StepId, Values, Variables, guest,
+        self, Action, BuildStep, BuiltinCommand, FileWarning, Graph, InvalidTaskFile, StepId,
+        Values, Variables, guest,
     },
     store::secrets::Secrets,
     sys::secret::{MaskedText, Secret, is_place},
@@ -98,10 +98,11 @@ pub fn read(
     let sources = TaskSources::of(app, task)?;
     let trust = trust::of(app, task);
     let mut hidden = Vec::new();
+    let until = Instant::now() + TEMPLATES;
     let mut variables = Variables {
         run: run_variables(app, run),
         values: sources.values()?,
-        is_late: Some(in_time()),
+        is_late: Some(Arc::new(move || Instant::now() > until)),
         ..Variables::default()
     };
     for value in task.step.values() {
@@ -244,12 +245,6 @@ fn dockerfile_of(build: &BuildStep) -> Option<PathBuf> {
     }
     let directory = build.working_directory.as_deref();
     within(directory, build.file_path().as_ref())
-}
-
-/// Returns a check of whether the time for templates is over.
-fn in_time() -> IsLate {
-    let until = Instant::now() + TEMPLATES;
-    Arc::new(move || Instant::now() > until)
 }
 
 /// Returns what can be said about a task without a run. Missing Dockerfiles are left out: a step may make them.

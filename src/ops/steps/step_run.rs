@@ -10,7 +10,7 @@ use crate::{
     ops::{
         Event, EventSink, assemble,
         commands::{CommandFailure, Commands, FailedCommand},
-        execution::Failure,
+        execution::{Failure, GRACE},
         resolve::Resolved,
         run_log::PrefixedLog,
         trust::Trust,
@@ -26,11 +26,8 @@ use crate::{
 
 use super::{read::within, step_context::StepContext};
 
-/// How long a build or a push has to exit by itself when it is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// The same for a container: its first process often ignores the signal.
-const CONTAINER_GRACE: Duration = Duration::from_secs(2);
+pub(super) const CONTAINER_GRACE: Duration = Duration::from_secs(2);
 
 /// How many bytes of a step's output are searched for the errors after which it is retried.
 const MAX_PRINTED: usize = 1024 * 1024;
@@ -125,20 +122,19 @@ impl<'a> StepRun<'a> {
         Ok(resolved)
     }
 
-    /// Runs a process of the step to its end, and returns its output. `what` describes it in messages.
-    pub async fn run(&self, what: &str, line: CommandLine) -> Result<Vec<u8>, StepFailure> {
-        let ran = self.process(line, GRACE).await;
-        ran.map_err(|why| self.failed(what, why, because_of_words))
-    }
-
-    /// Runs a container of the step to its end, as [`Self::run`] does.
-    pub async fn run_container(&self, what: &str, line: CommandLine) -> Result<(), StepFailure> {
-        let ran = self.process(line, CONTAINER_GRACE).await;
+    /// Runs a process of the step to its end. `what` describes it in messages; `grace` is the time that it has when it is told to stop.
+    pub async fn run(
+        &self,
+        what: &str,
+        line: CommandLine,
+        grace: Duration,
+    ) -> Result<(), StepFailure> {
+        let ran = self.process(line, grace).await;
         ran.map_err(|why| self.failed(what, why, because_of_words))?;
         Ok(())
     }
 
-    /// Runs a command line of the builder as [`Self::run`] does; `request` is what is built or pushed.
+    /// Runs a command line of the builder, and returns its output; `request` is what is built or pushed.
     pub async fn run_builder(
         &self,
         line: CommandLine,

@@ -274,13 +274,6 @@ impl Inputs {
         };
     }
 
-    /// Sets the parts of a build by several builders; `named` are the platforms of the task.
-    pub fn build_in_parts(&mut self, parts: Vec<(Platform, Vec<Platform>)>, named: &[Platform]) {
-        self.wanted = named.to_vec();
-        self.build.platforms = named.to_vec();
-        self.parts = parts;
-    }
-
     /// Returns the images that a build for these platforms needs, each with the platforms that it is needed for.
     pub fn platforms_of_bases(
         &self,

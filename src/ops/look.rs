@@ -15,7 +15,7 @@ use crate::{
     registry::{LookupError, Registries, ResolvedTag},
     store::secrets::Secrets,
     sys::{settings::Settings, signal::Stop},
-    task::{Dependency, GitContext, ImageDescriptor, Manifests, one_manifest},
+    task::{Dependency, GitContext, Manifests, one_manifest},
     watch::{
         AgedTags, FailedLook, Head, LookErrorKind, LookResult, Observation, OpenQuestions,
         QuestionTarget, Snapshot, Tags,
@@ -175,20 +175,16 @@ impl Subscription {
         let run_at = run_at.filter(|_| node.baseline.run_id.is_some());
         self.is_base = true;
         self.run_at = self.run_at.max(run_at);
-        self.add_name(&dependency.image);
+        // Only the registry part of a name can have aliases.
+        if dependency.image.registry() != self.spelled.registry() {
+            self.others.extend(dependency.image.reference());
+        }
         if let Some(digest) = &dependency.image.digest
             && !self.built_on.contains(digest)
         {
             self.built_on.push(digest.clone());
         }
         self.platforms.extend(dependency.manifests.keys().cloned());
-    }
-
-    fn add_name(&mut self, image: &ImageDescriptor) {
-        // Only the registry part of a name can have aliases.
-        if image.registry() != self.spelled.registry() {
-            self.others.extend(image.reference());
-        }
     }
 }
 

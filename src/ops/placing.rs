@@ -343,7 +343,12 @@ pub(super) async fn place(
                     }
                 }
             }
-            Placement::Away => return Err(away_error(&fleet.away(&placement_request))),
+            Placement::Away => {
+                let away = fleet.away(&placement_request);
+                let said = joined(away.iter().map(AwayBuilder::said), "; ");
+                let hint = "see all builders: acrt builder list -o table";
+                return Err(Error::new(Kind::BuilderAway, said).hint(hint));
+            }
             Placement::Unfit => return Err(unfit(app, task)),
         }
     }
@@ -396,12 +401,6 @@ fn unfit(app: &App, task: &Task) -> Error {
         "give a builder these `platforms` in the config file"
     };
     Error::invalid(text).hint(hint)
-}
-
-/// Returns the error that names the builders which do not answer.
-pub(super) fn away_error(away: &[AwayBuilder]) -> Error {
-    let said = joined(away.iter().map(AwayBuilder::said), "; ");
-    Error::new(Kind::BuilderAway, said).hint("see all builders: acrt builder list -o table")
 }
 
 /// Asks builders whether they are there, and stores the answers. Returns the first that does not answer.

@@ -100,12 +100,12 @@ pub(super) async fn settle(
         inputs.build_with(&platforms::of(app, &one.builder).await, named);
         return Ok(());
     }
-    let mut parts = Vec::new();
     for on in builders {
         let own = platforms::of(app, &on.builder).await.own;
-        parts.push((own, on.platforms.clone()));
+        inputs.parts.push((own, on.platforms.clone()));
     }
-    inputs.build_in_parts(parts, named);
+    inputs.wanted = named.to_vec();
+    inputs.build.platforms = named.to_vec();
     Ok(())
 }
 

@@ -15,7 +15,6 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     error::{Kind, Result},
     image::{Digest, Reference},
-    lineage::Evidence,
     store::tasks::FollowedFiles,
     sys::{clock::ahead, signal::Stop},
     task::{Task, TaskKey},
@@ -573,14 +572,10 @@ fn with_remarks(
             _ => {}
         }
     }
-    parts.extend(node.baseline.evidence.map(tracking_by));
+    let evidence = node.baseline.evidence;
+    parts.extend(evidence.map(|it| format!("tracking by {it}, not run yet")));
     parts.retain(|part| !part.is_empty());
     parts.join("; ")
-}
-
-/// Says how the bases of an image that no run has made are known.
-pub(super) fn tracking_by(evidence: Evidence) -> String {
-    format!("tracking by {evidence}, not run yet")
 }
 
 fn output_status(

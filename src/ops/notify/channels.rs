@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     image::Digest,
     notify::{Address, DeliveryError, DeliveryResponse, NotificationPayload, Receiver, deliver},
-    ops::{App, Event, EventSink, adopt::compose_call, credential::resolved},
+    ops::{App, adopt::compose_call, credential::resolved},
     sys::{
         command::CommandLine,
         config::{DigestTime, NotificationKind, NotifySettings},
@@ -202,13 +202,6 @@ impl Channels {
         match channel {
             Ok(channel) => self.usable.push(channel),
             Err(error) => self.broken.push(error),
-        }
-    }
-
-    /// Reports the receivers that cannot be used.
-    pub fn report(&mut self, events: &EventSink<'_>) {
-        for error in std::mem::take(&mut self.broken) {
-            events.send(Event::Problem(error));
         }
     }
 }

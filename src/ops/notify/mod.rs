@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-use super::{App, EventSink, recall};
+use super::{App, Event, EventSink, recall};
 
 use channels::{Channel, Channels};
 use delivery::{Delivery, forget};
@@ -61,8 +61,10 @@ pub async fn before_run(app: &App, task: &Task, stop: &Stop, events: &EventSink<
 /// Sends notifications about the result of a run. A failure to send is reported, and has no other effect. What is not sent because acrt is
 /// stopped is sent later.
 pub async fn after_run(app: &App, task: &Task, stop: &Stop, events: &EventSink<'_>) {
-    let mut channels = Channels::of(app, std::iter::once(task));
-    channels.report(events);
+    let channels = Channels::of(app, std::iter::once(task));
+    for error in channels.broken {
+        events.send(Event::Problem(error));
+    }
     notify_of_run(app, task, &channels.usable, stop, events).await;
 }
 

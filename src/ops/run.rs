@@ -72,28 +72,24 @@ pub async fn run(
         is_build: held.run.run_type == RunType::QuickBuild,
     });
     // A quick run waits for no other run, and no other run waits for it.
-    let locked = if is_quick {
+    let _locked = if is_quick {
         None
     } else {
         match wait_for_task(app, key, stop, events).await {
-            Ok(locked) => locked,
+            Ok(Some(locked)) => Some(locked),
+            Ok(None) => {
+                let why = "it was stopped while it waited for another run";
+                held.run.fail(RunStatus::Canceled, why, app.clock.now());
+                let kind = stop.requested().map_or(Kind::Interrupted, |s| s.kind());
+                return Ok(Finished {
+                    run: app.store.end_run(held)?,
+                    is_local: task.is_local(),
+                    error: Some(Error::new(kind, "the run was stopped while it waited")),
+                });
+            }
             Err(error) => return Err(never_begun(app, held, error)?),
         }
     };
-    if locked.is_none() && !is_quick {
-        let now = app.clock.now();
-        held.run.fail(
-            RunStatus::Canceled,
-            "it was stopped while it waited for another run",
-            now,
-        );
-        let kind = stop.requested().map_or(Kind::Interrupted, |s| s.kind());
-        return Ok(Finished {
-            run: app.store.end_run(held)?,
-            is_local: task.is_local(),
-            error: Some(Error::new(kind, "the run was stopped while it waited")),
-        });
-    }
     recover_crashed_runs(app, events).await;
     if !is_quick && let Err(error) = recover_crashed_runs_of(app, key, events).await {
         return Err(never_begun(app, held, error)?);
@@ -417,6 +413,21 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
     if overrides.trust_context {
         task.step.set_trust_context(true);
     }
+    if let (Step::EncodedTask(step), Some(file)) = (&mut task.step, &overrides.file) {
+        let Some(context) = step.context_path.clone() else {
+            let error = other_kind(task, "the file in its definition");
+            return Err(error.hint("say where another file is: --context FOLDER"));
+        };
+        task.step = Step::FileTask(FileStep {
+            context_path: context,
+            task_file_path: file.clone(),
+            values_file_path: None,
+            values: std::mem::take(&mut step.values),
+            allow_privileged: step.allow_privileged,
+            trust_context: step.trust_context,
+            pushes: Vec::new(),
+        });
+    }
     match &mut task.step {
         Step::Docker(step) => {
             if let Some(file) = &overrides.file {
@@ -444,27 +455,6 @@ fn change(task: &mut Task, overrides: &Overrides) -> Result<()> {
             step.allow_privileged |= overrides.allow_privileged;
         }
         Step::EncodedTask(step) => {
-            if let Some(file) = &overrides.file {
-                let Some(context) = step.context_path.clone() else {
-                    let error = other_kind(task, "the file in its definition");
-                    return Err(error.hint("say where another file is: --context FOLDER"));
-                };
-                if !is_task_file(file) {
-                    return Err(other_kind(task, "a multi-step file, and not a Dockerfile"));
-                }
-                let mut step = FileStep {
-                    context_path: context,
-                    task_file_path: file.clone(),
-                    values_file_path: overrides.values_file.clone(),
-                    values: std::mem::take(&mut step.values),
-                    allow_privileged: step.allow_privileged || overrides.allow_privileged,
-                    trust_context: step.trust_context,
-                    pushes: Vec::new(),
-                };
-                replace(&mut step.values, &overrides.values);
-                task.step = Step::FileTask(step);
-                return Ok(());
-            }
             if overrides.values_file.is_some() {
                 let takes = "the values in its definition and --set, and no file of them";
                 return Err(other_kind(task, takes));

@@ -49,19 +49,15 @@ pub(super) async fn with_builder_fault(
     };
     let lost = record_lost_run(execution, name, fault).unwrap_or_default();
     let why = anyhow::Error::from(failure.error);
+    let (each_time, how) = match fault {
+        Fault::Away => ("has gone away", "does not answer"),
+        Fault::Restarted => ("has gone away", "was restarted or lost its connection"),
+        Fault::Full => ("was out of disk", "is out of disk"),
+    };
     if lost >= MOST_LOST {
-        let how = match fault {
-            Fault::Full => "was out of disk",
-            Fault::Away | Fault::Restarted => "has gone away",
-        };
-        let text = format!("builder {name} {how} in {lost} runs of this task in a row");
+        let text = format!("builder {name} {each_time} in {lost} runs of this task in a row");
         return Error::failed(text).because(why).into();
     }
-    let how = match fault {
-        Fault::Away => "does not answer",
-        Fault::Restarted => "was restarted or lost its connection",
-        Fault::Full => "is out of disk",
-    };
     let error = Error::new(Kind::BuilderAway, format!("builder {name} {how}")).because(why);
     match fault {
         Fault::Full if is_quick(execution) => error.hint(format!(

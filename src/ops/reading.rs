@@ -202,11 +202,11 @@ fn refuse_vanished(baseline: &Baseline, survey: &Survey) -> Result<()> {
     let mut wanted = survey.files.iter();
     match wanted.find(|file| file.state == FileState::Absent && was_there(&file.path)) {
         None => Ok(()),
-        Some(file) => Err(
-            Error::invalid(format!("cannot read `{}`", file.path.display())).because(
-                anyhow::anyhow!("it is not there, and was when the last run read it"),
-            ),
-        ),
+        Some(file) => {
+            let why = anyhow::anyhow!("it is not there, and was when the last run read it");
+            let text = format!("cannot read `{}`", file.path.display());
+            Err(Error::invalid(text).because(why))
+        }
     }
 }
 

@@ -26,11 +26,8 @@ const WAIT: Duration = Duration::from_millis(50);
 
 /// Recovers all crashed runs concurrently. Without any it costs one look into a folder. Failures are reported.
 pub async fn recover_crashed_runs(app: &App, events: &EventSink<'_>) {
-    let recovered = match app.store.crashed_runs(None) {
-        Ok(crashed) => recover_all(app, &crashed, events).await,
-        Err(error) => vec![Err(error)],
-    };
-    for recovered in recovered {
+    let crashed = events.report(app.store.crashed_runs(None));
+    for recovered in recover_all(app, &crashed.unwrap_or_default(), events).await {
         events.report(recovered);
     }
 }

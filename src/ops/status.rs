@@ -171,16 +171,15 @@ impl TaskStatus {
 fn last_run(baseline: &Baseline) -> Option<LastRun> {
     let succeeded = baseline.run_id.zip(baseline.pushed_at());
     let failed = baseline.failure.as_ref().map(|it| (it.run_id, it.last));
-    let run = |status| {
-        move |(run_id, time): (RunId, Timestamp)| LastRun {
-            run_id,
-            status,
-            time: AzTimestamp(time),
-        }
+    let (status, (run_id, time)) = match failed {
+        Some(failed) => (RunStatus::Failed, failed),
+        None => (RunStatus::Succeeded, succeeded?),
     };
-    failed
-        .map(run(RunStatus::Failed))
-        .or_else(|| succeeded.map(run(RunStatus::Succeeded)))
+    Some(LastRun {
+        run_id,
+        status,
+        time: AzTimestamp(time),
+    })
 }
 
 fn next(answer: &CheckAnswer, node: &Snapshot, tags: &Tags, now: Timestamp) -> Option<NextEvent> {

@@ -42,10 +42,6 @@ impl Draft {
     }
 }
 
-fn invalid(text: String) -> Error {
-    Error::invalid(text)
-}
-
 /// Makes a task definition, except for the images that it takes from other drafts: these are filled in later.
 ///
 /// # Errors
@@ -78,7 +74,7 @@ pub fn draft(
     if source.compose_up
         && let Some(why) = foreign_file(&source)
     {
-        return Err(invalid(format!(
+        return Err(Error::invalid(format!(
             "cannot restart it with --compose-up, which could start anything as you: {why}"
         )));
     }
@@ -120,12 +116,12 @@ pub fn draft(
 fn images(recipe: &ComposeBuild) -> Result<(Vec<Reference>, Vec<String>)> {
     let (mut known_as, mut names) = (Vec::new(), Vec::new());
     for image in &recipe.images {
-        let known: Reference = image
-            .parse()
-            .map_err(|why: InvalidReference| invalid(format!("cannot use its image: {why}")))?;
+        let known: Reference = image.parse().map_err(|why: InvalidReference| {
+            Error::invalid(format!("cannot use its image: {why}"))
+        })?;
         if known.digest().is_some() {
             let shown = image.escape_debug();
-            return Err(invalid(format!("its image `{shown}` has a digest")));
+            return Err(Error::invalid(format!("its image `{shown}` has a digest")));
         }
         names.push(tagged(image));
         known_as.push(known);
@@ -161,7 +157,7 @@ fn platforms(
 ) -> Result<Vec<Platform>> {
     let platforms = recipe.platforms.iter().map(|text| text.parse::<Platform>());
     let platforms = platforms.collect::<Result<Vec<_>, _>>();
-    let platforms = platforms.map_err(|why| invalid(why.to_string()))?;
+    let platforms = platforms.map_err(|why| Error::invalid(why.to_string()))?;
     // The builder's own store may be unable to hold an image for several platforms.
     if is_local && platforms.len() > 1 {
         notes.push("for the builder's own platform".to_owned());
@@ -182,7 +178,7 @@ fn step(recipe: &ComposeBuild, image_names: Vec<String>, is_local: bool) -> Resu
     };
     let context: Context = context
         .parse()
-        .map_err(|why: InvalidContext| invalid(format!("cannot use its context: {why}")))?;
+        .map_err(|why: InvalidContext| Error::invalid(format!("cannot use its context: {why}")))?;
     let arguments = recipe.args.iter().map(|(name, value)| Argument {
         name: name.clone(),
         value: Some(value.clone()),

@@ -292,12 +292,8 @@ async fn leave_out_unsupported_cache(work: &StepRun<'_>, request: &mut BuildRequ
 fn on_this_machine(work: &StepRun<'_>, option: &str, mounts: &[Mount]) -> String {
     let mut option = option.to_owned();
     for mount in mounts {
-        let folder = work
-            .shared
-            .workspace
-            .volume(&mount.name)
-            .display()
-            .to_string();
+        let folder = work.shared.workspace.volume(&mount.name);
+        let folder = folder.display();
         for key in ["src=", "source="] {
             let from = format!("{key}{}/", mount.path.trim_end_matches('/'));
             option = option.replace(&from, &format!("{key}{folder}/"));

@@ -105,15 +105,8 @@ fn container_request(
     }
     let network = place.network.as_ref();
     let ours = network.and_then(|name| work.shared.networks.get(name));
-    let is_foreign = |name: &&String| {
-        !work
-            .shared
-            .read
-            .graph
-            .networks
-            .iter()
-            .any(|n| n.name == **name)
-    };
+    let networks = &work.shared.read.graph.networks;
+    let is_foreign = |name: &&String| !networks.iter().any(|it| it.name == **name);
     let mounts = place.mounts.iter().map(|mount| FolderMount {
         from: work.shared.workspace.volume(&mount.name),
         to: mount.path.clone(),

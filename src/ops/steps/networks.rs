@@ -17,7 +17,7 @@ pub(super) async fn make_networks(
     shared: &StepContext<'_>,
     jobs: usize,
 ) -> Result<BTreeMap<String, String>> {
-    let graph = &shared.read.graph;
+    let (graph, builder) = (&shared.read.graph, &shared.on.builder);
     let mut made = BTreeMap::new();
     for network in &graph.networks {
         let used = graph
@@ -34,15 +34,11 @@ pub(super) async fn make_networks(
         let name = shared.name(&network.name);
         let marker = shared.marker();
         let labels = [(LABEL.to_owned(), marker.display().to_string())].into();
-        let line =
-            shared
-                .on
-                .builder
-                .make_network(&name, network.driver.as_deref(), network.ipv6, &labels);
-        let Some(line) = line else {
+        let driver = network.driver.as_deref();
+        let Some(line) = builder.make_network(&name, driver, network.ipv6, &labels) else {
             return Err(Error::invalid(format!(
                     "the builder `{}` has no networks, and steps of the file are in `{}`",
-                    shared.on.builder.kind(),
+                    builder.kind(),
                     network.name
                 ),
             )
@@ -50,10 +46,8 @@ pub(super) async fn make_networks(
         };
         let answer = process::ask(&line).await?;
         if !answer.succeeded() {
-            return Err(
-                Error::failed(format!("cannot make the network `{}`", network.name))
-                    .because(anyhow::anyhow!(answer.problem())),
-            );
+            let text = format!("cannot make the network `{}`", network.name);
+            return Err(Error::failed(text).because(anyhow::anyhow!(answer.problem())));
         }
         made.insert(network.name.clone(), name);
     }

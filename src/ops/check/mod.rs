@@ -527,16 +527,10 @@ fn with_remarks(
     maker: &Maker<'_>,
     now: Timestamp,
 ) -> String {
-    let mut parts = vec![match verdict {
-        Verdict::OutsideWindow { until, .. } => {
-            format!(
-                "{} ({})",
-                reason(&node.task.key(), verdict),
-                ahead(*until, now)
-            )
-        }
-        _ => reason(&node.task.key(), verdict),
-    }];
+    let mut parts = vec![reason(&node.task.key(), verdict)];
+    if let Verdict::OutsideWindow { until, .. } = verdict {
+        parts[0].push_str(&format!(" ({})", ahead(*until, now)));
+    }
     if matches!(verdict, Verdict::Current | Verdict::FollowsNothing) {
         parts.extend(node.untracked().iter().map(ToString::to_string));
     }

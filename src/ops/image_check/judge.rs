@@ -265,11 +265,12 @@ impl<'a> BaseComparator<'a> {
             .map(|(found, advice)| MirrorAnswer::new(found, advice.clone()));
         let now = match self.looked.get(&tag) {
             Some((image, Ok(seen))) => SeenTag { image, seen },
-            Some((_, Err(error))) if error.is_absent() => {
-                return answer.ending(BaseState::Missing, Error::from(error.clone()).one_line());
-            }
             Some((_, Err(error))) => {
-                return answer.ending(BaseState::Unknown, Error::from(error.clone()).one_line());
+                let state = match error.is_absent() {
+                    true => BaseState::Missing,
+                    false => BaseState::Unknown,
+                };
+                return answer.ending(state, Error::from(error.clone()).one_line());
             }
             None => return answer.ending(BaseState::Unknown, "it was not looked at".to_owned()),
         };

@@ -185,11 +185,7 @@ pub fn quick(app: &App, new: QuickTask<'_>) -> Result<(Task, Secrets)> {
         ..Secrets::default()
     };
     images(app, &task)?;
-    if let Step::Docker(step) = &task.step {
-        for argument in &step.arguments {
-            check_argument(argument)?;
-        }
-    }
+    check_arguments(&task.step)?;
     reading::survey(app, &task, &secrets)?;
     Ok((task, secrets))
 }
@@ -469,16 +465,15 @@ fn validate(
     if let Err(missing) = inputs::check_secrets(task, secrets) {
         events.send(Event::Warning(missing.one_line()));
     }
-    if let Step::Docker(step) = &task.step {
-        for argument in &step.arguments {
-            check_argument(argument)?;
-        }
-        if images.is_empty() && step.pushes() {
-            events.send(Event::Warning(format!(
-                "task `{}` has no --image: its runs build, and push nothing",
-                task.name
-            )));
-        }
+    check_arguments(&task.step)?;
+    if let Step::Docker(step) = &task.step
+        && images.is_empty()
+        && step.pushes()
+    {
+        events.send(Event::Warning(format!(
+            "task `{}` has no --image: its runs build, and push nothing",
+            task.name
+        )));
     }
     let survey = reading::survey(app, task, secrets)?;
     for notice in &survey.notices {
@@ -530,19 +525,18 @@ fn image_form(names: &[String]) -> String {
     lower.unwrap_or_else(|| "write it as web:1 or localhost:5000/team/web:1".to_owned())
 }
 
-fn check_argument(argument: &Argument) -> Result<()> {
-    let name = &argument.name;
-    let fine = !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || b == b'.');
-    if fine {
-        Ok(())
-    } else {
-        Err(Error::invalid(format!(
+fn check_arguments(step: &Step) -> Result<()> {
+    let Step::Docker(step) = step else {
+        return Ok(());
+    };
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let mut names = step.arguments.iter().map(|argument| &argument.name);
+    match names.find(|name| name.is_empty() || !name.chars().all(is_fine)) {
+        None => Ok(()),
+        Some(name) => Err(Error::invalid(format!(
             "build argument name `{}` is not made of letters, digits, `_`, `-` and `.`",
             name.escape_debug()
-        )))
+        ))),
     }
 }
 

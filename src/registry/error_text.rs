@@ -6,6 +6,8 @@ use reqwest::{
 };
 use serde::Deserialize;
 
+use super::header_text;
+
 /// How many characters of a server's message are shown.
 const MAX_WORDS: usize = 300;
 
@@ -50,11 +52,8 @@ pub fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<Str
         let codes = errors.into_iter().map(|error| error.code).collect();
         return Some((clean(&error_text.join("; ")), codes));
     }
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
     let text = String::from_utf8_lossy(body);
-    let is_page = content_type.is_some_and(|value| value.contains("html"))
+    let is_page = header_text(headers, CONTENT_TYPE).is_some_and(|value| value.contains("html"))
         || text.trim_start().starts_with('<');
     let error_text = if is_page {
         WEB_PAGE.to_owned()

@@ -15,6 +15,7 @@ use super::{
     client::{Registries, defective, refusal, success},
     credentials::credential::Credential,
     documents::head,
+    header_text,
     problem::LookupError,
     requests::attempt::Attempt,
     transport::{limits::Budget, request_spec::RequestSpec, retry},
@@ -85,11 +86,7 @@ impl Registries {
             Ok(host) => match host.ask(&RequestSpec::api()).await {
                 Err(error) => Err(error),
                 Ok(answer) => {
-                    let date = answer
-                        .response
-                        .headers
-                        .get(DATE)
-                        .and_then(|date| date.to_str().ok());
+                    let date = header_text(&answer.response.headers, DATE);
                     let date = date.and_then(retry::http_date);
                     clock_ahead = date.map(|date| date.duration_since(host.now()));
                     match answer.response.status {

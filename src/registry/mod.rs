@@ -53,12 +53,19 @@ pub use problem::{FailedRequest, LookupError, LookupFailure, MissingPart};
 pub use removal::Removal;
 pub use transport::limits::Budget;
 
+use reqwest::header::{AsHeaderName, HeaderMap};
+
 /// Returns the name of a registry in this room: Docker Hub has several.
 pub fn canonical(registry: &str) -> &str {
     match registry {
         "index.docker.io" | "registry-1.docker.io" => crate::image::reference::DOCKER_HUB,
         other => other,
     }
+}
+
+/// Returns the text of a header; `None` where it is missing, or has other characters than those of ASCII.
+fn header_text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// Returns the login server at a URL.

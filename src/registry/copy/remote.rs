@@ -10,6 +10,7 @@ use crate::{
     registry::{
         client::{Registries, defective, refusal, resolve},
         documents::head,
+        header_text,
         problem::LookupError,
         requests::{ask::Answer, host::Host},
         transport::request_spec::{Access, RequestSpec},
@@ -202,8 +203,7 @@ impl Remote {
 
     /// Checks that a registry stored the document unchanged.
     fn expect(&self, answer: &Answer, digest: &Digest) -> Result<(), CopyError> {
-        let told = answer.response.headers.get("docker-content-digest");
-        let told = told.and_then(|value| value.to_str().ok());
+        let told = header_text(&answer.response.headers, head::DIGEST);
         match told.filter(|told| *told != digest.as_str()) {
             Some(told) => {
                 let problem = format!(

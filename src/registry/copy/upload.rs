@@ -9,6 +9,7 @@ use crate::{
     image::Digest,
     registry::{
         client::refusal,
+        header_text,
         problem::LookupError,
         requests::ask::Answer,
         transport::{request_spec::RequestSpec, retry},
@@ -184,8 +185,7 @@ impl Remote {
             let asked = answer.asked.clone();
             self.unwritten(LookupError::bad_reply(problem, asked))
         })?;
-        let least = headers.get(LEAST).and_then(|value| value.to_str().ok());
-        let least = least.and_then(bytes).unwrap_or(0);
+        let least = header_text(headers, LEAST).and_then(bytes).unwrap_or(0);
         Ok(BegunUpload { url, least })
     }
 
@@ -197,7 +197,7 @@ impl Remote {
             return None;
         }
         let headers = &answer.response.headers;
-        let received = received(headers.get(RANGE)?.to_str().ok()?)?;
+        let received = received(header_text(headers, RANGE)?)?;
         // Most registries send the URL; without one, the upload stays where it is.
         let next = next(&self.host.guard, upload, headers);
         Some((next.unwrap_or_else(|_| upload.clone()), received))

@@ -21,6 +21,7 @@ use crate::{
     registry::{
         auth::flow::Authorization,
         client::refusal,
+        header_text,
         problem::{FailedRequest, LookupError, LookupFailure},
         requests::{ask::Answer, attempt::Attempt, outcome::NextStep},
         transport::{
@@ -186,8 +187,8 @@ impl Remote {
     /// Reads the URL and the offset at which an upload continues after a chunk: the registry may have stored fewer bytes than were sent.
     fn stored(&self, answer: &Answer, part: &UploadPart) -> PartOutcome {
         let headers = &answer.response.headers;
-        let range = headers.get(RANGE).and_then(|value| value.to_str().ok());
-        let taken = range.and_then(received).unwrap_or(part.bytes.end);
+        let taken = header_text(headers, RANGE).and_then(received);
+        let taken = taken.unwrap_or(part.bytes.end);
         match next(&self.host.guard, &part.upload, headers) {
             Ok(next) => PartOutcome::Stored(next, taken.min(part.bytes.end)),
             Err(problem) => {
@@ -266,8 +267,7 @@ fn torn(broken: TransportError, asked: FailedRequest) -> LookupError {
 
 /// Returns the URL at which an upload continues, from the response.
 pub fn next(guard: &UrlPolicy, from: &Url, headers: &HeaderMap) -> Result<Url, String> {
-    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
-    let location = location.ok_or("it does not say where the upload goes")?;
+    let location = header_text(headers, LOCATION).ok_or("it does not say where the upload goes")?;
     guard
         .redirect(from, location)
         .map_err(|forbidden| format!("it sends the upload to a forbidden address: {forbidden}"))

@@ -7,7 +7,7 @@ use oci_client::manifest::{
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde::{Deserialize, Serialize};
 
-use crate::image::Digest;
+use crate::{image::Digest, registry::header_text};
 
 /// The header with the digest of the body, even if the body is not sent.
 pub const DIGEST: &str = "docker-content-digest";
@@ -104,27 +104,16 @@ pub fn is_web_page(media_type: &str) -> bool {
     matches!(media_type, "text/html" | "application/xhtml+xml")
 }
 
-/// Returns a `Content-Type` without its parameters, in lower case.
-fn bare(content_type: &str) -> String {
-    content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
-}
-
 /// Returns the media type in the headers, without its parameters, in lower case; empty, if there is none.
 pub fn content_type(headers: &HeaderMap) -> String {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    bare(value.unwrap_or_default())
+    let text = header_text(headers, CONTENT_TYPE).unwrap_or_default();
+    let bare = text.split(';').next().unwrap_or_default();
+    bare.trim().to_ascii_lowercase()
 }
 
 /// Returns the digest in the headers, if it is valid.
 pub fn digest(headers: &HeaderMap) -> Option<Digest> {
-    headers.get(DIGEST)?.to_str().ok()?.trim().parse().ok()
+    header_text(headers, DIGEST)?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -179,7 +168,8 @@ mod tests {
 
     #[test]
     fn content_type_parameters_and_case_are_ignored() {
-        assert_eq!(bare("Application/JSON; charset=utf-8"), "application/json");
-        assert_eq!(bare(""), "");
+        let json = headers(&[("content-type", "Application/JSON; charset=utf-8")]);
+        assert_eq!(content_type(&json), "application/json");
+        assert_eq!(content_type(&headers(&[])), "");
     }
 }

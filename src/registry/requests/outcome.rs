@@ -10,6 +10,7 @@ use reqwest::{
 
 use crate::registry::{
     error_text::bare,
+    header_text,
     problem::{FailedRequest, LookupError, LookupFailure},
     transport::{
         http_client::{Response, TransportError, with_response},
@@ -137,7 +138,7 @@ impl Host {
 
     /// Returns the pause that a response asks for, by the server's clock where it sends the time.
     pub fn asked_pause(&self, response: &Response) -> Option<Duration> {
-        let header = |name| response.headers.get(name)?.to_str().ok();
+        let header = |name| header_text(&response.headers, name);
         let now = header(DATE)
             .and_then(retry::http_date)
             .unwrap_or_else(|| self.now());

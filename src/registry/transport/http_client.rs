@@ -16,6 +16,7 @@ use reqwest::{
 use crate::{
     registry::{
         error_text::{clean, server_words},
+        header_text,
         problem::FailedRequest,
     },
     secret::{Masks, Secret},
@@ -285,8 +286,7 @@ pub fn broken(error: reqwest::Error) -> TransportError {
 
 /// Returns the secrets that a request carries: a password, a token, or an `Authorization` as it is sent.
 pub fn secrets_in(request: &Request) -> Vec<Secret> {
-    let headers = request.headers();
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name| header_text(request.headers(), name);
     let mut secrets = Vec::new();
     if let Some((_, sent)) = text(AUTHORIZATION).and_then(|value| value.split_once(' ')) {
         secrets.push(Secret::new(sent));

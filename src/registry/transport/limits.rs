@@ -13,7 +13,8 @@ use tokio::{
 };
 
 use crate::{
-    registry::problem::LookupError,
+    image::reference::DOCKER_HUB,
+    registry::{error_text::clean, header_text, problem::LookupError},
     sys::{clock::Clock, config::RegistrySettings},
 };
 
@@ -271,10 +272,6 @@ impl RequestLimits {
 
     /// Records an answer: the rate limits in its headers, and that more concurrent requests are possible.
     pub fn answered(&self, http2: bool, headers: &HeaderMap) {
-        let header = |name: &str| {
-            let value = headers.get(name)?.to_str().ok()?;
-            Some(crate::registry::error_text::clean(value))
-        };
         let mut state = self.state();
         let budget = &mut state.budget;
         for (name, place) in [
@@ -282,8 +279,8 @@ impl RequestLimits {
             ("ratelimit-remaining", &mut budget.remaining),
             ("docker-ratelimit-source", &mut budget.source),
         ] {
-            if let Some(value) = header(name) {
-                *place = Some(value);
+            if let Some(value) = header_text(headers, name) {
+                *place = Some(clean(value));
             }
         }
         state.failures = 0;

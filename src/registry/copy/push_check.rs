@@ -46,7 +46,7 @@ impl Registries {
                 None
             }
             401 | 403 => {
-                let asked = attempt.asked_first();
+                let asked = attempt.destination.asked_first();
                 Some(refusal(&Answer::new(response, asked, &authorization)))
             }
             _ => None,

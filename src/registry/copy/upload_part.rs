@@ -91,7 +91,7 @@ impl Remote {
             Ok(authorization) => authorization,
             Err(error) => return PartOutcome::Failed(self.unwritten(error)),
         };
-        let asked = attempt.asked(request_spec.verb(), &url);
+        let asked = attempt.destination.asked(request_spec.verb(), &url);
         let (sender, receiver) = mpsc::channel::<Bytes>(IN_FLIGHT);
         let mut request = Request::new(method, url.clone());
         *request.headers_mut() = self.headers(part, blob.size, &url, &authorization);

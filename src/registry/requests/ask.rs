@@ -13,6 +13,7 @@ use crate::registry::{
 use super::{
     attempt::Attempt,
     host::Host,
+    destination::Destination,
     outcome::{Attempts, NextStep},
 };
 
@@ -33,8 +34,9 @@ impl Host {
     ///
     /// Why there is no response. A response that is a refusal, or says that something is absent, is no error here.
     pub async fn ask(&self, request_spec: &RequestSpec) -> Result<Answer, LookupError> {
-        let shared =
-            |told: LookupError| told.shared_with(&Attempt::new(self, request_spec).asked_first());
+        let shared = |told: LookupError| {
+            told.shared_with(&Destination::new(self, request_spec).asked_first())
+        };
         let _slot = self.limits.enter(&self.clock).await.map_err(shared)?;
         let mut tries = Attempts::new(self.limits.answers());
         loop {
@@ -42,7 +44,7 @@ impl Host {
             let mut attempt = Attempt::new(self, request_spec);
             let mut authorization = Authorization::Nothing;
             let outcome = attempt.send(&mut authorization).await;
-            let asked = attempt.asked_first();
+            let asked = attempt.destination.asked_first();
             match self.after(outcome, tries, asked.clone()) {
                 NextStep::Done(response) => {
                     self.limits.answered(response.http2, &response.headers);

@@ -9,8 +9,8 @@ use crate::registry::{
         flow::Authorization,
         request::{AuthRequest, LoginProgress},
     },
-    login_server,
-    problem::{FailedRequest, LookupError},
+    header_text, login_server,
+    problem::LookupError,
     transport::{
         http_client::{Response, with_response},
         request_spec::RequestSpec,
@@ -27,7 +27,7 @@ const MAX_STEPS: usize = 16;
 
 /// A request in progress.
 pub struct Attempt<'a> {
-    destination: Destination<'a>,
+    pub destination: Destination<'a>,
     /// The present repository, which a redirect may have changed.
     repository: String,
     /// Which of its logins were tried.
@@ -102,7 +102,7 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
-        let asked = self.asked(request_spec.verb(), &url);
+        let asked = self.destination.asked(request_spec.verb(), &url);
         let problem = match redirects {
             0 => "it refuses each token that its token service grants".to_owned(),
             _ => "it redirects in a cycle".to_owned(),
@@ -139,15 +139,12 @@ impl<'a> Attempt<'a> {
     }
 
     fn redirected(&self, from: &Url, response: &Response) -> Result<Url, LookupError> {
-        let location = response
-            .headers
-            .get(LOCATION)
-            .and_then(|value| value.to_str().ok());
+        let location = header_text(&response.headers, LOCATION).unwrap_or_default();
         let Destination {
             host, request_spec, ..
         } = self.destination;
         let verb = request_spec.verb();
-        let problem = match host.guard.redirect(from, location.unwrap_or_default()) {
+        let problem = match host.guard.redirect(from, location) {
             // Else a registry could change another one with the login for that one.
             Ok(url)
                 if !matches!(request_spec.method, Method::GET | Method::HEAD)
@@ -159,7 +156,7 @@ impl<'a> Attempt<'a> {
             Ok(url) => return Ok(url),
             Err(forbidden) => format!("it redirects to a forbidden address: {forbidden}"),
         };
-        let asked = with_response(self.asked(verb, from), response);
+        let asked = with_response(self.destination.asked(verb, from), response);
         Err(LookupError::bad_reply(problem, asked))
     }
 
@@ -176,15 +173,5 @@ impl<'a> Attempt<'a> {
             self.logins = Mutex::default();
         }
         moves
-    }
-
-    /// Returns the present registry's first request, before any challenge.
-    pub fn asked_first(&self) -> FailedRequest {
-        self.destination.asked_first()
-    }
-
-    /// Returns the description of a request to a URL.
-    pub fn asked(&self, method: &'static str, url: &Url) -> FailedRequest {
-        self.destination.asked(method, url)
     }
 }

@@ -22,7 +22,6 @@ use super::{
         body::{self, ReadDocument},
         head::{self, Defect, ResolvedTag},
     },
-    error_text::server_words,
     memory::{
         cache::{Cache, CacheExport, SeenTags},
         head_trust::LookMethod,
@@ -440,9 +439,6 @@ pub(super) fn success(answer: Answer) -> Result<Answer, LookupError> {
 /// Returns the error that an unexpected answer stands for.
 pub(super) fn refusal(answer: &Answer) -> LookupError {
     let asked = answer.asked.clone();
-    let codes =
-        server_words(&answer.response.headers, &answer.response.body).map(|(_, codes)| codes);
-    let codes = codes.unwrap_or_default();
     match answer.response.status {
         400 if is_for_tls(&answer.response.body) => {
             LookupError::unknown(LookupFailure::SpeaksTls, asked)
@@ -450,7 +446,7 @@ pub(super) fn refusal(answer: &Answer) -> LookupError {
         404 if asked.said.as_deref() == Some(super::error_text::WEB_PAGE) => {
             LookupError::bad_reply("it is not a registry's answer".to_owned(), asked)
         }
-        404 if codes.iter().any(|code| code == "NAME_UNKNOWN") => {
+        404 if answer.codes().iter().any(|code| code == "NAME_UNKNOWN") => {
             LookupError::absent(MissingPart::Repository, asked)
         }
         404 | 410 => match blob(&asked.url) {

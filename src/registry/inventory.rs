@@ -12,7 +12,6 @@ use crate::image::{Digest, Platform, Reference};
 use super::{
     client::{Registries, defective, refusal, success},
     documents::{body, head::Defect, kinds, manifest::StoredPlatform},
-    error_text::server_words,
     problem::LookupError,
     requests::ask::Answer,
     transport::{
@@ -273,11 +272,8 @@ fn names_in(body: &[u8], repository: &str, key: &str) -> Result<Vec<String>, Str
 /// Tells whether the registry itself says that it knows no such repository. Harbor says `NOT_FOUND`, all others use the code of the
 /// distribution specification.
 fn knows_no_repository(answer: &Answer) -> bool {
-    let words = server_words(&answer.response.headers, &answer.response.body);
-    let codes = words.map(|(_, codes)| codes).unwrap_or_default();
-    let mut codes = codes.iter();
-    answer.response.status == 404
-        && codes.any(|code| matches!(code.as_str(), "NAME_UNKNOWN" | "NOT_FOUND"))
+    let is_it = |code: &String| matches!(code.as_str(), "NAME_UNKNOWN" | "NOT_FOUND");
+    answer.response.status == 404 && answer.codes().iter().any(is_it)
 }
 
 #[cfg(test)]

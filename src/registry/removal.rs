@@ -10,7 +10,6 @@ use crate::image::{Digest, Reference};
 
 use super::{
     client::{Registries, refusal},
-    error_text::server_words,
     inventory::Inspected,
     problem::{FailedRequest, LookupError},
     requests::ask::Answer,
@@ -174,8 +173,7 @@ impl LookupError {
 
 /// Tells whether the response says that the registry does not support this removal.
 fn is_unsupported(answer: &Answer) -> bool {
-    let words = server_words(&answer.response.headers, &answer.response.body);
-    let codes = words.map(|(_, codes)| codes).unwrap_or_default();
+    let codes = answer.codes();
     let has_code = codes.iter().any(|code| !code.is_empty());
     match answer.response.status {
         501 => true,

@@ -3,6 +3,7 @@
 use crate::registry::{
     auth::flow::Authorization,
     credentials::credential::LoginSource,
+    error_text::server_words,
     problem::{FailedRequest, LookupError},
     transport::{
         http_client::{Response, with_response},
@@ -12,8 +13,8 @@ use crate::registry::{
 
 use super::{
     attempt::Attempt,
-    host::Host,
     destination::Destination,
+    host::Host,
     outcome::{Attempts, NextStep},
 };
 
@@ -67,5 +68,11 @@ impl Answer {
             login: authorization.login().cloned(),
             had_token: matches!(authorization, Authorization::Token { .. }),
         }
+    }
+
+    /// Returns the error codes of the distribution specification in the response.
+    pub fn codes(&self) -> Vec<String> {
+        let words = server_words(&self.response.headers, &self.response.body);
+        words.map(|(_, codes)| codes).unwrap_or_default()
     }
 }

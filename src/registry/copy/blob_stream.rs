@@ -1,9 +1,6 @@
 //! The bytes of a blob, as a stream from a registry or a disk.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-};
+use std::{fs::File, io::Read as _};
 
 use bytes::Bytes;
 use reqwest::Response as RawResponse;
@@ -20,30 +17,15 @@ pub struct Chunks {
     first: Option<Bytes>,
 }
 
-enum ChunkSource {
+pub enum ChunkSource {
     Response(Box<RawResponse>),
     File(File),
 }
 
-impl From<Box<RawResponse>> for Chunks {
-    fn from(response: Box<RawResponse>) -> Self {
-        Self {
-            from: ChunkSource::Response(response),
-            first: None,
-        }
-    }
-}
-
-impl From<File> for Chunks {
-    fn from(file: File) -> Self {
-        Self {
-            from: ChunkSource::File(file),
-            first: None,
-        }
-    }
-}
-
 impl Chunks {
+    pub fn new(from: ChunkSource) -> Self {
+        Self { from, first: None }
+    }
     /// Puts back bytes that were read too early: the next call returns them.
     pub fn put_back(&mut self, bytes: Bytes) {
         self.first = Some(bytes);
@@ -65,15 +47,12 @@ impl Chunks {
                     chunk.map_err(|_| TransportError::Silent(http_client::PAUSE).to_string())?;
                 chunk.map_err(|error| http_client::broken(error).to_string())
             }
-            ChunkSource::File(file) => next_of(file).map_err(|error| error.to_string()),
+            ChunkSource::File(file) => {
+                let mut part = vec![0; PART];
+                let read = file.read(&mut part).map_err(|error| error.to_string())?;
+                part.truncate(read);
+                Ok((read > 0).then(|| part.into()))
+            }
         }
     }
-}
-
-/// Returns the next bytes; `None` at the end.
-fn next_of(file: &mut File) -> io::Result<Option<Bytes>> {
-    let mut part = vec![0; PART];
-    let read = file.read(&mut part)?;
-    part.truncate(read);
-    Ok((read > 0).then(|| part.into()))
 }

@@ -3,7 +3,7 @@
 use crate::{image::Digest, registry::client::Registries};
 
 use super::{
-    blob_stream::Chunks,
+    blob_stream::{ChunkSource, Chunks},
     layout::ImageLayout,
     problem::CopyError,
     remote::Remote,
@@ -99,7 +99,10 @@ impl Endpoint {
     pub async fn open(&self, blob: &Descriptor, from: u64) -> Result<Chunks, CopyError> {
         match self {
             Self::Registry(remote) => remote.open(blob, from).await,
-            Self::Layout(layout) => layout.blob(&blob.digest, from).map(Chunks::from),
+            Self::Layout(layout) => {
+                let file = layout.blob(&blob.digest, from)?;
+                Ok(Chunks::new(ChunkSource::File(file)))
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    blob_stream::Chunks,
+    blob_stream::{ChunkSource, Chunks},
     problem::CopyError,
     tree::{Descriptor, RawDocument},
 };
@@ -148,7 +148,7 @@ impl Remote {
         let Some(body) = answer.response.rest.take() else {
             return Err(CopyError::Read(refusal(&answer)));
         };
-        let mut chunks = Chunks::from(body);
+        let mut chunks = Chunks::new(ChunkSource::Response(body));
         skip_bytes(&mut chunks, skip)
             .await
             .map_err(|problem| CopyError::Read(LookupError::bad_reply(problem, answer.asked)))?;

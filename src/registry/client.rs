@@ -266,16 +266,6 @@ impl Registries {
         resolve(host, tag, on, keep).await
     }
 
-    pub(super) async fn read(
-        &self,
-        host: &Host,
-        request_spec: &RequestSpec,
-    ) -> Result<(ReadDocument, FailedRequest), LookupError> {
-        let (read, asked) = read(host, request_spec).await?;
-        self.cache().keep_document(&read);
-        Ok((read, asked))
-    }
-
     /// Returns the text of a login file for a builder: the user's own logins, with `logins` of the task taking precedence; `None` where the
     /// task has none, because then the user's own files are used. The text is secret: it belongs into a file of mode 0600 that is removed
     /// after the build.
@@ -392,7 +382,7 @@ pub(super) async fn resolve(
     expected(read.seen, tag, asked)
 }
 
-async fn read(
+pub(super) async fn read(
     host: &Host,
     request_spec: &RequestSpec,
 ) -> Result<(ReadDocument, FailedRequest), LookupError> {

@@ -8,7 +8,7 @@ use std::{
 use crate::image::{Digest, Platform, Reference};
 
 use super::{
-    client::{Registries, success},
+    client::{Registries, read, success},
     documents::{
         head::{ManifestKind, ResolvedTag},
         index::{self, Choice, ImageConfig},
@@ -212,9 +212,7 @@ impl Registries {
                     Err(error) if error.is_no_image() => continue,
                     // The index of a copy may list images that were not copied.
                     Err(error) if error.is_absent() => {}
-                    Err(error) => {
-                        return Err(error);
-                    }
+                    Err(error) => return Err(error),
                 }
             }
             images.push(entry);
@@ -269,9 +267,8 @@ impl Registries {
         digest: &Digest,
     ) -> Result<Arc<Document>, LookupError> {
         let host = self.host_of(image)?;
-        let (read, asked) = self
-            .read(&host, &RequestSpec::document_at(image, digest))
-            .await?;
+        let (read, asked) = read(&host, &RequestSpec::document_at(image, digest)).await?;
+        self.cache().keep_document(&read);
         if read.seen.digest != *digest {
             // Neither can be believed: a cache in between may be out of date, and the tag may have moved or not.
             let problem = format!(
@@ -293,22 +290,14 @@ impl Registries {
             return Ok(config);
         }
         let place = (image.name(), digest.clone());
-        let read = async || Box::pin(self.read_config(image, digest)).await;
+        let read = async || {
+            let config = self.stored_config(image, digest, ImageConfig::parse);
+            let config = Arc::new(Box::pin(config).await?);
+            self.cache().keep_config(digest, &config);
+            Ok(config)
+        };
         let config = self.cache().config_flights.join(place, read).await;
         config.map_err(|error| error.shared_by(&image.to_string()))
-    }
-
-    async fn read_config(
-        &self,
-        image: &Reference,
-        digest: &Digest,
-    ) -> Result<Arc<ImageConfig>, LookupError> {
-        let config = self
-            .stored_config(image, digest, ImageConfig::parse)
-            .await?;
-        let config = Arc::new(config);
-        self.cache().keep_config(digest, &config);
-        Ok(config)
     }
 
     /// Reads the config of an image by digest, parsed with `parse`. If it does not exist, that does not mean that the image is gone: its

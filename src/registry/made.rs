@@ -28,34 +28,24 @@ impl Registries {
             return Ok(Vec::new());
         };
         let manifests = match &*self.document(image, digest).await? {
-            Document::Index(entries) => self.flatten(image, entries).await?,
-            Document::Manifest { config } => {
-                let kept = self.kept_image(image, digest, config).await?;
-                return Ok(vec![kept]);
+            Document::Index(entries) => {
+                let images = self.flatten(image, entries).await?.into_iter();
+                images.map(|entry| entry.digest).collect()
             }
-            Document::NoImage { .. } => Vec::new(),
+            Document::Manifest { .. } | Document::NoImage { .. } => vec![digest.clone()],
         };
         let mut images = Vec::new();
-        for entry in manifests {
-            if let Document::Manifest { config } = &*self.document(image, &entry.digest).await? {
-                images.push(self.kept_image(image, &entry.digest, config).await?);
+        for manifest in manifests {
+            if let Document::Manifest { config } = &*self.document(image, &manifest).await? {
+                let parse = |body: &[u8]| serde_json::from_slice(body);
+                images.push(RegistryImage {
+                    config: self.stored_config(image, config, parse).await?,
+                    config_digest: config.clone(),
+                    manifest,
+                });
             }
         }
         Ok(images)
-    }
-
-    async fn kept_image(
-        &self,
-        image: &Reference,
-        manifest: &Digest,
-        config: &Digest,
-    ) -> Result<RegistryImage, LookupError> {
-        let parse = |body: &[u8]| serde_json::from_slice(body);
-        Ok(RegistryImage {
-            manifest: manifest.clone(),
-            config_digest: config.clone(),
-            config: self.stored_config(image, config, parse).await?,
-        })
     }
 
     /// Returns the platforms of an image: those of the entries of an index, without attestations, and that in the config of a single image

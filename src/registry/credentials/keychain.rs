@@ -45,26 +45,18 @@ pub struct Keychain {
     logins: Vec<Login>,
     /// The files that are searched, in this order, whether or not they exist.
     pub paths: Vec<PathBuf>,
-    files: Mutex<Option<LoginFiles>>,
-    helpers: Mutex<HashMap<Helper, Arc<tokio::sync::Mutex<Option<HelperAnswer>>>>>,
+    files: Mutex<Known<Arc<[LoginFile]>>>,
+    /// The answers of helpers, by their names and the servers that they were asked about.
+    helpers: Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<Known<Option<Credential>>>>>>,
 }
 
-#[derive(Clone)]
-struct LoginFiles {
-    read: Instant,
-    files: Result<Arc<[LoginFile]>, String>,
-}
+/// What was read last, and when.
+type Known<T> = Option<(Instant, Result<T, String>)>;
 
-/// A helper, and the server that it is asked about.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Helper {
-    name: String,
-    server: String,
-}
-
-struct HelperAnswer {
-    given: Instant,
-    answer: Result<Option<Credential>, String>,
+/// Returns what was read last, as long as it counts.
+fn fresh<T: Clone>(known: &Known<T>) -> Option<Result<T, String>> {
+    let (at, read) = known.as_ref()?;
+    (at.elapsed() < FRESH).then(|| read.clone())
 }
 
 impl Keychain {
@@ -188,11 +180,7 @@ impl Keychain {
             }
             CredentialLocation::Helper { helper, server } => {
                 let place = format!("`docker-credential-{helper}`, which `{path}` names");
-                let helper = Helper {
-                    name: helper,
-                    server,
-                };
-                let answer = Box::pin(self.ask(helper)).await;
+                let answer = Box::pin(self.ask(helper, server)).await;
                 let answer = answer.map_err(|problem| format!("{problem}; `{path}` names it"))?;
                 Ok(answer.map(|credential| FoundLogin {
                     credential,
@@ -204,37 +192,32 @@ impl Keychain {
     }
 
     /// Asks a helper once for all concurrent callers.
-    async fn ask(&self, helper: Helper) -> Result<Option<Credential>, String> {
+    async fn ask(&self, helper: String, server: String) -> Result<Option<Credential>, String> {
         let cell = {
             let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(helpers.entry(helper.clone()).or_default())
+            let key = (helper.clone(), server.clone());
+            Arc::clone(helpers.entry(key).or_default())
         };
         let mut known = cell.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| known.given.elapsed() < FRESH) {
-            return known.answer.clone();
+        if let Some(answer) = fresh(&known) {
+            return answer;
         }
-        let answer = helper::ask(&helper.name, &helper.server).await;
-        *known = Some(HelperAnswer {
-            given: Instant::now(),
-            answer: answer.clone(),
-        });
+        let answer = helper::ask(&helper, &server).await;
+        *known = Some((Instant::now(), answer.clone()));
         answer
     }
 
     fn files(&self) -> Result<Arc<[LoginFile]>, String> {
         let mut known = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.as_ref().filter(|known| known.read.elapsed() < FRESH) {
-            return known.files.clone();
+        if let Some(files) = fresh(&known) {
+            return files;
         }
         let read = self
             .paths
             .iter()
             .filter_map(|path| LoginFile::read(path).transpose());
         let files: Result<Arc<[LoginFile]>, String> = read.collect();
-        *known = Some(LoginFiles {
-            read: Instant::now(),
-            files: files.clone(),
-        });
+        *known = Some((Instant::now(), files.clone()));
         files
     }
 
@@ -242,7 +225,7 @@ impl Keychain {
     pub fn forget(&self, registry: &str) {
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
-        helpers.retain(|helper, _| canonical(server(&helper.server)) != registry);
+        helpers.retain(|(_, asked), _| canonical(server(asked)) != registry);
     }
 }
 

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::{
     registry::{credentials::credential::Credential, problem::LookupError},
-    sys::secret::Secret,
+    secret::{Secret, login_as_sent},
 };
 
 /// The lifetime of a token in seconds if the response has none, and the shortest that is believed.
@@ -168,10 +168,8 @@ pub fn request(client: &Client, key: &TokenKey) -> Result<Request, reqwest::Erro
 
 /// Returns the header of Basic authentication, RFC 7617.
 pub fn basic(username: &str, password: &Secret) -> HeaderValue {
-    use base64::Engine as _;
-    let login = format!("{username}:{}", password.reveal());
-    let encoded = base64::engine::general_purpose::STANDARD.encode(login);
-    let mut header = HeaderValue::try_from(format!("Basic {encoded}"))
+    let login = login_as_sent(&format!("{username}:{}", password.reveal()));
+    let mut header = HeaderValue::try_from(format!("Basic {}", login.reveal()))
         .unwrap_or_else(|_| HeaderValue::from_static("Basic"));
     header.set_sensitive(true);
     header
@@ -188,12 +186,6 @@ struct TokenCell {
     /// How many times this token was requested: a waiter sees from it whether the token is newer than its own question.
     asked: AtomicU64,
     last: tokio::sync::Mutex<Option<Result<Arc<Token>, LookupError>>>,
-}
-
-impl fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tokens")
-    }
 }
 
 impl Tokens {

@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{image::reference::DOCKER_HUB, registry::canonical, sys::secret::Secret};
+use crate::{
+    image::reference::DOCKER_HUB,
+    registry::canonical,
+    secret::{Secret, login_as_sent},
+};
 
 use super::{
     credential::{Credential, Login, server},
@@ -71,7 +75,7 @@ pub fn auth_file_of(logins: &[Login]) -> Secret {
 pub fn hidden_in_auth_file(logins: &[Login]) -> Vec<Secret> {
     let hidden = logins.iter().flat_map(|login| {
         let pair = format!("{}:{}", login.username, login.secret.reveal());
-        [login.secret.clone(), Secret::new(base64(&pair))]
+        [login.secret.clone(), login_as_sent(&pair)]
     });
     hidden.collect()
 }
@@ -85,19 +89,15 @@ fn is_key_of(key: &str, registry: &str) -> bool {
 pub fn entry(login: &Login) -> Value {
     match login.credential() {
         Some(Credential::Password { username, password }) => {
-            json!({ "auth": base64(&format!("{username}:{}", password.reveal())) })
+            let pair = format!("{username}:{}", password.reveal());
+            json!({ "auth": login_as_sent(&pair).reveal() })
         }
         Some(Credential::Identity(token) | Credential::Token(token)) => json!({
-            "auth": base64(&format!("{IDENTITY_USER}:")),
+            "auth": login_as_sent(&format!("{IDENTITY_USER}:")).reveal(),
             "identitytoken": token.reveal(),
         }),
         None => json!({}),
     }
-}
-
-fn base64(text: &str) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(text)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     image::reference::DOCKER_HUB,
+    registry::canonical,
     sys::{plain_file, secret::Secret, settings::Settings},
 };
 
@@ -233,10 +234,7 @@ pub fn normalise(key: &str) -> String {
     };
     let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
     let path = path.trim_end_matches('/');
-    let host = match host.to_ascii_lowercase().as_str() {
-        "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
-        host => host.to_owned(),
-    };
+    let host = canonical(&host.to_ascii_lowercase()).to_owned();
     if has_scheme || matches!(path, "" | "v1" | "v2") {
         host
     } else {

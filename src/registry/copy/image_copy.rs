@@ -113,24 +113,23 @@ impl<'a> ImageCopy<'a> {
         // The request before has opened the connection.
         self.round_trip.set(asked.elapsed());
         let mut levels = vec![vec![root.clone()]];
-        for _ in 0..tree::MAX_DEPTH {
+        loop {
             let above = levels.last().map(Vec::as_slice).unwrap_or_default();
             let known: BTreeSet<Digest> = all.iter().cloned().collect();
             let children = tree::children(above, &known);
-            if children.is_empty() {
+            let Some(first) = children.first() else {
                 break;
+            };
+            if levels.len() > tree::MAX_DEPTH {
+                let problem = "its indexes are nested too deeply";
+                return Err(CopyError::malformed(
+                    &self.from.name(),
+                    &first.digest,
+                    problem,
+                ));
             }
             all.extend(children.iter().map(|child| child.digest.clone()));
             levels.push(self.missing(&children).await?);
-        }
-        if let Some(deep) =
-            tree::too_deep(levels.last().map(Vec::as_slice).unwrap_or_default(), &all)
-        {
-            return Err(CopyError::malformed(
-                &self.from.name(),
-                &deep,
-                "its indexes are nested too deeply",
-            ));
         }
         self.bring_blobs(levels.iter().flatten()).await?;
         for level in levels.iter().rev() {

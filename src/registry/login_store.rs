@@ -48,7 +48,7 @@ impl Registries {
                 "there is no home directory to keep a login in; set HOME or DOCKER_CONFIG".into(),
             );
         };
-        let mut places = Vec::new();
+        let mut places = BTreeSet::new();
         for path in paths {
             let file = read(path)?;
             let has_one = has_entry(&file, &registry);
@@ -58,28 +58,20 @@ impl Registries {
             }
         }
         self.keychain().forget(&registry);
-        Ok(distinct(places))
+        Ok(places.into_iter().collect())
     }
 
     /// Erases the login for a registry from all files and helpers. Returns the places in words; empty, where there was none.
     pub async fn erase_login(&self, registry: &str) -> Result<Vec<String>, String> {
         let registry = canonical(server(registry)).to_owned();
-        let mut places = Vec::new();
+        let mut places = BTreeSet::new();
         let paths = &self.keychain().paths;
         for path in paths {
-            let file = read(path)?;
-            places.extend(
-                apply(
-                    &file,
-                    Some(path) == paths.last(),
-                    &registry,
-                    &LoginChange::Erase,
-                )
-                .await?,
-            );
+            let (file, is_dockers) = (read(path)?, Some(path) == paths.last());
+            places.extend(apply(&file, is_dockers, &registry, &LoginChange::Erase).await?);
         }
         self.keychain().forget(&registry);
-        Ok(distinct(places))
+        Ok(places.into_iter().collect())
     }
 }
 
@@ -198,11 +190,6 @@ fn keep_access(file: &File, old: &Metadata) -> std::io::Result<()> {
         file.set_permissions(Permissions::from_mode(kept))?;
     }
     Ok(())
-}
-
-fn distinct(places: Vec<String>) -> Vec<String> {
-    let distinct: BTreeSet<String> = places.into_iter().collect();
-    distinct.into_iter().collect()
 }
 
 #[cfg(test)]

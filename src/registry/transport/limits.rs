@@ -56,15 +56,11 @@ const TAGS_A_LANE: usize = 2500;
 /// Concurrent requests on each of several connections: each takes memory, and servers allow about as many.
 const WIDTH_LANE: usize = 128;
 
-/// The rates of requests for registries that are known to lock out faster clients.
-const POLITE: &[(&str, Rate)] = &[(
-    "docker.io",
-    // The rate of docker-library's own tools: 300 a minute, after a burst of 300.
-    Rate {
-        burst: 300.0,
-        per_second: 5.0,
-    },
-)];
+/// The rate of requests to Docker Hub, which locks out faster clients: that of docker-library's own tools, 300 a minute after a burst of 300.
+const DOCKER_HUB_RATE: Rate = Rate {
+    burst: 300.0,
+    per_second: 5.0,
+};
 
 /// The number of answers after which one more concurrent request is allowed again, after a pause had reduced them.
 const CALM: u32 = 100;
@@ -147,13 +143,7 @@ impl RequestLimits {
             burst: f64::from(per_second.max(1)),
             per_second: f64::from(per_second.max(1)),
         });
-        let polite = || {
-            POLITE
-                .iter()
-                .find(|(name, _)| *name == registry)
-                .map(|(_, rate)| *rate)
-        };
-        let rate = configured.or_else(polite);
+        let rate = configured.or((registry == DOCKER_HUB).then_some(DOCKER_HUB_RATE));
         Self {
             slots: Semaphore::new(1),
             configured: settings

@@ -231,23 +231,15 @@ impl LookupError {
                 ),
                 MissingPart::Platform => format!("`{subject}` does not exist for this platform"),
             },
-            Self::Unknown {
-                why: why @ LookupFailure::NoImage(_),
-                ..
-            } => {
-                let why = why.message(registry, "pull it");
-                format!("nothing can be built on `{subject}`: {why}")
-            }
-            Self::Unknown {
-                why: why @ LookupFailure::Incomplete(_),
-                ..
-            } => {
-                let why = why.message(registry, "pull it");
-                format!("`{subject}` is incomplete: {why}")
-            }
             Self::Unknown { why, .. } => {
-                let why = why.message(registry, "pull it");
-                format!("cannot find out what `{subject}` is: {why}")
+                let text = why.message(registry, "pull it");
+                match why {
+                    LookupFailure::NoImage(_) => {
+                        format!("nothing can be built on `{subject}`: {text}")
+                    }
+                    LookupFailure::Incomplete(_) => format!("`{subject}` is incomplete: {text}"),
+                    _ => format!("cannot find out what `{subject}` is: {text}"),
+                }
             }
         }
     }

@@ -65,16 +65,9 @@ pub fn server_words(headers: &HeaderMap, body: &[u8]) -> Option<(String, Vec<Str
 
 /// Makes a server's message safe to be shown: one line, without control or direction characters, and not too long.
 pub fn clean(text: &str) -> String {
-    let mut error_text = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || is_hostile(c)) {
-        if word.is_empty() {
-            continue;
-        }
-        if !error_text.is_empty() {
-            error_text.push(' ');
-        }
-        error_text.push_str(word);
-    }
+    let words = text.split(|c: char| c.is_whitespace() || is_hostile(c));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let mut error_text = words.join(" ");
     if error_text.chars().count() > MAX_WORDS {
         error_text = error_text.chars().take(MAX_WORDS).collect();
         error_text.push('…');

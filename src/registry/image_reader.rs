@@ -22,22 +22,18 @@ impl Endpoint {
     ///
     /// [`CopyError`] where it is longer, does not exist, or does not match its digest.
     pub async fn blob(&self, blob: &Descriptor, most: usize) -> Result<Vec<u8>, CopyError> {
-        let too_long = || CopyError::Malformed {
+        let malformed = |problem: &str| CopyError::Malformed {
             image: self.name(),
-            problem: format!("`{}` has more than {most} bytes", blob.digest),
+            problem: format!("`{}` {problem}", blob.digest),
         };
+        let too_long = || malformed(&format!("has more than {most} bytes"));
+        let torn = |problem| malformed(&format!("broke off: {problem}"));
         if blob.size > most as u64 {
             return Err(too_long());
         }
         let mut chunks = self.open(blob, 0).await?;
         let mut bytes = Vec::new();
-        while let Some(chunk) = chunks.next().await.map_err(|problem| {
-            let problem = format!("`{}` broke off: {problem}", blob.digest);
-            CopyError::Malformed {
-                image: self.name(),
-                problem,
-            }
-        })? {
+        while let Some(chunk) = chunks.next().await.map_err(torn)? {
             if bytes.len() + chunk.len() > most {
                 return Err(too_long());
             }

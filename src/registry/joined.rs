@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use oci_client::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::image::{Digest, Platform, Reference};
 
@@ -101,16 +101,14 @@ fn listed(
 }
 
 fn written(platform: &Platform, version: Option<&str>) -> Value {
-    let mut fields = Map::new();
-    fields.insert("architecture".into(), platform.architecture().into());
-    fields.insert("os".into(), platform.os().into());
+    let mut fields = json!({ "architecture": platform.architecture(), "os": platform.os() });
     if let Some(variant) = platform.variant() {
-        fields.insert("variant".into(), variant.into());
+        fields["variant"] = variant.into();
     }
     if let Some(version) = version {
-        fields.insert("os.version".into(), version.into());
+        fields["os.version"] = version.into();
     }
-    Value::Object(fields)
+    fields
 }
 
 /// Writes an index of these entries: images in the order of their platforms, then their attestations.

@@ -75,11 +75,10 @@ struct StoredImageConfig {
     created: Option<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct StoredConfig {
-    #[serde(rename = "OnBuild")]
     on_build: Option<Vec<String>>,
-    #[serde(rename = "Labels")]
     labels: Option<BTreeMap<String, String>>,
 }
 
@@ -88,14 +87,11 @@ impl ImageConfig {
     pub fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
         let stored: StoredImageConfig = serde_json::from_slice(body)?;
         let platform = serde_json::from_slice::<StoredPlatform>(body);
-        let (on_build, labels) = match stored.config {
-            Some(config) => (config.on_build, config.labels),
-            None => (None, None),
-        };
+        let config = stored.config.unwrap_or_default();
         Ok(Self {
             platform: platform.ok().and_then(|platform| platform.platform()),
-            on_build: on_build.unwrap_or_default(),
-            labels: labels.unwrap_or_default(),
+            on_build: config.on_build.unwrap_or_default(),
+            labels: config.labels.unwrap_or_default(),
             created: stored
                 .created
                 .and_then(|created| created.as_str()?.parse().ok()),

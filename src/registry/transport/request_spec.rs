@@ -2,10 +2,7 @@
 
 use reqwest::{
     Method, Request, Url,
-    header::{
-        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-        RANGE,
-    },
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE},
 };
 
 use crate::image::{Digest, Reference};
@@ -170,7 +167,8 @@ impl RequestSpec {
         Self::config_at(image, digest).with(|more| {
             more.leaves_body = true;
             if from > 0 {
-                more.header(RANGE, &format!("bytes={from}-"));
+                let range = HeaderValue::from_str(&format!("bytes={from}-"));
+                more.headers.extend(range.ok().map(|range| (RANGE, range)));
             }
         })
     }
@@ -294,15 +292,6 @@ impl RequestSpec {
             Method::PATCH => "PATCH",
             Method::DELETE => "DELETE",
             _ => "GET",
-        }
-    }
-}
-
-impl Extras {
-    /// Adds a header whose value contains no characters that are invalid in headers.
-    pub fn header(&mut self, name: HeaderName, value: &str) {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
         }
     }
 }

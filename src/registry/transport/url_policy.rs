@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashSet,
-    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -103,6 +102,7 @@ pub enum Forbidden {
 }
 
 /// Checks the URLs that a registry names, and resolves names for its connections.
+#[derive(Debug)]
 pub struct UrlPolicy {
     /// The registry's own host name, without port.
     host: String,
@@ -112,14 +112,6 @@ pub struct UrlPolicy {
     proxies: HashSet<String>,
     /// The class of the registry: of the farthest of its addresses, because farther is stricter.
     zone: Mutex<Option<AddressClass>>,
-}
-
-impl fmt::Debug for UrlPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UrlPolicy")
-            .field("host", &self.host)
-            .finish_non_exhaustive()
-    }
 }
 
 impl UrlPolicy {

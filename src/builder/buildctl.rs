@@ -24,12 +24,8 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
     let passes = buildkit::passes(request);
     let request = buildkit::pinned(request);
     let given = given(&request.options)?;
-    let steps = passes.iter().map(|pass| Step {
-        purpose: pass.purpose(),
-        line: line(program, &request, pass).args(given.clone()),
-        digest: pass.digest(),
-    });
-    Ok(steps.collect())
+    let line = |pass| line(program, &request, pass).args(given.clone());
+    Ok(passes.iter().map(|pass| pass.step(line(pass))).collect())
 }
 
 /// Translates options of `docker build` to those of buildctl.

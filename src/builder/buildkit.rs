@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::image::{Digest, Reference};
+use crate::{
+    image::{Digest, Reference},
+    sys::command::CommandLine,
+};
 
-use super::{BuildRequest, DigestSource, Purpose, program::csv_field, request::IMAGE};
+use super::{BuildRequest, DigestSource, Purpose, Step, program::csv_field, request::IMAGE};
 
 /// The build argument that names the frontend, the image that reads the Dockerfile.
 const SYNTAX: &str = "BUILDKIT_SYNTAX";
@@ -25,11 +28,15 @@ pub(super) struct PushGroup {
 }
 
 impl PushGroup {
-    pub fn purpose(&self) -> Purpose {
-        if self.push {
-            Purpose::Publish(self.images.clone())
-        } else {
-            Purpose::Build
+    /// Returns the command that builds and pushes the images as a step of a build.
+    pub fn step(&self, line: CommandLine) -> Step {
+        if !self.push {
+            return Step::new(Purpose::Build, line);
+        }
+        Step {
+            purpose: Purpose::Publish(self.images.clone()),
+            line,
+            digest: DigestSource::Metadata(self.metadata.clone()),
         }
     }
 
@@ -57,15 +64,6 @@ impl PushGroup {
             fields.push("registry.insecure=true".into());
         }
         fields
-    }
-
-    /// Returns where the digest of the pushed image is found.
-    pub fn digest(&self) -> DigestSource {
-        if self.push {
-            DigestSource::Metadata(self.metadata.clone())
-        } else {
-            DigestSource::Registry
-        }
     }
 }
 
@@ -166,7 +164,8 @@ mod tests {
         let passes = passes(&request);
         assert_eq!(passes.len(), 1);
         assert_eq!(passes[0].images.len(), 2);
-        assert_eq!(passes[0].purpose(), Purpose::Build);
+        let step = passes[0].step(CommandLine::new("x"));
+        assert_eq!(step.purpose, Purpose::Build);
     }
 
     #[test]

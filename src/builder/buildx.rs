@@ -3,7 +3,7 @@
 use crate::sys::command::CommandLine;
 
 use super::{
-    BuildRequest, Program, Purpose, Step,
+    BuildRequest, Program, Step,
     buildah::common,
     buildkit::{self, PushGroup},
     docker_client,
@@ -16,27 +16,13 @@ const NO_ATTESTATIONS: &str = "BUILDX_NO_DEFAULT_ATTESTATIONS";
 /// Plans a build. `in_daemon` tells whether BuildKit is the one in the Docker daemon, which stores the images and pushes them.
 pub(super) fn plan(program: &Program, in_daemon: bool, request: &BuildRequest) -> Vec<Step> {
     if in_daemon && request.platforms.len() < 2 {
-        return plan_in_daemon(program, request);
+        let build = loaded(begin(program, request), request);
+        return docker_client::build_and_push(program, request, end(build, request));
     }
     let passes = buildkit::passes(request);
     let request = buildkit::pinned(request);
-    let steps = passes.iter().map(|pass| Step {
-        purpose: pass.purpose(),
-        line: line(program, &request, pass),
-        digest: pass.digest(),
-    });
-    steps.collect()
-}
-
-/// Plans a build in the Docker daemon, which compresses an image anew for each registry, so that its digest is known only after each push.
-fn plan_in_daemon(program: &Program, request: &BuildRequest) -> Vec<Step> {
-    let build = loaded(begin(program, request), request);
-    let mut steps = vec![Step::new(Purpose::Build, end(build, request))];
-    if request.push {
-        let images = request.images.iter();
-        steps.extend(images.map(|image| docker_client::push(program, request, image)));
-    }
-    steps
+    let step = |pass: &PushGroup| pass.step(line(program, &request, pass));
+    passes.iter().map(step).collect()
 }
 
 fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandLine {
@@ -115,7 +101,7 @@ pub(super) fn plain(build: CommandLine) -> CommandLine {
 mod tests {
     use super::*;
     use crate::builder::{
-        DigestSource,
+        DigestSource, Purpose,
         request::tests::{full, printed},
     };
 

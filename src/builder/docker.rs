@@ -3,10 +3,10 @@
 use crate::error::{Error, Result};
 
 use super::{
-    BuildRequest, Program, Purpose, Step,
+    BuildRequest, Program, Step,
     buildah::common,
     buildx,
-    docker_client::{push, with_auth},
+    docker_client::{build_and_push, with_auth},
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,11 +21,15 @@ pub(super) fn plan(
     can: DockerFeatures,
     request: &BuildRequest,
 ) -> Result<Vec<Step>> {
-    if request.platforms.len() > 1 {
-        return several_platforms(program, can, request);
+    let is_for_several = request.platforms.len() > 1;
+    if is_for_several && !can.buildx {
+        let error = Error::invalid("docker without buildx cannot build for several platforms");
+        return Err(
+            error.hint("install docker's buildx plugin, or build with --builder podman or buildah")
+        );
     }
-    if request.cache.is_some() && can.buildx {
-        // Only buildx supports a cache on a registry.
+    // Only buildx supports a cache on a registry, and pushes an image of several platforms itself: the daemon may not be able to store it.
+    if can.buildx && (is_for_several || request.cache.is_some()) {
         return Ok(buildx::plan(program, true, request));
     }
     // `docker build` uses buildx where the plugin is installed, and the classic builder where not. DOCKER_BUILDKIT is left to the user.
@@ -45,27 +49,7 @@ pub(super) fn plan(
         build = build.arg("--force-rm");
     }
     let build = with_auth(build, request).arg("--").arg(&request.context);
-    let mut steps = vec![Step::new(Purpose::Build, build)];
-    if request.push {
-        let images = request.images.iter();
-        steps.extend(images.map(|image| push(program, request, image)));
-    }
-    Ok(steps)
-}
-
-/// Plans a build for several platforms. The daemon may not be able to store such an image, so the build itself pushes it.
-fn several_platforms(
-    program: &Program,
-    can: DockerFeatures,
-    request: &BuildRequest,
-) -> Result<Vec<Step>> {
-    if can.buildx {
-        return Ok(buildx::plan(program, false, request));
-    }
-    Err(
-        Error::invalid("docker without buildx cannot build for several platforms")
-            .hint("install docker's buildx plugin, or build with --builder podman or buildah"),
-    )
+    Ok(build_and_push(program, request, build))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
     sys::command::CommandLine,
 };
 
-use super::{BuildRequest, Builder, Program, buildah};
+use super::{BuildRequest, Builder, buildah};
 
 /// An image in a builder's store, as far as the builder describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -228,7 +228,7 @@ impl Builder {
 
     /// Returns the name of the manifest list that a build makes; `None` where it makes none.
     pub fn list_of(&self, request: &BuildRequest) -> Option<String> {
-        self.with_lists()?;
+        self.podman_or_buildah()?;
         buildah::gathered(request).ok().flatten()
     }
 
@@ -238,32 +238,20 @@ impl Builder {
             Self::Buildah(_) => "{{.Name}}:{{.Tag}}",
             _ => "{{.Repository}}:{{.Tag}}",
         };
-        let list = self.with_lists()?.call(&["images"]);
+        let list = self.podman_or_buildah()?.call(&["images"]);
         let list = list.flag("--filter", format!("reference={}*", buildah::LISTS));
         Some(list.flag("--format", name))
     }
 
     /// Returns the command that prints a manifest list as JSON. [`HeldImage::parse`] reads the output.
     pub fn inspect_list(&self, list: &str) -> Option<CommandLine> {
-        Some(
-            self.with_lists()?
-                .call(&["manifest", "inspect", "--", list]),
-        )
+        let program = self.podman_or_buildah()?;
+        Some(program.call(&["manifest", "inspect", "--", list]))
     }
 
     /// Returns the command that removes a manifest list, but not the images in it.
     pub fn remove_list(&self, list: &str) -> Option<CommandLine> {
-        Some(buildah::remove_list(self.with_lists()?, list))
-    }
-
-    /// Returns the program, where it gathers the images of several platforms in a manifest list of its store.
-    fn with_lists(&self) -> Option<&Program> {
-        match self {
-            Self::Podman(program) | Self::Buildah(program) => Some(program),
-            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
-                None
-            }
-        }
+        Some(buildah::remove_list(self.podman_or_buildah()?, list))
     }
 }
 

@@ -30,6 +30,16 @@ impl Builder {
         Self::Command(custom::Template::default())
     }
 
+    /// Returns the program of podman or buildah, which share most of their code and options.
+    pub(super) fn podman_or_buildah(&self) -> Option<&Program> {
+        match self {
+            Self::Podman(program) | Self::Buildah(program) => Some(program),
+            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
+                None
+            }
+        }
+    }
+
     pub fn kind(&self) -> BuilderKind {
         match self {
             Self::Docker { .. } => BuilderKind::Docker,

@@ -98,14 +98,8 @@ impl Builder {
     /// Returns the command that removes a folder whose files belong to users that exist only in containers; `None` where the builder has no
     /// such users.
     pub fn remove_folder(&self, folder: &Path) -> Option<CommandLine> {
-        match self {
-            Self::Podman(program) | Self::Buildah(program) => {
-                Some(program.call(&["unshare", "rm", "-rf", "--"]).arg(folder))
-            }
-            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
-                None
-            }
-        }
+        let program = self.podman_or_buildah()?;
+        Some(program.call(&["unshare", "rm", "-rf", "--"]).arg(folder))
     }
 
     /// Returns the command that gives an image in the store a second name.
@@ -126,7 +120,7 @@ impl Builder {
     }
 
     /// Returns the program, where it supports networks, and labels on containers.
-    fn containers(&self) -> Option<&Program> {
+    pub(super) fn containers(&self) -> Option<&Program> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } | Self::Podman(program) => {
                 Some(program)

@@ -166,12 +166,7 @@ impl Builder {
 
     /// Tells whether a registry without TLS is given on the command line, and not in the builder's settings.
     fn has_tls_flag(&self) -> bool {
-        match self {
-            Self::Podman(_) | Self::Buildah(_) => true,
-            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
-                false
-            }
-        }
+        self.podman_or_buildah().is_some()
     }
 
     /// Returns the command that pushes an image in the builder's store. `request` has the credentials and the registries without TLS; its

@@ -26,13 +26,10 @@ impl Builder {
     /// Returns the command that prints the ids of the containers of an image or of images built on it, running or not; `None` where the
     /// builder itself refuses to remove an image in use.
     pub fn containers_of(&self, image: &str) -> Option<CommandLine> {
-        match self {
-            Self::Docker { program, .. } | Self::Buildx { program, .. } | Self::Podman(program) => {
-                let list = program.call(&["ps", "--all", "--quiet", "--filter"]);
-                Some(list.arg(format!("ancestor={image}")))
-            }
-            Self::Buildah(_) | Self::Buildctl(_) | Self::Command(_) => None,
-        }
+        let list = self
+            .containers()?
+            .call(&["ps", "--all", "--quiet", "--filter"]);
+        Some(list.arg(format!("ancestor={image}")))
     }
 
     /// Returns the command that prints all images with their tags, for a builder that does not report the tags of a single image.

@@ -129,11 +129,9 @@ impl Builder {
     /// Returns the command that prints, as JSON, the config of a container's image; `None` where the builder applies that config itself.
     pub fn inspect_container(&self, name: &str) -> Option<CommandLine> {
         match self {
-            Self::Buildah(program) => Some(
-                program
-                    .call(&["inspect", "--type", "container", "--"])
-                    .arg(name),
-            ),
+            Self::Buildah(program) => {
+                Some(program.call(&["inspect", "--type", "container", "--", name]))
+            }
             Self::Docker { .. }
             | Self::Buildx { .. }
             | Self::Podman(_)

@@ -71,9 +71,11 @@ fn of_docker(image: &Value) -> Option<HeldImage> {
     image.as_object()?;
     let digests = texts(&image["RepoDigests"]);
     Some(HeldImage {
-        platforms: platform(&image["Os"], &image["Architecture"], &image["Variant"])
-            .into_iter()
-            .collect(),
+        platforms: Vec::from_iter(platform(
+            &image["Os"],
+            &image["Architecture"],
+            &image["Variant"],
+        )),
         on_build: texts(&image["Config"]["OnBuild"]),
         config: json!({
             "os": image["Os"],
@@ -105,17 +107,17 @@ fn of_docker(image: &Value) -> Option<HeldImage> {
 fn of_buildah(image: &Value) -> HeldImage {
     let config = &image["OCIv1"];
     HeldImage {
-        platforms: platform(&config["os"], &config["architecture"], &config["variant"])
-            .into_iter()
-            .collect(),
+        platforms: Vec::from_iter(platform(
+            &config["os"],
+            &config["architecture"],
+            &config["variant"],
+        )),
         on_build: texts(&image["Docker"]["config"]["OnBuild"]),
         config: config.clone(),
         annotations: map(&image["ImageAnnotations"]),
-        digests: Vec::new(),
         id: id(&image["FromImageID"]),
-        parts: Vec::new(),
-        tags: Vec::new(),
         own: text(&image["FromImageDigest"]).and_then(|digest| digest.parse().ok()),
+        ..HeldImage::default()
     }
 }
 

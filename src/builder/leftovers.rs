@@ -38,20 +38,17 @@ impl Builder {
 
     /// Returns the command that kills and removes a container.
     pub fn remove_container(&self, name: &str) -> Option<CommandLine> {
-        match self {
-            Self::Docker { program, .. } | Self::Buildx { program, .. } => Some(
-                program
-                    .call(&["rm", "--force", "--volumes", "--"])
-                    .arg(name),
-            ),
-            Self::Podman(program) => Some(
-                program
-                    .call(&["rm", "--force", "--time=0", "--volumes", "--"])
-                    .arg(name),
-            ),
-            Self::Buildah(program) => Some(program.call(&["rm", "--"]).arg(name)),
-            Self::Buildctl(_) | Self::Command(_) => None,
-        }
+        let remove = match self {
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => {
+                program.call(&["rm", "--force", "--volumes", "--"])
+            }
+            Self::Podman(program) => {
+                program.call(&["rm", "--force", "--time=0", "--volumes", "--"])
+            }
+            Self::Buildah(program) => program.call(&["rm", "--"]),
+            Self::Buildctl(_) | Self::Command(_) => return None,
+        };
+        Some(remove.arg(name))
     }
 
     /// Returns the command that ends a container like docker's `stop`, `kill` or `rm`; `None` where the builder leaves none running.
@@ -90,9 +87,8 @@ impl Builder {
         let Self::Podman(program) = self else {
             return None;
         };
-        let is_remote = program.global_args.iter().any(|it| it == "--remote");
         let list = ["ps", "--all", "--external", "--no-trunc", "--format=json"];
-        (!is_remote).then(|| program.call(&list))
+        (!program.is_remote()).then(|| program.call(&list))
     }
 
     /// Returns the command that removes a folder whose files belong to users that exist only in containers; `None` where the builder has no

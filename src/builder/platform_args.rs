@@ -94,16 +94,8 @@ impl Named {
 
 /// Parses platforms, each once; none if one of them cannot be parsed, such as `local`, which is the builder's own.
 pub fn read_all<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Platform> {
-    let mut platforms = Vec::new();
-    for text in texts.map(str::trim).filter(|text| !text.is_empty()) {
-        match text.parse() {
-            Ok(platform) if text != "local" => {
-                if !platforms.contains(&platform) {
-                    platforms.push(platform);
-                }
-            }
-            _ => return Vec::new(),
-        }
-    }
-    platforms
+    let texts = texts.map(str::trim).filter(|text| !text.is_empty());
+    let platforms = texts.map(|text| text.parse().ok().filter(|_| text != "local"));
+    let platforms: Option<Vec<Platform>> = platforms.collect();
+    Platform::each_once(platforms.unwrap_or_default())
 }

@@ -157,9 +157,7 @@ impl Purpose {
             Self::Pull(_) | Self::Build | Self::Tidy => &[],
         }
     }
-}
 
-impl Purpose {
     /// Describes the present activity, as `building localhost:5000/web:1`.
     pub fn doing(&self, images: &[Reference]) -> String {
         let made = images.first().map(|image| format!(" {}", image.familiar()));

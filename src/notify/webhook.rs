@@ -188,15 +188,9 @@ fn words(error: reqwest::Error) -> String {
 }
 
 fn client(url: &Url) -> Result<Client, String> {
-    // If another provider is installed already, that one is used.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     proxy::of(url)?;
-    let mut builder = Client::builder()
-        .proxy(proxy::from_environment())
-        .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
-        // A redirect would turn the POST into a GET, and carry the message to another server.
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(PATIENCE);
+    // It follows no redirect, which would turn the POST into a GET, and carry the message to another server.
+    let mut builder = proxy::client().timeout(PATIENCE);
     if url.scheme() == "http" {
         builder = builder.tls_certs_only([]);
     }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Client, Response, Url, header::LOCATION, redirect::Policy};
+use reqwest::{Response, Url, header::LOCATION};
 
 use crate::{
     error::{Context as _, Error, Kind, Result},
@@ -42,14 +42,9 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<FetchedArchive> {
     let name = url.split(['?', '#']).next().unwrap_or(url).to_owned();
     let cannot = || Error::new(Kind::Unknown, format!("cannot fetch `{name}`"));
     let unsaid = |problem: reqwest::Error| cannot().because(problem.without_url());
-    // A provider may have been installed before; then that one is used.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder()
-        .proxy(proxy::from_environment())
-        .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
+    let client = proxy::client()
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(PATIENCE)
-        .redirect(Policy::none())
         .build()
         .map_err(unsaid)?;
     let mut at = Url::parse(url).map_err(|problem| cannot().because(problem))?;

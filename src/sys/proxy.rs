@@ -5,7 +5,7 @@
 use std::{net::IpAddr, sync::LazyLock};
 
 use ipnet::IpNet;
-use reqwest::{Proxy, Url};
+use reqwest::{Client, ClientBuilder, Proxy, Url, redirect::Policy};
 
 use super::{environment, settings};
 
@@ -25,9 +25,15 @@ static VARIABLES: LazyLock<ProxyVariables> = LazyLock::new(|| ProxyVariables {
     excluded: first_set(&["NO_PROXY", "no_proxy"]),
 });
 
-/// Returns the choice of proxies for an HTTP client, in place of the client's own. [`of`] says where it cannot be made.
-pub fn from_environment() -> Proxy {
-    Proxy::custom(|url| of(url).ok().flatten())
+/// Begins an HTTP client that names acrt, follows no redirects, and chooses proxies by these rules in place of its own. [`of`] says where that
+/// choice cannot be made.
+pub fn client() -> ClientBuilder {
+    // A provider may have been installed before; then that one is used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .proxy(Proxy::custom(|url| of(url).ok().flatten()))
+        .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
 }
 
 /// Returns the proxy for requests to a URL; `None` where they are sent directly.

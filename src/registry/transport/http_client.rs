@@ -195,12 +195,7 @@ impl HttpClient {
     }
 
     fn build(&self) -> Result<Client, TransportError> {
-        // A provider may have been installed before; then that one is used.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = Client::builder()
-            .proxy(proxy::from_environment())
-            .user_agent(concat!("acrt/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
+        let builder = proxy::client()
             .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&self.guard))))
             .connect_timeout(CONNECT)
             .timeout(TOTAL)

@@ -281,14 +281,13 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 fn is_cookie(token: &Secret, cookie: &str, now: Timestamp) -> bool {
-    let Some((until, value)) = cookie.split_once('.') else {
-        return false;
+    let parts = || {
+        let (until, value) = cookie.split_once('.')?;
+        Some((until.parse::<i64>().ok()?, proof::bytes_of_hex(value)?))
     };
-    let Ok(until) = until.parse::<i64>() else {
-        return false;
-    };
-    let value = proof::bytes_of_hex(value).unwrap_or_default();
-    until > now.as_second() && proof::is_signed(token, &value, message(until).as_bytes())
+    parts().is_some_and(|(until, value)| {
+        until > now.as_second() && proof::is_signed(token, &value, message(until).as_bytes())
+    })
 }
 
 fn is_https(url: &str) -> bool {

@@ -30,13 +30,9 @@ pub fn validation_code(event: &Value) -> Option<String> {
 /// Reads an event in structured mode, with its attributes in the body. Event Grid's own format is read in the same way.
 pub fn structured(event: &Value, registry: Option<&str>) -> Vec<Hint> {
     let kind = text(event, "/type").or_else(|| text(event, "/eventType"));
+    let (kind, subject) = (kind.unwrap_or_default(), text(event, "/subject"));
     let data = event.get("data").unwrap_or(&Value::Null);
-    binary(
-        kind.unwrap_or_default(),
-        text(event, "/subject"),
-        data,
-        registry,
-    )
+    binary(kind, subject, data, registry)
 }
 
 /// Reads an event in binary mode, with its attributes in headers.
@@ -50,9 +46,7 @@ pub fn binary(
         return registries::harbor_resources(data, registry);
     }
     if data.get("target").is_some() {
-        return registries::distribution(data, registry)
-            .into_iter()
-            .collect();
+        return Vec::from_iter(registries::distribution(data, registry));
     }
     let named: Vec<&str> = match data.get("image") {
         Some(Value::String(image)) => vec![image],
@@ -67,12 +61,8 @@ pub fn binary(
         // Only on Docker Hub does a name without a folder mean one in `library`.
         let is_short = registry.is_some() && !name.contains('/');
         let written = repository.strip_prefix("library/").filter(|_| is_short);
-        image(
-            host,
-            written.unwrap_or(repository),
-            reference.tag()?,
-            digest,
-        )
+        let repository = written.unwrap_or(repository);
+        image(host, repository, reference.tag()?, digest)
     };
     named.into_iter().filter_map(hint).collect()
 }

@@ -42,7 +42,9 @@ pub fn read(
         repositories::gitlab(event, body)
     } else if let Some(event) = header("x-github-event") {
         match event {
-            "package" | "registry_package" => registries::github_package(body, registry),
+            "package" | "registry_package" => {
+                Vec::from_iter(registries::github_package(body, registry))
+            }
             _ => repositories::github(event, body),
         }
     } else if let Some(kind) = header("ce-type") {
@@ -68,11 +70,9 @@ fn by_shape(body: &Value, registry: Option<&str>) -> Result<ParsedWebhook, NotUn
         events.iter().filter_map(read).collect()
     } else if has("target") && has("action") {
         // Azure Container Registry sends the events of Docker Distribution singly, without an envelope.
-        registries::distribution(body, registry)
-            .into_iter()
-            .collect()
+        Vec::from_iter(registries::distribution(body, registry))
     } else if has("push_data") {
-        registries::docker_hub(body, registry)
+        Vec::from_iter(registries::docker_hub(body, registry))
     } else if has("event_data") {
         registries::harbor(body, registry)
     } else if has("docker_url") {

@@ -26,13 +26,10 @@ pub fn distribution(event: &Value, registry: Option<&str>) -> Option<Hint> {
 /// Reads a push to Docker Hub.
 ///
 /// <https://docs.docker.com/docker-hub/repos/manage/webhooks/>
-pub fn docker_hub(body: &Value, registry: Option<&str>) -> Vec<Hint> {
-    let hint = || {
-        let repository = text(body, "/repository/repo_name")?;
-        let tag = text(body, "/push_data/tag")?;
-        image(registry.unwrap_or("docker.io"), repository, tag, None)
-    };
-    hint().into_iter().collect()
+pub fn docker_hub(body: &Value, registry: Option<&str>) -> Option<Hint> {
+    let repository = text(body, "/repository/repo_name")?;
+    let tag = text(body, "/push_data/tag")?;
+    image(registry.unwrap_or("docker.io"), repository, tag, None)
 }
 
 /// Reads a push to Harbor, in its default format.
@@ -40,11 +37,8 @@ pub fn docker_hub(body: &Value, registry: Option<&str>) -> Vec<Hint> {
 /// <https://goharbor.io/docs/edge/working-with-projects/project-configuration/configure-webhooks/>
 pub fn harbor(body: &Value, registry: Option<&str>) -> Vec<Hint> {
     // Versions before 2.0 called it `pushImage`.
-    match text(body, "/type") {
-        Some("PUSH_ARTIFACT" | "pushImage") => {}
-        _ => return Vec::new(),
-    }
-    let data = body.get("event_data");
+    let is_push = matches!(text(body, "/type"), Some("PUSH_ARTIFACT" | "pushImage"));
+    let data = body.get("event_data").filter(|_| is_push);
     data.map(|data| harbor_resources(data, registry))
         .unwrap_or_default()
 }
@@ -86,22 +80,19 @@ pub fn quay(body: &Value, registry: Option<&str>) -> Vec<Hint> {
 /// Reads a push to GitHub's container registry: `package` or `registry_package`.
 ///
 /// <https://docs.github.com/webhooks/webhook-events-and-payloads#registry_package>
-pub fn github_package(body: &Value, registry: Option<&str>) -> Vec<Hint> {
+pub fn github_package(body: &Value, registry: Option<&str>) -> Option<Hint> {
     if !matches!(text(body, "/action"), Some("published" | "updated")) {
-        return Vec::new();
+        return None;
     }
-    let hint = || {
-        let package = body
-            .get("registry_package")
-            .or_else(|| body.get("package"))?;
-        let metadata = package.pointer("/package_version/container_metadata")?;
-        let tag = text(metadata, "/tag/name")?;
-        // `ghcr.io/owner/name:tag`; its parts are sent too, but not in the same form for all owners.
-        let url = text(package, "/package_version/package_url")?;
-        let (host, name) = url.split_once('/')?;
-        let repository = name.split(':').next()?;
-        let digest = text(metadata, "/tag/digest");
-        image(registry.unwrap_or(host), repository, tag, digest)
-    };
-    hint().into_iter().collect()
+    let package = body
+        .get("registry_package")
+        .or_else(|| body.get("package"))?;
+    let metadata = package.pointer("/package_version/container_metadata")?;
+    let tag = text(metadata, "/tag/name")?;
+    // `ghcr.io/owner/name:tag`; its parts are sent too, but not in the same form for all owners.
+    let url = text(package, "/package_version/package_url")?;
+    let (host, name) = url.split_once('/')?;
+    let repository = name.split(':').next()?;
+    let digest = text(metadata, "/tag/digest");
+    image(registry.unwrap_or(host), repository, tag, digest)
 }

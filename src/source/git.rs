@@ -318,14 +318,10 @@ impl<'a> Git<'a> {
                 } else {
                     ("is missing on this machine", "install git-lfs")
                 };
-                return Err(
-                    Error::failed(format!("cannot use the context `{}`", self.context))
-                        .because(anyhow::anyhow!(
-                            "it keeps files in Git LFS, such as `{}`, and git-lfs {problem}",
-                            name.escape_debug()
-                        ))
-                        .hint(hint),
-                );
+                let name = name.escape_debug();
+                let why =
+                    format!("it keeps files in Git LFS, such as `{name}`, and git-lfs {problem}");
+                return Err(self.unusable(&why).hint(hint));
             }
         }
         Ok(())
@@ -378,22 +374,20 @@ impl<'a> Git<'a> {
         let Some(folder) = &self.context.folder else {
             return Ok(root.to_owned());
         };
-        let cannot = |problem: &str| {
-            Error::failed(format!("cannot use the context `{}`", self.context))
-                .because(anyhow::anyhow!("{problem}"))
-        };
-        let path = root.join(folder);
-        let real = path.canonicalize();
-        let real = real.map_err(|_| cannot(&format!("the repository has no folder `{folder}`")))?;
+        let missing = |_| self.unusable(&format!("the repository has no folder `{folder}`"));
+        let real = root.join(folder).canonicalize().map_err(missing)?;
         let home = root.canonicalize();
-        let home = home.map_err(|problem| cannot(&problem.to_string()))?;
+        let home = home.map_err(|problem| self.unusable(&problem.to_string()))?;
         if real.starts_with(home) && real.is_dir() {
             Ok(real)
         } else {
-            Err(cannot(&format!(
-                "`{folder}` is no folder of the repository"
-            )))
+            Err(self.unusable(&format!("`{folder}` is no folder of the repository")))
         }
+    }
+
+    fn unusable(&self, why: &str) -> Error {
+        Error::failed(format!("cannot use the context `{}`", self.context))
+            .because(anyhow::anyhow!("{why}"))
     }
 
     async fn run(&self, dir: &Path, args: &[&str]) -> Result<String> {
@@ -604,29 +598,22 @@ fn what_it_has(url: &str) -> String {
 /// Returns the settings with which a checkout fetches Git LFS files, whether or not `git lfs install` was ever run; or with which it leaves
 /// the pointers, so that missing files are reported clearly.
 fn lfs_filter(lfs: bool) -> [&'static str; 8] {
-    if lfs {
+    let [clean, smudge, process, required] = if lfs {
         [
-            "-c",
             "filter.lfs.clean=git-lfs clean -- %f",
-            "-c",
             "filter.lfs.smudge=git-lfs smudge -- %f",
-            "-c",
             "filter.lfs.process=git-lfs filter-process",
-            "-c",
             "filter.lfs.required=true",
         ]
     } else {
         [
-            "-c",
             "filter.lfs.clean=",
-            "-c",
             "filter.lfs.smudge=",
-            "-c",
             "filter.lfs.process=",
-            "-c",
             "filter.lfs.required=false",
         ]
-    }
+    };
+    ["-c", clean, "-c", smudge, "-c", process, "-c", required]
 }
 
 /// Returns the repository and its fetched submodules: git marks each with a `.git`, and checks out no file of that name.

@@ -36,12 +36,9 @@ impl Digest {
 
     /// Tells whether this is the digest of `bytes` by its algorithm.
     pub fn matches(&self, bytes: &[u8]) -> bool {
-        let found = match self.0.split_once(':').map(|(algorithm, _)| algorithm) {
-            Some("sha512") => hex::encode(sha2::Sha512::digest(bytes)),
-            Some("sha384") => hex::encode(sha2::Sha384::digest(bytes)),
-            _ => hex::encode(sha2::Sha256::digest(bytes)),
-        };
-        self.hex() == found
+        let mut checker = self.checker();
+        checker.update(bytes);
+        checker.digest() == *self
     }
 
     /// Returns a hasher for the digest's algorithm, to check content piece by piece.
@@ -135,12 +132,6 @@ impl<'de> Deserialize<'de> for Digest {
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.as_str().to_owned()
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// The operating systems that containerd knows: those of Go.
@@ -348,18 +349,13 @@ fn is_escaped(text: &str) -> bool {
 
 /// Percent-encodes a text, unless it is encoded already.
 fn escaped(text: &str) -> String {
+    /// All but what [`is_plain`] accepts.
+    const SPECIAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
     if is_escaped(text) {
-        return text.to_owned();
+        text.to_owned()
+    } else {
+        utf8_percent_encode(text, SPECIAL).to_string()
     }
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if is_plain(byte) {
-            escaped.push(char::from(byte))
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"))
-        }
-    }
-    escaped
 }
 
 /// Returns containerd's name of an architecture, with its variant, for other names: those of `uname -m` and of Docker

@@ -44,23 +44,13 @@ pub enum InvalidReference {
     HexName(String),
     /// The registry is no host name or address with an optional port.
     #[error("reference `{text}`: registry `{registry}` is not a host name with an optional port")]
-    Registry {
-        text: String,
-        /// The part that was taken for the registry.
-        registry: String,
-    },
-    /// The repository does not follow the grammar.
+    Registry { text: String, registry: String },
     #[error("reference `{0}` is not of the form [registry/]repository[:tag][@digest]")]
     Form(String),
     #[error(
         "reference `{text}`: tag `{tag}` must be 1 to 128 letters, digits, `_`, `.` or `-`, and start with none of the last two"
     )]
-    Tag {
-        text: String,
-        /// The part that was taken for the tag.
-        tag: String,
-    },
-    /// The digest does not follow the grammar.
+    Tag { text: String, tag: String },
     #[error("reference `{text}`: {problem}")]
     Digest {
         text: String,
@@ -186,9 +176,7 @@ impl Reference {
             (None, _) => format!("{registry}/{text}").parse(),
         }
     }
-}
 
-impl Reference {
     /// Returns registry, repository and tag for comparison; each part includes the separator in front of it.
     fn parts(&self) -> (&[u8], &[u8], &[u8]) {
         let (registry, rest) = self.text.as_bytes().split_at(self.registry_end.into());
@@ -425,12 +413,6 @@ impl<'de> Deserialize<'de> for Reference {
 impl Serialize for Reference {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-impl From<Reference> for String {
-    fn from(reference: Reference) -> Self {
-        reference.to_string()
     }
 }
 

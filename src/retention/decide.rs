@@ -72,7 +72,17 @@ pub enum KeepReason {
     Unread,
 }
 
-/// The decision about tags.
+impl KeptItem {
+    fn new(name: &str, why: KeepReason) -> Self {
+        let name = name.to_owned();
+        Self { name, why }
+    }
+
+    fn needed(name: &str, what: &str) -> Self {
+        Self::new(name, KeepReason::Needed(what.to_owned()))
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagPlan {
     /// The tags to remove, the newest first.
@@ -96,23 +106,19 @@ pub fn tags(snapshot: &Snapshot, policy: &Policy<'_>) -> TagPlan {
     let mut plan = TagPlan::default();
     let mut old: Vec<(&String, &TagInfo)> = Vec::new();
     let meant = |tag: &str| subject_of_tag(tag).is_none() && (policy.takes)(tag);
-    let keep = |tag: &str, why: KeepReason| KeptItem {
-        name: tag.to_owned(),
-        why,
-    };
     for (tag, tagged) in snapshot.tags.iter().filter(|(tag, _)| meant(tag)) {
         match (tagged.updated, snapshot.needed_tags.get(tag)) {
             (Some(updated), _) if updated >= policy.before => {}
             (None, _) if !policy.takes_unknown_age => {
-                plan.kept.push(keep(tag, KeepReason::UnknownAge))
+                plan.kept.push(KeptItem::new(tag, KeepReason::UnknownAge))
             }
-            (_, Some(what)) => plan.kept.push(keep(tag, KeepReason::Needed(what.clone()))),
+            (_, Some(what)) => plan.kept.push(KeptItem::needed(tag, what)),
             (_, None) => old.push((tag, tagged)),
         }
     }
     let unread = snapshot.unread.iter().filter(|tag| meant(tag));
     plan.kept
-        .extend(unread.map(|tag| keep(tag, KeepReason::Unread)));
+        .extend(unread.map(|tag| KeptItem::new(tag, KeepReason::Unread)));
     old.sort_by(|(a, one), (b, other)| (other.updated, b).cmp(&(one.updated, a)));
     let mut go: Vec<(&String, &TagInfo)> = old.into_iter().skip(policy.keep).collect();
     let leaving: BTreeSet<&String> = go.iter().map(|(tag, _)| *tag).collect();
@@ -123,7 +129,7 @@ pub fn tags(snapshot: &Snapshot, policy: &Policy<'_>) -> TagPlan {
     let mut named: BTreeSet<&Digest> = staying.map(|(_, tagged)| &tagged.digest).collect();
     go.retain(|(tag, tagged)| match snapshot.needed.get(&tagged.digest) {
         Some(what) if named.insert(&tagged.digest) => {
-            plan.kept.push(keep(tag, KeepReason::Needed(what.clone())));
+            plan.kept.push(KeptItem::needed(tag, what));
             false
         }
         _ => true,
@@ -175,29 +181,21 @@ pub fn manifests(snapshot: &Snapshot, policy: &Policy<'_>) -> ManifestPlan {
     let is_unread = |digest: &&&Digest| !manifests.contains_key(**digest);
     let unread = stays.iter().find(is_unread).map(ToString::to_string);
     if let Some(name) = unread.or_else(|| snapshot.unread.first().cloned()) {
-        plan.kept.push(KeptItem {
-            name,
-            why: KeepReason::Unread,
-        });
+        plan.kept.push(KeptItem::new(&name, KeepReason::Unread));
         return plan;
     }
     let named: BTreeSet<&Digest> = snapshot.tags.values().map(|it| &it.digest).collect();
     let named = closure(manifests, &named);
     for digest in manifests.keys().filter(|digest| !named.contains(digest)) {
         if !is_old(digest) && !ages.contains_key(digest) {
-            plan.kept.push(KeptItem {
-                name: digest.to_string(),
-                why: KeepReason::UnknownAge,
-            });
+            plan.kept
+                .push(KeptItem::new(digest.as_str(), KeepReason::UnknownAge));
         }
     }
     for (digest, what) in snapshot.needed.iter().filter(|(digest, _)| is_old(digest)) {
         if manifests.contains_key(digest) && !snapshot.tags.values().any(|it| it.digest == *digest)
         {
-            plan.kept.push(KeptItem {
-                name: digest.to_string(),
-                why: KeepReason::Needed(what.clone()),
-            });
+            plan.kept.push(KeptItem::needed(digest.as_str(), what));
         }
     }
     let go = manifests.keys().filter(|digest| !stays.contains(digest));

@@ -13,13 +13,9 @@ pub fn near(typed: &str, names: impl IntoIterator<Item = String>) -> Option<Stri
         let begins = typed.len() > 2 && name.starts_with(&typed);
         strsim::jaro(&typed, &name).max(if is_a_slip || begins { ALIKE } else { 0.0 })
     };
-    let mut best: Option<(f64, String)> = None;
-    for name in names {
-        let how = alike(&name);
-        if how >= ALIKE && best.as_ref().is_none_or(|(best, _)| how > *best) {
-            best = Some((how, name));
-        }
-    }
+    let names = names.into_iter().map(|name| (alike(&name), name));
+    let names = names.filter(|(how, _)| *how >= ALIKE);
+    let best = names.reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.map(|(_, name)| name)
 }
 

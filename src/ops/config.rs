@@ -138,7 +138,7 @@ pub fn default_format<F: FromStr<Err: Display>>(around: &GlobalOptions) -> Resul
         return parse(&text, "ACRT_OUTPUT");
     }
     let insists = around.allow_unsafe_permissions;
-    let settings = Settings::load_insisting(around.config.as_deref(), None, insists).ok();
+    let settings = Settings::load(around.config.as_deref(), None, insists).ok();
     match settings.and_then(|settings| settings.config.defaults.output) {
         Some(text) => parse(&text, "defaults.output in the config file")
             .map_err(|error| error.hint("to remove it: acrt config unset defaults.output")),

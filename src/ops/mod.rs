@@ -133,7 +133,7 @@ impl App {
     pub fn new(surroundings: GlobalOptions) -> Result<Self> {
         let insists = surroundings.allow_unsafe_permissions;
         let (config, text) = (surroundings.config.as_deref(), &surroundings.config_text);
-        let mut settings = Settings::load_insisting(config, text.clone(), insists)?;
+        let mut settings = Settings::load(config, text.clone(), insists)?;
         environment::rule(settings.environment());
         if let Some(name) = surroundings.builder.as_deref().filter(|it| !it.is_empty()) {
             builder::check_name(name, &settings)?;

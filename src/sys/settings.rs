@@ -53,23 +53,14 @@ pub struct CredentialPaths {
 }
 
 impl Settings {
-    /// Reads the environment, and the config file that `--config`, `ACRT_CONFIG` or the platform names.
+    /// Reads the environment, and the config file that `--config`, `ACRT_CONFIG` or the platform names, unless its text is given. With
+    /// `insists`, the file is used although other users may change it; [`ownership::INSIST`] has the same effect.
     ///
     /// # Errors
     ///
     /// [`Kind::Invalid`] if a config file is named but missing, does not parse, or may be changed by another user.
-    pub fn load(config: Option<&Path>) -> Result<Self> {
-        Self::load_insisting(config, None, false)
-    }
-
-    /// Reads the settings as [`Self::load`] does, but not the config file if its text is given. With `insists`, the file is used although
-    /// other users may change it; [`ownership::INSIST`] has the same effect.
     #[expect(clippy::disallowed_methods, reason = "the one place")]
-    pub fn load_insisting(
-        config: Option<&Path>,
-        config_text: Option<String>,
-        insists: bool,
-    ) -> Result<Self> {
+    pub fn load(config: Option<&Path>, config_text: Option<String>, insists: bool) -> Result<Self> {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let path = |name: &str| {
             std::env::var_os(name)

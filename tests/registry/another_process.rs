@@ -37,7 +37,7 @@ pub fn says(output: &Output, what: &str) -> bool {
 #[tokio::test]
 #[ignore = "started by the other tests"]
 async fn itself() {
-    let mut settings = Settings::load(None).unwrap();
+    let mut settings = Settings::load(None, None, false).unwrap();
     let plain = RegistrySettings {
         plain_http: Some(true),
         ..RegistrySettings::default()

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::image::{Digest, Reference};
 
-use super::{base::Base, bounded::Bounded, purl};
+use super::{base::Base, bounded::list, purl};
 
 /// The largest attestation that is read, in bytes: with `mode=max`, BuildKit includes the whole Dockerfile.
 pub const MAX_ATTESTATION: usize = 8 * 1024 * 1024;
@@ -91,8 +91,8 @@ struct Envelope {
 
 #[derive(Deserialize)]
 struct Statement {
-    #[serde(default)]
-    subject: Bounded<StatementSubject, MAX_MATERIALS>,
+    #[serde(default, deserialize_with = "list::<_, _, MAX_MATERIALS>")]
+    subject: Vec<StatementSubject>,
     predicate: Predicate,
 }
 
@@ -118,8 +118,8 @@ impl Digests {
 struct Predicate {
     build_type: Option<String>,
     /// Of version 0.2.
-    #[serde(default)]
-    materials: Bounded<Material, MAX_MATERIALS>,
+    #[serde(default, deserialize_with = "list::<_, _, MAX_MATERIALS>")]
+    materials: Vec<Material>,
     /// Of version 1.
     build_definition: Option<BuildDefinition>,
 }
@@ -128,8 +128,8 @@ struct Predicate {
 #[serde(rename_all = "camelCase")]
 struct BuildDefinition {
     build_type: Option<String>,
-    #[serde(default)]
-    resolved_dependencies: Bounded<Material, MAX_MATERIALS>,
+    #[serde(default, deserialize_with = "list::<_, _, MAX_MATERIALS>")]
+    resolved_dependencies: Vec<Material>,
 }
 
 #[derive(Deserialize)]
@@ -209,7 +209,7 @@ impl Provenance {
             build_type.is_some_and(|of| BUILDKIT.iter().any(|mark| of.contains(mark)));
         let frontend = if is_buildkit { frontend(bytes) } else { None };
         let mut bases: Vec<Base> = Vec::new();
-        for material in materials.0 {
+        for material in materials {
             let digest = material.digest.and_then(|it| it.digest());
             let Some(mut base) = purl::image(material.uri.as_deref().unwrap_or_default(), digest)
             else {
@@ -224,11 +224,7 @@ impl Provenance {
             }
         }
         Ok(Some(Self {
-            subjects: subject
-                .0
-                .iter()
-                .filter_map(|it| it.digest.digest())
-                .collect(),
+            subjects: subject.iter().filter_map(|it| it.digest.digest()).collect(),
             bases,
             is_complete: is_buildkit,
         }))

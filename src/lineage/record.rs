@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::image::{Digest, Platform};
 
-use super::bounded::Bounded;
+use super::bounded::list;
 
 /// More layers, or entries of a history, than any image has.
 const MAX_ENTRIES: usize = 10_000;
@@ -49,8 +49,8 @@ struct StoredRecord {
     created: Option<String>,
     config: Option<LabelConfig>,
     rootfs: Option<StoredLayers>,
-    #[serde(default)]
-    history: Bounded<HistoryEntry, MAX_ENTRIES>,
+    #[serde(default, deserialize_with = "list::<_, _, MAX_ENTRIES>")]
+    history: Vec<HistoryEntry>,
 }
 
 #[derive(Deserialize)]
@@ -59,10 +59,10 @@ struct LabelConfig {
     labels: Option<BTreeMap<String, String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct StoredLayers {
-    #[serde(default)]
-    diff_ids: Bounded<String, MAX_ENTRIES>,
+    #[serde(default, deserialize_with = "list::<_, _, MAX_ENTRIES>")]
+    diff_ids: Vec<String>,
 }
 
 impl ImageRecord {
@@ -70,11 +70,8 @@ impl ImageRecord {
     pub fn parse(config: &[u8]) -> Result<Self, String> {
         let stored: StoredRecord = serde_json::from_slice(config)
             .map_err(|problem| format!("its config is malformed: {problem}"))?;
-        let layers = stored.rootfs.unwrap_or(StoredLayers {
-            diff_ids: Bounded::default(),
-        });
-        let layers: Result<Vec<Digest>, _> =
-            layers.diff_ids.0.iter().map(|it| it.parse()).collect();
+        let layers = stored.rootfs.unwrap_or_default().diff_ids;
+        let layers: Result<Vec<Digest>, _> = layers.iter().map(|it| it.parse()).collect();
         let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let platform = text(&stored.os).zip(text(&stored.architecture));
         let platform = platform.map(|(os, architecture)| {
@@ -86,7 +83,7 @@ impl ImageRecord {
             labels: stored.config.and_then(|it| it.labels).unwrap_or_default(),
             created: stored.created.and_then(|created| created.parse().ok()),
             layers: layers.map_err(|_| "its config names layers by no digests".to_owned())?,
-            history: stored.history.0,
+            history: stored.history,
         })
     }
 }

@@ -308,7 +308,7 @@ async fn artifact(app: &App, image: &Reference, folder: &Path) -> Result<Vec<Fet
     for told in files {
         let unwritten = || format!("cannot keep what `oci://{image}` holds");
         let mut file = tempfile::tempfile_in(folder).context(Kind::Failed, unwritten)?;
-        let fetched = registries.fetch_file(image, &told, &mut file).await;
+        let fetched = registries.fetch_blob(image, &told.layer, &mut file).await;
         fetched.map_err(|error| {
             let error = Error::from(error);
             cannot(error.kind()).because(error)

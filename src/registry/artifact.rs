@@ -1,14 +1,12 @@
 //! The files of an artifact: something in a registry that is no image, such as a build context.
 
-use std::fs::File;
-
 use serde::Deserialize;
 
 use crate::image::{Platform, Reference};
 
 use super::{
     client::{Registries, success},
-    copy::{CopyError, Descriptor},
+    copy::Descriptor,
     documents::{
         index::{self, Choice},
         manifest::{self as document, Document},
@@ -32,7 +30,8 @@ const UNPACK: &str = "io.deis.oras.content.unpack";
 /// A file of an artifact that has not been fetched yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactFile {
-    layer: Descriptor,
+    /// Its blob, for [`Registries::fetch_blob`].
+    pub layer: Descriptor,
 }
 
 #[derive(Deserialize)]
@@ -113,16 +112,6 @@ impl Registries {
         }
         let files = manifest.layers.into_iter();
         Ok(files.map(|layer| ArtifactFile { layer }).collect())
-    }
-
-    /// Downloads a file of an artifact into a local file. A wrong length or digest is an error.
-    pub async fn fetch_file(
-        &self,
-        image: &Reference,
-        file: &ArtifactFile,
-        into: &mut File,
-    ) -> Result<(), CopyError> {
-        self.fetch_blob(image, &file.layer, into).await
     }
 }
 

@@ -90,7 +90,7 @@ async fn helm_chart_is_copied_and_its_files_are_read() {
     assert_eq!(to.get("chart/manifests/1").await, Some(chart.bytes));
     let files = registries.artifact(&source).await.unwrap();
     let mut kept = tempfile::NamedTempFile::new().unwrap();
-    let fetched = registries.fetch_file(&source, &files[0], kept.as_file_mut());
+    let fetched = registries.fetch_blob(&source, &files[0].layer, kept.as_file_mut());
     fetched.await.unwrap();
     assert_eq!(std::fs::read(kept.path()).unwrap(), b"{}");
 }

@@ -41,8 +41,8 @@ impl Registries {
     ///
     /// # Errors
     ///
-    /// [`CopyError`]: then the content of the file is useless.
-    pub(in crate::registry) async fn fetch_blob(
+    /// [`CopyError`], also for a wrong length or digest: then the content of the file is useless.
+    pub async fn fetch_blob(
         &self,
         image: &Reference,
         blob: &Descriptor,

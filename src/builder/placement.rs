@@ -83,16 +83,15 @@ pub enum Placement {
 const WORTH_OF_CACHE: usize = 25;
 
 /// Places a run: on one builder for all of its platforms, or where none such answers, on one builder for each part.
-pub fn place(members: &[Member], placement_request: &PlacementRequest) -> Placement {
-    let whole = place_whole(members, placement_request);
-    let is_split = placement_request.may_be_split && placement_request.platforms.len() > 1;
+pub fn place(members: &[Member], request: &PlacementRequest) -> Placement {
+    let whole = place_whole(members, request);
+    let is_split = request.may_be_split && request.platforms.len() > 1;
     if !is_split || matches!(whole, Placement::On(_) | Placement::Full) {
         return whole;
     }
     let mut is_away = false;
-    for platform in placement_request.platforms.chunks(1) {
-        let mut its =
-            numbered(members, placement_request).filter(|(_, member)| member.builds_for(platform));
+    for platform in request.platforms.chunks(1) {
+        let mut its = numbered(members, request).filter(|(_, member)| member.builds_for(platform));
         let Some((_, first)) = its.next() else {
             return whole;
         };
@@ -101,9 +100,9 @@ pub fn place(members: &[Member], placement_request: &PlacementRequest) -> Placem
     if is_away {
         return Placement::Away;
     }
-    let parts = free_parts(members, placement_request);
+    let parts = free_parts(members, request);
     let covered: usize = parts.iter().map(|part| part.platforms.len()).sum();
-    if covered == placement_request.platforms.len() {
+    if covered == request.platforms.len() {
         Placement::On(parts)
     } else {
         Placement::Full
@@ -112,23 +111,19 @@ pub fn place(members: &[Member], placement_request: &PlacementRequest) -> Placem
 
 fn numbered<'m>(
     members: &'m [Member],
-    placement_request: &'m PlacementRequest,
+    request: &'m PlacementRequest,
 ) -> impl Iterator<Item = (usize, &'m Member)> {
-    let among = placement_request.among.iter().copied();
+    let among = request.among.iter().copied();
     among.filter_map(|n| Some((n, members.get(n)?)))
 }
 
-fn place_whole(members: &[Member], placement_request: &PlacementRequest) -> Placement {
-    let fit: Vec<(usize, &Member)> = numbered(members, placement_request)
-        .filter(|(_, member)| member.builds_for(&placement_request.platforms))
+fn place_whole(members: &[Member], request: &PlacementRequest) -> Placement {
+    let fit: Vec<(usize, &Member)> = numbered(members, request)
+        .filter(|(_, member)| member.builds_for(&request.platforms))
         .collect();
     let there = || fit.iter().copied().filter(|(_, member)| !member.is_away);
     let free: Vec<_> = there().filter(|(_, member)| !member.is_full()).collect();
-    match (
-        choose(&free, placement_request),
-        fit.is_empty(),
-        there().next(),
-    ) {
+    match (choose(&free, request), fit.is_empty(), there().next()) {
         (Some(member), ..) => Placement::On(vec![RunPart {
             member,
             platforms: Vec::new(),
@@ -140,38 +135,36 @@ fn place_whole(members: &[Member], placement_request: &PlacementRequest) -> Plac
 }
 
 /// Chooses one of the free builders.
-fn choose(free: &[(usize, &Member)], placement_request: &PlacementRequest) -> Option<usize> {
+fn choose(free: &[(usize, &Member)], request: &PlacementRequest) -> Option<usize> {
     let (least_loaded, least) = free.iter().min_by_key(|(_, member)| member.load())?;
     let mut lasts = free
         .iter()
-        .filter(|(_, it)| placement_request.last.contains(&it.name));
-    let last = lasts.find(|(_, last)| match placement_request.by {
+        .filter(|(_, it)| request.last.contains(&it.name));
+    let last = lasts.find(|(_, last)| match request.by {
         PoolOrder::Affinity => true,
         PoolOrder::Load => last.load() <= least.load() + WORTH_OF_CACHE,
         PoolOrder::Order => false,
     });
-    let first = free
-        .first()
-        .filter(|_| placement_request.by == PoolOrder::Order);
+    let first = free.first().filter(|_| request.by == PoolOrder::Order);
     Some(last.or(first).map_or(*least_loaded, |(n, _)| *n))
 }
 
 /// Returns the parts of a run that can be placed now. Each builder gets as many platforms as it is for, so that there are few parts.
-fn free_parts(members: &[Member], placement_request: &PlacementRequest) -> Vec<RunPart> {
-    let mut left = placement_request.platforms.clone();
+fn free_parts(members: &[Member], request: &PlacementRequest) -> Vec<RunPart> {
+    let mut left = request.platforms.clone();
     let mut parts: Vec<RunPart> = Vec::new();
     loop {
         let covered = |member: &Member| {
             let is_for = |it: &&Platform| member.builds_for(std::slice::from_ref(it));
             left.iter().filter(is_for).count()
         };
-        let mut free: Vec<(usize, &Member)> = numbered(members, placement_request)
+        let mut free: Vec<(usize, &Member)> = numbered(members, request)
             .filter(|(_, member)| !member.is_away && !member.is_full())
             .filter(|(n, _)| parts.iter().all(|part| part.member != *n))
             .collect();
         let most = free.iter().map(|(_, member)| covered(member)).max();
         free.retain(|(_, member)| Some(covered(member)) == most);
-        let Some(n) = choose(&free, placement_request).filter(|_| most > Some(0)) else {
+        let Some(n) = choose(&free, request).filter(|_| most > Some(0)) else {
             return parts;
         };
         let (its, others) = left
@@ -195,22 +188,15 @@ pub fn next<'w>(
     waiting: impl Iterator<Item = &'w PlacementRequest>,
 ) -> Option<(usize, Vec<RunPart>)> {
     let mut ranked: Vec<(usize, &PlacementRequest)> = waiting.enumerate().collect();
-    ranked.sort_by_key(|(n, placement_request)| {
-        (
-            placement_request.has_lost,
-            Reverse(placement_request.remaining),
-            *n,
-        )
-    });
+    ranked.sort_by_key(|(n, request)| (request.has_lost, Reverse(request.remaining), *n));
     let mut members = members.to_vec();
-    for (n, placement_request) in ranked {
-        match place(&members, placement_request) {
+    for (n, request) in ranked {
+        match place(&members, request) {
             Placement::On(parts) => return Some((n, parts)),
             Placement::Full
-                if placement_request.may_be_split
-                    && place_whole(&members, placement_request) != Placement::Full =>
+                if request.may_be_split && place_whole(&members, request) != Placement::Full =>
             {
-                for part in free_parts(&members, placement_request) {
+                for part in free_parts(&members, request) {
                     members[part.member].running += 1;
                 }
             }
@@ -238,7 +224,7 @@ mod tests {
         }
     }
 
-    fn placement_request(by: PoolOrder, last: Option<&str>) -> PlacementRequest {
+    fn request(by: PoolOrder, last: Option<&str>) -> PlacementRequest {
         PlacementRequest {
             among: vec![0, 1, 2],
             by,
@@ -265,14 +251,14 @@ mod tests {
     #[test]
     fn free_builder_is_chosen_by_the_order_of_the_pool() {
         let members = [member("a", 4, 2), member("b", 2, 0), member("c", 8, 1)];
-        let chosen = |by, last| place(&members, &placement_request(by, last));
+        let chosen = |by, last| place(&members, &request(by, last));
         assert_eq!(chosen(PoolOrder::Load, None), on(1));
         assert_eq!(chosen(PoolOrder::Load, Some("c")), on(2));
         assert_eq!(chosen(PoolOrder::Load, Some("a")), on(1), "overloaded");
         assert_eq!(chosen(PoolOrder::Affinity, Some("a")), on(0));
         assert_eq!(chosen(PoolOrder::Order, Some("c")), on(0));
         let full = [member("a", 2, 2), member("b", 1, 1), member("c", 1, 0)];
-        let affine = placement_request(PoolOrder::Affinity, Some("a"));
+        let affine = request(PoolOrder::Affinity, Some("a"));
         assert_eq!(place(&full, &affine), on(2));
         assert_eq!(place(&full[..2], &affine), Placement::Full);
     }
@@ -282,7 +268,7 @@ mod tests {
         let mut members = [member("a", 1, 0), member("b", 1, 0)];
         members[0].platforms = vec!["linux/arm64".parse().unwrap()];
         members[1].platforms = vec!["linux/amd64".parse().unwrap()];
-        let mut run = placement_request(PoolOrder::Load, None);
+        let mut run = request(PoolOrder::Load, None);
         run.platforms = vec!["linux/amd64".parse().unwrap()];
         assert_eq!(place(&members, &run), on(1));
         members[1].is_away = true;
@@ -297,7 +283,7 @@ mod tests {
         members[0].platforms = list(&["linux/amd64"]);
         members[1].platforms = list(&["linux/arm64", "linux/arm/v7"]);
         members[2].platforms = list(&["linux/arm64"]);
-        let mut run = placement_request(PoolOrder::Load, None);
+        let mut run = request(PoolOrder::Load, None);
         run.platforms = list(&["linux/arm64", "linux/amd64"]);
         run.may_be_split = true;
         (members, run)
@@ -419,19 +405,14 @@ mod tests {
             }
             let is_ready = |n: &mut usize| parents[*n].iter().all(|it| ended.contains_key(it));
             for n in open.extract_if(.., is_ready) {
-                let placement_request = PlacementRequest {
+                let request = PlacementRequest {
                     among: all.clone(),
                     remaining: Duration::from_secs(remaining[n]),
                     ..PlacementRequest::default()
                 };
-                waiting.push((n, placement_request));
+                waiting.push((n, request));
             }
-            while let Some((at, on)) = next(
-                members,
-                waiting
-                    .iter()
-                    .map(|(_, placement_request)| placement_request),
-            ) {
+            while let Some((at, on)) = next(members, waiting.iter().map(|(_, request)| request)) {
                 let on = on[0].member;
                 members[on].running += 1;
                 assert!(

@@ -84,7 +84,20 @@ pub struct Page<'p> {
 
 /// Answers a request to the page.
 pub async fn answer(page: Page<'_>, request: Request) -> Response {
-    with_policy(answer_any(&page, request).await)
+    let policy = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+    ];
+    (policy, answer_any(&page, request).await).into_response()
 }
 
 async fn answer_any(page: &Page<'_>, request: Request) -> Response {
@@ -136,12 +149,10 @@ async fn answer_any(page: &Page<'_>, request: Request) -> Response {
 
 /// Redirects to a path of this server.
 fn see_other(path: &str) -> Response {
-    let mut answer = StatusCode::SEE_OTHER.into_response();
-    let headers = answer.headers_mut();
     let home = HeaderValue::from_static("/");
-    headers.insert(LOCATION, HeaderValue::from_str(path).unwrap_or(home));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
+    let location = HeaderValue::from_str(path).unwrap_or(home);
+    let no_store = [(CACHE_CONTROL, "no-store")];
+    (StatusCode::SEE_OTHER, [(LOCATION, location)], no_store).into_response()
 }
 
 /// Redirects a browser to the login form, and tells all others why access is refused.
@@ -169,19 +180,12 @@ async fn refuse(source: &PageSource, why: Admission, wanted: &PageRequest) -> Re
         };
         return form(source, status, &[("next", &next)]).await;
     }
-    let mut answer = (status, text).into_response();
-    let headers = answer.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let answer = (status, [(CACHE_CONTROL, "no-store")], text);
     match status {
-        StatusCode::UNAUTHORIZED => {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        StatusCode::TOO_MANY_REQUESTS => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("60"));
-        }
-        _ => {}
+        StatusCode::UNAUTHORIZED => ([(WWW_AUTHENTICATE, "Bearer")], answer).into_response(),
+        StatusCode::TOO_MANY_REQUESTS => ([(RETRY_AFTER, "60")], answer).into_response(),
+        _ => answer.into_response(),
     }
-    answer
 }
 
 /// Returns the login form.
@@ -243,13 +247,9 @@ fn send(made: PageResponse, headers: &HeaderMap, slot: Option<&Arc<Slot>>) -> Re
                 return (StatusCode::SERVICE_UNAVAILABLE, later).into_response();
             }
             let body = Body::from_stream(events.map(Ok::<_, std::convert::Infallible>));
-            let mut answer = (status, body).into_response();
-            let headers = answer.headers_mut();
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
             // Otherwise nginx would buffer the events.
-            let name = HeaderName::from_static("x-accel-buffering");
-            headers.insert(name, HeaderValue::from_static("no"));
-            answer
+            let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
+            (status, [(CONNECTION, "close"), unbuffered], body).into_response()
         }
         PageBody::Stream(stream) => {
             if let Some(same) = unchanged(made.tag.as_deref(), headers) {
@@ -289,26 +289,6 @@ fn unchanged(tag: Option<&str>, headers: &HeaderMap) -> Option<Response> {
 fn with_tag(mut answer: Response, tag: Option<&str>) -> Response {
     if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(tag).ok()) {
         answer.headers_mut().insert(ETAG, tag);
-    }
-    answer
-}
-
-fn with_policy(mut answer: Response) -> Response {
-    let headers = answer.headers_mut();
-    for (name, value) in [
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
     }
     answer
 }

@@ -405,13 +405,10 @@ fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
 
-fn refused(name: &str, path: &Path, why: &impl std::error::Error) -> Error {
-    let mut text = why.to_string();
-    let mut cause = why.source();
-    while let Some(below) = cause {
-        text = format!("{text}: {below}");
-        cause = below.source();
-    }
+fn refused(name: &str, path: &Path, why: &dyn std::error::Error) -> Error {
+    let causes = std::iter::successors(Some(why), |cause| cause.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    let text = causes.join(": ");
     Error::failed(format!("cannot unpack `{name}`")).because(anyhow::anyhow!(
         "`{}` {text}",
         path.to_string_lossy().escape_debug()

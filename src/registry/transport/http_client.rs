@@ -268,15 +268,12 @@ pub fn with_response(asked: FailedRequest, response: &Response) -> FailedRequest
 
 /// Returns the error of a connection; one that [`UrlPolicy`] has refused is its own kind.
 pub fn broken(error: reqwest::Error) -> TransportError {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(cause) = next {
-        if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
-            return TransportError::Forbidden(forbidden.clone());
-        }
-        next = cause.source();
+    let forbidden = causes(&error).find_map(|cause| cause.downcast_ref::<Forbidden>());
+    match forbidden.cloned() {
+        Some(forbidden) => TransportError::Forbidden(forbidden),
+        // The caller adds the URL, without its query.
+        None => TransportError::Network(error.without_url()),
     }
-    // The caller adds the URL, without its query.
-    TransportError::Network(error.without_url())
 }
 
 /// Returns the secrets that a request carries: a password, a token, or an `Authorization` as it is sent.
@@ -326,14 +323,17 @@ fn read(path: &Path) -> Result<Vec<u8>, TransportError> {
 }
 
 /// Returns the innermost cause: the outer ones of the HTTP client only say "builder error".
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut deepest = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        deepest = cause.to_string();
-        next = cause.source();
-    }
-    deepest
+fn deepest(error: &reqwest::Error) -> String {
+    causes(error)
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+/// Returns an error and its causes, the innermost last.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let error: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(error), |cause| cause.source())
 }
 
 #[cfg(test)]

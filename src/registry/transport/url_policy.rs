@@ -117,15 +117,11 @@ pub struct UrlPolicy {
 impl UrlPolicy {
     /// Returns the policy of the registry at `host`, a name or an address.
     pub fn new(host: &str, known: HashSet<String>, proxies: HashSet<String>) -> Self {
-        let zone = match address(host) {
-            Some(address) => Some(AddressClass::of(address)),
-            None => settings::is_loopback(host).then_some(AddressClass::Local),
-        };
         Self {
             host: host.to_owned(),
             known,
             proxies,
-            zone: Mutex::new(zone),
+            zone: Mutex::new(spelled(host)),
         }
     }
 
@@ -154,11 +150,7 @@ impl UrlPolicy {
             (_, "http") => return Err(Forbidden::Downgrade(shown())),
             _ => return Err(Forbidden::Form(shown())),
         }
-        let spelled = match address(host) {
-            Some(address) => AddressClass::of(address),
-            None if settings::is_loopback(host) => AddressClass::Local,
-            None => AddressClass::Public,
-        };
+        let spelled = spelled(host).unwrap_or(AddressClass::Public);
         let is_proxy = self.proxies.contains(host);
         if host == self.host || self.known.contains(host) || (spelled <= self.zone() && !is_proxy) {
             Ok(url)
@@ -192,6 +184,14 @@ impl UrlPolicy {
         } else {
             Err(Forbidden::Nearer(name.to_owned()))
         }
+    }
+}
+
+/// Returns the class of a host as far as its spelling shows it; `None` for a name that must be resolved.
+fn spelled(host: &str) -> Option<AddressClass> {
+    match address(host) {
+        Some(address) => Some(AddressClass::of(address)),
+        None => settings::is_loopback(host).then_some(AddressClass::Local),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Any other builder, by templates of its command lines in the config file.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     error::{Error, Result},
@@ -12,6 +12,9 @@ use super::{BuildRequest, Purpose, Step, program::with_logins};
 
 /// The placeholders of an argument, for messages.
 const PLACEHOLDERS: &str = "{dockerfile}, {context}, {image}, {runId}, {target}, {platform}, {noCache}, and once per item {images}, {args}, {labels}";
+
+/// The placeholders that stand for several items, in the order in which they are looked for.
+const LISTS: [&str; 3] = ["images", "args", "labels"];
 
 /// Command lines with placeholders. Each argument stays one argument, whatever replaces its placeholders; no shell is involved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,21 +34,10 @@ impl Template {
             return Err(Error::invalid("the builder `command` has no command line")
             .hint("put it into the config file: builders: {command: {build: [mybuild, --file, '{dockerfile}', '{context}']}}"));
         }
-        let known: BTreeSet<&str> = [
-            "dockerfile",
-            "context",
-            "image",
-            "images",
-            "args",
-            "labels",
-            "runId",
-            "target",
-            "platform",
-            "noCache",
-        ]
-        .into();
+        let nothing = BuildRequest::default();
+        let is_known = |name: &&str| LISTS.contains(name) || value(name, &nothing, None).is_some();
         for argument in settings.build.iter().chain(&settings.push) {
-            if let Some(unknown) = gaps(argument).find(|gap| !known.contains(gap)) {
+            if let Some(unknown) = gaps(argument).find(|gap| !is_known(gap)) {
                 return Err(Error::invalid(format!(
                         "the builder `command` has `{{{unknown}}}` in `{argument}`, which is not a known placeholder"
                     ),
@@ -126,16 +118,19 @@ fn arguments(argument: &str, request: &BuildRequest, image: Option<&Reference>) 
 /// Returns the list that an argument names, if it names one, with its items.
 fn list_in(argument: &str, request: &BuildRequest) -> Option<(&'static str, Vec<String>)> {
     let pair = |(name, value): (&String, &String)| format!("{name}={value}");
-    if argument.contains("{images}") {
-        Some(("images", request.image_names().collect()))
-    } else if argument.contains("{args}") {
-        let args = request.args.iter().map(|(name, value)| (name, value));
-        Some(("args", args.map(pair).collect()))
-    } else if argument.contains("{labels}") {
-        Some(("labels", request.labels.iter().map(pair).collect()))
-    } else {
-        None
-    }
+    let is_named = |list: &&str| argument.contains(&format!("{{{list}}}"));
+    let list = LISTS.into_iter().find(is_named)?;
+    let items = match list {
+        "images" => request.image_names().collect(),
+        "args" => (request
+            .args
+            .iter()
+            .map(|(name, value)| (name, value))
+            .map(pair))
+        .collect(),
+        _ => request.labels.iter().map(pair).collect(),
+    };
+    Some((list, items))
 }
 
 /// Replaces the placeholders of an argument. The values are not searched again: they may contain braces.

@@ -47,22 +47,16 @@ impl Mirrors {
 
     /// Returns the mirror of an image, with its tag and digest, if there is one. The longest matching prefix wins.
     pub fn of(&self, image: &Reference) -> Option<Reference> {
-        let name = format!("{}/{}", image.registry(), image.repository());
+        let (whole, name) = (image.to_string(), image.name());
         let mut beginning = name.as_str();
-        let (copy, rest) = loop {
+        let copy = loop {
             if let Some(copy) = self.0.get(beginning) {
-                break (copy, name.get(beginning.len()..)?);
+                break copy;
             }
             beginning = beginning.rsplit_once('/')?.0;
         };
-        let tag = image.tag().map(|tag| format!(":{tag}"));
-        let digest = image.digest().map(|digest| format!("@{digest}"));
-        let text = format!(
-            "{copy}{rest}{}{}",
-            tag.unwrap_or_default(),
-            digest.unwrap_or_default()
-        );
-        text.parse().ok()
+        let rest = whole.get(beginning.len()..)?;
+        format!("{copy}{rest}").parse().ok()
     }
 }
 
@@ -99,7 +93,7 @@ fn full(text: &str) -> Result<String, InvalidMirror> {
     let image: Reference = text
         .parse()
         .map_err(|_| InvalidMirror::Name(text.to_owned()))?;
-    Ok(format!("{}/{}", image.registry(), image.repository()))
+    Ok(image.name())
 }
 
 /// Distinguishes a registry from the first component of a repository, by the rule of Docker's references. Without a `/` behind it,

@@ -55,7 +55,7 @@ impl Remote {
 
     /// Returns the repository for messages.
     pub fn place(&self) -> String {
-        format!("{}/{}", self.image.registry(), self.image.repository())
+        self.image.name()
     }
 
     /// Returns why it could not be written.

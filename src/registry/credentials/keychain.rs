@@ -47,11 +47,14 @@ pub struct Keychain {
     pub paths: Vec<PathBuf>,
     files: Mutex<Known<Arc<[LoginFile]>>>,
     /// The answers of helpers, by their names and the servers that they were asked about.
-    helpers: Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<Known<Option<Credential>>>>>>,
+    helpers: Mutex<HashMap<(String, String), HelperAnswer>>,
 }
 
 /// What was read last, and when.
 type Known<T> = Option<(Instant, Result<T, String>)>;
+
+/// The answer of a helper, which one caller waits for and the others share.
+type HelperAnswer = Arc<tokio::sync::Mutex<Known<Option<Credential>>>>;
 
 /// Returns what was read last, as long as it counts.
 fn fresh<T: Clone>(known: &Known<T>) -> Option<Result<T, String>> {

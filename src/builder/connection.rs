@@ -8,7 +8,7 @@ use crate::sys::{
     settings::Settings,
 };
 
-use super::{Program, Question};
+use super::{Program, Question, program::field};
 
 /// Returns the arguments of every call that choose the daemon in the config file; they come right after the program's name.
 pub(super) fn arguments(kind: BuilderKind, own: &BuilderSettings) -> Vec<String> {
@@ -122,24 +122,17 @@ pub(super) const WORKERS: [&str; 2] = ["debug", "workers"];
 pub fn presence(name: &str, settings: &Settings) -> Option<Question<Vec<Option<String>>>> {
     let (kind, own) = settings.config.builder(name)?;
     let program = program(kind, &own, settings)?;
-    let ask = |program: &Program, words: &[&str], read| Question {
-        line: program.call(words),
-        read,
-    };
-    match kind {
-        BuilderKind::Docker => Some(ask(&program, &SERVER_VERSION, |_| Vec::new())),
+    let line = match kind {
         BuilderKind::Buildx => {
             let line = program.call_buildx(&["buildx", "inspect"]);
-            let read = nodes_away;
-            Some(Question { line, read })
+            return Some(Question::new(line, nodes_away));
         }
-        BuilderKind::Podman => {
-            let is_remote = program.global_args.iter().any(|it| it == "--remote");
-            is_remote.then(|| ask(&program, &SERVER_VERSION, |_| Vec::new()))
-        }
-        BuilderKind::Buildctl => Some(ask(&program, &WORKERS, |_| Vec::new())),
-        BuilderKind::Buildah | BuilderKind::Command => None,
-    }
+        BuilderKind::Docker => program.call(&SERVER_VERSION),
+        BuilderKind::Podman if program.is_remote() => program.call(&SERVER_VERSION),
+        BuilderKind::Buildctl => program.call(&WORKERS),
+        BuilderKind::Podman | BuilderKind::Buildah | BuilderKind::Command => return None,
+    };
+    Some(Question::new(line, |_| Vec::new()))
 }
 
 /// Tells whether a client failed because it lacks something itself, whatever its daemon does: a docker without buildx.
@@ -154,12 +147,7 @@ pub fn lacks_buildx(errors: &str) -> bool {
 /// Reads the output of `docker buildx inspect`, which exits with 0 even where no node answers. A node that a build would start first counts
 /// as reachable; of a node that is started elsewhere, buildx only says that it is not running.
 fn nodes_away(text: &str) -> Vec<Option<String>> {
-    let field = |section: &str, name: &str| {
-        let mut lines = section.lines();
-        let value = lines.find_map(|line| line.strip_prefix(name))?;
-        Some(value.trim().to_owned())
-    };
-    let is_remote = field(text, "Driver:").as_deref() == Some("remote");
+    let is_remote = field(text, "Driver:") == Some("remote");
     let sections = text.split("\nName:");
     let nodes = sections.filter_map(|section| {
         let (status, error) = (field(section, "Status:"), field(section, "Error:"));
@@ -167,8 +155,9 @@ fn nodes_away(text: &str) -> Vec<Option<String>> {
             return None;
         }
         let name = section.lines().next().unwrap_or_default().trim();
-        let not_running = status.filter(|status| is_remote && status != "running");
-        Some(error.or_else(|| Some(format!("node {name} is {}", not_running?))))
+        let not_running = status.filter(|status| is_remote && *status != "running");
+        let not_running = not_running.map(|status| format!("node {name} is {status}"));
+        Some(error.map(str::to_owned).or(not_running))
     });
     nodes.collect()
 }

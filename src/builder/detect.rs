@@ -10,6 +10,7 @@ use super::{
     connection::{self, SERVER_VERSION, WORKERS, program},
     custom::Template,
     docker::DockerFeatures,
+    program::field,
 };
 
 /// The builders that are tried where none is named, in this order. buildx is not among them: docker uses it by itself.
@@ -172,20 +173,14 @@ async fn buildx(program: Program) -> Result<Builder> {
     }
     let answer = process::ask(&program.call_buildx(&["buildx", "inspect"])).await?;
     let (text, problem) = (answer.text(), answer.problem());
-    let field = |name: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name))
-            .map(str::trim)
-    };
-    match field("Driver:") {
+    match field(&text, "Driver:") {
         Some(driver) if answer.succeeded() && !driver.is_empty() => Ok(Builder::Buildx {
             in_daemon: driver == "docker",
             program,
         }),
         _ => {
-            let why = field("Error:")
-                .or(problem.lines().last())
-                .unwrap_or_default();
+            let why = field(&text, "Error:").or(problem.lines().last());
+            let why = why.unwrap_or_default();
             Err(Error::failed("cannot find out what docker's buildx builds with")
             .because(anyhow::anyhow!("{why}"))
             .hint("start the Docker daemon, or choose another BuildKit with `docker buildx use`"))

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{image::Reference, sys::settings::Settings};
 
-use super::{BuildRequest, Builder, Program, buildah::POLICY};
+use super::{BuildRequest, Builder, Program, buildah::POLICY, program::option_values};
 
 /// The options that name further images of a build.
 const NAMING: [&str; 3] = ["--build-context", "--cache-from", "--from"];
@@ -21,7 +21,7 @@ impl Builder {
         let Some(program) = self.with_policies() else {
             return Vec::new();
         };
-        if let Some(named) = values(POLICY, &program.build_args).last() {
+        if let Some(named) = option_values(POLICY, &program.build_args).last() {
             return vec![named.into()];
         }
         let home = settings.home.iter();
@@ -46,7 +46,7 @@ impl Builder {
         }
         let own_args = self.with_policies().map(|program| &program.build_args);
         for args in own_args.into_iter().chain([&request.options]) {
-            for value in NAMING.iter().flat_map(|option| values(option, args)) {
+            for value in NAMING.iter().flat_map(|it| option_values(it, args)) {
                 let name = value.rsplit("docker-image://").next();
                 if let Some(Ok(image)) = name.map(str::parse::<Reference>) {
                     let requirements = requirements(own, &image.name(), &image);
@@ -96,15 +96,6 @@ fn requirements(policy: &Value, scope: &str, image: &Reference) -> Value {
     let mut own = scopes.filter_map(|scope| docker.get(scope));
     let own = own.next().or_else(|| policy.get("default"));
     own.cloned().unwrap_or_else(rejection)
-}
-
-/// Returns the values of an option, written as one argument or as two.
-fn values<'a>(option: &'a str, args: &'a [String]) -> impl Iterator<Item = &'a str> {
-    let all = args.iter().enumerate();
-    all.filter_map(move |(n, arg)| match arg.strip_prefix(option)? {
-        "" => args.get(n + 1).map(String::as_str),
-        rest => rest.strip_prefix('='),
-    })
 }
 
 #[cfg(test)]

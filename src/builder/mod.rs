@@ -48,6 +48,8 @@ use crate::{
     sys::{command::CommandLine, settings::Settings},
 };
 
+use program::is_since;
+
 impl Builder {
     /// Returns the commands of a build, in order.
     ///
@@ -133,21 +135,17 @@ impl Builder {
 
     /// Returns the query whether it reads heredocs, if it reads Dockerfiles itself.
     pub fn heredocs(&self, settings: &Settings) -> Option<Question<bool>> {
-        let ask = |program: &Program, words: &[&str], read| Question {
-            line: program.call(words),
-            read,
-        };
+        let version = |program: &Program| program.call(&["--version"]);
         match self {
-            Self::Podman(program) => Some(ask(program, &["--version"], |text| {
-                program::is_since(text, (4, 8))
-            })),
-            Self::Buildah(program) => Some(ask(program, &["--version"], |text| {
-                program::is_since(text, (1, 33))
-            })),
+            Self::Podman(program) => {
+                Some(Question::new(version(program), |it| is_since(it, (4, 8))))
+            }
+            Self::Buildah(program) => {
+                Some(Question::new(version(program), |it| is_since(it, (1, 33))))
+            }
             Self::Docker { program, .. } if !self.pulls_frontends(settings) => {
-                Some(ask(program, &connection::SERVER_VERSION, |text| {
-                    program::is_since(text, (23, 0))
-                }))
+                let line = program.call(&connection::SERVER_VERSION);
+                Some(Question::new(line, |it| is_since(it, (23, 0))))
             }
             Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
                 None

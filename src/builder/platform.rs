@@ -4,7 +4,9 @@ use crate::image::Platform;
 
 use super::{
     Builder, Program, Question,
+    connection::WORKERS,
     platform_args::{Named, read_all},
+    program::field,
 };
 
 /// The platforms that a builder builds for where a task names none.
@@ -32,33 +34,25 @@ impl Default for BuilderPlatforms {
 impl Builder {
     /// Returns the queries for its own platform, the best one first; none for a builder that only runs on this machine or cannot be asked.
     pub fn platform_questions(&self) -> Vec<Question<Option<Platform>>> {
-        let daemon = |program: &Program| Question {
-            line: program
-                .call(&["version", "--format"])
-                .arg("{{.Server.Os}}/{{.Server.Arch}}"),
-            read: written,
+        let daemon = |program: &Program| {
+            let format = "{{.Server.Os}}/{{.Server.Arch}}";
+            Question::new(program.call(&["version", "--format", format]), written)
         };
         // The BuildKit of a build may be on another machine than the daemon.
-        let node = |program: &Program| Question {
-            line: program.call_buildx(&["buildx", "inspect"]),
-            read: of_node,
-        };
+        let node =
+            |program: &Program| Question::new(program.call_buildx(&["buildx", "inspect"]), of_node);
         match self {
             Self::Docker { program, can } if can.load => vec![node(program), daemon(program)],
             Self::Docker { program, .. } => vec![daemon(program)],
             Self::Buildx { program, .. } => vec![node(program), daemon(program)],
-            Self::Podman(program) => vec![Question {
-                line: program.call(&["info", "--format", "json"]),
-                read: of_info,
-            }],
-            Self::Buildah(program) => vec![Question {
-                line: program.call(&["info"]),
-                read: of_info,
-            }],
-            Self::Buildctl(program) => vec![Question {
-                line: program.call(&["debug", "workers"]),
-                read: of_workers,
-            }],
+            Self::Podman(program) => {
+                vec![Question::new(
+                    program.call(&["info", "--format", "json"]),
+                    of_info,
+                )]
+            }
+            Self::Buildah(program) => vec![Question::new(program.call(&["info"]), of_info)],
+            Self::Buildctl(program) => vec![Question::new(program.call(&WORKERS), of_workers)],
             Self::Command(_) => Vec::new(),
         }
     }
@@ -121,9 +115,7 @@ fn written(text: &str) -> Option<Platform> {
 /// Reads `Platforms:` of the first node in the output of `docker buildx inspect`: the first platform is the machine's own. Those with a
 /// star are declared by the user, whatever the node is.
 fn of_node(text: &str) -> Option<Platform> {
-    let list = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Platforms:"))?;
+    let list = field(text, "Platforms:")?;
     let all: Vec<&str> = list.split(',').map(str::trim).collect();
     let own = all.iter().find(|one| !one.ends_with('*'));
     let own: Option<Platform> = own.and_then(|one| one.parse().ok());

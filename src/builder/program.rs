@@ -26,21 +26,13 @@ impl Program {
 
     /// Begins a call of buildx about the BuildKit that the settings choose.
     pub(super) fn call_buildx(&self, command: &[&str]) -> CommandLine {
-        self.call(command).args(self.chosen_buildkit())
+        let chosen = option_values("--builder", &self.build_args).last();
+        self.call(command).flags("--builder", chosen)
     }
 
-    /// Returns the argument of every build that chooses the BuildKit, if there is one; the last one counts.
-    fn chosen_buildkit(&self) -> Option<String> {
-        let mut chosen = None;
-        for (n, argument) in self.build_args.iter().enumerate() {
-            let name = match argument.strip_prefix("--builder") {
-                Some("") => self.build_args.get(n + 1).map(String::as_str),
-                Some(rest) => rest.strip_prefix('='),
-                None => None,
-            };
-            chosen = name.map(|name| format!("--builder={name}")).or(chosen);
-        }
-        chosen
+    /// Tells whether it is a podman whose daemon is on another machine.
+    pub(super) fn is_remote(&self) -> bool {
+        self.global_args.iter().any(|it| it == "--remote")
     }
 
     /// Returns the arguments that the settings add to every build, without platforms where the build names its own.
@@ -63,14 +55,35 @@ impl Program {
 #[derive(Clone, Debug)]
 pub struct Question<T> {
     pub line: CommandLine,
-    pub(super) read: fn(&str) -> T,
+    read: fn(&str) -> T,
 }
 
 impl<T> Question<T> {
+    pub(super) fn new(line: CommandLine, read: fn(&str) -> T) -> Self {
+        Self { line, read }
+    }
     /// Reads the output of the command, which has succeeded.
     pub fn read(&self, printed: &str) -> T {
         (self.read)(printed)
     }
+}
+
+/// Returns the values of an option, written as one argument or as two.
+pub(super) fn option_values<'a>(
+    option: &'a str,
+    args: &'a [String],
+) -> impl Iterator<Item = &'a str> {
+    let all = args.iter().enumerate();
+    all.filter_map(move |(n, arg)| match arg.strip_prefix(option)? {
+        "" => args.get(n + 1).map(String::as_str),
+        rest => rest.strip_prefix('='),
+    })
+}
+
+/// Returns the rest of the first line that begins with a name, such as `Driver:`.
+pub(super) fn field<'t>(printed: &'t str, name: &str) -> Option<&'t str> {
+    let mut lines = printed.lines();
+    lines.find_map(|line| Some(line.strip_prefix(name)?.trim()))
 }
 
 /// Tells whether the first version in the output of a program is at least this one, major and minor.

@@ -17,18 +17,14 @@ impl Builder {
     /// Returns the query for its disk usage; `None` for a builder that does not report it.
     pub fn disk_usage(&self) -> Option<Question<Option<String>>> {
         match self {
-            Self::Docker { program, .. } | Self::Podman(program) => Some(Question {
-                line: program.call(&["system", "df", "--format", "{{.Type}}: {{.Size}}"]),
-                read: kinds,
-            }),
-            Self::Buildx { program, .. } => Some(Question {
-                line: program.call_buildx(&["buildx", "du"]),
-                read: total,
-            }),
-            Self::Buildctl(program) => Some(Question {
-                line: program.call(&["du"]),
-                read: total,
-            }),
+            Self::Docker { program, .. } | Self::Podman(program) => {
+                let usage = program.call(&["system", "df", "--format", "{{.Type}}: {{.Size}}"]);
+                Some(Question::new(usage, kinds))
+            }
+            Self::Buildx { program, .. } => {
+                Some(Question::new(program.call_buildx(&["buildx", "du"]), total))
+            }
+            Self::Buildctl(program) => Some(Question::new(program.call(&["du"]), total)),
             Self::Buildah(_) | Self::Command(_) => None,
         }
     }
@@ -37,10 +33,10 @@ impl Builder {
     /// only with containerd's image store.
     pub fn can_export_cache(&self) -> Option<Question<bool>> {
         match self {
-            Self::Docker { program, .. } | Self::Buildx { program, .. } => Some(Question {
-                line: program.call_buildx(&["--debug", "buildx", "inspect"]),
-                read: exports_cache,
-            }),
+            Self::Docker { program, .. } | Self::Buildx { program, .. } => {
+                let inspect = program.call_buildx(&["--debug", "buildx", "inspect"]);
+                Some(Question::new(inspect, exports_cache))
+            }
             Self::Podman(_) | Self::Buildah(_) | Self::Buildctl(_) | Self::Command(_) => None,
         }
     }
@@ -83,18 +79,16 @@ impl Builder {
 
     /// Returns the command that prints the ids of all images with a label.
     pub fn labelled_images(&self, label: &str) -> Option<CommandLine> {
-        let list = self.list_ids(&format!("label={label}"))?;
-        Some(list.arg("--all"))
+        Some(self.list_ids(label)?.arg("--all"))
     }
 
     /// Returns the command that prints the ids of the images with a label that have no tag, and on which no other image is built; `None` for
     /// a builder without an image store.
     pub fn dangling_images(&self, label: &str) -> Option<CommandLine> {
-        let list = self.list_ids(&format!("label={label}"))?;
-        Some(list.flag("--filter", "dangling=true"))
+        Some(self.list_ids(label)?.flag("--filter", "dangling=true"))
     }
 
-    fn list_ids(&self, filter: &str) -> Option<CommandLine> {
+    fn list_ids(&self, label: &str) -> Option<CommandLine> {
         let program = match self {
             Self::Buildx {
                 in_daemon: false, ..
@@ -102,7 +96,7 @@ impl Builder {
             _ => self.images()?,
         };
         let list = program.call(&["images", "--quiet", "--no-trunc"]);
-        Some(list.flag("--filter", filter))
+        Some(list.flag("--filter", format!("label={label}")))
     }
 
     /// Returns the command that removes an image which no container uses and which has no other name; `None` for a builder without an image
@@ -114,15 +108,13 @@ impl Builder {
 
 /// Reads lines as `Images: 1.2GB`, one for each kind of data.
 fn kinds(text: &str) -> Option<String> {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|it| !it.is_empty())
-        .collect();
-    let of = |name: &str| lines.iter().find(|line| line.starts_with(name));
-    let wanted: Vec<String> = ["Images", "Build Cache"]
-        .iter()
-        .filter_map(|name| of(name))
+    let of = |name: &str| {
+        text.lines()
+            .map(str::trim)
+            .find(|line| line.starts_with(name))
+    };
+    let wanted = ["Images", "Build Cache"].into_iter().filter_map(of);
+    let wanted: Vec<String> = wanted
         .map(|line| line.to_lowercase().replace("build cache", "cache"))
         .collect();
     (!wanted.is_empty()).then(|| wanted.join(", "))

@@ -31,7 +31,7 @@ use super::{
     requests::{ask::Answer, host::Host},
     transport::{
         connection_warmup::ConnectionWarmup,
-        limits::{Budget, Concurrency, MAX_CONNECTIONS},
+        limits::{Concurrency, MAX_CONNECTIONS},
         request_spec::RequestSpec,
     },
 };
@@ -293,15 +293,6 @@ impl Registries {
             .find(super::canonical(registry), repository)
             .await?;
         Ok(found.and_then(|found| found.credential.into_login(registry, found.source)))
-    }
-
-    /// Returns the rate limits that registries have reported.
-    pub fn budgets(&self) -> Vec<Budget> {
-        let now = self.clock.now();
-        let limits = self.memory.limits();
-        let mut budgets: Vec<Budget> = limits.iter().map(|limits| limits.budget(now)).collect();
-        budgets.sort_by(|a, b| a.registry.cmp(&b.registry));
-        budgets
     }
 
     pub(super) fn cache(&self) -> &Cache {

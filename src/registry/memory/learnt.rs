@@ -46,13 +46,4 @@ impl Memory {
         hosts.insert(registry.to_owned(), memory.clone());
         memory
     }
-
-    /// Returns the limits of all registries that are known.
-    pub fn limits(&self) -> Vec<Arc<RequestLimits>> {
-        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts
-            .values()
-            .map(|host| Arc::clone(&host.limits))
-            .collect()
-    }
 }

@@ -81,8 +81,6 @@ struct Rate {
 /// The rate limits that a registry has reported, and its pause.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
-    /// The login server.
-    pub registry: String,
     /// `ratelimit-limit`, as Docker Hub sends it: `100;w=21600` is 100 in six hours.
     pub limit: Option<String>,
     /// `ratelimit-remaining`, in the same form.
@@ -154,10 +152,6 @@ impl RequestLimits {
                 granted: 1,
                 wanted: 1,
                 tokens: rate.map_or(0.0, |rate| rate.burst),
-                budget: Budget {
-                    registry: registry.to_owned(),
-                    ..Budget::default()
-                },
                 ..LimitState::default()
             }),
         }
@@ -647,7 +641,6 @@ mod tests {
         assert_eq!(
             limits.budget(Timestamp::UNIX_EPOCH),
             Budget {
-                registry: "docker.io".into(),
                 limit: Some("100;w=21600".into()),
                 remaining: Some("98;w=21600".into()),
                 source: Some("192.0.2.1".into()),

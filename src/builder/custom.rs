@@ -52,14 +52,14 @@ impl Template {
     }
 
     /// Returns the commands to run, in order.
-    pub(super) fn plan(&self, request: &BuildRequest) -> Result<Vec<Step>> {
+    pub(super) fn plan(&self, request: &BuildRequest) -> Vec<Step> {
         let build = filled(&self.build, request, request.images.first());
         let mut steps = vec![Step::new(Purpose::Build, build)];
         if request.push && !self.push.is_empty() {
             let images = request.images.iter();
             steps.extend(images.map(|image| self.push_of(request, image)));
         }
-        Ok(steps)
+        steps
     }
 
     /// Returns the command that pushes one image.
@@ -200,7 +200,7 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(
-            printed(&template.plan(&full()).unwrap()),
+            printed(&template.plan(&full())),
             [
                 "TOKEN=*** mybuild -f /state/runs/ca1/Dockerfile --tag=localhost:5000/web:1 --tag=ghcr.io/a/web:1 '--arg=A=-b c' '/src/my web'",
                 "TOKEN=*** mypush localhost:5000/web:1",
@@ -217,7 +217,7 @@ mod tests {
         request.args = vec![("A".into(), "{image} {args}".into())];
         request.target = Some("{runId}".into());
         assert_eq!(
-            printed(&template.plan(&request).unwrap()),
+            printed(&template.plan(&request)),
             ["x '--arg=A={image} {args}' '{runId}'"]
         );
     }
@@ -238,7 +238,7 @@ mod tests {
         let mut request = full();
         request.secret_args.clear();
         assert_eq!(
-            printed(&template.unwrap().plan(&request).unwrap())[0],
+            printed(&template.unwrap().plan(&request))[0],
             "x '{\"a\": 1}' '{}' ca1"
         );
     }

@@ -68,7 +68,7 @@ impl Builder {
                 (program, buildah::plan(&tidy, request)?)
             }
             Self::Buildctl(program) => (program, buildctl::plan(program, request)?),
-            Self::Command(template) => return template.plan(request),
+            Self::Command(template) => return Ok(template.plan(request)),
         };
         let mut steps = if self.builds_from_own_images(request) {
             fetches(program, self.has_tls_flag(), request)

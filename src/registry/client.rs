@@ -43,7 +43,7 @@ type LookedTag = (Reference, Result<ResolvedTag, LookupError>);
 pub struct Registries {
     settings: Settings,
     pub(super) clock: Clock,
-    keychain: Arc<Keychain>,
+    pub(super) keychain: Arc<Keychain>,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     memory: Arc<Memory>,
 }
@@ -299,10 +299,6 @@ impl Registries {
         &self.memory.cache
     }
 
-    pub(super) fn keychain(&self) -> &Keychain {
-        &self.keychain
-    }
-
     /// Returns the registry of an image.
     pub(super) fn host_of(&self, image: &Reference) -> Result<Arc<Host>, LookupError> {
         self.host(image.registry())
@@ -353,7 +349,7 @@ pub(super) async fn resolve(
                         return expected(seen, tag, answer.asked);
                     }
                     (None, _) => {
-                        if !head::has_digest(&answer.response.headers) {
+                        if head::digest(&answer.response.headers).is_none() {
                             host.heads.distrust(host.now(), false);
                         }
                     }

@@ -55,7 +55,7 @@ impl Registries {
         let host = self.host(registry)?;
         let api = RequestSpec::api();
         success(host.ask(&api).await?)?;
-        let found = self.keychain().find(super::canonical(registry), "").await;
+        let found = self.keychain.find(super::canonical(registry), "").await;
         if let Ok(Some(found)) = found
             && let Credential::Identity(token) | Credential::Token(token) = found.credential
         {
@@ -106,7 +106,7 @@ impl Registries {
             // For the limits in the headers of the response, whatever else it says.
             let _ = host.ask(&RequestSpec::head(&preview)).await;
         }
-        let found = self.keychain().find(super::canonical(registry), "").await;
+        let found = self.keychain.find(super::canonical(registry), "").await;
         let budget = host
             .map(|host| host.limits.budget(host.now()))
             .unwrap_or_default();
@@ -114,7 +114,7 @@ impl Registries {
             registry: registry.to_owned(),
             api,
             login: found.map(|found| found.map(|found| found.source.to_string())),
-            looked_into: self.keychain().paths.to_vec(),
+            looked_into: self.keychain.paths.to_vec(),
             budget,
             clock_ahead,
             took,

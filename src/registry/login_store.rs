@@ -42,7 +42,7 @@ impl Registries {
         also: Option<&Path>,
     ) -> Result<Vec<String>, String> {
         let registry = canonical(server(&login.registry)).to_owned();
-        let paths = &self.keychain().paths;
+        let paths = &self.keychain.paths;
         let Some(last) = paths.last() else {
             return Err(
                 "there is no home directory to keep a login in; set HOME or DOCKER_CONFIG".into(),
@@ -57,7 +57,7 @@ impl Registries {
                 places.extend(apply(&file, path == last, &registry, &change).await?);
             }
         }
-        self.keychain().forget(&registry);
+        self.keychain.forget(&registry);
         Ok(places.into_iter().collect())
     }
 
@@ -65,12 +65,12 @@ impl Registries {
     pub async fn erase_login(&self, registry: &str) -> Result<Vec<String>, String> {
         let registry = canonical(server(registry)).to_owned();
         let mut places = BTreeSet::new();
-        let paths = &self.keychain().paths;
+        let paths = &self.keychain.paths;
         for path in paths {
             let (file, is_dockers) = (read(path)?, Some(path) == paths.last());
             places.extend(apply(&file, is_dockers, &registry, &LoginChange::Erase).await?);
         }
-        self.keychain().forget(&registry);
+        self.keychain.forget(&registry);
         Ok(places.into_iter().collect())
     }
 }

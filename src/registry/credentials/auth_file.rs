@@ -43,7 +43,7 @@ pub fn text(files: &[LoginFile], logins: &[Login], format: AuthFormat) -> Secret
             }
         }
     }
-    let store = files.iter().find_map(LoginFile::store);
+    let store = files.iter().find_map(|file| file.store.as_ref());
     for login in logins {
         let registry = canonical(server(&login.registry));
         auths.retain(|key, _| !is_key_of(key, registry));

@@ -31,7 +31,8 @@ pub struct LoginFile {
     pub document: Map<String, Value>,
     entries: HashMap<String, AuthsEntry>,
     helpers: HashMap<String, String>,
-    store: Option<String>,
+    /// The helper for all registries without one of their own.
+    pub store: Option<String>,
 }
 
 struct AuthsEntry {
@@ -161,11 +162,6 @@ impl LoginFile {
                 .collect(),
             store: parsed.creds_store.filter(|store| !store.is_empty()),
         })
-    }
-
-    /// Returns the helper for all registries without one of their own.
-    pub fn store(&self) -> Option<&str> {
-        self.store.as_deref()
     }
 
     /// Returns where the login for a repository may be: first the helper of the registry, then the one for all registries, then the entry

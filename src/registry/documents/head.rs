@@ -77,11 +77,6 @@ pub fn seen(headers: &HeaderMap) -> Result<Option<ResolvedTag>, Defect> {
     }))
 }
 
-/// Tells whether a response has a valid digest.
-pub fn has_digest(headers: &HeaderMap) -> bool {
-    digest(headers).is_some()
-}
-
 /// Returns the kind of a media type, or `None` for an unspecific one.
 ///
 /// # Errors

@@ -83,18 +83,14 @@ impl FailureExcerpt {
     /// Returns the last line that is no progress: of a builder that has exited with a failure, its own message. What a build prints is above
     /// it, whatever that says.
     pub fn last(&mut self) -> Option<String> {
-        if !self.pending.is_empty() {
-            self.line();
-        }
+        self.line();
         self.last.back().map(|line| cleaned(line))
     }
 
     /// Returns its last lines about an error, else its last lines; each at most once, without control characters and within bounds. Empty
     /// where there was no output.
     pub fn said(&mut self) -> Vec<String> {
-        if !self.pending.is_empty() {
-            self.line();
-        }
+        self.line();
         let mut lines: Vec<String> = Vec::new();
         for error in &self.errors {
             let line = cleaned(&error.line);

@@ -75,37 +75,32 @@ impl Access {
     ///
     /// [`crate::error::Kind::Invalid`] for a token that is too short, an invalid address of a proxy, or an invalid URL.
     pub fn new(token: Option<Secret>, proxies: &[String], url: Option<String>) -> Result<Self> {
-        let invalid = |problem: String| Err(Error::invalid(problem));
-        if token
-            .as_ref()
-            .is_some_and(|it| it.reveal().len() < SHORTEST_TOKEN)
-        {
+        let is_short = |it: &Secret| it.reveal().len() < SHORTEST_TOKEN;
+        if token.as_ref().is_some_and(is_short) {
             let problem =
                 format!("the token of the page is shorter than {SHORTEST_TOKEN} characters");
-            return invalid(problem).map_err(|it| it.hint("make one: openssl rand -hex 16"));
+            return Err(Error::invalid(problem).hint("make one: openssl rand -hex 16"));
         }
-        let mut networks = Vec::new();
-        for proxy in proxies {
-            match network(proxy) {
-                Some(network) => networks.push(network),
-                None => {
-                    return invalid(format!(
-                        "`{}` of `page.trustProxy` is neither an address nor a network as 10.0.0.0/8",
-                        proxy.escape_debug()
-                    ));
-                }
-            }
-        }
+        let networks = proxies.iter().map(|proxy| {
+            let no_network = || {
+                Error::invalid(format!(
+                    "`{}` of `page.trustProxy` is neither an address nor a network as 10.0.0.0/8",
+                    proxy.escape_debug()
+                ))
+            };
+            network(proxy).ok_or_else(no_network)
+        });
+        let proxies = networks.collect::<Result<_>>()?;
         let is_url = |url: &String| host_in(url).is_some_and(|host| !name_of(host).is_empty());
         if let Some(url) = url.as_ref().filter(|url| !is_url(url)) {
-            return invalid(format!(
+            return Err(Error::invalid(format!(
                 "`page.url` is `{}`, which is not of the form https://acrt.example.org, without a path",
                 url.escape_debug()
-            ));
+            )));
         }
         Ok(Self {
             token,
-            proxies: networks,
+            proxies,
             url,
             attempts: Mutex::default(),
         })

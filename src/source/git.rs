@@ -758,9 +758,8 @@ fn words(text: &str) -> String {
         .chars()
         .filter(|c| !c.is_control())
         .collect();
-    let start = text.len().saturating_sub(MAX_WORDS);
-    let start = (start..text.len()).find(|at| text.is_char_boundary(*at));
-    text[start.unwrap_or(text.len())..].to_owned()
+    let start = text.ceil_char_boundary(text.len().saturating_sub(MAX_WORDS));
+    text[start..].to_owned()
 }
 
 #[cfg(test)]

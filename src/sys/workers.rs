@@ -18,8 +18,7 @@ const PART: usize = 64;
 const AHEAD: usize = 4;
 
 /// Splits things into parts.
-pub fn parts<T>(things: impl Iterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
-    let mut things = things;
+pub fn parts<T>(mut things: impl Iterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
     std::iter::from_fn(move || {
         let part: Vec<T> = things.by_ref().take(PART).collect();
         (!part.is_empty()).then_some(part)
@@ -30,14 +29,13 @@ pub fn parts<T>(things: impl Iterator<Item = T>) -> impl Iterator<Item = Vec<T>>
 ///
 /// The caller's thread does the work where there is only one thing, or no thread can be started.
 pub fn in_order<T, R>(
-    things: impl Iterator<Item = T> + Send + 'static,
+    mut things: impl Iterator<Item = T> + Send + 'static,
     work: impl Fn(T) -> R + Send + Sync + 'static,
 ) -> impl Iterator<Item = R>
 where
     T: Send + 'static,
     R: Send + 'static,
 {
-    let mut things = things;
     let first: Vec<T> = things.by_ref().take(2).collect();
     let is_worthwhile = first.len() > 1;
     let things = first.into_iter().chain(things).enumerate();

@@ -49,10 +49,8 @@ pub fn select_challenge(headers: &HeaderMap) -> Option<SelectedChallenge> {
         .iter()
         .flat_map(|value| parse(&String::from_utf8_lossy(value.as_bytes())))
         .collect();
-    let bearer = challenges
-        .iter()
-        .filter(|challenge| challenge.scheme == "bearer");
-    let bearer = bearer.into_iter().find_map(|challenge| {
+    let with_scheme = |scheme| challenges.iter().filter(move |it| it.scheme == scheme);
+    let bearer = with_scheme("bearer").find_map(|challenge| {
         Some(SelectedChallenge::Bearer {
             realm: challenge.param("realm")?,
             service: challenge.param("service"),
@@ -60,12 +58,8 @@ pub fn select_challenge(headers: &HeaderMap) -> Option<SelectedChallenge> {
             error: challenge.param("error"),
         })
     });
-    let basic = || {
-        challenges
-            .iter()
-            .any(|challenge| challenge.scheme == "basic")
-    };
-    bearer.or_else(|| basic().then_some(SelectedChallenge::Basic))
+    let basic = with_scheme("basic").next();
+    bearer.or(basic.map(|_| SelectedChallenge::Basic))
 }
 
 /// Parses one header: any number of challenges, separated by commas like their parameters. Parsing ends at a violation of the grammar; what

@@ -102,11 +102,7 @@ impl Token {
     }
 
     fn new(token: &Secret, life: u64, now: Instant) -> Result<Self, String> {
-        if !token
-            .reveal()
-            .bytes()
-            .all(|byte| (0x21..0x7f).contains(&byte))
-        {
+        if !token.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("the token holds characters that no token has".to_owned());
         }
         let mut header = HeaderValue::try_from(format!("Bearer {}", token.reveal()))

@@ -175,15 +175,9 @@ impl<'a> ImageCopy<'a> {
         (self.context.watch)(CopyProgress::Total(total));
         let plan = self.mounts.as_ref().map(|mounts| mounts.plan(&blobs));
         let plan = plan.unwrap_or_default();
-        let planned = |blob| {
-            (
-                blob,
-                plan.get(&Descriptor::clone(blob).digest)
-                    .map(String::as_str),
-            )
-        };
-        let (small, large): (Vec<_>, Vec<_>) = (blobs.iter().map(planned))
-            .partition(|(blob, _): &(&Descriptor, _)| blob.size <= SMALL);
+        let blobs = blobs.iter();
+        let planned = blobs.map(|blob| (blob, plan.get(&blob.digest).map(String::as_str)));
+        let (small, large): (Vec<_>, Vec<_>) = planned.partition(|(blob, _)| blob.size <= SMALL);
         let small = self.bring_each(small, small_at_once(self.round_trip.get()));
         let large = self.bring_each(large, AT_ONCE);
         try_join(small, large).await.map(|_| ())

@@ -129,12 +129,8 @@ impl ImageLayout {
                     "it holds something else than an OCI image layout",
                 ));
             }
-            replace(
-                &marker,
-                json!({"imageLayoutVersion": VERSION})
-                    .to_string()
-                    .as_bytes(),
-            )?;
+            let version = json!({ "imageLayoutVersion": VERSION }).to_string();
+            replace(&marker, version.as_bytes())?;
         }
         Self::open(folder, None)
     }

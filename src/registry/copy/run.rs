@@ -50,10 +50,8 @@ impl Registries {
         };
         let mut left = Vec::new();
         for (tag, tagged) in changed {
-            if !matches!(
-                self.put_one_back(&target, digest, tag, tagged).await,
-                Ok(true)
-            ) {
+            let is_back = self.put_one_back(&target, digest, tag, tagged).await;
+            if !is_back.unwrap_or(false) {
                 left.push(target.tagged(tag));
             }
         }

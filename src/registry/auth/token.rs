@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -51,17 +50,11 @@ pub struct TokenKey {
 }
 
 /// A token, as the header in which it is sent.
+#[derive(Debug)]
 pub struct Token {
+    /// Marked as sensitive, so that it is not printed.
     header: HeaderValue,
     expires: Instant,
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token")
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
-    }
 }
 
 /// The response of a token service. The token may have either name, and all other fields may be missing.

@@ -33,23 +33,19 @@ static RULES: RwLock<Rules> = RwLock::new(Rules {
 #[serde(try_from = "String")]
 pub struct Pattern(String);
 
-/// A text that is not the name of a variable.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not the name of a variable, such as AWS_PROFILE, or AWS_* for all that start with AWS_"
-)]
-pub struct InvalidPattern(String);
-
 impl TryFrom<String> for Pattern {
-    type Error = InvalidPattern;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<Self, InvalidPattern> {
+    fn try_from(text: String) -> Result<Self, String> {
         let name = text.strip_suffix('*').unwrap_or(&text);
         let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if fits && !text.is_empty() {
             Ok(Self(text))
         } else {
-            Err(InvalidPattern(text.escape_debug().to_string()))
+            Err(format!(
+                "`{}` is not the name of a variable, such as AWS_PROFILE, or AWS_* for all that start with AWS_",
+                text.escape_debug()
+            ))
         }
     }
 }

@@ -23,19 +23,15 @@ pub enum SecretPlace {
     File(PathBuf),
 }
 
-/// A text that is no such place. The error does not show it, because it may be the secret itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a secret must be given as env:NAME or file:PATH, not as it is")]
-pub struct InvalidPlace;
-
 impl TryFrom<String> for SecretPlace {
-    type Error = InvalidPlace;
+    type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Self, InvalidPlace> {
+    fn try_from(text: String) -> Result<Self, &'static str> {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => Err(InvalidPlace),
+            // Without the text, which may be the secret itself.
+            _ => Err("a secret must be given as env:NAME or file:PATH, not as it is"),
         }
     }
 }

@@ -143,9 +143,7 @@ impl Store {
         if known + lines.len() as u64 > size {
             return self.save_tags(tags);
         }
-        append(&path, &lines, known).context(Kind::Failed, || {
-            format!("cannot write `{}`", path.display())
-        })
+        append(&path, &lines, known).context(Kind::Failed, || file::cannot_write(&path))
     }
 
     /// Opens the journal behind its first line, if that line says that the journal belongs to this file.

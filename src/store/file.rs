@@ -60,7 +60,6 @@ pub fn replace_with(
     path: &Path,
     write: impl FnOnce(&mut fs::File) -> io::Result<()>,
 ) -> Result<()> {
-    let cannot = || format!("cannot write `{}`", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
     let replace = || -> io::Result<()> {
@@ -70,7 +69,11 @@ pub fn replace_with(
         file.persist(path).map_err(|error| error.error)?;
         sync_folder(folder)
     };
-    replace().context(Kind::Failed, cannot)
+    replace().context(Kind::Failed, || cannot_write(path))
+}
+
+pub(super) fn cannot_write(path: &Path) -> String {
+    format!("cannot write `{}`", path.display())
 }
 
 /// Lets the new name of a file survive a power failure. Some network file systems cannot synchronize folders: they need it as little as they
@@ -221,9 +224,7 @@ pub fn publish(path: &Path, content: &[u8]) -> Result<()> {
         file.persist(&path).map_err(|error| error.error)?;
         Ok(())
     };
-    write().context(Kind::Failed, || {
-        format!("cannot write `{}`", path.display())
-    })
+    write().context(Kind::Failed, || cannot_write(path))
 }
 
 /// Replaces `path` by `value` as JSON, for records.

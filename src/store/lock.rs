@@ -144,9 +144,7 @@ impl Lock {
             self.file.write_all(text.as_bytes())?;
             self.file.sync_all()
         };
-        write().context(Kind::Failed, || {
-            format!("cannot write `{}`", self.path.display())
-        })
+        write().context(Kind::Failed, || file::cannot_write(&self.path))
     }
 
     /// Returns the text in the lock file.

@@ -9,6 +9,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
+    path::Path,
 };
 
 use crate::{
@@ -79,9 +80,7 @@ impl Store {
             list.write_all(lines.as_bytes())?;
             list.sync_data()
         };
-        write().context(Kind::Failed, || {
-            format!("cannot write `{}`", path.display())
-        })
+        write().context(Kind::Failed, || file::cannot_write(&path))
     }
 
     /// Removes deleted runs from the list of a task. The caller holds the lock of the numbers.
@@ -131,9 +130,7 @@ impl Store {
         let written = file
             .open(&path)
             .and_then(|mut file| writeln!(file, "{number}"));
-        written.context(Kind::Failed, || {
-            format!("cannot write `{}`", path.display())
-        })
+        written.context(Kind::Failed, || file::cannot_write(&path))
     }
 
     fn is_listed_up_to(&self, last: u64) -> bool {
@@ -141,14 +138,15 @@ impl Store {
     }
 
     fn listed(&self) -> Option<u64> {
-        let text = fs::read_to_string(self.layout.listed_runs()).ok()?;
-        text.trim().parse().ok()
+        number_in(&self.layout.listed_runs())
     }
 
     /// Returns the number of the newest run, as far as it is recorded.
     pub fn last_number(&self) -> u64 {
-        let text = fs::read_to_string(self.layout.last_run());
-        let number = text.ok().and_then(|text| text.trim().parse().ok());
-        number.unwrap_or_default()
+        number_in(&self.layout.last_run()).unwrap_or_default()
     }
+}
+
+fn number_in(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
 }

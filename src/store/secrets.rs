@@ -87,13 +87,11 @@ impl Store {
     /// [`crate::error::Kind::Failed`] with the path.
     pub fn save_secrets(&self, key: &TaskKey, secrets: &Secrets) -> Result<()> {
         let path = self.layout.secrets(key);
-        if secrets.arguments.is_empty()
-            && secrets.values.is_empty()
-            && secrets.credentials.is_empty()
-            && secrets.git_access_token.is_none()
-            && secrets.update_trigger_endpoint.is_none()
-            && secrets.update_trigger_token.is_none()
-        {
+        let none = Secrets {
+            schema: secrets.schema,
+            ..Secrets::default()
+        };
+        if *secrets == none {
             return file::remove(&path);
         }
         file::write_yaml(&path, secrets)

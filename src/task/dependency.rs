@@ -38,15 +38,9 @@ struct DescriptorFields {
 
 impl From<DescriptorFields> for ImageDescriptor {
     fn from(fields: DescriptorFields) -> Self {
-        let DescriptorFields {
-            registry,
-            repository,
-            tag,
-            digest,
-        } = fields;
         Self {
-            name: ImageName::new(registry, repository, tag),
-            digest,
+            name: ImageName::new(fields.registry, fields.repository, fields.tag),
+            digest: fields.digest,
         }
     }
 }
@@ -85,7 +79,6 @@ impl ImageDescriptor {
         Self { name, digest }
     }
 
-    /// Returns the login server.
     pub fn registry(&self) -> &str {
         match &self.name {
             ImageName::Tagged(reference) => reference.registry(),
@@ -93,7 +86,6 @@ impl ImageDescriptor {
         }
     }
 
-    /// Returns the repository.
     pub fn repository(&self) -> &str {
         match &self.name {
             ImageName::Tagged(reference) => reference.repository(),
@@ -101,7 +93,6 @@ impl ImageDescriptor {
         }
     }
 
-    /// Returns the tag, if it has one.
     pub fn tag(&self) -> Option<&str> {
         match &self.name {
             ImageName::Tagged(reference) => reference.tag(),
@@ -228,27 +219,16 @@ struct DependencyFields {
 
 impl From<DependencyFields> for Dependency {
     fn from(fields: DependencyFields) -> Self {
-        let DependencyFields {
-            registry,
-            repository,
-            tag,
-            digest,
-            r#type,
-            manifests,
-            is_local,
-            line,
-            mirror,
-        } = fields;
         Self {
             image: ImageDescriptor {
-                name: ImageName::new(registry, repository, tag),
-                digest,
+                name: ImageName::new(fields.registry, fields.repository, fields.tag),
+                digest: fields.digest,
             },
-            kind: r#type,
-            manifests,
-            is_local,
-            line,
-            mirror,
+            kind: fields.r#type,
+            manifests: fields.manifests,
+            is_local: fields.is_local,
+            line: fields.line,
+            mirror: fields.mirror,
         }
     }
 }

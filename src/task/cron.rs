@@ -216,22 +216,18 @@ impl Cron {
     }
 
     fn pattern(&self) -> Option<Pattern> {
-        parse(&numeric(&self.text).ok()?)
+        CronParser::builder()
+            .seconds(Seconds::Disallowed)
+            .year(Year::Disallowed)
+            .dom_and_dow(true)
+            .build()
+            .parse(&numeric(&self.text).ok()?)
+            .ok()
     }
 }
 
 fn utc(time: Timestamp) -> Zoned {
     time.to_zoned(TimeZone::UTC)
-}
-
-fn parse(numeric: &str) -> Option<Pattern> {
-    CronParser::builder()
-        .seconds(Seconds::Disallowed)
-        .year(Year::Disallowed)
-        .dom_and_dow(true)
-        .build()
-        .parse(numeric)
-        .ok()
 }
 
 /// Rewrites a schedule in numbers.
@@ -261,21 +257,13 @@ impl FromStr for Cron {
 
     fn from_str(text: &str) -> Result<Self, InvalidCron> {
         let text = text.trim();
-        let pattern = parse(&numeric(text)?);
+        numeric(text)?;
         let cron = Self { text: text.into() };
         // Every combination of a date and a weekday occurs within forty years, even across a century year that is no leap
         // year.
-        let ever = pattern
-            .and_then(|pattern| {
-                pattern
-                    .find_next_occurrence(&utc(Timestamp::UNIX_EPOCH), false)
-                    .ok()
-            })
-            .is_some();
-        if ever {
-            Ok(cron)
-        } else {
-            Err(InvalidCron::Never(text.into()))
+        match cron.next_after(Timestamp::UNIX_EPOCH) {
+            Some(_) => Ok(cron),
+            None => Err(InvalidCron::Never(text.into())),
         }
     }
 }

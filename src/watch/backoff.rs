@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::schedule::later;
+
 /// The longest pause: a day.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
@@ -12,16 +14,14 @@ pub const STALLED_AFTER: u32 = 5;
 /// Returns when a task that has failed `failures` times in a row is tried again: after 1, 2, 4 … minutes, at most a day.
 pub fn next_try(failures: u32, now: Timestamp) -> Timestamp {
     let doublings = failures.saturating_sub(1).min(16);
-    let pause = SignedDuration::from_mins(1 << doublings).min(LONGEST);
-    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
+    later(now, SignedDuration::from_mins(1 << doublings).min(LONGEST))
 }
 
 /// Returns when a registry that has not answered runs since `since` is asked again: after as long as that, at least a minute, and at most four,
 /// so that each round of cron asks.
 pub fn next_question(since: Timestamp, now: Timestamp) -> Timestamp {
     let (shortest, longest) = (SignedDuration::from_mins(1), SignedDuration::from_mins(4));
-    let pause = now.duration_since(since).clamp(shortest, longest);
-    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
+    later(now, now.duration_since(since).clamp(shortest, longest))
 }
 
 #[cfg(test)]

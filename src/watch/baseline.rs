@@ -18,7 +18,7 @@ use crate::{
     task::{Dependency, ImageDescriptor, RunId, TimerFiring, TimerName, Untracked},
 };
 
-use super::backoff;
+use super::{backoff, schedule::later};
 
 /// What the last successful run of a task depended on, and the failures since.
 ///
@@ -225,8 +225,7 @@ const LARGEST_STEP_BACK: SignedDuration = SignedDuration::from_mins(59);
 
 /// Tells whether a recorded time may be a true one, and was not written before the clock was set back by far.
 pub(super) fn is_possible(time: Timestamp, now: Timestamp) -> bool {
-    let latest = now.saturating_add(LARGEST_STEP_BACK);
-    time <= latest.unwrap_or(Timestamp::MAX)
+    time <= later(now, LARGEST_STEP_BACK)
 }
 
 impl Baseline {
@@ -261,25 +260,16 @@ impl Baseline {
     }
 
     fn of(built: Built, now: Timestamp) -> Self {
-        let Built {
-            dependencies,
-            untracked,
-            named,
-            usage,
-            files,
-            platforms,
-            outputs,
-        } = built;
         Self {
             schema: Self::SCHEMA,
             recorded: Some(now),
-            dependencies,
-            untracked,
-            named,
-            usage,
-            files,
-            platforms,
-            outputs,
+            dependencies: built.dependencies,
+            untracked: built.untracked,
+            named: built.named,
+            usage: built.usage,
+            files: built.files,
+            platforms: built.platforms,
+            outputs: built.outputs,
             ..Self::default()
         }
     }

@@ -6,7 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::image::Reference;
 
-use super::{schedule::is_public, tags::Tags};
+use super::{
+    schedule::{is_public, later},
+    tags::Tags,
+};
 
 /// The least time between two looks at a tag because of hints, so that a sender that repeats itself, or that acrt's own looks set off,
 /// costs no more.
@@ -79,12 +82,7 @@ impl HintThrottle {
         let record = tags.entry(tag);
         record.is_hinted = true;
         let not_before = record.not_before.filter(|_| record.rests(now));
-        let due = rest
-            .into_iter()
-            .chain(not_before)
-            .max()
-            .unwrap_or(now)
-            .max(earliest);
+        let due = rest.max(not_before).unwrap_or(now).max(earliest);
         record.next_look = Some(record.next_look.map_or(due, |next| next.min(due)));
         self.0.insert(tag.clone(), due);
     }
@@ -93,12 +91,11 @@ impl HintThrottle {
 /// Returns until when a tag must not be looked at because of a hint; `last` is its last such look, or the planned one. `None` if it may be
 /// looked at now. A clock that was set back ends all pauses.
 fn rests_until(last: Timestamp, now: Timestamp) -> Option<Timestamp> {
-    let after = |time: Timestamp| time.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
     if last > now {
         // The look is planned already; more hints do not put it off further.
-        return (last <= after(now)).then_some(last);
+        return (last <= later(now, PAUSE)).then_some(last);
     }
-    (now < after(last)).then(|| after(last))
+    Some(later(last, PAUSE)).filter(|until| now < *until)
 }
 
 fn is_alias(tag: &Reference, pushed: &Reference) -> bool {

@@ -29,13 +29,10 @@ struct OpenQuestion {
 impl OpenQuestions {
     /// Records a question. Returns false where the same question has no answer yet and must not be asked twice.
     pub fn ask(&mut self, what: QuestionTarget, at: Timestamp) -> bool {
-        let mut is_new = false;
-        self.0.entry(what).or_insert_with(|| {
-            is_new = true;
-            OpenQuestion {
-                at,
-                is_overtaken: false,
-            }
+        let is_new = !self.has(&what);
+        self.0.entry(what).or_insert(OpenQuestion {
+            at,
+            is_overtaken: false,
         });
         is_new
     }

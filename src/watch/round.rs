@@ -370,7 +370,7 @@ impl<'a> Round<'a> {
 
     /// Returns what the last run of a task was built on.
     pub fn dependencies(&self, task: &TaskKey) -> Vec<Dependency> {
-        let node = self.running.get(task).map(|n| self.nodes[*n]);
+        let node = self.node_of(task);
         node.map_or_else(Vec::new, |node| node.baseline.dependencies.clone())
     }
 
@@ -605,9 +605,7 @@ impl<'a> Round<'a> {
             _ => false,
         }
     }
-}
 
-impl Round<'_> {
     /// Returns a cycle of tasks that only digests show: the new image of a base is what the task itself pushed, under an undeclared name of
     /// its registry, or what another task pushed that depends on this one in the same way.
     fn cycle_by_digest(&self, n: usize, tags: &Tags, moves: &[Move]) -> Option<Vec<TaskKey>> {

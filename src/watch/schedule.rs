@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, TimestampArithmetic};
 use sha2::{Digest as _, Sha256};
 
 use crate::image::Reference;
@@ -104,8 +104,9 @@ fn within_minute(next: Timestamp, second: i8, earliest: Timestamp) -> Timestamp 
     }
 }
 
-fn later(time: Timestamp, pause: Duration) -> Timestamp {
-    time.saturating_add(pause).unwrap_or(Timestamp::MAX)
+/// Returns the time so much later, at most the end of the calendar.
+pub(super) fn later(time: Timestamp, by: impl Into<TimestampArithmetic>) -> Timestamp {
+    time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 fn slower(pause: Duration, unanswered: u32, slowest: Duration) -> Duration {

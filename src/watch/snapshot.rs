@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     image::{Digest, Reference},
-    task::{Dependency, ImageDescriptor, Task, Untracked},
+    task::{Dependency, ImageDescriptor, Task},
 };
 
 use super::{AwayBuilder, BaseStatus, Baseline, ReadFile, Tags};
@@ -179,10 +179,5 @@ impl Snapshot {
     pub fn pushed(&self) -> impl Iterator<Item = (&Reference, &ImageDescriptor, &Digest)> {
         let outputs = self.outputs.iter().zip(&self.baseline.outputs);
         outputs.filter_map(|(tag, output)| Some((tag.as_ref()?, output, output.digest.as_ref()?)))
-    }
-
-    /// Returns the images that its last run depends on and that are not followed.
-    pub fn untracked(&self) -> &[Untracked] {
-        &self.baseline.untracked
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     task::{BaseUpdate, Dependency, GitContext, Manifests, SeenBy, exact_manifests},
 };
 
-use super::schedule::Pauses;
+use super::schedule::{Pauses, later};
 
 /// What a registry answered about a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,10 +150,8 @@ impl TagRecord {
         if self.has(&digest) {
             return;
         }
-        let mut digests = self
-            .expected
-            .take()
-            .map_or_else(BTreeSet::new, |it| it.digests);
+        let expected = self.expected.take();
+        let mut digests = expected.map_or_else(BTreeSet::new, |it| it.digests);
         if digests.len() < MOST_EXPECTED {
             digests.insert(digest);
         }
@@ -210,19 +208,16 @@ impl TagRecord {
 
     /// Returns how often the tag has moved within the last hour, if that is more often than pushes alone explain.
     pub fn flaps(&self, now: Timestamp) -> Option<usize> {
-        let recent = self
-            .moves
-            .iter()
-            .filter(|moved| within_an_hour(**moved, now));
+        let moves = self.moves.iter();
+        let recent = moves.filter(|moved| within_an_hour(**moved, now));
         Some(recent.count()).filter(|count| *count > MOVES_AN_HOUR)
     }
 
     /// Tells whether the registry still asks to be left alone.
     pub fn rests(&self, now: Timestamp) -> bool {
         // A time further ahead than any rest was written before the clock was set back.
-        self.not_before.is_some_and(|until| {
-            now < until && until <= now.saturating_add(LONGEST_REST).unwrap_or(Timestamp::MAX)
-        })
+        self.not_before
+            .is_some_and(|until| now < until && until <= later(now, LONGEST_REST))
     }
 }
 
@@ -532,19 +527,13 @@ impl Tags {
         }
         let (since, count) = before.map_or((now, 0), |error| (error.since.min(now), error.count));
         record.last_looked = Some(now);
-        let FailedLook {
-            message,
-            hint,
-            kind,
-            rejected,
-        } = miss;
         record.error = Some(Box::new(LookError {
-            message,
+            message: miss.message,
             since,
-            hint,
-            kind,
+            hint: miss.hint,
+            kind: miss.kind,
             count: count.saturating_add(1),
-            rejected,
+            rejected: miss.rejected,
             earlier,
         }));
     }
@@ -845,10 +834,6 @@ fn is_built_on(dependency: &Dependency, digest: &Digest, manifests: &Manifests) 
 
 pub(super) fn within_an_hour(time: Timestamp, now: Timestamp) -> bool {
     time <= now && later(time, SignedDuration::from_hours(1)) > now
-}
-
-fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
-    time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -532,7 +532,7 @@ fn with_remarks(
         parts[0].push_str(&format!(" ({})", ahead(*until, now)));
     }
     if matches!(verdict, Verdict::Current | Verdict::FollowsNothing) {
-        parts.extend(node.untracked().iter().map(ToString::to_string));
+        parts.extend(node.baseline.untracked.iter().map(ToString::to_string));
     }
     if matches!(verdict, Verdict::FollowsNothing) {
         let baseline = &node.baseline;

@@ -70,16 +70,17 @@ impl Dockerfile {
     ) -> Result<Self, DockerfileError> {
         let text = text::decode(bytes);
         let located = |problem: Problem| problem.located(&text);
-        let lines = read(&text);
+        let (mut lines, mut reader) = (LineReader::new(&text), FileReader::default());
+        reader.read_all(&mut lines);
         let file = Self {
             bytes: bytes.to_vec(),
-            escape: lines.escape,
+            escape: lines.escape(),
             frontend: frontend::of_file(&text),
-            stages: Stages::of(lines.instructions).map_err(located)?,
-            unread: lines.unread,
-            heredoc: lines.heredoc,
-            unlike_buildah: lines.unlike_buildah,
-            is_empty: lines.is_empty,
+            stages: Stages::of(reader.instructions).map_err(located)?,
+            unread: reader.unread,
+            heredoc: reader.heredoc,
+            unlike_buildah: lines.unlike,
+            is_empty: !reader.has_lines,
         };
         match file.problem() {
             Some(problem) if !file.names_foreign(args) => Err(located(problem)),
@@ -153,61 +154,36 @@ pub(super) fn given_frontend(args: &BTreeMap<String, MaskedText>) -> Option<&str
 }
 
 /// The instructions read from the lines of a file.
-struct FileLines {
-    instructions: Vec<Instruction>,
-    unread: Vec<UnreadLine>,
-    heredoc: Option<Problem>,
-    unlike_buildah: Option<Problem>,
-    escape: char,
-    is_empty: bool,
-}
-
-/// Reads all lines of a file.
-fn read(text: &str) -> FileLines {
-    let mut lines = LineReader::new(text);
-    let mut reader = FileReader {
-        instructions: Vec::new(),
-        unread: Vec::new(),
-        in_stage: false,
-        seeks_heredocs: true,
-        heredoc: None,
-    };
-    let mut is_empty = true;
-    loop {
-        match lines.next() {
-            Ok(None) => break,
-            Ok(Some(line)) => {
-                is_empty = false;
-                reader.read(&line, &mut lines);
-            }
-            Err(problem) => {
-                let (text, offset) = (problem.text.clone(), problem.at.unwrap_or_default());
-                reader.leave(&text, offset, Some(problem));
-            }
-        }
-    }
-    FileLines {
-        instructions: reader.instructions,
-        unread: reader.unread,
-        heredoc: reader.heredoc,
-        escape: lines.escape(),
-        unlike_buildah: lines.unlike,
-        is_empty,
-    }
-}
-
+#[derive(Default)]
 struct FileReader {
     instructions: Vec<Instruction>,
     unread: Vec<UnreadLine>,
     in_stage: bool,
-    /// Whether unknown instructions are searched for heredocs; false after the first unclosed one, so that the file is
+    /// Whether a heredoc of an unknown instruction was not closed: then no others are searched for, so that the file is
     /// read only once.
-    seeks_heredocs: bool,
+    has_open_heredoc: bool,
     /// The first line with a heredoc.
     heredoc: Option<Problem>,
+    has_lines: bool,
 }
 
 impl FileReader {
+    fn read_all(&mut self, lines: &mut LineReader<'_>) {
+        loop {
+            match lines.next() {
+                Ok(None) => return,
+                Ok(Some(line)) => {
+                    self.has_lines = true;
+                    self.read(&line, lines);
+                }
+                Err(problem) => {
+                    let (text, offset) = (problem.text.clone(), problem.at.unwrap_or_default());
+                    self.leave(&text, offset, Some(problem));
+                }
+            }
+        }
+    }
+
     fn read(&mut self, line: &LogicalLine<'_>, lines: &mut LineReader<'_>) {
         let form = ParsedLine::of(line);
         let read = match form.keyword {
@@ -277,7 +253,7 @@ impl FileReader {
 
     /// Skips the heredocs of an unknown instruction, if it has any.
     fn seek_heredocs(&mut self, form: &ParsedLine<'_>, lines: &mut LineReader<'_>) {
-        if !self.seeks_heredocs {
+        if self.has_open_heredoc {
             return;
         }
         let here = lines.position();
@@ -286,7 +262,7 @@ impl FileReader {
         let mut heredocs = heredocs.iter();
         if !heredocs.all(|heredoc| lines.skip_heredoc(&heredoc.name, heredoc.without_tabs)) {
             lines.go_back(here);
-            self.seeks_heredocs = false;
+            self.has_open_heredoc = true;
         }
     }
 }
@@ -322,6 +298,12 @@ pub(super) fn trigger(text: &str) -> Result<Instruction, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(file: &str) -> FileReader {
+        let mut reader = FileReader::default();
+        reader.read_all(&mut LineReader::new(file));
+        reader
+    }
 
     fn unread(file: &str) -> Vec<String> {
         let lines = read(file);

@@ -11,7 +11,7 @@ use super::{
     instruction::{self, From, Instruction},
     mount::MountSource,
     problem::Problem,
-    scope::{GraphInput, Scope},
+    scope::{self, GraphInput},
     stages::Stage,
     text::{SourceRange, SourceToken},
 };
@@ -119,15 +119,17 @@ impl<'d> StageGraph<'d> {
         if doubtful.is_some() {
             self.given.lexer = self.given.lexer.keep_unset();
         }
-        let mut scope = Scope::new(self.given);
+        let mut variables = scope::predefined(self.given);
         for argument in &self.given.file.arguments {
             let default = argument.value.as_ref();
             let default = default
                 .filter(|token| doubtful.is_none_or(|line| line.offset < token.place.start()));
-            let added = scope.add(&argument.name, default, &self.budget);
+            let name = &argument.name;
+            let added =
+                scope::add_argument(&mut variables, self.given, name, default, &self.budget);
             self.readable(added)?;
         }
-        Ok(scope.variables)
+        Ok(variables)
     }
 
     /// Returns the value that was read, or `None` where only another frontend can read it.

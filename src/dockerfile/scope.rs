@@ -33,58 +33,42 @@ pub(super) struct GraphInput<'d> {
     pub platform: &'d Platform,
 }
 
-/// The variables of a build for one target platform.
-pub(super) struct Scope<'d> {
-    given: GraphInput<'d>,
-    pub variables: BuildVariables,
-}
-
-impl<'d> Scope<'d> {
-    /// Returns a scope with the variables that need no declaration.
-    pub fn new(given: GraphInput<'d>) -> Self {
-        Self {
-            given,
-            variables: predefined(given),
-        }
-    }
-
-    /// Adds an `ARG` with its build argument, or else its default.
-    ///
-    /// # Errors
-    ///
-    /// A default that cannot be expanded.
-    pub fn add(
-        &mut self,
-        name: &str,
-        default: Option<&SourceToken>,
-        budget: &ExpansionBudget,
-    ) -> Result<(), Problem> {
-        let value = match (self.given.build.args.get(name), default) {
-            (Some(value), _) => value.reveal().to_owned(),
-            (None, Some(default)) => self
-                .given
+/// Adds an `ARG` with its build argument, or else its default.
+///
+/// # Errors
+///
+/// A default that cannot be expanded.
+pub(super) fn add_argument(
+    variables: &mut BuildVariables,
+    given: GraphInput<'_>,
+    name: &str,
+    default: Option<&SourceToken>,
+    budget: &ExpansionBudget,
+) -> Result<(), Problem> {
+    let value = match (given.build.args.get(name), default) {
+        (Some(value), _) => value.reveal().to_owned(),
+        (None, Some(default)) => {
+            given
                 .lexer
-                .word(&default.text, &self.variables, budget)
+                .word(&default.text, variables, budget)
                 .map_err(|error| {
                     let offset = default.place.start();
                     Problem::dependency(&*default.text, error.to_string()).at(offset)
-                })?,
-            (None, None) => return Ok(()),
-        };
-        self.variables.insert(name.to_owned(), value);
-        Ok(())
-    }
+                })?
+        }
+        (None, None) => return Ok(()),
+    };
+    variables.insert(name.to_owned(), value);
+    Ok(())
 }
 
-fn predefined(given: GraphInput<'_>) -> BuildVariables {
+/// Returns the variables that need no declaration.
+pub(super) fn predefined(given: GraphInput<'_>) -> BuildVariables {
     let build = given.build;
+    let last = given.file.stages.last();
     let target = match &build.target {
         Some(target) if !target.is_empty() => Some(target),
-        _ => given
-            .file
-            .stages
-            .last()
-            .and_then(|stage| stage.from.name.as_ref()),
+        _ => last.and_then(|stage| stage.from.name.as_ref()),
     };
     let mut variables = BuildVariables::new();
     for (side, platform) in [("BUILD", &build.build_platform), ("TARGET", given.platform)] {

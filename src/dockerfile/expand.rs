@@ -56,8 +56,8 @@ impl ExpansionBudget {
 #[derive(Clone, Copy)]
 pub(super) struct Lexer {
     escape: char,
-    raw_quotes: bool,
-    raw_escapes: bool,
+    /// Whether quotes and escape characters are kept.
+    is_raw: bool,
     pub keep_unset: bool,
 }
 
@@ -66,21 +66,15 @@ impl Lexer {
     pub fn new(escape: char) -> Self {
         Self {
             escape,
-            raw_quotes: false,
-            raw_escapes: false,
+            is_raw: false,
             keep_unset: false,
         }
     }
 
-    /// Keeps quotes.
-    pub fn raw_quotes(self, raw_quotes: bool) -> Self {
-        Self { raw_quotes, ..self }
-    }
-
-    /// Keeps escape characters.
-    pub fn raw_escapes(self) -> Self {
+    /// Keeps quotes and escape characters.
+    pub fn raw(self) -> Self {
         Self {
-            raw_escapes: true,
+            is_raw: true,
             ..self
         }
     }
@@ -116,7 +110,7 @@ impl Lexer {
             budget,
             depth: 0,
         };
-        reader.until(None, self.raw_escapes, &mut WordSplitter::default())
+        reader.until(None, self.is_raw, &mut WordSplitter::default())
     }
 
     /// Returns the words of `text`, split at blanks outside quotes.
@@ -130,7 +124,7 @@ impl Lexer {
             depth: 0,
         };
         let mut words = WordSplitter::default();
-        reader.until(None, self.raw_escapes, &mut words)?;
+        reader.until(None, self.is_raw, &mut words)?;
         Ok(words.finish())
     }
 }
@@ -276,7 +270,7 @@ impl WordReader<'_> {
     }
 
     fn quote(&self, quote: char, result: &mut String) {
-        if self.lexer.raw_quotes {
+        if self.lexer.is_raw {
             result.push(quote);
         }
     }
@@ -360,7 +354,7 @@ mod tests {
 
     #[test]
     fn expansion_splits_words_outside_quotes() {
-        let lexer = Lexer::new('\\').raw_quotes(true).raw_escapes().keep_unset();
+        let lexer = Lexer::new('\\').raw().keep_unset();
         let words = |text| lexer.words(text).unwrap();
         assert_eq!(words("a 'b c'  d\\ e"), ["a", "'b c'", "d\\ e"]);
         assert_eq!(words("$A ${B:-c d}"), ["$A", "${B:-c", "d}"]);

@@ -23,7 +23,7 @@ pub(super) fn of_line(line: &str) -> Result<Vec<Heredoc>, InvalidWord> {
     if !line.contains("<<") {
         return Ok(Vec::new());
     }
-    let lexer = Lexer::new('\\').raw_quotes(true).raw_escapes().keep_unset();
+    let lexer = Lexer::new('\\').raw().keep_unset();
     let words = lexer.words(line).unwrap_or_default();
     words
         .iter()
@@ -32,10 +32,6 @@ pub(super) fn of_line(line: &str) -> Result<Vec<Heredoc>, InvalidWord> {
 }
 
 /// Reads a word of the form `\d*<<-?\s*[^<]*`.
-///
-/// # Errors
-///
-/// A name with quotes that are not closed.
 fn of_word(word: &str) -> Result<Option<Heredoc>, InvalidWord> {
     let word = word.trim_start_matches(|c: char| c.is_ascii_digit());
     let Some(rest) = word.strip_prefix("<<") else {

@@ -25,30 +25,17 @@ pub(super) enum Keyword {
 impl Keyword {
     /// Reads a keyword in any case.
     fn parse(word: &str) -> Option<Self> {
-        const KEYWORDS: [(&str, Keyword); 18] = [
-            ("ADD", Keyword::Add),
-            ("ARG", Keyword::Arg),
-            ("CMD", Keyword::Other),
-            ("COPY", Keyword::Copy),
-            ("ENTRYPOINT", Keyword::Other),
-            ("ENV", Keyword::Other),
-            ("EXPOSE", Keyword::Other),
-            ("FROM", Keyword::From),
-            ("HEALTHCHECK", Keyword::Other),
-            ("LABEL", Keyword::Other),
-            ("MAINTAINER", Keyword::Other),
-            ("ONBUILD", Keyword::OnBuild),
-            ("RUN", Keyword::Run),
-            ("SHELL", Keyword::Other),
-            ("STOPSIGNAL", Keyword::Other),
-            ("USER", Keyword::Other),
-            ("VOLUME", Keyword::Other),
-            ("WORKDIR", Keyword::Other),
-        ];
-        let mut known = KEYWORDS.into_iter();
-        known
-            .find(|(keyword, _)| keyword.eq_ignore_ascii_case(word))
-            .map(|(_, keyword)| keyword)
+        Some(match word.to_ascii_uppercase().as_str() {
+            "ADD" => Self::Add,
+            "ARG" => Self::Arg,
+            "COPY" => Self::Copy,
+            "FROM" => Self::From,
+            "ONBUILD" => Self::OnBuild,
+            "RUN" => Self::Run,
+            "CMD" | "ENTRYPOINT" | "ENV" | "EXPOSE" | "HEALTHCHECK" | "LABEL" | "MAINTAINER"
+            | "SHELL" | "STOPSIGNAL" | "USER" | "VOLUME" | "WORKDIR" => Self::Other,
+            _ => return None,
+        })
     }
 }
 

@@ -53,11 +53,7 @@ pub enum BaseKind {
 
 impl fmt::Display for BaseKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Runtime => "Runtime",
-            Self::Buildtime => "Buildtime",
-            Self::Frontend => "Frontend",
-        })
+        fmt::Debug::fmt(self, f)
     }
 }
 
@@ -284,13 +280,6 @@ impl Source {
             Self::None | Self::Invalid(_) => None,
         }
     }
-
-    fn into_image(self) -> Option<Reference> {
-        match self {
-            Self::Image(reference) | Self::Instead(reference) => Some(reference),
-            Self::None | Self::Invalid(_) => None,
-        }
-    }
 }
 
 /// Makes one base of each image that a place names, from its uses on all platforms.
@@ -320,7 +309,7 @@ fn of_place<'d>(
     };
     meanings.into_iter().filter_map(move |meaning| {
         let pinning = pinning(&meaning.source);
-        let reference = meaning.source.into_image()?;
+        let reference = meaning.source.image()?.clone();
         let base = BaseImage {
             line: 0,
             column: 0,

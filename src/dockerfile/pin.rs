@@ -6,24 +6,14 @@ use super::{
     bases::{BaseImage, Pinning},
     file::Dockerfile,
 };
-use crate::image::{Digest, Reference};
+use crate::image::Reference;
 
 impl Dockerfile {
-    /// Returns the file with `name@digest` in place of every image that has a pin; all other bytes stay the same.
+    /// Returns the file with other names in place of some images, as `name@digest`; all other bytes stay the same.
     ///
     /// `bases` are those that [`Dockerfile::bases`] found in this file. Names are written in full, with the registry: a
     /// full name means the same to every builder and needs no quotes or escapes. Where a name continues on another
-    /// line, the digest goes on its last line; comments between its parts stay.
-    pub fn pinned(
-        &self,
-        bases: &[BaseImage],
-        pin: &dyn Fn(&BaseImage) -> Option<Digest>,
-    ) -> Vec<u8> {
-        self.rewritten(bases, &|base| Some(base.reference.at(pin(base)?)))
-    }
-
-    /// Returns the file with other names in place of some images; all other bytes stay the same, as in
-    /// [`Dockerfile::pinned`].
+    /// line, the new one goes on its last line; comments between its parts stay.
     pub fn rewritten(
         &self,
         bases: &[BaseImage],
@@ -67,7 +57,7 @@ impl Dockerfile {
 mod tests {
     use super::super::build::Build;
     use super::*;
-    use crate::image::Platform;
+    use crate::image::{Digest, Platform};
 
     fn build(platforms: &[&str]) -> Build {
         Build {
@@ -85,11 +75,15 @@ mod tests {
         Digest::of(b"abc")
     }
 
+    fn at_digest(base: &BaseImage) -> Option<Reference> {
+        Some(base.reference.at(digest()))
+    }
+
     /// The pinned copy, with `@` for the digest.
     fn pinned_for(file: &str, platforms: &[&str]) -> String {
         let dockerfile = Dockerfile::parse(file.as_bytes()).unwrap();
         let bases = dockerfile.bases(&build(platforms)).unwrap();
-        let pinned = dockerfile.pinned(&bases, &|_| Some(digest()));
+        let pinned = dockerfile.rewritten(&bases, &at_digest);
         String::from_utf8(pinned)
             .unwrap()
             .replace(&format!("@{}", digest()), "@")
@@ -125,7 +119,7 @@ mod tests {
         let bytes = b"FROM a\nRUN \xff\xfe\n";
         let dockerfile = Dockerfile::parse(bytes).unwrap();
         let bases = dockerfile.bases(&build(&[])).unwrap();
-        let pinned = dockerfile.pinned(&bases, &|_| Some(digest()));
+        let pinned = dockerfile.rewritten(&bases, &at_digest);
         assert!(pinned.ends_with(b"\nRUN \xff\xfe\n"));
     }
 
@@ -237,8 +231,8 @@ mod tests {
         let file = b"FROM a\r\nCOPY --from=b / /";
         let dockerfile = Dockerfile::parse(file).unwrap();
         let bases = dockerfile.bases(&build(&[])).unwrap();
-        assert_eq!(dockerfile.pinned(&bases, &|_| None), file);
-        assert_eq!(dockerfile.pinned(&[], &|_| Some(digest())), file);
+        assert_eq!(dockerfile.rewritten(&bases, &|_| None), file);
+        assert_eq!(dockerfile.rewritten(&[], &at_digest), file);
     }
 
     #[test]
@@ -246,6 +240,6 @@ mod tests {
         let long = Dockerfile::parse(format!("{}FROM a", "\n".repeat(99)).as_bytes()).unwrap();
         let bases = long.bases(&build(&[])).unwrap();
         let short = Dockerfile::parse(b"FROM b").unwrap();
-        assert_eq!(short.pinned(&bases, &|_| Some(digest())), b"FROM b");
+        assert_eq!(short.rewritten(&bases, &at_digest), b"FROM b");
     }
 }

@@ -40,11 +40,11 @@ fn check(bytes: &[u8], build: &Build) -> bool {
         return false;
     };
     assert_eq!(
-        file.pinned(&bases, &|_| None),
+        file.rewritten(&bases, &|_| None),
         bytes,
         "a copy without pins is the file"
     );
-    let pinned = file.pinned(&bases, &pin);
+    let pinned = file.rewritten(&bases, &|base| Some(base.reference.at(pin(base)?)));
     let copy = Dockerfile::parse(&pinned).unwrap();
     let found = copy.bases(build).unwrap();
     assert_eq!(

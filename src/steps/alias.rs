@@ -177,12 +177,7 @@ fn read_section(text: &str, templates: &AliasTemplates) -> Result<Section, Inval
             }
         };
     }
-    for (name, node) in entries(&alias, "values")? {
-        check_name(name).map_err(|text| node.problem(text))?;
-        section
-            .own
-            .insert(name.to_owned(), templates.text_of(&node)?);
-    }
+    section.own = aliases(entries(&alias, "values")?, templates)?;
     let sources = items(&alias, "src")?;
     if let Some(last) = sources.get(MAX_SOURCES) {
         return Err(last.problem(format!("`src` names more than {MAX_SOURCES} files")));
@@ -198,14 +193,20 @@ fn read_section(text: &str, templates: &AliasTemplates) -> Result<Section, Inval
 fn read_file(
     text: &str,
     templates: &AliasTemplates,
-) -> Result<Vec<(String, String)>, InvalidTaskFile> {
+) -> Result<BTreeMap<String, String>, InvalidTaskFile> {
     let document = yaml::parse(&MaskedText::from(text))?;
-    let mut pairs = Vec::new();
-    for (key, node) in YamlNode::root(&document).entries()? {
-        check_name(key).map_err(|problem| node.problem(problem))?;
-        pairs.push((key.to_owned(), templates.text_of(&node)?));
-    }
-    Ok(pairs)
+    aliases(YamlNode::root(&document).entries()?, templates)
+}
+
+fn aliases(
+    entries: Vec<(&str, YamlNode<'_>)>,
+    templates: &AliasTemplates,
+) -> Result<BTreeMap<String, String>, InvalidTaskFile> {
+    let pairs = entries.into_iter().map(|(name, node)| {
+        check_name(name).map_err(|problem| node.problem(problem))?;
+        Ok((name.to_owned(), templates.text_of(&node)?))
+    });
+    pairs.collect()
 }
 
 /// Reads a text as YAML: first as it is; then with placeholders for its templates, because ACR renders templates before it reads YAML,

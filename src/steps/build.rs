@@ -90,7 +90,7 @@ pub fn parse(words: &[MaskedText]) -> Result<BuildStep, String> {
         } else if written == "--" {
             only_context = true;
         } else {
-            let take = |name: &str, value, usage| step.take(name, value, usage);
+            let take = |name: &str, value, is_handed| step.take(name, value, is_handed);
             let read = options::read(OPTIONS, word, || words.next().cloned(), take);
             read.map_err(option_error)?;
         }
@@ -115,7 +115,8 @@ fn option_error(problem: InvalidOption) -> String {
     match problem {
         InvalidOption::Unknown(word) => format!("`build` has no option `{word}`"),
         InvalidOption::NoValue(word, _) => format!("the option `{word}` of `build` has no value"),
-        InvalidOption::Refused(why) => why,
+        InvalidOption::Refused(name, why) => format!("`build` cannot have `--{name}`: {why}"),
+        InvalidOption::Wrong(why) => why,
     }
 }
 
@@ -137,22 +138,16 @@ impl BuildStep {
         &mut self,
         name: &str,
         value: Option<MaskedText>,
-        usage: OptionUse,
+        is_handed: bool,
     ) -> Result<(), String> {
-        match usage {
-            OptionUse::Ours => return self.set(name, value.unwrap_or_default()),
-            OptionUse::Handed => {
-                self.bares_secret |= value.as_ref().is_some_and(MaskedText::has_secret);
-                self.options.push(match value {
-                    Some(value) => format!("--{name}={}", value.reveal()),
-                    None => format!("--{name}"),
-                });
-            }
-            OptionUse::Dropped => {}
-            OptionUse::Refused(why) => {
-                return Err(format!("`build` cannot have `--{name}`: {why}"));
-            }
+        if !is_handed {
+            return self.set(name, value.unwrap_or_default());
         }
+        self.bares_secret |= value.as_ref().is_some_and(MaskedText::has_secret);
+        self.options.push(match value {
+            Some(value) => format!("--{name}={}", value.reveal()),
+            None => format!("--{name}"),
+        });
         Ok(())
     }
 

@@ -8,22 +8,14 @@ use crate::{image::Reference, secret::MaskedText};
 use super::{
     options::{self, InvalidOption, OptionGroup, OptionUse},
     resources::Mount,
-    step::{Action, BuiltinCommand, CmdStep, Step},
+    step::{Action, BuiltinCommand, CmdStep, ContainerSettings, Step},
 };
 
 /// The options in front of the image of a `cmd`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct RunOptions {
-    pub entry_point: Option<String>,
-    pub env: Vec<(String, MaskedText)>,
-    /// An absolute path in the container.
-    pub directory: Option<String>,
-    pub user: Option<String>,
-    pub network: Option<String>,
-    pub cpus: Option<String>,
-    pub expose: Vec<String>,
-    pub ports: Vec<String>,
-    pub mounts: Vec<Mount>,
+    /// All but its working directory below `/workspace`.
+    pub place: ContainerSettings,
     pub detach: bool,
     pub privileged: bool,
     pub pull: bool,
@@ -96,7 +88,8 @@ pub(super) fn parse(
         if written == "-" {
             return Err(option_error(InvalidOption::Unknown("-".into())));
         }
-        let take = |name: &str, value, usage| run.take(name, value, usage);
+        let take =
+            |name: &str, value: Option<MaskedText>, _| run.set(name, value.unwrap_or_default());
         options::read(OPTIONS, &word, || words.next(), take).map_err(option_error)?;
     }
     if words.peek().is_none() {
@@ -111,24 +104,12 @@ fn option_error(problem: InvalidOption) -> String {
             "`cmd` has no option `{word}`: what stands before its image are options of `docker run`"
         ),
         InvalidOption::NoValue(_, name) => format!("the option `--{name}` of `cmd` has no value"),
-        InvalidOption::Refused(why) => why,
+        InvalidOption::Refused(name, why) => format!("`cmd` cannot have `--{name}`: {why}"),
+        InvalidOption::Wrong(why) => why,
     }
 }
 
 impl RunOptions {
-    fn take(
-        &mut self,
-        name: &str,
-        value: Option<MaskedText>,
-        usage: OptionUse,
-    ) -> Result<(), String> {
-        match usage {
-            OptionUse::Ours => self.set(name, value.unwrap_or_default()),
-            OptionUse::Handed | OptionUse::Dropped => Ok(()),
-            OptionUse::Refused(why) => Err(format!("`cmd` cannot have `--{name}`: {why}")),
-        }
-    }
-
     fn set(&mut self, name: &str, value: MaskedText) -> Result<(), String> {
         if name == "env" {
             let Some((name, value)) = value.split_once('=') else {
@@ -137,8 +118,8 @@ impl RunOptions {
                 ));
             };
             let name = variable(&name)?;
-            self.env.retain(|(other, _)| *other != name);
-            self.env.push((name, value));
+            self.place.env.retain(|(other, _)| *other != name);
+            self.place.env.push((name, value));
             return Ok(());
         }
         if value.has_secret() {
@@ -147,22 +128,20 @@ impl RunOptions {
             ));
         }
         let text = value.reveal();
-        let is_on = || text != "false";
+        let (is_on, place) = (text != "false", &mut self.place);
         match name {
-            "cpus" => self.cpus = Some(text.to_owned()),
-            "detach" => self.detach = is_on(),
-            "entrypoint" => self.entry_point = Some(text.to_owned()),
-            "expose" => self.expose.push(text.to_owned()),
-            "privileged" => self.privileged = is_on(),
-            "publish" => self.ports.push(text.to_owned()),
+            "cpus" => place.cpus = Some(text.to_owned()),
+            "detach" => self.detach = is_on,
+            "entrypoint" => place.entry_point = Some(text.to_owned()),
+            "expose" => place.expose.push(text.to_owned()),
+            "privileged" => self.privileged = is_on,
+            "publish" => place.ports.push(text.to_owned()),
             "pull" => self.pull = text == "always",
-            "user" => self.user = Some(text.to_owned()),
-            "volume" => self.mounts.push(mount(text)?),
-            "workdir" if text.starts_with('/') => self.directory = Some(text.to_owned()),
-            "workdir" => {
-                return Err(format!("`--workdir {text}` is no absolute path"));
-            }
-            _ => self.network = Some(text.to_owned()),
+            "user" => place.user = Some(text.to_owned()),
+            "volume" => place.mounts.push(mount(text)?),
+            "workdir" if text.starts_with('/') => place.directory = Some(text.to_owned()),
+            "workdir" => return Err(format!("`--workdir {text}` is no absolute path")),
+            _ => place.network = Some(text.to_owned()),
         }
         Ok(())
     }
@@ -288,18 +267,21 @@ mod tests {
         assert_eq!(
             options,
             RunOptions {
-                entry_point: text("echo"),
-                env: vec![("B".into(), "c d".into()), ("A".into(), "x".into())],
-                directory: text("/x"),
-                user: text("1000"),
-                network: text("host"),
-                cpus: text("2"),
-                expose: vec!["9".into()],
-                ports: vec!["8080:80".into(), "1:2".into()],
-                mounts: vec![Mount {
-                    name: "keys".into(),
-                    path: "/keys".into()
-                }],
+                place: ContainerSettings {
+                    working_directory: None,
+                    entry_point: text("echo"),
+                    env: vec![("B".into(), "c d".into()), ("A".into(), "x".into())],
+                    directory: text("/x"),
+                    user: text("1000"),
+                    network: text("host"),
+                    cpus: text("2"),
+                    expose: vec!["9".into()],
+                    ports: vec!["8080:80".into(), "1:2".into()],
+                    mounts: vec![Mount {
+                        name: "keys".into(),
+                        path: "/keys".into()
+                    }],
+                },
                 detach: true,
                 privileged: true,
                 pull: true,

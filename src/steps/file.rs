@@ -184,41 +184,28 @@ impl KeyReader<'_> {
         let cmd = value(node, "cmd")?;
         let build = value(node, "build")?;
         let push = list(node, "push")?;
-        let kinds = usize::from(cmd.is_some())
-            + usize::from(build.is_some())
-            + usize::from(!push.is_empty());
-        match kinds {
-            1 => {}
-            0 => {
-                return Err(
-                    node.problem(format!("step `{id}` has none of `cmd`, `build` and `push`"))
-                );
+        let mounts = || mounts(node, &defaults.volumes);
+        match (cmd, build, push.is_empty()) {
+            (Some(cmd), None, true) => {
+                let cmd = self.cmd(id, cmd, node, defaults, mounts()?)?;
+                Ok(Action::Cmd(Box::new(cmd)))
             }
-            _ => {
-                return Err(node.problem(format!(
-                    "step `{id}` must have only one of `cmd`, `build` and `push`"
-                )));
+            (None, Some(build), true) => {
+                let build = self.build(id, build, node, defaults, mounts()?)?;
+                Ok(Action::Build(Box::new(build)))
             }
+            (None, None, false) if mounts()?.is_empty() => self.push(node, &push).map(Action::Push),
+            (None, None, false) => {
+                let problem = "only `cmd` and `build` steps have volumes";
+                Err(blame(node, "volumeMounts", problem))
+            }
+            (None, None, true) => {
+                Err(node.problem(format!("step `{id}` has none of `cmd`, `build` and `push`")))
+            }
+            _ => Err(node.problem(format!(
+                "step `{id}` must have only one of `cmd`, `build` and `push`"
+            ))),
         }
-        let mounts = mounts(node, &defaults.volumes)?;
-        if let Some(cmd) = cmd {
-            return Ok(Action::Cmd(Box::new(
-                self.cmd(id, cmd, node, defaults, mounts)?,
-            )));
-        }
-        if let Some(build) = build {
-            return Ok(Action::Build(Box::new(
-                self.build(id, build, node, defaults, mounts)?,
-            )));
-        }
-        if !mounts.is_empty() {
-            return Err(blame(
-                node,
-                "volumeMounts",
-                "only `cmd` and `build` steps have volumes",
-            ));
-        }
-        self.push(node, &push).map(Action::Push)
     }
 
     fn cmd(
@@ -258,20 +245,21 @@ impl KeyReader<'_> {
         } else {
             Some(working_directory(node, defaults)?.unwrap_or_default())
         };
+        let given = options.place;
         let place = ContainerSettings {
             working_directory: own,
-            directory: options.directory,
-            env: self.merged(node, defaults, options.env)?,
-            entry_point: options.entry_point.or(text(node, "entryPoint")?),
-            user: options.user.or(text(node, "user")?),
-            network: options
+            directory: given.directory,
+            env: self.merged(node, defaults, given.env)?,
+            entry_point: given.entry_point.or(text(node, "entryPoint")?),
+            user: given.user.or(text(node, "user")?),
+            network: given
                 .network
                 .or(text(node, "network")?)
                 .or_else(|| defaults.network.clone()),
-            expose: both(list(node, "expose")?, options.expose),
-            ports: both(list(node, "ports")?, options.ports),
-            cpus: options.cpus.or(text(node, "cpus")?),
-            mounts: with_mounts(mounts, options.mounts, defaults).map_err(invalid)?,
+            expose: [list(node, "expose")?, given.expose].concat(),
+            ports: [list(node, "ports")?, given.ports].concat(),
+            cpus: given.cpus.or(text(node, "cpus")?),
+            mounts: with_mounts(mounts, given.mounts, defaults).map_err(invalid)?,
         };
         Ok(CmdStep {
             image,
@@ -396,11 +384,6 @@ impl KeyReader<'_> {
     }
 }
 
-fn both(mut first: Vec<String>, second: Vec<String>) -> Vec<String> {
-    first.extend(second);
-    first
-}
-
 /// Adds the volumes that options of a `cmd` mount; they must be declared in the file.
 fn with_mounts(
     mut mounts: Vec<Mount>,
@@ -467,10 +450,7 @@ fn when(id: &StepId, node: &YamlNode<'_>) -> Result<StepStart, InvalidTaskFile> 
             )),
         };
     }
-    let ids = names
-        .iter()
-        .map(|name| StepId::new(name))
-        .collect::<Result<_, _>>();
+    let ids: Result<Vec<StepId>, _> = names.iter().map(|name| StepId::new(name)).collect();
     ids.map(StepStart::After)
         .map_err(|problem| blame(node, "when", problem))
 }

@@ -55,20 +55,26 @@ pub(super) enum InvalidOption {
     Unknown(String),
     /// An option of this name that lacks its value.
     NoValue(String, &'static str),
-    /// A known option that is refused.
-    Refused(String),
+    /// An option of this name that is refused, and why.
+    Refused(&'static str, &'static str),
+    /// What is wrong with the value of an option.
+    Wrong(String),
 }
 
 /// Parses one word of options: `--name=value`, `--name` before its value, `-t x`, `-tx`, `-t=x` and `-qt x`. `next` returns the words behind
-/// it; `take` receives each option as it is parsed.
+/// it; `take` receives each option as it is parsed, and whether it is passed to the builder.
 pub(super) fn read(
     table: &[OptionGroup],
     word: &MaskedText,
     mut next: impl FnMut() -> Option<MaskedText>,
-    mut take: impl FnMut(&str, Option<MaskedText>, OptionUse) -> Result<(), String>,
+    mut take: impl FnMut(&str, Option<MaskedText>, bool) -> Result<(), String>,
 ) -> Result<(), InvalidOption> {
-    let mut take =
-        |name: &str, value, usage| take(name, value, usage).map_err(InvalidOption::Refused);
+    let mut take = |name, value, usage| match usage {
+        OptionUse::Ours => take(name, value, false).map_err(InvalidOption::Wrong),
+        OptionUse::Handed => take(name, value, true).map_err(InvalidOption::Wrong),
+        OptionUse::Dropped => Ok(()),
+        OptionUse::Refused(why) => Err(InvalidOption::Refused(name, why)),
+    };
     if word.reveal().starts_with("--") {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) => (name, Some(value)),

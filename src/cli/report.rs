@@ -316,21 +316,9 @@ impl Report {
 
     pub fn event(&self, event: Event<'_>) {
         match event {
-            Event::Doing(text) => {
-                if let Some(progress) = &self.progress {
-                    progress.doing(&text);
-                }
-            }
-            Event::RunDoing { id, what } => {
-                if let Some(progress) = &self.progress {
-                    progress.run_doing(id, &what);
-                }
-            }
-            Event::Copying(copying) => {
-                if let Some(progress) = &self.progress {
-                    progress.copying(copying);
-                }
-            }
+            Event::Doing(text) => self.draw(|progress| progress.doing(&text)),
+            Event::RunDoing { id, what } => self.draw(|progress| progress.run_doing(id, &what)),
+            Event::Copying(copying) => self.draw(|progress| progress.copying(copying)),
             Event::Log(bytes) => self.log(bytes),
             Event::Rebuilt(line) => {
                 let time = self.stamp();
@@ -353,9 +341,7 @@ impl Report {
                 task,
                 reason,
             } => {
-                if let Some(progress) = &self.progress {
-                    progress.run_ended(id);
-                }
+                self.draw(|progress| progress.run_ended(id));
                 let task = self.name_of(task);
                 let fields = json!({
                     "event": "runEnded", "task": task, "run": id, "status": status,
@@ -513,8 +499,12 @@ impl Report {
         if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
             drop(self.answer(&rest));
         }
+        self.draw(Progress::clear);
+    }
+
+    fn draw(&self, change: impl FnOnce(&Progress)) {
         if let Some(progress) = &self.progress {
-            progress.clear();
+            change(progress);
         }
     }
 
@@ -557,7 +547,7 @@ fn plain(error: &Error, hint: Option<&str>) -> String {
     text
 }
 
-/// Reports why a command line is refused as wrong usage.
+/// Prints an error for which there is no report yet, and returns its exit code.
 pub fn refused(error: &Error) -> ExitCode {
     // Where stderr is closed, nothing can be reported.
     let _ = io::stderr()
@@ -593,11 +583,7 @@ pub fn usage(usage: &clap::Error, args: &[OsString]) -> ExitCode {
     }
     match printed {
         Err(problem) if problem.kind() != ErrorKind::BrokenPipe => {
-            let error = Error::failed(UNWRITTEN).because(problem);
-            let _ = io::stderr()
-                .lock()
-                .write_all(plain(&error, None).as_bytes());
-            ExitCode::from(error.kind().exit_code())
+            refused(&Error::failed(UNWRITTEN).because(problem))
         }
         _ => ExitCode::SUCCESS,
     }

@@ -35,6 +35,11 @@ impl Outcome {
         Self { view: None, exit }
     }
 
+    /// Returns the same answer with the exit code of the worst of some states; [`Kind::Stale`] is one only where it is asked for.
+    pub fn with_worst(self, worst: Option<Kind>, counts_stale: bool) -> Self {
+        self.with_exit(worst.filter(|kind| counts_stale || *kind != Kind::Stale))
+    }
+
     /// Returns the same answer with the exit code of this reason.
     pub fn with_exit(self, exit: Option<Kind>) -> Self {
         Self { exit, ..self }

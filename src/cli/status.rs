@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use crate::{
     cli::{columns, flags::address::address, outcome::Outcome, report::Report},
-    error::{Kind, Result},
+    error::Result,
     ops::{
         App, page,
         status::{StatusReport, status},
@@ -80,9 +80,8 @@ pub fn run(app: &App, report: &Report, args: StatusArgs) -> Result<Outcome> {
             report.summary(line);
         }
         report.summary(summary(app, registry, &found));
-        let worst = found.worst;
-        let exit = worst.filter(|kind| args.exit_code || *kind != Kind::Stale);
-        Ok(Outcome::answer(columns::status_view(app, found.tasks)).with_exit(exit))
+        let view = columns::status_view(app, found.tasks);
+        Ok(Outcome::answer(view).with_worst(found.worst, args.exit_code))
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{
         outcome::Outcome,
         report::Report,
     },
-    error::{Kind, Result},
+    error::Result,
     image::Reference,
     ops::{
         self, App,
@@ -58,7 +58,6 @@ pub fn run(app: &App, report: &Report, args: ImageCheckArgs) -> Result<Outcome> 
         },
     };
     let checked = app.wait(ops::image_check::check(app, request, &report.events()))?;
-    let worst = checked.worst;
-    let exit = worst.filter(|kind| args.exit_code || *kind != Kind::Stale);
-    Ok(Outcome::answer(columns::image_check_view(app, checked.images)).with_exit(exit))
+    let view = columns::image_check_view(app, checked.images);
+    Ok(Outcome::answer(view).with_worst(checked.worst, args.exit_code))
 }

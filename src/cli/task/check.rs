@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{columns, flags::one_task::SomeTaskArgs, outcome::Outcome, report::Report},
-    error::{Kind, Result},
+    error::Result,
     ops::{self, App, check::CheckOptions},
 };
 
@@ -29,8 +29,6 @@ pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
         images: args.images,
     };
     let checked = app.wait(ops::check::check(app, options, &report.events()))?;
-    let worst = checked.worst;
-    let exit = worst.filter(|kind| args.exit_code || *kind != Kind::Stale);
     if report.shows_tables {
         let none = ops::task::none_yet(app)?;
         let shared = ops::task::ambiguous_names(&app.store);
@@ -40,5 +38,6 @@ pub fn run(app: &App, report: &Report, args: CheckArgs) -> Result<Outcome> {
             .chain(none)
             .for_each(|line| report.summary(line));
     }
-    Ok(Outcome::answer(columns::check_view(app, checked.tasks)).with_exit(exit))
+    let view = columns::check_view(app, checked.tasks);
+    Ok(Outcome::answer(view).with_worst(checked.worst, args.exit_code))
 }

@@ -15,7 +15,7 @@ use crate::{
     error::{Kind, Result},
     ops::{
         self, App,
-        watch::{Looks, RoundResult, WatchOptions},
+        watch::{Looks, WatchOptions},
     },
     sys::signal::{OnHangup, Stop},
 };
@@ -128,8 +128,8 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
     }
     if args.dry_run {
         let (answers, round_result) = app.wait(ops::watch::dry_run(app, &report.events()))?;
-        let exit = exit(&round_result, args.exit_code);
-        return Ok(Outcome::answer(columns::check_view(app, answers)).with_exit(exit));
+        let view = columns::check_view(app, answers);
+        return Ok(Outcome::answer(view).with_worst(round_result.worst, args.exit_code));
     }
     let options = WatchOptions {
         looks: if args.once && !args.due {
@@ -176,10 +176,5 @@ pub fn run(app: &App, report: &Report, args: WatchArgs) -> Result<Outcome> {
         }
         watched => watched?,
     };
-    Ok(answer.with_exit(exit(&round_result, args.exit_code)))
-}
-
-fn exit(round_result: &RoundResult, counts_stale: bool) -> Option<Kind> {
-    let worst = round_result.worst;
-    worst.filter(|kind| counts_stale || *kind != Kind::Stale)
+    Ok(answer.with_worst(round_result.worst, args.exit_code))
 }

@@ -6,7 +6,7 @@ use crate::{
     task::{TaskKey, TaskName},
 };
 
-use super::bare::one_of;
+use super::{azure::AzureArgs, bare::one_of};
 
 // The name of a task: a bare argument or `--name`.
 #[derive(Debug, clap::Args)]
@@ -39,8 +39,24 @@ pub struct OneTaskArgs {
 
 impl OneTaskArgs {
     pub fn find(self, app: &App) -> Result<TaskKey> {
-        let found = SomeTaskArgs::from(self).find(app)?;
-        found.ok_or_else(|| Error::invalid("no task was given"))
+        let name = self.name.get()?;
+        let name = name.ok_or_else(|| Error::invalid("no task was given"))?;
+        find(app, &name, self.registry.as_deref())
+    }
+}
+
+// The same with the options of Azure.
+#[derive(Debug, clap::Args)]
+pub struct AzureOneTaskArgs {
+    #[command(flatten)]
+    task: OneTaskArgs,
+    #[command(flatten)]
+    azure: AzureArgs,
+}
+
+impl AzureOneTaskArgs {
+    pub fn find(self, app: &App) -> Result<TaskKey> {
+        self.task.find(app)
     }
 }
 
@@ -52,12 +68,6 @@ pub struct SomeTaskArgs {
     /// Registry of that task; needed only where several have a task of this name
     #[arg(short, long, value_name = "LOGIN_SERVER", value_parser = crate::cli::flags::registry::login_server, requires = "NameArgs")]
     registry: Option<String>,
-}
-
-impl From<OneTaskArgs> for SomeTaskArgs {
-    fn from(OneTaskArgs { name, registry }: OneTaskArgs) -> Self {
-        Self { name, registry }
-    }
 }
 
 impl SomeTaskArgs {

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        flags::{azure::AzureArgs, confirm::YesArgs, one_task::OneTaskArgs},
+        flags::{confirm::YesArgs, one_task::AzureOneTaskArgs},
         outcome::Outcome,
         report::Report,
     },
@@ -14,11 +14,9 @@ use crate::{
 #[command(after_help = "Example:\n  acrt task delete web --yes")]
 pub struct DeleteArgs {
     #[command(flatten)]
-    task: OneTaskArgs,
+    task: AzureOneTaskArgs,
     #[command(flatten)]
     yes: YesArgs,
-    #[command(flatten)]
-    azure: AzureArgs,
 }
 
 pub fn run(app: &App, report: &Report, args: DeleteArgs) -> Result<Outcome> {

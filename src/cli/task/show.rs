@@ -4,12 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{
-        columns,
-        flags::{azure::AzureArgs, one_task::OneTaskArgs},
-        outcome::Outcome,
-        report::Report,
-    },
+    cli::{columns, flags::one_task::AzureOneTaskArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::{self, App},
     sys::clock::ahead,
@@ -22,12 +17,10 @@ use crate::{
 )]
 pub struct ShowArgs {
     #[command(flatten)]
-    task: OneTaskArgs,
+    task: AzureOneTaskArgs,
     /// Show the values of secret arguments too
     #[arg(long)]
     with_secure_properties: bool,
-    #[command(flatten)]
-    azure: AzureArgs,
 }
 
 pub fn run(app: &App, report: &Report, args: ShowArgs) -> Result<Outcome> {
@@ -157,11 +150,11 @@ fn to_do(option: &str, state: &str, known: &Value) -> String {
     }
 }
 
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 

@@ -1,11 +1,7 @@
 //! `acrt task credential list`
 
 use crate::{
-    cli::{
-        columns,
-        flags::{azure::AzureArgs, one_task::OneTaskArgs},
-        outcome::Outcome,
-    },
+    cli::{columns, flags::one_task::AzureOneTaskArgs, outcome::Outcome},
     error::Result,
     ops::{self, App, credential::CredentialsAnswer},
     view::View,
@@ -15,9 +11,7 @@ use crate::{
 #[command(after_help = "Example:\n  acrt task credential list --name web -o table")]
 pub struct CredentialListArgs {
     #[command(flatten)]
-    task: OneTaskArgs,
-    #[command(flatten)]
-    azure: AzureArgs,
+    task: AzureOneTaskArgs,
 }
 
 pub fn run(app: &App, args: CredentialListArgs) -> Result<Outcome> {

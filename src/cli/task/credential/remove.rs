@@ -1,10 +1,7 @@
 //! `acrt task credential remove`
 
 use crate::{
-    cli::{
-        flags::{azure::AzureArgs, one_task::OneTaskArgs},
-        outcome::Outcome,
-    },
+    cli::{flags::one_task::AzureOneTaskArgs, outcome::Outcome},
     error::Result,
     ops::{self, App},
 };
@@ -13,12 +10,10 @@ use crate::{
 #[command(after_help = "Example:\n  acrt task credential remove --name web --login-server ghcr.io")]
 pub struct CredentialRemoveArgs {
     #[command(flatten)]
-    task: OneTaskArgs,
+    task: AzureOneTaskArgs,
     /// Login server
     #[arg(long)]
     login_server: String,
-    #[command(flatten)]
-    azure: AzureArgs,
 }
 
 pub fn run(app: &App, args: CredentialRemoveArgs) -> Result<Outcome> {

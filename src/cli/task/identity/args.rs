@@ -1,10 +1,7 @@
 //! The options of all commands for managed identities.
 
 use crate::{
-    cli::{
-        flags::{azure::AzureArgs, one_task::OneTaskArgs},
-        report::Report,
-    },
+    cli::{flags::one_task::AzureOneTaskArgs, report::Report},
     error::Result,
     ops::App,
 };
@@ -13,9 +10,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct IdentityArgs {
     #[command(flatten)]
-    pub task: OneTaskArgs,
-    #[command(flatten)]
-    pub azure: AzureArgs,
+    task: AzureOneTaskArgs,
 }
 
 impl IdentityArgs {

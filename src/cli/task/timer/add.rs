@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         columns,
-        flags::{azure::AzureArgs, choice::three_state, one_task::OneTaskArgs},
+        flags::{choice::three_state, one_task::AzureOneTaskArgs},
         outcome::Outcome,
     },
     error::Result,
@@ -17,7 +17,7 @@ use crate::{
 )]
 pub struct TimerAddArgs {
     #[command(flatten)]
-    task: OneTaskArgs,
+    task: AzureOneTaskArgs,
     /// Name of the timer
     #[arg(long, value_name = "NAME")]
     timer_name: TimerName,
@@ -27,8 +27,6 @@ pub struct TimerAddArgs {
     /// Whether the timer does anything
     #[arg(long, num_args = 0..=1, default_value = "true", default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     enabled: bool,
-    #[command(flatten)]
-    azure: AzureArgs,
 }
 
 pub fn run(app: &App, args: TimerAddArgs) -> Result<Outcome> {

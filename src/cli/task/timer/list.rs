@@ -1,11 +1,7 @@
 //! `acrt task timer list`
 
 use crate::{
-    cli::{
-        columns,
-        flags::{azure::AzureArgs, one_task::OneTaskArgs},
-        outcome::Outcome,
-    },
+    cli::{columns, flags::one_task::AzureOneTaskArgs, outcome::Outcome},
     error::Result,
     ops::{self, App},
 };
@@ -14,9 +10,7 @@ use crate::{
 #[command(after_help = "Example:\n  acrt task timer list --name web -o table")]
 pub struct TimerListArgs {
     #[command(flatten)]
-    task: OneTaskArgs,
-    #[command(flatten)]
-    azure: AzureArgs,
+    task: AzureOneTaskArgs,
 }
 
 pub fn run(app: &App, args: TimerListArgs) -> Result<Outcome> {

@@ -1,11 +1,7 @@
 //! `acrt task timer remove`
 
 use crate::{
-    cli::{
-        columns,
-        flags::{azure::AzureArgs, one_task::OneTaskArgs},
-        outcome::Outcome,
-    },
+    cli::{columns, flags::one_task::AzureOneTaskArgs, outcome::Outcome},
     error::Result,
     ops::{self, App},
     task::TimerName,
@@ -15,12 +11,10 @@ use crate::{
 #[command(after_help = "Example:\n  acrt task timer remove --name web --timer-name nightly")]
 pub struct TimerRemoveArgs {
     #[command(flatten)]
-    task: OneTaskArgs,
+    task: AzureOneTaskArgs,
     /// Name of the timer
     #[arg(long, value_name = "NAME")]
     timer_name: TimerName,
-    #[command(flatten)]
-    azure: AzureArgs,
 }
 
 pub fn run(app: &App, args: TimerRemoveArgs) -> Result<Outcome> {

@@ -12,7 +12,9 @@ pub fn one_of<T: PartialEq + Display>(
 ) -> Result<Option<T>> {
     match (bare, given) {
         (Some(bare), Some(given)) if bare != given => Err(Error::invalid(format!(
-            "`{bare}` and `{option} {given}` contradict each other"
+            "`{}` and `{option} {}` contradict each other",
+            bare.to_string().escape_debug(),
+            given.to_string().escape_debug()
         ))
         .hint("leave one of the two out")),
         (bare, given) => Ok(bare.or(given)),

@@ -49,10 +49,7 @@ pub struct ListRunsArgs {
 
 pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
     let detail = args.detail;
-    let registry = args
-        .registry
-        .as_deref()
-        .map(|name| app.settings.login_server(name));
+    let registry = args.registry.map(|it| app.settings.login_server(&it));
     let filter = RunFilter {
         task: args.name.get()?,
         status: args.run_status,

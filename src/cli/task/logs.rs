@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        flags::{azure::AzureArgs, one_task::NameArgs, run_id::TypedRunId},
+        flags::{azure::AzureArgs, one_task::NameArgs, run_id::run_id},
         outcome::Outcome,
         report::Report,
     },
@@ -20,7 +20,7 @@ use super::list_runs::checked;
 pub struct LogsArgs {
     /// Run whose log to print [default: the newest]
     #[arg(long)]
-    run_id: Option<TypedRunId>,
+    run_id: Option<String>,
     #[command(flatten)]
     name: NameArgs,
     /// The newest run that pushed this image
@@ -41,12 +41,9 @@ pub struct LogsArgs {
 
 pub fn run(app: &App, report: &Report, args: LogsArgs) -> Result<Outcome> {
     report.shows_raw(args.raw);
-    let registry = args
-        .registry
-        .as_deref()
-        .map(|name| app.settings.login_server(name));
+    let registry = args.registry.map(|it| app.settings.login_server(&it));
     let id = match args.run_id {
-        Some(id) => id.find(app)?,
+        Some(id) => run_id(app, &id)?,
         None => {
             let filter = RunFilter {
                 task: args.name.get()?,

@@ -5,13 +5,15 @@ use serde_json::{Value, json};
 use crate::{
     cli::{
         columns,
-        flags::{one_task::OneTaskArgs, run_id::TypedRunId},
+        flags::{one_task::OneTaskArgs, run_id::run_id},
         outcome::Outcome,
     },
     error::Result,
     ops::{App, why::why},
     view::View,
 };
+
+use super::show::{items, text};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -22,12 +24,12 @@ pub struct WhyArgs {
     task: OneTaskArgs,
     /// Why this run was made, and not the next or the last
     #[arg(long, value_name = "ID")]
-    run_id: Option<TypedRunId>,
+    run_id: Option<String>,
 }
 
 pub fn run(app: &App, args: WhyArgs) -> Result<Outcome> {
     let key = args.task.find(app)?;
-    let run_id = args.run_id.map(|id| id.find(app)).transpose()?;
+    let run_id = args.run_id.map(|id| run_id(app, &id)).transpose()?;
     let answer = app.wait(why(app, &key, run_id))?;
     let view = View::of(answer, columns::WHY).with_rows(|rows| *rows = lines(rows));
     Ok(Outcome::answer(view.for_people()))
@@ -35,7 +37,6 @@ pub fn run(app: &App, args: WhyArgs) -> Result<Outcome> {
 
 /// Formats the answer as the lines of a table.
 fn lines(answer: &Value) -> Value {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let line = |what: &str, before: &str, after: &str| json!({"what": what, "before": before, "after": after});
     let whose = match answer["runId"].as_str() {
         Some(id) => format!("run {id}, {}", text(&answer["status"])),
@@ -46,7 +47,7 @@ fn lines(answer: &Value) -> Value {
         line("run", "", &whose),
         line("cause", "", &text(&answer["cause"])),
     ];
-    for base in answer["bases"].as_array().into_iter().flatten() {
+    for base in items(&answer["bases"]) {
         let digest = |key: &str| text(&base[key]).chars().take(19).collect::<String>();
         let image = text(&base["image"]);
         lines.push(line(&image, &digest("previousDigest"), &digest("digest")));
@@ -54,7 +55,7 @@ fn lines(answer: &Value) -> Value {
             let second = seen.split(['.', '+']).next().unwrap_or_default();
             lines.push(line("  seen", "", &format!("{second}Z by {by}")));
         }
-        for one in base["differences"].as_array().into_iter().flatten() {
+        for one in items(&base["differences"]) {
             let what = format!("  {}", text(&one["what"]));
             lines.push(line(&what, &text(&one["before"]), &text(&one["after"])));
         }

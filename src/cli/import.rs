@@ -6,7 +6,7 @@ use crate::{
         flags::{
             azure::AzureArgs,
             build::{Platforms, platforms},
-            login::password,
+            login::PasswordArgs,
         },
         outcome::Outcome,
         report::Report,
@@ -32,6 +32,7 @@ const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
 #[command(
     after_help = "Examples:\n  acrt import --name localhost:5000 --source docker.io/library/node:20\n  acrt import -n localhost:5000 --source ghcr.io/acme/base:1 \\\n    -t base:1 -t base:latest --force\n  acrt import --source node:20 --image oci:/media/usb/images:node-20\n  acrt import --source oci:/media/usb/images:node-20 \\\n    -t localhost:5000/node:20"
 )]
+#[command(mut_arg("password", |arg| arg.help("Password at the registry of the source, or without a user a token; env:NAME or file:PATH say where it is")))]
 pub struct ImportArgs {
     /// Image to copy, or a folder, as oci:FOLDER[:NAME]
     #[arg(long, value_name = "IMAGE")]
@@ -60,17 +61,8 @@ pub struct ImportArgs {
     /// User at the registry of the source; env:NAME or file:PATH say where it is
     #[arg(short, long)]
     username: Option<String>,
-    /// Password at the registry of the source, or without a user a token; env:NAME or file:PATH say where it is
-    #[arg(
-        short,
-        long,
-        allow_hyphen_values = true,
-        conflicts_with = "password_stdin"
-    )]
-    password: Option<Secret>,
-    /// Read the password from standard input
-    #[arg(long)]
-    password_stdin: bool,
+    #[command(flatten)]
+    password: PasswordArgs,
     /// Return at once; the copy continues in the background, as a run
     #[arg(long)]
     no_wait: bool,
@@ -95,8 +87,7 @@ pub fn run(app: &App, report: &Report, args: ImportArgs) -> Result<Outcome> {
 }
 
 fn request(report: &Report, args: ImportArgs) -> Result<Import> {
-    let password = password(report, args.password, args.password_stdin)?;
-    let login = match (args.username, password) {
+    let login = match (args.username, args.password.read(report)?) {
         (Some(username), Some(password)) => Some(StoredLogin {
             username: Secret::new(username),
             password,

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         flags::{
-            login::{complete, password},
+            login::{PasswordArgs, complete},
             registry::RegistryNameArgs,
         },
         outcome::Outcome,
@@ -27,17 +27,8 @@ pub struct LoginCommandArgs {
     /// User; env:NAME or file:PATH say where it is. On a terminal, its password is asked for
     #[arg(short, long)]
     username: Option<Secret>,
-    /// Password; env:NAME or file:PATH say where it is
-    #[arg(
-        short,
-        long,
-        allow_hyphen_values = true,
-        conflicts_with = "password_stdin"
-    )]
-    password: Option<Secret>,
-    /// Read the password from standard input
-    #[arg(long)]
-    password_stdin: bool,
+    #[command(flatten)]
+    password: PasswordArgs,
     /// Print a token of the registry, and keep no login
     #[arg(short = 't', long)]
     expose_token: bool,
@@ -51,7 +42,7 @@ pub struct LoginCommandArgs {
 
 pub fn run(app: &App, report: &Report, args: LoginCommandArgs) -> Result<Outcome> {
     let registry = args.name.find(app, report, None)?;
-    let password = password(report, args.password, args.password_stdin)?;
+    let password = args.password.read(report)?;
     app.wait(async {
         let stop = Stop::listen(OnHangup::Stop)?;
         let work = log_in(

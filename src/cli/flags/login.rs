@@ -21,6 +21,16 @@ pub struct LoginArgs {
     /// User; env:NAME or file:PATH say where it is
     #[arg(short, long)]
     username: Option<String>,
+    #[command(flatten)]
+    password: PasswordArgs,
+    /// Managed identity for the login
+    #[arg(long, hide_short_help = true, help_heading = AZURE, value_name = "IDENTITY")]
+    use_identity: Option<String>,
+}
+
+// `--password` and `--password-stdin`.
+#[derive(Debug, clap::Args)]
+pub struct PasswordArgs {
     /// Password; env:NAME or file:PATH say where it is
     #[arg(
         short,
@@ -32,9 +42,29 @@ pub struct LoginArgs {
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
-    /// Managed identity for the login
-    #[arg(long, hide_short_help = true, help_heading = AZURE, value_name = "IDENTITY")]
-    use_identity: Option<String>,
+}
+
+impl PasswordArgs {
+    fn is_given(&self) -> bool {
+        self.password.is_some() || self.password_stdin
+    }
+
+    /// Returns the given password, or the one from standard input.
+    pub fn read(self, report: &Report) -> Result<Option<Secret>> {
+        match self.password {
+            None if self.password_stdin => standard_input().map(Some),
+            password => Ok(password.inspect(|password| warn_of_plain(report, password))),
+        }
+    }
+}
+
+/// Warns of a password that stands in the command line itself.
+pub fn warn_of_plain(report: &Report, password: &Secret) {
+    if !is_place(password.reveal()) {
+        report.warning(
+            "other users can read a password in a command line; --password-stdin hides it",
+        );
+    }
 }
 
 /// The parts of a login that were given.
@@ -51,10 +81,8 @@ pub struct LoginParts {
 impl LoginArgs {
     /// Tells whether only an identity of Azure was given, which no registry outside of Azure accepts; warns of it.
     pub fn is_of_azure_alone(&self, report: &Report) -> bool {
-        let is_alone = self.use_identity.is_some()
-            && self.username.is_none()
-            && self.password.is_none()
-            && !self.password_stdin;
+        let is_alone =
+            self.use_identity.is_some() && self.username.is_none() && !self.password.is_given();
         if is_alone {
             report.warning(&format!(
                 "without effect outside Azure: --use-identity; `{}` is reached with the logins of docker and podman",
@@ -71,19 +99,13 @@ impl LoginArgs {
         let parts = LoginParts {
             server: self.login_server,
             username: self.username.map(Secret::new),
-            password: password(report, self.password, self.password_stdin)?,
+            password: self.password.read(report)?,
         };
         let mut given = parts.username.iter().chain(&parts.password);
         match given.find(|part| part.reveal().is_empty()) {
             Some(_) => Err(incomplete()),
             None => Ok(parts),
         }
-    }
-
-    /// Returns a complete login.
-    pub fn whole(self, report: &Report) -> Result<(String, StoredLogin)> {
-        let parts = self.parts(report)?;
-        Ok((parts.server, complete(parts.username, parts.password)?))
     }
 }
 
@@ -103,26 +125,6 @@ pub fn complete(username: Option<Secret>, password: Option<Secret>) -> Result<St
 fn incomplete() -> Error {
     Error::invalid("a login needs a user and a password")
         .hint("give --username, and --password-stdin or --password env:NAME")
-}
-
-/// Returns the given password, or the one from standard input.
-pub fn password(
-    report: &Report,
-    password: Option<Secret>,
-    from_stdin: bool,
-) -> Result<Option<Secret>> {
-    match password {
-        Some(password) => {
-            if !is_place(password.reveal()) {
-                report.warning(
-                    "other users can read a password in a command line; --password-stdin hides it",
-                );
-            }
-            Ok(Some(password))
-        }
-        None if from_stdin => standard_input().map(Some),
-        None => Ok(None),
-    }
 }
 
 fn standard_input() -> Result<Secret> {

@@ -17,7 +17,7 @@ use crate::{
     sys::secret::Secret,
 };
 
-use super::{bare::one_of, login::password};
+use super::{bare::one_of, login::warn_of_plain};
 
 /// Parses the name of a registry, which may be a name of the config file; that is checked later.
 pub fn login_server(text: &str) -> Result<String, String> {
@@ -69,7 +69,9 @@ impl RegistryLoginArgs {
     /// Makes all logins known to the registry client; the given login takes precedence for `registry`.
     pub fn enter(self, app: &App, report: &Report, registry: &str) -> Result<()> {
         let mut logins = all_logins(app, &[], &mut 0, &report.events())?;
-        match (self.username, password(report, self.password, false)?) {
+        let password = self.password;
+        let password = password.inspect(|password| warn_of_plain(report, password));
+        match (self.username, password) {
             (Some(username), Some(password)) => {
                 let username = resolved(&username, "the user")?;
                 let login = Login {

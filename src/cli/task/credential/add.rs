@@ -2,7 +2,11 @@
 
 use crate::{
     cli::{
-        flags::{azure::AzureArgs, login::LoginArgs, one_task::OneTaskArgs},
+        flags::{
+            azure::AzureArgs,
+            login::{LoginArgs, complete},
+            one_task::OneTaskArgs,
+        },
         outcome::Outcome,
         report::Report,
     },
@@ -28,7 +32,8 @@ pub fn run(app: &App, report: &Report, args: CredentialAddArgs) -> Result<Outcom
     if args.login.is_of_azure_alone(report) {
         return Ok(super::list::answer(ops::credential::list(app, &key)?));
     }
-    let (server, login) = args.login.whole(report)?;
-    let answer = ops::credential::add(app, &key, &server, login)?;
+    let parts = args.login.parts(report)?;
+    let login = complete(parts.username, parts.password)?;
+    let answer = ops::credential::add(app, &key, &parts.server, login)?;
     Ok(super::list::answer(answer))
 }

@@ -8,14 +8,11 @@ use serde_json::Value;
 use super::{column::Column, table, text};
 
 /// Completes an answer, or an item of one, just before it is shown.
-pub(super) type Prepare = dyn Fn(&mut Value) + Send + Sync;
+pub type Prepare = dyn Fn(&mut Value) + Send + Sync;
 
 /// How the items of a list are drawn.
 #[derive(Clone)]
-pub struct Shape(pub(super) ShapeKind);
-
-#[derive(Clone)]
-pub(super) enum ShapeKind {
+pub enum Shape {
     Json,
     /// As rows of a table.
     Rows(&'static [Column], Option<Arc<Prepare>>),
@@ -24,9 +21,7 @@ pub(super) enum ShapeKind {
 }
 
 /// A drawn part of a list.
-pub struct Part(pub(super) Drawn);
-
-pub(super) enum Drawn {
+pub enum Part {
     /// The items as JSON, each preceded by a comma.
     Json(String),
     Rows(Vec<Vec<String>>),
@@ -36,7 +31,7 @@ pub(super) enum Drawn {
 impl Shape {
     /// Tells whether items become rows of a table, so that they need only the fields of its columns.
     pub fn makes_rows(&self) -> bool {
-        matches!(self.0, ShapeKind::Rows(..))
+        matches!(self, Self::Rows(..))
     }
 
     /// Draws some items.
@@ -49,9 +44,9 @@ impl Shape {
         items: impl IntoIterator<Item = T>,
     ) -> Result<Part, serde_json::Error> {
         let items = items.into_iter();
-        Ok(Part(match &self.0 {
-            ShapeKind::Json => Drawn::Json(text::json_items(items)?),
-            ShapeKind::Rows(columns, prepare) => {
+        Ok(match self {
+            Self::Json => Part::Json(text::json_items(items)?),
+            Self::Rows(columns, prepare) => {
                 let row = |item: T| {
                     let mut item = serde_json::to_value(item)?;
                     if let Some(prepare) = prepare {
@@ -59,12 +54,12 @@ impl Shape {
                     }
                     Ok(table::row(&item, columns))
                 };
-                Drawn::Rows(items.map(row).collect::<Result<_, serde_json::Error>>()?)
+                Part::Rows(items.map(row).collect::<Result<_, serde_json::Error>>()?)
             }
-            ShapeKind::Values => {
+            Self::Values => {
                 let values = items.map(serde_json::to_value);
-                Drawn::Values(values.collect::<Result<_, _>>()?)
+                Part::Values(values.collect::<Result<_, _>>()?)
             }
-        }))
+        })
     }
 }

@@ -24,7 +24,7 @@ pub use drawing::{DrawnVertex, Picture, VertexStatus, svg};
 pub use list::{Part, Shape};
 pub use query::{InvalidQuery, Query};
 
-use list::{Drawn, Prepare, ShapeKind};
+use list::Prepare;
 
 /// The output format. The names are az's, in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,11 +84,11 @@ impl AnswerForm {
     fn whole(self) -> Result<Value, serde_json::Error> {
         let parts = match self {
             Self::Whole(make) => return make(),
-            Self::List(parts) => parts(Shape(ShapeKind::Values)),
+            Self::List(parts) => parts(Shape::Values),
         };
         let mut all = Vec::new();
         for part in parts {
-            if let Drawn::Values(values) = part?.0 {
+            if let Part::Values(values) = part? {
                 all.extend(values);
             }
         }
@@ -222,8 +222,8 @@ impl View {
         let is_plain = format == Format::Json || (format == Format::Jsonc && !canvas.colour);
         match self.answer {
             AnswerForm::List(parts) if is_plain && query.is_none() => {
-                let parts = parts(Shape(ShapeKind::Json)).filter_map(|part| match part {
-                    Ok(Part(Drawn::Json(text))) => Some(Ok(text)),
+                let parts = parts(Shape::Json).filter_map(|part| match part {
+                    Ok(Part::Json(text)) => Some(Ok(text)),
                     Ok(_) => None,
                     Err(error) => Some(Err(error.into())),
                 });
@@ -231,8 +231,8 @@ impl View {
             }
             AnswerForm::List(parts) if format == Format::Table && query.is_none() => {
                 let mut all = Vec::new();
-                for part in parts(Shape(ShapeKind::Rows(self.columns, self.prepare))) {
-                    if let Drawn::Rows(rows) = part?.0 {
+                for part in parts(Shape::Rows(self.columns, self.prepare)) {
+                    if let Part::Rows(rows) = part? {
                         all.extend(rows);
                     }
                 }

@@ -244,11 +244,6 @@ impl Copies {
     }
 }
 
-struct FoundFile {
-    key: TaskKey,
-    stamp: FileStamp,
-}
-
 impl TaskFiles<'_> {
     /// Finds all files, and reads those with `read` of which the cache has no copy.
     ///
@@ -269,7 +264,7 @@ impl TaskFiles<'_> {
         let mut files = Vec::with_capacity(found.len());
         let mut stamps = Vec::with_capacity(found.len());
         let mut missed = 0;
-        for FoundFile { key, stamp } in found {
+        for (key, stamp) in found {
             let state = stamp.fingerprint();
             // Both lists are sorted: entries before this key belong to files that do not exist any more.
             while entries.next_if(|entry| entry.cmp(&key).is_lt()).is_some() {}
@@ -305,7 +300,7 @@ impl TaskFiles<'_> {
         })
     }
 
-    fn find(&self) -> Result<Vec<FoundFile>> {
+    fn find(&self) -> Result<Vec<(TaskKey, FileStamp)>> {
         let mut found = Vec::new();
         let mut registries = names(&self.folder)?;
         registries.sort_unstable();
@@ -338,17 +333,12 @@ impl TaskFiles<'_> {
                     _ => entry.metadata(),
                 };
                 if let (Some(name), Ok(metadata)) = (name, metadata) {
-                    found.push(FoundFile {
-                        key: TaskKey {
-                            registry: registry.clone(),
-                            name,
-                        },
-                        stamp: FileStamp::of(&metadata),
-                    });
+                    let registry = registry.clone();
+                    found.push((TaskKey { registry, name }, FileStamp::of(&metadata)));
                 }
             }
             // All are of one registry: only the names need comparing.
-            found[first..].sort_unstable_by(|a, b| a.key.name.cmp(&b.key.name));
+            found[first..].sort_unstable_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         }
         Ok(found)
     }

@@ -101,7 +101,11 @@ fn typical_pinned(bencher: Bencher<'_, '_>) {
     let file = Dockerfile::parse(TYPICAL.as_bytes()).unwrap();
     let bases = file.bases(&build()).unwrap();
     let digest = Digest::of(b"");
-    bencher.bench(|| file.pinned(black_box(&bases), &|_| Some(digest.clone())));
+    bencher.bench(|| {
+        file.rewritten(black_box(&bases), &|base| {
+            Some(base.reference.at(digest.clone()))
+        })
+    });
 }
 
 /// The typical file, repeated.

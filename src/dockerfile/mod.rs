@@ -40,4 +40,3 @@ pub use bases::{BaseImage, BaseKind, Pinning, Unpinnable, UnreadPart};
 pub use build::Build;
 pub use file::Dockerfile;
 pub use problem::{DockerfileError, DockerfileErrorKind};
-pub use text::SourceRange;

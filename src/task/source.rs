@@ -1,6 +1,6 @@
 //! The file that a task was adopted from, to report when that file says something else now.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,14 +44,4 @@ pub enum SourceKind {
     /// A file of docker buildx bake.
     Bake,
     Dockerfile,
-}
-
-impl fmt::Display for SourceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Compose => "compose",
-            Self::Bake => "bake",
-            Self::Dockerfile => "dockerfile",
-        })
-    }
 }

@@ -1,6 +1,6 @@
 //! When builds of a task may start.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -34,12 +34,6 @@ impl FromStr for Window {
 
     fn from_str(text: &str) -> Result<Self, InvalidCron> {
         text.parse().map(Self)
-    }
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

@@ -48,12 +48,7 @@ impl fmt::Display for DockerfileError {
         if self.text.is_empty() {
             return f.write_str(&problem);
         }
-        let mut shown = self.text.char_indices();
-        match shown.nth(MOST_TEXT) {
-            Some((end, _)) => write!(f, "`{}…`: ", &self.text[..end])?,
-            None => write!(f, "`{}`: ", self.text)?,
-        }
-        f.write_str(&problem)
+        write!(f, "`{}`: {problem}", cut(self.text.clone(), MOST_TEXT))
     }
 }
 

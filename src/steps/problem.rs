@@ -89,11 +89,7 @@ fn show(f: &mut fmt::Formatter<'_>, line: Option<usize>, text: &str) -> fmt::Res
     if text.len() <= LONGEST {
         return f.write_str(text);
     }
-    let mut end = LONGEST;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    write!(f, "{}…", &text[..end])
+    write!(f, "{}…", &text[..text.floor_char_boundary(LONGEST)])
 }
 
 #[cfg(test)]

@@ -53,11 +53,6 @@ impl Graph {
             cycles,
         }
     }
-
-    /// Returns, for each task, those that depend on its images.
-    pub fn children(&self) -> Vec<Vec<usize>> {
-        children(&self.parents)
-    }
 }
 
 /// Inverts `parents`: returns the children of each, in rising order.

@@ -18,7 +18,7 @@ use super::{
     decide::{Move, Problem, Reasons, Verdict},
     descendants::{Descendant, Descendants},
     families::{Families, FamilySubset},
-    graph::{Graph, Vertex},
+    graph::{Graph, Vertex, children},
     open_questions::{OpenQuestions, QuestionTarget},
     selection::Selection,
     snapshot::Snapshot,
@@ -140,7 +140,7 @@ impl<'a> Round<'a> {
             }
         }
         let graph = Graph::new(&vertices);
-        let children = graph.children();
+        let children = children(&graph.parents);
         let mut decisions = vec![Decision::Open; nodes.len()];
         for cycle in &graph.cycles {
             for n in cycle {

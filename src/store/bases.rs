@@ -31,16 +31,11 @@ use super::{
 /// The schema version of the file that this program writes.
 const SCHEMA: u32 = 1;
 
-#[derive(Deserialize)]
-struct Bases {
+/// The file: `T` is [`TagRecords`] when it is read, and a sorted map of references when it is written.
+#[derive(Serialize, Deserialize)]
+struct Bases<T> {
     schema: u32,
-    tags: TagRecords,
-}
-
-#[derive(Serialize)]
-struct BasesRef<'a> {
-    schema: u32,
-    tags: BTreeMap<&'a Reference, &'a TagRecord>,
+    tags: T,
 }
 
 /// A file smaller than this, in bytes, is rewritten on each change, without a journal.
@@ -55,17 +50,11 @@ struct JournalHead {
 }
 
 /// Any other line of the journal.
-#[derive(Deserialize)]
-struct JournalEntry {
-    tag: Reference,
+#[derive(Serialize, Deserialize)]
+struct JournalEntry<T, R> {
+    tag: T,
     /// The new record; `None` where the tag was forgotten.
-    record: Option<TagRecord>,
-}
-
-#[derive(Serialize)]
-struct EntryRef<'a> {
-    tag: &'a Reference,
-    record: Option<&'a TagRecord>,
+    record: Option<R>,
 }
 
 impl Store {
@@ -77,7 +66,7 @@ impl Store {
     pub fn tags(&self, now: Timestamp) -> Result<ReadResult<Tags>> {
         recall(&self.layout.bases(), now, |path| {
             let stamp = stamp_of(path);
-            let Some(mut bases) = file::read_json::<Bases>(path)? else {
+            let Some(mut bases) = file::read_json::<Bases<TagRecords>>(path)? else {
                 return Ok(None);
             };
             check_schema(path, bases.schema, SCHEMA)?;
@@ -94,9 +83,10 @@ impl Store {
     ///
     /// [`Kind::Failed`] with the path.
     pub fn save_tags(&self, tags: &Tags) -> Result<()> {
-        let bases = BasesRef {
+        let sorted: BTreeMap<&Reference, &TagRecord> = tags.records().iter().collect();
+        let bases = Bases {
             schema: SCHEMA,
-            tags: tags.records().iter().collect(),
+            tags: sorted,
         };
         file::write_json(&self.layout.bases(), &bases)?;
         // The journal does not belong to the new file.
@@ -138,7 +128,7 @@ impl Store {
         };
         for tag in &changed {
             let record = tags.get(tag);
-            write_line(&mut lines, &EntryRef { tag, record }, &path)?;
+            write_line(&mut lines, &JournalEntry { tag, record }, &path)?;
         }
         if known + lines.len() as u64 > size {
             return self.save_tags(tags);

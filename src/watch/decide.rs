@@ -621,15 +621,12 @@ impl Snapshot {
                 None => Verdict::NeverRun,
             };
         }
-        if let Some(problem) = self
-            .reading
-            .as_ref()
-            .and_then(|reading| reading.problem.as_ref())
-        {
+        let reading = self.reading.as_ref();
+        if let Some(why) = reading.and_then(|reading| reading.problem.clone()) {
             let problems = vec![Problem {
                 kind: ProblemKind::Files,
                 subject: self.task.key().full(),
-                why: problem.clone(),
+                why,
                 since: None,
                 hint: None,
             }];
@@ -736,9 +733,7 @@ impl Snapshot {
     }
 
     fn inputs(&self) -> Option<&Digest> {
-        self.reading
-            .as_ref()
-            .and_then(|reading| reading.digest.as_ref())
+        self.reading.as_ref()?.digest.as_ref()
     }
 }
 

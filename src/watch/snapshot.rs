@@ -143,7 +143,7 @@ impl Snapshot {
     pub fn followed_by_age(
         &self,
     ) -> impl Iterator<Item = (&Reference, &Dependency, SignedDuration)> {
-        let trigger = self.trigger();
+        let (trigger, reading) = (self.trigger(), self.reading.as_ref());
         let ages = self.ages.iter().copied();
         let ages = ages.chain(std::iter::repeat(SignedDuration::ZERO));
         self.bases
@@ -152,10 +152,7 @@ impl Snapshot {
             .zip(ages)
             .filter_map(|((tag, dependency), age)| Some((tag.as_ref()?, dependency, age)))
             .filter(move |(tag, dependency, _)| {
-                let is_dropped = self
-                    .reading
-                    .as_ref()
-                    .is_some_and(|it| it.dropped.contains(*tag));
+                let is_dropped = reading.is_some_and(|it| it.dropped.contains(*tag));
                 !is_dropped && trigger.is_some_and(|kind| dependency.kind.counts_for(kind))
             })
     }

@@ -288,7 +288,7 @@ impl DockerStep {
     }
 }
 
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 

@@ -21,15 +21,11 @@ pub struct ImportStep {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all_referrers: bool,
     /// Whether tags that name another image are moved; always true for a stored task.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[serde(default = "super::definition::yes", skip_serializing_if = "is_yes")]
     pub force: bool,
     /// The program, with its arguments, that tests a new copy before the tags move; empty for no test.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub test: Vec<String>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 #[expect(

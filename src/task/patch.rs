@@ -311,14 +311,12 @@ impl TaskPatch {
         }
         task
     }
-}
 
-impl TaskPatch {
     /// Turns `step` into another kind of step where the given file requires it.
     fn turned(&self, step: Step) -> Step {
         if let Some(content) = &self.content {
             return match step {
-                Step::EncodedTask(step) => Step::EncodedTask(step),
+                Step::EncodedTask(_) => step,
                 other => Step::EncodedTask(EncodedStep {
                     context_path: other.context().filter(|it| **it != Context::None).cloned(),
                     encoded_task_content: content.clone(),
@@ -333,25 +331,16 @@ impl TaskPatch {
         let Some(file) = &self.file else { return step };
         let context = self.context.as_ref().or(step.context()).cloned();
         match (step, context) {
-            (Step::Docker(old), Some(context_path)) if is_task_file(file) => {
+            (old @ (Step::Docker(_) | Step::EncodedTask(_)), Some(context_path))
+                if is_task_file(file) =>
+            {
                 Step::FileTask(FileStep {
                     context_path,
                     task_file_path: file.clone(),
                     values_file_path: None,
-                    values: Vec::new(),
-                    allow_privileged: false,
-                    trust_context: old.trust_context,
-                    pushes: Vec::new(),
-                })
-            }
-            (Step::EncodedTask(step), Some(context_path)) if is_task_file(file) => {
-                Step::FileTask(FileStep {
-                    context_path,
-                    task_file_path: file.clone(),
-                    values_file_path: None,
-                    values: step.values,
-                    allow_privileged: step.allow_privileged,
-                    trust_context: step.trust_context,
+                    values: old.values().to_vec(),
+                    allow_privileged: old.allows_privileged(),
+                    trust_context: old.trusts_context(),
                     pushes: Vec::new(),
                 })
             }

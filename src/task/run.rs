@@ -334,9 +334,7 @@ impl Run {
                 }
         })
     }
-}
 
-impl Run {
     /// Formats the cause on one line, without times: `node:20-alpine 1f0c… → 8c31…`, `timer nightly`, `commit 4be1…`, `by hand`.
     pub fn cause(&self) -> String {
         self.causes_by(|_| String::new())

@@ -53,11 +53,8 @@ pub struct DepsArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: DepsArgs) -> Result<Outcome> {
-    let text = if args.file.as_os_str() == "-" {
-        Some(standard_input()?)
-    } else {
-        None
-    };
+    let is_stdin = args.file.as_os_str() == "-";
+    let text = is_stdin.then(standard_input).transpose()?;
     let request = DepsRequest {
         context: args.context,
         file: args.file,

@@ -20,9 +20,8 @@ use super::{
     build::{ArgumentArgs, Platforms, platforms_or_none},
     choice::{status, three_state},
     duration::timeout,
-    keep::KeepArgs,
     program::words,
-    steps::{StepOptions, TrustArgs, ValueArgs, text_of},
+    steps::{StepOptions, ValueArgs, text_of},
     trigger::{TriggerArgs, schedule_or_none},
 };
 
@@ -57,8 +56,12 @@ pub struct DefinitionArgs {
     pub cmd: Option<String>,
     #[command(flatten)]
     values: ValueArgs,
-    #[command(flatten)]
-    trust: TrustArgs,
+    /// Let steps be privileged: they can do anything to this machine
+    #[arg(long, help_heading = "Multi-step files", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    allow_privileged: Option<bool>,
+    /// Let what the context brings do all that the task may: for contexts that you alone write
+    #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
+    trust_context: Option<bool>,
     /// Image to push, as name:tag; may hold {{.Run.ID}} and other run variables (can be repeated)
     #[arg(
         short = 't',
@@ -67,8 +70,12 @@ pub struct DefinitionArgs {
         value_name = "IMAGE"
     )]
     pub images: Vec<String>,
-    #[command(flatten)]
-    keep: KeepArgs,
+    /// How many of the newest tags made from {{.Run.ID}} are kept after a run [default: all]
+    #[arg(long, help_heading = "Images", value_name = "COUNT")]
+    keep_tags: Option<u32>,
+    /// For how many days such tags are kept; with --keep-tags, the newest are kept for longer
+    #[arg(long, help_heading = "Images", value_name = "DAYS")]
+    keep_days: Option<u32>,
     /// Enabled or Disabled
     #[arg(long, help_heading = "Triggers", ignore_case = true, hide_possible_values = true, value_parser = status())]
     status: Option<Status>,
@@ -143,7 +150,6 @@ impl DefinitionArgs {
             let schedules = self.schedules.into_iter().flatten().collect();
             Some(timers(schedules, app.clock.now())?)
         };
-        let (keep_tags, keep_days) = self.keep.patch();
         let patch = TaskPatch {
             status: self.status,
             file: self.file.filter(|_| content.is_none()),
@@ -153,15 +159,15 @@ impl DefinitionArgs {
             values,
             on_success: self.on_success.as_deref().map(words).transpose()?,
             on_change: self.triggers.on_change,
-            keep_tags,
-            keep_days,
+            keep_tags: emptied(self.keep_tags),
+            keep_days: emptied(self.keep_days),
             min_age: self.triggers.min_age.clone().unwrap_or_default(),
             windows: self.triggers.windows(),
             update_trigger_payload_type: self.triggers.changed_payload(),
             source: self.import,
             test: self.test.as_deref().map(words).transpose()?,
-            allow_privileged: self.trust.allow_privileged,
-            trust_context: self.trust.trust_context,
+            allow_privileged: self.allow_privileged,
+            trust_context: self.trust_context,
             context: self.context,
             images: Some(self.images).filter(|images| !images.is_empty()),
             arguments,
@@ -211,10 +217,10 @@ impl DefinitionArgs {
     }
 }
 
-/// An option that is not given keeps the value; an empty one removes it.
-fn emptied(value: Option<String>) -> Patch<String> {
+/// An option that is not given keeps the value; an empty one, or 0, removes it.
+fn emptied<T: Default + PartialEq>(value: Option<T>) -> Patch<T> {
     match value {
-        Some(value) if value.is_empty() => Patch::Clear,
+        Some(value) if value == T::default() => Patch::Clear,
         value => value.into(),
     }
 }

@@ -8,7 +8,6 @@ pub mod choice;
 pub mod confirm;
 pub mod definition;
 pub mod duration;
-pub mod keep;
 pub mod login;
 pub mod one_task;
 pub mod program;

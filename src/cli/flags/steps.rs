@@ -7,10 +7,7 @@ use std::{
 };
 
 use crate::{
-    cli::flags::{
-        build::{is_empty_text, named_values},
-        choice::three_state,
-    },
+    cli::flags::build::{is_empty_text, named_values},
     error::{Context as _, Error, Kind, Result},
     sys::secret::Secret,
     task::{
@@ -42,17 +39,6 @@ pub struct ValueArgs {
     /// File of values, relative to the context; with --cmd or --file -, to the current folder
     #[arg(long, help_heading = "Multi-step files", value_name = "FILE")]
     values: Option<PathBuf>,
-}
-
-// `--allow-privileged` and `--trust-context` of a stored task.
-#[derive(Debug, Default, clap::Args)]
-pub struct TrustArgs {
-    /// Let steps be privileged: they can do anything to this machine
-    #[arg(long, help_heading = "Multi-step files", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
-    pub allow_privileged: Option<bool>,
-    /// Let what the context brings do all that the task may: for contexts that you alone write
-    #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
-    pub trust_context: Option<bool>,
 }
 
 // `--trust-context` of one run.

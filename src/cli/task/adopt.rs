@@ -87,10 +87,7 @@ pub fn run(app: &App, report: &Report, args: AdoptArgs) -> Result<Outcome> {
             (None, false) => Destination::AsBefore,
         },
         schedules: args.schedules,
-        on_success: match args.on_success.as_deref() {
-            Some(command) => words(command)?,
-            None => Vec::new(),
-        },
+        on_success: words(args.on_success.as_deref().unwrap_or_default())?,
         compose_up: args.compose_up,
         prune: args.prune,
     };

@@ -40,8 +40,15 @@ use crate::{
 pub struct RunArgs {
     #[command(flatten)]
     task: SomeTaskArgs,
-    #[command(flatten)]
-    selection: SelectionArgs,
+    /// Run all tasks that are enabled, those first that others are built on
+    #[arg(long, conflicts_with_all = OF_ONE)]
+    all: bool,
+    /// Run those that are stale, or changed
+    #[arg(long, conflicts_with_all = OF_ONE)]
+    stale: bool,
+    /// Run those whose last run failed
+    #[arg(long, conflicts_with_all = OF_ONE)]
+    failed: bool,
     /// Another folder, for this run
     #[arg(short, long, help_heading = "What is built")]
     context: Option<Context>,
@@ -115,31 +122,15 @@ const OF_ONE: [&str; 18] = [
     "update_trigger_token",
 ];
 
-// Options that select several tasks.
-#[derive(Clone, Copy, Debug, clap::Args)]
-
-pub struct SelectionArgs {
-    /// Run all tasks that are enabled, those first that others are built on
-    #[arg(long, conflicts_with_all = OF_ONE)]
-    all: bool,
-    /// Run those that are stale, or changed
-    #[arg(long, conflicts_with_all = OF_ONE)]
-    stale: bool,
-    /// Run those whose last run failed
-    #[arg(long, conflicts_with_all = OF_ONE)]
-    failed: bool,
-}
-
-impl From<SelectionArgs> for Selection {
-    fn from(SelectionArgs { all, stale, failed }: SelectionArgs) -> Self {
-        Self { all, stale, failed }
-    }
-}
-
 pub fn run(app: &App, report: &Report, args: RunArgs) -> Result<Outcome> {
     report.shows_raw(args.raw);
     let Some(key) = args.task.find(app)? else {
-        return selected(app, report, args.selection.into(), args.jobs);
+        let selection = Selection {
+            all: args.all,
+            stale: args.stale,
+            failed: args.failed,
+        };
+        return selected(app, report, selection, args.jobs);
     };
     args.arguments.warn_of_unset(report);
     let (arguments, secret_arguments) = args.arguments.arguments();

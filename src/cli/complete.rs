@@ -102,7 +102,7 @@ fn with_values(
     let values: OfferedValues = match arg.get_id().as_str() {
         "name" | "names" | "bare_name" => names,
         "run_id" | "bare_run_id" => run_ids,
-        "registry" => registries,
+        "registry" | "login_server" => registries,
         "key" => |_| ops::config::keys(),
         "output" => formats,
         "builder" => builders,
@@ -111,7 +111,6 @@ fn with_values(
                 "linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6 linux/386 linux/ppc64le linux/s390x linux/riscv64",
             )
         },
-        "login_server" => registries,
         _ if is_switch => |_| words("true false"),
         _ => return arg,
     };

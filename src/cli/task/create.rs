@@ -110,10 +110,8 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
     task.trigger.base_image_trigger = trigger.for_new_task(args.base_image_trigger_name);
     definition.arguments.warn_of_unset(report);
     let mut task_options = definition.task_options(app, &task)?;
-    (
-        task_options.patch.base_image_trigger,
-        task_options.patch.base_image_trigger_type,
-    ) = (None, None);
+    task_options.patch.base_image_trigger = None;
+    task_options.patch.base_image_trigger_type = None;
     task_options.source.name =
         Some(args.source_trigger_name).filter(|name| name != DEFAULT_SOURCE_TRIGGER);
     let (key, is_first) = ops::task::create(
@@ -124,14 +122,11 @@ pub fn run(app: &App, report: &Report, args: CreateArgs) -> Result<Outcome> {
         &report.events(),
     )?;
     if args.run {
-        return followed(
-            app,
-            report,
-            &RunRequest {
-                follows_log: true,
-                ..RunRequest::of(&key)
-            },
-        );
+        let request = RunRequest {
+            follows_log: true,
+            ..RunRequest::of(&key)
+        };
+        return followed(app, report, &request);
     }
     if is_first {
         report.note(&format!(

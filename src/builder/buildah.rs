@@ -8,7 +8,7 @@ use crate::{
     sys::{command::CommandLine, environment},
 };
 
-use super::{BuildRequest, DigestSource, Program, Purpose, Step, program::csv_field};
+use super::{BuildCommand, BuildRequest, DigestSource, Program, Purpose, program::csv_field};
 
 /// How the names of all manifest lists begin.
 pub(super) const LISTS: &str = "localhost/acrt-";
@@ -17,7 +17,7 @@ pub(super) const LISTS: &str = "localhost/acrt-";
 pub(super) const POLICY: &str = "--signature-policy";
 
 /// Returns the commands of a build by buildah or podman, which take the same options.
-pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
+pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<BuildCommand>> {
     let list = gathered(request)?;
     let mut steps = pulls(program, request);
     // It is a list to them, and a comma in it would part the path.
@@ -39,7 +39,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
         None => build.flags("--tag", request.image_names()),
     };
     let build = with_auth(build, request).arg("--").arg(&request.context);
-    steps.push(Step::new(Purpose::Build, build));
+    steps.push(BuildCommand::new(Purpose::Build, build));
     if request.push {
         for (n, image) in request.images.iter().enumerate() {
             steps.push(push(program, request, n, image, list.as_deref()));
@@ -47,10 +47,10 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step
     } else if let Some(list) = &list {
         let tag = program.call(&["tag", "--", list]);
         let tag = tag.args(request.image_names());
-        steps.push(Step::new(Purpose::Tidy, tag));
+        steps.push(BuildCommand::new(Purpose::Tidy, tag));
     }
     if let Some(list) = &list {
-        steps.push(Step::new(Purpose::Tidy, remove_list(program, list)));
+        steps.push(BuildCommand::new(Purpose::Tidy, remove_list(program, list)));
     }
     Ok(steps)
 }
@@ -129,7 +129,8 @@ pub(super) fn common(
             .secret_env(name, value.clone());
     }
     let contexts = request.contexts.iter();
-    let contexts = contexts.map(|(name, place)| format!("{name}={}", request.decided_place(place)));
+    let contexts =
+        contexts.map(|(name, place)| format!("{name}={}", request.resolved_context(place)));
     line.pairs("--label", &request.labels)
         .flags("--target", &request.target)
         .flags("--platform", request.platform_list())
@@ -140,7 +141,7 @@ pub(super) fn common(
 
 /// Returns pulls of the bases from registries without TLS, one by one, where the build also takes bases from registries with TLS: the build
 /// itself then verifies certificates.
-fn pulls(program: &Program, request: &BuildRequest) -> Vec<Step> {
+fn pulls(program: &Program, request: &BuildRequest) -> Vec<BuildCommand> {
     if all_plain(request) {
         return Vec::new();
     }
@@ -157,7 +158,7 @@ fn pulls(program: &Program, request: &BuildRequest) -> Vec<Step> {
                 .flag("--tls-verify", "false")
                 .flag("--platform", platform.to_string());
             let line = with_auth(line, request).arg("--").arg(base.to_string());
-            steps.push(Step::new(Purpose::Pull(base.clone()), line));
+            steps.push(BuildCommand::new(Purpose::Pull(base.clone()), line));
         }
     }
     steps
@@ -174,7 +175,7 @@ pub(super) fn push(
     n: usize,
     image: &Reference,
     list: Option<&str>,
-) -> Step {
+) -> BuildCommand {
     let file = request.scratch.join(format!("digest-{}", n + 1));
     let mut line = match list {
         Some(_) => program.call(&["manifest", "push", "--all"]),
@@ -188,7 +189,7 @@ pub(super) fn push(
         Some(list) => line.arg(list).arg(format!("docker://{image}")),
         None => line.arg(image.to_string()),
     };
-    Step {
+    BuildCommand {
         purpose: Purpose::Push(image.clone()),
         line,
         digest: DigestSource::File(file),

@@ -8,12 +8,12 @@ use crate::{
 };
 
 use super::{
-    BuildRequest, Program, Step,
+    BuildCommand, BuildRequest, Program,
     buildkit::{self, PushGroup},
     docker_client::with_auth,
 };
 
-pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Step>> {
+pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<BuildCommand>> {
     if let Some((name, _)) = request.secret_args.first() {
         // It takes build arguments only on its command line, which every user of the machine can read.
         return Err(Error::invalid(format!(

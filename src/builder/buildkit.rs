@@ -7,7 +7,9 @@ use crate::{
     sys::command::CommandLine,
 };
 
-use super::{BuildRequest, DigestSource, Purpose, Step, program::csv_field, request::IMAGE};
+use super::{
+    BuildCommand, BuildRequest, DigestSource, Purpose, program::csv_field, request::IMAGE,
+};
 
 /// The build argument that names the frontend, the image that reads the Dockerfile.
 const SYNTAX: &str = "BUILDKIT_SYNTAX";
@@ -29,11 +31,11 @@ pub(super) struct PushGroup {
 
 impl PushGroup {
     /// Returns the command that builds and pushes the images as a step of a build.
-    pub fn step(&self, line: CommandLine) -> Step {
+    pub fn step(&self, line: CommandLine) -> BuildCommand {
         if !self.push {
-            return Step::new(Purpose::Build, line);
+            return BuildCommand::new(Purpose::Build, line);
         }
-        Step {
+        BuildCommand {
             purpose: Purpose::Publish(self.images.clone()),
             line,
             digest: DigestSource::Metadata(self.metadata.clone()),
@@ -108,7 +110,7 @@ pub(super) fn passes(request: &BuildRequest) -> Vec<PushGroup> {
 pub(super) fn pinned(request: &BuildRequest) -> BuildRequest {
     let mut pinned = request.clone();
     for place in pinned.contexts.values_mut() {
-        *place = request.decided_place(place);
+        *place = request.resolved_context(place);
     }
     for (_, value) in pinned.args.iter_mut().filter(|(name, _)| name == SYNTAX) {
         if let Some(image) = request.pinned(value) {

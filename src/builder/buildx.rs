@@ -3,7 +3,7 @@
 use crate::sys::command::CommandLine;
 
 use super::{
-    BuildRequest, Program, Step,
+    BuildCommand, BuildRequest, Program,
     buildah::common,
     buildkit::{self, PushGroup},
     docker_client,
@@ -14,7 +14,11 @@ use super::{
 const NO_ATTESTATIONS: &str = "BUILDX_NO_DEFAULT_ATTESTATIONS";
 
 /// Plans a build. `in_daemon` tells whether BuildKit is the one in the Docker daemon, which stores the images and pushes them.
-pub(super) fn plan(program: &Program, in_daemon: bool, request: &BuildRequest) -> Vec<Step> {
+pub(super) fn plan(
+    program: &Program,
+    in_daemon: bool,
+    request: &BuildRequest,
+) -> Vec<BuildCommand> {
     if in_daemon && request.platforms.len() < 2 {
         let build = loaded(begin(program, request), request);
         return docker_client::build_and_push(program, request, end(build, request));

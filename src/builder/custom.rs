@@ -8,7 +8,7 @@ use crate::{
     sys::{builders::BuilderSettings, command::CommandLine},
 };
 
-use super::{BuildRequest, Purpose, Step, program::with_logins};
+use super::{BuildCommand, BuildRequest, Purpose, program::with_logins};
 
 /// The placeholders of an argument, for messages.
 const PLACEHOLDERS: &str = "{dockerfile}, {context}, {image}, {runId}, {target}, {platform}, {noCache}, and once per item {images}, {args}, {labels}";
@@ -52,9 +52,9 @@ impl Template {
     }
 
     /// Returns the commands to run, in order.
-    pub(super) fn plan(&self, request: &BuildRequest) -> Vec<Step> {
+    pub(super) fn plan(&self, request: &BuildRequest) -> Vec<BuildCommand> {
         let build = filled(&self.build, request, request.images.first());
-        let mut steps = vec![Step::new(Purpose::Build, build)];
+        let mut steps = vec![BuildCommand::new(Purpose::Build, build)];
         if request.push && !self.push.is_empty() {
             let images = request.images.iter();
             steps.extend(images.map(|image| self.push_of(request, image)));
@@ -63,7 +63,7 @@ impl Template {
     }
 
     /// Returns the command that pushes one image.
-    pub(super) fn push(&self, request: &BuildRequest, image: &Reference) -> Result<Step> {
+    pub(super) fn push(&self, request: &BuildRequest, image: &Reference) -> Result<BuildCommand> {
         if self.push.is_empty() {
             return Err(Error::invalid("the builder `command` has no command line for pushes")
             .hint("put it into the config file: builders: {command: {push: [mybuild, push, '{image}']}}"));
@@ -71,9 +71,9 @@ impl Template {
         Ok(self.push_of(request, image))
     }
 
-    fn push_of(&self, request: &BuildRequest, image: &Reference) -> Step {
+    fn push_of(&self, request: &BuildRequest, image: &Reference) -> BuildCommand {
         let line = filled(&self.push, request, Some(image));
-        Step::new(Purpose::Push(image.clone()), line)
+        BuildCommand::new(Purpose::Push(image.clone()), line)
     }
 }
 

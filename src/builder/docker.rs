@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 use super::{
-    BuildRequest, Program, Step,
+    BuildCommand, BuildRequest, Program,
     buildah::common,
     buildx,
     docker_client::{build_and_push, with_auth},
@@ -20,7 +20,7 @@ pub(super) fn plan(
     program: &Program,
     can: DockerFeatures,
     request: &BuildRequest,
-) -> Result<Vec<Step>> {
+) -> Result<Vec<BuildCommand>> {
     let is_for_several = request.platforms.len() > 1;
     if is_for_several && !can.buildx {
         let error = Error::invalid("docker without buildx cannot build for several platforms");

@@ -53,7 +53,7 @@ impl FailureExcerpt {
     }
 
     fn line(&mut self) {
-        // Of these a program may print millions.
+        // A program may print millions of such lines.
         let is_blank = |line: &[u8]| {
             line.iter()
                 .all(|b| b.is_ascii() && !b.is_ascii_alphanumeric())

@@ -39,7 +39,7 @@ pub use kind::{Builder, BuilderKind, UnknownBuilder};
 pub use leftovers::{Leftover, working_containers};
 pub use platform::BuilderPlatforms;
 pub use program::{Program, Question};
-pub use request::{BuildRequest, DigestSource, Purpose, Step, Unpinned};
+pub use request::{BuildCommand, BuildRequest, DigestSource, Purpose, Unpinned};
 pub use storage::CacheLimits;
 
 use crate::{
@@ -56,7 +56,7 @@ impl Builder {
     /// # Errors
     ///
     /// [`crate::error::Kind::Invalid`] for a request that this builder does not support.
-    pub fn plan(&self, request: &BuildRequest) -> Result<Vec<Step>> {
+    pub fn plan(&self, request: &BuildRequest) -> Result<Vec<BuildCommand>> {
         let (program, built) = match self {
             Self::Docker { program, can } => (program, docker::plan(program, *can, request)?),
             Self::Buildx { program, in_daemon } => {
@@ -173,7 +173,7 @@ impl Builder {
     /// # Errors
     ///
     /// [`crate::error::Kind::Invalid`] for a builder without such a command.
-    pub fn push(&self, request: &BuildRequest, image: &Reference) -> Result<Step> {
+    pub fn push(&self, request: &BuildRequest, image: &Reference) -> Result<BuildCommand> {
         match self {
             Self::Docker { program, .. } | Self::Buildx { program, .. } => {
                 Ok(docker_client::push(program, request, image))
@@ -213,7 +213,7 @@ impl Builder {
 
 /// Returns pulls of the images that cannot be pinned where they are named, each tagged with its name in the store: the builder would
 /// otherwise use an older copy of its own.
-fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec<Step> {
+fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec<BuildCommand> {
     let mut steps = Vec::new();
     for unpinned in &request.unpinned {
         let (image, fixed) = (&unpinned.image, unpinned.pinned());
@@ -229,10 +229,10 @@ fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec
         let pull = program::with_logins(pull, request.auth_dir.as_deref())
             .arg("--")
             .arg(fixed.to_string());
-        steps.push(Step::new(Purpose::Pull(fixed.clone()), pull));
+        steps.push(BuildCommand::new(Purpose::Pull(fixed.clone()), pull));
         let tag = program.call(&["tag", "--"]);
         let tag = tag.arg(fixed.to_string()).arg(image.to_string());
-        steps.push(Step::new(Purpose::Tidy, tag));
+        steps.push(BuildCommand::new(Purpose::Tidy, tag));
     }
     steps
 }

@@ -90,7 +90,7 @@ impl BuildRequest {
     }
 
     /// Returns the value of a named context as resolved: an image by digest.
-    pub fn decided_place(&self, place: &str) -> String {
+    pub fn resolved_context(&self, place: &str) -> String {
         let decided = place.strip_prefix(IMAGE).and_then(|it| self.pinned(it));
         decided.map_or_else(|| place.to_owned(), |image| format!("{IMAGE}{image}"))
     }
@@ -120,7 +120,7 @@ impl BuildRequest {
 
 /// One command of a build, and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct BuildCommand {
     pub purpose: Purpose,
     pub line: CommandLine,
     /// Where the digest of the pushed image is found.
@@ -138,7 +138,7 @@ pub enum Purpose {
     Tidy,
 }
 
-impl Step {
+impl BuildCommand {
     /// Returns a command that reports no digest, if it pushes at all.
     pub fn new(purpose: Purpose, line: CommandLine) -> Self {
         Self {
@@ -159,7 +159,7 @@ impl Purpose {
     }
 
     /// Describes the present activity, as `building localhost:5000/web:1`.
-    pub fn doing(&self, images: &[Reference]) -> String {
+    pub fn progress_text(&self, images: &[Reference]) -> String {
         let made = images.first().map(|image| format!(" {}", image.familiar()));
         let made = made.unwrap_or_default();
         match self {
@@ -245,7 +245,7 @@ pub(super) mod tests {
     }
 
     /// Prints a plan in a readable form.
-    pub fn printed(steps: &[Step]) -> Vec<String> {
+    pub fn printed(steps: &[BuildCommand]) -> Vec<String> {
         steps.iter().map(|step| step.line.to_string()).collect()
     }
 }

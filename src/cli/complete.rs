@@ -37,10 +37,10 @@ pub fn answered(args: &[OsString], all: fn() -> Command) -> clap::error::Result<
 
 /// Returns the commands, with completers for the values of their options.
 fn tree(args: &[OsString], all: fn() -> Command) -> Command {
-    let surroundings = Arc::new(surroundings(args));
+    let global_options = Arc::new(global_options(args));
     let mut root = all();
     root.build();
-    let root = root.mut_args(|arg| with_values(arg, registries, FORMATS, &surroundings));
+    let root = root.mut_args(|arg| with_values(arg, registries, FORMATS, &global_options));
     root.mut_subcommands(|command| {
         let names: OfferedValues = match command.get_name() {
             "task" => task_names,
@@ -48,7 +48,7 @@ fn tree(args: &[OsString], all: fn() -> Command) -> Command {
             "notify" => notification_names,
             _ => registries,
         };
-        offer(command, names, &surroundings)
+        offer(command, names, &global_options)
     })
 }
 
@@ -58,7 +58,7 @@ type OfferedValues = fn(&App) -> Vec<String>;
 /// The output formats of all commands.
 const FORMATS: OfferedValues = |_| words("json jsonc yaml yamlc table tsv none");
 
-fn offer(command: Command, names: OfferedValues, surroundings: &Arc<GlobalOptions>) -> Command {
+fn offer(command: Command, names: OfferedValues, global_options: &Arc<GlobalOptions>) -> Command {
     let names: OfferedValues = match command.get_name() {
         "presets" => |_| presets(),
         _ => names,
@@ -68,8 +68,8 @@ fn offer(command: Command, names: OfferedValues, surroundings: &Arc<GlobalOption
         _ => FORMATS,
     };
     let command = command
-        .mut_args(|arg| with_values(arg, names, formats, surroundings))
-        .mut_subcommands(|sub| offer(sub, names, surroundings));
+        .mut_args(|arg| with_values(arg, names, formats, global_options))
+        .mut_subcommands(|sub| offer(sub, names, global_options));
     // The engine also offers hidden commands once nothing visible starts with what is typed; an empty name or a space
     // matches nothing. The names within a command must differ.
     match (command.is_hide_set(), command.get_name()) {
@@ -85,7 +85,7 @@ fn with_values(
     arg: Arg,
     names: OfferedValues,
     formats: OfferedValues,
-    surroundings: &Arc<GlobalOptions>,
+    global_options: &Arc<GlobalOptions>,
 ) -> Arg {
     // Options without effect are not offered; hidden ones with an effect are.
     let has_no_effect = arg.get_help_heading() == Some(AZURE)
@@ -114,13 +114,13 @@ fn with_values(
         _ if is_switch => |_| words("true false"),
         _ => return arg,
     };
-    let surroundings = Arc::clone(surroundings);
+    let global_options = Arc::clone(global_options);
     arg.add(ArgValueCompleter::new(move |typed: &OsStr| {
         let Some(typed) = typed.to_str() else {
             return Vec::new();
         };
         // State that cannot be read is not offered; the command itself reports the error.
-        let app = App::new((*surroundings).clone());
+        let app = App::new((*global_options).clone());
         let all = app.and_then(|app| app.check_state_directory().map(|()| values(&app)));
         let fitting = all.unwrap_or_default().into_iter();
         fitting
@@ -182,7 +182,7 @@ fn run_ids(app: &App) -> Vec<String> {
 }
 
 /// Reads `--state-dir` and `--config` from the command line that is being typed.
-fn surroundings(args: &[OsString]) -> GlobalOptions {
+fn global_options(args: &[OsString]) -> GlobalOptions {
     let value = |option: &str| -> Option<PathBuf> {
         let mut words = args.iter().skip_while(|word| *word != "--").skip(1);
         let with_equals = format!("{option}=");
@@ -213,9 +213,9 @@ mod tests {
     fn completion_reads_the_state_directory_of_the_typed_line() {
         let line = "acrt -- acrt --state-dir /a task show --config=/b --name w";
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let surroundings = surroundings(&args);
-        assert_eq!(surroundings.state_dir, Some(PathBuf::from("/a")));
-        assert_eq!(surroundings.config, Some(PathBuf::from("/b")));
+        let global_options = global_options(&args);
+        assert_eq!(global_options.state_dir, Some(PathBuf::from("/a")));
+        assert_eq!(global_options.config, Some(PathBuf::from("/b")));
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Global {
     pub fn format(&self) -> Result<Option<Format>> {
         match self.output {
             Some(format) => Ok(Some(format)),
-            None => default_format(&self.surroundings()),
+            None => default_format(&self.options()),
         }
     }
 
@@ -96,7 +96,7 @@ impl Global {
     }
 
     /// Returns the options that operations need.
-    pub fn surroundings(&self) -> GlobalOptions {
+    pub fn options(&self) -> GlobalOptions {
         GlobalOptions {
             state_dir: self.state_dir.clone(),
             config: self.config.clone(),

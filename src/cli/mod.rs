@@ -177,7 +177,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let report = Report::new(&cli.global, wanted, &all);
     let subscription = cli.global.subscription.as_deref();
     flags::azure::warn_without_effect(&all, &matches, subscription, &report);
-    let worked = format.and_then(|_| dispatch(&cli.global.surroundings(), &report, cli.command));
+    let worked = format.and_then(|_| dispatch(&cli.global.options(), &report, cli.command));
     report.done();
     let worked = worked.and_then(|outcome| show(&report, &cli.global, outcome));
     let kind = match worked {

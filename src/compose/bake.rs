@@ -38,7 +38,7 @@ const EXPRESSION: &str = "is an expression that only docker buildx reads";
 pub const OVERRIDE: &str = "docker-bake.override.json";
 
 /// Keys of a target that acrt ignores, though they say how it is built or pushed.
-const UNHEEDED: [&str; 8] = [
+const IGNORED: [&str; 8] = [
     "no-cache-filter",
     "cache-from",
     "cache-to",
@@ -457,7 +457,7 @@ impl BakeReader<'_> {
             contexts: contexts.collect(),
             needs: needs(&options),
             options,
-            unheeded: unheeded(target),
+            ignored: ignored(target),
             no_cache: target
                 .get("no-cache")
                 .and_then(Value::as_bool)
@@ -584,9 +584,9 @@ fn hosts(target: &Target) -> Vec<String> {
 }
 
 /// Returns the keys of a target that are ignored.
-fn unheeded(target: &Target) -> Vec<String> {
+fn ignored(target: &Target) -> Vec<String> {
     let is_given = |of: &&&str| target.get(**of).is_some_and(|it| !it.is_null());
-    let given = UNHEEDED.iter().filter(is_given);
+    let given = IGNORED.iter().filter(is_given);
     given.map(|of| (*of).to_owned()).collect()
 }
 
@@ -735,7 +735,7 @@ mod tests {
             child.options,
             [&["--label=l=1".to_owned()], &hosts[..]].concat()
         );
-        assert_eq!(child.unheeded, ["no-cache-filter"]);
+        assert_eq!(child.ignored, ["no-cache-filter"]);
         let unset = found.left_out.iter().find(|(name, _)| name == "unset");
         let why = format!("{:?}", unset.unwrap());
         assert!(

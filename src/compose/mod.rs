@@ -125,7 +125,7 @@ pub struct ComposeBuild {
     pub is_named: bool,
     /// Keys of the build that are ignored.
     #[serde(skip)]
-    pub unheeded: Vec<String>,
+    pub ignored: Vec<String>,
     /// What each run needs besides the files.
     #[serde(skip)]
     pub needs: Vec<String>,

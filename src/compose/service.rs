@@ -115,7 +115,7 @@ pub fn recipe(
         },
         profiles: profiles.transpose()?.unwrap_or_default(),
         is_named: image.is_named,
-        unheeded: reader.unheeded(),
+        ignored: reader.ignored(),
     }))
 }
 
@@ -298,7 +298,7 @@ impl ServiceReader<'_> {
         }
     }
 
-    fn unheeded(&self) -> Vec<String> {
+    fn ignored(&self) -> Vec<String> {
         let named = NOT_NEEDED
             .iter()
             .filter(|key| self.build.get(key).is_some());

@@ -142,7 +142,7 @@ impl BuildJob<'_> {
                 outcome.digests.insert(image.clone(), digest);
                 continue;
             }
-            let doing = step.purpose.doing(self.images);
+            let doing = step.purpose.progress_text(self.images);
             lines.log.doing(format!("{}{doing}", lines.prefix));
             lines.line(&format!("$ {}", step.line));
             let line = variables.iter().fold(step.line, |line, (name, value)| {
@@ -193,7 +193,7 @@ impl BuildJob<'_> {
             let found = self.execution.until_stopped(self.execution.stop, asking);
             same.insert(tag.clone(), found.await?);
         }
-        Ok(unchanged::settled(same))
+        Ok(unchanged::tags_left(same))
     }
 }
 

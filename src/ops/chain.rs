@@ -11,7 +11,7 @@ use crate::{
 
 use super::{App, reading, steps};
 
-/// The stored tasks by the stable images that they push. They are read once, when they are first needed; who writes a task then says so.
+/// The stored tasks by the stable images that they push. They are read once, when they are first needed; the writer of a task must update them.
 pub struct ImageMakers<'a> {
     pub app: &'a App,
     read: Option<MakersByImage>,

@@ -38,8 +38,8 @@ pub(super) async fn work(
     let builders = run_builders::all(execution).await?;
     let names: Vec<&str> = builders.iter().map(|on| on.name.as_str()).collect();
     held.run.builder = Some(names.join(placing::BETWEEN));
-    let settling = run_builders::settle(app, &task.platforms, &mut inputs, &builders);
-    execution.unless_stopped(settling).await?;
+    let applying = run_builders::apply(app, &task.platforms, &mut inputs, &builders);
+    execution.unless_stopped(applying).await?;
     log.doing("resolving what it depends on".into());
     let holder = holder(&builders);
     let resolving = resolve::resolve(app, &mut inputs, &holder, &baseline, log.events);
@@ -91,8 +91,8 @@ pub(super) async fn work(
     if let Some(surprise) = pushed::surprise(&made, &inputs.build.platforms) {
         log.say(&surprise);
     }
-    let settled = resolved.made_for(app, &inputs, &made);
-    execution.unless_stopped(settled).await?;
+    let narrowed = resolved.made_for(app, &inputs, &made);
+    execution.unless_stopped(narrowed).await?;
     held.run.base_image_dependencies = Some(resolved.dependencies);
     held.run.output_images = Some(outputs);
     let platforms = made.into_iter().collect();
@@ -120,7 +120,7 @@ pub(super) async fn plan(
     let baseline = app.store.baseline(&task.key())?;
     inputs.local = local::images_for(app, task, &baseline)?;
     let builders = run_builders::all(execution).await?;
-    run_builders::settle(app, &task.platforms, &mut inputs, &builders).await?;
+    run_builders::apply(app, &task.platforms, &mut inputs, &builders).await?;
     let holder = holder(&builders);
     let resolved = resolve::resolve(app, &mut inputs, &holder, &baseline, events).await?;
     let job = BuildJob {

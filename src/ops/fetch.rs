@@ -150,7 +150,7 @@ pub async fn fetch_into(
             })
             .await?;
             let time = found.time;
-            run_blocking(move |wanted| git::settle(&root, keeps_vcs, time, wanted)).await?;
+            run_blocking(move |wanted| git::normalise(&root, keeps_vcs, time, wanted)).await?;
             fetched.folder = found.folder;
             fetched.commit = Some(found.commit);
         }

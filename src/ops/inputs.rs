@@ -193,11 +193,11 @@ const RACY: i128 = 2_000_000_000;
 pub fn stamped(paths: impl IntoIterator<Item = PathBuf>) -> Vec<ReadFile> {
     // Take the time of the file system, from a new file: its timestamps are compared with it.
     let now = tempfile::tempfile().and_then(|probe| probe.metadata());
-    let settled = now.map_or(0, |now| FileStamp::of(&now).changed_at() - RACY);
+    let certain = now.map_or(0, |now| FileStamp::of(&now).changed_at() - RACY);
     let state = |path: &Path| match std::fs::metadata(path) {
         Ok(metadata) => {
             let stamp = FileStamp::of(&metadata);
-            if stamp.changed_at() < settled {
+            if stamp.changed_at() < certain {
                 FileState::At(stamp)
             } else {
                 FileState::Unsettled
@@ -427,12 +427,12 @@ mod tests {
         assert_eq!(young[0].state, FileState::Unsettled);
         assert!(!is_unchanged(&young[0]));
         let metadata = fs::metadata(&path).unwrap();
-        let settled = ReadFile {
+        let certain = ReadFile {
             state: FileState::At(FileStamp::of(&metadata)),
             path: path.clone(),
         };
-        assert!(is_unchanged(&settled));
+        assert!(is_unchanged(&certain));
         fs::remove_file(&path).unwrap();
-        assert!(!is_unchanged(&settled));
+        assert!(!is_unchanged(&certain));
     }
 }

@@ -305,7 +305,7 @@ impl PendingLooks {
             .partition(|one| one.wanted.local.is_some());
         if !stored.is_empty() {
             let (settings, sender) = (app.settings.clone(), self.sender.clone());
-            let choice = app.surroundings.builder.clone();
+            let choice = app.global_options.builder.clone();
             self.work.spawn_local(async move {
                 for question in stored {
                     let look = look_in_store(&settings, choice.as_deref(), question, now).await;

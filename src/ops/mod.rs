@@ -116,7 +116,7 @@ pub struct App {
     /// When triggers may begin runs, where a task does not say.
     pub windows: Vec<Window>,
     /// The global options, to pass them on to background processes.
-    pub surroundings: GlobalOptions,
+    pub global_options: GlobalOptions,
     /// The URL of the status page for messages, if there is one.
     pub page_url: Option<String>,
     registries: RefCell<Option<(Vec<Login>, Rc<Registries>)>>,
@@ -130,21 +130,28 @@ impl App {
     /// # Errors
     ///
     /// [`Kind::Invalid`] where either is not valid.
-    pub fn new(surroundings: GlobalOptions) -> Result<Self> {
-        let insists = surroundings.allow_unsafe_permissions;
-        let (config, text) = (surroundings.config.as_deref(), &surroundings.config_text);
+    pub fn new(global_options: GlobalOptions) -> Result<Self> {
+        let insists = global_options.allow_unsafe_permissions;
+        let (config, text) = (
+            global_options.config.as_deref(),
+            &global_options.config_text,
+        );
         let mut settings = Settings::load(config, text.clone(), insists)?;
         environment::rule(settings.environment());
-        if let Some(name) = surroundings.builder.as_deref().filter(|it| !it.is_empty()) {
+        if let Some(name) = global_options
+            .builder
+            .as_deref()
+            .filter(|it| !it.is_empty())
+        {
             builder::check_name(name, &settings)?;
         }
-        if surroundings.builder.is_some() {
-            settings.builder.clone_from(&surroundings.builder);
+        if global_options.builder.is_some() {
+            settings.builder.clone_from(&global_options.builder);
         } else if let Some(name) = &settings.builder {
             builder::check_name(name, &settings)
                 .context(Kind::Invalid, || "cannot use ACRT_BUILDER".to_owned())?;
         }
-        let mut store = Store::at(&settings.state_dir(surroundings.state_dir.as_deref())?);
+        let mut store = Store::at(&settings.state_dir(global_options.state_dir.as_deref())?);
         store.upgrade(settings.allows_unsafe_permissions)?;
         Ok(Self {
             verifier: Rc::new(Verifier::new(&settings, store.clone())?),
@@ -156,7 +163,7 @@ impl App {
             aliases: settings.aliases(),
             page_url: settings.config.page.url.clone(),
             settings,
-            surroundings,
+            global_options,
             registries: RefCell::new(None),
             builder_platforms: RefCell::default(),
         })
@@ -196,7 +203,7 @@ impl App {
         let again = Self {
             clock: self.clock.clone(),
             store: self.store.clone(),
-            ..Self::new(self.surroundings.clone())?
+            ..Self::new(self.global_options.clone())?
         };
         // The pauses that registries have asked for hold, whatever the config file says now.
         let earlier = self.registries.borrow().as_ref().map(|(logins, all)| {

@@ -276,7 +276,7 @@ impl App {
     /// As [`Self::builder_of`], where the last successful run is known: the images of a local task are in the builder of that one, whichever
     /// builders answer now.
     pub(super) fn builder_after(&self, task: &Task, last: Option<RunId>) -> Option<String> {
-        let choice = self.surroundings.builder.as_deref();
+        let choice = self.global_options.builder.as_deref();
         let choice = choice.or(task.builder.as_deref());
         if let Some(chosen) = builder::chosen_name(choice, &self.settings) {
             return Some(chosen.to_owned());

@@ -50,10 +50,10 @@ pub async fn run(
 ) -> Result<Finished> {
     let key = &request.key;
     let (task, secrets) = prepare(app, request)?;
-    if app.surroundings.builder.is_some() {
+    if app.global_options.builder.is_some() {
         // Report a wrong option as wrong usage, before there is a run that would fail because of it.
         placing::fit(app, &task)?;
-        builder::detect(app.surroundings.builder.as_deref(), &app.settings).await?;
+        builder::detect(app.global_options.builder.as_deref(), &app.settings).await?;
     }
     let is_quick = request.quick.is_some();
     let mut held = app.store.new_run(|id| {

@@ -84,7 +84,7 @@ pub(super) fn holder(builders: &[PlacedBuilder]) -> Builder {
 /// # Errors
 ///
 /// [`Kind::Invalid`] where one of the builders reads the Dockerfile otherwise than acrt.
-pub(super) async fn settle(
+pub(super) async fn apply(
     app: &App,
     named: &[Platform],
     inputs: &mut Inputs,

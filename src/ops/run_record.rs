@@ -37,7 +37,7 @@ pub(super) fn succeeded(
     }
     let (app, key) = (execution.app, &execution.task.key());
     let now = app.store.task(key)?;
-    if !now.is_some_and(|now| now.depends_on_the_same_as(execution.definition())) {
+    if !now.is_some_and(|now| now.has_same_inputs(execution.definition())) {
         log.say("the task was changed while it ran; run it again to follow what it depends on now");
         return Ok(());
     }

@@ -201,15 +201,15 @@ pub(super) fn own_command(app: &App) -> Result<CommandLine> {
         })?
     };
     let mut line = CommandLine::new(program).arg("execute").inheriting_all();
-    let surroundings = &app.surroundings;
+    let global_options = &app.global_options;
     line = line.flag("--state-dir", app.store.layout().root());
-    if let Some(config) = &surroundings.config {
+    if let Some(config) = &global_options.config {
         line = line.flag("--config", config);
     }
-    if let Some(builder) = &surroundings.builder {
+    if let Some(builder) = &global_options.builder {
         line = line.flag("--builder", builder);
     }
-    if surroundings.allow_unsafe_permissions {
+    if global_options.allow_unsafe_permissions {
         line = line.arg("--allow-unsafe-permissions");
     }
     Ok(line)

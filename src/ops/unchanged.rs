@@ -23,7 +23,7 @@ pub struct Unchanged {
 
 /// Returns the tags of a run that are not pushed, with their digests. All tags of a run are one image: if one has to be pushed, so have those
 /// that differ in their timestamps.
-pub fn settled(same: BTreeMap<Reference, Option<Unchanged>>) -> BTreeMap<Reference, Digest> {
+pub fn tags_left(same: BTreeMap<Reference, Option<Unchanged>>) -> BTreeMap<Reference, Digest> {
     let is_all = same.values().all(Option::is_some);
     let stays = |(tag, same): (Reference, Option<Unchanged>)| {
         let same = same.filter(|same| same.is_exact || is_all)?;

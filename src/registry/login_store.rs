@@ -96,9 +96,9 @@ async fn apply(
     change: &LoginChange<'_>,
 ) -> Result<Vec<String>, String> {
     let helper = file
-        .spots(registry, "")
+        .locations(registry, "")
         .into_iter()
-        .find_map(|spot| match spot {
+        .find_map(|location| match location {
             CredentialLocation::Helper { helper, server } => Some((helper, server)),
             CredentialLocation::Entry(_) => None,
         });

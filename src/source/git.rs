@@ -651,11 +651,11 @@ fn is_pointer(path: &Path) -> bool {
 /// # Errors
 ///
 /// [`Kind::Failed`] with the path that cannot be changed.
-pub fn settle(root: &Path, keeps_vcs: bool, time: i64, wanted: &Cancellation) -> Result<()> {
+pub fn normalise(root: &Path, keeps_vcs: bool, time: i64, wanted: &Cancellation) -> Result<()> {
     let mut folders = vec![root.to_owned()];
-    let mut settled = Vec::new();
+    let mut done = Vec::new();
     while let Some(folder) = folders.pop() {
-        let cannot = || format!("cannot settle `{}`", folder.display());
+        let cannot = || format!("cannot set the modes and times of `{}`", folder.display());
         for entry in fs::read_dir(&folder).context(Kind::Failed, cannot)? {
             if wanted.is_over() {
                 return Err(Error::failed(cannot()));
@@ -681,13 +681,13 @@ pub fn settle(root: &Path, keeps_vcs: bool, time: i64, wanted: &Cancellation) ->
                 stamp(&path, time).context(Kind::Failed, cannot)?;
             }
         }
-        settled.push(folder);
+        done.push(folder);
     }
-    for folder in settled {
+    for folder in done {
         let set = fs::set_permissions(&folder, Permissions::from_mode(0o755));
         set.and_then(|()| stamp(&folder, time))
             .context(Kind::Failed, || {
-                format!("cannot settle `{}`", folder.display())
+                format!("cannot set the modes and times of `{}`", folder.display())
             })?;
     }
     Ok(())
@@ -849,12 +849,12 @@ mod tests {
             age.unwrap().as_secs()
         };
         fill();
-        settle(root.path(), true, 1_000_000_000, &wanted).unwrap();
+        normalise(root.path(), true, 1_000_000_000, &wanted).unwrap();
         for kept in [".git/objects", ".git", "lib/.git"] {
             assert_eq!(age(&path(kept)), 1_000_000_000, "{kept}");
         }
         fill();
-        settle(root.path(), false, 1_000_000_000, &wanted).unwrap();
+        normalise(root.path(), false, 1_000_000_000, &wanted).unwrap();
         assert!(!path(".git").exists() && !path("lib/.git").exists());
         for kept in ["", "lib", "lib/.gitignore"] {
             assert_eq!(age(&path(kept)), 1_000_000_000, "{kept}");
@@ -880,7 +880,7 @@ mod tests {
             ] {
                 fs::set_permissions(path(name), Permissions::from_mode(mode)).unwrap();
             }
-            settle(root.path(), false, 0, &wanted).unwrap();
+            normalise(root.path(), false, 0, &wanted).unwrap();
             assert_eq!([mode("text"), mode("bin/run")], [0o644, 0o755]);
             assert_eq!([mode("bin"), mode("")], [0o755, 0o755]);
         }

@@ -17,7 +17,7 @@ use crate::{
 use super::bounds::MAX_DOWNLOAD;
 
 /// The timeout for the server's next bytes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 10;
@@ -41,17 +41,17 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<FetchedArchive> {
     // A query may contain a secret, and is not shown.
     let name = url.split(['?', '#']).next().unwrap_or(url).to_owned();
     let cannot = || Error::new(Kind::Unknown, format!("cannot fetch `{name}`"));
-    let unsaid = |problem: reqwest::Error| cannot().because(problem.without_url());
+    let request_error = |problem: reqwest::Error| cannot().because(problem.without_url());
     let client = proxy::client()
         .connect_timeout(Duration::from_secs(10))
-        .read_timeout(PATIENCE)
+        .read_timeout(READ_TIMEOUT)
         .build()
-        .map_err(unsaid)?;
+        .map_err(request_error)?;
     let mut at = Url::parse(url).map_err(|problem| cannot().because(problem))?;
     proxy::of(&at).map_err(|problem| cannot().because(anyhow::anyhow!(problem)))?;
     let mut notes = Vec::new();
-    let mut response = client.get(at.clone()).send().await.map_err(unsaid)?;
-    while let Some(next) = sent_on(&at, &response).map_err(|why| cannot().because(why))? {
+    let mut response = client.get(at.clone()).send().await.map_err(request_error)?;
+    while let Some(next) = redirect_target(&at, &response).map_err(|why| cannot().because(why))? {
         if notes.len() >= MAX_REDIRECTS {
             return Err(cannot().because(anyhow::anyhow!("it is redirected without end")));
         }
@@ -61,7 +61,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<FetchedArchive> {
                 .then(|| format!("{} redirects to {}", origin(&at), origin(&next))),
         );
         at = next;
-        response = client.get(at.clone()).send().await.map_err(unsaid)?;
+        response = client.get(at.clone()).send().await.map_err(request_error)?;
     }
     if !response.status().is_success() {
         return Err(cannot()
@@ -71,7 +71,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<FetchedArchive> {
     let unwritten = || format!("cannot keep what `{name}` holds");
     let mut file = tempfile::tempfile_in(folder).context(Kind::Failed, unwritten)?;
     let mut size: u64 = 0;
-    while let Some(chunk) = response.chunk().await.map_err(unsaid)? {
+    while let Some(chunk) = response.chunk().await.map_err(request_error)? {
         size += chunk.len() as u64;
         if size > MAX_DOWNLOAD {
             return Err(cannot().because(anyhow::anyhow!("it is larger than 2 GiB")));
@@ -87,7 +87,7 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<FetchedArchive> {
 }
 
 /// Returns the target of a redirect, if the response is one.
-fn sent_on(from: &Url, response: &Response) -> Result<Option<Url>, anyhow::Error> {
+fn redirect_target(from: &Url, response: &Response) -> Result<Option<Url>, anyhow::Error> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }

@@ -94,7 +94,7 @@ pub fn expand(
     let (section, rest) = separated(text);
     if version(text).as_str() < SINCE {
         return Ok(Expanded {
-            notices: unheeded(&rest, section.trim().is_empty()),
+            notices: ignored_parts(&rest, section.trim().is_empty()),
             text: rest,
             commands: Commands::default(),
             is_from_context: false,
@@ -371,11 +371,11 @@ fn replaced<'v>(
 }
 
 /// Warns of aliases in a file whose version has none: nearly always its `version` line is missing.
-fn unheeded(text: &str, no_section: bool) -> FileWarnings {
+fn ignored_parts(text: &str, no_section: bool) -> FileWarnings {
     let hint = "write `version: v1.1.0` at the top of the file to have aliases replaced";
     let mut notices = FileWarnings::default();
     if !no_section {
-        notices.add(None, format!("`alias` is not heeded; {hint}"));
+        notices.add(None, format!("`alias` is ignored; {hint}"));
     }
     for (n, line) in text.lines().enumerate() {
         if !line.contains('$') || line.trim_start().starts_with('#') {

@@ -288,9 +288,9 @@ impl TaskFiles<'_> {
             stamps.push(stamp);
         }
         if is_worthwhile && missed > files.len() / STALE_SHARE {
-            let settled = self.settled();
+            let certain = self.certain_before();
             let files = files.iter().zip(stamps);
-            let files = files.filter(|(_, stamp)| stamp.changed_at() < settled);
+            let files = files.filter(|(_, stamp)| stamp.changed_at() < certain);
             self.remember(files.map(|(file, _)| file), copies.as_ref());
         }
         let read = Box::new(read);
@@ -389,7 +389,7 @@ impl TaskFiles<'_> {
     /// Returns the time such that any later change to a file last changed before it would show in that file's times.
     ///
     /// It is the file system's own clock, read from a new file, because that clock sets the times.
-    fn settled(&self) -> i128 {
+    fn certain_before(&self) -> i128 {
         tempfile::tempfile_in(&self.folder)
             .and_then(|probe| probe.metadata())
             .map_or(0, |now| FileStamp::of(&now).changed_at() - RACY)
@@ -450,7 +450,7 @@ mod tests {
     }
 
     /// Makes the cache as if all files had last changed long ago.
-    fn settle(files: &TaskFiles<'_>) {
+    fn make_old(files: &TaskFiles<'_>) {
         let (opened, _) = open(files);
         files.remember(opened.files.iter(), opened.reader.copies.as_ref());
         assert_eq!(read_all(files).1, 0);
@@ -480,7 +480,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
-        settle(&files);
+        make_old(&files);
         fs::write(path(&files, 0), "777").unwrap();
         fs::remove_file(path(&files, 1)).unwrap();
         fs::write(files.folder.join("r.io/new.json"), "778").unwrap();
@@ -497,7 +497,7 @@ mod tests {
         let own = folder.path().join("own.json");
         fs::rename(path(&files, 0), &own).unwrap();
         std::os::unix::fs::symlink(&own, path(&files, 0)).unwrap();
-        settle(&files);
+        make_old(&files);
         fs::write(&own, "777").unwrap();
         let (values, read) = read_all(&files);
         assert_eq!((values.last(), read), (Some(&777), 1));
@@ -511,11 +511,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
-        settle(&files);
+        make_old(&files);
         let few = WORTHWHILE / STALE_SHARE;
         (0..few).for_each(|n| fs::write(path(&files, n), "777").unwrap());
         assert_eq!(read_all(&files).1, few);
-        settle(&files);
+        make_old(&files);
         let values = read_all(&files).0;
         assert_eq!(values.iter().filter(|it| **it == 777).count(), few);
         assert_eq!(values[0], few);
@@ -526,7 +526,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
-        settle(&files);
+        make_old(&files);
         let whole = fs::read(&files.cache).unwrap();
         let all: Vec<usize> = (0..WORTHWHILE).collect();
         let bytes = [
@@ -553,7 +553,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
-        settle(&files);
+        make_old(&files);
         let mut bytes = fs::read(&files.cache).unwrap();
         assert_eq!(&bytes[..2], b"0\n");
         bytes[0] = b'7';
@@ -566,7 +566,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
-        settle(&files);
+        make_old(&files);
         let text = fs::read_to_string(&files.cache).unwrap();
         let (head, last) = text.split_at(text.len() - LAST_LINE);
         let start = usize::from_str_radix(&last[..16], 16).unwrap();
@@ -585,7 +585,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         fill(&files, WORTHWHILE);
-        settle(&files);
+        make_old(&files);
         fs::write(path(&files, 7), "{").unwrap();
         let (mut opened, _) = open(&files);
         let broken = opened.take_broken();

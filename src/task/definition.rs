@@ -444,7 +444,7 @@ impl Task {
     }
 
     /// Tells whether a record of this task's dependencies would also be true of `other`.
-    pub fn depends_on_the_same_as(&self, other: &Self) -> bool {
+    pub fn has_same_inputs(&self, other: &Self) -> bool {
         self.input_digest() == other.input_digest()
     }
 

@@ -264,8 +264,8 @@ impl NotifiedState {
     ) -> bool {
         let notified = self.of(task);
         let is_over = notified.failing && baseline.failure.is_none();
-        let is_settled = (baseline.is_stalled() || !notified.stalled) && !is_over;
-        is_settled && self.due_events(task, baseline, remind).is_empty()
+        let is_up_to_date = (baseline.is_stalled() || !notified.stalled) && !is_over;
+        is_up_to_date && self.due_events(task, baseline, remind).is_empty()
     }
 
     /// Returns the events of a task that are due, in the order in which they are sent. `StillFailing` is due where the failure was last
@@ -341,7 +341,7 @@ impl NotifiedState {
 
     /// Clears the failure of a task that fails no more without a run that succeeded (it was changed or created anew, or its base was taken
     /// back), or is no longer stalled: neither needs a notification. The next failure is told again, and the next success as the recovery.
-    pub fn settle(&mut self, task: &TaskKey, baseline: &Baseline) {
+    pub fn clear_ended(&mut self, task: &TaskKey, baseline: &Baseline) {
         let Some(entry) = self.tasks.get_mut(&task.full()) else {
             return;
         };
@@ -501,7 +501,7 @@ mod tests {
 
     /// Records all events that are due as told, and returns them.
     fn notify(notified: &mut NotifiedState, baseline: &Baseline) -> Vec<NotificationEvent> {
-        notified.settle(&key(), baseline);
+        notified.clear_ended(&key(), baseline);
         let event = notified.due_events(&key(), baseline, None);
         for one in &event {
             notified.notified(&key(), *one, baseline, at(0));

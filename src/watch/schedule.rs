@@ -136,12 +136,12 @@ fn next_look(
 }
 
 /// The longest sleep of the loop, because definitions may be edited meanwhile.
-const LONGEST_NAP: SignedDuration = SignedDuration::from_secs(60);
+const MAX_SLEEP: SignedDuration = SignedDuration::from_secs(60);
 
 /// Returns how long the loop sleeps until something is due: at least a second, and never so long that an edit goes unseen.
 pub fn time_until_next(next: Option<Timestamp>, now: Timestamp) -> SignedDuration {
-    let until = next.map_or(LONGEST_NAP, |next| next.duration_since(now));
-    until.clamp(SignedDuration::from_secs(1), LONGEST_NAP)
+    let until = next.map_or(MAX_SLEEP, |next| next.duration_since(now));
+    until.clamp(SignedDuration::from_secs(1), MAX_SLEEP)
 }
 
 #[cfg(test)]

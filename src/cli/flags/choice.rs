@@ -32,9 +32,7 @@ fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     let words = choices.clone().map(|(word, _)| word);
     PossibleValuesParser::new(words).try_map(move |typed| {
         let found = choices.iter().find(|(word, _)| word.matches(&typed, true));
-        found
-            .map(|(_, value)| *value)
-            .ok_or("there is no such word")
+        found.map(|(_, value)| *value).ok_or("unknown value")
     })
 }
 

@@ -174,7 +174,7 @@ impl DefinitionArgs {
             target: emptied(self.target),
             platforms: self.platform.map(|platforms| platforms.0),
             timeout: self.timeout,
-            builder: emptied(app.surroundings.builder.clone()),
+            builder: emptied(app.global_options.builder.clone()),
             push: self.no_push.map(|no_push| !no_push),
             no_cache: self.no_cache,
             keep_vcs: self.keep_vcs,

@@ -152,7 +152,7 @@ fn search_of(app: &App, options: &AdoptOptions) -> String {
     words.extend(exclude.map(|pattern| format!("--exclude={}", quoted(pattern))));
     let depth = options.search.depth;
     words.extend(depth.map(|depth| format!("--depth {depth}")));
-    let builder = app.surroundings.builder.as_deref();
+    let builder = app.global_options.builder.as_deref();
     words.extend(builder.map(|name| format!("--builder {}", quoted(name))));
     words.iter().map(|word| format!(" {word}")).collect()
 }

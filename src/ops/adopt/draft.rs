@@ -63,8 +63,8 @@ pub fn draft(
     if !recipe.profiles.is_empty() {
         notes.push(format!("profile {}", recipe.profiles.join(", ")));
     }
-    if !recipe.unheeded.is_empty() {
-        notes.push(format!("not heeded: {}", recipe.unheeded.join(", ")));
+    if !recipe.ignored.is_empty() {
+        notes.push(format!("ignored: {}", recipe.ignored.join(", ")));
     }
     if !recipe.needs.is_empty() {
         notes.push(format!("each run needs {}", recipe.needs.join(", ")));
@@ -90,7 +90,7 @@ pub fn draft(
     let source_triggers = of_new(&SourceTriggerPatch::default(), &step, false)?;
     let task = Task {
         platforms,
-        builder: app.surroundings.builder.clone(),
+        builder: app.global_options.builder.clone(),
         on_success,
         source: Some(Box::new(source)),
         trigger: Trigger {

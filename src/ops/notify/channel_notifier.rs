@@ -88,7 +88,7 @@ impl ChannelNotifier<'_> {
             let Some(baseline) = self.events.report(self.app.store.baseline(&key)) else {
                 continue;
             };
-            self.notified.settle(&key, &baseline);
+            self.notified.clear_ended(&key, &baseline);
             for event in self.notified.due_events(&key, &baseline, remind) {
                 let task = (key.clone(), baseline.clone());
                 if self.channel.groups {

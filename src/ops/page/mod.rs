@@ -112,7 +112,7 @@ impl StatusPage {
         let (changed, changes) = watch::channel(0);
         let (ready, started) = sync_channel(1);
         let parts = AppParts {
-            surroundings: app.surroundings.clone(),
+            global_options: app.global_options.clone(),
             store: app.store.clone(),
             clock: app.clock.clone(),
         };
@@ -187,7 +187,7 @@ impl StatusPage {
 
 /// What an [`App`] is made of in another thread or process.
 struct AppParts {
-    surroundings: GlobalOptions,
+    global_options: GlobalOptions,
     store: Store,
     clock: Clock,
 }
@@ -197,7 +197,7 @@ impl AppParts {
         Ok(App {
             store: self.store.clone(),
             clock: self.clock.clone(),
-            ..App::new(self.surroundings.clone())?
+            ..App::new(self.global_options.clone())?
         })
     }
 }

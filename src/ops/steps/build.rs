@@ -213,7 +213,7 @@ async fn inputs(
         &build.platforms
     };
     let (app, on) = (work.shared.execution.app, work.shared.on);
-    run_builders::settle(app, named, &mut inputs, std::slice::from_ref(on)).await?;
+    run_builders::apply(app, named, &mut inputs, std::slice::from_ref(on)).await?;
     inputs.made = work.shared.made_before(work.step);
     Ok(inputs)
 }

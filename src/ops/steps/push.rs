@@ -67,7 +67,7 @@ async fn unchanged(
         let found = look_at_pushed(work, &pushed.image).await?;
         same.insert(pushed.image.clone(), found);
     }
-    Ok(unchanged::settled(same))
+    Ok(unchanged::tags_left(same))
 }
 
 /// Looks at a tag that may already have the image which a step has built for it, for one platform.

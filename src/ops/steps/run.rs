@@ -87,7 +87,7 @@ pub(in crate::ops) async fn work(
     let mut found = found.unwrap_or_default();
     builders::note_room(app, &on.name)?;
     let outputs = confirm(execution, &found.pushed, log.events).await?;
-    let platforms = settle(execution, &mut found, &outputs).await?;
+    let platforms = set_platforms(execution, &mut found, &outputs).await?;
     held.run.base_image_dependencies = Some(found.dependencies());
     held.run.output_images = Some(outputs);
     run_record::succeeded(execution, held, started, platforms, log)?;
@@ -98,7 +98,7 @@ pub(in crate::ops) async fn work(
 }
 
 /// Determines the platforms that the steps built for, and updates the dependencies to them. Returns the platforms.
-async fn settle(
+async fn set_platforms(
     execution: &Execution<'_>,
     found: &mut StepResults,
     outputs: &[ImageDescriptor],
@@ -113,8 +113,8 @@ async fn settle(
         let own: Vec<ImageDescriptor> = others.extract_if(.., |one| is_own(one)).collect();
         let made = outputs::platforms_of(execution, &own, build.platforms, &build.inputs);
         let made = made.await?;
-        let settled = build.resolved.made_for(execution.app, &build.inputs, &made);
-        execution.unless_stopped(settled).await?;
+        let narrowed = build.resolved.made_for(execution.app, &build.inputs, &made);
+        execution.unless_stopped(narrowed).await?;
         let resolved = &build.resolved;
         found.take(&step, &resolved.dependencies, &resolved.untracked);
         if !own.is_empty() {

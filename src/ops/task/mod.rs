@@ -297,7 +297,7 @@ pub fn update(
     let is_in_same_place = old.status == task.status
         && secrets.arguments == before.arguments
         && secrets.values == before.values
-        && old.depends_on_the_same_as(&task)
+        && old.has_same_inputs(&task)
         && old.step.image_names() == task.step.image_names();
     let makers = &mut ImageMakers::of(app);
     let survey = validate(makers, &task, &secrets, events)?;
@@ -555,7 +555,7 @@ fn save(
         .store
         .secrets(&key)
         .is_ok_and(|kept| kept.arguments == secrets.arguments && kept.values == secrets.values);
-    let holds = same_secrets && old.is_some_and(|old| old.depends_on_the_same_as(task));
+    let holds = same_secrets && old.is_some_and(|old| old.has_same_inputs(task));
     if !holds {
         // Before the definition: after a crash in between, the task has to be run again, but never tracks the wrong images.
         let forgotten = baseline.forgotten();

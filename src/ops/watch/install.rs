@@ -45,7 +45,7 @@ impl WatchCommand {
         if let Some(config) = config.filter(|path| path.exists()) {
             words.extend(["--config".to_owned(), absolute(config)?]);
         }
-        let around = &app.surroundings;
+        let around = &app.global_options;
         if let Some(builder) = &around.builder {
             words.extend(["--builder".to_owned(), builder.clone()]);
         }

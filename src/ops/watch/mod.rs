@@ -93,7 +93,10 @@ pub async fn once(
     let report_filter = report_filter.and_then(|recalled| out.report(recalled));
     let events = EventSink::new(|event| {
         measure(&event);
-        if report_filter.as_ref().is_none_or(|it| it.has(&event)) {
+        if report_filter
+            .as_ref()
+            .is_none_or(|it| it.report_once(&event))
+        {
             out.send(event);
         }
     });
@@ -102,13 +105,13 @@ pub async fn once(
     let round = watcher
         .round(&app, None, None::<std::future::Pending<()>>)
         .await;
-    watcher.notifications.all().await;
+    watcher.notifications.send_all().await;
     let result = round.map(|(round_result, _)| round_result);
     drop(watcher);
     hooks.measure_round(&app, &result);
     hooks.write_metrics(options.metrics_file.as_deref(), &events);
     if let Some(report_filter) = report_filter.as_ref().filter(|_| result.is_ok()) {
-        for place in report_filter.answer_again() {
+        for place in report_filter.recovered_places() {
             out.send(Event::AnswersAgain(&place));
         }
         out.report(report_filter.keep(&app, stop, out).await);
@@ -188,7 +191,7 @@ pub async fn forever(
                     () = app.clock.sleep(sleep) => LoopWakeReason::Due,
                     woken = outside(&app, &hooks, &mut hangup) => woken,
                     signal = stop.wait() => LoopWakeReason::Stopped(signal),
-                    never = watcher.notifications.go_on() => match never {},
+                    never = watcher.notifications.send_forever() => match never {},
                 }
             }
         };

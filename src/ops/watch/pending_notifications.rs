@@ -35,7 +35,7 @@ pub struct PendingNotifications<'a> {
 pub type Problems = Vec<(TaskKey, Vec<Problem>)>;
 
 impl<'a> PendingNotifications<'a> {
-    pub fn none(stop: &'a Stop, events: &'a EventSink<'a>) -> Self {
+    pub fn new(stop: &'a Stop, events: &'a EventSink<'a>) -> Self {
         Self {
             stop,
             events,
@@ -47,23 +47,23 @@ impl<'a> PendingNotifications<'a> {
     }
 
     /// Queues the notifications about a run.
-    pub fn run(&mut self, app: &Rc<App>, task: &TaskKey) {
+    pub fn queue_run(&mut self, app: &Rc<App>, task: &TaskKey) {
         self.runs.push_back((Rc::clone(app), task.clone()));
     }
 
     /// Queues the notifications about the problems of a round.
-    pub fn round(&mut self, app: &Rc<App>, problems: Problems) {
+    pub fn queue_round(&mut self, app: &Rc<App>, problems: Problems) {
         self.round = Some((Rc::clone(app), problems));
     }
 
     /// Sends notifications for as long as it is polled; a half-sent one continues at the next call.
-    pub async fn go_on(&mut self) -> Infallible {
-        self.all().await;
+    pub async fn send_forever(&mut self) -> Infallible {
+        self.send_all().await;
         std::future::pending().await
     }
 
     /// Sends everything. If acrt is to stop, only waits for what is being sent: the next watcher sends the rest.
-    pub async fn all(&mut self) {
+    pub async fn send_all(&mut self) {
         loop {
             while self.current.len() < MOST_AT_ONCE
                 && let Some(next) = self.next()
@@ -82,20 +82,20 @@ impl<'a> PendingNotifications<'a> {
             return None;
         }
         if let Some((app, key)) = self.runs.pop_front() {
-            let telling = async move {
+            let delivery = async move {
                 // A task that was deleted meanwhile has no receivers any more.
                 if let Some(task) = events.report(app.store.task(&key)).flatten() {
                     notify::after_run_of_round(&app, &task, stop, events).await;
                 }
             };
-            return Some(telling.boxed_local());
+            return Some(delivery.boxed_local());
         }
         let (app, problems) = self.round.take()?;
         let reported = Rc::clone(&self.reported);
         let report = move |broken| reported.borrow_mut().report_new(broken, events);
-        let telling =
+        let delivery =
             async move { notify::after_round(&app, &problems, report, stop, events).await };
-        Some(telling.boxed_local())
+        Some(delivery.boxed_local())
     }
 }
 
@@ -149,16 +149,16 @@ mod tests {
             .unwrap(),
         );
         let (stop, events) = (Stop::never(), EventSink::none());
-        let mut notifications = PendingNotifications::none(&stop, &events);
-        notifications.round(&app, Vec::new());
-        notifications.run(
+        let mut notifications = PendingNotifications::new(&stop, &events);
+        notifications.queue_round(&app, Vec::new());
+        notifications.queue_run(
             &app,
             &TaskKey {
                 registry: "r.io".into(),
                 name: "web".parse().unwrap(),
             },
         );
-        notifications.round(&app, Vec::new());
+        notifications.queue_round(&app, Vec::new());
         assert!(notifications.next().is_some() && notifications.round.is_some());
         assert!(notifications.next().is_some() && notifications.next().is_none());
     }

@@ -22,7 +22,7 @@ fn silent(place: &str) -> String {
 pub struct ReportFilter {
     clock: Clock,
     before: ReportedProblems,
-    said: RefCell<ReportedProblems>,
+    reported: RefCell<ReportedProblems>,
     /// The subjects of this round's problems.
     open: RefCell<BTreeSet<String>>,
 }
@@ -44,20 +44,20 @@ impl ReportFilter {
         Ok(Self {
             clock: app.clock.clone(),
             before: file.said.clone(),
-            said: RefCell::new(file.said),
+            reported: RefCell::new(file.said),
             open: RefCell::default(),
         })
     }
 
-    /// Returns whether an event is to be reported.
-    pub fn has(&self, event: &Event<'_>) -> bool {
+    /// Returns whether an event is to be reported, and counts it as reported.
+    pub fn report_once(&self, event: &Event<'_>) -> bool {
         match event {
             Event::Decided { task, verdict } => self.say(task.full(), &gist(verdict)),
             Event::Silent { place, outage } => self.say(silent(place), &[outage.gist()]),
             Event::Ended {
                 id, task, status, ..
             } => {
-                // The cause of the failure is a problem of its own; that the task waits for the next try is no longer news.
+                // The cause of the failure is a problem of its own; that the task waits for the next try was reported already.
                 if *status != RunStatus::Succeeded {
                     self.say(task.full(), &[gist_of_run(*id)]);
                 }
@@ -73,7 +73,7 @@ impl ReportFilter {
     }
 
     /// Returns the registries and repositories that did not answer in an earlier round, and delay nothing in this one.
-    pub fn answer_again(&self) -> Vec<String> {
+    pub fn recovered_places(&self) -> Vec<String> {
         let open = self.open.borrow();
         let before = self.before.subjects();
         let places = before.filter(|subject| !open.contains(*subject));
@@ -83,7 +83,7 @@ impl ReportFilter {
 
     fn say(&self, subject: String, what: &[String]) -> bool {
         let now = self.clock.now();
-        let is_news = self.said.borrow_mut().say(&subject, what, now);
+        let is_news = self.reported.borrow_mut().say(&subject, what, now);
         self.open.borrow_mut().insert(subject);
         is_news
     }
@@ -94,7 +94,7 @@ impl ReportFilter {
     ///
     /// [`crate::error::Kind::Failed`] where the state directory cannot be written.
     pub async fn keep(&self, app: &App, stop: &Stop, events: &EventSink<'_>) -> Result<()> {
-        let (mut said, open) = (self.said.borrow().clone(), self.open.borrow().clone());
+        let (mut said, open) = (self.reported.borrow().clone(), self.open.borrow().clone());
         said.keep_only(|subject| open.contains(subject), self.clock.now());
         if said == self.before {
             return Ok(());

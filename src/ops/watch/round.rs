@@ -84,7 +84,7 @@ impl<'a> Watcher<'a> {
             whole: None,
             heads: Heads::default(),
             reported: LastReported::default(),
-            notifications: PendingNotifications::none(stop, events),
+            notifications: PendingNotifications::new(stop, events),
         }
     }
 
@@ -116,7 +116,7 @@ impl<'a> Watcher<'a> {
         while let Some(made) = self.jobs.next().await {
             self.running.remove(&made.task);
         }
-        self.notifications.all().await;
+        self.notifications.send_all().await;
     }
 
     /// Runs one round over all tasks, or over a `part` of them, which leaves to the next round what concerns all. In the loop, `outside` ends
@@ -191,7 +191,7 @@ impl<'a> Watcher<'a> {
         round_result.next = work.next_due(&self.pending.asked);
         if until.is_none() {
             if let Some(problems) = problems_to_notify(app, &loaded, &work.round) {
-                self.notifications.round(app, problems);
+                self.notifications.queue_round(app, problems);
             }
             let ended = app.clock.now();
             round_result.measured = Some(RoundMetrics::of(&work.round, &work.tags, now, ended));
@@ -199,7 +199,7 @@ impl<'a> Watcher<'a> {
         }
         // With a simulated clock, nothing else would send them.
         if !app.clock.is_real() {
-            self.notifications.all().await;
+            self.notifications.send_all().await;
         }
         Ok((round_result, woken))
     }
@@ -337,7 +337,7 @@ impl<'a> Watcher<'a> {
                     self.answered(work, answer);
                 },
                 given = &mut outside => return Ok(Some(given)),
-                never = self.notifications.go_on() => match never {},
+                never = self.notifications.send_forever() => match never {},
                 () = app.clock.sleep(due), if is_loop => continue,
                 // A place on a builder may be free again.
                 () = app.clock.pause(placing::WAIT), if work.queue.is_held_up() => continue,
@@ -466,7 +466,7 @@ impl<'a> Watcher<'a> {
         }
         round_result.add(&made);
         if made.outcome != Outcome::Busy {
-            self.notifications.run(work.app, &made.task);
+            self.notifications.queue_run(work.app, &made.task);
         }
         work.is_overtaken |= !work.round.is_running(&made.task);
         if made.outcome == Outcome::Succeeded {

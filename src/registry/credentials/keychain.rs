@@ -106,14 +106,14 @@ impl Keychain {
             Err(_) if is_of_tasks => return Ok(places),
             files => files?,
         };
-        let spots = files.iter().enumerate().flat_map(|(n, file)| {
-            file.spots(registry, repository)
+        let locations = files.iter().enumerate().flat_map(|(n, file)| {
+            file.locations(registry, repository)
                 .into_iter()
-                .map(move |spot| LoginPlace::File(n, spot))
+                .map(move |location| LoginPlace::File(n, location))
         });
         // A repository that was not named may be that of a task which has just begun to depend on it.
         let others = self.logins.iter().position(of_server);
-        places.extend(spots);
+        places.extend(locations);
         places.extend(others.filter(|_| !is_of_tasks).map(LoginPlace::Task));
         Ok(places)
     }
@@ -154,7 +154,7 @@ impl Keychain {
                         next: is_of_several.then_some(position + 1),
                     })
                 }),
-                LoginPlace::File(n, spot) => self.in_file(n, spot).await?,
+                LoginPlace::File(n, location) => self.in_file(n, location).await?,
             };
             if found.is_some() {
                 return Ok(found);
@@ -166,14 +166,14 @@ impl Keychain {
     async fn in_file(
         &self,
         n: usize,
-        spot: CredentialLocation,
+        location: CredentialLocation,
     ) -> Result<Option<FoundLogin>, String> {
         let files = self.files()?;
         let Some(file) = files.get(n) else {
             return Ok(None);
         };
         let path = file.path.display();
-        match spot {
+        match location {
             CredentialLocation::Entry(key) => {
                 Ok(file.entry(&key)?.map(|(credential, key)| FoundLogin {
                     credential,

@@ -166,8 +166,8 @@ impl LoginFile {
 
     /// Returns where the login for a repository may be: first the helper of the registry, then the one for all registries, then the entry
     /// with the longest path that contains the repository.
-    pub fn spots(&self, registry: &str, repository: &str) -> Vec<CredentialLocation> {
-        let mut spots = Vec::new();
+    pub fn locations(&self, registry: &str, repository: &str) -> Vec<CredentialLocation> {
+        let mut locations = Vec::new();
         let server = match registry {
             DOCKER_HUB => DOCKER_HUB_KEY,
             other => other,
@@ -178,7 +178,7 @@ impl LoginFile {
             None => self.store.as_ref(),
         };
         if let Some(helper) = helper {
-            spots.push(CredentialLocation::Helper {
+            locations.push(CredentialLocation::Helper {
                 helper: helper.clone(),
                 server: server.to_owned(),
             });
@@ -187,12 +187,12 @@ impl LoginFile {
         let mut prefix = whole.as_str();
         loop {
             if self.entries.contains_key(prefix) {
-                spots.push(CredentialLocation::Entry(prefix.to_owned()));
-                return spots;
+                locations.push(CredentialLocation::Entry(prefix.to_owned()));
+                return locations;
             }
             match prefix.rsplit_once('/') {
                 Some((shorter, _)) => prefix = shorter,
-                None => return spots,
+                None => return locations,
             }
         }
     }
@@ -298,9 +298,9 @@ mod tests {
     }
 
     fn found(file: &LoginFile, registry: &str, repository: &str) -> Option<(Credential, String)> {
-        file.spots(registry, repository)
+        file.locations(registry, repository)
             .into_iter()
-            .find_map(|spot| match spot {
+            .find_map(|location| match location {
                 CredentialLocation::Entry(key) => file
                     .entry(&key)
                     .unwrap()
@@ -415,7 +415,7 @@ mod tests {
             assert!(file.document.contains_key("auths"), "{text}");
         }
         let off = file(r#"{"credsStore":"desktop","credHelpers":{"x":null}}"#);
-        assert_eq!(off.spots("x", "y"), []);
+        assert_eq!(off.locations("x", "y"), []);
     }
 
     #[test]
@@ -442,24 +442,24 @@ mod tests {
             server: server.into(),
         };
         assert_eq!(
-            file.spots("1.dkr.ecr.example", "x"),
+            file.locations("1.dkr.ecr.example", "x"),
             [helper("ecr-login", "1.dkr.ecr.example")]
         );
         assert_eq!(
-            file.spots("docker.io", "x"),
+            file.locations("docker.io", "x"),
             [helper("desktop", DOCKER_HUB_KEY)]
         );
         assert_eq!(
-            file.spots("plain.example", "x"),
+            file.locations("plain.example", "x"),
             [CredentialLocation::Entry("plain.example".into())]
         );
     }
 
     #[test]
     fn empty_auth_file_has_no_credential_and_a_broken_one_is_reported_without_its_contents() {
-        assert_eq!(file(" \n").spots("a", "x"), []);
+        assert_eq!(file(" \n").locations("a", "x"), []);
         assert_eq!(
-            file(r#"{"auths":null,"credsStore":""}"#).spots("a", "x"),
+            file(r#"{"auths":null,"credsStore":""}"#).locations("a", "x"),
             []
         );
         let problem = |text: &str| LoginFile::parse(Path::new("/f"), text).err().unwrap();

@@ -116,10 +116,10 @@ pub(super) const SERVER_VERSION: [&str; 3] = ["version", "--format", "{{.Server.
 /// The arguments with which buildctl prints the workers of its daemon.
 pub(super) const WORKERS: [&str; 2] = ["debug", "workers"];
 
-/// Returns the query that tells whether a builder is reachable, which a reachable builder answers at once; `None` for a builder without a
-/// daemon or that cannot be asked. The answer says of each node of a buildx builder why it is away, `None` where it is there; it is empty for
-/// a builder without nodes, which is there if the query succeeds. Runs nothing.
-pub fn presence(name: &str, settings: &Settings) -> Option<Question<Vec<Option<String>>>> {
+/// Returns the query whether a builder's daemon answers; `None` for a builder without a daemon, or whose program is not there. The result has
+/// an entry for each node of a buildx builder: why it cannot be reached, or `None`. It is empty for other builders, which can be reached if
+/// the query succeeds. Runs nothing.
+pub fn reachability(name: &str, settings: &Settings) -> Option<Question<Vec<Option<String>>>> {
     let (kind, own) = settings.config.builder(name)?;
     let program = program(kind, &own, settings)?;
     let line = match kind {

@@ -80,8 +80,8 @@ impl FailureExcerpt {
         keep(&mut self.last, line);
     }
 
-    /// Returns the last line that is no progress: of a builder that has exited with a failure, its own message. What a build prints is above
-    /// it, whatever that says.
+    /// Returns the last line that does not only show progress: after a failed exit this is the builder's own message, and what the build
+    /// printed is above it.
     pub fn last(&mut self) -> Option<String> {
         self.line();
         self.last.back().map(|line| cleaned(line))

@@ -28,7 +28,7 @@ mod used;
 pub use buildah::list_prefix;
 pub use buildkit::digest_in_metadata;
 pub use cache::CacheRecord;
-pub use connection::{docker_client, lacks_buildx, presence};
+pub use connection::{docker_client, lacks_buildx, reachability};
 pub use container::{ContainerRequest, FolderMount};
 pub use detect::{ORDER, check_name, chosen_name, detect};
 pub use failure_excerpt::{

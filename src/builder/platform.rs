@@ -5,7 +5,7 @@ use crate::image::Platform;
 use super::{
     Builder, Program, Question,
     connection::WORKERS,
-    platform_args::{Named, read_all},
+    platform_args::{PlatformArgs, read_all},
     program::field,
 };
 
@@ -76,7 +76,7 @@ impl Builder {
                 };
             }
         };
-        let named = Named::among(args).platforms(&own);
+        let named = PlatformArgs::parse(args).platforms(&own);
         BuilderPlatforms {
             named: if named.is_empty() {
                 default.clone()

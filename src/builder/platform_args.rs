@@ -5,12 +5,12 @@ use crate::image::Platform;
 /// Returns the arguments of every build without platforms, for a build that names its own: docker would use only the last of all, and the
 /// other builders all of them.
 pub fn without_platforms(args: &[String]) -> Vec<String> {
-    Named::among(args).others
+    PlatformArgs::parse(args).others
 }
 
 /// The platforms that arguments of a build name.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Named {
+pub struct PlatformArgs {
     pub platforms: Vec<String>,
     pub os: Option<String>,
     pub architecture: Option<String>,
@@ -19,9 +19,9 @@ pub struct Named {
     pub others: Vec<String>,
 }
 
-impl Named {
+impl PlatformArgs {
     /// Reads arguments, with values after `=` or in the next argument.
-    pub fn among(args: &[String]) -> Self {
+    pub fn parse(args: &[String]) -> Self {
         let mut named = Self::default();
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {

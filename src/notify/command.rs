@@ -71,19 +71,19 @@ mod tests {
         CommandLine::new("/bin/sh").args(["-c", script])
     }
 
-    async fn told(script: &str, message: &[u8]) -> Result<Vec<u8>, DeliveryError> {
+    async fn deliver_to(script: &str, message: &[u8]) -> Result<Vec<u8>, DeliveryError> {
         deliver(&shell(script), message, &Masks::default(), &Stop::never()).await
     }
 
     #[tokio::test]
     async fn notification_program_gets_the_message_and_its_output_is_recorded() {
-        let printed = told("cat; echo", b"{\"a\":1}").await.unwrap();
+        let printed = deliver_to("cat; echo", b"{\"a\":1}").await.unwrap();
         assert_eq!(printed, b"{\"a\":1}\n");
     }
 
     #[tokio::test]
     async fn failed_notification_program_is_reported_with_its_last_output_line() {
-        let why = told("echo one; echo two >&2; exit 3", b"").await;
+        let why = deliver_to("echo one; echo two >&2; exit 3", b"").await;
         let expected = DeliveryError::Failed("its exit code is 3: two".into());
         assert_eq!(why.unwrap_err(), expected);
     }
@@ -91,6 +91,6 @@ mod tests {
     #[tokio::test]
     async fn notification_program_that_ignores_its_input_is_no_failure() {
         let message = vec![b'x'; 1 << 20];
-        assert!(told("exec <&-; exit 0", &message).await.is_ok());
+        assert!(deliver_to("exec <&-; exit 0", &message).await.is_ok());
     }
 }

@@ -191,7 +191,8 @@ impl Fleet {
         placement_request.platforms = vec![wanted];
     }
 
-    /// Local images stay with their builder, where other local tasks and the user look for them: the first that can builds all of them.
+    /// Keeps local images together, where other local tasks and the user look for them: the first builder that can build for all platforms
+    /// is chosen.
     fn keep_to_one_builder(&self, placement_request: &mut PlacementRequest) {
         let can = |n: &&usize| self.members[**n].builds_for(&placement_request.platforms);
         if let Some(first) = placement_request.among.iter().find(can).copied() {
@@ -446,7 +447,7 @@ pub(super) async fn is_there(app: &App, name: &str, needed: NeededNodes) -> Resu
 
 /// Returns why a builder is away; `None` where it answers, or has no daemon that could be away.
 pub(super) async fn silence(app: &App, name: &str, needed: NeededNodes) -> Option<String> {
-    let question = builder::presence(name, &app.settings)?;
+    let question = builder::reachability(name, &app.settings)?;
     let reply = match process::ask_for(PATIENCE, &question.line).await {
         Ok(reply) => reply,
         Err(error) => return Some(error.one_line()),

@@ -214,7 +214,7 @@ pub(super) async fn platforms(
     read_each(outputs, planned, read).await
 }
 
-/// As [`platforms`], by the configs of the images: whoever writes an index may write into it what was asked for, and not what was made.
+/// As [`platforms`], by the configs of the images: an index may name the platform that was asked for instead of the one that was built.
 ///
 /// # Errors
 ///

@@ -60,7 +60,7 @@ pub enum WorkerMessage {
 /// What the process of a run gets on its standard input: it may hold secrets, which other users could read in a command line.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct WorkerInput<R> {
-    /// The text of the config file as the supervisor has read it: what somebody is editing at the moment must not fail a run.
+    /// The text of the config file as the supervisor has read it: an edit in progress must not make a run fail.
     pub config: String,
     pub request: R,
 }

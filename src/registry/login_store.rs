@@ -23,7 +23,7 @@ use super::{
     },
 };
 
-/// What is done with a login in one place.
+/// A change of the login in one file or helper.
 enum LoginChange<'a> {
     Store(&'a Login),
     Erase,
@@ -177,7 +177,7 @@ fn write(path: &Path, document: &Map<String, Value>) -> std::io::Result<()> {
 }
 
 /// Gives `file`, which only its owner may read, the owner and group of the file that it replaces, and their permissions. The group of a file
-/// that was open to everybody gets none: nobody has chosen it.
+/// that everybody could read gets no access, since that was never granted on purpose.
 fn keep_access(file: &File, old: &Metadata) -> std::io::Result<()> {
     let own = file.metadata()?;
     let is_same = (own.uid(), own.gid()) == (old.uid(), old.gid());

@@ -1,5 +1,5 @@
-//! File systems of other machines and of programs, such as NFS and FUSE, which may stop to answer: whoever reads a file there then waits for
-//! ever and cannot be stopped. So a thread that nobody has to wait for tries it first.
+//! File systems of other machines and of programs, such as NFS and FUSE, which may stop answering: a thread that reads a file there then blocks
+//! for ever. A separate thread, which no other waits for, tries it first.
 
 use std::{
     collections::BTreeMap,

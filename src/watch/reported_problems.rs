@@ -100,13 +100,12 @@ pub fn gist(verdict: &Verdict) -> Vec<String> {
     }
 }
 
-/// Returns what is reported of a run that failed or was canceled: another such run is news.
+/// Returns what is reported of a run that failed or was canceled: each such run is reported.
 pub fn gist_of_run(id: RunId) -> String {
     format!("run {id}")
 }
 
-/// How many digits a word has that says when or where something happened: a time, the id of a request, an address. A status, a line or a port
-/// has fewer.
+/// The minimum number of digits in a word that is an id, a time or an address. Status codes, lines and ports have fewer.
 const DIGITS_OF_ID: usize = 6;
 
 /// Removes what differs each time that the same thing happens: durations, as in `after 3 ms`, times, and the ids that servers give their

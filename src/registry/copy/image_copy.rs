@@ -11,13 +11,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join, stream};
 use crate::{image::Digest, registry::client::Registries};
 
 use super::{
+    download::save,
     endpoint::{BlobTransfer, Endpoint},
     memory::CopyMemory,
     mounts::Mounts,
     problem::CopyError,
     remote::Remote,
     request::{Amount, CopyContext, CopyProgress, CopyRequest, ProgressWatcher},
-    transfer::save,
     tree::{self, Descriptor, RawDocument},
     upload::MountOutcome,
 };

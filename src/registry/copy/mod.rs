@@ -9,6 +9,7 @@
 //! pushing is allowed.
 
 mod blob_stream;
+mod download;
 mod endpoint;
 mod image_copy;
 mod layout;
@@ -23,7 +24,6 @@ mod remote_referrers;
 mod request;
 mod run;
 mod subset;
-mod transfer;
 mod tree;
 mod upload;
 mod upload_part;

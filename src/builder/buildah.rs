@@ -19,7 +19,7 @@ pub(super) const POLICY: &str = "--signature-policy";
 /// Returns the commands of a build by buildah or podman, which take the same options.
 pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<BuildCommand>> {
     let list = gathered(request)?;
-    let mut steps = pulls(program, request);
+    let mut commands = pulls(program, request);
     // It is a list to them, and a comma in it would part the path.
     let file = match request.dockerfile.to_str() {
         Some(path) => csv_field(path.to_owned()).into(),
@@ -39,20 +39,20 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Buil
         None => build.flags("--tag", request.image_names()),
     };
     let build = with_auth(build, request).arg("--").arg(&request.context);
-    steps.push(BuildCommand::new(Purpose::Build, build));
+    commands.push(BuildCommand::new(Purpose::Build, build));
     if request.push {
         for (n, image) in request.images.iter().enumerate() {
-            steps.push(push(program, request, n, image, list.as_deref()));
+            commands.push(push(program, request, n, image, list.as_deref()));
         }
     } else if let Some(list) = &list {
         let tag = program.call(&["tag", "--", list]);
         let tag = tag.args(request.image_names());
-        steps.push(BuildCommand::new(Purpose::Tidy, tag));
+        commands.push(BuildCommand::new(Purpose::Tidy, tag));
     }
     if let Some(list) = &list {
-        steps.push(BuildCommand::new(Purpose::Tidy, remove_list(program, list)));
+        commands.push(BuildCommand::new(Purpose::Tidy, remove_list(program, list)));
     }
-    Ok(steps)
+    Ok(commands)
 }
 
 /// Returns buildah with the arguments that make it remove the containers of stages without instructions too, which would keep their bases.
@@ -145,7 +145,7 @@ fn pulls(program: &Program, request: &BuildRequest) -> Vec<BuildCommand> {
     if all_plain(request) {
         return Vec::new();
     }
-    let mut steps = Vec::new();
+    let mut commands = Vec::new();
     for (base, platforms) in &request.bases {
         if !request.is_plain(base) {
             continue;
@@ -158,10 +158,10 @@ fn pulls(program: &Program, request: &BuildRequest) -> Vec<BuildCommand> {
                 .flag("--tls-verify", "false")
                 .flag("--platform", platform.to_string());
             let line = with_auth(line, request).arg("--").arg(base.to_string());
-            steps.push(BuildCommand::new(Purpose::Pull(base.clone()), line));
+            commands.push(BuildCommand::new(Purpose::Pull(base.clone()), line));
         }
     }
-    steps
+    commands
 }
 
 /// Tells whether all registries of the build's images are without TLS.
@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn buildah_build_is_one_command_and_each_push_another() {
-        let steps = plan(&program(), &full()).unwrap();
+        let commands = plan(&program(), &full()).unwrap();
         assert_eq!(
-            printed(&steps),
+            printed(&commands),
             [
                 "TOKEN=*** /usr/bin/buildah --storage-driver=vfs build --isolation=chroot --file=/state/runs/ca1/Dockerfile '--build-arg=A=-b c' --build-arg=TOKEN --label=l=1 --target=prod --platform=linux/amd64 --no-cache --annotation=n=2 --tls-verify=false --tag=localhost:5000/web:1 --tag=ghcr.io/a/web:1 -- '/src/my web'",
                 "/usr/bin/buildah --storage-driver=vfs push --digestfile=/state/runs/ca1/digest-1 --tls-verify=false -- localhost:5000/web:1",
@@ -301,8 +301,8 @@ mod tests {
         let far = format!("ghcr.io/a/base@sha256:{}", "b".repeat(64));
         request.bases.insert(far.parse().unwrap(), BTreeSet::new());
         request.push = false;
-        let steps = plan(&program(), &request).unwrap();
-        let lines = printed(&steps);
+        let commands = plan(&program(), &request).unwrap();
+        let lines = printed(&commands);
         assert_eq!(
             lines[0],
             format!(

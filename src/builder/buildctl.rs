@@ -25,7 +25,7 @@ pub(super) fn plan(program: &Program, request: &BuildRequest) -> Result<Vec<Buil
     let request = buildkit::pinned(request);
     let given = given(&request.options)?;
     let line = |pass| line(program, &request, pass).args(given.clone());
-    Ok(passes.iter().map(|pass| pass.step(line(pass))).collect())
+    Ok(passes.iter().map(|pass| pass.command(line(pass))).collect())
 }
 
 /// Translates options of `docker build` to those of buildctl.
@@ -165,14 +165,14 @@ mod tests {
     fn buildctl_builds_pushes_and_writes_the_digest_in_one_command() {
         let mut request = request();
         request.plain_http.clear();
-        let steps = plan(&program(), &request).unwrap();
+        let commands = plan(&program(), &request).unwrap();
         assert_eq!(
-            printed(&steps),
+            printed(&commands),
             [
                 "buildctl --addr=tcp://far:1234 build --progress=plain --frontend=dockerfile.v0 '--local=context=/src/my web' --local=dockerfile=/state/runs/ca1 --opt=filename=Dockerfile '--opt=build-arg:A=-b c' --opt=label:l=1 --opt=target=prod --opt=platform=linux/amd64 --no-cache '--output=type=image,\"name=localhost:5000/web:1,ghcr.io/a/web:1\",push=true,annotation.n=2' --metadata-file=/state/runs/ca1/metadata-1.json"
             ]
         );
-        assert_eq!(steps[0].purpose, Purpose::Publish(request.images));
+        assert_eq!(commands[0].purpose, Purpose::Publish(request.images));
     }
 
     #[test]
@@ -278,9 +278,9 @@ mod tests {
     fn buildctl_build_without_an_image_name_has_no_output() {
         let mut request = request();
         request.images.clear();
-        let steps = plan(&program(), &request).unwrap();
-        let line = &printed(&steps)[0];
+        let commands = plan(&program(), &request).unwrap();
+        let line = &printed(&commands)[0];
         assert!(!line.contains("--output"), "{line}");
-        assert_eq!(steps[0].purpose, Purpose::Build);
+        assert_eq!(commands[0].purpose, Purpose::Build);
     }
 }

@@ -30,8 +30,8 @@ pub(super) struct PushGroup {
 }
 
 impl PushGroup {
-    /// Returns the command that builds and pushes the images as a step of a build.
-    pub fn step(&self, line: CommandLine) -> BuildCommand {
+    /// Returns the command of a build that builds and pushes the images by this line.
+    pub fn command(&self, line: CommandLine) -> BuildCommand {
         if !self.push {
             return BuildCommand::new(Purpose::Build, line);
         }
@@ -166,8 +166,8 @@ mod tests {
         let passes = passes(&request);
         assert_eq!(passes.len(), 1);
         assert_eq!(passes[0].images.len(), 2);
-        let step = passes[0].step(CommandLine::new("x"));
-        assert_eq!(step.purpose, Purpose::Build);
+        let command = passes[0].command(CommandLine::new("x"));
+        assert_eq!(command.purpose, Purpose::Build);
     }
 
     #[test]

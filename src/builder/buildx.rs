@@ -25,8 +25,8 @@ pub(super) fn plan(
     }
     let passes = buildkit::passes(request);
     let request = buildkit::pinned(request);
-    let step = |pass: &PushGroup| pass.step(line(program, &request, pass));
-    passes.iter().map(step).collect()
+    let command = |pass: &PushGroup| pass.command(line(program, &request, pass));
+    passes.iter().map(command).collect()
 }
 
 fn line(program: &Program, request: &BuildRequest, pass: &PushGroup) -> CommandLine {
@@ -122,16 +122,16 @@ mod tests {
         let mut request = full();
         request.images.truncate(1);
         request.plain_http.clear();
-        let steps = plan(&program(), false, &request);
+        let commands = plan(&program(), false, &request);
         assert_eq!(
-            printed(&steps),
+            printed(&commands),
             [
                 "TOKEN=*** BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker buildx build --builder=far --file=/state/runs/ca1/Dockerfile '--build-arg=A=-b c' --build-arg=TOKEN --label=l=1 --target=prod --platform=linux/amd64 --no-cache --tag=localhost:5000/web:1 --annotation=manifest:n=2 --metadata-file=/state/runs/ca1/metadata-1.json --push -- '/src/my web'",
             ]
         );
-        assert_eq!(steps[0].purpose, Purpose::Publish(request.images));
+        assert_eq!(commands[0].purpose, Purpose::Publish(request.images));
         assert_eq!(
-            steps[0].digest,
+            commands[0].digest,
             DigestSource::Metadata("/state/runs/ca1/metadata-1.json".into())
         );
     }
@@ -173,8 +173,8 @@ mod tests {
 
     #[test]
     fn buildx_with_the_docker_driver_loads_the_image_and_docker_pushes_it() {
-        let steps = plan(&program(), true, &full());
-        let lines = printed(&steps);
+        let commands = plan(&program(), true, &full());
+        let lines = printed(&commands);
         assert!(
             lines[0].contains(
                 " --tag=localhost:5000/web:1 --tag=ghcr.io/a/web:1 --load -- '/src/my web'"
@@ -189,7 +189,7 @@ mod tests {
                 "docker push -- ghcr.io/a/web:1"
             ]
         );
-        assert_eq!(steps[2].digest, DigestSource::Output);
+        assert_eq!(commands[2].digest, DigestSource::Output);
     }
 
     #[test]

@@ -54,12 +54,12 @@ impl Template {
     /// Returns the commands to run, in order.
     pub(super) fn plan(&self, request: &BuildRequest) -> Vec<BuildCommand> {
         let build = filled(&self.build, request, request.images.first());
-        let mut steps = vec![BuildCommand::new(Purpose::Build, build)];
+        let mut commands = vec![BuildCommand::new(Purpose::Build, build)];
         if request.push && !self.push.is_empty() {
             let images = request.images.iter();
-            steps.extend(images.map(|image| self.push_of(request, image)));
+            commands.extend(images.map(|image| self.push_of(request, image)));
         }
-        steps
+        commands
     }
 
     /// Returns the command that pushes one image.
@@ -122,12 +122,9 @@ fn list_in(argument: &str, request: &BuildRequest) -> Option<(&'static str, Vec<
     let list = LISTS.into_iter().find(is_named)?;
     let items = match list {
         "images" => request.image_names().collect(),
-        "args" => (request
-            .args
-            .iter()
-            .map(|(name, value)| (name, value))
-            .map(pair))
-        .collect(),
+        "args" => (request.args.iter())
+            .map(|(name, value)| pair((name, value)))
+            .collect(),
         _ => request.labels.iter().map(pair).collect(),
     };
     Some((list, items))

@@ -80,16 +80,16 @@ mod tests {
 
     #[test]
     fn docker_build_is_one_command_and_each_push_another() {
-        let steps = plan(&program(), CLASSIC, &full()).unwrap();
+        let commands = plan(&program(), CLASSIC, &full()).unwrap();
         assert_eq!(
-            printed(&steps),
+            printed(&commands),
             [
                 "TOKEN=*** /usr/bin/docker build --file=/state/runs/ca1/Dockerfile '--build-arg=A=-b c' --build-arg=TOKEN --label=l=1 --target=prod --platform=linux/amd64 --no-cache --tag=localhost:5000/web:1 --tag=ghcr.io/a/web:1 --force-rm -- '/src/my web'",
                 "/usr/bin/docker push -- localhost:5000/web:1",
                 "/usr/bin/docker push -- ghcr.io/a/web:1",
             ]
         );
-        assert_eq!(steps[1].digest, DigestSource::Output);
+        assert_eq!(commands[1].digest, DigestSource::Output);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{image::Reference, sys::settings::Settings};
 
-use super::{BuildRequest, Builder, Program, buildah::POLICY, program::option_values};
+use super::{BuildRequest, Builder, buildah::POLICY, program::option_values};
 
 /// The options that name further images of a build.
 const NAMING: [&str; 3] = ["--build-context", "--cache-from", "--from"];
@@ -18,7 +18,7 @@ const STORE: &str = "containers-storage";
 impl Builder {
     /// Returns the files that may have the user's own policy for builds, in order of precedence; none for a builder without policies.
     pub fn policy_files(&self, settings: &Settings) -> Vec<PathBuf> {
-        let Some(program) = self.with_policies() else {
+        let Some(program) = self.podman_or_buildah() else {
             return Vec::new();
         };
         if let Some(named) = option_values(POLICY, &program.build_args).last() {
@@ -44,7 +44,7 @@ impl Builder {
             let requirements = requirements(own, &scope, &image);
             scopes.insert(scope, requirements);
         }
-        let own_args = self.with_policies().map(|program| &program.build_args);
+        let own_args = self.podman_or_buildah().map(|program| &program.build_args);
         for args in own_args.into_iter().chain([&request.options]) {
             for value in NAMING.iter().flat_map(|it| option_values(it, args)) {
                 let name = value.rsplit("docker-image://").next();
@@ -64,16 +64,6 @@ impl Builder {
             "default": rejection(),
             "transports": {"docker": scopes, STORE: {"": stored}},
         })
-    }
-
-    /// Returns the program, where it obeys a policy.
-    fn with_policies(&self) -> Option<&Program> {
-        match self {
-            Self::Podman(program) | Self::Buildah(program) => Some(program),
-            Self::Docker { .. } | Self::Buildx { .. } | Self::Buildctl(_) | Self::Command(_) => {
-                None
-            }
-        }
     }
 }
 

@@ -70,13 +70,13 @@ impl Builder {
             Self::Buildctl(program) => (program, buildctl::plan(program, request)?),
             Self::Command(template) => return Ok(template.plan(request)),
         };
-        let mut steps = if self.builds_from_own_images(request) {
+        let mut commands = if self.builds_from_own_images(request) {
             fetches(program, self.has_tls_flag(), request)
         } else {
             Vec::new()
         };
-        steps.extend(built);
-        Ok(steps)
+        commands.extend(built);
+        Ok(commands)
     }
 
     /// Tells whether the builder uses an image in its own store instead of the registry's image of the same name.
@@ -214,7 +214,7 @@ impl Builder {
 /// Returns pulls of the images that cannot be pinned where they are named, each tagged with its name in the store: the builder would
 /// otherwise use an older copy of its own.
 fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec<BuildCommand> {
-    let mut steps = Vec::new();
+    let mut commands = Vec::new();
     for unpinned in &request.unpinned {
         let (image, fixed) = (&unpinned.image, unpinned.pinned());
         let pull = program.call(&["pull"]);
@@ -229,12 +229,12 @@ fn fetches(program: &Program, has_tls_flag: bool, request: &BuildRequest) -> Vec
         let pull = program::with_logins(pull, request.auth_dir.as_deref())
             .arg("--")
             .arg(fixed.to_string());
-        steps.push(BuildCommand::new(Purpose::Pull(fixed.clone()), pull));
+        commands.push(BuildCommand::new(Purpose::Pull(fixed.clone()), pull));
         let tag = program.call(&["tag", "--"]);
         let tag = tag.arg(fixed.to_string()).arg(image.to_string());
-        steps.push(BuildCommand::new(Purpose::Tidy, tag));
+        commands.push(BuildCommand::new(Purpose::Tidy, tag));
     }
-    steps
+    commands
 }
 
 /// Finds the digest in the output of `docker push`: `latest: digest: sha256:… size: 528`.

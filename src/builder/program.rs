@@ -62,6 +62,7 @@ impl<T> Question<T> {
     pub(super) fn new(line: CommandLine, read: fn(&str) -> T) -> Self {
         Self { line, read }
     }
+
     /// Reads the output of the command, which has succeeded.
     pub fn read(&self, printed: &str) -> T {
         (self.read)(printed)

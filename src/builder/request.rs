@@ -245,7 +245,10 @@ pub(super) mod tests {
     }
 
     /// Prints a plan in a readable form.
-    pub fn printed(steps: &[BuildCommand]) -> Vec<String> {
-        steps.iter().map(|step| step.line.to_string()).collect()
+    pub fn printed(commands: &[BuildCommand]) -> Vec<String> {
+        commands
+            .iter()
+            .map(|command| command.line.to_string())
+            .collect()
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     secret::{MaskedText, Masks, Secret},
     source::local::{self, LocalContext},
     store::secrets::Secrets,
-    task::{Argument, Context, DockerStep, Step, Task, Untracked, name},
+    task::{Argument, Context, DockerStep, Task, Untracked, name},
     watch::{FileStamp, FileState, ReadFile},
 };
 
@@ -91,34 +91,35 @@ pub fn read(app: &App, task: &Task, step: &DockerStep, secrets: &Secrets) -> Res
 ///
 /// [`Kind::Invalid`] with the name. A secret value in the definition itself is refused too, since it is shown with it.
 pub fn check_secrets(task: &Task, secrets: &Secrets) -> Result<()> {
-    let (given, stored, what, option) = match &task.step {
-        Step::Docker(step) => (
-            &step.arguments[..],
+    let given = [
+        (
+            task.step.arguments(),
             &secrets.arguments,
             "build argument",
             "--secret-arg",
         ),
-        step => (
-            step.values(),
+        (
+            task.step.values(),
             &secrets.values,
             "value of templates",
             "--set-secret",
         ),
-    };
-    let is_wrong =
-        |it: &&Argument| it.is_secret && (it.value.is_some() || !stored.contains_key(&it.name));
-    let Some(Argument { name, value, .. }) = given.iter().find(is_wrong) else {
-        return Ok(());
-    };
-    let why = match value {
-        Some(_) => "stands in the definition, where it is shown",
-        None => "is not in its file of secrets",
-    };
-    let (task_name, update) = (&task.name, task.key().full_option());
-    let error = format!("the secret {what} `{name}` of task `{task_name}` {why}");
-    Err(Error::invalid(error).hint(format!(
-        "give it again, with the others: acrt task update {update} {option} {name}=VALUE"
-    )))
+    ];
+    for (list, stored, what, option) in given {
+        for Argument { name, value, .. } in list.iter().filter(|it| it.is_secret) {
+            let why = match value {
+                Some(_) => "stands in the definition, where it is shown",
+                None if stored.contains_key(name) => continue,
+                None => "is not in its file of secrets",
+            };
+            let (task_name, update) = (&task.name, task.key().full_option());
+            let error = format!("the secret {what} `{name}` of task `{task_name}` {why}");
+            return Err(Error::invalid(error).hint(format!(
+                "give it again, with the others: acrt task update {update} {option} {name}=VALUE"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Returns the build arguments of a task with their values, in order.

@@ -361,9 +361,11 @@ fn prepare(app: &App, request: &RunRequest) -> Result<(Task, Secrets)> {
         }
     };
     let overrides = &request.overrides;
-    let named = task.step.context().cloned();
+    if overrides.context.is_some() {
+        let (named, given) = (task.step.context(), overrides.context.as_ref());
+        task::drop_token_of_other_host(&mut secrets, named, given);
+    }
     change(&mut task, overrides)?;
-    task::drop_token_of_other_host(&mut secrets, named.as_ref(), task.step.context());
     secrets.arguments.extend(overrides.secret_arguments.clone());
     secrets.values.extend(overrides.secret_values.clone());
     Ok((task, secrets))

@@ -168,12 +168,17 @@ impl Step {
         }
     }
 
+    /// Returns the build arguments, which only the build of a Dockerfile has.
+    pub fn arguments(&self) -> &[Argument] {
+        match self {
+            Self::Docker(step) => &step.arguments,
+            Self::FileTask(_) | Self::EncodedTask(_) | Self::Import(_) => &[],
+        }
+    }
+
     /// Tells whether some build arguments are secret, so that their values are stored separately.
     pub fn has_secret_arguments(&self) -> bool {
-        match self {
-            Self::Docker(step) => step.arguments.iter().any(|argument| argument.is_secret),
-            Self::FileTask(_) | Self::EncodedTask(_) | Self::Import(_) => false,
-        }
+        self.arguments().iter().any(|argument| argument.is_secret)
     }
 
     /// Tells whether steps may be privileged.

@@ -392,6 +392,8 @@ fn given_options(step: &Step) -> Vec<String> {
     };
     let mut options = vec![
         (&*images, !step.image_names().is_empty()),
+        ("--arg", has(step.arguments(), false)),
+        ("--secret-arg", has(step.arguments(), true)),
         ("--set", has(step.values(), false)),
         ("--set-secret", has(step.values(), true)),
         ("--values", has_values),
@@ -399,8 +401,6 @@ fn given_options(step: &Step) -> Vec<String> {
     ];
     if let Step::Docker(step) = step {
         options.extend([
-            ("--arg", has(&step.arguments, false)),
-            ("--secret-arg", has(&step.arguments, true)),
             ("--target", step.target.is_some()),
             ("--no-push", !step.is_push_enabled),
             ("--no-cache", step.no_cache),

@@ -18,7 +18,7 @@ use crate::{
         command::{CommandLine, quoted},
         environment, ownership, process,
     },
-    task::{Argument, SourceKind, Step, Task, TaskSource},
+    task::{SourceKind, Task, TaskSource},
 };
 
 use super::{
@@ -565,12 +565,8 @@ pub fn has_changed(task: &Task) -> (Option<String>, Vec<PathBuf>) {
 
 /// Says which variables of a file are not set now: cron has none of those that the shell had in which the file was adopted.
 fn unset_since(task: &Task, recipe: &ComposeBuild, unset: &[String]) -> String {
-    let arguments: &[Argument] = match &task.step {
-        Step::Docker(step) => &step.arguments,
-        _ => &[],
-    };
     // An argument without a value in the file has that of the variable of its name.
-    let arguments = arguments.iter().map(|argument| &argument.name);
+    let arguments = task.step.arguments().iter().map(|argument| &argument.name);
     let gone = arguments.filter(|name| !recipe.args.iter().any(|(other, _)| other == *name));
     let gone = gone.filter(|name| environment::variable(name).is_none());
     let names: BTreeSet<&String> = unset.iter().chain(gone).collect();

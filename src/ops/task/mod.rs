@@ -329,10 +329,8 @@ pub(super) fn drop_token_of_other_host(
     old: Option<&Context>,
     new: Option<&Context>,
 ) -> bool {
-    let git = |context: Option<&Context>| context.and_then(Context::git).cloned();
-    let is_beside = git(old)
-        .zip(git(new))
-        .is_some_and(|(old, new)| new.is_beside(&old));
+    let both = old.and_then(Context::git).zip(new.and_then(Context::git));
+    let is_beside = both.is_some_and(|(old, new)| new.is_beside(old));
     old != new && !is_beside && secrets.git_access_token.take().is_some()
 }
 
@@ -344,13 +342,9 @@ fn remove_unused(secrets: &mut Secrets, old: &Step, new: &Step) {
     };
     // Where the kind is the same, these options are replaced with their secrets.
     if std::mem::discriminant(old) != std::mem::discriminant(new) {
-        let arguments = match new {
-            Step::Docker(step) => &step.arguments[..],
-            Step::FileTask(_) | Step::EncodedTask(_) | Step::Import(_) => &[],
-        };
         secrets
             .arguments
-            .retain(|name, _| is_secret(arguments, name));
+            .retain(|name, _| is_secret(new.arguments(), name));
         secrets
             .values
             .retain(|name, _| is_secret(new.values(), name));
@@ -526,11 +520,8 @@ fn image_form(names: &[String]) -> String {
 }
 
 fn check_arguments(step: &Step) -> Result<()> {
-    let Step::Docker(step) = step else {
-        return Ok(());
-    };
     let is_fine = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    let mut names = step.arguments.iter().map(|argument| &argument.name);
+    let mut names = step.arguments().iter().map(|argument| &argument.name);
     match names.find(|name| name.is_empty() || !name.chars().all(is_fine)) {
         None => Ok(()),
         Some(name) => Err(Error::invalid(format!(

@@ -38,9 +38,15 @@ struct DescriptorFields {
 
 impl From<DescriptorFields> for ImageDescriptor {
     fn from(fields: DescriptorFields) -> Self {
+        let DescriptorFields {
+            registry,
+            repository,
+            tag,
+            digest,
+        } = fields;
         Self {
-            name: ImageName::new(fields.registry, fields.repository, fields.tag),
-            digest: fields.digest,
+            name: ImageName::new(registry, repository, tag),
+            digest,
         }
     }
 }
@@ -79,6 +85,7 @@ impl ImageDescriptor {
         Self { name, digest }
     }
 
+    /// Returns the login server.
     pub fn registry(&self) -> &str {
         match &self.name {
             ImageName::Tagged(reference) => reference.registry(),
@@ -219,16 +226,27 @@ struct DependencyFields {
 
 impl From<DependencyFields> for Dependency {
     fn from(fields: DependencyFields) -> Self {
+        let DependencyFields {
+            registry,
+            repository,
+            tag,
+            digest,
+            r#type,
+            manifests,
+            is_local,
+            line,
+            mirror,
+        } = fields;
         Self {
             image: ImageDescriptor {
-                name: ImageName::new(fields.registry, fields.repository, fields.tag),
-                digest: fields.digest,
+                name: ImageName::new(registry, repository, tag),
+                digest,
             },
-            kind: fields.r#type,
-            manifests: fields.manifests,
-            is_local: fields.is_local,
-            line: fields.line,
-            mirror: fields.mirror,
+            kind: r#type,
+            manifests,
+            is_local,
+            line,
+            mirror,
         }
     }
 }

@@ -260,16 +260,25 @@ impl Baseline {
     }
 
     fn of(built: Built, now: Timestamp) -> Self {
+        let Built {
+            dependencies,
+            untracked,
+            named,
+            usage,
+            files,
+            platforms,
+            outputs,
+        } = built;
         Self {
             schema: Self::SCHEMA,
             recorded: Some(now),
-            dependencies: built.dependencies,
-            untracked: built.untracked,
-            named: built.named,
-            usage: built.usage,
-            files: built.files,
-            platforms: built.platforms,
-            outputs: built.outputs,
+            dependencies,
+            untracked,
+            named,
+            usage,
+            files,
+            platforms,
+            outputs,
             ..Self::default()
         }
     }

@@ -99,11 +99,15 @@ impl Reasons {
 
     /// Tells whether every move is still to come, by runs that have not been made yet.
     pub fn depends_on_pending_runs(&self) -> bool {
-        let others = || Self {
-            moves: Vec::new(),
-            ..self.clone()
-        };
-        self.moves.iter().all(|one| one.to.is_none()) && others().is_empty()
+        let Self {
+            moves,
+            timers,
+            source,
+            change,
+            by_hand,
+        } = self;
+        let has_other = !timers.is_empty() || source.is_some() || change.is_some() || *by_hand;
+        !has_other && moves.iter().all(|one| one.to.is_none())
     }
 }
 

@@ -527,13 +527,19 @@ impl Tags {
         }
         let (since, count) = before.map_or((now, 0), |error| (error.since.min(now), error.count));
         record.last_looked = Some(now);
+        let FailedLook {
+            message,
+            hint,
+            kind,
+            rejected,
+        } = miss;
         record.error = Some(Box::new(LookError {
-            message: miss.message,
+            message,
             since,
-            hint: miss.hint,
-            kind: miss.kind,
+            hint,
+            kind,
             count: count.saturating_add(1),
-            rejected: miss.rejected,
+            rejected,
             earlier,
         }));
     }

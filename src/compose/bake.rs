@@ -201,6 +201,7 @@ fn items<'m>(of: &'m Map<String, Value>, key: &str) -> impl Iterator<Item = &'m 
     items.into_iter().flatten()
 }
 
+/// The fields of a target.
 type Target = Map<String, Value>;
 
 struct BakeReader<'a> {
@@ -257,10 +258,8 @@ impl BakeReader<'_> {
     fn expanded(&self, name: &str, target: &Value) -> Result<Vec<(String, Target)>, Problem> {
         let key = format!("target.{name}");
         let wrong = |why: &str| self.problem(&key, why);
-        let mut fields = target.as_object().cloned();
-        let fields = fields
-            .as_mut()
-            .ok_or_else(|| wrong("it must be an object"))?;
+        let fields = target.as_object().cloned();
+        let mut fields = fields.ok_or_else(|| wrong("it must be an object"))?;
         let matrix = fields.remove("matrix").unwrap_or_default();
         let matrix = self.evaluated(&matrix, &Map::new(), &format!("{key}.matrix"), 0)?;
         let mut rows = vec![Map::new()];
@@ -283,7 +282,7 @@ impl BakeReader<'_> {
         }
         let rows = rows.iter().map(|row| {
             let mut own = Map::new();
-            for (field, value) in fields.iter() {
+            for (field, value) in &fields {
                 let value = self.evaluated(value, row, &format!("{key}.{field}"), 0)?;
                 self.charge(size(&value), &key)?;
                 own.insert(field.clone(), value);

@@ -25,7 +25,7 @@ const MAX_SIZE: usize = 1_000_000;
 const SIZE_OF_READING: usize = 500;
 const SIZE_OF_USING: usize = 100;
 
-/// The keys of a service that decide what is built.
+/// The keys of a service that decide what is built, and `env_file`, which names files that docker compose reads beside.
 const KEYS: [&str; 6] = [
     "build", "image", "profiles", "platform", "extends", "env_file",
 ];

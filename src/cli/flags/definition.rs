@@ -124,26 +124,23 @@ impl DefinitionArgs {
     pub fn task_options(self, app: &App, old: &Task) -> Result<TaskOptions> {
         let content = self.content(old)?;
         let holds_its_file = content.is_some() || matches!(old.step, Step::EncodedTask(_));
-        let values_file = match self.values.file() {
-            Some(path) if path.as_os_str().is_empty() => Patch::Clear,
-            path => path.cloned().into(),
-        };
+        let values_file = emptied(self.values.file().cloned());
         let values_content = match &values_file {
-            Patch::Set(path) if holds_its_file => Some(path),
+            Patch::Set(path) if holds_its_file => Some(text_of(path)?),
             _ => None,
         };
-        let values_content = values_content.map(|path| text_of(path)).transpose()?;
-        let split = |given: bool, both| given.then_some(both).unzip();
-        let (arguments, secret_arguments) = if self.arguments.are_emptied() {
-            Some(Default::default()).unzip()
+        let arguments = if self.arguments.are_emptied() {
+            Default::default()
         } else {
-            split(self.arguments.is_given(), self.arguments.arguments())
+            self.arguments.arguments()
         };
-        let (values, secret_values) = if self.values.are_emptied() {
-            Some(Default::default()).unzip()
+        let values = if self.values.are_emptied() {
+            Default::default()
         } else {
-            split(self.values.has_values(), self.values.values()?)
+            self.values.values()?
         };
+        let (arguments, secret_arguments) = self.arguments.is_given().then_some(arguments).unzip();
+        let (values, secret_values) = self.values.has_values().then_some(values).unzip();
         let timers = if self.schedules.is_empty() {
             None
         } else {

@@ -405,9 +405,8 @@ fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
 
-fn refused(name: &str, path: &Path, why: &dyn std::error::Error) -> Error {
-    let causes = std::iter::successors(Some(why), |cause| cause.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+fn refused(name: &str, path: &Path, why: &(dyn std::error::Error + 'static)) -> Error {
+    let causes: Vec<String> = anyhow::Chain::new(why).map(ToString::to_string).collect();
     let text = causes.join(": ");
     Error::failed(format!("cannot unpack `{name}`")).because(anyhow::anyhow!(
         "`{}` {text}",

@@ -26,6 +26,7 @@ impl Chunks {
     pub fn new(from: ChunkSource) -> Self {
         Self { from, first: None }
     }
+
     /// Puts back bytes that were read too early: the next call returns them.
     pub fn put_back(&mut self, bytes: Bytes) {
         self.first = Some(bytes);

@@ -268,7 +268,7 @@ pub fn with_response(asked: FailedRequest, response: &Response) -> FailedRequest
 
 /// Returns the error of a connection; one that [`UrlPolicy`] has refused is its own kind.
 pub fn broken(error: reqwest::Error) -> TransportError {
-    let forbidden = causes(&error).find_map(|cause| cause.downcast_ref::<Forbidden>());
+    let forbidden = anyhow::Chain::new(&error).find_map(|cause| cause.downcast_ref::<Forbidden>());
     match forbidden.cloned() {
         Some(forbidden) => TransportError::Forbidden(forbidden),
         // The caller adds the URL, without its query.
@@ -324,16 +324,10 @@ fn read(path: &Path) -> Result<Vec<u8>, TransportError> {
 
 /// Returns the innermost cause: the outer ones of the HTTP client only say "builder error".
 fn deepest(error: &reqwest::Error) -> String {
-    causes(error)
+    anyhow::Chain::new(error)
         .last()
         .map(ToString::to_string)
         .unwrap_or_default()
-}
-
-/// Returns an error and its causes, the innermost last.
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    let error: &(dyn std::error::Error + 'static) = error;
-    std::iter::successors(Some(error), |cause| cause.source())
 }
 
 #[cfg(test)]

@@ -53,7 +53,11 @@ pub enum BaseKind {
 
 impl fmt::Display for BaseKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.write_str(match self {
+            Self::Runtime => "Runtime",
+            Self::Buildtime => "Buildtime",
+            Self::Frontend => "Frontend",
+        })
     }
 }
 

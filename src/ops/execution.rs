@@ -166,7 +166,7 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Carries out an operation, and gives it up when the run is to stop or has timed out.
+    /// As [`Self::until_stopped`] with the run's own `stop`; a failure of the operation is one of the run.
     pub(super) async fn unless_stopped<T>(
         &self,
         operation: impl Future<Output = Result<T>>,

@@ -100,6 +100,7 @@ pub(super) async fn apply(
         inputs.build_with(&platforms::of(app, &one.builder).await, named);
         return Ok(());
     }
+    inputs.parts.clear();
     for on in builders {
         let own = platforms::of(app, &on.builder).await.own;
         inputs.parts.push((own, on.platforms.clone()));

@@ -266,9 +266,10 @@ impl<'a> BaseComparator<'a> {
         let now = match self.looked.get(&tag) {
             Some((image, Ok(seen))) => SeenTag { image, seen },
             Some((_, Err(error))) => {
-                let state = match error.is_absent() {
-                    true => BaseState::Missing,
-                    false => BaseState::Unknown,
+                let state = if error.is_absent() {
+                    BaseState::Missing
+                } else {
+                    BaseState::Unknown
                 };
                 return answer.ending(state, Error::from(error.clone()).one_line());
             }

@@ -315,6 +315,11 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     })
 }
 
+/// Parses the words of `acr …` in a step.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] with the step, where acrt does not know such a command.
 pub(super) fn acr_command(step: &StepId, words: &[MaskedText]) -> Result<AcrCommand> {
     let words: Vec<String> = words.iter().map(|word| word.reveal().to_owned()).collect();
     let cannot = || format!("step `{step}` cannot be carried out");

@@ -574,12 +574,10 @@ fn adopt_run_runs_tasks_that_have_never_run_and_no_others() {
         .ok()
         .says(&[&hint]);
     assert_eq!(world.runs().len(), 0);
-    let run = [&adopt[..], &["--run"]].concat();
     // The hint as typed: neither the registry nor --yes is needed again.
     world.acrt(&["task", "adopt", &place, "--run"]).ok();
     assert_eq!(world.runs().len(), 1);
-    assert_eq!(world.runs().len(), 1);
-    world.acrt(&run).ok();
+    world.acrt(&[&adopt[..], &["--run"]].concat()).ok();
     assert_eq!(world.runs().len(), 1);
 }
 

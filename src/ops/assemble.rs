@@ -61,6 +61,9 @@ pub(super) fn place_dockerfile(request: &BuildRequest, resolved: &Resolved) -> R
     if let Some(policy) = &request.policy {
         file::replace(&request.policy_file(), policy.as_bytes())?;
     }
+    if let Some(folder) = request.dockerfile.parent() {
+        file::make_folder(folder)?;
+    }
     file::replace(&request.dockerfile, &resolved.pinned)?;
     match &request.ignore {
         Some(ignore) => file::replace(&request.ignore_file(), ignore),
@@ -146,6 +149,7 @@ pub(super) fn place_logins(execution: &Execution<'_>, id: RunId) -> Result<Optio
     let logins = logins(None, &execution.secrets)?;
     let registries = execution.app.registries();
     let placed = PlacedFolder(execution.app.store.layout().run_logins(id));
+    file::make_folder(&placed.0)?;
     for (name, format) in [
         ("config.json", AuthFormat::Docker),
         ("auth.json", AuthFormat::Containers),

@@ -237,7 +237,7 @@ fn read(around: &GlobalOptions) -> Result<(PathBuf, String)> {
 fn hold(around: &GlobalOptions) -> Result<Option<File>> {
     let path = path_of(around)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    file::make_folder(folder)?;
+    file::make_folders(folder)?;
     let folder = File::open(folder);
     Ok(folder.and_then(|it| it.lock().map(|()| it)).ok())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     error::{Error, Result},
-    store::runs::HeldRun,
+    store::{file, runs::HeldRun},
     sys::ownership,
     task::{Context, Run, RunId, RunStatus, Step},
 };
@@ -172,6 +172,7 @@ async fn copy_named_contexts(
         return Ok(None);
     }
     let placed = PlacedFolder(app.store.layout().run_steps(id));
+    file::make_folder(&placed.0)?;
     for (n, place) in guests.into_iter().enumerate() {
         let copy = placed.0.join(format!("context-{n}"));
         let copying = fetch::copy_of_guest(app, Path::new(place.as_str()), copy.clone(), true);

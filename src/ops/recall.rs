@@ -84,8 +84,7 @@ fn with_warning<T>(recalled: ReadResult<T>, events: &EventSink<'_>) -> T {
 
 /// Stores what was seen of tags for the next look. A failure is reported, and does not invalidate the answer.
 pub fn keep_tags(app: &App, tags: &Tags, events: &EventSink<'_>) {
-    let kept = app.store.prepare().and_then(|()| app.store.save_tags(tags));
-    if let Err(error) = kept {
+    if let Err(error) = app.store.save_tags(tags) {
         report_unkept("cannot store what was found", &error, events);
     }
 }

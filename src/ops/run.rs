@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Kind, Result},
     image::{Digest, Reference},
     registry::CacheExport,
-    store::{lock, lock::Lock, runs::HeldRun, secrets::Secrets},
+    store::{lock::Lock, runs::HeldRun, secrets::Secrets},
     sys::{process, signal::Stop},
     task::{
         Argument, Cause, FileStep, Run, RunId, RunStatus, RunType, Step, Task, TaskKey, TaskPatch,
@@ -199,7 +199,7 @@ pub async fn run_if_free(
     events: &EventSink<'_>,
 ) -> Result<Option<Finished>> {
     let key = &request.key.clone();
-    let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
+    let Some(_lock) = app.store.try_lock_task(key)? else {
         return Ok(None);
     };
     recover_crashed_runs_of(app, key, events).await?;
@@ -228,7 +228,7 @@ pub(super) async fn fail_if_free(
     events: &EventSink<'_>,
 ) -> Result<Option<Finished>> {
     let key = &request.key;
-    let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(key))? else {
+    let Some(_lock) = app.store.try_lock_task(key)? else {
         return Ok(None);
     };
     let (task, secrets) = prepare(app, request)?;
@@ -329,10 +329,9 @@ async fn wait_for_task(
     stop: &Stop,
     events: &EventSink<'_>,
 ) -> Result<Option<Lock>> {
-    let path = app.store.layout().task_lock(key);
     let mut told = false;
     while stop.requested().is_none() {
-        if let Some(lock) = lock::try_lock(&path)? {
+        if let Some(lock) = app.store.try_lock_task(key)? {
             return Ok(Some(lock));
         }
         if !told {

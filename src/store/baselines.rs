@@ -50,7 +50,7 @@ impl Store {
     ///
     /// [`crate::error::Kind::Failed`] with the path.
     pub fn save_baseline(&self, key: &TaskKey, baseline: &Baseline) -> Result<()> {
-        file::write_json(&self.layout.baseline(key), baseline)
+        self.write_json(&self.layout.baseline(key), baseline)
     }
 
     /// Removes the baseline of a task: nothing is followed until it has run again.

@@ -88,7 +88,7 @@ impl Store {
             schema: SCHEMA,
             tags: sorted,
         };
-        file::write_json(&self.layout.bases(), &bases)?;
+        self.write_json(&self.layout.bases(), &bases)?;
         // The journal does not belong to the new file.
         file::remove(&self.layout.bases_journal())
     }

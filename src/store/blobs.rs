@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::Result, image::Digest};
 
-use super::{Store, file, layout::lock_of, lock};
+use super::{Store, file, layout::lock_of};
 
 /// How many blobs are remembered in all; the repositories that were not copied to for the longest time are dropped first.
 const MAX_BLOBS: usize = 10_000;
@@ -42,7 +42,7 @@ impl Store {
     ///
     /// [`crate::error::Kind::Failed`] with the path, where the file cannot be written.
     pub fn note_blobs(&self, has: &RepositoryRecord, lacks: &[RepositoryRecord]) -> Result<()> {
-        let _lock = lock::lock(&lock_of(&self.layout.blobs()))?;
+        let _lock = self.lock(&lock_of(&self.layout.blobs()))?;
         let mut all = self.blobs();
         for lacking in lacks {
             for record in all.repositories.iter_mut().filter(|it| it.is_of(lacking)) {
@@ -56,7 +56,7 @@ impl Store {
         all.repositories.retain(|record| !record.blobs.is_empty());
         all.shorten();
         all.schema = 1;
-        file::write_json(&self.layout.blobs(), &all)
+        self.write_json(&self.layout.blobs(), &all)
     }
 
     fn blobs(&self) -> BlobsFile {

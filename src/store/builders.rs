@@ -102,7 +102,7 @@ impl Store {
     }
 
     fn change_builders(&self, change: impl FnOnce(&mut BuildersFile)) -> Result<()> {
-        let _lock = match lock::lock(&lock_of(&self.layout.builders())) {
+        let _lock = match self.lock(&lock_of(&self.layout.builders())) {
             // Who may only read does without: it only saves questions.
             Err(error) if file::is_read_only(&error) => return Ok(()),
             lock => lock?,
@@ -113,7 +113,7 @@ impl Store {
         if all == before {
             Ok(())
         } else {
-            file::write_json(&self.layout.builders(), &all)
+            self.write_json(&self.layout.builders(), &all)
         }
     }
 
@@ -125,7 +125,7 @@ impl Store {
     /// [`crate::error::Kind::Failed`] with the path, where locking itself fails.
     pub fn take_builder_place(&self, name: &str, jobs: usize) -> Result<Option<Lock>> {
         for n in 0..jobs {
-            if let Some(lock) = lock::try_lock(&self.layout.builder_place(name, n))? {
+            if let Some(lock) = self.try_lock(&self.layout.builder_place(name, n))? {
                 return Ok(Some(lock));
             }
         }

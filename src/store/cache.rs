@@ -383,6 +383,9 @@ impl TaskFiles<'_> {
             writeln!(out, "{at:016x} {sum:08x}")?;
             out.flush()
         };
+        if let Some(folder) = self.cache.parent() {
+            let _ = file::make_folder(folder);
+        }
         let _ = file::replace_with(&self.cache, write);
     }
 
@@ -425,7 +428,7 @@ mod tests {
     fn fill(files: &TaskFiles<'_>, count: usize) {
         for n in 0..count {
             let path = path(files, n);
-            file::make_folder(path.parent().unwrap()).unwrap();
+            file::make_folders(path.parent().unwrap()).unwrap();
             fs::write(&path, n.to_string()).unwrap();
         }
     }

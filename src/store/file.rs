@@ -31,19 +31,34 @@ const TEMPORARY: &str = ".tmp";
 /// How many broken copies of a file are kept.
 const BROKEN_COPIES: usize = 3;
 
-/// Makes a folder and its parents, accessible to the owner alone.
+/// Makes a folder in one that exists, accessible to the owner alone, unless it is there.
 ///
 /// # Errors
 ///
 /// [`Kind::Failed`] with the path, where the folder cannot be made.
 pub fn make_folder(path: &Path) -> Result<()> {
-    fs::DirBuilder::new()
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        // A link to a folder counts.
+        Err(_) if path.is_dir() => Ok(()),
+        made => made.context(Kind::Failed, || cannot_make(path)),
+    }
+}
+
+/// Makes a folder and its parents, accessible to the owner alone.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] with the path, where the folder cannot be made.
+pub fn make_folders(path: &Path) -> Result<()> {
+    let made = fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(path)
-        .context(Kind::Failed, || {
-            format!("cannot make the folder `{}`", path.display())
-        })
+        .create(path);
+    made.context(Kind::Failed, || cannot_make(path))
+}
+
+fn cannot_make(path: &Path) -> String {
+    format!("cannot make the folder `{}`", path.display())
 }
 
 /// Replaces `path` in one step: a reader sees the old file or the new one, never half, also after a power cut.
@@ -61,7 +76,6 @@ pub fn replace_with(
     write: impl FnOnce(&mut fs::File) -> io::Result<()>,
 ) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
     let replace = || -> io::Result<()> {
         let mut file = temporary(folder)?;
         write(file.as_file_mut())?;
@@ -386,6 +400,7 @@ mod tests {
     fn replaced_file_is_whole_and_private_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b.json");
+        make_folder(path.parent().unwrap()).unwrap();
         write_json(&path, &[1, 2]).unwrap();
         write_json(&path, &[3]).unwrap();
         assert_eq!(read_json::<Vec<u8>>(&path).unwrap(), Some(vec![3]));

@@ -25,9 +25,6 @@ pub struct Lock {
 }
 
 fn open(path: &Path) -> Result<File> {
-    if let Some(folder) = path.parent() {
-        file::make_folder(folder)?;
-    }
     OpenOptions::new()
         .read(true)
         .write(true)
@@ -45,7 +42,7 @@ fn open(path: &Path) -> Result<File> {
 /// # Errors
 ///
 /// [`Kind::Failed`] with the path, where locking itself fails.
-pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
+pub(super) fn try_lock(path: &Path) -> Result<Option<Lock>> {
     let cannot = || format!("cannot lock `{}`", path.display());
     loop {
         let file = open(path)?;
@@ -68,13 +65,12 @@ pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
 /// # Errors
 ///
 /// [`Kind::Failed`] with the path, where it cannot be made, or another process holds it.
-pub fn take_new(path: &Path) -> Result<Lock> {
+pub(super) fn take_new(path: &Path) -> Result<Lock> {
     let cannot = || format!("cannot make the lock `{}`", path.display());
     if is_held(path) {
         return Err(Error::failed(cannot()).because(anyhow::anyhow!("another process holds it")));
     }
     let folder = path.parent().unwrap_or(Path::new("."));
-    file::make_folder(folder)?;
     let file = file::temporary(folder).context(Kind::Failed, cannot)?;
     let file = file.persist(path).map_err(|error| error.error);
     Ok(Lock {
@@ -88,7 +84,7 @@ pub fn take_new(path: &Path) -> Result<Lock> {
 /// # Errors
 ///
 /// [`Kind::Failed`] with the path, where locking itself fails.
-pub fn lock(path: &Path) -> Result<Lock> {
+pub(super) fn lock(path: &Path) -> Result<Lock> {
     let file = open(path)?;
     file.lock()
         .context(Kind::Failed, || format!("cannot lock `{}`", path.display()))?;
@@ -171,7 +167,7 @@ mod tests {
     #[test]
     fn lock_is_held_once_and_released_on_drop() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a/lock");
+        let path = folder.path().join("lock");
         let mut held = try_lock(&path).unwrap().unwrap();
         held.write("pid 7").unwrap();
         assert!(try_lock(&path).unwrap().is_none());
@@ -185,7 +181,7 @@ mod tests {
     #[test]
     fn new_lock_file_is_locked_before_it_is_visible() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("open/ca1");
+        let path = folder.path().join("ca1");
         let held = take_new(&path).unwrap();
         assert!(is_held(&path));
         assert!(take_new(&path).is_err());

@@ -12,7 +12,7 @@ use crate::{
     task::RunId,
 };
 
-use super::{Store, file, layout::lock_of, lock};
+use super::{Store, file, layout::lock_of};
 
 /// What runs have made on one builder and is still there, as far as known. Without this record, what earlier runs have left there stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ impl Store {
         builder: &str,
         change: impl FnOnce(&mut MadeOnBuilder),
     ) -> Result<()> {
-        let _lock = lock::lock(&lock_of(&self.layout.made()))?;
+        let _lock = self.lock(&lock_of(&self.layout.made()))?;
         let mut all = self.all_made();
         let before = all.get(builder).cloned().unwrap_or_default();
         let mut made = before.clone();
@@ -113,7 +113,7 @@ impl Store {
             return Ok(());
         }
         all.insert(builder.to_owned(), made);
-        file::write_json(&self.layout.made(), &all)
+        self.write_json(&self.layout.made(), &all)
     }
 
     fn all_made(&self) -> BTreeMap<String, MadeOnBuilder> {

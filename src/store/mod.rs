@@ -26,15 +26,22 @@ pub mod uploads;
 mod verified;
 mod yaml_places;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
     sys::ownership,
+    task::TaskKey,
 };
 
 use file::names;
 use layout::Layout;
+use lock::Lock;
 
 pub use log_index::{LogIndex, LogLines};
 pub use recall::ReadResult;
@@ -43,6 +50,9 @@ pub use recall::ReadResult;
 #[derive(Clone, Debug)]
 pub struct Store {
     layout: Layout,
+    /// Set once the state directory has been there: it is never made again, because what is in its place then is not it, but a disk that is
+    /// not mounted.
+    found: Arc<OnceLock<()>>,
 }
 
 impl Store {
@@ -51,8 +61,14 @@ impl Store {
     /// Symbolic links in the path are resolved once: processes and containers are recognized by paths in the state directory, also by an
     /// acrt that was started with another link to it.
     pub fn at(root: &Path) -> Self {
+        let layout = Layout::new(&without_links(root));
+        let found = match layout.root().is_dir() {
+            true => OnceLock::from(()),
+            false => OnceLock::new(),
+        };
         Self {
-            layout: Layout::new(&without_links(root)),
+            layout,
+            found: Arc::new(found),
         }
     }
 
@@ -90,20 +106,83 @@ impl Store {
         if self.layout.tasks().is_dir() {
             return Ok(());
         }
-        let root = self.layout.root().display();
-        Err(Error::failed(format!(
-            "the state directory `{root}` is gone"
-        )))
+        Err(self.gone())
     }
 
-    /// Makes the state directory, accessible to the owner alone.
+    fn gone(&self) -> Error {
+        let root = self.layout.root().display();
+        Error::failed(format!("the state directory `{root}` is gone"))
+    }
+
+    /// Makes the state directory, accessible to the owner alone, unless it has been there before.
     ///
     /// # Errors
     ///
-    /// Where it cannot be made.
+    /// Where it is gone or cannot be made.
     pub fn prepare(&self) -> Result<()> {
-        file::make_folder(self.layout.root())
-            .map_err(|error| error.hint("give a folder that you may write to with --state-dir"))
+        let root = self.layout.root();
+        if !root.is_dir() {
+            if self.found.get().is_some() {
+                return Err(self.gone());
+            }
+            file::make_folders(root).map_err(|error| {
+                error.hint("give a folder that you may write to with --state-dir")
+            })?;
+        }
+        self.found.get_or_init(|| ());
+        Ok(())
+    }
+
+    /// Makes a folder of the state directory, and those above it.
+    fn make_folder(&self, folder: &Path) -> Result<()> {
+        match folder.parent() {
+            _ if folder == self.layout.root() => self.prepare(),
+            Some(parent) if !folder.is_dir() => {
+                self.make_folder(parent)?;
+                file::make_folder(folder)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn make_folder_of(&self, file: &Path) -> Result<()> {
+        file.parent()
+            .map_or(Ok(()), |folder| self.make_folder(folder))
+    }
+
+    fn write_json(&self, path: &Path, value: &impl Serialize) -> Result<()> {
+        self.make_folder_of(path)?;
+        file::write_json(path, value)
+    }
+
+    fn write_yaml(&self, path: &Path, value: &impl Serialize) -> Result<()> {
+        self.make_folder_of(path)?;
+        file::write_yaml(path, value)
+    }
+
+    /// Takes a lock of the state directory, or returns `None` at once if another process holds it.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path, where locking itself fails.
+    pub fn try_lock(&self, path: &Path) -> Result<Option<Lock>> {
+        self.make_folder_of(path)?;
+        lock::try_lock(path)
+    }
+
+    /// Takes the lock that a run of a task holds, or returns `None` at once if another process holds it.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Failed`] with the path, where locking itself fails.
+    pub fn try_lock_task(&self, key: &TaskKey) -> Result<Option<Lock>> {
+        self.try_lock(&self.layout.task_lock(key))
+    }
+
+    /// Takes a lock of the state directory, and waits as long as needed. For locks that are held only briefly.
+    fn lock(&self, path: &Path) -> Result<Lock> {
+        self.make_folder_of(path)?;
+        lock::lock(path)
     }
 
     /// Removes the temporary files of killed processes, from all folders but those of runs. Reads each folder once.
@@ -209,6 +288,39 @@ mod tests {
             assert!(!place.join(".tmpAbCdEf").exists(), "{}", place.display());
             assert!(place.join("web.yaml").exists());
         }
+    }
+
+    #[test]
+    fn state_directory_that_is_gone_is_not_made_again_by_any_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("new/state");
+        let store = Store::at(&root);
+        let key = TaskKey {
+            registry: "r.io".into(),
+            name: "web".parse().unwrap(),
+        };
+        drop(store.try_lock_task(&key).unwrap().unwrap());
+        let mode = fs::metadata(&root).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let baseline = crate::watch::Baseline::default();
+        let is_gone = |store: &Store| {
+            fs::rename(&root, folder.path().join("away")).unwrap();
+            let errors = [
+                store.prepare(),
+                store.save_baseline(&key, &baseline),
+                store.save_tags(&Default::default()),
+                store.try_lock_task(&key).map(drop),
+                store.lock_tasks().map(drop),
+            ];
+            for error in errors {
+                assert!(error.unwrap_err().one_line().contains("is gone"));
+            }
+            assert!(!root.exists());
+            fs::rename(folder.path().join("away"), &root).unwrap();
+            store.save_baseline(&key, &baseline).unwrap();
+        };
+        is_gone(&store);
+        is_gone(&Store::at(&root));
     }
 
     #[test]

@@ -55,6 +55,6 @@ impl Store {
             schema: NotifiedFile::SCHEMA,
             ..notified.clone()
         };
-        file::write_json(&self.layout.notified(), &notified)
+        self.write_json(&self.layout.notified(), &notified)
     }
 }

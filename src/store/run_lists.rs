@@ -58,9 +58,7 @@ impl Store {
     /// Adds runs to the list of a task. The caller holds the lock of the numbers.
     pub(super) fn list_runs(&self, key: &TaskKey, ids: &[RunId]) -> Result<()> {
         let path = self.layout.runs_of(key);
-        if let Some(folder) = path.parent() {
-            file::make_folder(folder)?;
-        }
+        self.make_folder_of(&path)?;
         let mut lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
         let mut write = || -> std::io::Result<()> {
             let mut list = OpenOptions::new()

@@ -49,7 +49,7 @@ impl Store {
     ///
     /// [`Kind::Failed`] with the path.
     pub fn new_run(&self, queued: impl FnOnce(RunId) -> Run) -> Result<HeldRun> {
-        let mut numbers = lock::lock(&self.layout.last_run())?;
+        let mut numbers = self.lock(&self.layout.last_run())?;
         // A file without a valid number counts as missing: the folders of runs show the numbers too.
         let last = numbers.read().ok();
         let last: u64 = match last.and_then(|text| text.trim().parse().ok()) {
@@ -67,8 +67,9 @@ impl Store {
         if let Some(key) = run.task_key() {
             self.list_runs(&key, &[id])?;
         }
-        file::make_folder(&self.layout.run_folder(id))?;
+        self.make_folder(&self.layout.run_folder(id))?;
         // Locked before its folder is visible: otherwise it would count as crashed.
+        self.make_folder(&self.layout.open_runs())?;
         let lock = lock::take_new(&self.layout.open_run(id))?;
         self.save_run(&run)?;
         numbers.write(&format!("{}\n", id.number()))?;
@@ -115,7 +116,7 @@ impl Store {
     ///
     /// [`Kind::Failed`] with the path.
     pub fn save_run(&self, run: &Run) -> Result<()> {
-        file::write_json(&self.layout.run(run.run_id), run)
+        self.write_json(&self.layout.run(run.run_id), run)
     }
 
     /// Reads the record of a run as it was written; `None` if there is none.
@@ -188,7 +189,7 @@ impl Store {
     ///
     /// [`Kind::Failed`] with the path, where the recovery cannot be claimed.
     pub fn begin_recovery(&self, id: RunId) -> Result<Claim> {
-        let Some(lock) = lock::try_lock(&self.layout.recovery(id))? else {
+        let Some(lock) = self.try_lock(&self.layout.recovery(id))? else {
             return Ok(Claim::Taken);
         };
         if self.is_crashed(id) {
@@ -258,7 +259,7 @@ impl Store {
         if gone.is_empty() {
             return Ok(());
         }
-        let _numbers = lock::lock(&self.layout.last_run())?;
+        let _numbers = self.lock(&self.layout.last_run())?;
         // A run that was about to begin has a folder and no record yet.
         gone.retain(|id| !self.layout.run_folder(*id).exists());
         self.unlist_runs(key, &gone)

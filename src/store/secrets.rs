@@ -94,7 +94,7 @@ impl Store {
         if *secrets == none {
             return file::remove(&path);
         }
-        file::write_yaml(&path, secrets)
+        self.write_yaml(&path, secrets)
     }
 }
 

@@ -79,7 +79,7 @@ impl Store {
             file::remove(&path)
         } else {
             let schema = SCHEMA;
-            file::write_json(&path, &SourcesFile { schema, answers })
+            self.write_json(&path, &SourcesFile { schema, answers })
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     cache::{Opened, TaskFile, TaskFiles},
     file::{self, names},
     layout::task_of,
-    lock::{self, Lock},
+    lock::Lock,
 };
 
 /// A definition, or why it is broken.
@@ -109,7 +109,7 @@ impl Store {
     ///
     /// [`crate::error::Kind::Failed`] with the path.
     pub fn save_task(&self, task: &Task) -> Result<()> {
-        file::write_yaml(&self.layout.task(&task.key()), task)
+        self.write_yaml(&self.layout.task(&task.key()), task)
     }
 
     /// Takes the lock for changes of definitions and secrets. What is changed must be read while it is held, and it is held briefly.
@@ -118,7 +118,7 @@ impl Store {
     ///
     /// [`crate::error::Kind::Failed`] with the path.
     pub fn lock_tasks(&self) -> Result<Lock> {
-        lock::lock(&self.layout.tasks_lock())
+        self.lock(&self.layout.tasks_lock())
     }
 
     /// Removes a definition with its baseline and its secrets. Its runs stay.
@@ -316,14 +316,14 @@ mod tests {
         let store = Store::at(folder.path());
         let key = task("web").key();
         let path = store.layout().task(&key);
-        file::write_yaml(&path, &task("other")).unwrap();
+        store.write_yaml(&path, &task("other")).unwrap();
         let error = store.task(&key).unwrap_err();
         assert!(error.one_line().contains("defines the task `other`"));
         let newer = Task {
             schema: 2,
             ..task("web")
         };
-        file::write_yaml(&path, &newer).unwrap();
+        store.write_yaml(&path, &newer).unwrap();
         let error = store.task(&key).unwrap_err();
         assert!(error.one_line().contains("it has schema 2"));
     }

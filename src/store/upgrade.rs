@@ -12,7 +12,6 @@ use crate::error::{Context as _, Kind, Result};
 use super::{
     Store,
     file::{self, names},
-    lock,
 };
 
 /// The folder of baselines in version 0.1.
@@ -60,7 +59,7 @@ impl Store {
     fn move_from_0_1(&self, old: &Path) -> Result<bool> {
         let new = self.layout.baselines_folder();
         // A watcher of this version has made `baselines`; without that folder, the holder of the lock is of version 0.1, or is upgrading.
-        let Some(_lock) = lock::try_lock(&self.layout.watch_lock())? else {
+        let Some(_lock) = self.try_lock(&self.layout.watch_lock())? else {
             return Ok(new.exists());
         };
         let root = self.layout.root();
@@ -77,7 +76,7 @@ impl Store {
             let target = new.join(path.strip_prefix(old).unwrap_or(&path));
             if changed(&path) > changed(&target) {
                 if let Some(folder) = target.parent() {
-                    file::make_folder(folder)?;
+                    file::make_folders(folder)?;
                 }
                 rename(&path, &target)?;
             } else {
@@ -110,7 +109,7 @@ fn keep_copy(root: &Path, old: &Path) -> Result<()> {
     if told.exists() {
         copy_file(&told, &unfinished.join(TOLD))?;
     }
-    file::make_folder(&unfinished)?;
+    file::make_folders(&unfinished)?;
     rename(&unfinished, &copy)
 }
 
@@ -132,7 +131,7 @@ fn baselines(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn copy_file(from: &Path, to: &Path) -> Result<()> {
     if let Some(folder) = to.parent() {
-        file::make_folder(folder)?;
+        file::make_folders(folder)?;
     }
     fs::copy(from, to).map(drop).context(Kind::Failed, || {
         format!("cannot copy `{}` to `{}`", from.display(), to.display())
@@ -269,7 +268,7 @@ mod tests {
     #[test]
     fn state_directory_in_use_by_version_0_1_is_not_upgraded() {
         let (folder, mut store) = directory();
-        let lock = lock::try_lock(&store.layout().watch_lock()).unwrap();
+        let lock = store.try_lock(&store.layout().watch_lock()).unwrap();
         store.upgrade(true).unwrap();
         assert_eq!(
             store.layout().baselines_folder(),

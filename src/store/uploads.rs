@@ -7,10 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::Result, image::Digest, sys::secret::Secret};
 
-use super::{
-    Store,
-    lock::{self, Lock},
-};
+use super::{Store, lock::Lock};
 
 /// How long an upload is kept. Registries drop theirs sooner or later, too.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
@@ -46,7 +43,7 @@ impl Store {
     ) -> Result<Option<UploadRecord>> {
         self.remove_old_uploads(now);
         let name = Digest::of(format!("{repository} {blob}").as_bytes());
-        let lock = lock::try_lock(&self.layout.uploads().join(name.hex()))?;
+        let lock = self.try_lock(&self.layout.uploads().join(name.hex()))?;
         Ok(lock.map(|lock| UploadRecord { lock, begun: now }))
     }
 
@@ -55,7 +52,7 @@ impl Store {
             return;
         };
         for entry in entries.flatten() {
-            if let Ok(Some(mut lock)) = lock::try_lock(&entry.path())
+            if let Ok(Some(mut lock)) = self.try_lock(&entry.path())
                 && read(&mut lock).is_none_or(|file| is_old(file.begun, now))
             {
                 let _ = lock.remove();

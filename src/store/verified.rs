@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{error::Result, image::Digest};
 
-use super::{Store, file};
+use super::Store;
 
 #[derive(Serialize)]
 struct Verified<'a> {
@@ -25,6 +25,6 @@ impl Store {
     /// [`crate::error::Kind::Failed`] with the path.
     pub fn remember_verified(&self, question: &Digest, image: &str) -> Result<()> {
         let path = self.layout.verified().join(question.hex());
-        file::write_json(&path, &Verified { schema: 1, image })
+        self.write_json(&path, &Verified { schema: 1, image })
     }
 }

@@ -302,7 +302,6 @@ fn replace(
     let old = old.filter(|old| *old != key);
     if let Some(old) = old.as_ref().filter(|_| is_free) {
         let secrets = app.store.secrets(old)?;
-        app.store.prepare()?;
         let _lock = app.store.lock_tasks()?;
         app.store.save_secrets(&key, &secrets)?;
     }

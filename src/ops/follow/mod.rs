@@ -20,7 +20,6 @@ use crate::{
     image::{Digest, Platform, Reference},
     lineage::{Evidence, LayerMatch, compare},
     registry::copy::ImagePlace,
-    store::lock,
     task::{BaseImageTriggerType, DependencyKind, ImageDescriptor, Step, Task, Untracked},
     watch::{BaseState, Baseline, Built, Observation, State},
 };
@@ -172,7 +171,7 @@ async fn explain(
 /// [`crate::error::Kind::Failed`] where the state directory cannot be written.
 fn keep(app: &App, task: &Task, explanation: Explanation, events: &EventSink<'_>) -> Result<()> {
     let key = task.key();
-    let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? else {
+    let Some(_lock) = app.store.try_lock_task(&key)? else {
         return Ok(());
     };
     let before = app.store.baseline(&key)?;

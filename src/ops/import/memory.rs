@@ -78,8 +78,7 @@ impl CopyMemory for StoredCopies<'_> {
         };
         let lacks: Vec<RepositoryRecord> = lacks.iter().map(record).collect();
         let store = &self.app.store;
-        let kept = store.prepare();
-        if let Err(error) = kept.and_then(|()| store.note_blobs(&record(&has), &lacks)) {
+        if let Err(error) = store.note_blobs(&record(&has), &lacks) {
             recall::report_unkept("cannot store what was copied", &error, self.events);
         }
     }

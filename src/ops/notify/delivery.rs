@@ -15,7 +15,7 @@ use futures_util::{StreamExt as _, stream};
 use crate::{
     error::Result,
     ops::{App, EventSink, recall},
-    store::lock::{self, Lock},
+    store::lock::Lock,
     sys::signal::Stop,
     task::TaskKey,
     watch::{
@@ -45,7 +45,7 @@ const MOST_AT_ONCE: usize = 32;
 pub async fn hold(app: &App, stop: &Stop) -> Result<Option<Lock>> {
     let path = app.store.layout().notified_lock();
     loop {
-        if let Some(lock) = lock::try_lock(&path)? {
+        if let Some(lock) = app.store.try_lock(&path)? {
             return Ok(Some(lock));
         }
         tokio::select! {
@@ -178,7 +178,7 @@ impl Delivery<'_> {
             if notified.rests(self.app.clock.now()) {
                 break;
             }
-            if let Some(claim) = lock::try_lock(&path)? {
+            if let Some(claim) = self.app.store.try_lock(&path)? {
                 return Ok(Some((claim, notified.clone())));
             }
             let notifier = self.notifier(channel, notified.clone());

@@ -57,6 +57,7 @@ impl Workspace {
         let workspace = Self {
             root: app.store.layout().run_steps(id),
         };
+        file::make_folder(&workspace.root)?;
         for name in ["home", "steps", "volumes"] {
             file::make_folder(&workspace.root.join(name))?;
         }
@@ -99,6 +100,7 @@ impl Workspace {
     pub fn write_logins(&self, text: &[u8]) -> Result<()> {
         let folder = self.home().join(".docker");
         let path = folder.join("config.json");
+        file::make_folder(&folder)?;
         file::replace(&path, text)?;
         give_mode(&folder, 0o755)?;
         give_mode(&path, 0o644)

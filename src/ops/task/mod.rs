@@ -9,7 +9,7 @@ use crate::{
     image::{Platform, Reference},
     notify::Address,
     steps::alias::with_built_in,
-    store::{lock, secrets::Secrets},
+    store::secrets::Secrets,
     sys::secret::{Secret, is_place},
     task::{
         Argument, Context, RunId, Status, Step, Task, TaskKey, TaskPatch, TaskSource,
@@ -540,7 +540,6 @@ fn save(
     events: &EventSink<'_>,
 ) -> Result<()> {
     let key = task.key();
-    app.store.prepare()?;
     let mut baseline = app.store.baseline(&key).unwrap_or_default();
     let same_secrets = app
         .store
@@ -566,7 +565,7 @@ fn save(
         | baseline.away.take().is_some()
     {
         // A changed task is tried at once and no longer stalled. While a run is in progress, the baseline belongs to that run.
-        if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
+        if let Some(_lock) = app.store.try_lock_task(&key)? {
             app.store.save_baseline(&key, &baseline)?;
         }
     }

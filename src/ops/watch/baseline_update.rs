@@ -6,7 +6,6 @@ use crate::{
     error::Result,
     image::Reference,
     ops::{App, EventSink},
-    store::lock,
     task::{RunId, TaskKey, TimerName},
     watch::{ReadFile, Snapshot, Tags, Verdict},
 };
@@ -51,7 +50,7 @@ impl BaselineUpdate {
 
     /// Stores it, unless the task is or has been run meanwhile: then the baseline is that run's.
     pub fn write(self, app: &App) -> Result<()> {
-        let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&self.key))? else {
+        let Some(_lock) = app.store.try_lock_task(&self.key)? else {
             return Ok(());
         };
         let mut baseline = app.store.baseline(&self.key)?;
@@ -95,7 +94,7 @@ fn begin_timers_of(app: &App, one: &mut Snapshot, now: Timestamp) -> Result<()> 
     }
     let key = one.task.key();
     // While a run is in progress, the baseline belongs to it; the next round stores the time.
-    if let Some(_lock) = lock::try_lock(&app.store.layout().task_lock(&key))? {
+    if let Some(_lock) = app.store.try_lock_task(&key)? {
         let mut baseline = app.store.baseline(&key)?;
         let begun = names.into_iter().map(|name| (name, now));
         baseline.timers.extend(begun);

@@ -13,7 +13,6 @@ use crate::{
         task::{name_of, option_of},
     },
     registry::{CacheExport, LookupError},
-    store::lock,
     sys::signal::Stop,
     task::{Dependency, ImageDescriptor, Run, RunStatus, TaskKey},
     watch::{AwayRegistry, Failure, Outcome, Problem, round::Job},
@@ -140,7 +139,7 @@ pub async fn make(app: Rc<App>, start: JobStart, stop: &Stop, events: &EventSink
 async fn still_away(app: &App, key: &TaskKey, away: &AwayRegistry) -> Option<Problem> {
     let looked = app.registries().look(&away.image).await;
     let error = looked.err().filter(LookupError::is_away)?;
-    let _lock = lock::try_lock(&app.store.layout().task_lock(key)).ok()??;
+    let _lock = app.store.try_lock_task(key).ok()??;
     let mut baseline = app.store.baseline(key).ok()?;
     let (image, retry_at) = (away.image.clone(), error.retry_at());
     let run = Failure {

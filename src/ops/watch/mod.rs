@@ -268,7 +268,7 @@ fn keep_lock(app: &App, lock: &mut Lock) -> Result<()> {
 fn lock_watcher(app: &App) -> Result<Lock> {
     app.store.prepare()?;
     let path = app.store.layout().watch_lock();
-    let Some(mut lock) = lock::try_lock(&path)? else {
+    let Some(mut lock) = app.store.try_lock(&path)? else {
         return Err(Error::new(
             Kind::Locked,
             format!(

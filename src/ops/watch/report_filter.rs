@@ -5,7 +5,6 @@ use std::{cell::RefCell, collections::BTreeSet};
 use crate::{
     error::Result,
     ops::{App, Event, EventSink, notify, recall},
-    store::lock,
     sys::{clock::Clock, signal::Stop},
     task::RunStatus,
     watch::reported_problems::{ReportedProblems, gist, gist_of_run, without_variable_parts},
@@ -36,7 +35,7 @@ impl ReportFilter {
     /// must not suppress any report.
     pub fn recall(app: &App, events: &EventSink<'_>) -> Result<Self> {
         // If another process holds the lock, it is writing the file, so that the file can be written.
-        let lock = lock::try_lock(&app.store.layout().notified_lock())?;
+        let lock = app.store.try_lock(&app.store.layout().notified_lock())?;
         let file = recall::notified(app, events)?;
         if lock.is_some() && !file.said.is_empty() {
             app.store.save_notified(&file)?;

@@ -10,7 +10,9 @@ echo "acrt contains these crates:"
 echo
 sed 's/|/  /g' <<<"$crates"
 # The folder of each crate, as cargo names it: in the registry's cache, or among vendored crates.
-folders=$(cargo metadata --locked --offline --format-version 1 |
+# Only crates of this platform: cargo has not downloaded those of others.
+host=$(rustc -vV | sed -n 's/^host: //p')
+folders=$(cargo metadata --locked --offline --filter-platform "$host" --format-version 1 |
     grep -oE '"name":"[^"]*","version":"[^"]*","id":|"manifest_path":"[^"]*"' |
     sed 'N; s/"name":"\(.*\)","version":"\(.*\)","id":\n"manifest_path":"\(.*\)\/Cargo.toml"/\1 v\2|\3/')
 declare -A folder_of

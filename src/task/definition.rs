@@ -2,11 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
 use crate::image::{Digest, InvalidReference, Platform, Reference};
@@ -46,7 +47,7 @@ pub struct Task {
     )]
     pub platforms: Vec<Platform>,
     /// The timeout of a run, in seconds.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "default_timeout", deserialize_with = "timeout")]
     pub timeout: u32,
     /// The builder; `None` to detect one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +88,11 @@ pub struct Task {
 
 fn default_timeout() -> u32 {
     DEFAULT_TIMEOUT
+}
+
+/// Reads a timeout, which is at least one second: none would end before it begins.
+fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    NonZeroU32::deserialize(deserializer).map(NonZeroU32::get)
 }
 
 /// What happens when the files of a task name other images than its last run was built on.
@@ -538,6 +544,16 @@ step: {type: Docker, contextPath: /src/web, dockerFilePath: Dockerfile, imageNam
         let error = serde_yaml::from_str::<Task>(&format!("{SHORT}tiemout: 5\n")).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("unknown field `tiemout`"), "{text}");
+    }
+
+    #[test]
+    fn timeout_of_no_time_is_refused_with_its_position() {
+        let error = serde_yaml::from_str::<Task>(&format!("{SHORT}\ntimeout: 0")).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("timeout: ") && text.contains("line"),
+            "{text}"
+        );
     }
 
     #[test]

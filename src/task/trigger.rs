@@ -1,9 +1,9 @@
 //! The triggers of a task.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{Cron, Status};
 
@@ -18,7 +18,10 @@ pub struct Trigger {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_image_trigger: Option<BaseImageTrigger>,
     /// Run the task at set times.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "differently_named"
+    )]
     pub timer_triggers: Vec<TimerTrigger>,
     /// Run the task when its git repository changes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -116,6 +119,21 @@ impl From<TimerName> for String {
 impl fmt::Display for TimerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Reads timers whose names are all different: commands and runs know a timer by its name.
+fn differently_named<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<TimerTrigger>, D::Error> {
+    let timers = Vec::<TimerTrigger>::deserialize(deserializer)?;
+    let mut names = BTreeSet::new();
+    match timers.iter().find(|timer| !names.insert(&timer.name)) {
+        Some(twin) => Err(D::Error::custom(format!(
+            "two timers have the name `{}`",
+            twin.name
+        ))),
+        None => Ok(timers),
     }
 }
 
@@ -227,5 +245,16 @@ mod tests {
             .map(|timer| timer.name.to_string())
             .collect();
         assert_eq!(names, ["a"]);
+    }
+
+    #[test]
+    fn timers_of_one_name_are_refused() {
+        let twins =
+            "timerTriggers: [{name: a, schedule: '0 1 * * *'}, {name: a, schedule: '0 2 * * *'}]";
+        let error = serde_yaml::from_str::<Trigger>(twins).unwrap_err();
+        assert!(
+            error.to_string().contains("two timers have the name `a`"),
+            "{error}"
+        );
     }
 }

@@ -271,19 +271,25 @@ fn config_file(app: &App) -> Vec<Finding> {
     } else {
         "there is none, and none is needed"
     };
-    let broken = notify::broken_receivers(app);
-    if broken.is_empty() {
-        return vec![Finding::new(
-            "config file",
-            subject,
-            CheckStatus::Ok,
-            detail,
-        )];
+    let check = "config file";
+    let broken = notify::broken_receivers(app).into_iter();
+    let mut findings: Vec<Finding> = broken
+        .map(|error| Finding::of_error(check, subject.clone(), &error))
+        .collect();
+    // Tasks that cannot be listed are reported by what lists them.
+    for (receiver, name) in notify::names_without_a_task(app).unwrap_or_default() {
+        let detail = format!(
+            "receiver `{receiver}` of notifications is for `{name}`, and no task has that name"
+        );
+        findings.push(Finding {
+            hint: Some("see the names: acrt task list -o table".to_owned()),
+            ..Finding::new(check, subject.clone(), CheckStatus::Warning, detail)
+        });
     }
-    let broken = broken.iter();
-    broken
-        .map(|error| Finding::of_error("config file", subject.clone(), error))
-        .collect()
+    if findings.is_empty() {
+        findings.push(Finding::new(check, subject, CheckStatus::Ok, detail));
+    }
+    findings
 }
 
 fn of_registry(app: &App, health: Health) -> Vec<Finding> {

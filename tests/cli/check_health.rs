@@ -113,3 +113,30 @@ fn check_health_shows_a_pause_that_a_registry_has_asked_an_earlier_command_for()
     assert!(detail.starts_with("left alone until "), "{detail}");
     assert_eq!(limits["status"], "warning");
 }
+
+#[test]
+fn check_health_warns_of_a_receiver_for_a_task_that_there_is_not() {
+    let world = World::new();
+    world.buildah();
+    world.config("notify: [{name: ops, command: [cat], tasks: [web]}]\n");
+    let warning = || {
+        let findings = world.acrt(&["check-health"]).ok().json();
+        let findings = findings.as_array().unwrap().clone();
+        findings
+            .into_iter()
+            .find(|finding| finding["check"] == "config file")
+            .unwrap()
+    };
+    let before = warning();
+    assert_eq!(before["status"], "warning");
+    assert_eq!(
+        before["detail"],
+        "receiver `ops` of notifications is for `web`, and no task has that name"
+    );
+    let context = world.context("web", "FROM scratch\n");
+    let create = [
+        "task", "create", "-n", "web", "--local", "--image", "web:1", "-c",
+    ];
+    world.acrt(&[&create[..], &[&context]].concat()).ok();
+    assert_eq!(warning()["status"], "ok");
+}

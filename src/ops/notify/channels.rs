@@ -66,6 +66,16 @@ pub enum Payload {
     Update(UpdatePayload, Option<Secret>),
 }
 
+/// Tells whether `full`, a name or `registry/name`, is that of a task.
+fn is_name_of(app: &App, full: &str, task: &TaskKey) -> bool {
+    let (registry, name) = match full.rsplit_once('/') {
+        Some((registry, name)) => (Some(registry), name),
+        None => (None, full),
+    };
+    task.name.as_str() == name
+        && registry.is_none_or(|one| app.is_same_registry(one, &task.registry))
+}
+
 impl Channel {
     /// Returns a receiver of each success of one task, and of nothing else.
     fn after_success(key: TaskKey, receiver: Receiver) -> Self {
@@ -151,18 +161,24 @@ impl Channel {
     }
 
     pub fn hears_of(&self, app: &App, task: &TaskKey) -> bool {
-        let is_it = |full: &String| {
-            let (registry, name) = match full.rsplit_once('/') {
-                Some((registry, name)) => (Some(registry), name),
-                None => (None, full.as_str()),
-            };
-            task.name.to_string() == name
-                && registry.is_none_or(|one| app.is_same_registry(one, &task.registry))
-        };
         match &self.of {
-            ChannelScope::Named(names) => names.is_empty() || names.iter().any(is_it),
+            ChannelScope::Named(names) => {
+                names.is_empty() || names.iter().any(|name| is_name_of(app, name, task))
+            }
             ChannelScope::One(key) => key == task,
         }
+    }
+
+    /// Returns the names it has of tasks that are none of `tasks`: it is notified of nothing for them.
+    pub fn names_without_a_task(&self, app: &App, tasks: &[TaskKey]) -> Vec<&str> {
+        let names = match &self.of {
+            ChannelScope::Named(names) => names.as_slice(),
+            ChannelScope::One(_) => &[],
+        };
+        let names = names.iter().map(String::as_str);
+        names
+            .filter(|name| !tasks.iter().any(|task| is_name_of(app, name, task)))
+            .collect()
     }
 
     /// Returns whether it is notified of registries, repositories and images that affect tasks.
@@ -548,8 +564,10 @@ mod tests {
             ("r.io/web", "other.io", false),
             ("localhost:5000/web", "127.0.0.1:5000", true),
         ] {
-            let hears = channel(task).hears_of(&app, &key(registry));
-            assert_eq!(hears, expected, "{task} {registry}");
+            let (channel, key) = (channel(task), key(registry));
+            assert_eq!(channel.hears_of(&app, &key), expected, "{task} {registry}");
+            let unknown = channel.names_without_a_task(&app, &[key]);
+            assert_eq!(unknown.is_empty(), expected, "{task} {registry}");
         }
     }
 

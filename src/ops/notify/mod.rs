@@ -28,6 +28,21 @@ pub fn broken_receivers(app: &App) -> Vec<Error> {
     channels::of_config(app).filter_map(Result::err).collect()
 }
 
+/// Returns, for each receiver of the config file and each name it has of a task that there is not, both.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Failed`] where the tasks cannot be listed.
+pub fn names_without_a_task(app: &App) -> Result<Vec<(String, String)>> {
+    let tasks = app.store.task_keys()?;
+    let mut unknown = Vec::new();
+    for channel in channels::of_config(app).flatten() {
+        let names = channel.names_without_a_task(app, &tasks).into_iter();
+        unknown.extend(names.map(|name| (channel.name.clone(), name.to_owned())));
+    }
+    Ok(unknown)
+}
+
 pub use delivery::hold;
 pub use sample::{PresetAnswer, SampleAnswer, events, presets, test};
 

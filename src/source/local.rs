@@ -8,6 +8,7 @@ use std::{
 use crate::{
     error::{Context as _, Error, Kind, Result},
     sys::beneath::{self, Unreadable},
+    task::context::address_in,
 };
 
 /// The largest Dockerfile or ignore file that is read, in bytes: far larger than a person or a generator writes.
@@ -36,7 +37,14 @@ impl LocalContext {
     pub fn open(folder: &Path) -> Result<Self> {
         let cannot = || format!("cannot use the context `{}`", folder.display());
         let metadata = std::fs::metadata(folder).context(Kind::Invalid, cannot);
-        let metadata = metadata.map_err(|error| error.hint("name an existing folder"))?;
+        let metadata = metadata.map_err(|error| {
+            let repository =
+                address_in(folder).map(|it| format!(", or a repository: https://{}", it.display()));
+            error.hint(format!(
+                "name an existing folder{}",
+                repository.unwrap_or_default()
+            ))
+        })?;
         if !metadata.is_dir() {
             return Err(Error::invalid(cannot())
                 .because(anyhow::anyhow!("it is not a folder"))

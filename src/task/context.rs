@@ -3,10 +3,11 @@
 use std::{
     borrow::Cow,
     fmt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     str::FromStr,
 };
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -53,7 +54,7 @@ pub enum InvalidContext {
     Stdin,
     /// A URL of an unknown kind.
     #[error(
-        "context `{0}` is no git repository, archive or artifact: these begin with https://, http://, ssh://, git://, git@, file:// or oci://"
+        "context `{0}` is no git repository, archive or artifact: these begin with https://, http://, ssh://, git://, file:// or oci://, or have the form USER@HOST:PATH"
     )]
     Scheme(String),
     /// A password would be stored in the definition and shown. This message leaves it out too.
@@ -82,7 +83,7 @@ pub enum InvalidContext {
 }
 
 /// The schemes of git URLs.
-const GIT_SCHEMES: [&str; 4] = ["git://", "ssh://", "file://", "git@"];
+const GIT_SCHEMES: [&str; 3] = ["git", "ssh", "file"];
 
 /// The file extensions of archives.
 const ARCHIVES: [&str; 3] = [".tar.gz", ".tgz", ".tar"];
@@ -128,6 +129,16 @@ impl Context {
             _ => None,
         }
     }
+}
+
+/// Returns the address of a repository without its scheme that a path ends with, such as `github.com/acme/web`, which docker takes for one.
+pub fn address_in(path: &Path) -> Option<PathBuf> {
+    let is_host = |part: &Component<'_>| GIT_HOSTS.iter().any(|host| part.as_os_str() == *host);
+    let address: PathBuf = path
+        .components()
+        .skip_while(|part| !is_host(part))
+        .collect();
+    (address.components().count() > 2).then_some(address)
 }
 
 impl GitContext {
@@ -183,13 +194,17 @@ impl FromStr for Context {
         if text.eq_ignore_ascii_case(Self::NONE) {
             return Ok(Self::None);
         }
-        if GIT_SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+        if is_scp(text) {
             return git(text).map(|it| Self::Git(Box::new(it)));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
             return Ok(Self::Local(text.into()));
         };
-        match scheme.to_ascii_lowercase().as_str() {
+        // git knows them in lower case only.
+        let scheme = scheme.to_ascii_lowercase();
+        let text = &*format!("{scheme}://{rest}");
+        match scheme.as_str() {
+            scheme if GIT_SCHEMES.contains(&scheme) => git(text).map(|it| Self::Git(Box::new(it))),
             "oci" => Ok(Self::Artifact(rest.parse()?)),
             "http" | "https" if is_git(rest) => git(text).map(|it| Self::Git(Box::new(it))),
             "http" | "https" => {
@@ -209,6 +224,22 @@ impl FromStr for Context {
             ))),
         }
     }
+}
+
+/// Tells whether a text is `USER@HOST:PATH`, the other way to write an address of ssh. The rule is that of BuildKit's
+/// `util/gitutil/git_url.go`.
+fn is_scp(text: &str) -> bool {
+    let is_name = |text: &str, others: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+        !text.is_empty() && text.chars().all(is_part)
+    };
+    let parts = || {
+        let (user, rest) = text.split_once('@')?;
+        let (host, _) = rest.split_once(':')?;
+        Some((user, host))
+    };
+    parts().is_some_and(|(user, host)| is_name(user, "-_") && is_name(host, "-."))
+        && !text.contains("://")
 }
 
 /// Distinguishes a repository from an archive by the URL behind its scheme.
@@ -240,10 +271,9 @@ fn git(text: &str) -> Result<GitContext, InvalidContext> {
         return Err(InvalidContext::Password);
     }
     let (url, fragment) = text.split_once('#').unwrap_or((text, ""));
+    let fragment = &*decoded(url, fragment);
     let (reference, folder) = fragment.split_once(':').unwrap_or((fragment, ""));
-    let is_inside = |folder: &str| {
-        !folder.starts_with('/') && !folder.split('/').any(|part| matches!(part, ".." | ".git"))
-    };
+    let is_inside = |folder: &str| !folder.split('/').any(|part| matches!(part, ".." | ".git"));
     let plain = |text: &str| !text.starts_with('-') && !text.contains(|c: char| c.is_control());
     // Colons and blanks are in no reference; `..` would be a revision range.
     let is_reference = |text: &str| {
@@ -264,6 +294,15 @@ fn git(text: &str) -> Result<GitContext, InvalidContext> {
         reference: some(reference),
         folder: some(folder.trim_matches('/')).filter(|folder| folder != "."),
     })
+}
+
+/// Decodes the part of a URL behind `#` as docker does; that of an address which is no URL is plain.
+fn decoded<'t>(url: &str, fragment: &'t str) -> Cow<'t, str> {
+    if url.contains("://") {
+        percent_decode_str(fragment).decode_utf8_lossy()
+    } else {
+        fragment.into()
+    }
 }
 
 /// Leaves out the user name in the addresses that Azure DevOps and Bitbucket show for a clone: there it is no token, but the name of the
@@ -328,12 +367,19 @@ impl fmt::Display for Context {
 impl fmt::Display for GitContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.url)?;
-        match (&self.reference, &self.folder) {
-            (None, None) => Ok(()),
-            (Some(reference), None) => write!(f, "#{reference}"),
-            (reference, Some(folder)) => {
-                write!(f, "#{}:{folder}", reference.as_deref().unwrap_or_default())
-            }
+        let reference = self.reference.as_deref().unwrap_or_default();
+        let fragment = match &self.folder {
+            Some(folder) => format!("{reference}:{folder}"),
+            None => reference.to_owned(),
+        };
+        // It is decoded where it is read again.
+        let fragment = match self.url.contains("://") {
+            true => fragment.replace('%', "%25"),
+            false => fragment,
+        };
+        match fragment.as_str() {
+            "" => Ok(()),
+            fragment => write!(f, "#{fragment}"),
         }
     }
 }
@@ -363,6 +409,8 @@ mod tests {
             ("#main:app", Some("main"), Some("app")),
             ("#:app/sub/", None, Some("app/sub")),
             ("#v1.0:.", Some("v1.0"), None),
+            ("#main:/app", Some("main"), Some("app")),
+            ("#feat%2Fx:my%20dir", Some("feat/x"), Some("my dir")),
             ("#refs/pull/5/head", Some("refs/pull/5/head"), None),
             ("#", None, None),
         ] {
@@ -419,6 +467,7 @@ mod tests {
             "http://127.0.0.1:8080/web.git",
             "ssh://git@example.com/web.git",
             "git@github.com:acme/web.git",
+            "org-1@git.example.com:web",
             "git://127.0.0.1/web",
             "file:///srv/web.git",
         ] {
@@ -429,6 +478,11 @@ mod tests {
             context(fragment),
             git("https://git.example.com/web", Some("main"), None)
         );
+        for (upper, lower) in [("HTTPS", "https"), ("GIT", "git"), ("Ssh", "ssh")] {
+            let url = "://git.example.com/web.git";
+            let expected = git(&format!("{lower}{url}"), None, None);
+            assert_eq!(context(&format!("{upper}{url}")), expected);
+        }
     }
 
     #[test]
@@ -454,6 +508,8 @@ mod tests {
             "-odd",
             "a b",
             "github.com/acme/web",
+            "git@example.com",
+            "./me@example.com:web",
         ] {
             assert_eq!(context(path), Context::Local(path.into()));
         }
@@ -465,6 +521,8 @@ mod tests {
             "https://github.com/acme/web.git#main:app",
             "https://github.com/acme/web.git#:app",
             "git@github.com:acme/web.git#v1",
+            "git@github.com:acme/web.git#100%25",
+            "https://github.com/acme/web.git#100%25:my dir",
             "oci://r.io/context:1",
             "https://example.com/web.tar.gz",
             "/srv/web",
@@ -564,8 +622,10 @@ mod tests {
     fn context_that_looks_like_an_option_or_leaves_the_repository_is_refused() {
         for fragment in [
             "--upload-pack=evil",
-            "main:/etc",
             "main:../..",
+            "main:/../..",
+            "main:%2e%2e/..",
+            "%2Dx",
             "main:a/../../b",
             "main:.git",
             "main:-x",

@@ -101,7 +101,8 @@ pub(super) fn leave_out(
 /// Returns what is left out of the context `folder` of a run.
 pub(super) fn left_out(execution: &Execution<'_>, folder: &Path) -> LeftOut {
     let task = &execution.task;
-    let is_local = matches!(task.step.context(), Some(Context::Local(_))) && !task.is_fetched;
+    let is_local =
+        matches!(task.step.context(), Some(Context::Local(_))) && task.fetched_from.is_none();
     let state = execution.app.store.layout().root();
     LeftOut::of(folder, is_local && !task.keep_vcs, state)
 }

@@ -227,6 +227,6 @@ async fn fetch_context(
     }
     let folder = Context::Local(fetched.folder.clone());
     execution.task.step.set_context(folder);
-    execution.task.is_fetched = true;
+    execution.task.fetched_from = Some(Box::new(context));
     Ok(Some(fetched))
 }

@@ -23,7 +23,7 @@ pub fn of(app: &App, task: &Task) -> Trust {
     }
     match task.step.context() {
         None | Some(Context::None) => Trust::Owner,
-        Some(_) if task.is_fetched => Trust::Guest,
+        Some(_) if task.fetched_from.is_some() => Trust::Guest,
         Some(_) => match folder(app, task) {
             Some(folder) if ownership::is_own(&folder) => Trust::Owner,
             _ => Trust::Guest,

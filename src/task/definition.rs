@@ -81,9 +81,9 @@ pub struct Task {
     /// The triggers of the task.
     #[serde(default)]
     pub trigger: Trigger,
-    /// Whether the context is a local folder only because a run has fetched it.
+    /// The context that a run has fetched into the local folder that is the context now.
     #[serde(skip)]
-    pub is_fetched: bool,
+    pub fetched_from: Option<Box<Context>>,
 }
 
 fn default_timeout() -> u32 {
@@ -337,7 +337,10 @@ impl Task {
             os: platform.os().into(),
             architecture: platform.architecture().into(),
             triggered_by: String::new(),
-            source: SourceVariables::of(self.step.context(), commit),
+            source: SourceVariables::of(
+                self.fetched_from.as_deref().or(self.step.context()),
+                commit,
+            ),
         }
     }
 
@@ -365,7 +368,7 @@ impl Task {
             source: None,
             step,
             trigger: Trigger::default(),
-            is_fetched: false,
+            fetched_from: None,
         }
     }
 

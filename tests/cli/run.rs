@@ -416,6 +416,19 @@ fn privileged_step_is_refused_without_allow_privileged() {
 }
 
 #[test]
+fn step_that_is_privileged_in_one_run_only_is_refused_in_that_run() {
+    let (world, registry) = world();
+    let file =
+        "steps:\n- id: all\n  cmd: x\n{{ if eq .Run.ID \"ca3\" }}  privileged: true{{ end }}\n";
+    let asks = "step `all` asks to be privileged";
+    for _ in 1..=2 {
+        let other = run(&world, &registry, file, &[]).exits(4);
+        assert!(!other.stderr.contains(asks), "{other}");
+    }
+    run(&world, &registry, file, &[]).exits(1).says(&[asks]);
+}
+
+#[test]
 fn stopped_run_leaves_no_container_or_file() {
     let (world, registry) = world();
     let gate = Gate::new();

@@ -255,22 +255,32 @@ fn dockerfile_of(build: &BuildStep) -> Option<PathBuf> {
 pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     let first = read(app, task, secrets, &sample(app, task, 1), Lookup::Later)?;
     let second = read(app, task, secrets, &sample(app, task, 2), Lookup::Later)?;
-    let pushed = |graph: &Graph| -> BTreeSet<Reference> {
-        let steps = graph.steps().iter();
-        steps.flat_map(|step| pushes_of(&step.action)).collect()
-    };
+    let first = survey_of(app, task, &first)?;
     // A name that differs between the two sample runs is not stable, so that no task can depend on it.
-    let (one, other) = (pushed(&first.graph), pushed(&second.graph));
-    let context = match &first.folder {
+    let (one, other) = (&first.pushes, pushes_of_steps(&second.graph));
+    let pushes = one.iter().filter(|image| other.contains(image));
+    Ok(Survey {
+        pushes: pushes.cloned().collect(),
+        ..first
+    })
+}
+
+/// Returns what can be said about the file of a task as it was read for one run: templates may ask for something in this run alone.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] where a file cannot be used.
+pub fn survey_of(app: &App, task: &Task, read: &MultiStep) -> Result<Survey> {
+    let context = match &read.folder {
         Some(_) => task.step.context().map(|it| inputs::open(app, task, it)),
         None => None,
     };
     let context = context.transpose()?;
     let (mut bases, mut used) = (BTreeSet::new(), Vec::new());
-    let mut made_of = vec![first.digest.to_string().into_bytes()];
-    let made = MadeImages::of(&first.graph);
+    let mut made_of = vec![read.digest.to_string().into_bytes()];
+    let made = MadeImages::of(&read.graph);
     let mut room = MAX_DOCKERFILES;
-    for (n, step) in first.graph.steps().iter().enumerate() {
+    for (n, step) in read.graph.steps().iter().enumerate() {
         let found = match &step.action {
             Action::Cmd(cmd) => match cmd.own() {
                 None => vec![cmd.image.clone()],
@@ -297,7 +307,7 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
         };
         bases.extend(found.into_iter().filter(|image| !made.has(image, n)));
     }
-    let privileged = first
+    let privileged = read
         .graph
         .steps()
         .iter()
@@ -305,12 +315,12 @@ pub fn survey(app: &App, task: &Task, secrets: &Secrets) -> Result<Survey> {
     Ok(Survey {
         bases: bases.into_iter().collect(),
         usage: Some(usage(used)),
-        pushes: one.intersection(&other).cloned().collect(),
+        pushes: pushes_of_steps(&read.graph).into_iter().collect(),
         digest: Some(Digest::of(&made_of.concat())),
         privileged: privileged.map(|step| step.id.to_string()).collect(),
-        files: inputs::stamped(files_of(task, &first)),
-        refused: first.refused,
-        notices: first.notices,
+        files: inputs::stamped(files_of(task, read)),
+        refused: read.refused.clone(),
+        notices: read.notices.clone(),
         source: None,
     })
 }
@@ -361,6 +371,11 @@ pub fn find_pushes(app: &App, task: &mut Task) {
     if let Ok(survey) = survey(app, task, &secrets) {
         task.step.set_pushes(survey.pushes);
     }
+}
+
+fn pushes_of_steps(graph: &Graph) -> BTreeSet<Reference> {
+    let steps = graph.steps().iter();
+    steps.flat_map(|step| pushes_of(&step.action)).collect()
 }
 
 pub fn pushes_of(action: &Action) -> Vec<Reference> {
@@ -431,12 +446,16 @@ pub fn within(working_directory: Option<&str>, path: &Path) -> Option<PathBuf> {
     Some(clean)
 }
 
-/// Returns run variables of an imaginary run.
+/// Returns run variables of an imaginary run, of which none is empty.
 fn sample(app: &App, task: &Task, number: u64) -> RunVariables {
     let date = app.clock.now();
     let later = jiff::SignedDuration::from_secs(i64::try_from(number).unwrap_or_default());
     let date = date.saturating_add(later).unwrap_or(date);
-    task.run_variables(RunId::new(number), date, Some("0"))
+    let commit = number.to_string();
+    RunVariables {
+        triggered_by: "Manual".into(),
+        ..task.run_variables(RunId::new(number), date, Some(&commit))
+    }
 }
 
 fn run_variables(app: &App, run: &RunVariables) -> steps::TemplateRun {

@@ -9,14 +9,16 @@ use crate::{
     error::{Error, Result},
     image::{Digest, Platform, Reference},
     ops::{
-        Event, EventSink, assemble, builder_fault, builders,
+        App, Event, EventSink, assemble, builder_fault, builders,
         chain::ImageMakers,
         execution::{Execution, Failure},
         joined::joined,
         outputs, platforms, push_login, pushed,
         run_builders::{self, PlacedBuilder},
         run_log::RunLog,
-        run_record, tidy,
+        run_record,
+        survey::Survey,
+        tidy,
     },
     steps::{Action, BuiltinCommand, Graph, Step},
     store::runs::HeldRun,
@@ -46,11 +48,10 @@ pub(in crate::ops) async fn work(
     if let Some(digest) = survey.digest {
         execution.inputs.get_or_init(|| digest);
     }
-    refuse_privileged(task, &survey.privileged)?;
     let variables = step_variables(execution, &held.run);
     let read = read::read(app, task, &execution.secrets, &variables, Lookup::Now)?;
     log.hide(&read.hidden);
-    read.refuse_guest()?;
+    let survey = refused_or_surveyed(app, task, &read)?;
     for notice in &read.notices {
         log.say(&notice.to_string());
     }
@@ -143,17 +144,20 @@ pub(in crate::ops) fn plan(execution: &Execution<'_>, run: &Run) -> Result<Vec<S
     let variables = step_variables(execution, run);
     let (app, task, secrets) = (execution.app, &execution.task, &execution.secrets);
     let read = read::read(app, task, secrets, &variables, Lookup::Later)?;
-    read.refuse_guest()?;
+    refused_or_surveyed(app, task, &read)?;
     Ok(read.graph.steps().iter().map(planned).collect())
 }
 
-fn refuse_privileged(task: &Task, steps: &[String]) -> Result<()> {
-    match steps.first() {
+/// Refuses steps that ask for more than they may, as this run reads them: a template may ask for it in some runs only.
+fn refused_or_surveyed(app: &App, task: &Task, read: &MultiStep) -> Result<Survey> {
+    read.refuse_guest()?;
+    let survey = read::survey_of(app, task, read)?;
+    match survey.privileged.first() {
         Some(step) if !task.step.allows_privileged() => Err(Error::invalid(format!(
             "step `{step}` asks to be privileged: it could do anything to this machine"
         ))
         .hint("if that is meant, allow it: --allow-privileged")),
-        _ => Ok(()),
+        _ => Ok(survey),
     }
 }
 

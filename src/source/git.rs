@@ -46,11 +46,16 @@ const ASK: Bounds = Bounds {
 };
 
 /// The settings of every call. Programs that the user's settings name for their own repositories are not for the files of a context: hooks
-/// could run its scripts. Large files and many threads would use more memory than a repository needs.
-const SETTINGS: [&str; 5] = [
+/// could run its scripts. Nor are settings about line ends and links: the same commit would give other files on another machine. Large files
+/// and many threads would use more memory than a repository needs.
+const SETTINGS: [&str; 9] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "submodule.recurse=false",
+    "core.autocrlf=false",
+    "core.eol=lf",
+    "core.symlinks=true",
+    "core.attributesFile=/dev/null",
     "core.bigFileThreshold=64m",
     "pack.threads=4",
 ];
@@ -159,8 +164,8 @@ impl<'a> Git<'a> {
     ///
     /// # Errors
     ///
-    /// [`Kind::Unknown`] where the repository cannot be reached; [`Kind::Failed`] where it lacks the reference or folder, or has Git LFS
-    /// files and Git LFS is not installed.
+    /// [`Kind::Unknown`] where the repository cannot be reached, or lacks the reference; [`Kind::Failed`] where it lacks the folder, or has
+    /// Git LFS files and Git LFS is not installed.
     pub async fn fetch(&self, into: &Path) -> Result<FetchedCommit> {
         self.find_ssh(into).await;
         let commit = self.fetch_commit(into).await?;
@@ -226,6 +231,26 @@ impl<'a> Git<'a> {
 
     /// Fetches the commit into a new repository, and returns what names it there.
     async fn fetch_commit(&self, into: &Path) -> Result<String> {
+        let mut hashes = HASHES;
+        let length = self.context.reference.as_ref().map(String::len);
+        if self.context.may_be_commit() && length == Some(SHA256) {
+            hashes.reverse();
+        }
+        self.init(into, hashes[0]).await?;
+        match self.fetch_into(into).await {
+            Err(error) if has_other_hashes(&error) => {
+                let made = into.join(".git");
+                fs::remove_dir_all(&made).context(Kind::Failed, || {
+                    format!("cannot remove `{}`", made.display())
+                })?;
+                self.init(into, hashes[1]).await?;
+                self.fetch_into(into).await
+            }
+            fetched => fetched,
+        }
+    }
+
+    async fn fetch_into(&self, into: &Path) -> Result<String> {
         let wanted = self.context.reference.as_deref().unwrap_or("HEAD");
         let url = self.context.url.as_str();
         let shallow = [
@@ -237,33 +262,30 @@ impl<'a> Git<'a> {
             url,
             wanted,
         ];
-        let may_be_commit = self.context.may_be_commit();
-        let mut hashes = HASHES;
-        if may_be_commit && wanted.len() == SHA256 {
-            hashes.reverse();
-        }
-        self.init(into, hashes[0]).await?;
-        let mut fetched = self.run(into, &shallow).await;
-        if fetched.as_ref().is_err_and(has_other_hashes) {
-            let made = into.join(".git");
-            fs::remove_dir_all(&made).context(Kind::Failed, || {
-                format!("cannot remove `{}`", made.display())
-            })?;
-            self.init(into, hashes[1]).await?;
-            fetched = self.run(into, &shallow).await;
-        }
-        match fetched {
+        match self.run(into, &shallow).await {
             Ok(_) => Ok("FETCH_HEAD".to_owned()),
+            Err(error) if has_other_hashes(&error) => Err(error),
             // Some servers give single commits only to clients that fetch all, and do not resolve a shortened commit.
-            Err(_) if may_be_commit => {
+            Err(_) if self.context.may_be_commit() => {
                 let heads = "+refs/heads/*:refs/remotes/origin/*";
                 let whole = ["fetch", "--quiet", "--tags", "--", url, heads];
                 self.run(into, &whole).await?;
-                Ok(format!("{wanted}^{{commit}}"))
+                let commit = format!("{wanted}^{{commit}}");
+                let is_there = ["rev-parse", "--quiet", "--verify", &commit];
+                match self.run(into, &is_there).await {
+                    Ok(_) => Ok(commit),
+                    Err(_) => Err(self.lacks(wanted)),
+                }
             }
             Err(error) if lacks_reference(&error) => Err(error.hint(what_it_has(url))),
             Err(error) => Err(error),
         }
+    }
+
+    fn lacks(&self, wanted: &str) -> Error {
+        self.cannot()
+            .because(anyhow::anyhow!("the repository has no `{wanted}`"))
+            .hint(what_it_has(&self.context.url))
     }
 
     /// Prepares git's own data in a checkout for a build that asks git for a version: the branch or tag is in it by its name, and two fetches
@@ -362,10 +384,7 @@ impl<'a> Git<'a> {
         } else if self.context.may_be_commit() {
             Ok(wanted.to_ascii_lowercase())
         } else {
-            Err(self
-                .cannot()
-                .because(anyhow::anyhow!("the repository has no `{wanted}`"))
-                .hint(what_it_has(url)))
+            Err(self.lacks(wanted))
         }
     }
 
@@ -423,7 +442,12 @@ impl<'a> Git<'a> {
             .filter_map(|setting| setting.split_once('\n'))
             .collect();
         let line = self.line_without_logins(dir, args, &reach);
-        self.call(line, &FETCH, TRUST).await
+        self.call(line, &FETCH, TRUST)
+            .await
+            .map_err(|error| match lacks_commit(&error) {
+                true => error.hint("the repository of a submodule does not have, or does not give, the commit that is wanted: push it there, or let the repository name another one"),
+                false => error,
+            })
     }
 
     fn login_hint(&self) -> &'static str {
@@ -511,8 +535,9 @@ impl<'a> Git<'a> {
             .env("GIT_TERMINAL_PROMPT", "0")
             // Without the Git LFS files, something else would be built.
             .env("GIT_LFS_SKIP_SMUDGE", "0")
-            // The hooks of this machine are no part of a context.
+            // The hooks and attributes of this machine are no part of a context.
             .env("GIT_TEMPLATE_DIR", "")
+            .env("GIT_ATTR_NOSYSTEM", "1")
             // Messages are shown to people and not parsed; in this locale they can be looked up.
             .env("LC_ALL", "C");
         line.dir = Some(dir.to_owned());
@@ -530,8 +555,9 @@ impl<'a> Git<'a> {
         if let (Some(token), Some(host)) = (self.token, host_of(&self.context.url)) {
             // The helper is set for this host alone, so that neither a redirect nor a submodule on
             // another host gets the token.
+            // `echo` of some shells would replace what follows a backslash in the token.
             let helper = format!(
-                "!f() {{ test \"$1\" = get && echo username={USER} && echo \"password=${TOKEN}\"; }}; f"
+                "!f() {{ test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' {USER} \"${TOKEN}\"; }}; f"
             );
             let key = format!("credential.{host}.helper");
             line = with_settings(line, &[(&key, ""), (&key, &helper)])
@@ -589,6 +615,14 @@ fn has_other_hashes(error: &Error) -> bool {
 
 fn lacks_reference(error: &Error) -> bool {
     error.one_line().contains("couldn't find remote ref")
+}
+
+/// Tells whether a server answered that it has no such commit: no login would help.
+fn lacks_commit(error: &Error) -> bool {
+    let text = error.one_line();
+    ["not our ref", "did not contain", "unadvertised object"]
+        .iter()
+        .any(|said| text.contains(said))
 }
 
 fn what_it_has(url: &str) -> String {

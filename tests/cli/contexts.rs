@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::support::{Calls, GitServer, Image, Registry, World, eventually, own_platform};
 
-const TOKEN: &str = "hunter2-token";
+const TOKEN: &str = r"hunter2\token";
 
 /// A token that the server refuses.
 const WRONG_TOKEN: &str = "wrong-hunter-token";
@@ -118,6 +118,26 @@ fn commit_and_branch_can_be_used_in_an_image_name() {
 }
 
 #[test]
+fn commit_and_branch_can_be_the_whole_tag_of_a_step() {
+    let (world, registry) = world();
+    let steps = "steps:\n- build: -t {{.Run.Registry}}/web:{{.Run.Commit}} -t {{.Run.Registry}}/web:{{.Run.Branch}} .\n- push: [\"{{.Run.Registry}}/web:{{.Run.Commit}}\", \"{{.Run.Registry}}/web:{{.Run.Branch}}\"]\n";
+    let dockerfile = format!("FROM {}\n", registry.image("base:1"));
+    let files = [("Dockerfile", dockerfile.as_str()), ("acb.yaml", steps)];
+    let repository = world.repository("web", &files);
+    let commit = repository.commit(&[("text", "two")]);
+    let context = format!("{}#main", repository.url());
+    let host = registry.host();
+    let create = [
+        "task", "create", "-n", "web", "-r", &host, "-f", "acb.yaml", "-c", &context,
+    ];
+    world.acrt(&create).ok();
+    world.run("web").ok();
+    for tag in [&commit, "main"] {
+        assert!(registry.digest(&format!("web:{tag}")).is_some(), "{tag}");
+    }
+}
+
+#[test]
 fn git_context_that_is_replaced_by_hand_makes_the_task_changed() {
     let (world, registry) = world();
     registry.push("base:2", &[("version", "two")]);
@@ -214,6 +234,11 @@ fn missing_remote_context_is_reported_and_changes_nothing() {
     let url = repository.url();
     for (context, code, told) in [
         (format!("{url}#nowhere"), 4, "nowhere"),
+        (
+            format!("{url}#deadbeef"),
+            4,
+            "the repository has no `deadbeef`",
+        ),
         (
             format!("{url}#main:nofolder"),
             1,
@@ -607,7 +632,8 @@ fn repository_with_sha256_hashes_is_fetched() {
     assert_eq!(commit.len(), 64);
     let url = format!("file://{}", world.path("web").display());
     let (host, fixed) = (registry.host(), format!("{url}#{commit}"));
-    for context in [&url, &fixed] {
+    let short = format!("{url}#{}", &commit[..10]);
+    for context in [&url, &fixed, &short] {
         world
             .acrt(&["build", "-r", &host, "-t", "web:1", context])
             .ok();
@@ -1074,6 +1100,25 @@ fn hooks_of_the_user_run_in_no_checkout_and_filters_in_that_of_a_trusted_context
 }
 
 #[test]
+fn files_of_a_commit_do_not_depend_on_the_users_git_settings() {
+    let (world, registry) = world();
+    let dockerfile = format!("FROM {}\nCOPY text /text\n", registry.image("base:1"));
+    let files = [("Dockerfile", dockerfile.as_str()), ("text", "a\nb\n")];
+    let repository = world.repository("web", &files);
+    let attributes = world.write("attributes", "text eol=crlf\n");
+    let settings = format!(
+        "[core]\nautocrlf = true\neol = crlf\nattributesFile = {}\n",
+        attributes.display()
+    );
+    world.write("home/.gitconfig", &settings);
+    let url = repository.url();
+    for options in [&[url.as_str()][..], &["--trust-context", &url]] {
+        build(&world, &registry, options).ok();
+        assert_eq!(registry.file("web:1", "text").as_deref(), Some("a\nb\n"));
+    }
+}
+
+#[test]
 fn program_of_a_checkout_is_not_run_for_a_relative_folder_on_the_path() {
     let (world, registry) = world();
     let dockerfile = format!("FROM {}\n", registry.image("base:1"));
@@ -1113,7 +1158,9 @@ fn logins_and_token_are_used_for_submodules_of_a_trusted_context_only() {
         .acrt(&["task", "run", "-n", "web", "--trust-context"])
         .ok();
 
-    let helper = format!("!f() {{ echo username=x-access-token; echo password={TOKEN}; }}; f");
+    let token = TOKEN.replace('\\', r"\\");
+    let helper =
+        format!(r"!f() {{ echo username=x-access-token; printf 'password=%s\\n' '{token}'; }}; f");
     world.write(
         "gitconfig",
         &format!("[credential]\n\thelper = \"{helper}\"\n"),

@@ -12,6 +12,7 @@ use reqwest::{Response, Url, header::LOCATION};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     sys::proxy,
+    task::context::is_archive_name,
 };
 
 use super::bounds::MAX_DOWNLOAD;
@@ -64,9 +65,15 @@ pub async fn fetch(url: &str, folder: &Path) -> Result<FetchedArchive> {
         response = client.get(at.clone()).send().await.map_err(request_error)?;
     }
     if !response.status().is_success() {
+        let repository = match is_archive_name(&name) {
+            true => String::new(),
+            false => format!("; if it is a git repository, write `{name}#`"),
+        };
         return Err(cannot()
             .because(anyhow::anyhow!("the server says {}", response.status()))
-            .hint("check that the address is right, and that it needs no login"));
+            .hint(format!(
+                "check that the address is right, and that it needs no login{repository}"
+            )));
     }
     let unwritten = || format!("cannot keep what `{name}` holds");
     let mut file = tempfile::tempfile_in(folder).context(Kind::Failed, unwritten)?;

@@ -226,6 +226,12 @@ impl FromStr for Context {
     }
 }
 
+/// Tells whether the path of a URL ends as the names of archives do.
+pub fn is_archive_name(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    ARCHIVES.iter().any(|end| lower.ends_with(end))
+}
+
 /// Tells whether a text is `USER@HOST:PATH`, the other way to write an address of ssh. The rule is that of BuildKit's
 /// `util/gitutil/git_url.go`.
 fn is_scp(text: &str) -> bool {
@@ -249,10 +255,10 @@ fn is_git(rest: &str) -> bool {
         None => (rest, false),
     };
     let address = address.split('?').next().unwrap_or(address);
-    let lower = address.to_ascii_lowercase();
-    if ARCHIVES.iter().any(|end| lower.ends_with(end)) {
+    if is_archive_name(address) {
         return false;
     }
+    let lower = address.to_ascii_lowercase();
     let host = lower.split('/').next().unwrap_or_default();
     let host = host.rsplit('@').next().unwrap_or(host);
     let parts = lower.trim_end_matches('/').split('/').count();

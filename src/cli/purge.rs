@@ -5,8 +5,9 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     ops::{
         App,
-        credential::all_logins,
+        credential::logins_at,
         purge::{self, Filters, PurgeOptions},
+        task::named_registry,
     },
 };
 
@@ -77,7 +78,9 @@ pub fn run(app: &App, report: &Report, args: PurgeArgs) -> Result<Outcome> {
     let options = options.map_err(Error::invalid)?;
     let is_for_programs = report.is_for_programs;
     let events = report.events_beside(is_for_programs);
-    app.registries_with(all_logins(app, &[], &mut 0, &events)?);
+    let registry = named_registry(app, options.registry.as_deref(), None)?;
+    let is_wanted = |server: &str| app.is_same_registry(server, &registry);
+    app.registries_with(logins_at(app, is_wanted, &[], &mut 0, &events)?);
     let purged = app.wait(purge::purge(app, &options, None, &events))?;
     if is_for_programs {
         return Ok(Outcome::of(purged, &[]));

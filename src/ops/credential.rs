@@ -75,17 +75,19 @@ pub fn update(
     })
 }
 
-/// Removes a login from a task. A missing one is no error, as in az.
+/// Removes a login from a task. Returns whether there was one: a missing one is no error, as in az.
 ///
 /// # Errors
 ///
 /// [`Kind::NotFound`] if there is no such task; [`Kind::Invalid`] if the server is no host name.
-pub fn remove(app: &App, key: &TaskKey, server: &str) -> Result<CredentialsAnswer> {
+pub fn remove(app: &App, key: &TaskKey, server: &str) -> Result<(CredentialsAnswer, bool)> {
     let server = login_server(server)?;
-    change(app, key, |credentials| {
-        credentials.remove(&server);
+    let mut removed = None;
+    let answer = change(app, key, |credentials| {
+        removed = credentials.remove(&server);
         Ok(())
-    })
+    })?;
+    Ok((answer, removed.is_some()))
 }
 
 /// Returns the logins of a task.
@@ -118,7 +120,18 @@ pub(super) fn each_login(
     });
     secrets.credentials.iter().map(move |(server, login)| {
         let of = format!(" of the login for `{server}`");
-        let login = looked_up(server.to_ascii_lowercase(), login, &of)?;
+        let login = match key {
+            None => looked_up(server.to_ascii_lowercase(), login, &of)?,
+            Some(key) => {
+                let of = format!("{of} of task `{key}`");
+                looked_up(server.to_ascii_lowercase(), login, &of).map_err(|error| {
+                    error.hint(format!(
+                        "give another: acrt task credential update {} --login-server {server}",
+                        key.full_option()
+                    ))
+                })?
+            }
+        };
         let source = source.clone();
         Ok(Login { source, ..login })
     })
@@ -148,11 +161,27 @@ pub fn all_logins(
     broken: &mut usize,
     events: &EventSink<'_>,
 ) -> Result<Vec<Login>> {
+    logins_at(app, |_| true, read, broken, events)
+}
+
+/// Returns the logins of all tasks at some registries, as [`all_logins`] does: those of others cannot be in the way.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] where the state directory cannot be read.
+pub fn logins_at(
+    app: &App,
+    is_wanted: impl Fn(&str) -> bool,
+    read: &[Snapshot],
+    broken: &mut usize,
+    events: &EventSink<'_>,
+) -> Result<Vec<Login>> {
     let mut of_tasks: Vec<(TaskKey, Vec<Login>)> = Vec::new();
     for key in app.store.keys_with_secrets()? {
         let secrets = events.report(app.store.secrets(&key));
         *broken += usize::from(secrets.is_none());
-        let secrets = secrets.unwrap_or_default();
+        let mut secrets = secrets.unwrap_or_default();
+        secrets.credentials.retain(|server, _| is_wanted(server));
         let usable = each_login(Some(&key), &secrets).filter_map(|login| events.report(login));
         let logins: Vec<Login> = usable.collect();
         if !logins.is_empty() {

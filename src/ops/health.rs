@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    App, Event, EventSink, credential::all_logins, joined::joined, notify, recall,
+    App, Event, EventSink, credential::logins_at, joined::joined, notify, recall,
     run_builders::PlacedBuilder,
 };
 
@@ -101,7 +101,6 @@ pub async fn check(
     }
     findings.extend(state_directory(app));
     findings.extend(config_file(app));
-    app.registries_with(all_logins(app, &[], &mut 0, events)?);
     let wanted = if registries.is_empty() {
         used(app)?
     } else {
@@ -110,6 +109,8 @@ pub async fn check(
             .map(|name| app.settings.login_server(name))
             .collect()
     };
+    let is_wanted = |server: &str| wanted.iter().any(|one| app.is_same_registry(one, server));
+    app.registries_with(logins_at(app, is_wanted, &[], &mut 0, events)?);
     let tags = recall::tags(app, events)?;
     for registry in wanted {
         events.send(Event::Doing(format!("asking {registry}")));

@@ -386,6 +386,9 @@ fn judge(removed: Result<Removal, LookupError>, place: &str, registry: &str) -> 
             )),
         ),
         Ok(Removal::Unsupported) => Err(removes_nothing(registry)),
+        Err(error) if error.is_locked() => Err(Error::failed(format!("`{place}` is locked"))
+            .because(error)
+            .hint("unlock it where its registry keeps such locks")),
         Err(error) => Err(error.of_writing(place)),
     }
 }

@@ -416,13 +416,16 @@ impl Config {
             [&mut it.identity, &mut tls.ca, &mut tls.cert, &mut tls.key]
         });
         for path in registries.chain(builders).flatten() {
-            *path = resolved(path, folder);
+            *path = environment::resolved(path, folder);
         }
         let receivers = self.notify.iter_mut();
         let texts = receivers.flat_map(|it| it.url.iter_mut().chain(it.values.values_mut()));
         for text in texts {
             if let Some(path) = text.strip_prefix("file:") {
-                *text = format!("file:{}", resolved(Path::new(path), folder).display());
+                *text = format!(
+                    "file:{}",
+                    environment::resolved(Path::new(path), folder).display()
+                );
             }
         }
         let senders = self.listen.values_mut().map(|it| &mut it.secret);
@@ -431,7 +434,7 @@ impl Config {
         let secrets = secrets.chain([&mut self.metrics.secret, &mut self.page.token]);
         for place in secrets.flatten() {
             if let SecretPlace::File(path) = place {
-                *path = resolved(path, folder);
+                *path = environment::resolved(path, folder);
             }
         }
     }
@@ -484,15 +487,6 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
         _ => Kind::Failed,
     };
     Error::new(kind, cannot_read(path)).because(error)
-}
-
-/// Returns a path of the config file in `folder` as an absolute one; `~` is the user's home folder.
-fn resolved(path: &Path, folder: &Path) -> PathBuf {
-    let home = || environment::variable("HOME").filter(|home| !home.is_empty());
-    match path.strip_prefix("~").ok().zip(home()) {
-        Some((rest, home)) => Path::new(&home).join(rest),
-        None => folder.join(path),
-    }
 }
 
 fn cannot_read(path: &Path) -> String {

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
 };
 
@@ -47,6 +48,15 @@ impl TryFrom<String> for Pattern {
                 text.escape_debug()
             ))
         }
+    }
+}
+
+/// Returns a path that was written in `folder` as an absolute one; `~` is the user's home folder.
+pub fn resolved(path: &Path, folder: &Path) -> PathBuf {
+    let home = || variable("HOME").filter(|home| !home.is_empty());
+    match path.strip_prefix("~").ok().zip(home()) {
+        Some((rest, home)) => Path::new(&home).join(rest),
+        None => folder.join(path),
     }
 }
 

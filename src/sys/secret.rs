@@ -28,11 +28,45 @@ impl TryFrom<String> for SecretPlace {
 
     fn try_from(text: String) -> Result<Self, &'static str> {
         match text.split_once(':') {
-            Some(("env", name)) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
+            Some(("env", name)) if is_variable(name) => Ok(Self::Variable(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             // Without the text, which may be the secret itself.
             _ => Err("a secret must be given as env:NAME or file:PATH, not as it is"),
         }
+    }
+}
+
+/// Tells whether a variable can have this name.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
+}
+
+/// Returns a secret as it is stored for commands that run in other folders: the path of `file:PATH` is absolute, and that of the home folder
+/// for `~`.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] for an `env:` or `file:` that names no variable or file.
+pub fn to_store(secret: Secret) -> Result<Secret> {
+    let text = secret.reveal();
+    if !is_place(text) {
+        return Ok(secret);
+    }
+    match SecretPlace::try_from(text.to_owned()) {
+        Ok(SecretPlace::Variable(_)) => Ok(secret),
+        Ok(SecretPlace::File(path)) => {
+            let cannot = || format!("cannot tell where the file `{}` is", path.display());
+            let here = std::env::current_dir().context(Kind::Invalid, cannot)?;
+            let path = environment::resolved(&path, &here);
+            Ok(Secret::new(format!("file:{}", path.display())))
+        }
+        Err(_) => Err(Error::invalid(format!(
+            "`{}` names no variable or file of a secret",
+            text.escape_debug()
+        ))
+        .hint(
+            "write env:NAME or file:PATH; the shell may have replaced a variable in it by nothing",
+        )),
     }
 }
 
@@ -86,9 +120,28 @@ mod tests {
         let place = |text: &str| SecretPlace::try_from(text.to_owned());
         assert_eq!(place("env:HOOK"), Ok(SecretPlace::Variable("HOOK".into())));
         assert_eq!(place("file:/a:b"), Ok(SecretPlace::File("/a:b".into())));
-        for text in ["hunter2", "env:", "file:", ""] {
+        for text in ["hunter2", "env:", "env:A B", "env:A=B", "file:", ""] {
             let error = place(text).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn secret_is_stored_with_an_absolute_path_and_an_impossible_place_is_refused() {
+        let stored = |text: &str| to_store(Secret::new(text)).map(|it| it.reveal().to_owned());
+        let here = std::env::current_dir().unwrap();
+        let file = format!("file:{}", here.join("a b").display());
+        for (text, expected) in [
+            ("hunter2", "hunter2"),
+            ("env:TOKEN", "env:TOKEN"),
+            ("file:/run/token", "file:/run/token"),
+            ("file:a b", &file),
+        ] {
+            assert_eq!(stored(text).unwrap(), expected);
+        }
+        assert!(!stored("file:~/token").unwrap().contains('~'));
+        for text in ["env:", "file:", "env:A B"] {
+            assert_eq!(stored(text).unwrap_err().kind(), Kind::Invalid, "{text}");
         }
     }
 

@@ -314,7 +314,7 @@ fn mistyped_key_of_a_definition_is_reported_with_file_line_and_column() {
         (
             "timeout: 3600",
             "timeout: soon",
-            "timeout: invalid type: string \"soon\", expected u32 at line 6 column 10",
+            "timeout: invalid type: string \"soon\", expected a nonzero u32 at line 6 column 10",
         ),
         ("name: web\n", "", "missing field `name`"),
         (

@@ -256,6 +256,9 @@ fn purge_skips_locked_tags_and_manifests_and_deletes_the_others() {
         is_locked.then_some(answer)
     });
     let host = gateway.host();
+    let untag = ["repository", "untag", "-n", &host, "--image", "web:3"];
+    let told = format!("`{host}/web:3` is locked");
+    world.acrt(&untag).exits(1).says(&[&told]);
     let options = ["--filter", "web:.*", "--ago", "1d", "--untagged"];
     purge(&world, &host, &options).ok().prints(&[
         &format!("Skipped {host}/web:3, HTTP status: 405"),

@@ -6,7 +6,7 @@ use crate::{
     cli::{flags::AZURE, report::Report},
     error::{Context as _, Error, Kind, Result},
     ops::credential::StoredLogin,
-    sys::secret::{Secret, is_place},
+    sys::secret::{Secret, is_place, to_store},
 };
 
 /// The longest password that is read.
@@ -53,17 +53,22 @@ impl PasswordArgs {
     pub fn read(self, report: &Report) -> Result<Option<Secret>> {
         match self.password {
             None if self.password_stdin => standard_input().map(Some),
-            password => Ok(password.inspect(|password| warn_of_plain(report, password))),
+            password => Ok(password.inspect(|password| {
+                warn_of_plain(report, password, "--password-stdin hides it");
+            })),
         }
     }
 }
 
-/// Warns of a password that stands in the command line itself.
-pub fn warn_of_plain(report: &Report, password: &Secret) {
-    if !is_place(password.reveal()) {
-        report.warning(
-            "other users can read a password in a command line; --password-stdin hides it",
-        );
+/// Warns of a password that stands in the command line itself, with what the command has to hide it.
+pub fn warn_of_plain(report: &Report, password: &Secret, better: &str) {
+    // az's `@FILE` in place of a value is none in the command line.
+    let mut line = std::env::args_os();
+    let text = password.reveal();
+    if !is_place(text) && line.any(|word| word.to_string_lossy().contains(text)) {
+        report.warning(&format!(
+            "other users can read a password in a command line; {better}"
+        ));
     }
 }
 
@@ -98,8 +103,8 @@ impl LoginArgs {
         }
         let parts = LoginParts {
             server: self.login_server,
-            username: self.username.map(Secret::new),
-            password: self.password.read(report)?,
+            username: self.username.map(Secret::new).map(to_store).transpose()?,
+            password: self.password.read(report)?.map(to_store).transpose()?,
         };
         let mut given = parts.username.iter().chain(&parts.password);
         match given.find(|part| part.reveal().is_empty()) {

@@ -10,7 +10,7 @@ use crate::{
     image::reference::{is_registry, meant_registry},
     ops::{
         App,
-        credential::{Login, LoginSource, all_logins, resolved},
+        credential::{Login, LoginSource, logins_at, resolved},
         repository::{Listing, TimeOrder},
         task::named_registry,
     },
@@ -68,9 +68,15 @@ pub struct RegistryLoginArgs {
 impl RegistryLoginArgs {
     /// Makes all logins known to the registry client; the given login takes precedence for `registry`.
     pub fn enter(self, app: &App, report: &Report, registry: &str) -> Result<()> {
-        let mut logins = all_logins(app, &[], &mut 0, &report.events())?;
-        let password = self.password;
-        let password = password.inspect(|password| warn_of_plain(report, password));
+        let is_wanted = |server: &str| app.is_same_registry(server, registry);
+        let mut logins = logins_at(app, is_wanted, &[], &mut 0, &report.events())?;
+        let password = self.password.inspect(|password| {
+            warn_of_plain(
+                report,
+                password,
+                "--password env:NAME or file:PATH hides it",
+            );
+        });
         match (self.username, password) {
             (Some(username), Some(password)) => {
                 let username = resolved(&username, "the user")?;

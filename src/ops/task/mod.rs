@@ -10,7 +10,7 @@ use crate::{
     notify::Address,
     steps::alias::with_built_in,
     store::secrets::Secrets,
-    sys::secret::{Secret, is_place},
+    sys::secret::{Secret, is_place, to_store},
     task::{
         Argument, Context, RunId, Status, Step, Task, TaskKey, TaskPatch, TaskSource,
         multi_step::encoded, name, patch::left_behind,
@@ -77,7 +77,7 @@ pub fn create(
         git_access_token: kept.git_access_token.filter(|_| is_adopted && is_git),
         ..Secrets::default()
     };
-    task_options.secrets.apply(&mut secrets);
+    task_options.secrets.apply(&mut secrets)?;
     // A definition that does not parse may be replaced too: that is how it is repaired.
     let old = app.store.task(&key).ok().flatten();
     if is_named_after {
@@ -241,20 +241,28 @@ impl SecretPatch {
         Ok(())
     }
 
-    fn apply(self, secrets: &mut Secrets) {
+    fn apply(self, secrets: &mut Secrets) -> Result<()> {
+        let all = |secrets: BTreeMap<String, Secret>| -> Result<BTreeMap<String, Secret>> {
+            let stored = secrets.into_iter();
+            stored.map(|(name, it)| Ok((name, to_store(it)?))).collect()
+        };
+        let one = |secret: Secret| -> Result<Option<Secret>> {
+            Ok(Some(to_store(secret)?).filter(|it| !it.reveal().is_empty()))
+        };
         secrets.schema = Secrets::SCHEMA;
         if let Some(arguments) = self.arguments {
-            secrets.arguments = arguments;
+            secrets.arguments = all(arguments)?;
         }
         if let Some(values) = self.values {
-            secrets.values = values;
+            secrets.values = all(values)?;
         }
         if let Some(token) = self.git_access_token {
-            secrets.git_access_token = Some(token).filter(|it| !it.reveal().is_empty());
+            secrets.git_access_token = one(token)?;
         }
         if let Some(endpoint) = self.update_trigger_endpoint {
-            secrets.update_trigger_endpoint = Some(endpoint).filter(|it| !it.reveal().is_empty());
+            secrets.update_trigger_endpoint = one(endpoint)?;
         }
+        Ok(())
     }
 }
 
@@ -281,7 +289,7 @@ pub fn update(
         && drop_token_of_other_host(&mut secrets, old.step.context(), task.step.context());
     task_options.secrets.check(&task.step)?;
     if task_options.secrets != SecretPatch::default() {
-        task_options.secrets.apply(&mut secrets);
+        task_options.secrets.apply(&mut secrets)?;
     }
     remove_unused(&mut secrets, &old.step, &task.step);
     let sources = std::mem::take(&mut task.trigger.source_triggers);

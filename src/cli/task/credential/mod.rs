@@ -27,7 +27,7 @@ pub fn run(app: &App, report: &Report, command: CredentialCommand) -> Result<Out
     match command {
         CredentialCommand::Add(args) => add::run(app, report, *args.0),
         CredentialCommand::Update(args) => update::run(app, report, *args.0),
-        CredentialCommand::Remove(args) => remove::run(app, *args.0),
+        CredentialCommand::Remove(args) => remove::run(app, report, *args.0),
         CredentialCommand::List(args) => list::run(app, *args.0),
     }
 }

@@ -1,7 +1,7 @@
 //! `acrt task credential remove`
 
 use crate::{
-    cli::{flags::one_task::AzureOneTaskArgs, outcome::Outcome},
+    cli::{flags::one_task::AzureOneTaskArgs, outcome::Outcome, report::Report},
     error::Result,
     ops::{self, App},
 };
@@ -16,8 +16,14 @@ pub struct CredentialRemoveArgs {
     login_server: String,
 }
 
-pub fn run(app: &App, args: CredentialRemoveArgs) -> Result<Outcome> {
+pub fn run(app: &App, report: &Report, args: CredentialRemoveArgs) -> Result<Outcome> {
     let key = args.task.find(app)?;
-    let answer = ops::credential::remove(app, &key, &args.login_server)?;
+    let (answer, was_there) = ops::credential::remove(app, &key, &args.login_server)?;
+    if !was_there {
+        report.warning(&format!(
+            "task `{key}` has no login for `{}`, so that none was removed",
+            args.login_server.escape_debug()
+        ));
+    }
     Ok(super::list::answer(answer))
 }

@@ -42,6 +42,31 @@ fn wrong_password_of_a_task_credential_is_reported_with_the_registry() {
 }
 
 #[test]
+fn login_that_cannot_be_found_is_in_the_way_of_no_other_registry_and_names_its_task() {
+    let (world, registry) = world();
+    let host = registry.host();
+    let add = ["task", "credential", "add", "-n", "web", "-u", "acrt"];
+    let of = |server: &'static str, password| {
+        world.acrt(&[&add[..], &["--login-server", server, "-p", password]].concat())
+    };
+    of("other.example", "env:UNSET").ok();
+    for place in ["env:", "file:", "env:A B"] {
+        of("third.example", place).exits(2);
+    }
+    let list = ["repository", "list", "-n", &host, "-u", "acrt", "-p"];
+    world.write("password", PASSWORD);
+    let file = format!("file:{}", world.path("password").display());
+    let listed = world.acrt(&[&list[..], &[&file]].concat()).ok();
+    assert_eq!(listed.stderr, "", "{listed}");
+    let list = ["repository", "list", "-n", "other.example"];
+    world.acrt(&list).says(&[
+        "of task `",
+        "acrt task credential update --name web",
+        "--login-server other.example",
+    ]);
+}
+
+#[test]
 fn duplicate_or_incomplete_task_credential_is_refused() {
     let (world, registry) = world();
     login(&world, &registry);

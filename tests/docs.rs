@@ -82,6 +82,22 @@ fn literals<'t>(code: &'t str, call: &'t str) -> impl Iterator<Item = &'t str> {
     calls.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
 }
 
+/// A hook runs where acrt was started, and cron starts it in the home folder.
+#[test]
+fn every_documented_compose_hook_names_its_file_by_an_absolute_path() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for document in documents(Path::new(env!("CARGO_MANIFEST_DIR"))) {
+        let text = fs::read_to_string(&document).unwrap();
+        for hook in text.split("--on-success \"docker compose ").skip(1) {
+            count += 1;
+            if !hook.starts_with("-f /") {
+                wrong.push(document.clone());
+            }
+        }
+    }
+    assert!(wrong.is_empty() && count > 1, "{wrong:?}");
+}
+
 #[test]
 fn every_command_in_a_document_block_parses() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -112,7 +112,7 @@ pub struct DefinitionArgs {
     /// Keep .git, .gitignore, .hg, .svn and .venv of the context
     #[arg(long, help_heading = "What is built", num_args = 0..=1, default_missing_value = "true", value_parser = three_state, value_name = "true|false")]
     keep_vcs: Option<bool>,
-    /// Program that a successful run starts, with the run as JSON on its standard input; empty for none
+    /// Program that a successful run starts, in the folder where acrt was started, with the run as JSON on its standard input; empty for none
     #[arg(long, help_heading = "Triggers", value_name = "COMMAND")]
     on_success: Option<String>,
     #[command(flatten)]

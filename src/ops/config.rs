@@ -69,9 +69,8 @@ pub fn get(around: &GlobalOptions, name: &str) -> Result<Entry> {
     let (path, text) = read(around)?;
     let refused = |problem| refused(READ, &path, problem);
     let key: Key = name.parse().map_err(refused)?;
-    let entries = config_file::entries(&text).map_err(refused)?;
-    match entries.iter().find(|(other, _)| *other == key) {
-        Some((key, value)) => entry(&path, key, value),
+    match config_file::get(&text, &key).map_err(refused)? {
+        Some(value) => entry(&path, &key, &value),
         None => Err(not_set(&path, &key)),
     }
 }

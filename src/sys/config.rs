@@ -74,6 +74,7 @@ pub struct Config {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PageSettings {
     /// Whether `task watch --listen` serves the page without `--page`, too.
+    #[serde(deserialize_with = "switch")]
     pub on: bool,
     /// The URL at which people open the page: `https://acrt.example.org`.
     pub url: Option<String>,
@@ -101,11 +102,9 @@ fn page_settings<'de, D: Deserializer<'de>>(input: D) -> Result<PageSettings, D:
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<PageSettings, E> {
-            match text {
-                "on" => self.visit_bool(true),
-                "off" => self.visit_bool(false),
-                _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
-            }
+            switch_of(text)
+                .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+                .and_then(|on| self.visit_bool(on))
         }
 
         fn visit_unit<E: serde::de::Error>(self) -> Result<PageSettings, E> {
@@ -117,6 +116,36 @@ fn page_settings<'de, D: Deserializer<'de>>(input: D) -> Result<PageSettings, D:
         }
     }
     input.deserialize_any(OnOrMore)
+}
+
+/// Reads a boolean, or `on` or `off`.
+fn switch<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
+    struct OnOrOff;
+    impl Visitor<'_> for OnOrOff {
+        type Value = bool;
+
+        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            out.write_str("on or off")
+        }
+
+        fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<bool, E> {
+            Ok(on)
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<bool, E> {
+            switch_of(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+        }
+    }
+    input.deserialize_any(OnOrOff)
+}
+
+/// Returns what `on` and `off` mean, which YAML 1.2 takes for texts.
+pub(super) fn switch_of(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
 }
 
 /// The environment of the programs that acrt starts.
@@ -658,10 +687,16 @@ mod tests {
         let page = |text: &str| Config::parse(text).map(|config| config.page);
         assert!(page("page: on").unwrap().on && page("page: true").unwrap().on);
         assert!(!page("page: off").unwrap().on && !page("page:").unwrap().on);
+        assert!(page("page: {on: on}").unwrap().on && !page("page: {on: off}").unwrap().on);
+        assert!(!page("page: {url: 'https://a'}").unwrap().on);
         let full = "page: {on: true, url: 'https://a', token: 'env:T', trustProxy: [10.0.0.1]}";
         assert_eq!(page(full).unwrap().trust_proxy, ["10.0.0.1"]);
         for (wrong, why) in [
             ("page: maybe", "on, off, or a mapping"),
+            (
+                "page: {on: maybe}",
+                "page.on: invalid value: a text, expected on or off",
+            ),
             ("page: {tokn: x}", "unknown field `tokn`"),
             ("page: {token: x}", "env:NAME or file:PATH"),
         ] {

@@ -4,7 +4,11 @@ use serde_yaml::{Mapping, Value};
 
 use crate::secret::without_login;
 
-use super::{config::Config, config_edit, secret::is_place};
+use super::{
+    config::{Config, switch_of},
+    config_edit,
+    secret::is_place,
+};
 
 /// The keys with fixed names. Registries, builders and others with names of their own come in addition.
 pub const KEYS: &[&str] = &[
@@ -93,6 +97,17 @@ impl Key {
         self.0.last().is_some_and(|field| is_secret_name(field))
     }
 
+    /// Returns the key under which a file has the value: `page` for `page.on` where the file says `page: on`.
+    fn written_in(&self, file: &Value) -> Self {
+        let is_switch = file.get("page").and_then(switch).is_some();
+        match self.0.as_slice() {
+            [section, field] if section == "page" && field == "on" && is_switch => {
+                Self(vec![section.clone()])
+            }
+            _ => self.clone(),
+        }
+    }
+
     /// Returns a value of this key without what may be secret in it, also where the file does not have the form that it should have.
     pub fn shown(&self, value: &Value) -> Value {
         let mut path = self.0.iter().map(String::as_str);
@@ -101,7 +116,7 @@ impl Key {
         match (section, field, value) {
             ("page", Some("url"), Value::String(url)) => Value::String(host_and_path(url)),
             ("page", Some("url"), value) => stars_for(value),
-            ("page", None, Value::Bool(_)) => value.clone(),
+            ("page", None, value) if switch(value).is_some() => value.clone(),
             ("notify", None, Value::Sequence(receivers)) => {
                 receivers.iter().map(receiver_shown).collect()
             }
@@ -113,6 +128,11 @@ impl Key {
             (_, _, value) => value.clone(),
         }
     }
+}
+
+/// Returns the value of a switch: a boolean, `on` or `off`.
+fn switch(value: &Value) -> Option<bool> {
+    value.as_bool().or_else(|| switch_of(value.as_str()?))
 }
 
 fn is_secret_name(name: &str) -> bool {
@@ -194,6 +214,13 @@ pub fn entries(text: &str) -> Result<Vec<(Key, Value)>, ConfigEditError> {
     Ok(found)
 }
 
+/// Returns one value of a config file. `page: on` has the value of `page.on` too.
+pub fn get(text: &str, key: &Key) -> Result<Option<Value>, ConfigEditError> {
+    let key = key.written_in(&serde_yaml::from_str(text)?);
+    let mut entries = entries(text)?.into_iter();
+    Ok(entries.find(|(other, _)| *other == key).map(|it| it.1))
+}
+
 /// Returns the text with the value at `key` set to `value` as typed: a number or a boolean where the key takes one, else a text.
 ///
 /// # Errors
@@ -222,11 +249,7 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<String, ConfigEditError
 
 /// Returns the change of the whole section where it is a switch that a field joins: `page: on` is short for `page: {on: true}`.
 fn with_switch(file: &Value, key: &Key, value: &Value) -> Option<(Key, Value)> {
-    let on = match file.get("page")? {
-        Value::Bool(on) => *on,
-        Value::String(text) => text == "on",
-        _ => return None,
-    };
+    let on = switch(file.get("page")?)?;
     let [section, field] = key.0.as_slice() else {
         return None;
     };
@@ -290,6 +313,7 @@ pub fn check_change(before: &str, after: &str) -> Result<(), ConfigEditError> {
 /// [`ConfigEditError::Style`] where it cannot be cut out.
 pub fn unset(text: &str, key: &Key) -> Result<Option<String>, ConfigEditError> {
     let mut wanted: Value = serde_yaml::from_str(text)?;
+    let key = &key.written_in(&wanted);
     if is_section(&wanted, key) || !take(&mut wanted, &key.0) {
         return Ok(None);
     }
@@ -463,8 +487,30 @@ registries: {r.io: {plainHttp: true}}
             assert_eq!(page.url.as_deref(), Some("https://a.test"), "{after}");
             assert_eq!(page.on, on, "{after}");
         }
-        let off = set("page: on\n", &key("page.on"), "false").unwrap();
+        let off = set("page: on\n", &key("page.on"), "off").unwrap();
         assert!(!Config::parse(&off).unwrap().page.on);
+    }
+
+    #[test]
+    fn switch_of_the_page_is_shown_and_removed_in_each_form() {
+        for (text, shown) in [
+            ("page: on", "\"on\""),
+            ("page: true", "true"),
+            ("page: {on: on}", "\"on\""),
+            ("page: {on: off}", "\"off\""),
+        ] {
+            for (key, value) in entries(text).unwrap() {
+                let listed = serde_json::to_string(&key.shown(&value)).unwrap();
+                assert_eq!(listed, shown, "{text}");
+            }
+            let on = key("page.on");
+            let value = on.shown(&get(text, &on).unwrap().unwrap());
+            assert_eq!(serde_json::to_string(&value).unwrap(), shown, "{text}");
+            let without = unset(text, &on).unwrap().unwrap();
+            assert!(!Config::parse(&without).unwrap().page.on, "{without}");
+        }
+        assert_eq!(get("page: canary", &key("page.on")).unwrap(), None);
+        assert_eq!(get("page: {on: true}", &key("page")).unwrap(), None);
     }
 
     #[test]

@@ -159,12 +159,15 @@ fn row(arg: &Arg) -> String {
 /// What the exit codes of every command mean.
 const EXIT_STATUS: [(&str, &str); 8] = [
     ("0", "Done."),
-    ("1", "Something failed: a run, or an unexpected error."),
+    (
+        "1",
+        "Something failed: a run, or an unexpected error; or tasks build on each other in a cycle.",
+    ),
     ("2", "Wrong usage, or input that cannot be read."),
     ("3", "No such task, run, timer or credential."),
     (
         "4",
-        "It could not be found out: a registry did not answer, refused, or limited us.",
+        "It could not be found out: a registry, repository or builder did not answer, refused, or limited us; or an image is gone or not approved.",
     ),
     ("5", "Another watcher holds the state directory."),
     (

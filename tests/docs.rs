@@ -76,6 +76,28 @@ fn every_path_in_the_state_directory_is_documented() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+#[test]
+fn every_state_that_ends_a_round_with_a_failure_is_named_with_the_exit_codes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let (states, watching) = (read("docs/triggers.md"), read("docs/watch.md"));
+    let (_, codes) = watching.split_once("A round ends with 0;").unwrap();
+    let codes = codes.split("\n\n").next().unwrap();
+    let (with_1, with_4) = codes.split_once("or with 4 ").unwrap();
+    let mut count = 0;
+    for (code, named) in [("1", with_1), ("4", with_4)] {
+        let row = |line: &&str| {
+            line.starts_with("| `") && line.ends_with(&format!("| {code} | {code} |"))
+        };
+        for line in states.lines().filter(row) {
+            let state = line.split(' ').nth(1).unwrap();
+            assert!(named.contains(state), "{code}: {state}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 5);
+}
+
 /// Returns the literals that a call in Rust has as its first argument.
 fn literals<'t>(code: &'t str, call: &'t str) -> impl Iterator<Item = &'t str> {
     let calls = code.split(call).skip(1);

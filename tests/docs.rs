@@ -61,19 +61,42 @@ fn every_path_in_the_state_directory_is_documented() {
     let documented = fs::read_to_string(root.join("docs/state.md")).unwrap();
     let places = [
         ("self.root.join(", ""),
+        ("self.root.join(format!(", ""),
+        ("self.open_runs().join(format!(", "runs/open/"),
         ("self.runs().join(", "runs/"),
         ("self.run_folder(id).join(", "runs/<run id>/"),
     ];
     let paths = places.iter().flat_map(|(call, folder)| {
         literals(&code, call).map(move |name| format!("{folder}{name}"))
     });
+    let paths = paths.chain(locks_of_files(root, &code));
     let missing: Vec<String> = paths
         .filter(|path| {
-            let ends = [" ", "/"].map(|end| format!("\n{path}{end}"));
-            !ends.iter().any(|line| documented.contains(line))
+            let lines = match path.split_once('{') {
+                Some((begin, _)) => vec![format!("\n{begin}<")],
+                None => vec![format!("\n{path} "), format!("\n{path}/")],
+            };
+            !lines.iter().any(|line| documented.contains(line))
         })
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Returns the locks that the code takes with `lock_of`, from the names of their files in `layout.rs`.
+fn locks_of_files(root: &Path, layout: &str) -> Vec<String> {
+    let mut locks = Vec::new();
+    for entry in fs::read_dir(root.join("src/store")).unwrap() {
+        let code = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for call in code.split("lock_of(&").skip(1) {
+            let (file, _) = call.split_once("()").unwrap();
+            let file = file.rsplit('.').next().unwrap();
+            let (_, body) = layout.split_once(&format!("pub fn {file}(")).unwrap();
+            let name = literals(body, "self.root.join(").next().unwrap();
+            locks.push(Path::new(name).with_extension("lock").display().to_string());
+        }
+    }
+    assert!(locks.len() > 3, "{locks:?}");
+    locks
 }
 
 #[test]

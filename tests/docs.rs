@@ -121,6 +121,17 @@ fn every_state_that_ends_a_round_with_a_failure_is_named_with_the_exit_codes() {
     assert_eq!(count, 5);
 }
 
+#[test]
+fn commands_beside_the_system_unit_use_its_config_file_and_state_directory() {
+    let unit = include_str!("../docs/systemd/system/acrt-watch.service");
+    let of_unit = ["ACRT_STATE_DIR=%S/acrt", "XDG_CONFIG_HOME=/etc"];
+    let variables = unit.lines().find(|it| it.starts_with("Environment="));
+    assert!(of_unit.iter().all(|it| variables.unwrap().contains(it)));
+    let by_hand = unit.lines().find(|it| it.contains("sudo -u acrt"));
+    let of_hand = ["--state-dir /var/lib/acrt ", "XDG_CONFIG_HOME=/etc "];
+    assert!(of_hand.iter().all(|it| by_hand.unwrap().contains(it)));
+}
+
 /// Returns the literals that a call in Rust has as its first argument.
 fn literals<'t>(code: &'t str, call: &'t str) -> impl Iterator<Item = &'t str> {
     let calls = code.split(call).skip(1);

@@ -37,7 +37,7 @@ pub struct WatchArgs {
     #[arg(long, conflicts_with_all = ["once", "dry_run", "listen"])]
     print_crontab: bool,
     /// Print the systemd unit of the loop with this acrt, and end
-    #[arg(long, conflicts_with_all = ["once", "dry_run", "listen", "print_crontab"])]
+    #[arg(long, conflicts_with_all = ["once", "dry_run", "print_crontab"])]
     print_unit: bool,
     /// Look only at tags whose time has come, as the loop does, instead of at all
     #[arg(long, requires = "once", conflicts_with = "print_unit")]
@@ -63,7 +63,7 @@ pub struct WatchArgs {
     )]
     listen: Option<SocketAddr>,
     /// Show the status page at the address of --listen too: see docs/page.md
-    #[arg(long, requires = "listen", conflicts_with_all = ["once", "dry_run", "print_crontab", "print_unit"])]
+    #[arg(long, requires = "listen", conflicts_with_all = ["once", "dry_run", "print_crontab"])]
     page: bool,
     /// Format of the lines on stderr: text, or json with one object on each line [default: text; json with --print-unit]
     #[arg(
@@ -91,8 +91,10 @@ impl WatchArgs {
         let default = self.print_unit.then_some(LogFormat::Json);
         let format = self.log_format.or(default);
         let format = format.and_then(|it| Some(it.to_possible_value()?.get_name().to_owned()));
+        let listen = self.listen.map(|it| it.to_string());
         let named = [
             ("--log-format", format),
+            ("--listen", listen),
             ("--settle", settle),
             ("--jobs", jobs),
             ("--metrics-file", file),
@@ -102,6 +104,7 @@ impl WatchArgs {
             .filter_map(|(name, value)| Some([name.to_owned(), value?]));
         let mut words: Vec<String> = named.flatten().collect();
         let flags = [
+            ("--page", self.page),
             ("--due", self.due),
             ("--repeat", self.repeat),
             ("--exit-code", self.exit_code),

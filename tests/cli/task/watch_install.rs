@@ -117,8 +117,12 @@ fn printed_crontab_line_and_unit_keep_the_given_options() {
     world.acrt(&text).ok().prints(&[" --log-format text\n"]);
     let due = ["task", "watch", "--print-unit", "--due"];
     world.acrt(&due).exits(2).says(&["cannot be used with"]);
-    for option in ["--once", "--print-unit"] {
-        let both = ["task", "watch", option, "--page"];
+    let listen = ["task", "watch", "--listen", "127.0.0.1:8585", "--page"];
+    let unit = [&listen[..], &["--print-unit"]].concat();
+    let own = " task watch --log-format json --listen 127.0.0.1:8585 --page\n";
+    world.acrt(&unit).ok().prints(&[own]);
+    for option in ["--once", "--print-crontab"] {
+        let both = [&listen[..], &[option]].concat();
         world.acrt(&both).exits(2).says(&["cannot be used with"]);
     }
 }

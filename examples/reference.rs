@@ -140,8 +140,10 @@ fn row(arg: &Arg) -> String {
         "help" => "Print help".to_owned(),
         _ => text(arg.get_help()),
     };
+    // The action of `--enabled [<true|false>]` takes none.
+    let takes_values = arg.get_num_args().is_some_and(|it| it.takes_values());
     let values = arg.get_possible_values();
-    if !values.is_empty() && arg.get_action().takes_values() && !arg.is_hide_possible_values_set() {
+    if !values.is_empty() && takes_values && !arg.is_hide_possible_values_set() {
         let values: Vec<_> = values.iter().map(|value| value.get_name()).collect();
         let _ = write!(meaning, ": {}", values.join(", "));
     }
@@ -149,7 +151,7 @@ fn row(arg: &Arg) -> String {
         meaning.push_str("; required");
     }
     let defaults = arg.get_default_values().iter().filter_map(|v| v.to_str());
-    for default in defaults.filter(|_| arg.get_action().takes_values()) {
+    for default in defaults.filter(|_| takes_values) {
         let _ = write!(meaning, " [default: {default}]");
     }
     let cell = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");

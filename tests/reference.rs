@@ -40,6 +40,16 @@ fn reference_page_has_description_examples_and_options() {
     ] {
         assert!(page.contains(part), "no {part:?} in {page}");
     }
+    // The man pages are clap_mangen's.
+    for (path, page) in pages.iter().filter(|(path, _)| path.ends_with(".md")) {
+        let man = path
+            .replace("docs/reference/", "docs/man/")
+            .replace(".md", ".1");
+        if let Some(man) = pages.get(&man) {
+            let defaults = |text: &str| text.matches("[default: ").count();
+            assert_eq!(defaults(page), defaults(man), "{path}");
+        }
+    }
     for (path, page) in pages.iter().filter(|(path, _)| path.ends_with(".1")) {
         for heading in ["EXIT STATUS", "ENVIRONMENT", "FILES", "SEE ALSO"] {
             let is_there = page.contains(&format!(".SH \"{heading}\""))

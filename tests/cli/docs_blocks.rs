@@ -115,7 +115,7 @@ impl Machine {
             hub.push_shell(name, &[("version", "20")]);
         }
         remote.push("acme/base:1", &[("version", "one")]);
-        if document != "docs/import.md" {
+        if !["README.md", "docs/import.md"].contains(&document) {
             own.push_shell("base:1", &[("version", "one")]);
         }
         own.push("node:20-alpine", &[("version", "20")]);
@@ -268,7 +268,7 @@ macro_rules! documents {
 }
 
 documents! {
-    readme_is_typed "README.md" 8 4;
+    readme_is_typed "README.md" 10 4;
     adopting_is_typed "docs/adopt.md" 4 1;
     fleet_is_typed "docs/fleet.md" 8 5;
     importing_is_typed "docs/import.md" 10 0;

@@ -264,6 +264,7 @@ fn pages_are_rendered_from_the_state_directory_alone_and_change_nothing() {
         assert_eq!(page.get(path).status, 404, "{path}");
     }
     assert_eq!(page.send("POST", "/", &[], "x").status, 405);
+    assert_eq!(page.send("POST", "/hooks/lan/", &[], "x").status, 404);
     assert_eq!(page.get("/healthz").body, "ok\n");
     assert_eq!(world.state_files(), before, "it only reads");
 

@@ -2,6 +2,8 @@
 //!
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::{
@@ -31,8 +33,27 @@ pub fn validation_code(event: &Value) -> Option<String> {
 pub fn structured(event: &Value, registry: Option<&str>) -> Vec<Hint> {
     let kind = text(event, "/type").or_else(|| text(event, "/eventType"));
     let (kind, subject) = (kind.unwrap_or_default(), text(event, "/subject"));
-    let data = event.get("data").unwrap_or(&Value::Null);
-    binary(kind, subject, data, registry)
+    let decoded = || {
+        let data = BASE64_STANDARD.decode(text(event, "/data_base64")?).ok()?;
+        serde_json::from_slice(&data).ok()
+    };
+    let data = event.get("data").cloned().or_else(decoded);
+    binary(kind, subject, &data.unwrap_or_default(), registry)
+}
+
+/// Decodes the value of a header with an attribute: it may be quoted, and is percent-encoded (section 3.1.3.2).
+pub fn header_value(value: &str) -> String {
+    let inner = value.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    let plain = inner.map(|quoted| {
+        let mut escaped = quoted.chars();
+        std::iter::from_fn(|| match escaped.next()? {
+            '\\' => escaped.next(),
+            plain => Some(plain),
+        })
+        .collect::<String>()
+    });
+    let plain = plain.as_deref().unwrap_or(value);
+    percent_decode_str(plain).decode_utf8_lossy().into_owned()
 }
 
 /// Reads an event in binary mode, with its attributes in headers.

@@ -48,7 +48,9 @@ pub fn read(
             _ => repositories::github(event, body),
         }
     } else if let Some(kind) = header("ce-type") {
-        cloud_event::binary(kind, header("ce-subject"), body, registry)
+        let subject = header("ce-subject").map(cloud_event::header_value);
+        let kind = cloud_event::header_value(kind);
+        cloud_event::binary(&kind, subject.as_deref(), body, registry)
     } else {
         return by_shape(body, registry);
     };
@@ -86,6 +88,7 @@ fn by_shape(body: &Value, registry: Option<&str>) -> Result<ParsedWebhook, NotUn
 #[cfg(test)]
 mod tests {
     use axum::http::{HeaderName, HeaderValue};
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
 
     use super::*;
     use crate::listen::{Change, SourceHint};
@@ -171,10 +174,23 @@ mod tests {
     fn cloud_event_in_headers_names_its_image_without_a_body() {
         let headers = [("ce-type", "x"), ("ce-subject", "r.io/base:1")];
         assert_eq!(parsed(&headers, "null"), images(&["r.io/base:1"]));
+        for subject in ["r.io%2Fbase%3A1", "\"r.io/base:1\"", "\"r.io\\/base%3a1\""] {
+            let headers = [("ce-type", "x"), ("ce-subject", subject)];
+            assert_eq!(parsed(&headers, "null"), images(&["r.io/base:1"]));
+        }
         let with = |name| {
             HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static("x"))])
         };
         assert!(needs_no_body(&with("ce-type")) && !needs_no_body(&with("ce-id")));
+    }
+
+    #[test]
+    fn data_of_a_cloud_event_may_be_json_in_base64() {
+        let data = BASE64_STANDARD.encode(r#"{"image": "r.io/base:1"}"#);
+        let body = format!(r#"{{"specversion": "1.0", "type": "x", "data_base64": "{data}"}}"#);
+        assert_eq!(parsed(&[], &body), images(&["r.io/base:1"]));
+        let broken = r#"{"specversion": "1.0", "subject": "r.io/b:1", "data_base64": "%"}"#;
+        assert_eq!(parsed(&[], broken), images(&["r.io/b:1"]));
     }
 
     #[test]

@@ -20,4 +20,4 @@ pub use inbox::{Counts, Inbox, InboxContents, Outcome, UselessRequest};
 pub use page::{PageBody, PageRequest, PageResponse, PageSource, PageStream};
 pub use payload::{NotUnderstood, ParsedWebhook, read as read_payload};
 pub use proof::{Proof, is_signed};
-pub use server::{MetricsText, Pages, Server, Source, Sources};
+pub use server::{MetricsText, Pages, Server, Source, Sources, check_names};

@@ -154,23 +154,12 @@ impl Sources {
     ///
     /// [`Kind::Invalid`] for a name that cannot be part of a path.
     pub fn new(sources: BTreeMap<String, Source>, metrics: Option<Secret>) -> Result<Self> {
-        let fits = |name: &&String| {
-            !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-        };
-        match sources.keys().find(|name| !fits(name)) {
-            None => Ok(Self {
-                named: sources,
-                metrics,
-                page: None,
-            }),
-            Some(name) => Err(Error::invalid(format!(
-                "webhook source `{}` must be letters, digits, `.`, `_` or `-`: it is the end of a path",
-                name.escape_debug()
-            ))),
-        }
+        check_names(sources.keys())?;
+        Ok(Self {
+            named: sources,
+            metrics,
+            page: None,
+        })
     }
 
     /// Adds the status page, with its access rules.
@@ -389,6 +378,25 @@ async fn attend(
     drop(tokio::time::timeout(patience.write, connection).await);
 }
 
+/// Refuses a name of a webhook source that cannot be part of a path.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Invalid`] with the name.
+pub fn check_names<'n>(mut names: impl Iterator<Item = &'n String>) -> Result<()> {
+    let fits = |name: &String| {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        !name.is_empty() && name.bytes().all(is_plain)
+    };
+    match names.find(|name| !fits(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::invalid(format!(
+            "webhook source `{}` must be letters, digits, `.`, `_` or `-`: it is the end of a path",
+            name.escape_debug()
+        ))),
+    }
+}
+
 fn router(site: Arc<ServerState>) -> Router {
     let router = Router::new().route("/healthz", get(healthy));
     let router = match &site.pages.metrics {
@@ -401,8 +409,16 @@ fn router(site: Arc<ServerState>) -> Router {
     router.fallback(shown).with_state(site)
 }
 
-/// Serves all other paths: the status page, if there is one.
+/// Serves all other paths: the status page, if there is one. It has none below `/hooks`, where a sender may be misspelled.
 async fn shown(State(site): State<Arc<ServerState>>, request: Request) -> Response {
+    let first = request
+        .uri()
+        .path()
+        .split('/')
+        .find(|part| !part.is_empty());
+    if first == Some("hooks") {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     match (&site.pages.page, site.sources().page) {
         (Some(source), Some(access)) => {
             let page = Page {

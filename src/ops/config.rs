@@ -15,7 +15,7 @@ use crate::{
         Mirrors,
         reference::{is_registry, meant_registry},
     },
-    listen::Access,
+    listen::{self, Access},
     store::file,
     sys::{
         config::Config,
@@ -29,7 +29,7 @@ use crate::{
 use super::{
     GlobalOptions,
     config_values::{min_age, windows},
-    verify,
+    notify, verify,
 };
 
 /// How many open files every run needs at least.
@@ -187,6 +187,8 @@ fn check(config: &Config, check_format: fn(&str) -> Result<(), String>) -> Resul
         return invalid(format!("cannot use `mirrors`: {problem}"));
     }
     verify::check(&config.verify)?;
+    notify::check(&config.notify)?;
+    listen::check_names(config.listen.keys())?;
     if let Some(Err(problem)) = defaults.output.as_deref().map(check_format) {
         return invalid(problem);
     }

@@ -346,7 +346,7 @@ fn accepted(key: &Key, text: &str) -> Result<Value, ConfigEditError> {
     match alone(&as_text).map_err(|problem| of_value.unwrap_or(problem)) {
         Ok(_) => Ok(as_text),
         Err(problem) => Err(ConfigEditError::Refused(if key.is_secret() {
-            "the value is not what the key takes".into()
+            "the value is not what the key takes: a secret is given as env:NAME or file:PATH, where it is found".into()
         } else {
             ["u64", "u32", "usize"]
                 .iter()

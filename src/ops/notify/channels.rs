@@ -12,7 +12,7 @@ use crate::{
         command::CommandLine,
         config::{DigestTime, NotificationKind, NotifySettings},
         environment, process,
-        secret::Secret,
+        secret::{Secret, is_place},
         signal::Stop,
     },
     task::{SourceKind, Task, TaskKey, TaskSource, UpdatePayload},
@@ -363,6 +363,27 @@ fn update_trigger(app: &App, task: &Task) -> Result<Option<Channel>> {
 pub fn of_config(app: &App) -> impl Iterator<Item = Result<Channel>> {
     let all = app.settings.config.notify.iter().enumerate();
     all.map(|(place, settings)| configured(settings, place))
+}
+
+/// Refuses receivers that no command could use, whatever is in the variables and files that they name.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Invalid`] with the receiver.
+pub fn check(receivers: &[NotifySettings]) -> Result<()> {
+    for (place, settings) in receivers.iter().enumerate() {
+        let mut settings = settings.clone();
+        settings.secret = None;
+        let url = settings.url.iter_mut().filter(|url| is_place(url));
+        url.for_each(|url| *url = "https://localhost/".to_owned());
+        let values = settings.values.values_mut();
+        let values = values.chain(settings.headers.values_mut());
+        values
+            .filter(|value| is_place(value))
+            .for_each(|value| *value = "-".to_owned());
+        configured(&settings, place)?;
+    }
+    Ok(())
 }
 
 fn configured(settings: &NotifySettings, place: usize) -> Result<Channel> {

@@ -43,6 +43,7 @@ pub fn names_without_a_task(app: &App) -> Result<Vec<(String, String)>> {
     Ok(unknown)
 }
 
+pub use channels::check;
 pub use delivery::hold;
 pub use sample::{PresetAnswer, SampleAnswer, events, presets, test};
 

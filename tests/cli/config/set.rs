@@ -173,6 +173,14 @@ fn config_set_refuses_values_that_other_commands_could_not_use() {
         ("registries.r.aliases=['http://foo']", "`http://foo`"),
         ("registries.r.loginServer=http://foo", "`http://foo`"),
         ("mirrors.docker.io/library=http://foo", "mirrors"),
+        ("notify=[{name: a}]", "either `command` or `url`"),
+        ("notify=[{url: 'ftp://x'}]", "`notify`"),
+        (
+            "notify=[{command: [cat], preset: nope}]",
+            "no preset `nope`",
+        ),
+        ("listen.bad/name.secret=env:X", "`bad/name`"),
+        ("listen.lan.secret=hunter2", "env:NAME or file:PATH"),
     ] {
         config(&world, &["set", pair]).exits(2).says(&[why]);
         assert_eq!(text(&world), before, "{pair}");
@@ -183,6 +191,7 @@ fn config_set_refuses_values_that_other_commands_could_not_use() {
             "set",
             "defaults.output=yaml",
             "page.trustProxy=[10.0.0.0/8]",
+            "notify=[{url: 'env:UNSET', secret: 'env:UNSET', body: x, headers: {A: 'env:UNSET'}}]",
         ],
     )
     .ok();

@@ -296,6 +296,16 @@ impl Report {
         self.verbose || io::stderr().is_terminal()
     }
 
+    /// Returns a sink that prints each event, for an answer that leaves out what cannot be used: `broken` says then how the command ends.
+    pub fn events_noting<'a>(&'a self, broken: &'a Cell<Option<Kind>>) -> EventSink<'a> {
+        EventSink::new(|event| {
+            if let Event::Problem(_) = event {
+                broken.set(Some(Kind::Failed));
+            }
+            self.event(event);
+        })
+    }
+
     /// Returns a sink that prints each event.
     pub fn events(&self) -> EventSink<'_> {
         EventSink::new(|event| self.event(event))

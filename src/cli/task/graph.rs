@@ -1,5 +1,7 @@
 //! `acrt task graph`
 
+use std::cell::Cell;
+
 use crate::{
     cli::{columns, flags::one_task::SomeTaskArgs, outcome::Outcome, report::Report},
     error::Result,
@@ -23,14 +25,15 @@ pub struct GraphArgs {
 
 pub fn run(app: &App, report: &Report, args: GraphArgs) -> Result<Outcome> {
     let only = args.task.find(app)?;
-    let answer = graph(app, only.as_ref(), &report.events())?;
+    let broken = Cell::default();
+    let answer = graph(app, only.as_ref(), &report.events_noting(&broken))?;
     if let Some(none) = none_yet(app)? {
         report.note(&none);
     }
     let nodes = answer.nodes.iter().zip(answer.parents());
     let vertices = nodes.map(|(node, parents)| vertex(node, parents)).collect();
     let view = View::of(answer, columns::GRAPH).rows_at("/nodes");
-    Ok(Outcome::answer(view.with_graph(vertices).for_people()))
+    Ok(Outcome::answer(view.with_graph(vertices).for_people()).with_exit(broken.get()))
 }
 
 fn vertex(node: &GraphNode, parents: Vec<usize>) -> DrawnVertex {

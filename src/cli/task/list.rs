@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use crate::{
     cli::{columns, flags::azure::AzureArgs, outcome::Outcome, report::Report},
-    error::{Kind, Result},
-    ops::{self, App, Event, EventSink},
+    error::Result,
+    ops::{self, App},
 };
 
 #[derive(Debug, clap::Args)]
@@ -21,15 +21,9 @@ pub struct ListArgs {
 }
 
 pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
-    let broken = Cell::new(false);
-    let mut tasks = ops::show::list(
-        app,
-        args.registry.as_deref(),
-        &EventSink::new(|event| {
-            broken.set(broken.get() || matches!(event, Event::Problem(_)));
-            report.event(event);
-        }),
-    )?;
+    let broken = Cell::default();
+    let events = report.events_noting(&broken);
+    let mut tasks = ops::show::list(app, args.registry.as_deref(), &events)?;
     if report.shows_tables {
         if let Some(none) = ops::task::none_yet(app)? {
             report.summary(none);
@@ -39,6 +33,5 @@ pub fn run(app: &App, report: &Report, args: ListArgs) -> Result<Outcome> {
         report.never_run(tasks.never_run());
         report.stalled(tasks.stalled());
     }
-    Ok(Outcome::answer(columns::tasks_view(app, tasks))
-        .with_exit(broken.get().then_some(Kind::Failed)))
+    Ok(Outcome::answer(columns::tasks_view(app, tasks)).with_exit(broken.get()))
 }

@@ -1,5 +1,7 @@
 //! `acrt task list-runs`
 
+use std::cell::Cell;
+
 use crate::{
     cli::{
         columns,
@@ -57,7 +59,8 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
         registry,
         top: args.top,
     };
-    let runs = ops::runs::list(app, &filter, &report.events())?;
+    let broken = Cell::default();
+    let runs = ops::runs::list(app, &filter, &report.events_noting(&broken))?;
     if report.shows_tables && runs.is_empty() {
         let all = RunFilter {
             top: 1,
@@ -76,9 +79,8 @@ pub fn run(app: &App, report: &Report, args: ListRunsArgs) -> Result<Outcome> {
         columns::RUN
     };
     let full_names = columns::full_names(app, "task");
-    Ok(Outcome::answer(
-        View::of(runs, columns).with_rows(full_names),
-    ))
+    let view = View::of(runs, columns).with_rows(full_names);
+    Ok(Outcome::answer(view).with_exit(broken.get()))
 }
 
 /// Refuses a text that is no name of an image, with or without a registry.

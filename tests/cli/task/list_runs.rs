@@ -127,5 +127,5 @@ fn run_list_reports_and_skips_a_broken_record() {
     world.write("state/runs/ca2/run.json", "{\n\"schema\": 1,\n");
     let list = world.acrt(&["task", "list-runs", "--query", "[].runId", "-o", "tsv"]);
     assert_eq!(list.stdout, "ca3\nca1\n");
-    list.says(&["runs/ca2/run.json", "line"]);
+    list.exits(1).says(&["runs/ca2/run.json", "line"]);
 }

@@ -25,7 +25,7 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Show how all tasks are doing, the worst first
 ///
-/// From what is known, without asking any registry. The exit code is that of `acrt task check`.
+/// From what is known, without asking any registry; a table also in a pipe, unless -o is given. The exit code is that of `acrt task check`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  acrt status\n  acrt status --look -o json --query '[?state != \"current\"].name'\n  acrt status --watch\n  acrt status --serve 127.0.0.1:8585"

@@ -42,7 +42,12 @@ pub struct PurgeArgs {
     #[arg(long)]
     untagged_only: bool,
     /// How many of the newest tags that could go are kept in each repository
-    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_name = "COUNT",
+        allow_negative_numbers = true
+    )]
     keep: usize,
     /// How much is asked and removed at once, at most 32 [default: the number of processors]
     #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]

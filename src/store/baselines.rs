@@ -1,6 +1,10 @@
 //! Reads and writes the baselines of tasks.
 
-use crate::{error::Result, task::TaskKey, watch::Baseline};
+use crate::{
+    error::{Kind, Result},
+    task::TaskKey,
+    watch::Baseline,
+};
 
 use super::{
     Store,
@@ -16,7 +20,17 @@ impl Store {
     /// [`crate::error::Kind::Invalid`] with the file and the place, where it cannot be used.
     pub fn baseline(&self, key: &TaskKey) -> Result<Baseline> {
         let path = self.layout.baseline(key);
-        let baseline: Baseline = file::read_json(&path)?.unwrap_or_default();
+        let baseline: Option<Baseline> = file::read_json(&path).map_err(|error| {
+            if error.kind() != Kind::Invalid {
+                return error;
+            }
+            error.hint(format!(
+                "remove it, and run the task again: rm '{}' && acrt task run {}",
+                path.display(),
+                key.full_option()
+            ))
+        })?;
+        let baseline = baseline.unwrap_or_default();
         if baseline.schema > Baseline::SCHEMA {
             file::check_schema(&path, baseline.schema, Baseline::SCHEMA)?;
         }

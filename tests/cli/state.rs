@@ -74,7 +74,7 @@ fn run_with_a_broken_baseline_fails_and_leaves_the_file_unchanged() {
     world
         .run("web")
         .exits(1)
-        .says(&["web.json", "does not parse"]);
+        .says(&["web.json", "does not parse", "remove it, and run the task"]);
     assert_eq!(world.history(), ["web Succeeded", "web Failed"]);
     let error = world.runs()[0]["runErrorMessage"].to_string();
     assert!(error.contains("web.json"), "{error}");

@@ -16,10 +16,10 @@ pub struct BuilderPruneArgs {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Gigabytes of cache to keep
-    #[arg(long, value_name = "GIGABYTES")]
+    #[arg(long, value_name = "GIGABYTES", allow_negative_numbers = true)]
     keep_storage: Option<u32>,
     /// Free only what was not used for this many hours
-    #[arg(long, value_name = "HOURS")]
+    #[arg(long, value_name = "HOURS", allow_negative_numbers = true)]
     older_than: Option<u32>,
 }
 

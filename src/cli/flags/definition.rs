@@ -71,10 +71,20 @@ pub struct DefinitionArgs {
     )]
     pub images: Vec<String>,
     /// How many of the newest tags made from {{.Run.ID}} are kept after a run [default: all]
-    #[arg(long, help_heading = "Images", value_name = "COUNT")]
+    #[arg(
+        long,
+        help_heading = "Images",
+        value_name = "COUNT",
+        allow_negative_numbers = true
+    )]
     keep_tags: Option<u32>,
     /// For how many days such tags are kept; with --keep-tags, the newest are kept for longer
-    #[arg(long, help_heading = "Images", value_name = "DAYS")]
+    #[arg(
+        long,
+        help_heading = "Images",
+        value_name = "DAYS",
+        allow_negative_numbers = true
+    )]
     keep_days: Option<u32>,
     /// Enabled or Disabled
     #[arg(long, help_heading = "Triggers", ignore_case = true, hide_possible_values = true, value_parser = status())]

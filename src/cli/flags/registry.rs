@@ -145,7 +145,7 @@ impl RegistryArgs {
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct ListingArgs {
     /// Show no more than this many
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     top: Option<usize>,
     /// Order by time instead of by name
     #[arg(long, ignore_case = true)]

@@ -12,7 +12,7 @@ pub struct RepositoryListArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     /// Show no more than this many
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     top: Option<usize>,
 }
 

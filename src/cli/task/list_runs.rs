@@ -40,7 +40,12 @@ pub struct ListRunsArgs {
     #[arg(short = 't', long)]
     image: Option<String>,
     /// How many runs to list
-    #[arg(long, default_value_t = 15, value_name = "COUNT")]
+    #[arg(
+        long,
+        default_value_t = 15,
+        value_name = "COUNT",
+        allow_negative_numbers = true
+    )]
     top: usize,
     /// Also say why each run was made, in a column CAUSE
     #[arg(long)]

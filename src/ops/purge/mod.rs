@@ -196,7 +196,9 @@ impl PurgeWork<'_> {
             // Read again: something may have been pushed meanwhile.
             false => survey::again(&inventory, &snapshot, &remover.deferred).await?,
         };
-        let plan = survey::dangling(&inventory, &mut snapshot, &policy).await?;
+        let earlier = plan.kept;
+        let mut plan = survey::dangling(&inventory, &mut snapshot, &policy).await?;
+        plan.kept.retain(|kept| !earlier.contains(kept));
         self.report_kept(repository, &plan.kept);
         remover.manifests(&snapshot, &plan.go, purged).await
     }

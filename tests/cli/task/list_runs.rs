@@ -129,3 +129,10 @@ fn run_list_reports_and_skips_a_broken_record() {
     assert_eq!(list.stdout, "ca3\nca1\n");
     list.exits(1).says(&["runs/ca2/run.json", "line"]);
 }
+
+#[test]
+fn number_of_runs_below_zero_is_refused_without_a_hint_at_another_way_to_write_it() {
+    let refused = World::new().acrt(&["task", "list-runs", "--top", "-1"]);
+    let refused = refused.exits(2).says(&["invalid value '-1' for '--top"]);
+    assert!(!refused.stderr.contains("-- -1"), "{refused}");
+}
